@@ -1,0 +1,59 @@
+"""Everything that `retrain` and `label_image` raise on purpose.
+
+    RetrainError                exit code 1: the run failed
+    ├── OptionError             exit code 2: the call was wrong
+    ├── DatasetError            the photos as a whole cannot be used
+    ├── PhotoError              one photo cannot be used; the run goes on without it
+    ├── PreprocessingError      a preprocessing string that does not parse
+    ├── BackboneError           an unknown architecture, or weights that do not fit it
+    │   └── DownloadError       weights that could not be fetched
+    ├── StoreError              the bottleneck store cannot be read or written
+    └── ExportError             an export cannot be written or read
+        └── ParityError         an export does not behave like the model it came from
+
+Each message is one sentence (or two) that names the file or option and says what to do.
+"""
+
+
+class RetrainError(Exception):
+    """Base of every error that a user of this project can cause."""
+
+    exit_code = 1
+
+
+class OptionError(RetrainError):
+    """An option, or a combination of options, that makes no sense."""
+
+    exit_code = 2
+
+
+class DatasetError(RetrainError):
+    """The source of photos cannot be read, or does not hold a classification problem."""
+
+
+class PhotoError(RetrainError):
+    """One photo cannot be read or decoded; the message is the reason, without the path."""
+
+
+class PreprocessingError(RetrainError):
+    """A preprocessing string that the grammar of `retrain.images` does not know."""
+
+
+class BackboneError(RetrainError):
+    """An unknown architecture, missing weights, or weights of another architecture."""
+
+
+class DownloadError(BackboneError):
+    """A file could not be downloaded, or its checksum is not the expected one."""
+
+
+class StoreError(RetrainError):
+    """The bottleneck store or a side table of it cannot be read or written."""
+
+
+class ExportError(RetrainError):
+    """An export cannot be written, or is not an export of this project."""
+
+
+class ParityError(ExportError):
+    """An exported model answers differently from the model it was made from."""

@@ -1,0 +1,302 @@
+"""From the bytes of a photo to the pixels a network sees: one code path for training and labelling.
+
+What is done to a photo is written as a string, for example
+
+    decode|orient|resize(299,bilinear)|value_range(-1,1)
+
+and that string is what the bottleneck fingerprint and the export manifest carry. The steps:
+
+    decode                    real format by magic bytes, first frame, 8-bit RGB; transparency over white
+    orient                    turn the photo as its EXIF orientation says
+    resize(N,bilinear)        one antialiased resize to N x N (nearest, box, bilinear, bicubic, lanczos)
+    value_range(a,b)          map 0..255 to a..b
+    standardize(m,m,m,s,s,s)  (x - mean) / standard deviation, per channel
+    bgr                       reverse the channels
+
+The steps up to `resize` run here, in Pillow, and give 8-bit pixels. The steps after it are one
+multiplication and one addition per channel; they live inside every network and every export
+(see `Preprocessing.arithmetic`), so that a client only ever feeds raw RGB 0..255.
+
+The form follows big_vision's preprocessing strings. It is parsed, never evaluated.
+"""
+
+import ast
+import functools
+import io
+import os
+import stat
+import sys
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, UnidentifiedImageError
+
+from retrain.errors import PhotoError, PreprocessingError
+
+MAX_BYTES = 256 * 2**20
+MAX_PIXELS = 250_000_000
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+FILTERS = {
+    "nearest": Image.Resampling.NEAREST,
+    "box": Image.Resampling.BOX,
+    "bilinear": Image.Resampling.BILINEAR,
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+}
+TURNS = {  # by EXIF orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# MAX_PIXELS above is checked on the header of every photo and replaces Pillow's global limit,
+# whose warning is not safe to catch in threads.
+Image.MAX_IMAGE_PIXELS = None
+# A photo decodes or is listed as skipped; Pillow's remarks about its metadata help nobody.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+Pixels = npt.NDArray[np.uint8]
+Number = int | float
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a preprocessing string: a name and its arguments."""
+
+    name: str
+    arguments: tuple[Number | str, ...] = ()
+
+    def __str__(self) -> str:
+        if not self.arguments:
+            return self.name
+        return f"{self.name}({','.join(str(argument) for argument in self.arguments)})"
+
+
+@dataclass(frozen=True)
+class Arithmetic:
+    """The steps after the resize, as one affine map: `(bgr(x) if bgr else x) * scale + offset`."""
+
+    scale: tuple[float, float, float]
+    offset: tuple[float, float, float]
+    bgr: bool
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """A parsed preprocessing string; `str()` gives the canonical form back."""
+
+    steps: tuple[Step, ...]
+
+    @classmethod
+    def parse(cls, text: str) -> "Preprocessing":
+        """Parse `decode|orient|resize(224,bilinear)|value_range(-1,1)`.
+
+        Raises PreprocessingError for an unknown step, wrong arguments or a wrong order.
+        """
+        steps = tuple(_parse_step(part) for part in text.split("|"))
+        _check(steps, text)
+        preprocessing = cls(steps)
+        with np.errstate(all="ignore"):
+            arithmetic = preprocessing.arithmetic()
+            if not np.isfinite(np.array(arithmetic.scale + arithmetic.offset, np.float32)).all():
+                raise PreprocessingError(f"Preprocessing {text!r} leaves the range of float32.")
+        return preprocessing
+
+    def __str__(self) -> str:
+        return "|".join(str(step) for step in self.steps)
+
+    @property
+    def size(self) -> int:
+        """Side of the square that the network sees, in pixels."""
+        return int(self._step("resize").arguments[0])
+
+    def with_size(self, size: int) -> "Preprocessing":
+        """The same steps with another size of the square."""
+        resize = Step("resize", (size, *self._step("resize").arguments[1:]))
+        return Preprocessing(tuple(resize if s.name == "resize" else s for s in self.steps))
+
+    def pixels(self, data: bytes) -> Pixels:
+        """Decode the bytes of a photo and bring them to the network's size.
+
+        Returns uint8 RGB of shape (size, size, 3), 0..255. Raises PhotoError.
+        """
+        try:
+            with _open(data) as image:
+                if any(step.name == "orient" for step in self.steps):
+                    image = _orient(image)
+                resample = FILTERS[str(self._step("resize").arguments[1])]
+                return np.asarray(_rgb(image).resize((self.size, self.size), resample))
+        except PhotoError:
+            raise
+        except MemoryError:
+            raise PhotoError("there is not enough memory to decode it") from None
+        except Exception as error:  # Pillow's plugins raise a dozen different types on damaged files
+            raise PhotoError(f"cannot be decoded: {_reason(error)}") from error
+
+    def arithmetic(self) -> Arithmetic:
+        """What remains to be done to RGB 0..255 inside the network."""
+        scale, offset, bgr = np.ones(3), np.zeros(3), False
+        for step in self.steps:
+            if step.name == "bgr":
+                bgr, scale, offset = not bgr, scale[::-1], offset[::-1]
+            elif step.name == "value_range":
+                low, high = (float(value) for value in step.arguments)
+                factor = (high - low) / 255.0
+                scale, offset = scale * factor, offset * factor + low
+            elif step.name == "standardize":
+                values = np.array([float(value) for value in step.arguments])
+                scale, offset = scale / values[3:], (offset - values[:3]) / values[3:]
+        return Arithmetic(_triple(scale), _triple(offset), bgr)
+
+    def _step(self, name: str) -> Step:
+        return next(step for step in self.steps if step.name == name)
+
+
+def read_photo(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a photo. Raises PhotoError for anything but a regular file of sensible size."""
+    try:
+        with open(path, "rb", opener=_open_without_waiting) as file:
+            status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise PhotoError("is not a regular file")
+            if status.st_size > MAX_BYTES:
+                raise PhotoError(f"has {status.st_size} bytes; the limit is {MAX_BYTES}")
+            return file.read()
+    except OSError as error:
+        raise PhotoError(f"cannot be read: {error.strerror or error}") from None
+    except ValueError as error:  # a NUL in the path
+        raise PhotoError(f"cannot be read: {error}") from None
+
+
+def load_pixels(path: str | os.PathLike[str], preprocessing: Preprocessing) -> Pixels:
+    """Read and prepare one photo: uint8 RGB of shape (size, size, 3). Raises PhotoError."""
+    return preprocessing.pixels(read_photo(Path(path)))
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    # Opening a FIFO without O_NONBLOCK would wait for a writer for ever.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _parse_step(text: str) -> Step:
+    try:
+        node = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, MemoryError, RecursionError):  # the last two: nested too deeply
+        raise PreprocessingError(f"Preprocessing step {text!r} does not parse.") from None
+    if isinstance(node, ast.Name):
+        return Step(node.id)
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and not node.keywords:
+        return Step(node.func.id, tuple(_argument(argument, text) for argument in node.args))
+    raise PreprocessingError(f"Preprocessing step {text!r} is not of the form name or name(1,2).")
+
+
+def _argument(node: ast.expr, text: str) -> Number | str:
+    if isinstance(node, ast.Name):
+        return node.id
+    try:
+        value = ast.literal_eval(node)
+    except ValueError:
+        value = None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise PreprocessingError(f"Preprocessing step {text!r} takes numbers and plain words only.")
+    if not abs(value) <= sys.float_info.max:
+        raise PreprocessingError(f"Preprocessing step {text!r} has a number that is too large.")
+    return value
+
+
+def _check(steps: tuple[Step, ...], text: str) -> None:
+    names = [step.name for step in steps]
+    arithmetic = ("value_range", "standardize", "bgr")
+    pixel_names = [name for name in names if name not in arithmetic]
+    if pixel_names not in (["decode", "resize"], ["decode", "orient", "resize"]):
+        raise PreprocessingError(f"Preprocessing {text!r} must begin with decode|orient|resize(N,bilinear).")
+    if names[: len(pixel_names)] != pixel_names:
+        raise PreprocessingError(f"Preprocessing {text!r} has arithmetic before the resize.")
+    for step in steps:
+        if not _arguments_fit(step):
+            raise PreprocessingError(f"Preprocessing step {str(step)!r} has wrong arguments.")
+
+
+def _arguments_fit(step: Step) -> bool:
+    numbers = [value for value in step.arguments if not isinstance(value, str)]
+    if step.name == "resize":
+        return (
+            len(step.arguments) == 2
+            and isinstance(step.arguments[0], int)
+            and 1 <= step.arguments[0] <= 4096
+            and step.arguments[1] in FILTERS
+        )
+    if step.name == "value_range":
+        return len(step.arguments) == len(numbers) == 2 and numbers[0] < numbers[1]
+    if step.name == "standardize":
+        return len(step.arguments) == len(numbers) == 6 and all(value > 0 for value in numbers[3:])
+    return not step.arguments
+
+
+def _triple(values: npt.NDArray[np.float64]) -> tuple[float, float, float]:
+    return (float(values[0]), float(values[1]), float(values[2]))
+
+
+def _open(data: bytes) -> Image.Image:
+    if not data:
+        raise PhotoError("is empty (0 bytes)")
+    is_avif = b"avif" in data[8:64] or b"avis" in data[8:64]  # its first brand may be HEIF's mif1
+    is_heif = data[4:8] == b"ftyp" and data[8:11] in (b"hei", b"hev", b"mif", b"msf") and not is_avif
+    try:
+        image = Image.open(io.BytesIO(data), formats=_heif_format() if is_heif else FORMATS)
+    except UnidentifiedImageError:
+        raise PhotoError(f"is not a photo: its first bytes are not those of {', '.join(FORMATS)}") from None
+    if image.width * image.height > MAX_PIXELS:
+        raise PhotoError(f"is {image.width} x {image.height} pixels; the limit is {MAX_PIXELS}")
+    return image
+
+
+@functools.cache
+def _heif_format() -> tuple[str, ...]:
+    try:
+        import pillow_heif
+    except ImportError:
+        raise PhotoError("is a HEIC photo: run `pip install pillow-heif`, or save it as JPEG") from None
+    pillow_heif.register_heif_opener()
+    return ("HEIF",)
+
+
+def _orient(image: Image.Image) -> Image.Image:
+    image.load()  # Pillow turns a TIFF while it loads, and then drops the orientation
+    # Damaged EXIF says nothing about the pixels, so it counts as no EXIF at all. For the same reason
+    # not ImageOps.exif_transpose, which fails when it cannot write the other tags back.
+    try:
+        turn = TURNS.get(image.getexif().get(0x0112, 1))
+    except Exception:
+        return image
+    return image if turn is None else image.transpose(turn)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    if image.mode == "RGB" and "transparency" not in image.info:
+        return image
+    if image.mode.startswith("I"):
+        return _from_16_bit(image)
+    if image.mode == "F":
+        raise PhotoError("has floating-point pixels; save it with 8 bits per channel")
+    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    return image.convert("RGB")
+
+
+def _from_16_bit(image: Image.Image) -> Image.Image:
+    # Pillow clips 16-bit gray to 255 when it converts; the high byte is what every viewer shows.
+    high_byte = np.clip(np.asarray(image, dtype=np.int64) >> 8, 0, 255).astype(np.uint8)
+    return Image.fromarray(high_byte).convert("RGB")
+
+
+def _reason(error: Exception) -> str:
+    return str(error).strip().rstrip(".") or type(error).__name__

@@ -1,0 +1,185 @@
+"""The side table (path, size, mtime_ns[, inode]) -> SHA-256: saves reading unchanged photos again.
+
+One sealed shard in the bottleneck folder, `photo-hashes-<sha256>.parquet`, with the columns
+path (binary, UTF-8; bytes that are no text keep their surrogates), size, mtime_ns, inode, read_ns
+(int64) and photo_sha256 (string). It is rewritten as a whole and never changed in place; where two
+processes saved at once there are several for a while, and their union counts.
+
+The table only ever saves work. Losing it, or a row of it, means that photos are read again.
+A row can be wrong in one way: a photo replaced by another one of the same size with the same
+modification time (and the same inode, where the caller gives it); `--paranoid` is for that.
+"""
+
+import hashlib
+import logging
+import os
+import time
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from retrain.errors import StoreError
+from retrain.shards import (
+    Damaged,
+    list_shards,
+    read_shard,
+    remove_stale_temporaries,
+    set_aside,
+    write_shard,
+)
+
+PREFIX = "photo-hashes"
+RACY_NS = 2_000_000_000  # the coarsest clock of a file system (FAT): two writes may look like one
+SCHEMA = pa.schema(
+    [
+        pa.field("path", pa.binary(), nullable=False),
+        pa.field("size", pa.int64(), nullable=False),
+        pa.field("mtime_ns", pa.int64(), nullable=False),
+        pa.field("inode", pa.int64(), nullable=False),
+        pa.field("read_ns", pa.int64(), nullable=False),
+        pa.field("photo_sha256", pa.string(), nullable=False),
+    ]
+)
+log = logging.getLogger(__name__)
+
+# size, mtime_ns, inode, read_ns, photo_sha256
+Row = tuple[int, int, int, int, str]
+
+
+def hash_bytes(data: bytes | bytearray | memoryview) -> str:
+    """SHA-256 as 64 lower-case hex digits: what identifies a photo everywhere in this project."""
+    return hashlib.sha256(data).hexdigest()
+
+
+class PhotoHashes:
+    """The hashes of the photos that were read before. A missing or damaged table is an empty one.
+
+    Raises StoreError if the folder exists but cannot be read.
+    """
+
+    def __init__(self, bottleneck_dir: Path) -> None:
+        self.folder = Path(bottleneck_dir)
+        self.set_aside = 0  # damaged tables that this process has set aside
+        self._new: dict[bytes, Row] = {}
+        remove_stale_temporaries(self.folder)
+        self._use(self._read_all()[0])
+
+    def lookup(self, path: str, size: int, mtime_ns: int, inode: int = 0) -> str | None:
+        """The hash of the photo at `path`, an absolute real path, if it is known to be unchanged.
+
+        All of `size`, `mtime_ns` and `inode` must be as they were recorded.
+        """
+        name = _encode(path)
+        if name in self._new:
+            new_size, new_mtime_ns, new_inode, _, sha256 = self._new[name]
+            same = (new_size, new_mtime_ns, new_inode) == (size, mtime_ns, _int64(inode))
+            return sha256 if same else None
+        row = self._rows.get(name)
+        if row is None or self._stats[row].tolist() != [size, mtime_ns, _int64(inode)]:
+            return None
+        return str(self._sha256[row])
+
+    def record(
+        self,
+        path: str,
+        size: int,
+        mtime_ns: int,
+        sha256: str,
+        *,
+        inode: int = 0,
+        read_ns: int | None = None,
+    ) -> None:
+        """Remember a hash. The stats are those taken *before* the photo was read.
+
+        `read_ns` is the time (`time.time_ns()`) just before it was read, by default now. A photo
+        that was modified less than 2 s before is not remembered: a later write within the same tick
+        of the file system's clock would go unseen.
+        """
+        if not os.path.isabs(path):
+            raise ValueError(f"{path!r} is not an absolute path")
+        read_ns = time.time_ns() if read_ns is None else read_ns
+        if mtime_ns <= read_ns - RACY_NS:
+            self._new[_encode(path)] = (size, mtime_ns, _int64(inode), read_ns, sha256)
+
+    def save(self) -> None:
+        """Write the table, with what other processes have saved since; nothing new, no writing.
+
+        Where two processes save at the same moment both tables stay, and the next save unites them.
+        Raises StoreError if the folder cannot be written; the rows are kept for another try.
+        """
+        if not self._new:
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StoreError(
+                f"The folder {self.folder} cannot be made ({error.strerror}): choose another --bottleneck_dir."
+            ) from error
+        table, read = self._read_all()
+        table = _newest(pa.concat_tables([table, self._new_table()]))
+        written = write_shard(self.folder, table, PREFIX, compression="zstd")
+        for path in read:
+            if path != written:
+                path.unlink(missing_ok=True)
+        self._new.clear()
+        self._use(table)
+
+    def _use(self, table: pa.Table) -> None:
+        """Keep a table as one dictionary and two arrays: a fifth of the memory of 1e6 tuples."""
+        names = table["path"].to_pylist()
+        self._rows: dict[bytes, int] = dict(zip(names, range(len(names)), strict=True))
+        columns = [table[name].to_numpy() for name in ("size", "mtime_ns", "inode")]
+        self._stats: npt.NDArray[np.int64] = np.stack(columns, axis=1)
+        self._sha256 = table["photo_sha256"].combine_chunks()
+
+    def _read_all(self) -> tuple[pa.Table, list[Path]]:
+        """The union of the tables in the folder, and the files that it comes from."""
+        tables, paths = [SCHEMA.empty_table()], []
+        for path in list_shards(self.folder, PREFIX):
+            try:
+                table = read_shard(path)
+                if not table.schema.equals(SCHEMA):
+                    raise Damaged("its columns are not those of a table of hashes")
+            except FileNotFoundError:
+                continue  # another process has just united it with its own; that is only lost work
+            except Damaged as why:
+                self._put_aside(path, why)
+                continue
+            tables.append(table)
+            paths.append(path)
+        return _newest(pa.concat_tables(tables)), paths
+
+    def _put_aside(self, path: Path, why: Damaged) -> None:
+        self.set_aside += 1
+        log.warning("%s is set aside, photos will be read again: %s.", path, why)
+        try:
+            set_aside(path)
+        except OSError as error:
+            log.warning("%s could not be renamed (%s); it is not read.", path, error.strerror)
+
+    def _new_table(self) -> pa.Table:
+        columns = [list(self._new), *zip(*self._new.values(), strict=True)]
+        arrays = [pa.array(column, kind.type) for column, kind in zip(columns, SCHEMA, strict=True)]
+        return pa.table(arrays, schema=SCHEMA)
+
+
+def _newest(table: pa.Table) -> pa.Table:
+    """One row for each path: the one that was read last; in its path's order of appearance."""
+    codes = table["path"].combine_chunks().dictionary_encode().indices.to_numpy()
+    if len(codes) == 0 or len(codes) == codes.max() + 1:
+        return table
+    by_path_and_age = np.lexsort((table["read_ns"].to_numpy(), codes))
+    last_of_path = np.append(np.diff(codes[by_path_and_age]) != 0, True)
+    return table.take(by_path_and_age[last_of_path])
+
+
+def _encode(path: str) -> bytes:
+    """Any string as bytes, one to one: names on Linux need not be text (they hold surrogates)."""
+    return path.encode("utf-8", "surrogatepass")
+
+
+def _int64(number: int) -> int:
+    """An inode may use all 64 bits; the column is signed."""
+    return (number + (1 << 63)) % (1 << 64) - (1 << 63)

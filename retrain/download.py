@@ -1,0 +1,71 @@
+"""Fetch one file: with progress, into a temporary name, checked, then renamed into place."""
+
+import hashlib
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.parse import urlsplit
+from urllib.request import Request, urlopen
+
+from retrain.errors import DownloadError
+
+CHUNK = 2**18
+TIMEOUT = 10  # seconds without a byte; a machine without a network answers at once
+
+Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where the server says so
+
+
+def download(url: str, path: Path, checksum: str | None = None, progress: Progress = lambda done, total: None) -> None:
+    """Download `url` to `path`; an existing file is replaced only by a complete, checked one.
+
+    `checksum` is the published MD5 or SHA-256 in hex, where there is one. Raises DownloadError, whose sentence
+    names the URL and where the file could be put by hand.
+    """
+    advice = f"Fetch it on a machine with a network and put it at {path}."
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise DownloadError(f"{url} is not an http or https address.")
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _fetch(url, temporary, progress)
+        if checksum:
+            digest = _hex_digest(temporary, "sha256" if len(checksum) == 64 else "md5")
+            if digest != checksum:
+                raise DownloadError(f"{url} arrived with checksum {digest} instead of {checksum}. {advice}")
+        os.replace(temporary, path)
+    except HTTPError as error:
+        raise DownloadError(f"{url} answered {error.code} {error.reason}. {advice}") from None
+    except (URLError, TimeoutError, ConnectionError) as error:
+        reason = getattr(error, "reason", None) or error
+        raise DownloadError(f"{url} cannot be reached ({reason}). {advice}") from None
+    except OSError as error:
+        raise DownloadError(f"{path} cannot be written: {error.strerror or error}.") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _fetch(url: str, path: Path, progress: Progress) -> None:
+    """Stream the body into `path`. Raises DownloadError if it is cut short."""
+    done = 0
+    request = Request(url, headers={"User-Agent": "retrain"})
+    with urlopen(request, timeout=TIMEOUT) as response, open(path, "wb") as file:
+        length = response.headers.get("Content-Length")
+        total = int(length) if length and length.isdigit() else None
+        while chunk := response.read(CHUNK):
+            file.write(chunk)
+            done += len(chunk)
+            progress(done, total)
+        file.flush()
+        os.fsync(file.fileno())
+    if total is not None and done != total:
+        raise DownloadError(f"{url} broke off after {done} of {total} bytes: run the same command again.")
+
+
+def _hex_digest(path: Path, algorithm: str) -> str:
+    digest = hashlib.new(algorithm, usedforsecurity=False)
+    with open(path, "rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()

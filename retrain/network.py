@@ -1,0 +1,123 @@
+"""The backbone as a TensorFlow module: raw RGB in, bottlenecks out.
+
+Imports TensorFlow; imported only when a network has to run or to be exported.
+"""
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from retrain.backbones import Backbone, architecture
+from retrain.errors import BackboneError
+from retrain.images import Arithmetic
+from retrain.tensorflow import tf
+
+
+class Network(tf.Module):
+    """Frozen features with their arithmetic inside.
+
+    Calling it maps float32 RGB of shape (n, size, size, 3), 0..255, to float32 bottlenecks of
+    shape (n, dim).
+    """
+
+    def __init__(self, backbone: Backbone, features: Any) -> None:
+        super().__init__(name="backbone")
+        self.backbone = backbone
+        self.features = features
+        self._arithmetic = backbone.preprocessing.arithmetic()
+
+    def __call__(self, pixels: Any) -> Any:
+        return self.features(apply_arithmetic(pixels, self._arithmetic))
+
+
+def load_network(backbone: Backbone) -> Network:
+    """Build the network of a backbone and load its weights. Raises BackboneError."""
+    if backbone.architecture == "fake":
+        return Network(backbone, lambda x: tf.reduce_mean(x, axis=[1, 2]))
+    if backbone.weights_file is not None and backbone.weights_file.is_dir():
+        return Network(backbone, SavedModelFeatures(backbone.weights_file))
+    model = _build(backbone)
+    if backbone.weights_file is not None:
+        _load_weights(model, backbone.architecture, backbone.weights_file)
+    model.trainable = False
+    network = Network(backbone, lambda x: model(x, training=False))
+    network.model = model  # tracked, so that its variables go into the SavedModel
+    return network
+
+
+def apply_arithmetic(pixels: Any, arithmetic: Arithmetic) -> Any:
+    """The steps of a preprocessing string after the resize, on float32 RGB (n, h, w, 3) 0..255."""
+    if arithmetic.bgr:
+        pixels = tf.reverse(pixels, axis=[-1])
+    return pixels * tf.constant(arithmetic.scale, tf.float32) + tf.constant(arithmetic.offset, tf.float32)
+
+
+class SavedModelFeatures(tf.Module):
+    """The image features of a TF-Hub style SavedModel: float32 (n, h, w, 3) -> float32 (n, dim).
+
+    `input_size` is the size that the model fixes, or None. Raises BackboneError if the folder
+    holds no such model.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(name="features")
+        try:
+            self.loaded = tf.saved_model.load(str(folder))
+        except (OSError, ValueError) as error:
+            raise BackboneError(f"--tfhub_module {folder} is not a SavedModel that can be loaded: {error}") from None
+        signatures = self.loaded.signatures
+        signature = signatures.get("serving_default") or signatures.get("default")
+        if signature is None:
+            raise BackboneError(f"--tfhub_module {folder} has no serving_default signature.")
+        inputs = signature.structured_input_signature[1]
+        if len(inputs) != 1:
+            raise BackboneError(f"--tfhub_module {folder} takes {len(inputs)} inputs; one batch of photos is expected.")
+        outputs = signature.structured_outputs
+        rows = [name for name in ("default", *sorted(outputs)) if name in outputs and outputs[name].shape.rank == 2]
+        if not rows:
+            raise BackboneError(f"--tfhub_module {folder} gives no feature vector (a batch of rows of numbers).")
+        self._signature, self._output = signature, rows[0]
+        ((self._input, spec),) = inputs.items()
+        self.input_size: int | None = spec.shape[1] if spec.shape.rank == 4 else None
+
+    def __call__(self, pixels: Any) -> Any:
+        return self._signature(**{self._input: pixels})[self._output]
+
+
+def _build(backbone: Backbone) -> Any:
+    import keras
+
+    entry = architecture(backbone.architecture)
+    # Only random weights depend on the seed; loaded ones replace them.
+    if backbone.weights_sha256.startswith("random-"):
+        keras.utils.set_random_seed(int(backbone.weights_sha256.removeprefix("random-")))
+    shape = (backbone.input_size, backbone.input_size, 3)
+    builder = getattr(keras.applications, entry.builder)
+    try:
+        model = builder(include_top=False, pooling="avg", weights=None, input_shape=shape, **dict(entry.arguments))
+    except ValueError as error:
+        raise BackboneError(f"{backbone.architecture} cannot take photos of {shape[0]} pixels: {error}") from None
+    if model.output_shape[-1] != backbone.dim:
+        raise BackboneError(
+            f"{backbone.architecture} gives {model.output_shape[-1]} features, not the {backbone.dim} of the registry."
+        )
+    return model
+
+
+def _load_weights(model: Any, name: str, file: Path) -> None:
+    if not file.name.endswith(".h5"):
+        raise BackboneError(f"The weights {file} must be a Keras file whose name ends in .weights.h5 or .h5.")
+    try:
+        # Keras only warns where parts of the file do not match, and leaves those layers random.
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", UserWarning)
+            model.load_weights(str(file))
+    except Exception as error:  # h5py and Keras raise half a dozen types for files that do not fit
+        raise BackboneError(
+            f"The weights {file} do not fit the architecture {name}: give the weights of that network, "
+            "or the architecture that the weights were made for."
+        ) from error
+    if not all(np.isfinite(np.asarray(weight)).all() for weight in model.get_weights()):
+        raise BackboneError(f"The weights {file} hold numbers that are not finite; get the file again.")

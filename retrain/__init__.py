@@ -1,0 +1,67 @@
+"""Retrain an image classifier on a folder of photos per class, with cached bottlenecks.
+
+Importing this package imports neither TensorFlow nor anything else that is slow: the names below
+are loaded when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from retrain.backbones import ARCHITECTURES, Backbone, find_backbone
+    from retrain.bottlenecks import Extraction, extract
+    from retrain.dataset import Division, Listing, Photo, list_photos, split_photos
+    from retrain.errors import RetrainError
+    from retrain.evaluate import Metrics, measure, wilson_interval
+    from retrain.head import Fit, Head, Sample, fit_mini_batches, fit_to_convergence
+    from retrain.images import Preprocessing, load_pixels
+    from retrain.pipeline import Options, Run, run_training
+    from retrain.store import Key, Store
+
+_HOMES = {
+    "backbones": ("ARCHITECTURES", "Backbone", "find_backbone"),
+    "bottlenecks": ("Extraction", "extract"),
+    "dataset": ("Division", "Listing", "Photo", "list_photos", "split_photos"),
+    "errors": ("RetrainError",),
+    "evaluate": ("Metrics", "measure", "wilson_interval"),
+    "head": ("Fit", "Head", "Sample", "fit_mini_batches", "fit_to_convergence"),
+    "images": ("Preprocessing", "load_pixels"),
+    "pipeline": ("Options", "Run", "run_training"),
+    "store": ("Key", "Store"),
+}
+_HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "ARCHITECTURES",
+    "Backbone",
+    "Division",
+    "Extraction",
+    "Fit",
+    "Head",
+    "Key",
+    "Listing",
+    "Metrics",
+    "Options",
+    "Photo",
+    "Preprocessing",
+    "RetrainError",
+    "Run",
+    "Sample",
+    "Store",
+    "extract",
+    "find_backbone",
+    "fit_mini_batches",
+    "fit_to_convergence",
+    "list_photos",
+    "load_pixels",
+    "measure",
+    "run_training",
+    "split_photos",
+    "wilson_interval",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name in _HOME_OF:
+        return getattr(import_module(f"retrain.{_HOME_OF[name]}"), name)
+    raise AttributeError(f"module 'retrain' has no attribute {name!r}")

@@ -1,0 +1,26 @@
+"""Backbone and head as one TensorFlow module: raw RGB in, class probabilities out."""
+
+from typing import Any
+
+from retrain.head import Head
+from retrain.network import Network
+from retrain.tensorflow import tf
+
+
+class Classifier(tf.Module):
+    """Maps float32 RGB (n, size, size, 3), 0..255, to probabilities (n, classes)."""
+
+    def __init__(self, network: Network, head: Head, labels: tuple[str, ...]) -> None:
+        super().__init__(name="classifier")
+        self.network = network
+        self.labels = labels
+        self.kernel = tf.Variable(head.kernel, name="kernel", trainable=False)
+        self.bias = tf.Variable(head.bias, name="bias", trainable=False)
+
+    @property
+    def size(self) -> int:
+        """Side of the square input, in pixels."""
+        return self.network.backbone.input_size
+
+    def __call__(self, pixels: Any) -> Any:
+        return tf.nn.softmax(tf.matmul(self.network(pixels), self.kernel) + self.bias)

@@ -1,0 +1,47 @@
+"""The manifest `model.json`: what a reader of the export needs, and where the model came from."""
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+from retrain.backbones import Backbone
+from retrain.bottlenecks import Extraction
+from retrain.dataset import dataset_digest
+from retrain.outputs import FORMAT
+
+if TYPE_CHECKING:
+    from retrain.pipeline import Options, Trained
+
+FORMAT_VERSION = 1
+PACKAGES = ("retrain", "tensorflow", "keras", "numpy", "pillow", "scipy")
+
+
+def manifest(
+    options: "Options", backbone: Backbone, extraction: Extraction, labels: tuple[str, ...], trained: "Trained"
+) -> dict[str, object]:
+    """The manifest without its parity proof, as plain JSON.
+
+    It holds no path and no time, so equal data, options and versions give an equal manifest.
+    """
+    return {
+        "format": FORMAT,
+        "format_version": FORMAT_VERSION,
+        "architecture": backbone.architecture,
+        "preprocessing": str(backbone.preprocessing),
+        "input": {"name": "image", "size": backbone.input_size, "channels": "RGB", "range": [0, 255]},
+        "labels": list(labels),
+        "head": trained.fit.description,
+        "metrics": {
+            "validation": {**trained.validation.headline(), "cross_entropy": trained.validation.cross_entropy},
+            "test": {**trained.test.headline(), "cross_entropy": trained.test.cross_entropy},
+        },
+        "provenance": {
+            "dataset_digest": dataset_digest(extraction.photos),
+            "photos": len(extraction.photos),
+            "weights_sha256": backbone.weights_sha256,
+            "bottleneck_fingerprint": extraction.fingerprint,
+            "testing_percentage": options.testing_percentage,
+            "validation_percentage": options.validation_percentage,
+            "seed": options.seed,
+            "versions": {package: version(package) for package in PACKAGES},
+        },
+    }

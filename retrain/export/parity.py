@@ -1,0 +1,123 @@
+"""Proof that an export answers like the model it was made from.
+
+Each export is loaded again by its own runtime and run on real photos, prepared by the very code
+that prepared the training photos. The reference is the backbone in float32 with the head.
+"""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from retrain.errors import ParityError
+from retrain.images import Pixels
+from retrain.tensorflow import quiet, tf
+
+TOLERANCE = 1e-4  # of a probability, for float32 formats
+BATCH = 16
+
+Probabilities = npt.NDArray[np.float32]
+Runner = Callable[[Pixels], Probabilities]
+
+
+@dataclass(frozen=True)
+class Parity:
+    """How far an export is from the reference: greatest |dp|, share of equal first answers, photos."""
+
+    greatest_difference: float
+    top_1_agreement: float
+    photos: int
+
+
+def compare(name: str, run: Runner, pixels: Pixels, reference: Probabilities) -> Parity:
+    """Run an export on uint8 photos (n, size, size, 3) and compare with the reference (n, classes).
+
+    Raises ParityError if a probability differs by more than TOLERANCE, is not finite, or if a
+    first answer differs.
+    """
+    if len(pixels) == 0:
+        raise ParityError(f"{name} cannot be checked: there is no photo to run it on.")
+    answers = run(pixels)
+    difference = float(np.abs(answers - reference).max())
+    agreement = float((answers.argmax(axis=1) == reference.argmax(axis=1)).mean())
+    # Two equal probabilities may swap places within the tolerance; that is no disagreement.
+    chosen = np.take_along_axis(reference, answers.argmax(axis=1)[:, None], axis=1)[:, 0]
+    same = bool((reference.max(axis=1) - chosen <= TOLERANCE).all())
+    if not difference <= TOLERANCE or not same:
+        raise ParityError(
+            f"{name} was not kept: on {len(pixels)} photos its probabilities differ from the model's by up to "
+            f"{difference:.2g} (allowed: {TOLERANCE}) and {agreement:.1%} of its first answers agree."
+        )
+    return Parity(difference, agreement, len(pixels))
+
+
+def saved_model_runner(folder: Path) -> Runner:
+    """`serving_default` of a SavedModel, loaded from disk."""
+    loaded = tf.saved_model.load(str(folder))
+    signature = loaded.signatures["serving_default"]
+
+    def run(pixels: Pixels) -> Probabilities:
+        assert loaded is not None  # the signature alone does not keep the variables alive
+        return _in_batches(lambda batch: signature(image=tf.constant(batch, tf.float32))["scores"].numpy(), pixels)
+
+    return run
+
+
+def saved_model_bytes_runner(folder: Path) -> Runner:
+    """`serve_bytes` of a SavedModel, fed with the pixels as PNG files."""
+    loaded = tf.saved_model.load(str(folder))
+    signature = loaded.signatures["serve_bytes"]
+
+    def run(pixels: Pixels) -> Probabilities:
+        assert loaded is not None
+        return _in_batches(
+            lambda batch: signature(image_bytes=tf.constant([_png(x) for x in batch]))["scores"].numpy(), pixels
+        )
+
+    return run
+
+
+def graph_def_runner(path: Path, final_tensor_name: str = "final_result") -> Runner:
+    """A frozen graph in a TensorFlow 1 session, as the 2017 label_image ran it."""
+    graph_def = tf.compat.v1.GraphDef.FromString(path.read_bytes())
+    graph = tf.Graph()
+    with graph.as_default():
+        tf.import_graph_def(graph_def, name="import")
+    session = tf.compat.v1.Session(graph=graph)
+
+    def run(pixels: Pixels) -> Probabilities:
+        return _in_batches(
+            lambda batch: session.run(f"import/{final_tensor_name}:0", {"import/input:0": batch.astype(np.float32)}),
+            pixels,
+        )
+
+    return run
+
+
+def tflite_runner(path: Path) -> Runner:
+    """A TFLite model in LiteRT, one photo at a time."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    with quiet():
+        interpreter = Interpreter(model_path=str(path), num_threads=2)
+        run_signature = interpreter.get_signature_runner("serving_default")
+
+    def run(pixels: Pixels) -> Probabilities:
+        rows = [run_signature(image=photo[None].astype(np.float32))["scores"] for photo in pixels]
+        return np.concatenate(rows)
+
+    return run
+
+
+def _in_batches(run: Runner, pixels: Pixels) -> Probabilities:
+    return np.concatenate([run(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH)])
+
+
+def _png(pixels: Pixels) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG", compress_level=1)
+    return file.getvalue()

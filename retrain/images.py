@@ -36,6 +36,8 @@ from PIL import Image, UnidentifiedImageError
 
 from retrain.errors import PhotoError, PreprocessingError
 
+__all__ = ["Arithmetic", "PhotoError", "Pixels", "Preprocessing", "PreprocessingError", "load_pixels", "read_photo"]
+
 MAX_BYTES = 256 * 2**20
 MAX_PIXELS = 250_000_000
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")

@@ -1,34 +1,13 @@
 """The one place that imports TensorFlow, with its chatter turned down.
 
 Modules that need it write `from retrain.tensorflow import tf` and are themselves imported only
-when a network has to run or an export has to be written.
+when a network has to run or an export has to be written. What TensorFlow's C++ code logs at
+start-up (no CUDA, CPU features) comes before any log level is read, hence `quiet`.
 """
 
-import contextlib
 import os
-import sys
-from collections.abc import Iterator
 
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Send what C++ code writes to file descriptor 2 to nowhere; Python exceptions still rise.
-
-    TensorFlow logs its start-up (CUDA not found, CPU features) and its converter logs every step
-    before any log level is read, so there is no option that would do.
-    """
-    sys.stderr.flush()
-    saved = os.dup(2)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        sys.stderr.flush()
-        os.dup2(saved, 2)
-        os.close(saved)
-        os.close(nowhere)
-
+from label_image.quiet import quiet
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 with quiet():

@@ -1,7 +1,8 @@
 """Proof that an export answers like the model it was made from.
 
-Each export is loaded again by its own runtime and run on real photos, prepared by the very code
-that prepared the training photos. The reference is the backbone in float32 with the head.
+Each export is loaded again from disk by its own runtime and run on real photos, prepared by the
+very code that prepared the training photos; TFLite and SavedModel are loaded by `label_image`
+itself, which is what will run them. The reference is the backbone in float32 with the head.
 """
 
 import io
@@ -15,7 +16,7 @@ from PIL import Image
 
 from retrain.errors import ParityError
 from retrain.images import Pixels
-from retrain.tensorflow import quiet, tf
+from retrain.tensorflow import tf
 
 TOLERANCE = 1e-4  # of a probability, for float32 formats
 BATCH = 16
@@ -55,18 +56,6 @@ def compare(name: str, run: Runner, pixels: Pixels, reference: Probabilities) ->
     return Parity(difference, agreement, len(pixels))
 
 
-def saved_model_runner(folder: Path) -> Runner:
-    """`serving_default` of a SavedModel, loaded from disk."""
-    loaded = tf.saved_model.load(str(folder))
-    signature = loaded.signatures["serving_default"]
-
-    def run(pixels: Pixels) -> Probabilities:
-        assert loaded is not None  # the signature alone does not keep the variables alive
-        return _in_batches(lambda batch: signature(image=tf.constant(batch, tf.float32))["scores"].numpy(), pixels)
-
-    return run
-
-
 def saved_model_bytes_runner(folder: Path) -> Runner:
     """`serve_bytes` of a SavedModel, fed with the pixels as PNG files."""
     loaded = tf.saved_model.load(str(folder))
@@ -94,21 +83,6 @@ def graph_def_runner(path: Path, final_tensor_name: str = "final_result") -> Run
             lambda batch: session.run(f"import/{final_tensor_name}:0", {"import/input:0": batch.astype(np.float32)}),
             pixels,
         )
-
-    return run
-
-
-def tflite_runner(path: Path) -> Runner:
-    """A TFLite model in LiteRT, one photo at a time."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    with quiet():
-        interpreter = Interpreter(model_path=str(path), num_threads=2)
-        run_signature = interpreter.get_signature_runner("serving_default")
-
-    def run(pixels: Pixels) -> Probabilities:
-        rows = [run_signature(image=photo[None].astype(np.float32))["scores"] for photo in pixels]
-        return np.concatenate(rows)
 
     return run
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from label_image.model import saved_model_runner, tflite_runner
 from retrain.backbones import Backbone
 from retrain.bottlenecks import Extraction
 from retrain.dataset import Division
@@ -23,8 +24,6 @@ from retrain.export.parity import (
     compare,
     graph_def_runner,
     saved_model_bytes_runner,
-    saved_model_runner,
-    tflite_runner,
 )
 from retrain.export.saved_model import write_saved_model
 from retrain.export.tflite import write_tflite

@@ -1,0 +1,89 @@
+"""The command line of `label_image`."""
+
+import glob
+import json
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+
+@click.command(context_settings={"token_normalize_func": lambda name: name.replace("-", "_"), "max_content_width": 100})
+@click.version_option(package_name="retrain")
+@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.option(
+    "--model",
+    default="tf_files/model",
+    show_default=True,
+    metavar="DIR|FILE",
+    help="An export of retrain: its folder, or its model.tflite alone.",
+)
+@click.option("--top_k", type=click.IntRange(min=1), default=5, show_default=True, help="Answers per photo.")
+@click.option("--labels", metavar="FILE", help="Other names for the classes, one per line, in the model's order.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per photo and line.")
+def cli(images: tuple[str, ...], model: str, top_k: int, labels: str | None, as_json: bool) -> None:
+    """Say what is on photos: files, folders of photos, or patterns such as 'photos/*.jpg'.
+
+    Example: label_image gato.jpg
+    """
+    for name, value in (("--model", model), ("--labels", labels)):
+        if value == "":
+            raise click.UsageError(f"Option '{name}' has an empty value: give it one, or leave it out.")
+    from label_image.model import ModelError, load_model
+    from retrain.images import PhotoError, read_photo
+
+    try:
+        loaded = load_model(model, labels)
+    except ModelError as error:
+        raise click.ClickException(str(error)) from None
+    failed = False
+    for path in find_photos(images):
+        try:
+            answers = loaded.label(read_photo(path), top_k)
+        except PhotoError as error:
+            failed = True
+            message = f"{path} {error}."
+            click.echo(
+                json.dumps({"image": path, "error": message}) if as_json else f"Error: {message}", err=not as_json
+            )
+            continue
+        if as_json:
+            top = [{"label": answer.label, "probability": answer.probability} for answer in answers]
+            click.echo(json.dumps({"image": path, **top[0], "top": top}, ensure_ascii=False))
+        else:
+            click.echo(path)
+            for answer in answers:
+                click.echo(f"  {answer.probability:6.1%}  {answer.label}")
+    if failed:
+        sys.exit(1)
+
+
+def find_photos(images: tuple[str, ...]) -> Iterator[str]:
+    """The files that the arguments name; folders are walked, patterns expanded, hidden files passed over.
+
+    An argument that matches nothing is yielded as it is, so that reading it says what is wrong.
+    """
+    for image in images:
+        if os.path.isdir(image):
+            for folder, folders, files in os.walk(image):
+                folders[:] = sorted(name for name in folders if not name.startswith("."))
+                yield from (str(Path(folder, name)) for name in sorted(files) if not name.startswith("."))
+        elif not os.path.lexists(image) and glob.has_magic(image):
+            yield from sorted(glob.glob(image, recursive=True)) or [image]
+        else:
+            yield image
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line: exit code 0, 1 if a photo or the model cannot be read, 2 for a wrong call."""
+    try:
+        cli.main(arguments, prog_name="label_image", standalone_mode=False)
+    except click.exceptions.Exit as leave:
+        sys.exit(leave.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)

@@ -127,6 +127,10 @@ def run_training(options: Options, screen: Screen, start: Callable[[Backbone], E
         from retrain.export.writer import write_outputs
 
         written = write_outputs(options, backbone, extraction, division, labels, trained, screen)
+        if options.summaries_dir is not None:
+            from retrain.report.summaries import write_summaries
+
+            written = (*written, write_summaries(options.summaries_dir, trained))
     seconds = {**extraction.seconds, **seconds, "total": time.perf_counter() - began}
     run = Run(options, backbone, extraction, division, labels, trained, written, seconds)
     screen.results(run)

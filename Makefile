@@ -1,0 +1,58 @@
+# Everything that is done with this project from its folder. `make` alone lists the targets.
+
+PYTHON ?= python3
+IMAGE_DIR ?=
+ARCHITECTURE ?=
+WEIGHTS ?=
+OUTPUT_DIR ?= tf_files/model
+IMAGE ?= gato.jpg
+# Any further options of `retrain`, for example ARGS="--seed 7 --summaries_dir tf_files/summaries"
+ARGS ?=
+
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup retrain label tensorboard test test-fast lint lock clean
+
+help:  ## List the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+
+setup: $(INSTALLED)  ## Install the locked dependencies into .venv (other targets do it when needed)
+
+$(INSTALLED): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import venv, ensurepip' 2>/dev/null || \
+		{ echo "$(PYTHON) has no venv module: on Debian or Ubuntu, run 'apt-get install python3-venv'." >&2; exit 1; }
+	@echo "Setting up .venv: this takes a minute or two, once."
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+retrain: $(INSTALLED)  ## Retrain on IMAGE_DIR=folder [ARCHITECTURE=… WEIGHTS=… OUTPUT_DIR=… ARGS=…]
+	@test -n "$(IMAGE_DIR)" || { echo "Say which photos: make retrain IMAGE_DIR=cats" >&2; exit 2; }
+	@$(BIN)/retrain --image_dir "$(IMAGE_DIR)" --output_dir "$(OUTPUT_DIR)" \
+		$(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)") $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(ARGS)
+
+label: $(INSTALLED)  ## Label IMAGE=photo (or a folder) with the model of OUTPUT_DIR
+	@$(BIN)/label_image --model "$(OUTPUT_DIR)" $(ARGS) "$(IMAGE)"
+
+tensorboard: $(INSTALLED)  ## Serve tf_files/training_summaries on http://localhost:6006
+	@$(BIN)/tensorboard --logdir tf_files/training_summaries
+
+test: $(INSTALLED)  ## Run all tests (those on real photos where ../shared is)
+	@$(BIN)/python -m pytest -q -rs
+
+test-fast: $(INSTALLED)  ## Run the tests that need no real photos
+	@$(BIN)/python -m pytest -q -m "not real"
+
+lint: $(INSTALLED)  ## Check style and types
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+
+lock: $(INSTALLED)  ## Pin the newest dependencies that fit pyproject.toml into requirements.lock
+	@$(BIN)/python -m pip install --quiet uv
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra dev \
+		--generate-hashes --no-header --no-emit-find-links pyproject.toml --output-file requirements.lock
+
+clean:  ## Remove .venv and caches; never anything in tf_files
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

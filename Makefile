@@ -1,11 +1,12 @@
 # Everything that is done with this project from its folder. `make` alone lists the targets.
 
 PYTHON ?= python3
+# Without IMAGE_DIR, cats are drawn and the built-in backbone is used: nothing has to be downloaded.
 IMAGE_DIR ?=
 ARCHITECTURE ?=
 WEIGHTS ?=
 OUTPUT_DIR ?= tf_files/model
-IMAGE ?= gato.jpg
+IMAGE ?= tf_files/gato.jpg
 # Any further options of `retrain`, for example ARGS="--seed 7 --summaries_dir tf_files/summaries"
 ARGS ?=
 
@@ -29,10 +30,15 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-retrain: $(INSTALLED)  ## Retrain on IMAGE_DIR=folder [ARCHITECTURE=… WEIGHTS=… OUTPUT_DIR=… ARGS=…]
-	@test -n "$(IMAGE_DIR)" || { echo "Say which photos: make retrain IMAGE_DIR=cats" >&2; exit 2; }
+retrain: $(INSTALLED)  ## Retrain on IMAGE_DIR=folder [ARCHITECTURE=… WEIGHTS=… OUTPUT_DIR=… ARGS=…]; alone: a demo
+ifeq ($(IMAGE_DIR),)
+	@$(BIN)/python scripts/draw_demo_photos.py tf_files/demo_cats --gato tf_files/gato.jpg
+	@$(BIN)/retrain --image_dir tf_files/demo_cats --output_dir "$(OUTPUT_DIR)" \
+		--architecture "$(or $(ARCHITECTURE),builtin)" $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(ARGS)
+else
 	@$(BIN)/retrain --image_dir "$(IMAGE_DIR)" --output_dir "$(OUTPUT_DIR)" \
 		$(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)") $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(ARGS)
+endif
 
 label: $(INSTALLED)  ## Label IMAGE=photo (or a folder) with the model of OUTPUT_DIR
 	@$(BIN)/label_image --model "$(OUTPUT_DIR)" $(ARGS) "$(IMAGE)"
@@ -53,6 +59,8 @@ lock: $(INSTALLED)  ## Pin the newest dependencies that fit pyproject.toml into 
 	@$(BIN)/python -m pip install --quiet uv
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra dev \
 		--generate-hashes --no-header --no-emit-find-links pyproject.toml --output-file requirements.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
+		--generate-hashes --no-header --no-emit-find-links pyproject.toml --output-file docker/label_image.lock
 
 clean:  ## Remove .venv and caches; never anything in tf_files
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

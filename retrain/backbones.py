@@ -4,8 +4,9 @@ An `Architecture` is an entry of the registry: how to build the network and what
 A `Backbone` is an architecture with its weights at hand: all that determines a bottleneck.
 `retrain.network` builds the network itself, when one has to run.
 
-The `fake` backbone is the photo's average colour, three numbers. It needs no weights and no
-TensorFlow, and is there for tests and for trying out the pipeline.
+The `builtin` backbone comes with the package (see retrain/builtin/README.md), so that the pipeline
+works without a network. The `fake` backbone is the photo's average colour, three numbers; it needs
+no TensorFlow, and is there for tests.
 """
 
 import hashlib
@@ -14,12 +15,14 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from retrain.download import Progress, download
-from retrain.errors import BackboneError, OptionError
+from retrain.download import Progress, download, reachable
+from retrain.errors import BackboneError, DownloadError, OptionError
 from retrain.images import Preprocessing
 
 KERAS_WEIGHTS_URL = "https://storage.googleapis.com/tensorflow/keras-applications/"
 KERAS_CACHE = Path("~/.keras/models")
+BUILTIN_WEIGHTS = Path(__file__).parent / "builtin" / "weights.npz"
+BEST = "inception_v3"  # what `auto` prefers
 
 # What each family's authors fed it with; see keras.applications.*.preprocess_input.
 MINUS_ONE_TO_ONE = "value_range(-1,1)"
@@ -55,7 +58,8 @@ class Backbone:
     """Everything that determines a bottleneck, apart from the photo.
 
     `weights_file` is None for the fake backbone and for random weights; for a TF-Hub module it is
-    the folder of the SavedModel. `dim` is the length of the bottleneck vector.
+    the folder of the SavedModel. `dim` is the length of the bottleneck vector. `choice` says why
+    this one was taken, where the user left it open.
     """
 
     architecture: str
@@ -66,6 +70,7 @@ class Backbone:
     feature_layer: str = "avg_pool"
     compute_dtype: str = "float32"
     stored_dtype: str = "float32"
+    choice: str = ""
 
     @property
     def input_size(self) -> int:
@@ -108,10 +113,13 @@ def find_backbone(
 ) -> Backbone:
     """An architecture with its weights: given ones, ones at hand, or downloaded ones.
 
+    `name` may be `auto`: Inception-V3 where its weights can be had, else the built-in backbone.
     `weights` is a file, an http(s) address, `random` (untrained, from `seed`), or None: then
     `<model_dir>/<name>.weights.h5`, the published file in `model_dir` or in Keras's cache, and at
     last a download are tried. Raises OptionError or BackboneError.
     """
+    if name == "auto":
+        return _choose_backbone(model_dir, weights, image_size, seed, progress)
     entry = architecture(name)
     preprocessing = entry.preprocessing if image_size is None else entry.preprocessing.with_size(image_size)
     backbone = Backbone(name, preprocessing, entry.dim, weights_sha256=f"random-{seed}")
@@ -135,6 +143,8 @@ def find_weights(
         if not path.is_file():
             raise OptionError(f"--weights {weights}: there is no such file.")
         return path
+    if entry.name == "builtin" and weights is None:
+        return BUILTIN_WEIGHTS
     if weights is not None:
         url, path, checksum = weights, model_dir / f"{entry.name}.weights.h5", None
     else:
@@ -146,6 +156,29 @@ def find_weights(
     if not path.exists():
         download(url, path, checksum, progress)
     return path
+
+
+def _choose_backbone(
+    model_dir: Path, weights: str | None, image_size: int | None, seed: int, progress: Progress
+) -> Backbone:
+    """BEST where its weights are at hand or can be downloaded now, else the built-in backbone."""
+    if weights is not None:
+        raise OptionError("--weights needs --architecture: say which network the weights are for.")
+    entry = architecture(BEST)
+    reason = ""
+    if weights_at_hand(entry, model_dir) is None and not reachable(KERAS_WEIGHTS_URL):
+        reason = "cannot be downloaded now"
+    else:
+        try:
+            return find_backbone(BEST, model_dir, None, image_size, seed, progress)
+        except DownloadError as error:
+            reason = f"could not be downloaded ({error})"
+    choice = (
+        f"Using the small built-in backbone, because the weights of {BEST} {reason}: accuracy will be lower than with "
+        f"Inception-V3. To use it, put {Path(entry.weights_file).name} into {model_dir}; "
+        f"it comes from {KERAS_WEIGHTS_URL}{entry.weights_file}"
+    )
+    return replace(find_backbone("builtin", model_dir, None, image_size, seed, progress), choice=choice)
 
 
 def weights_at_hand(entry: Architecture, model_dir: Path) -> Path | None:
@@ -203,6 +236,7 @@ def _others() -> Iterable[Architecture]:
     plain = (("include_preprocessing", False),)
     kernels = "weights_tf_dim_ordering_tf_kernels_notop.h5"
     yield Architecture("fake", "", 3, 8, MINUS_ONE_TO_ONE)
+    yield Architecture("builtin", "", 640, 128, MINUS_ONE_TO_ONE)
     yield Architecture(
         "inception_v3",
         "InceptionV3",

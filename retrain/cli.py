@@ -78,10 +78,11 @@ def cli() -> None:
 )
 @click.option(
     "--architecture",
-    default="inception_v3",
+    default="auto",
     show_default=True,
     metavar="NAME",
-    help="The backbone: inception_v3, mobilenet_1.0_224, mobilenet_v2_1.0_224, resnet50, …",
+    help="The backbone: inception_v3, mobilenet_1.0_224, mobilenet_v2_1.0_224, resnet50, builtin, …; "
+    "auto: inception_v3 where its weights can be had, else builtin.",
 )
 @click.option("--weights", metavar="FILE|URL|random", help="Weights of the backbone, instead of the published ones.")
 @click.option("--tfhub_module", metavar="HANDLE|FOLDER", help="A TF-Hub feature vector as the backbone.")

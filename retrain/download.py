@@ -2,6 +2,8 @@
 
 import hashlib
 import os
+import socket
+import threading
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +46,28 @@ def download(url: str, path: Path, checksum: str | None = None, progress: Progre
         raise DownloadError(f"{path} cannot be written: {error.strerror or error}.") from None
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def reachable(url: str, seconds: float = 3.0) -> bool:
+    """Whether a server answers at the address's host, within the given time.
+
+    A thread, because looking up a name cannot be given a time limit.
+    """
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    answers: list[bool] = []
+
+    def connect() -> None:
+        try:
+            socket.create_connection((parts.hostname or "", port), timeout=seconds).close()
+            answers.append(True)
+        except OSError:
+            answers.append(False)
+
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    return answers == [True]
 
 
 def _fetch(url: str, path: Path, progress: Progress) -> None:

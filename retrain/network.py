@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from retrain.backbones import Backbone, architecture
+from retrain.builtin import network as builtin
 from retrain.errors import BackboneError
 from retrain.images import Arithmetic
 from retrain.tensorflow import tf
@@ -94,9 +95,12 @@ def _build(backbone: Backbone) -> Any:
     if backbone.weights_sha256.startswith("random-"):
         keras.utils.set_random_seed(int(backbone.weights_sha256.removeprefix("random-")))
     shape = (backbone.input_size, backbone.input_size, 3)
-    builder = getattr(keras.applications, entry.builder)
     try:
-        model = builder(include_top=False, pooling="avg", weights=None, input_shape=shape, **dict(entry.arguments))
+        if entry.name == "builtin":
+            model = builtin.build_network(backbone.input_size)
+        else:
+            builder = getattr(keras.applications, entry.builder)
+            model = builder(include_top=False, pooling="avg", weights=None, input_shape=shape, **dict(entry.arguments))
     except ValueError as error:
         raise BackboneError(f"{backbone.architecture} cannot take photos of {shape[0]} pixels: {error}") from None
     if model.output_shape[-1] != backbone.dim:
@@ -107,13 +111,17 @@ def _build(backbone: Backbone) -> Any:
 
 
 def _load_weights(model: Any, name: str, file: Path) -> None:
-    if not file.name.endswith(".h5"):
-        raise BackboneError(f"The weights {file} must be a Keras file whose name ends in .weights.h5 or .h5.")
+    suffix = ".npz" if name == "builtin" else ".h5"
+    if not file.name.endswith(suffix):
+        raise BackboneError(f"The weights {file} of {name} must be a file whose name ends in {suffix}.")
     try:
         # Keras only warns where parts of the file do not match, and leaves those layers random.
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
-            model.load_weights(str(file))
+            if name == "builtin":
+                builtin.load_weights(model, file)
+            else:
+                model.load_weights(str(file))
     except Exception as error:  # h5py and Keras raise half a dozen types for files that do not fit
         raise BackboneError(
             f"The weights {file} do not fit the architecture {name}: give the weights of that network, "

@@ -34,7 +34,7 @@ class Options:
     output_graph: Path | None = None
     output_labels: Path | None = None
     saved_model_dir: Path | None = None
-    architecture: str = "inception_v3"
+    architecture: str = "auto"
     weights: str | None = None
     tfhub_module: str | None = None
     image_size: int | None = None
@@ -113,6 +113,8 @@ def run_training(options: Options, screen: Screen, start: Callable[[Backbone], E
     for remark in listing.remarks:
         screen.say(remark)
     backbone = choose_backbone(options, screen)
+    if backbone.choice:
+        screen.say(backbone.choice)
     extraction = extract_with_progress(listing, backbone, options, screen, start)
     labels = tuple(sorted({photo.label for photo in extraction.photos}))
     _say_lost_classes(listing, labels, screen)
@@ -195,18 +197,22 @@ def _cross_validate(
 ) -> Trained:
     """Each fold is tested once and validates once; the head that is kept is fitted to all photos."""
     count = int(folds.max()) + 1
-    validation = np.zeros((len(folds), len(labels)), np.float32)
-    test = np.zeros_like(validation)
+    # A fold that leaves nothing to train on keeps the answer of someone who knows nothing.
+    validation = np.full((len(folds), len(labels)), 1 / len(labels), np.float32)
+    test = validation.copy()
     descriptions = []
     for fold in range(count):
         validating, testing = folds == (fold + 1) % count, folds == fold
         training = ~(validating | testing)
+        if not training.any():
+            continue
         fit = _fit(_take(everything, training), _take(everything, validating), labels, options, screen)
         validation[validating] = _predict(fit.head, _take(everything, validating), options)
         test[testing] = _predict(fit.head, _take(everything, testing), options)
         descriptions.append(fit.description)
     strengths = sorted(float(description.get("l2", 0.0)) for description in descriptions)
-    fit = _fit(everything, _take(everything, []), labels, options, screen, l2=strengths[len(strengths) // 2])
+    l2 = strengths[len(strengths) // 2] if strengths else None
+    fit = _fit(everything, _take(everything, []), labels, options, screen, l2)
     return Trained(
         fit,
         measure(validation, everything.classes, labels),

@@ -27,7 +27,7 @@ from retrain.export.parity import (
 )
 from retrain.export.saved_model import write_saved_model
 from retrain.export.tflite import write_tflite
-from retrain.images import Pixels, load_pixels
+from retrain.images import PhotoError, Pixels, load_pixels
 from retrain.network import load_network
 from retrain.outputs import MANIFEST, place, replace_export, temporary_beside
 from retrain.tensorflow import tf
@@ -94,7 +94,14 @@ def parity_photos(extraction: Extraction, division: Division, backbone: Backbone
     candidates = testing or list(range(len(extraction.photos)))
     step = max(1, len(candidates) / PARITY_PHOTOS)
     chosen = [candidates[int(position * step)] for position in range(min(len(candidates), PARITY_PHOTOS))]
-    return np.stack([load_pixels(extraction.photos[index].path, backbone.preprocessing) for index in chosen])
+    return np.stack([_load(extraction.photos[index].path, backbone) for index in chosen])
+
+
+def _load(path: str, backbone: Backbone) -> Pixels:
+    try:
+        return load_pixels(path, backbone.preprocessing)
+    except PhotoError as error:
+        raise ExportError(f"{path} {error}, though it was there a moment ago: run the same command again.") from None
 
 
 def reference_probabilities(classifier: Classifier, pixels: Pixels) -> Probabilities:

@@ -1,0 +1,1 @@
+"""The backbone that the package carries with it; see README.md, its model card."""

@@ -1,0 +1,54 @@
+"""How far colour alone gets: the same split and head as `retrain`, on colour histograms.
+
+A backbone whose accuracy is not clearly above this has learnt nothing but colours.
+"""
+
+from pathlib import Path
+
+import click
+import numpy as np
+
+from retrain.dataset import Photo, list_photos, split_photos
+from retrain.errors import PhotoError
+from retrain.evaluate import measure
+from retrain.hashes import hash_bytes
+from retrain.head import Matrix, Sample, fit_to_convergence
+from retrain.images import Pixels, Preprocessing, read_photo
+
+BINS = 4  # per channel
+PREPROCESSING = Preprocessing.parse("decode|orient|resize(64,bilinear)|value_range(0,1)")
+
+
+def colour_histogram(pixels: Pixels) -> Matrix:
+    """Share of the pixels (n, n, 3) in each of BINS^3 boxes of RGB: float32 (BINS ** 3,)."""
+    boxes = (pixels.astype(np.intp) * BINS // 256).reshape(-1, 3) @ (BINS * BINS, BINS, 1)
+    return (np.bincount(boxes, minlength=BINS**3) / len(boxes)).astype(np.float32)
+
+
+@click.command()
+@click.argument("image_dir", type=click.Path(path_type=Path, exists=True))
+@click.option("--seed", default=0, show_default=True, help="Of the split, as in `retrain`.")
+def main(image_dir: Path, seed: int) -> None:
+    """Print the test accuracy that colour histograms reach on IMAGE_DIR."""
+    photos, rows = [], []
+    for file in list_photos(image_dir).files:
+        try:
+            data = read_photo(file.path)
+            rows.append(colour_histogram(PREPROCESSING.pixels(data)))
+        except PhotoError:
+            continue  # `retrain` lists these; here they are only left out
+        photos.append(Photo(file.path, file.label, hash_bytes(data), file.split))
+    labels = sorted({photo.label for photo in photos})
+    everything = Sample(np.stack(rows), np.array([labels.index(photo.label) for photo in photos]))
+    splits = np.array(split_photos(photos, seed=seed).splits)
+    training, validation, testing = (
+        Sample(everything.bottlenecks[splits == side], everything.classes[splits == side])
+        for side in ("training", "validation", "testing")
+    )
+    fit = fit_to_convergence(training, validation, len(labels))
+    metrics = measure(fit.head.probabilities(testing.bottlenecks), testing.classes, labels)
+    click.echo(f"colour histogram: {metrics.headline()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,266 @@
+"""Files that are no photos, or are made to hurt: a PhotoError or pixels, at once, and nothing else."""
+
+import io
+import os
+import signal
+import socket
+import struct
+import tempfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from PIL import Image, features
+
+from retrain import images
+from retrain.errors import PhotoError
+from retrain.images import Preprocessing, load_pixels, read_photo
+
+PREPROCESSING = Preprocessing.parse("decode|orient|resize(8,bilinear)")
+# Damage makes Pillow warn; what the warning says reaches nobody outside the tests either.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+
+
+@pytest.fixture(autouse=True)
+def never_hangs() -> Iterator[None]:
+    def too_late(*_: object) -> None:
+        pytest.fail("still running after 30 seconds")  # no Exception, so nothing that is tested catches it
+
+    before = signal.signal(signal.SIGALRM, too_late)
+    signal.alarm(30)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def encoded(format: str, size: int = 24, **options: object) -> bytes:
+    pixels = np.random.default_rng(0).integers(0, 256, (size, size, 3), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "a camera"
+    buffer = io.BytesIO()
+    image = Image.fromarray(pixels)
+    if format == "GIF":
+        image.save(buffer, format, save_all=True, append_images=[image.rotate(90)])
+    elif format == "BMP":
+        image.save(buffer, format)
+    else:
+        image.save(buffer, format, exif=exif, **options)
+    return buffer.getvalue()
+
+
+FORMATS = ["JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "MPO", *(["AVIF"] if features.check("avif") else [])]
+PHOTOS = {format: encoded(format) for format in FORMATS}
+PHOTOS["progressive JPEG"] = encoded("JPEG", progressive=True)
+PHOTOS["TIFF with LZW"] = encoded("TIFF", compression="tiff_lzw")
+
+
+def outcome(data: bytes) -> np.ndarray | None:
+    """Pixels, or None for a PhotoError; any other exception fails the test."""
+    try:
+        pixels = PREPROCESSING.pixels(data)
+    except PhotoError as error:
+        assert str(error) and "\n" not in str(error)
+        return None
+    assert pixels.shape == (8, 8, 3) and pixels.dtype == np.uint8
+    return pixels
+
+
+def test_the_photos_of_these_tests_are_good() -> None:
+    assert all(outcome(data) is not None for data in PHOTOS.values())
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        *[b"\0", b"hello\n", b"<svg/>", b"%PDF-1.7\n", b"GIF89a", b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM"],
+        *[b"II*\0", b"MM\0*", b"RIFF\0\0\0\0WEBP", b"\0\0\0\x18ftypavif", b"\0" * 10_000, b"\xff" * 10_000],
+    ],
+)
+def test_no_photo_is_a_sentence(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").write_bytes(data)
+    with pytest.raises(PhotoError, match=r"^(is not a photo|cannot be decoded): .*\S"):
+        load_pixels(tmp_path / "photo.jpg", PREPROCESSING)
+
+
+def test_an_empty_file_says_so(tmp_path: Path) -> None:
+    (tmp_path / "photo.jpg").touch()
+    with pytest.raises(PhotoError, match=r"^is empty \(0 bytes\)$"):
+        load_pixels(tmp_path / "photo.jpg", PREPROCESSING)
+
+
+def test_formats_outside_the_list_are_not_even_tried() -> None:
+    for format in ("PPM", "TGA", "ICO", "PCX", "EPS", "JPEG2000"):
+        buffer = io.BytesIO()
+        Image.new("RGB", (16, 16)).save(buffer, format)
+        with pytest.raises(PhotoError, match="is not a photo"):
+            PREPROCESSING.pixels(buffer.getvalue())
+
+
+@pytest.mark.parametrize("name", PHOTOS)
+def test_truncated_anywhere(name: str) -> None:
+    data = PHOTOS[name]
+    outcomes = [outcome(data[:end]) for end in range(0, len(data), max(1, len(data) // 150))]
+    assert len(outcomes) > 100 and outcomes[0] is None
+
+
+@pytest.mark.parametrize("name", ["JPEG", "PNG", "progressive JPEG"])
+def test_half_a_photo_is_no_photo(name: str) -> None:
+    assert outcome(PHOTOS[name][: len(PHOTOS[name]) // 2]) is None
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.sampled_from(sorted(PHOTOS)),
+    st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(1, 255)), min_size=1, max_size=8),
+    st.booleans(),
+)
+def test_bytes_flipped_anywhere(name: str, flips: list[tuple[float, int]], in_header: bool) -> None:
+    data = bytearray(PHOTOS[name])
+    for place, change in flips:
+        data[int(place * (min(200, len(data)) if in_header else len(data)))] ^= change
+    outcome(bytes(data))
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.sampled_from(sorted(PHOTOS)), st.integers(4, 40), st.binary(max_size=200))
+def test_random_bytes_behind_a_good_beginning(name: str, kept: int, rest: bytes) -> None:
+    outcome(PHOTOS[name][:kept] + rest)
+
+
+def chunk(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">L", len(body)) + kind + body + struct.pack(">L", zlib.crc32(kind + body))
+
+
+def png(width: int, height: int, *chunks: bytes) -> bytes:
+    header = chunk(b"IHDR", struct.pack(">LLBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + b"".join(chunks) + chunk(b"IEND", b"")
+
+
+def test_a_decompression_bomb_is_refused_by_its_header(monkeypatch: pytest.MonkeyPatch) -> None:
+    def decode(*_: object) -> None:
+        pytest.fail("the pixels of the bomb were decoded")
+
+    monkeypatch.setattr(Image.Image, "resize", decode)
+    monkeypatch.setattr("PIL.ImageFile.ImageFile.load", decode)
+    zeros = chunk(b"IDAT", zlib.compress(b"\0" * 1_000_000))
+    for width, height in ((60_000, 60_000), (2**31 - 1, 1), (1, 2**31 - 1)):
+        with pytest.raises(PhotoError, match=f"is {width} x {height} pixels; the limit is"):
+            PREPROCESSING.pixels(png(width, height, zeros))
+
+
+def test_a_gif_whose_frame_outgrows_its_screen_is_refused() -> None:
+    frame = struct.pack("<BHHHHB", 0x2C, 0, 0, 60_000, 60_000, 0) + b"\x02\x02\x44\x01\x00;"
+    with pytest.raises(PhotoError, match="is 60000 x 60000 pixels"):
+        PREPROCESSING.pixels(b"GIF89a" + struct.pack("<HHBBB", 1, 1, 0x80, 0, 0) + b"\0\0\0\xff\xff\xff" + frame)
+
+
+def test_the_limit_on_pixels_is_inclusive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(images, "MAX_PIXELS", 24 * 24)
+    assert outcome(PHOTOS["PNG"]) is not None
+    monkeypatch.setattr(images, "MAX_PIXELS", 24 * 24 - 1)
+    assert outcome(PHOTOS["PNG"]) is None
+
+
+def test_text_that_inflates_is_refused() -> None:
+    bomb = zlib.compress(b"\0" * 100_000_000)
+    pixels = chunk(b"IDAT", zlib.compress(b"\0" + b"\1\2\3"))
+    text = chunk(b"zTXt", b"Comment\0\0" + bomb)
+    for data in (png(1, 1, text, pixels), png(1, 1, pixels, text)):
+        with pytest.raises(PhotoError, match="cannot be decoded"):
+            PREPROCESSING.pixels(data)
+    harmless = chunk(b"zTXt", b"Comment\0\0" + zlib.compress(b"a cat"))
+    assert outcome(png(1, 1, harmless, pixels)) is not None
+
+
+def test_no_memory_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise MemoryError
+
+    monkeypatch.setattr(Image.Image, "resize", fail)
+    with pytest.raises(PhotoError, match="not enough memory"):
+        PREPROCESSING.pixels(PHOTOS["PNG"])
+
+
+# What is no regular file
+
+
+def refused(path: str | Path, match: str) -> None:
+    """Refused again and again, with no descriptor left open."""
+    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else None
+    for _ in range(5):
+        with pytest.raises(PhotoError, match=match):
+            read_photo(path)
+    if before is not None:
+        assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_a_huge_file_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "huge.jpg"
+    with path.open("wb") as file:
+        file.write(PHOTOS["JPEG"])
+        file.truncate(images.MAX_BYTES)
+    assert len(read_photo(path)) == images.MAX_BYTES
+    os.truncate(path, 2**40)
+    refused(path, f"has {2**40} bytes; the limit is {images.MAX_BYTES}")
+
+
+def test_a_fifo_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "photo.jpg")
+    refused(tmp_path / "photo.jpg", "^is not a regular file$")
+
+
+def test_a_folder(tmp_path: Path) -> None:
+    refused(tmp_path, "(?i)cannot be read: is a directory|is not a regular file")
+
+
+def test_a_socket() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder, socket.socket(socket.AF_UNIX) as server:
+        server.bind(f"{folder}/s.jpg")
+        refused(f"{folder}/s.jpg", "cannot be read: ")
+
+
+def test_an_endless_device() -> None:
+    refused("/dev/zero", "^is not a regular file$")
+
+
+def test_links(tmp_path: Path) -> None:
+    (tmp_path / "photo.png").write_bytes(PHOTOS["PNG"])
+    (tmp_path / "good.jpg").symlink_to("photo.png")
+    (tmp_path / "nothing.jpg").symlink_to("absent.png")
+    (tmp_path / "itself.jpg").symlink_to("itself.jpg")
+    assert read_photo(tmp_path / "good.jpg") == PHOTOS["PNG"]
+    refused(tmp_path / "nothing.jpg", "cannot be read: No such file")
+    refused(tmp_path / "itself.jpg", "cannot be read: ")
+
+
+def test_names_that_no_file_can_have(tmp_path: Path) -> None:
+    refused("a\0b.jpg", "cannot be read: embedded null")
+    refused("a" * 5000, "cannot be read: ")
+    refused(tmp_path / "absent.jpg", "cannot be read: No such file")
+
+
+def test_a_name_that_is_not_utf8(tmp_path: Path) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/\xff\xfe.jpg")
+    with open(path, "wb") as file:
+        file.write(PHOTOS["JPEG"])
+    assert load_pixels(path, PREPROCESSING).shape == (8, 8, 3)
+
+
+def test_an_unreadable_file() -> None:
+    with tempfile.TemporaryDirectory(dir="/tmp") as folder:
+        path = Path(folder, "photo.jpg")
+        path.write_bytes(PHOTOS["JPEG"])
+        path.chmod(0)
+        Path(folder).chmod(0o755)
+        root = os.geteuid() == 0
+        if root:
+            os.seteuid(65534)
+        try:
+            refused(path, "^cannot be read: Permission denied$")
+        finally:
+            if root:
+                os.seteuid(0)

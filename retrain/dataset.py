@@ -245,11 +245,17 @@ def _list_folder(root: Path) -> Listing:
 
 
 def _has_split_folders(children: Sequence["os.DirEntry[str]"]) -> bool:
-    """Whether these are train/valid/test folders (and not classes that happen to be named so)."""
-    sides = {SPLIT_FOLDERS.get(child.name.lower()) for child in children}
-    if None in sides or "training" not in sides or len(sides) < 2:
+    """Whether these are train/valid/test folders (and not classes that happen to be named so).
+
+    The training folder decides: it holds class folders. A test folder may be empty or hold loose,
+    unlabelled photos, as in many competitions; those are listed as skipped.
+    """
+    sides = {child.path: SPLIT_FOLDERS.get(child.name.lower()) for child in children}
+    if None in sides.values() or len(set(sides.values())) < 2:
         return False
-    return all(any(_is_folder(entry) for entry in _entries(Path(child.path))) for child in children)
+    return any(
+        _is_folder(entry) for path, side in sides.items() if side == "training" for entry in _entries(Path(path))
+    )
 
 
 def _list_class_folders(root: Path, split: Split | None) -> Listing:

@@ -295,7 +295,6 @@ def test_split_folders_are_honoured(folders: list[str], sides: list[Split], tmp_
         ["train/1.jpg", "test/2.jpg"],
         ["train/1.jpg", "bus/2.jpg"],
         ["train/ice/1.jpg", "bus/2.jpg"],
-        ["train/ice/1.jpg", "test/2.jpg"],
         ["valid/a/1.jpg", "test/a/2.jpg"],
         ["train/ice/1.jpg", "training/a/2.jpg"],
     ],
@@ -305,6 +304,13 @@ def test_classes_may_be_named_like_splits(names: list[str], tmp_path: Path) -> N
     listing = list_photos(tmp_path)
     assert labels(listing) == sorted(name.partition("/")[0] for name in names)
     assert all(file.split is None for file in listing.files)
+
+
+def test_a_test_folder_of_loose_photos_is_no_class(tmp_path: Path) -> None:
+    make(tmp_path, "train/cat/1.jpg", "train/dog/2.jpg", "test/3.jpg")
+    listing = list_photos(tmp_path)
+    assert [(file.label, file.split) for file in listing.files] == [("cat", "training"), ("dog", "training")]
+    assert reasons(listing, tmp_path) == {"test/3.jpg": "is not in a class folder"}
 
 
 # Manifests

@@ -14,7 +14,6 @@ The second half says what a table of bottlenecks is, and finds its rows by their
 
 import errno
 import hashlib
-import io
 import os
 import re
 import time
@@ -94,7 +93,7 @@ def write_shard(folder: Path, table: pa.Table, prefix: str = "", compression: st
     Raises StoreError when the folder cannot be written; no temporary file is then left behind.
     """
     row_bytes = max(1, table.nbytes // max(1, table.num_rows))
-    sink = io.BytesIO()
+    sink = pa.BufferOutputStream()
     pq.write_table(
         table,
         sink,
@@ -104,7 +103,7 @@ def write_shard(folder: Path, table: pa.Table, prefix: str = "", compression: st
         write_page_checksum=True,
         row_group_size=max(1, ROW_GROUP_BYTES // row_bytes),
     )
-    data = sink.getbuffer()
+    data = memoryview(sink.getvalue())  # Arrow's own buffer: no copy
     digest = hashlib.sha256(data).hexdigest()
     path = folder / (f"{prefix}-{digest}.parquet" if prefix else f"{digest}.parquet")
     # Written even where the name exists already: the bytes under that name may be damaged.

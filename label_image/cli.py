@@ -44,16 +44,14 @@ def cli(images: tuple[str, ...], model: str, top_k: int, labels: str | None, as_
             answers = loaded.label(read_photo(path), top_k)
         except PhotoError as error:
             failed = True
-            message = f"{path} {error}."
-            click.echo(
-                json.dumps({"image": path, "error": message}) if as_json else f"Error: {message}", err=not as_json
-            )
+            message = f"{_shown(path)} {error}."
+            click.echo(_json({"image": path, "error": message}) if as_json else f"Error: {message}", err=not as_json)
             continue
         if as_json:
             top = [{"label": answer.label, "probability": answer.probability} for answer in answers]
-            click.echo(json.dumps({"image": path, **top[0], "top": top}, ensure_ascii=False))
+            click.echo(_json({"image": path, **top[0], "top": top}))
         else:
-            click.echo(path)
+            click.echo(_shown(path))
             for answer in answers:
                 click.echo(f"  {answer.probability:6.1%}  {answer.label}")
     if failed:
@@ -67,13 +65,33 @@ def find_photos(images: tuple[str, ...]) -> Iterator[str]:
     """
     for image in images:
         if os.path.isdir(image):
+            found = False
             for folder, folders, files in os.walk(image):
                 folders[:] = sorted(name for name in folders if not name.startswith("."))
-                yield from (str(Path(folder, name)) for name in sorted(files) if not name.startswith("."))
+                photos = [str(Path(folder, name)) for name in sorted(files) if not name.startswith(".")]
+                found = found or bool(photos)
+                yield from photos
+            if not found:
+                yield image
         elif not os.path.lexists(image) and glob.has_magic(image):
             yield from sorted(glob.glob(image, recursive=True)) or [image]
         else:
             yield image
+
+
+def _shown(path: str) -> str:
+    """A path as text that can be printed, also where its bytes are not UTF-8."""
+    return os.fsencode(path).decode(errors="backslashreplace")
+
+
+def _json(value: dict[str, object]) -> str:
+    """One line of JSON; in ASCII where a path is not UTF-8, so that it can be printed and read back."""
+    line = json.dumps(value, ensure_ascii=False)
+    try:
+        line.encode()
+    except UnicodeEncodeError:
+        return json.dumps(value)
+    return line
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -71,6 +71,7 @@ def load_model(path: str | Path, labels: str | Path | None = None) -> Model:
         preprocessing = Preprocessing.parse(manifest["preprocessing"])
     except (KeyError, TypeError, AttributeError, PreprocessingError) as error:
         raise ModelError(f"The manifest of {path} is damaged ({error}); export the model again.") from None
+    _check_fit(path, run, preprocessing.size, len(names))
     return Model(_other_labels(Path(labels), len(names)) if labels else names, preprocessing, run)
 
 
@@ -83,10 +84,13 @@ def tflite_runner(path: Path) -> Run:
             interpreter = Interpreter(model_path=str(path))
             interpreter.allocate_tensors()
             signature = interpreter.get_signature_runner("serving_default")
-    except (ValueError, RuntimeError, OSError) as error:
+        shape = tuple(signature.get_input_details()["image"]["shape"][1:])
+    except (ValueError, RuntimeError, OSError, KeyError) as error:
         raise ModelError(f"{path} cannot be loaded: {error}") from None
 
     def run(pixels: Pixels) -> Probabilities:
+        if pixels.shape[1:] != shape:  # LiteRT would resize the network to the photo
+            raise ValueError(f"photos of shape {pixels.shape[1:]} instead of {tuple(map(int, shape))}")
         return np.concatenate([signature(image=photo[None].astype(np.float32))["scores"] for photo in pixels])
 
     return run
@@ -113,6 +117,17 @@ def saved_model_runner(folder: Path, batch: int = 16) -> Run:
         return np.concatenate([signature(image=tf.constant(part, tf.float32))["scores"].numpy() for part in parts])
 
     return run
+
+
+def _check_fit(path: Path, run: Run, size: int, labels: int) -> None:
+    """Run one black photo, so that a manifest and a model that do not belong together are noticed."""
+    try:
+        scores = run(np.zeros((1, size, size, 3), np.uint8))
+    except Exception as error:  # both runtimes raise types of their own
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ModelError(f"{path} cannot be run on photos of {size} pixels: {reason}") from None
+    if scores.shape[1] != labels:
+        raise ModelError(f"{path} gives {scores.shape[1]} scores, its {MANIFEST} names {labels} classes.")
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
+from itertools import chain, count
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,6 +34,9 @@ Observer = Callable[[int, int], None]  # photos found in the store, photos compu
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+# Either just now, or long ago with its size and time stamp put back.
+CHANGED = "changed while it was being read; run the same command again, with --paranoid if that does not help"
 
 log = logging.getLogger(__name__)
 
@@ -107,27 +110,36 @@ def extract(
         store = Store(folder, backbone.covers(), backbone.dim, backbone.stored_dtype)
         with clock.stage("read"):
             matrix, found = store.get_many([Key(sha256) for sha256 in contents])
+        set_aside = 0
         problems: dict[str, str] = {}
         computed = 0
-        if not found.all():
+
+        def missing() -> Iterator[list[_Prepared]]:
+            waiting = ((contents[index], first_path[contents[index]]) for index in np.flatnonzero(~found))
+            return _batches(_prepare_all(waiting, backbone.preprocessing, threads, clock), problems)
+
+        batches = missing()
+        first = next(batches, None)  # photos that cannot be decoded need no engine
+        if first is not None:
             engine = start(backbone)
             matching = _matching_store(store, folder, backbone, engine)
             if matching is not store:
-                store = matching
+                set_aside, store = store.set_aside, matching
                 matrix, found = store.get_many([Key(sha256) for sha256 in contents])
+                problems.clear()
+                batches = missing()
+                first = next(batches, None)
+            rows = {sha256: row for row, sha256 in enumerate(contents)}
             hits = int(found.sum())
-            rows = {contents[index]: int(index) for index in np.flatnonzero(~found)}
-            waiting = ((sha256, first_path[sha256]) for sha256 in rows)
             observe(hits, 0)
             with store:
-                for batch in _batches(_prepare_all(waiting, backbone.preprocessing, threads, clock), problems):
+                for batch in chain([first] if first else [], batches):
                     with clock.stage("infer"):
                         vectors = engine(np.stack([photo.pixels for photo in batch if photo.pixels is not None]))
                     with clock.stage("write"):
                         store.put_many([Key(photo.sha256) for photo in batch], vectors)
                     for photo, vector in zip(batch, vectors, strict=True):
                         matrix[rows[photo.sha256]] = vector
-                        found[rows[photo.sha256]] = True
                     computed += len(batch)
                     observe(hits, computed)
     finally:
@@ -141,7 +153,7 @@ def extract(
         skipped=(*listing.skipped, *unreadable, *broken),
         hits=len(usable) - computed,
         computed=computed,
-        set_aside=store.set_aside,
+        set_aside=set_aside + store.set_aside,
         fingerprint=store.fingerprint,
         seconds=clock.seconds,
     )
@@ -199,7 +211,7 @@ def _prepare_all(
             with clock.stage("read"):
                 data = read_photo(path)
                 if hash_bytes(data) != sha256:
-                    return _Prepared(sha256, problem="changed while it was being read; run the same command again")
+                    return _Prepared(sha256, problem=CHANGED)
             with clock.stage("decode"):
                 return _Prepared(sha256, preprocessing.pixels(data))
         except PhotoError as error:

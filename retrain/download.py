@@ -6,6 +6,8 @@ import socket
 import threading
 import uuid
 from collections.abc import Callable
+from contextlib import suppress
+from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
@@ -26,7 +28,7 @@ def download(url: str, path: Path, checksum: str | None = None, progress: Progre
     names the URL and where the file could be put by hand.
     """
     advice = f"Fetch it on a machine with a network and put it at {path}."
-    if urlsplit(url).scheme not in ("http", "https"):
+    if not url.startswith(("http://", "https://")):
         raise DownloadError(f"{url} is not an http or https address.")
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
@@ -38,14 +40,16 @@ def download(url: str, path: Path, checksum: str | None = None, progress: Progre
                 raise DownloadError(f"{url} arrived with checksum {digest} instead of {checksum}. {advice}")
         os.replace(temporary, path)
     except HTTPError as error:
+        error.close()
         raise DownloadError(f"{url} answered {error.code} {error.reason}. {advice}") from None
-    except (URLError, TimeoutError, ConnectionError) as error:
+    except (URLError, TimeoutError, ConnectionError, HTTPException, ValueError) as error:  # ValueError: a bad address
         reason = getattr(error, "reason", None) or error
         raise DownloadError(f"{url} cannot be reached ({reason}). {advice}") from None
     except OSError as error:
         raise DownloadError(f"{path} cannot be written: {error.strerror or error}.") from None
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def reachable(url: str, seconds: float = 3.0) -> bool:

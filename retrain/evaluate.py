@@ -53,7 +53,8 @@ def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> tuple[f
     denominator = 1 + z * z / trials
     centre = (share + z * z / (2 * trials)) / denominator
     half = z * np.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials)) / denominator
-    return (max(0.0, float(centre - half)), min(1.0, float(centre + half)))
+    # Rounding must not push a share of 0 or 1 out of its own interval.
+    return (max(0.0, min(share, float(centre - half))), min(1.0, max(share, float(centre + half))))
 
 
 def measure(probabilities: Probabilities, classes: Classes, labels: Sequence[str]) -> Metrics:

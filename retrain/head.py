@@ -14,6 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from retrain.errors import OptionError
+
 Matrix = npt.NDArray[np.float32]
 Classes = npt.NDArray[np.intp]
 
@@ -118,7 +120,8 @@ def fit_mini_batches(
     """Plain stochastic gradient descent on centred and scaled bottlenecks; the best step is kept.
 
     Each epoch is a new permutation of the photos. `validation_batch_size` limits how many
-    validation photos each evaluation looks at; -1 takes all.
+    validation photos each evaluation looks at; -1 takes all. Raises OptionError if the training
+    diverges from the first evaluation on.
     """
     mean, scale = _centre_and_scale(training.bottlenecks)
     scaled = (training.bottlenecks - mean) / scale
@@ -130,12 +133,13 @@ def fit_mini_batches(
     batches = _random_batches(len(scaled), batch_size, np.random.default_rng(seed))
     for step in range(steps):
         batch = next(batches)
-        _, gradient = _loss_and_gradient(scaled[batch], training.classes[batch], weights, l2=0.0)
-        weights -= np.float32(learning_rate) * gradient
-        if step % eval_step_interval and step != steps - 1:
-            continue
-        head = _fold(weights, mean, scale, classes)
-        progress = _progress(step, head, training, validation)
+        with np.errstate(over="ignore", invalid="ignore"):  # a loss that is not finite is never the best
+            _, gradient = _loss_and_gradient(scaled[batch], training.classes[batch], weights, l2=0.0)
+            weights -= np.float32(learning_rate) * gradient
+            if step % eval_step_interval and step != steps - 1:
+                continue
+            head = _fold(weights, mean, scale, classes)
+            progress = _progress(step, head, training, validation)
         curve.append(progress)
         observe(progress)
         loss = (
@@ -143,9 +147,10 @@ def fit_mini_batches(
             if progress.validation_cross_entropy is None
             else (progress.validation_cross_entropy)
         )
-        if best is None or loss < best[0]:
+        if np.isfinite(loss) and (best is None or loss < best[0]):
             best = (loss, step, head)
-    assert best is not None
+    if best is None:
+        raise OptionError(f"--learning_rate {learning_rate:g} is too high: the training diverges; try 0.01.")
     description: dict[str, float | int | str] = {
         "optimizer": "sgd",
         "learning_rate": learning_rate,

@@ -91,6 +91,8 @@ def _build(backbone: Backbone) -> Any:
     import keras
 
     entry = architecture(backbone.architecture)
+    # Layers are numbered per process; from 1 each time, equal models give equal exports.
+    keras.utils.clear_session()
     # Only random weights depend on the seed; loaded ones replace them.
     if backbone.weights_sha256.startswith("random-"):
         keras.utils.set_random_seed(int(backbone.weights_sha256.removeprefix("random-")))

@@ -15,7 +15,7 @@ import shutil
 from itertools import count
 from pathlib import Path
 
-from retrain.errors import ExportError
+from retrain.errors import ExportError, OptionError
 
 MANIFEST = "model.json"
 FORMAT = "retrain-export"
@@ -29,11 +29,15 @@ EXPORT_NAMES = frozenset(
 
 def check_export_dir(folder: Path) -> None:
     """Refuse, before any work, to write an export where something else lies. Raises ExportError."""
+    folder_itself = Path(os.path.realpath(folder))
+    if folder_itself in (Path.cwd(), *Path.cwd().parents):
+        raise ExportError(f"--output_dir {folder} is the current folder or holds it: name a folder inside it.")
+    _check_previous(_previous(folder_itself))
     if not folder.exists():
         return
     if not folder.is_dir():
         raise ExportError(f"--output_dir {folder} is a file; name a folder.")
-    foreign = sorted(set(os.listdir(folder)) - EXPORT_NAMES)
+    foreign = _foreign(folder)
     if foreign:
         raise ExportError(
             f"--output_dir {folder} holds {foreign[0]!r}, which is not part of an export: "
@@ -43,9 +47,17 @@ def check_export_dir(folder: Path) -> None:
         raise ExportError(f"--output_dir {folder} is not empty and holds no {MANIFEST} of this project: name another.")
 
 
+def check_outside(folder: Path, others: dict[str, Path | None]) -> None:
+    """Refuse other outputs inside the export, which is replaced as a whole. Raises OptionError."""
+    for option, path in others.items():
+        if path is not None and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
+            raise OptionError(f"{option} {path} lies in --output_dir {folder}: name a path outside of it.")
+
+
 def temporary_beside(path: Path) -> Path:
     """A new empty folder on the same file system as `path`, to write into and rename from."""
-    temporary = path.absolute().parent / f".{path.name}.{os.getpid()}.tmp"
+    target = Path(os.path.realpath(path))
+    temporary = target.parent / f".{target.name}.{os.getpid()}.tmp"
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
@@ -56,14 +68,14 @@ def temporary_beside(path: Path) -> Path:
 
 def replace_export(new: Path, folder: Path) -> None:
     """Put a finished export in place; readers see the old one or the new one, never half of one."""
-    previous = folder.with_name(f"{folder.name}.previous")
-    if not folder.exists():
+    folder = Path(os.path.realpath(folder))  # of a link to a folder, the folder is replaced
+    if not folder.exists() or _is_empty_folder(folder):
         os.rename(new, folder)
         return
-    if _is_export(previous):
+    previous = _previous(folder)
+    _check_previous(previous)
+    if previous.exists():
         shutil.rmtree(previous)
-    elif previous.exists():
-        raise ExportError(f"{previous} is not an export of this project and is in the way: move it.")
     if _exchange(new, folder):
         os.rename(new, previous)
     else:
@@ -85,6 +97,21 @@ def place(new: Path, target: Path) -> Path | None:
         target.rmdir()
     shutil.move(new, target)
     return kept
+
+
+def _previous(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}.previous")
+
+
+def _check_previous(previous: Path) -> None:
+    if not os.path.lexists(previous) or _is_empty_folder(previous):
+        return
+    if previous.is_symlink() or not _is_export(previous) or _foreign(previous):
+        raise ExportError(f"{previous} holds more than an earlier export and is in the way: move it.")
+
+
+def _foreign(folder: Path) -> list[str]:
+    return sorted(set(os.listdir(folder)) - EXPORT_NAMES)
 
 
 def _is_export(folder: Path) -> bool:

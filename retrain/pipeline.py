@@ -17,9 +17,10 @@ from retrain.backbones import Backbone, find_backbone
 from retrain.bottlenecks import Extraction, extract
 from retrain.dataset import Division, Listing, Split, list_photos, require_two_classes, split_photos
 from retrain.engine import Engine, start_engine
+from retrain.errors import DatasetError
 from retrain.evaluate import Metrics, measure
 from retrain.head import Fit, Head, Progress, Sample, fit_mini_batches, fit_to_convergence
-from retrain.outputs import check_export_dir
+from retrain.outputs import check_export_dir, check_outside
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,17 @@ def run_training(options: Options, screen: Screen, start: Callable[[Backbone], E
     began = time.perf_counter()
     seconds: dict[str, float] = {}
     check_export_dir(options.output_dir)
+    check_outside(
+        options.output_dir,
+        {
+            "--output_graph": options.output_graph,
+            "--output_labels": options.output_labels,
+            "--saved_model_dir": options.saved_model_dir,
+            "--summaries_dir": options.summaries_dir,
+            "--bottleneck_dir": options.bottleneck_dir,
+            "--model_dir": options.model_dir,
+        },
+    )
     listing = list_photos(options.image_dir)
     for remark in listing.remarks:
         screen.say(remark)
@@ -177,6 +189,8 @@ def train_head(
     def rows_of(side: Split) -> np.ndarray:
         return np.flatnonzero(splits == side)
 
+    if not len(rows_of("training")):
+        raise DatasetError(f"{options.image_dir} leaves no photos for training: all fall on the other sides.")
     fit = _fit(
         _take(everything, rows_of("training")), _take(everything, rows_of("validation")), labels, options, screen
     )

@@ -6,6 +6,7 @@ bottlenecks are stored under the view `probe` beside the photos' and compared at
 """
 
 import base64
+import functools
 import io
 
 import numpy as np
@@ -42,6 +43,7 @@ JPEG = base64.b85decode(
 )
 
 
+@functools.cache
 def probe_photos() -> tuple[bytes, ...]:
     """The encoded pictures: a JPEG, and two PNGs of fine texture and of coarse shapes."""
     rows, columns = np.mgrid[0:480, 0:640]

@@ -1,6 +1,8 @@
 """What a person sees while `retrain` works: phases with progress, then the lines that matter."""
 
+import os
 from collections.abc import Callable
+from functools import partial
 
 from rich.console import Console
 from rich.markup import escape
@@ -79,7 +81,7 @@ class TerminalScreen:
         """The end of a run."""
         self.finish()
         extraction, trained = run.extraction, run.trained
-        say = self._console.print
+        say = partial(self._console.print, soft_wrap=True)  # paths and sentences stay on one line
         say()
         say(
             f"[bold]{len(extraction.photos)}[/] photos of {len(run.labels)} classes; "
@@ -87,12 +89,12 @@ class TerminalScreen:
             + (f", {extraction.set_aside} damaged shards set aside" if extraction.set_aside else "")
         )
         for item in extraction.skipped[:3]:
-            say(f"  skipped: {escape(item.path)} {escape(item.reason)}")
+            say(f"  skipped: {_shown(item.path)} {escape(item.reason)}")
         if extraction.skipped:
             say(f"  all of them are listed in {escape(str(run.options.output_dir / 'skipped.csv'))}")
-        say(_class_table(trained.test))
+        self._console.print(_class_table(trained.test))
         if len(run.labels) <= WIDEST_CONFUSION:
-            say(_confusion_table(trained.test))
+            self._console.print(_confusion_table(trained.test))
         for true, predicted, photos in most_confused(trained.test, 3):
             say(f"  {photos} of {escape(true)} were taken for {escape(predicted)}")
         how = f"{max(run.division.folds) + 1}-fold cross-validation, " if run.division.folds else ""
@@ -115,7 +117,7 @@ class TerminalScreen:
                 continue
             best = probabilities.argsort()[::-1][: run.options.top_k]
             answers = ", ".join(f"{run.labels[i]} {probabilities[i]:.2f}" for i in best)
-            self._console.print(escape(f"  {photo.path}: {answers}"))
+            self._console.print(f"  {_shown(photo.path)}: {escape(answers)}", soft_wrap=True)
 
     def _begin(self, progress: Progress, description: str, total: int | None) -> None:
         self._progress = progress
@@ -130,6 +132,11 @@ class TerminalScreen:
         if self._progress is None or not self._progress.tasks or not self._progress.tasks[0].elapsed:
             return 0.0
         return computed / max(self._progress.tasks[0].elapsed, 1e-3)
+
+
+def _shown(path: str) -> str:
+    """A path as text that any terminal takes, also where its bytes are not UTF-8."""
+    return escape(os.fsencode(path).decode(errors="backslashreplace"))
 
 
 def _headline(metrics: Metrics) -> str:

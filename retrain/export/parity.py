@@ -37,12 +37,14 @@ class Parity:
 def compare(name: str, run: Runner, pixels: Pixels, reference: Probabilities) -> Parity:
     """Run an export on uint8 photos (n, size, size, 3) and compare with the reference (n, classes).
 
-    Raises ParityError if a probability differs by more than TOLERANCE, is not finite, or if a
-    first answer differs.
+    Raises ParityError if a probability differs by more than TOLERANCE or is not finite, if a first
+    answer differs, or if the answers have another shape.
     """
     if len(pixels) == 0:
         raise ParityError(f"{name} cannot be checked: there is no photo to run it on.")
     answers = run(pixels)
+    if answers.shape != reference.shape:
+        raise ParityError(f"{name} was not kept: it answers {answers.shape}, the model {reference.shape}.")
     difference = float(np.abs(answers - reference).max())
     agreement = float((answers.argmax(axis=1) == reference.argmax(axis=1)).mean())
     # Two equal probabilities may swap places within the tolerance; that is no disagreement.

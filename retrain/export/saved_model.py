@@ -52,7 +52,11 @@ def decode(data: Any, size: int) -> Any:
 
     def png() -> Any:
         rgba = tf.cast(tf.io.decode_png(data, channels=4), tf.float32)
-        alpha = rgba[..., 3:] / 255.0
+        # To gray of 1, 2 or 4 bits TensorFlow adds an opacity of 1, 3 or 15; byte 24 is the bit depth.
+        depth = tf.cast(tf.io.decode_raw(tf.strings.substr(data, 24, 1), tf.uint8)[0], tf.float32)
+        full = 2.0 ** tf.minimum(depth, 8.0) - 1.0
+        opaque = tf.where(tf.reduce_max(rgba[..., 3]) <= full, full, 255.0)
+        alpha = rgba[..., 3:] / opaque
         return tf.cast(tf.round(rgba[..., :3] * alpha + 255.0 * (1.0 - alpha)), tf.uint8)
 
     def other() -> Any:

@@ -1,0 +1,139 @@
+"""The whole command on real photos and real weights; skipped where ../shared is absent."""
+
+import contextlib
+import io
+import json
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import label_image.cli
+import retrain.cli
+from label_image.model import load_model
+from retrain.dataset import split_photos
+from retrain.images import load_pixels
+
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+WEIGHTS = SHARED / "weights/mobilenet_0.25_128.weights.h5"
+
+pytestmark = [
+    pytest.mark.real,
+    pytest.mark.skipif(not WEIGHTS.exists() or not (SHARED / "data/cats").exists(), reason=f"{SHARED} is absent"),
+]
+
+
+def call(main: object, *arguments: object) -> SimpleNamespace:
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main([str(argument) for argument in arguments])
+            code = 0
+        except SystemExit as leave:
+            code = leave.code
+    return SimpleNamespace(code=code, out=out.getvalue(), err=err.getvalue())
+
+
+def train(*arguments: object) -> dict:
+    done = call(retrain.cli.main, "--json", *arguments)
+    assert done.code == 0, done.err
+    return json.loads(done.out)
+
+
+@pytest.fixture(scope="module")
+def cats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
+    folder = tmp_path_factory.mktemp("cats")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        arguments = ["--image_dir", SHARED / "data/cats", "--architecture", "mobilenet_0.25_128", "--weights", WEIGHTS]
+        arguments += ["--output_graph", folder / "graph.pb"]
+        report = train(*arguments)
+        yield SimpleNamespace(folder=folder, model=folder / "tf_files/model", report=report, arguments=arguments)
+
+
+def manifest(model: Path) -> dict:
+    return json.loads((model / "model.json").read_text(encoding="utf-8"))
+
+
+def held_out(limit: int) -> list[tuple[str, str]]:
+    """Test photos of the default split, spread over the breeds, with their breed."""
+    from retrain.dataset import Photo
+    from retrain.hashes import hash_bytes
+
+    photos = [
+        Photo(str(path), path.parent.name, hash_bytes(path.read_bytes()))
+        for path in sorted((SHARED / "data/cats").rglob("*.jpg"))
+    ]
+    sides = split_photos(photos, 10, 10, 0).splits
+    chosen = [(photo.path, photo.label) for photo, side in zip(photos, sides, strict=True) if side == "testing"]
+    return chosen[:: max(1, len(chosen) // limit)][:limit]
+
+
+def test_breeds_are_learned(cats: SimpleNamespace) -> None:
+    assert len(cats.report["classes"]) == 12
+    assert cats.report["photos"]["used"] >= 2390
+    assert cats.report["test"]["n"] >= 200
+    assert cats.report["test"]["accuracy"] >= 0.66
+    low, high = cats.report["test"]["interval"]
+    assert low < cats.report["test"]["accuracy"] < high
+    assert high - low < 0.15
+
+
+def test_every_format_agrees_with_the_model_on_100_photos(cats: SimpleNamespace) -> None:
+    proofs = manifest(cats.model)["parity"]
+    assert set(proofs) == {"saved_model", "saved_model_bytes", "tflite", "graph_def"}
+    for proof in proofs.values():
+        assert proof["photos"] == 100
+        assert proof["greatest_difference"] <= 1e-4
+        assert proof["top_1_agreement"] == 1.0
+
+
+def test_formats_agree_with_each_other_on_photos_read_here(cats: SimpleNamespace, tmp_path: Path) -> None:
+    tflite = load_model(cats.model)
+    without = shutil.copytree(cats.model, tmp_path / "model")
+    (without / "model.tflite").unlink()
+    saved_model = load_model(without)
+    pixels = np.stack([load_pixels(path, tflite.preprocessing) for path, _ in held_out(24)])
+    assert np.abs(tflite.run(pixels) - saved_model.run(pixels)).max() <= 1e-4
+
+
+def test_label_image_names_the_breed_of_held_out_photos(cats: SimpleNamespace) -> None:
+    photos = held_out(60)
+    done = call(label_image.cli.main, "--json", "--model", cats.model, *[path for path, _ in photos])
+    assert done.code == 0, done.err
+    answers = [json.loads(line)["label"] for line in done.out.splitlines()]
+    right = sum(answer == breed for answer, (_, breed) in zip(answers, photos, strict=True))
+    assert right >= 0.6 * len(photos)
+    assert len(Counter(answers)) >= 10
+
+
+def test_odd_files_are_all_labelled(cats: SimpleNamespace) -> None:
+    done = call(label_image.cli.main, "--json", "--model", cats.model, SHARED / "data/odd")
+    assert done.code == 0, done.err
+    answers = [json.loads(line) for line in done.out.splitlines()]
+    assert len(answers) == len(os.listdir(SHARED / "data/odd"))
+    assert all(answer["label"] in cats.report["classes"] for answer in answers)
+
+
+def test_second_run_computes_nothing_and_makes_the_same_model(cats: SimpleNamespace) -> None:
+    before = manifest(cats.model)
+    report = train(*cats.arguments)
+    assert cats.report["bottlenecks"]["computed"] > 2300
+    assert report["bottlenecks"]["computed"] == 0
+    assert report["bottlenecks"]["hits"] == report["photos"]["used"]
+    assert report["test"] == cats.report["test"]
+    assert {**manifest(cats.model), "parity": 0} == {**before, "parity": 0}
+
+
+def test_weights_of_another_network_are_a_sentence(cats: SimpleNamespace) -> None:
+    other = SHARED / "weights/mobilenet_1.0_224.weights.h5"
+    done = call(retrain.cli.main, *cats.arguments, "--weights", other, "--output_dir", "other")
+    assert done.code == 1
+    assert "mobilenet_0.25_128" in done.err
+    assert other.name in done.err
+    assert "Traceback" not in done.err

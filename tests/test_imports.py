@@ -1,0 +1,112 @@
+"""What is imported when, and what the source never does."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import retrain
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = sorted([*(ROOT / "retrain").rglob("*.py"), *(ROOT / "label_image").rglob("*.py")])
+HEAVY = {"tensorflow", "keras", "numpy", "PIL", "pyarrow", "scipy", "rich", "ai_edge_litert", "tensorflow_hub"}
+
+
+def modules_after(code: str) -> set[str]:
+    """The modules that a fresh interpreter has loaded after running some code."""
+    report = f"import sys\ntry:\n    {code}\nexcept SystemExit: pass\nprint('\\n' + ' '.join(sys.modules))"
+    done = subprocess.run([sys.executable, "-c", report], capture_output=True, text=True, check=True, cwd=ROOT)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import retrain, label_image, retrain.errors, retrain.cli",
+        "from retrain.cli import main; main(['--help'])",
+        "from retrain.cli import main; main(['--image_dir', 'x', '--no_such_option'])",
+        "from label_image.cli import main; main(['--help'])",
+    ],
+)
+def test_nothing_heavy_is_imported_before_there_is_work(code: str) -> None:
+    loaded = modules_after(code)
+    assert "retrain" in loaded or "label_image" in loaded
+    assert {module.partition(".")[0] for module in loaded} & HEAVY == set()
+
+
+def test_modules_without_tensorflow() -> None:
+    names = "images dataset store shards hashes head evaluate errors outputs probe engine backbones bottlenecks screen"
+    loaded = modules_after(f"import {', '.join('retrain.' + name for name in names.split())}")
+    assert {"retrain.store", "retrain.bottlenecks", "numpy"} <= loaded
+    assert loaded & {"tensorflow", "keras"} == set()
+
+
+def test_label_image_uses_of_retrain_only_the_preprocessing() -> None:
+    loaded = modules_after("from label_image.model import load_model; import label_image.cli")
+    assert {name for name in loaded if name.partition(".")[0] == "retrain"} == {
+        "retrain", "retrain.errors", "retrain.images",
+    }  # fmt: skip
+    assert loaded & {"tensorflow", "keras", "scipy", "pyarrow"} == set()
+
+
+@pytest.mark.parametrize("name", retrain.__all__)
+def test_public_names_resolve(name: str) -> None:
+    assert getattr(retrain, name).__name__ == name if name != "ARCHITECTURES" else "fake" in retrain.ARCHITECTURES
+
+
+def test_public_names_are_those_that_are_loaded_on_use() -> None:
+    assert sorted(retrain._HOME_OF) == retrain.__all__
+
+
+def test_name_that_does_not_exist() -> None:
+    with pytest.raises(AttributeError, match="no_such_name"):
+        retrain.no_such_name  # noqa: B018
+
+
+# No code in data
+
+
+FORBIDDEN_CALLS = {"eval", "exec", "compile", "__import__", "os.system", "os.popen"}
+FORBIDDEN_MODULES = {"pickle", "marshal", "shelve", "dill", "joblib", "cloudpickle"}
+
+
+def forbidden(source: str) -> list[str]:
+    """What a module must not do: run text as code, unpickle, go through a shell, load pickled arrays."""
+    found = []
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found += [item.name for item in node.names if item.name.partition(".")[0] in FORBIDDEN_MODULES]
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] in FORBIDDEN_MODULES:
+            found.append(str(node.module))
+        elif isinstance(node, ast.Call):
+            name = ast.unparse(node.func)
+            found += [name] if name in FORBIDDEN_CALLS else []
+            found += [
+                f"{name}({item.arg}=True)"
+                for item in node.keywords
+                if item.arg in ("shell", "allow_pickle") and ast.unparse(item.value) != "False"
+            ]
+    return found
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_source_never_runs_data(path: Path) -> None:
+    assert forbidden(path.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "eval('1')",
+        "exec('x')",
+        "import pickle",
+        "from pickle import load",
+        "import os\nos.system('ls')",
+        "import subprocess\nsubprocess.run('ls', shell=True)",
+        "import numpy\nnumpy.load('x', allow_pickle=True)",
+    ],
+)
+def test_walk_finds_what_is_forbidden(source: str) -> None:
+    assert len(forbidden(source)) == 1

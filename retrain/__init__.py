@@ -10,23 +10,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from retrain.backbones import ARCHITECTURES, Backbone, find_backbone
     from retrain.bottlenecks import Extraction, extract
-    from retrain.dataset import Division, Listing, Photo, list_photos, split_photos
+    from retrain.dataset import Listing, Photo, list_photos
     from retrain.errors import RetrainError
     from retrain.evaluate import Metrics, measure, wilson_interval
     from retrain.head import Fit, Head, Sample, fit_mini_batches, fit_to_convergence
     from retrain.images import Preprocessing, load_pixels
     from retrain.pipeline import Options, Run, run_training
+    from retrain.split import Division, split_photos
     from retrain.store import Key, Store
 
 _HOMES = {
     "backbones": ("ARCHITECTURES", "Backbone", "find_backbone"),
     "bottlenecks": ("Extraction", "extract"),
-    "dataset": ("Division", "Listing", "Photo", "list_photos", "split_photos"),
+    "dataset": ("Listing", "Photo", "list_photos"),
     "errors": ("RetrainError",),
     "evaluate": ("Metrics", "measure", "wilson_interval"),
     "head": ("Fit", "Head", "Sample", "fit_mini_batches", "fit_to_convergence"),
     "images": ("Preprocessing", "load_pixels"),
     "pipeline": ("Options", "Run", "run_training"),
+    "split": ("Division", "split_photos"),
     "store": ("Key", "Store"),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}

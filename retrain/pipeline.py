@@ -15,12 +15,13 @@ import numpy as np
 
 from retrain.backbones import Backbone, find_backbone
 from retrain.bottlenecks import Extraction, extract
-from retrain.dataset import Division, Listing, Split, list_photos, require_two_classes, split_photos
+from retrain.dataset import Listing, Split, list_photos, require_two_classes
 from retrain.engine import Engine, start_engine
 from retrain.errors import DatasetError
 from retrain.evaluate import Metrics, measure
 from retrain.head import Fit, Head, Progress, Sample, fit_mini_batches, fit_to_convergence
 from retrain.outputs import check_export_dir, check_outside
+from retrain.split import Division, split_photos
 
 
 @dataclass(frozen=True)

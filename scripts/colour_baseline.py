@@ -8,12 +8,13 @@ from pathlib import Path
 import click
 import numpy as np
 
-from retrain.dataset import Photo, list_photos, split_photos
+from retrain.dataset import Photo, list_photos
 from retrain.errors import PhotoError
 from retrain.evaluate import measure
 from retrain.hashes import hash_bytes
 from retrain.head import Matrix, Sample, fit_to_convergence
 from retrain.images import Pixels, Preprocessing, read_photo
+from retrain.split import split_photos
 
 BINS = 4  # per channel
 PREPROCESSING = Preprocessing.parse("decode|orient|resize(64,bilinear)|value_range(0,1)")

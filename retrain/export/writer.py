@@ -13,7 +13,6 @@ import numpy as np
 from label_image.model import saved_model_runner, tflite_runner
 from retrain.backbones import Backbone
 from retrain.bottlenecks import Extraction
-from retrain.dataset import Division
 from retrain.errors import ExportError
 from retrain.export.classifier import Classifier
 from retrain.export.graph_def import write_graph_def
@@ -30,6 +29,7 @@ from retrain.export.tflite import write_tflite
 from retrain.images import PhotoError, Pixels, load_pixels
 from retrain.network import load_network
 from retrain.outputs import MANIFEST, place, replace_export, temporary_beside
+from retrain.split import Division
 from retrain.tensorflow import tf
 
 if TYPE_CHECKING:

@@ -16,8 +16,8 @@ import pytest
 import label_image.cli
 import retrain.cli
 from label_image.model import load_model
-from retrain.dataset import split_photos
 from retrain.images import load_pixels
+from retrain.split import split_photos
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 WEIGHTS = SHARED / "weights/mobilenet_0.25_128.weights.h5"

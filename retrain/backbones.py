@@ -146,7 +146,9 @@ def find_weights(
     if entry.name == "builtin" and weights is None:
         return BUILTIN_WEIGHTS
     if weights is not None:
-        url, path, checksum = weights, model_dir / f"{entry.name}.weights.h5", None
+        # Named after the address too: another address is another file, and neither is the user's own.
+        digest = hashlib.sha256(weights.encode()).hexdigest()[:12]
+        url, path, checksum = weights, model_dir / f"{entry.name}-{digest}.weights.h5", None
     else:
         at_hand = weights_at_hand(entry, model_dir)
         if at_hand is not None:

@@ -29,6 +29,8 @@ def _average_colour(backbone: Backbone) -> Engine:
     scale, offset = np.array(arithmetic.scale, np.float32), np.array(arithmetic.offset, np.float32)
 
     def run(pixels: Pixels) -> Bottlenecks:
+        if arithmetic.bgr:
+            pixels = pixels[..., ::-1]
         means: Bottlenecks = (pixels.astype(np.float32) * scale + offset).mean(axis=(1, 2), dtype=np.float32)
         return means
 

@@ -120,9 +120,9 @@ class Preprocessing:
         return int(self._step("resize").arguments[0])
 
     def with_size(self, size: int) -> "Preprocessing":
-        """The same steps with another size of the square."""
+        """The same steps with another size of the square. Raises PreprocessingError."""
         resize = Step("resize", (size, *self._step("resize").arguments[1:]))
-        return Preprocessing(tuple(resize if s.name == "resize" else s for s in self.steps))
+        return Preprocessing.parse("|".join(str(resize if s.name == "resize" else s) for s in self.steps))
 
     def pixels(self, data: bytes) -> Pixels:
         """Decode the bytes of a photo and bring them to the network's size.

@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from retrain.backbones import Backbone, architecture
-from retrain.builtin import network as builtin
 from retrain.errors import BackboneError
 from retrain.images import Arithmetic
 from retrain.tensorflow import tf
@@ -88,7 +87,10 @@ class SavedModelFeatures(tf.Module):
 
 
 def _build(backbone: Backbone) -> Any:
+    # Here, and not above: Keras imports TensorFlow, whose chatter retrain.tensorflow turns down.
     import keras
+
+    from retrain.builtin.network import build_network
 
     entry = architecture(backbone.architecture)
     # Layers are numbered per process; from 1 each time, equal models give equal exports.
@@ -99,7 +101,7 @@ def _build(backbone: Backbone) -> Any:
     shape = (backbone.input_size, backbone.input_size, 3)
     try:
         if entry.name == "builtin":
-            model = builtin.build_network(backbone.input_size)
+            model = build_network(backbone.input_size)
         else:
             builder = getattr(keras.applications, entry.builder)
             model = builder(include_top=False, pooling="avg", weights=None, input_shape=shape, **dict(entry.arguments))
@@ -113,6 +115,8 @@ def _build(backbone: Backbone) -> Any:
 
 
 def _load_weights(model: Any, name: str, file: Path) -> None:
+    from retrain.builtin.network import load_weights
+
     suffix = ".npz" if name == "builtin" else ".h5"
     if not file.name.endswith(suffix):
         raise BackboneError(f"The weights {file} of {name} must be a file whose name ends in {suffix}.")
@@ -121,7 +125,7 @@ def _load_weights(model: Any, name: str, file: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
             if name == "builtin":
-                builtin.load_weights(model, file)
+                load_weights(model, file)
             else:
                 model.load_weights(str(file))
     except Exception as error:  # h5py and Keras raise half a dozen types for files that do not fit

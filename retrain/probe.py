@@ -56,7 +56,7 @@ def relative_error(vectors: npt.NDArray[np.floating], expected: npt.NDArray[np.f
     """The greatest ||a - b|| / ||b|| over the rows of two matrices of shape (n, dim)."""
     difference = np.linalg.norm(vectors.astype(np.float64) - expected, axis=1)
     length = np.linalg.norm(expected.astype(np.float64), axis=1)
-    return float(np.max(difference / np.maximum(length, 1e-12), initial=0.0))
+    return float(np.max(difference / np.maximum(length, 1e-30), initial=0.0))
 
 
 def _png(pixels: npt.NDArray[np.integer]) -> bytes:

@@ -79,9 +79,7 @@ def test_swapped_photos_of_equal_size_and_time_are_told_apart_by_their_inodes(
 
 
 @pytest.mark.parametrize(("age", "known"), [(-60, False), (0, False), (1.9, False), (2, True)])
-def test_what_was_modified_just_before_it_was_read_is_not_remembered(
-    tmp_path: Path, age: float, known: bool
-) -> None:
+def test_what_was_modified_just_before_it_was_read_is_not_remembered(tmp_path: Path, age: float, known: bool) -> None:
     read_ns = LONG_AGO
     mtime_ns = read_ns - int(age * 1e9)
     hashes = PhotoHashes(tmp_path)
@@ -111,9 +109,7 @@ def test_a_photo_rewritten_in_the_same_tick_is_read_again(tmp_path: Path) -> Non
     assert hashes.lookup(str(photo), stat.st_size, stat.st_mtime_ns) is None
 
 
-@pytest.mark.parametrize(
-    "path", ["/caf\udce9.jpg", "/\ud800.jpg", "/猫/é e\u0301\n.jpg", "/" + "x" * 9000]
-)
+@pytest.mark.parametrize("path", ["/caf\udce9.jpg", "/\ud800.jpg", "/猫/é e\u0301\n.jpg", "/" + "x" * 9000])
 def test_any_name_is_kept(tmp_path: Path, path: str) -> None:
     saved(tmp_path, (path, 1, LONG_AGO, A))
     hashes = PhotoHashes(tmp_path)
@@ -121,12 +117,8 @@ def test_any_name_is_kept(tmp_path: Path, path: str) -> None:
     assert hashes.lookup(path[:-1], 1, LONG_AGO) is None
 
 
-@given(
-    st.dictionaries(st.text(st.sampled_from("a?\udce8\udce9\ud800é")), st.integers(0, 2**63 - 1))
-)
-def test_names_never_collide(
-    tmp_path_factory: pytest.TempPathFactory, names: dict[str, int]
-) -> None:
+@given(st.dictionaries(st.text(st.sampled_from("a?\udce8\udce9\ud800é")), st.integers(0, 2**63 - 1)))
+def test_names_never_collide(tmp_path_factory: pytest.TempPathFactory, names: dict[str, int]) -> None:
     folder = tmp_path_factory.mktemp("hashes")
     saved(
         folder,

@@ -199,7 +199,7 @@ def test_random_text_is_parsed_or_refused(text: str) -> None:
         "standardize(0,0,0,1,1,[open('made','w') for _ in '1'])",
         "(lambda: open('made','w'))()",
         "bgr(made:=open('made','w'))",
-        "value_range(0,f'{open(\"made\",\"w\")}')",
+        'value_range(0,f\'{open("made","w")}\')',
     ],
 )
 def test_code_is_never_run(code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

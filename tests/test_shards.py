@@ -162,9 +162,7 @@ def test_the_file_is_synced_before_its_rename_and_the_folder_after(
     assert calls == ["sync file", "rename", "sync folder"]
 
 
-def test_a_folder_that_cannot_be_synced_is_no_failure(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_folder_that_cannot_be_synced_is_no_failure(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     fsync = os.fsync
 
     def network_file_system(file: int) -> None:

@@ -148,9 +148,7 @@ def test_one_folder_per_fingerprint_with_its_description(tmp_path: Path) -> None
     assert served(second, [1]) == []
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{", "[]", '{"covers":{},"dim":4,"dtype":"float32"}', "\udcff"]
-)
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"covers":{},"dim":4,"dtype":"float32"}', "\udcff"])
 def test_another_description_is_refused(tmp_path: Path, text: str) -> None:
     path = Store(tmp_path, COVERS, DIM).folder / "fingerprint.json"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
@@ -193,9 +191,7 @@ def test_a_wrong_shape_is_refused(tmp_path: Path, shape: tuple[int, ...]) -> Non
         opened.put_many([key(1), key(2)], np.zeros(shape, np.float32))
 
 
-def test_rows_are_flushed_when_the_oldest_is_five_seconds_old(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_are_flushed_when_the_oldest_is_five_seconds_old(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     opened = Store(tmp_path, COVERS, DIM)
@@ -294,9 +290,7 @@ def test_a_merged_shard_is_on_the_disk_before_the_small_ones_go(
     assert len(files(opened)) == 1
 
 
-def test_merging_never_unlinks_its_own_result(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_merging_never_unlinks_its_own_result(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A merged shard meets the shards that it was made of, by copying, and they are merged again.
 
     In about a third of the folders it comes first by name, and its rows are all that is kept.
@@ -315,9 +309,7 @@ def test_merging_never_unlinks_its_own_result(
         assert served(opened, [start, start + 1]) == [start, start + 1]
 
 
-def test_two_compactors_at_once_lose_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_two_compactors_at_once_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second compactor runs completely between any two steps of the first."""
     steps = 0
     while True:
@@ -332,9 +324,7 @@ def test_two_compactors_at_once_lose_nothing(
     assert steps > 40
 
 
-def test_a_reader_finds_what_is_merged_under_its_hands(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_reader_finds_what_is_merged_under_its_hands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = 0
     while True:
         folder = tmp_path / str(steps)
@@ -353,9 +343,7 @@ def _served_into(found: list[int], opened: Store, numbers: range) -> None:
     found.extend(served(opened, numbers))
 
 
-def _interrupt(
-    monkeypatch: pytest.MonkeyPatch, step: int, other: Callable[[], None], run: Callable[[], None]
-) -> bool:
+def _interrupt(monkeypatch: pytest.MonkeyPatch, step: int, other: Callable[[], None], run: Callable[[], None]) -> bool:
     """Call `run`, and `other` before its file operation number `step`; False if it has fewer."""
     count = -1
 
@@ -424,9 +412,7 @@ def test_a_shard_of_another_fingerprint_is_set_aside(tmp_path: Path) -> None:
         {"photo_sha256": ["a" * 64], "view": ["original"], "bottleneck": [[1.0] * DIM]},
     ],
 )
-def test_a_sound_shard_with_other_columns_is_set_aside(
-    tmp_path: Path, columns: dict[str, list[object]]
-) -> None:
+def test_a_sound_shard_with_other_columns_is_set_aside(tmp_path: Path, columns: dict[str, list[object]]) -> None:
     opened = Store(tmp_path, COVERS, DIM)
     opened._write(pa.table(columns), generation=0)
     assert not opened.get_many([Key("a" * 64)])[1].any()
@@ -441,9 +427,7 @@ def test_a_sound_shard_with_a_wrong_hash_is_set_aside(tmp_path: Path) -> None:
     assert served(opened, [1]) == [] and opened.set_aside == 1
 
 
-def test_foreign_files_are_named_and_left_alone(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_foreign_files_are_named_and_left_alone(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     folder = Store(tmp_path, COVERS, DIM).folder
     stranger = folder / "mine.parquet"
     stranger.write_bytes(b"mine")
@@ -470,9 +454,7 @@ def test_scan_gives_every_row(tmp_path: Path) -> None:
     opened.flush()
     put(opened, range(5, 8))
     opened.flush()
-    rows = [
-        (k, tuple(v)) for keys, matrix in opened.scan() for k, v in zip(keys, matrix, strict=True)
-    ]
+    rows = [(k, tuple(v)) for keys, matrix in opened.scan() for k, v in zip(keys, matrix, strict=True)]
     assert sorted(rows) == sorted((key(n), tuple(vector(n))) for n in range(8))
     assert isinstance(rows[0][0], Key)
 
@@ -605,9 +587,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     @invariant()
     def what_is_served_is_right(self) -> None:
-        for opened, waiting, flushed, ever in zip(
-            self.stores, self.waiting, self.flushed, self.ever, strict=True
-        ):
+        for opened, waiting, flushed, ever in zip(self.stores, self.waiting, self.flushed, self.ever, strict=True):
             found = set(served(opened, range(31)))
             assert waiting | flushed <= found <= ever
 

@@ -56,9 +56,7 @@ def no_fsync(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("no_fsync")
 @pytest.mark.parametrize("damage", [truncated, altered])
-def test_damage_at_every_offset_of_a_small_shard(
-    tmp_path: Path, damage: Callable[[bytes, int], bytes]
-) -> None:
+def test_damage_at_every_offset_of_a_small_shard(tmp_path: Path, damage: Callable[[bytes, int], bytes]) -> None:
     opened = Store(tmp_path, COVERS, DIM)
     put(opened, range(3))
     opened.flush()
@@ -70,9 +68,7 @@ def test_damage_at_every_offset_of_a_small_shard(
 
 @pytest.mark.usefixtures("no_fsync")
 @pytest.mark.parametrize("damage", [truncated, altered])
-def test_damage_all_over_a_shard_of_several_row_groups(
-    tmp_path: Path, damage: Callable[[bytes, int], bytes]
-) -> None:
+def test_damage_all_over_a_shard_of_several_row_groups(tmp_path: Path, damage: Callable[[bytes, int], bytes]) -> None:
     opened = Store(tmp_path, COVERS, 3000)
     put(opened, range(400))
     opened.flush()
@@ -153,9 +149,7 @@ def test_a_full_disk_loses_nothing(small_disk: Path) -> None:
     assert served(Store(small_disk, COVERS, 1000), range(60)) == list(range(60))
 
 
-def test_merging_on_a_full_disk_loses_nothing(
-    small_disk: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_merging_on_a_full_disk_loses_nothing(small_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = Store(small_disk, COVERS, 1000)
     for start in range(0, 60, 10):
         put(opened, range(start, start + 10))

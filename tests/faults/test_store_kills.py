@@ -36,9 +36,7 @@ def wrong(opened: Store, numbers: list[int]) -> tuple[list[int], list[int]]:
     matrix, found = opened.get_many(keys(numbers))
     right = (matrix == vectors(numbers)).all(axis=1)
     each = list(zip(numbers, found, right, strict=True))
-    return [n for n, there, ok in each if there and not ok], [
-        n for n, there, _ in each if not there
-    ]
+    return [n for n, there, ok in each if there and not ok], [n for n, there, _ in each if not there]
 
 
 def write_until_killed(folder: Path, diary: Path, seed: int) -> None:
@@ -71,9 +69,7 @@ def test_fifty_kills_with_four_writers(tmp_path: Path) -> None:
     def start() -> multiprocessing.process.BaseProcess:
         diaries.append(tmp_path / f"diary{len(diaries)}")
         diaries[-1].touch()
-        process = context.Process(
-            target=write_until_killed, args=(folder, diaries[-1], len(diaries))
-        )
+        process = context.Process(target=write_until_killed, args=(folder, diaries[-1], len(diaries)))
         process.start()
         return process
 
@@ -121,9 +117,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("action", ["flush", "close", "open", "prune"])
-def test_a_kill_before_each_file_operation(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: str
-) -> None:
+def test_a_kill_before_each_file_operation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, action: str) -> None:
     monkeypatch.setattr(store, "SMALL_SHARDS", 3)
     old, new = list(range(6)), list(range(6, 9))
     step = 0
@@ -176,9 +170,7 @@ def run_until(monkeypatch: pytest.MonkeyPatch, step: int, run: Callable[[], obje
     return True
 
 
-def test_a_kill_halfway_through_writing_the_bytes(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_halfway_through_writing_the_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     opened = Store(tmp_path, COVERS, DIM)
     opened.put_many(keys(range(9)), vectors(range(9)))
     write = os.write

@@ -1,0 +1,655 @@
+import io
+import itertools
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from PIL import Image
+from pyarrow.parquet import read_metadata
+
+from retrain import bottlenecks, probe
+from retrain.backbones import Backbone, find_backbone
+from retrain.bottlenecks import Extraction, extract
+from retrain.dataset import list_photos
+from retrain.engine import BATCH, Bottlenecks, Engine, start_engine
+from retrain.errors import StoreError
+from retrain.hashes import hash_bytes
+from retrain.images import Pixels, Preprocessing
+from retrain.shards import list_shards
+
+FAKE = find_backbone("fake", Path("no-models"))
+LONG_AGO = 1_500_000_000 * 10**9
+clock = itertools.count(LONG_AGO, 10**9)  # files that are a moment old are never trusted unread
+
+
+class Counter:
+    """Starts engines, and counts the starts and the photos (not the probe's) that ran through them."""
+
+    def __init__(self, change: Callable[[Bottlenecks], Bottlenecks] = lambda vectors: vectors) -> None:
+        self.starts = 0
+        self.photos = 0
+        self.change = change
+
+    def start(self, backbone: Backbone) -> Engine:
+        self.starts += 1
+        run = start_engine(backbone)
+        probes = {backbone.preprocessing.pixels(data).tobytes() for data in probe.probe_photos()}
+
+        def engine(pixels: Pixels) -> Bottlenecks:
+            self.photos += sum(photo.tobytes() not in probes for photo in pixels)
+            return self.change(run(pixels))
+
+        return engine
+
+
+def photo_bytes(number: int) -> bytes:
+    """A photo of its own for each number: a JPEG where it is even, a PNG of constant length where it is odd."""
+    pixels = np.random.default_rng(number).integers(0, 256, (9, 12, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    image = Image.fromarray(pixels)
+    if number % 2:
+        image.save(file, "PNG", compress_level=0)
+    else:
+        image.save(file, "JPEG")
+    return file.getvalue()
+
+
+def write(path: Path, data: bytes) -> Path:
+    """Write as most programs replace a file: under another name, renamed into place."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(".new")
+    temporary.write_bytes(data)
+    now = next(clock)
+    os.utime(temporary, ns=(now, now))
+    os.replace(temporary, path)
+    return path
+
+
+def class_folders(root: Path, photos: int = 6) -> Path:
+    for number in range(photos):
+        write(root / "ab"[number % 2] / f"{number}.jpg", photo_bytes(number))
+    return root
+
+
+def average_colour(data: bytes, backbone: Backbone = FAKE) -> np.ndarray:
+    """What the fake backbone gives, written once more: pixels 0..255 to -1..1, averaged."""
+    return backbone.preprocessing.pixels(data).astype(np.float64).mean(axis=(0, 1)) / 127.5 - 1
+
+
+def assert_true(extraction: Extraction) -> None:
+    """Every row is what its photo's bytes give, and every photo has one."""
+    assert extraction.matrix.shape == (len(extraction.photos), 3)
+    assert extraction.matrix.dtype == np.float32
+    for photo, row in zip(extraction.photos, extraction.matrix, strict=True):
+        data = Path(photo.path).read_bytes()
+        assert photo.sha256 == hash_bytes(data)
+        np.testing.assert_allclose(row, average_colour(data), atol=2e-6)
+
+
+def run(source: Path, store: Path, backbone: Backbone = FAKE, **options: object) -> tuple[Extraction, Counter]:
+    counter = Counter()
+    extraction = extract(list_photos(source), backbone, store, start=counter.start, **options)  # type: ignore[arg-type]
+    assert extraction.computed == counter.photos
+    return extraction, counter
+
+
+@pytest.fixture
+def cats(tmp_path: Path) -> Path:
+    return class_folders(tmp_path / "cats")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    return tmp_path / "bottlenecks"
+
+
+def test_every_photo_is_computed_once(cats: Path, store: Path) -> None:
+    first, counter = run(cats, store)
+    assert (first.hits, first.computed, first.set_aside, counter.starts) == (0, 6, 0, 1)
+    assert_true(first)
+    second, counter = run(cats, store)
+    assert (second.hits, second.computed, counter.starts) == (6, 0, 0)
+    assert_true(second)
+    assert np.array_equal(first.matrix, second.matrix)
+    assert first.fingerprint == second.fingerprint
+
+
+def test_an_unchanged_photo_is_not_even_read_again(cats: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run(cats, store)
+    monkeypatch.setattr(bottlenecks, "read_photo", lambda path: pytest.fail(f"{path} was read"))
+    assert run(cats, store)[0].hits == 6
+
+
+def rename(cats: Path) -> Path:
+    (cats / "a" / "0.jpg").rename(cats / "a" / "新しい 名.PNG")
+    return cats
+
+
+def swap_names(cats: Path) -> Path:
+    one, other, spare = cats / "a" / "0.jpg", cats / "a" / "2.jpg", cats / "spare"
+    one.rename(spare)
+    other.rename(one)
+    spare.rename(other)
+    return cats
+
+
+def relabel_a_photo(cats: Path) -> Path:
+    (cats / "a" / "0.jpg").rename(cats / "b" / "0.jpg")
+    return cats
+
+
+def relabel_a_class(cats: Path) -> Path:
+    (cats / "a").rename(cats / "Сфинкс")
+    return cats
+
+
+def duplicate(cats: Path) -> Path:
+    shutil.copy(cats / "a" / "0.jpg", cats / "b" / "copy.jpg")
+    return cats
+
+
+def touch(cats: Path) -> Path:
+    for path in cats.rglob("*.jpg"):
+        path.touch()
+    return cats
+
+
+def mount_elsewhere(cats: Path) -> Path:
+    return cats.rename(cats.parent / "mnt")
+
+
+def copy_without_times(cats: Path) -> Path:
+    return shutil.copytree(cats, cats.parent / "copy", copy_function=shutil.copyfile)
+
+
+def remove(cats: Path) -> Path:
+    (cats / "a" / "0.jpg").unlink()
+    return cats
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        rename,
+        swap_names,
+        relabel_a_photo,
+        relabel_a_class,
+        duplicate,
+        touch,
+        mount_elsewhere,
+        copy_without_times,
+        remove,
+    ],
+)
+def test_nothing_is_computed_again_for_the_same_contents(
+    change: Callable[[Path], Path], cats: Path, store: Path
+) -> None:
+    run(cats, store)
+    again, counter = run(change(cats), store)
+    assert (again.computed, counter.starts) == (0, 0)
+    assert again.hits == len(again.photos)
+    assert_true(again)
+
+
+def test_a_replaced_photo_is_computed_again_and_no_other(cats: Path, store: Path) -> None:
+    run(cats, store)
+    write(cats / "a" / "0.jpg", photo_bytes(100))
+    again, _ = run(cats, store)
+    assert (again.hits, again.computed) == (5, 1)
+    assert_true(again)
+
+
+def test_a_photo_of_the_same_name_in_another_data_set_is_another_photo(tmp_path: Path, store: Path) -> None:
+    run(class_folders(tmp_path / "cats"), store)
+    for number in range(6):
+        write(tmp_path / "dogs" / "ab"[number % 2] / f"{number}.jpg", photo_bytes(number + 100))
+    dogs, _ = run(tmp_path / "dogs", store)
+    assert (dogs.hits, dogs.computed) == (0, 6)
+    assert_true(dogs)
+
+
+def replace_unseen(path: Path, data: bytes) -> None:
+    """Other bytes of the same size in the same file, with the modification time put back."""
+    before = path.stat()
+    assert before.st_size == len(data)
+    with open(path, "r+b") as file:
+        file.write(data)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+def test_the_same_size_with_a_newer_time_is_seen(cats: Path, store: Path) -> None:
+    run(cats, store)
+    path = cats / "b" / "1.jpg"
+    replace_unseen(path, photo_bytes(101))
+    os.utime(path)
+    again, _ = run(cats, store)
+    assert again.computed == 1
+    assert_true(again)
+
+
+def test_paranoid_sees_a_photo_replaced_without_a_trace(cats: Path, store: Path) -> None:
+    run(cats, store)
+    replace_unseen(cats / "b" / "1.jpg", photo_bytes(101))
+    again, _ = run(cats, store, paranoid=True)
+    assert (again.hits, again.computed) == (5, 1)
+    assert_true(again)
+    after, _ = run(cats, store)
+    assert after.computed == 0
+    assert_true(after)
+
+
+def test_a_photo_replaced_without_a_trace_never_gets_another_photos_name(cats: Path, store: Path) -> None:
+    run(cats, store)
+    path = cats / "b" / "1.jpg"
+    replace_unseen(path, photo_bytes(101))
+    other = replace(FAKE, weights_sha256="other")
+    again, _ = run(cats, store, other)
+    assert [item.path for item in again.skipped] == [str(path)]
+    assert "--paranoid" in again.skipped[0].reason
+    assert_true(again)
+    cured, _ = run(cats, store, other, paranoid=True)
+    assert (cured.computed, cured.skipped) == (1, ())
+    assert_true(cured)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        replace(FAKE, weights_sha256="another"),
+        replace(FAKE, preprocessing=FAKE.preprocessing.with_size(9)),
+        replace(FAKE, preprocessing=Preprocessing.parse("decode|orient|resize(8,box)|value_range(-1,1)")),
+        replace(FAKE, preprocessing=Preprocessing.parse("decode|resize(8,bilinear)|value_range(-1,1)")),
+        replace(FAKE, compute_dtype="bfloat16"),
+        replace(FAKE, stored_dtype="float16"),
+        replace(FAKE, feature_layer="block_12"),
+    ],
+    ids=["weights", "input size", "resize filter", "orientation", "compute dtype", "stored dtype", "feature layer"],
+)
+def test_another_backbone_computes_all_and_leaves_the_old_bottlenecks_usable(
+    other: Backbone, cats: Path, store: Path
+) -> None:
+    first, _ = run(cats, store)
+    second, _ = run(cats, store, other)
+    assert (second.hits, second.computed) == (0, 6)
+    assert second.fingerprint != first.fingerprint
+    for backbone, before in ((FAKE, first), (other, second)):
+        again, counter = run(cats, store, backbone)
+        assert (again.computed, counter.starts) == (0, 0)
+        assert np.array_equal(again.matrix, before.matrix)
+    np.testing.assert_allclose(second.matrix[0], average_colour((cats / "a/0.jpg").read_bytes(), other), atol=1e-3)
+
+
+def test_batches_threads_and_the_weights_path_change_no_fingerprint(
+    cats: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, _ = run(cats, store)
+    monkeypatch.setattr(bottlenecks, "BATCH", 4)
+    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    write(cats / "a" / "more.jpg", photo_bytes(50))
+    again, _ = run(cats, store, replace(FAKE, weights_file=Path("elsewhere.h5")))
+    assert (again.computed, again.fingerprint) == (1, first.fingerprint)
+
+
+@pytest.mark.parametrize("photos", [2, BATCH - 1, BATCH, BATCH + 1, 5 * BATCH])
+def test_every_row_belongs_to_its_photo_at_any_number_of_photos(photos: int, tmp_path: Path) -> None:
+    extraction, counter = run(class_folders(tmp_path / "cats", photos), tmp_path / "bottlenecks")
+    assert (extraction.computed, counter.starts) == (photos, 1)
+    assert_true(extraction)
+
+
+def test_photos_come_in_the_order_of_the_listing_with_their_labels(cats: Path, store: Path) -> None:
+    (cats / "a" / "0.jpg").rename(cats / "b" / "z.jpg")
+    for _ in range(2):
+        extraction, _ = run(cats, store)
+        assert [(photo.path, photo.label) for photo in extraction.photos] == [
+            (file.path, file.label) for file in list_photos(cats).files
+        ]
+
+
+def test_progress_goes_from_the_hits_to_all_photos(tmp_path: Path, store: Path) -> None:
+    cats = class_folders(tmp_path / "cats", 10)
+    run(cats, store)
+    class_folders(tmp_path / "cats", 60)
+    seen: list[tuple[int, int]] = []
+    run(cats, store, observe=lambda hits, computed: seen.append((hits, computed)))
+    assert seen == [(10, 0), (10, 32), (10, 50)]
+
+
+# Broken photos
+
+
+def broken_photos(cats: Path) -> dict[str, str]:
+    """Paths of files that are no photos, and a part of the reason that each must get."""
+    whole = photo_bytes(102)
+    return {
+        str(write(cats / "a" / "cut.jpg", whole[: len(whole) // 2])): "cannot be decoded",
+        str(write(cats / "a" / "empty.jpg", b"")): "empty",
+        str(write(cats / "b" / "text.png", b"just some text")): "not a photo",
+    }
+
+
+def test_broken_photos_are_skipped_with_the_reason_and_the_others_are_computed(cats: Path, store: Path) -> None:
+    broken = broken_photos(cats)
+    for computed in (6, 0):
+        extraction, _ = run(cats, store)
+        assert (extraction.computed, len(extraction.photos)) == (computed, 6)
+        assert extraction.hits == 6 - computed
+        assert {item.path for item in extraction.skipped} == set(broken)
+        for item in extraction.skipped:
+            assert broken[item.path] in item.reason
+        assert_true(extraction)
+
+
+def test_broken_photos_do_not_start_the_network_again(cats: Path, store: Path) -> None:
+    broken_photos(cats)
+    run(cats, store)
+    assert run(cats, store)[1].starts == 0
+
+
+def test_every_copy_of_a_broken_photo_is_skipped(cats: Path, store: Path) -> None:
+    for name in ("x.jpg", "y.jpg"):
+        write(cats / "a" / name, b"no photo")
+    extraction, _ = run(cats, store)
+    assert [os.path.basename(item.path) for item in extraction.skipped] == ["x.jpg", "y.jpg"]
+    assert extraction.computed == 6
+
+
+def test_only_broken_photos_give_an_empty_matrix(tmp_path: Path, store: Path) -> None:
+    for name in "ab":
+        write(tmp_path / "cats" / name / "x.jpg", name.encode())
+    extraction, counter = run(tmp_path / "cats", store)
+    assert extraction.matrix.shape == (0, 3)
+    assert (extraction.hits, extraction.computed, counter.starts) == (0, 0, 0)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_photo_is_skipped(cats: Path, store: Path) -> None:
+    (cats / "a" / "0.jpg").chmod(0)
+    extraction, _ = run(cats, store)
+    assert "cannot be read" in extraction.skipped[0].reason
+
+
+def test_a_photo_that_vanishes_after_the_listing_is_skipped(cats: Path, store: Path) -> None:
+    listing = list_photos(cats)
+    (cats / "a" / "0.jpg").unlink()
+    extraction = extract(listing, FAKE, store)
+    assert [os.path.basename(item.path) for item in extraction.skipped] == ["0.jpg"]
+    assert "cannot be read" in extraction.skipped[0].reason
+    assert_true(extraction)
+
+
+def test_a_photo_that_changes_between_hash_and_decode_is_not_kept_under_the_old_name(
+    cats: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: list[str] = []
+    path = str(cats / "a" / "0.jpg")
+
+    def read(name: str) -> bytes:
+        reads.append(name)
+        return photo_bytes(100) if name == path and reads.count(path) == 2 else Path(name).read_bytes()
+
+    monkeypatch.setattr(bottlenecks, "read_photo", read)
+    extraction, _ = run(cats, store)
+    assert [(item.path, item.reason.split(";")[0]) for item in extraction.skipped] == [
+        (path, "changed while it was being read")
+    ]
+    assert len(extraction.photos) == 5
+    monkeypatch.undo()
+    again, _ = run(cats, store)
+    assert (again.computed, again.skipped) == (1, ())
+    assert_true(again)
+
+
+# Interruptions and damage
+
+
+def interrupted_after(batches: int) -> Callable[[Backbone], Engine]:
+    def start(backbone: Backbone) -> Engine:
+        calls = itertools.count(-1)  # the probe comes first
+        engine = start_engine(backbone)
+
+        def run(pixels: Pixels) -> Bottlenecks:
+            if next(calls) >= batches:
+                raise KeyboardInterrupt
+            return engine(pixels)
+
+        return run
+
+    return start
+
+
+@pytest.mark.parametrize("batches", [0, 1, 2])
+def test_an_interrupted_run_keeps_its_work(batches: int, tmp_path: Path, store: Path) -> None:
+    cats = class_folders(tmp_path / "cats", 3 * BATCH)
+    with pytest.raises(KeyboardInterrupt):
+        extract(list_photos(cats), FAKE, store, start=interrupted_after(batches))
+    again, _ = run(cats, store)
+    assert (again.hits, again.computed) == (batches * BATCH, (3 - batches) * BATCH)
+    assert_true(again)
+
+
+def test_hashes_survive_an_interruption(cats: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        extract(list_photos(cats), FAKE, store, start=interrupted_after(0))
+    reads: list[str] = []
+    monkeypatch.setattr(bottlenecks, "read_photo", lambda path: reads.append(path) or Path(path).read_bytes())
+    run(cats, store)
+    assert sorted(reads) == sorted(file.path for file in list_photos(cats).files)  # to decode, not to hash
+
+
+def damage(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def test_a_damaged_shard_is_set_aside_and_computed_again(cats: Path, store: Path) -> None:
+    first, _ = run(cats, store)
+    for shard in list_shards(store / first.fingerprint):
+        damage(shard)
+    again, _ = run(cats, store)
+    assert (again.computed, again.set_aside) == (6, 2)  # the probe has a shard of its own
+    assert_true(again)
+    after, counter = run(cats, store)
+    assert (after.computed, after.set_aside, counter.starts) == (0, 0, 0)
+
+
+def test_a_damaged_table_of_hashes_costs_nothing_but_reading(cats: Path, store: Path) -> None:
+    run(cats, store)
+    for table in list_shards(store, "photo-hashes"):
+        damage(table)
+    again, _ = run(cats, store)
+    assert again.computed == 0
+    assert_true(again)
+
+
+SCRIPT = """
+import sys, time
+import numpy as np
+from pathlib import Path
+from retrain.backbones import find_backbone
+from retrain.bottlenecks import extract
+from retrain.dataset import list_photos
+from retrain.engine import start_engine
+
+def start(backbone):
+    engine = start_engine(backbone)
+    def run(pixels):
+        time.sleep(0.02)
+        return engine(pixels)
+    return run
+
+source, store, out = sys.argv[1:]
+result = extract(list_photos(source), find_backbone("fake", Path("x")), store, start=start)
+np.save(out, result.matrix)
+"""
+
+
+def test_processes_at_once_on_one_store_all_get_the_true_bottlenecks(tmp_path: Path, store: Path) -> None:
+    cats = class_folders(tmp_path / "cats", 6 * BATCH)
+    outs = [tmp_path / f"{name}.npy" for name in "xyz"]
+    processes = [subprocess.Popen([sys.executable, "-c", SCRIPT, str(cats), str(store), str(out)]) for out in outs]
+    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    extraction, _ = run(cats, store)
+    assert extraction.computed == 0
+    assert_true(extraction)
+    for out in outs:
+        assert np.array_equal(np.load(out), extraction.matrix)
+
+
+# Environments whose numbers differ
+
+
+def drifted(cats: Path, store: Path, change: Callable[[Bottlenecks], Bottlenecks]) -> tuple[Extraction, Counter]:
+    counter = Counter(change)
+    return extract(list_photos(cats), FAKE, store, start=counter.start), counter
+
+
+def test_an_environment_with_other_numbers_is_kept_apart_aloud(
+    cats: Path, store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, _ = run(cats, store)
+    write(cats / "a" / "new.jpg", photo_bytes(100))
+    second, counter = drifted(cats, store, lambda vectors: vectors * np.float32(1.5))
+    assert (second.hits, second.computed, counter.photos) == (0, 7, 7)  # not one old row among them
+    assert "differ from this one's by 0.5" in caplog.text
+    assert second.fingerprint != first.fingerprint
+    for photo, row in zip(second.photos, second.matrix, strict=True):
+        np.testing.assert_allclose(row, 1.5 * average_colour(Path(photo.path).read_bytes()), atol=3e-6)
+    third, counter = drifted(cats, store, lambda vectors: vectors * np.float32(1.5))
+    assert (third.computed, third.fingerprint) == (0, second.fingerprint)
+    assert np.array_equal(third.matrix, second.matrix)
+    again, _ = run(cats, store)
+    assert (again.hits, again.computed, again.fingerprint) == (6, 1, first.fingerprint)
+    assert_true(again)
+
+
+def test_a_third_environment_gets_a_fingerprint_of_its_own(cats: Path, store: Path) -> None:
+    prints = set()
+    for number, factor in enumerate((1, 1.5, 2)):
+        write(cats / "a" / f"new{number}.jpg", photo_bytes(100 + number))
+        extraction, _ = drifted(cats, store, lambda vectors, factor=factor: vectors * np.float32(factor))
+        prints.add(extraction.fingerprint)
+    assert len(prints) == 3
+
+
+def test_shards_set_aside_are_counted_in_every_store_that_was_asked(cats: Path, store: Path) -> None:
+    first, _ = run(cats, store)
+    damage(max(list_shards(store / first.fingerprint), key=lambda path: read_metadata(path).num_rows))
+    drift, _ = drifted(cats, store, lambda vectors: vectors * np.float32(1.5))
+    assert (drift.computed, drift.set_aside) == (6, 1)
+
+
+def test_numbers_that_differ_as_another_cpu_s_do_are_the_same_environment(
+    cats: Path, store: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first, _ = run(cats, store)
+    write(cats / "a" / "new.jpg", photo_bytes(100))
+    second, _ = drifted(cats, store, lambda vectors: vectors * np.float32(1 + 1e-4))
+    assert (second.hits, second.computed, second.fingerprint) == (6, 1, first.fingerprint)
+    assert not caplog.records
+
+
+def test_numbers_that_are_not_finite_are_refused(cats: Path, store: Path) -> None:
+    with pytest.raises(StoreError, match="not finite"):
+        drifted(cats, store, lambda vectors: vectors * np.float32(np.nan))
+
+
+# Any sequence of file operations
+
+
+class FileOperations(RuleBasedStateMachine):
+    """Whatever is done to the files: computed are exactly the contents that were never seen before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.folder = Path(tempfile.mkdtemp(prefix="retrain-test-"))
+        self.root, self.store = self.folder / "photos", self.folder / "bottlenecks"
+        self.seen: set[bytes] = set()
+        class_folders(self.root, 2)  # two photos that stay, one in each class
+        self.paths: list[Path] = []
+        self.names = itertools.count()
+
+    def teardown(self) -> None:
+        shutil.rmtree(self.folder)
+
+    def pick(self, choice: int) -> Path | None:
+        return self.paths[choice % len(self.paths)] if self.paths else None
+
+    def fresh_path(self, label: str) -> Path:
+        path = self.root / label / f"photo {next(self.names)}.png"
+        path.parent.mkdir(exist_ok=True)
+        self.paths.append(path)
+        return path
+
+    @rule(label=st.sampled_from("abc"), number=st.integers(0, 9))
+    def add(self, label: str, number: int) -> None:
+        write(self.fresh_path(label), photo_bytes(number))
+
+    @rule(choice=st.integers(0, 99), number=st.integers(0, 9))
+    def replace(self, choice: int, number: int) -> None:
+        if path := self.pick(choice):
+            write(path, photo_bytes(number))
+
+    @rule(choice=st.integers(0, 99), label=st.sampled_from("abc"))
+    def move(self, choice: int, label: str) -> None:
+        if path := self.pick(choice):
+            self.paths.remove(path)
+            path.rename(self.fresh_path(label))
+
+    @rule(choice=st.integers(0, 99), label=st.sampled_from("abc"), keep_times=st.booleans())
+    def copy(self, choice: int, label: str, keep_times: bool) -> None:
+        if path := self.pick(choice):
+            (shutil.copy2 if keep_times else shutil.copyfile)(path, self.fresh_path(label))
+
+    @rule(one=st.integers(0, 99), other=st.integers(0, 99))
+    def swap(self, one: int, other: int) -> None:
+        first, second = self.pick(one), self.pick(other)
+        if first and second and first != second:
+            first.rename(self.folder / "spare")
+            second.rename(first)
+            (self.folder / "spare").rename(second)
+
+    @rule(choice=st.integers(0, 99))
+    def delete(self, choice: int) -> None:
+        if path := self.pick(choice):
+            self.paths.remove(path)
+            path.unlink()
+
+    @rule(choice=st.integers(0, 99))
+    def touch(self, choice: int) -> None:
+        if path := self.pick(choice):
+            path.touch()
+
+    @rule()
+    def mount_elsewhere(self) -> None:
+        elsewhere = self.folder / f"mount{next(self.names)}"
+        self.root.rename(elsewhere)
+        self.paths = [elsewhere / path.relative_to(self.root) for path in self.paths]
+        self.root = elsewhere
+
+    @invariant()
+    def only_new_contents_are_computed(self) -> None:
+        contents = {path.read_bytes() for path in self.root.rglob("*.*g")}
+        extraction, counter = run(self.root, self.store)
+        assert extraction.computed == len(contents - self.seen)
+        assert counter.starts == bool(contents - self.seen)
+        self.seen |= contents
+        assert_true(extraction)
+        assert len(extraction.photos) == 2 + len(self.paths)
+
+
+FileOperations.TestCase.settings = settings(
+    max_examples=12, stateful_step_count=15, deadline=None, suppress_health_check=list(HealthCheck)
+)
+TestFileOperations = FileOperations.TestCase

@@ -8,8 +8,9 @@ command again: it goes on where it was.
 
 import logging
 import os
+import threading
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ from retrain.hashes import PhotoHashes, hash_bytes
 from retrain.images import Pixels, Preprocessing, read_photo
 from retrain.store import Key, Store
 
-Observer = Callable[[int, int], None]  # photos found in the store, photos computed, both so far
+Observer = Callable[[int, int], None]  # photos done so far, and how many of them had to be computed
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -75,6 +76,7 @@ class _Clock:
 
     def __init__(self) -> None:
         self.seconds = dict.fromkeys(("read", "decode", "infer", "write"), 0.0)
+        self._lock = threading.Lock()
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -82,7 +84,9 @@ class _Clock:
         try:
             yield
         finally:
-            self.seconds[name] += time.perf_counter() - begin
+            spent = time.perf_counter() - begin
+            with self._lock:
+                self.seconds[name] += spent
 
 
 def extract(
@@ -92,7 +96,7 @@ def extract(
     *,
     start: Callable[[Backbone], Engine] = start_engine,
     paranoid: bool = False,
-    observe: Observer = lambda hits, computed: None,
+    observe: Observer = lambda done, computed: None,
 ) -> Extraction:
     """The bottleneck of every photo of a listing, from the store where it has them.
 
@@ -130,8 +134,9 @@ def extract(
                 batches = missing()
                 first = next(batches, None)
             rows = {sha256: row for row, sha256 in enumerate(contents)}
-            hits = int(found.sum())
-            observe(hits, 0)
+            copies = Counter(photo.sha256 for photo in photos)
+            done = sum(copies[contents[index]] for index in np.flatnonzero(found))
+            observe(done, 0)
             with store:
                 for batch in chain([first] if first else [], batches):
                     with clock.stage("infer"):
@@ -141,7 +146,8 @@ def extract(
                     for photo, vector in zip(batch, vectors, strict=True):
                         matrix[rows[photo.sha256]] = vector
                     computed += len(batch)
-                    observe(hits, computed)
+                    done += sum(copies[photo.sha256] for photo in batch)
+                    observe(done, computed)
     finally:
         threads.shutdown(wait=True, cancel_futures=True)
     row_of = {sha256: row for row, sha256 in enumerate(contents)}

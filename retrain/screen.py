@@ -49,7 +49,7 @@ class TerminalScreen:
     def extracting(self, photos: int) -> Callable[[int, int], None]:
         """Returns the observer of an extraction over `photos` photos."""
 
-        def observe(hits: int, computed: int) -> None:
+        def observe(done: int, computed: int) -> None:
             if self._progress is None:
                 columns = (
                     TextColumn("{task.description}"),
@@ -62,7 +62,7 @@ class TerminalScreen:
                 self._begin(Progress(*columns, console=self._progress_console), "Bottlenecks", photos)
             speed = self._speed(computed)
             self._update(
-                completed=hits + computed, rate=f"{speed:.0f} photos/s", cache=f"{hits} cached, {computed} computed"
+                completed=done, rate=f"{speed:.0f} photos/s", cache=f"{done - computed} cached, {computed} computed"
             )
 
         return observe

@@ -262,3 +262,35 @@ def test_the_digest_of_a_file_is_that_of_all_its_bytes(tmp_path: Path) -> None:
     assert file_sha256(put(tmp_path / "x", data)) == sha256(data)
     with pytest.raises(BackboneError, match="cannot be read"):
         file_sha256(tmp_path / "none")
+
+
+def test_auto_takes_inception_v3_where_its_weights_are_at_hand(tmp_path: Path) -> None:
+    (tmp_path / "inception_v3.weights.h5").write_bytes(b"weights")
+    backbone = find_backbone("auto", tmp_path)
+    assert backbone.architecture == "inception_v3"
+    assert backbone.choice == ""
+
+
+def test_auto_without_a_network_takes_the_builtin_one_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retrain.backbones.KERAS_WEIGHTS_URL", "http://127.0.0.1:9/")
+    backbone = find_backbone("auto", tmp_path)
+    assert backbone.architecture == "builtin"
+    assert "accuracy will be lower than with Inception-V3" in backbone.choice
+    assert "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5" in backbone.choice
+
+
+def test_auto_falls_back_when_the_download_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server
+) -> None:
+    monkeypatch.setattr("retrain.backbones.KERAS_WEIGHTS_URL", server.url + "/")
+    backbone = find_backbone("auto", tmp_path)
+    assert server.asked == ["/inception_v3/inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"]
+    assert backbone.architecture == "builtin"
+    assert "404" in backbone.choice
+
+
+def test_auto_does_not_guess_what_weights_are_for(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="--weights needs --architecture"):
+        find_backbone("auto", tmp_path, weights="some.weights.h5")

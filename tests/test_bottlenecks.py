@@ -321,8 +321,8 @@ def test_progress_goes_from_the_hits_to_all_photos(tmp_path: Path, store: Path) 
     run(cats, store)
     class_folders(tmp_path / "cats", 60)
     seen: list[tuple[int, int]] = []
-    run(cats, store, observe=lambda hits, computed: seen.append((hits, computed)))
-    assert seen == [(10, 0), (10, 32), (10, 50)]
+    run(cats, store, observe=lambda done, computed: seen.append((done, computed)))
+    assert seen == [(10, 0), (42, 32), (60, 50)]
 
 
 # Broken photos

@@ -12,7 +12,7 @@ import numpy as np
 from retrain.backbones import Backbone, architecture
 from retrain.errors import BackboneError
 from retrain.images import Arithmetic
-from retrain.tensorflow import tf
+from retrain.tensorflow import quiet, tf
 
 
 class Network(tf.Module):
@@ -52,6 +52,15 @@ def apply_arithmetic(pixels: Any, arithmetic: Arithmetic) -> Any:
     if arithmetic.bgr:
         pixels = tf.reverse(pixels, axis=[-1])
     return pixels * tf.constant(arithmetic.scale, tf.float32) + tf.constant(arithmetic.offset, tf.float32)
+
+
+def freeze(function: Any) -> Any:
+    """A concrete function with its variables turned into constants; it returns a list of outputs."""
+    # The only way to freeze a function; TensorFlow's own converters use it under this name.
+    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    with quiet():
+        return convert_variables_to_constants_v2(function)
 
 
 class SavedModelFeatures(tf.Module):

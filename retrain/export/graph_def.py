@@ -4,21 +4,18 @@ from pathlib import Path
 from typing import Any
 
 from retrain.export.classifier import Classifier
-from retrain.tensorflow import quiet, tf
+from retrain.network import freeze
+from retrain.tensorflow import tf
 
 
 def write_graph_def(classifier: Classifier, path: Path, final_tensor_name: str = "final_result") -> None:
     """Write `input` (n, size, size, 3) RGB 0..255 -> `final_tensor_name` (n, classes) to one file."""
-    frozen = freeze(classifier, final_tensor_name)
+    frozen = freeze_classifier(classifier, final_tensor_name)
     path.write_bytes(frozen.graph.as_graph_def().SerializeToString(deterministic=True))
 
 
-def freeze(classifier: Classifier, final_tensor_name: str = "final_result") -> Any:
+def freeze_classifier(classifier: Classifier, final_tensor_name: str = "final_result") -> Any:
     """The classifier as a concrete function without variables."""
-    # The only way to freeze a function; TensorFlow's own converters use it under this name.
-    from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
-
     spec = tf.TensorSpec((None, classifier.size, classifier.size, 3), tf.float32, name="input")
     function = tf.function(lambda input: tf.identity(classifier(input), name=final_tensor_name))
-    with quiet():
-        return convert_variables_to_constants_v2(function.get_concrete_function(spec))
+    return freeze(function.get_concrete_function(spec))

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from retrain.errors import ExportError
 from retrain.export.classifier import Classifier
-from retrain.export.graph_def import freeze
+from retrain.export.graph_def import freeze_classifier
 from retrain.tensorflow import quiet, tf
 
 
@@ -22,7 +22,7 @@ def write_tflite(classifier: Classifier, path: Path, files: dict[str, str]) -> N
     """
     # The weights are frozen into the graph first: from a SavedModel whose variables belong to a
     # Keras model the converter makes, without a word, a file without weights.
-    frozen = freeze(classifier)
+    frozen = freeze_classifier(classifier)
     spec = tf.TensorSpec((1, classifier.size, classifier.size, 3), tf.float32, name="image")
     function = tf.function(lambda image: {"scores": frozen(image)[0]}).get_concrete_function(image=spec)
     with tempfile.TemporaryDirectory() as folder, quiet():

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 # --old-file: this installation is taken as it is, never set up again.
-MAKE = ["make", "--old-file=.venv/.installed"]
+MAKE = ["make", "--no-print-directory", "--old-file=.venv/.installed"]
 
 
 def without_network(command: list[str]) -> list[str]:

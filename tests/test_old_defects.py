@@ -1,0 +1,147 @@
+"""The defects of the 2017 scripts that could come back here, each shown to be absent.
+
+T4 and T9 are in test_split.py, T5 to T7 in test_dataset.py, T13 and T18 in test_cli.py, T12 in
+e2e/test_three_colours.py, T19 to T22 in test_label_image.py. T11 (distortions switch the cache off) has
+no counterpart: there are no distortions.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from retrain.backbones import Backbone, find_backbone
+from retrain.bottlenecks import Extraction, extract
+from retrain.dataset import list_photos
+from retrain.engine import Bottlenecks, Engine, start_engine
+from retrain.head import Sample, fit_mini_batches
+from retrain.images import Pixels
+from retrain.pipeline import Options
+from retrain.store import Store
+
+FAKE = find_backbone("fake", Path("models"))
+
+
+def paint(path: Path, colour: tuple[int, int, int]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB", (12, 12), colour).save(path)
+    return path
+
+
+def cats(root: Path, shade: int = 0) -> Path:
+    for number in range(40):
+        paint(root / "cat" / f"{number}.png", (number, shade, 0))
+        paint(root / "dog" / f"{number}.png", (number, shade, 255))
+    return root
+
+
+def expected(extraction: Extraction) -> Bottlenecks:
+    """The average colours that the photos on the disk have now."""
+    colours = [np.asarray(Image.open(photo.path))[0, 0] for photo in extraction.photos]
+    return (np.array(colours) / 127.5 - 1).astype(np.float32)
+
+
+def test_t1_a_replaced_photo_of_the_same_name_is_computed_again(tmp_path: Path) -> None:
+    photos = cats(tmp_path / "photos")
+    extract(list_photos(photos), FAKE, tmp_path / "store")
+    paint(photos / "cat" / "7.png", (200, 100, 50))
+    again = extract(list_photos(photos), FAKE, tmp_path / "store")
+    assert again.computed == 1
+    np.testing.assert_allclose(again.matrix, expected(again), atol=1e-5)
+
+
+def test_t2_two_data_sets_with_the_same_names_share_a_store(tmp_path: Path) -> None:
+    for root in (cats(tmp_path / "one", shade=10), cats(tmp_path / "other", shade=200)):
+        extraction = extract(list_photos(root), FAKE, tmp_path / "store")
+        np.testing.assert_allclose(extraction.matrix, expected(extraction), atol=1e-5)
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.9, 0.999])
+def test_t3_a_torn_file_is_computed_again(tmp_path: Path, kept: float) -> None:
+    photos = cats(tmp_path / "photos")
+    first = extract(list_photos(photos), FAKE, tmp_path / "store")
+    for shard in (tmp_path / "store" / first.fingerprint).glob("*.parquet"):
+        shard.write_bytes(shard.read_bytes()[: int(shard.stat().st_size * kept)])
+    again = extract(list_photos(photos), FAKE, tmp_path / "store")
+    assert (again.computed, again.set_aside) == (80, 2)  # one shard of photos, one of the probe
+    np.testing.assert_array_equal(again.matrix, first.matrix)
+
+
+def test_t8_a_broken_photo_is_named_and_the_others_are_used(tmp_path: Path) -> None:
+    photos = cats(tmp_path / "photos")
+    (photos / "cat" / "broken.jpg").write_bytes(b"\xff\xd8\xff\xe0 no more")
+    extraction = extract(list_photos(photos), FAKE, tmp_path / "store")
+    assert len(extraction.photos) == 80
+    assert [Path(item.path).name for item in extraction.skipped] == ["broken.jpg"]
+
+
+def test_t10_photos_run_in_batches_and_once(tmp_path: Path) -> None:
+    sizes = []
+
+    def start(backbone: Backbone) -> Engine:
+        engine = start_engine(backbone)
+
+        def run(pixels: Pixels) -> Bottlenecks:
+            sizes.append(len(pixels))
+            return engine(pixels)
+
+        return run
+
+    extract(list_photos(cats(tmp_path / "photos")), FAKE, tmp_path / "store", start=start)
+    assert sizes == [3, 32, 32, 16]  # the probe, then the 80 photos
+
+
+def blobs(seed: int) -> Sample:
+    random = np.random.default_rng(seed)
+    classes = random.integers(0, 2, 60)
+    return Sample((random.normal(size=(60, 4)) + classes[:, None]).astype(np.float32), classes)
+
+
+def test_t14_the_seed_decides_and_the_best_step_is_kept() -> None:
+    # With this learning rate the training soon overshoots: the last step is not the best one.
+    arguments = {"steps": 80, "learning_rate": 5.0, "batch_size": 4, "eval_step_interval": 1}
+    one, other, third = (fit_mini_batches(blobs(1), blobs(2), 2, seed=seed, **arguments) for seed in (5, 5, 6))
+    np.testing.assert_array_equal(one.head.kernel, other.head.kernel)
+    assert not np.array_equal(one.head.kernel, third.head.kernel)
+    losses = [progress.validation_cross_entropy for progress in one.curve]
+    assert one.description["best_step"] == int(np.argmin(losses)) < 79
+
+
+def test_t15_test_photos_can_be_evaluated_in_parts() -> None:
+    from retrain.head import fit_to_convergence
+    from retrain.pipeline import _predict
+
+    head, sample = fit_to_convergence(blobs(1), blobs(2), 2).head, blobs(3)
+    parts = _predict(head, sample, Options(image_dir=Path("cats"), test_batch_size=7))
+    np.testing.assert_allclose(parts, _predict(head, sample, Options(image_dir=Path("cats"))), atol=1e-6)
+
+
+def test_t16_a_saved_model_takes_encoded_photos_of_any_size(tmp_path: Path) -> None:
+    from retrain.export.classifier import Classifier
+    from retrain.export.saved_model import write_saved_model
+    from retrain.head import Head
+    from retrain.network import load_network
+    from retrain.tensorflow import tf
+
+    head = Head(np.eye(3, dtype=np.float32) * 9, np.zeros(3, np.float32))
+    write_saved_model(Classifier(load_network(FAKE), head, ("red", "green", "blue")), tmp_path / "model")
+    photo = paint(tmp_path / "green.png", (0, 255, 0)).read_bytes()
+    answer = tf.saved_model.load(str(tmp_path / "model")).signatures["serve_bytes"](image_bytes=tf.constant([photo]))
+    assert answer["classes"].numpy()[0][answer["scores"].numpy()[0].argmax()] == b"green"
+
+
+def test_t17_a_warm_run_reads_the_store_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = cats(tmp_path / "photos")
+    extract(list_photos(photos), FAKE, tmp_path / "store")
+    calls = []
+    read = Store.get_many
+    monkeypatch.setattr(Store, "get_many", lambda self, *rest: calls.append(1) or read(self, *rest))
+    extract(list_photos(photos), FAKE, tmp_path / "store")
+    assert len(calls) == 1
+
+
+def test_t18_nothing_is_kept_in_tmp() -> None:
+    options = Options(image_dir=Path("cats"))
+    for folder in (options.output_dir, options.bottleneck_dir, options.model_dir):
+        assert folder.parts[0] == "tf_files"

@@ -372,13 +372,6 @@ def test_only_broken_photos_give_an_empty_matrix(tmp_path: Path, store: Path) ->
     assert (extraction.hits, extraction.computed, counter.starts) == (0, 0, 0)
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
-def test_an_unreadable_photo_is_skipped(cats: Path, store: Path) -> None:
-    (cats / "a" / "0.jpg").chmod(0)
-    extraction, _ = run(cats, store)
-    assert "cannot be read" in extraction.skipped[0].reason
-
-
 def test_a_photo_that_vanishes_after_the_listing_is_skipped(cats: Path, store: Path) -> None:
     listing = list_photos(cats)
     (cats / "a" / "0.jpg").unlink()

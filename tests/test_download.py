@@ -125,10 +125,3 @@ def test_a_folder_that_cannot_be_made_is_named(server: Server, tmp_path: Path) -
     (tmp_path / "models").write_bytes(b"a file")
     with pytest.raises(DownloadError, match="cannot be written"):
         download(server.url + "net.h5", tmp_path / "models" / "net.h5")
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_read_only_folder_is_named(server: Server, path: Path) -> None:
-    server.pages["/net.h5"] = (200, BODY, len(BODY))
-    path.parent.mkdir(mode=0o500)
-    assert f"{path} cannot be written" in refused(server.url + "net.h5", path)

@@ -282,6 +282,8 @@ def _manifest_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise DatasetError(f"{path} is not UTF-8; save it as UTF-8.") from None
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}.") from None
+    if "\0" in text:  # UTF-16, as a rule; Python 3.10's csv would stop at it, later ones would not
+        raise DatasetError(f"{path} holds NUL characters; save it as UTF-8 text.")
     first = text.partition("\n")[0]
     delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)

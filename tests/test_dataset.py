@@ -354,14 +354,18 @@ def test_a_path_may_hold_what_unicode_calls_a_line_break(photos: Path) -> None:
 
 def test_rows_of_a_manifest_that_cannot_be_used_are_skipped_with_their_line(photos: Path) -> None:
     (photos / "folder.jpg").mkdir()
-    text = "path,label\n1.jpg,cat\nabsent.jpg,cat\n\n2.jpg,dog\nfolder.jpg,dog\na\0b.jpg,dog\n"
+    text = "path,label\n1.jpg,cat\nabsent.jpg,cat\n\n2.jpg,dog\nfolder.jpg,dog\n"
     listing = list_photos(manifest(photos, text))
     assert found(listing, photos) == [("cat", "1.jpg"), ("dog", "2.jpg")]
     assert reasons(listing, photos) == {
         "absent.jpg": "does not exist (photos.csv, line 3)",
         "folder.jpg": "is not a regular file",
-        "a\0b.jpg": "does not exist (photos.csv, line 7)",
     }
+
+
+def test_a_manifest_with_nul_characters_is_refused(photos: Path) -> None:
+    with pytest.raises(DatasetError, match="holds NUL characters; save it as UTF-8"):
+        list_photos(manifest(photos, "path,label\n1.jpg,cat\na\0b.jpg,dog\n"))
 
 
 def test_a_line_twice_counts_once_and_contradictions_are_refused(photos: Path) -> None:

@@ -690,6 +690,8 @@ def main(
     compute: str,
     **options,
 ) -> None:
+    if tuple(int(part) for part in keras.__version__.split(".")[:2]) < (3, 15):
+        raise click.ClickException(f"Keras 3.15 or newer is needed (Python 3.11 or newer), not {keras.__version__}.")
     recipe = Recipe(**options)
     photos = read_photos(photos_dir)
     click.echo(f"{len(photos):,} photos, {sum(photo.is_held_out for photo in photos):,} of them held out")

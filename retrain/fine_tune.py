@@ -1,9 +1,10 @@
 """Fine-tuning: after the head has converged, the last layers of the backbone learn too, in small steps.
 
-It begins with the pretrained backbone and the converged head, and keeps what the batch norms have
-learned (their statistics come from a million photos; ours are few). The result is a backbone like any
-other, with a weights file of its own: its bottlenecks are cached under its own fingerprint, and a head
-is fitted to them as always. Which of the two models is kept, `retrain.choice` decides.
+It begins with the pretrained backbone, and keeps what the batch norms have learned (their statistics come
+from a million photos; ours are few). The converged head stays as it is meanwhile: it would only lose the L2
+penalty that holds it, and a new one is fitted at the end anyway (docs/fine_tuning.md has the figures). The
+result is a backbone like any other, with a weights file of its own: its bottlenecks are cached under its own
+fingerprint, and a head is fitted to them as always. Which of the two models is kept, `retrain.choice` decides.
 """
 
 import os
@@ -18,7 +19,7 @@ import numpy as np
 from retrain.backbones import Backbone, file_sha256
 from retrain.dataset import Photo
 from retrain.errors import BackboneError, OptionError
-from retrain.head import Head, Hidden
+from retrain.head import Head
 from retrain.keras_training import Epoch, Learner, Observer, Recipe, Training, count_parameters, train
 from retrain.network import apply_arithmetic, load_network
 from retrain.photo_batches import Augment, Distortion
@@ -34,16 +35,15 @@ RECIPE = Recipe("adamw", learning_rate=1e-4, epochs=8, patience=4, weight_decay=
 
 @dataclass(frozen=True)
 class FineTuned:
-    """A fine-tuned backbone with the head that was trained along, and how they came about.
+    """A fine-tuned backbone, and how it came about.
 
-    `layers` are the names of the layers that learned, from the input to the output. Whether the result is
-    better than the beginning is decided with a head fitted to its bottlenecks, see `retrain.choice`: the
-    one that was trained along has lost the L2 penalty that it began with. Where the training diverged at
-    once (`changed` is false), `backbone` and `head` are those it began with.
+    `layers` are the names of the layers that learned, from the input to the output. `training` is measured with
+    the head that it began with; whether the result is better than the beginning is decided with a head fitted
+    to its bottlenecks, see `retrain.choice`. Where the training diverged at once (`changed` is false),
+    `backbone` is the one it began with.
     """
 
     backbone: Backbone
-    head: Head
     layers: tuple[str, ...]
     parameters_total: int
     parameters_trainable: int
@@ -104,7 +104,7 @@ def fine_tune(
     origin: Mapping[str, str | int | float] = MappingProxyType({}),
     observe: Observer = lambda progress: None,
 ) -> FineTuned:
-    """Train the last `layers` layers with weights, and the head, on the training photos.
+    """Train the last `layers` layers with weights below a head that stays as it is, on the training photos.
 
     `layers` counts Keras layers that have weights, other than batch norms, from the output backwards
     (a convolution is one, so is a depthwise one); `all` takes them all. The photos are `photos[i]` of
@@ -119,7 +119,7 @@ def fine_tune(
     network.model.trainable = True  # so that its layers say which of their weights can learn
     chosen = last_layers(network.model, layers, backbone.architecture)
     top = _keras_head(head)
-    trained = [*(variable for layer in chosen for variable in layer.trainable_weights), *top.trainable_weights]
+    trained = [variable for layer in chosen for variable in layer.trainable_weights]
     arithmetic = backbone.preprocessing.arithmetic()
 
     def forward(pixels: Any, training: bool) -> Any:
@@ -135,6 +135,7 @@ def fine_tune(
             "weights": backbone.weights_sha256,
             "preprocessing": str(backbone.preprocessing),
             "layers": len(chosen),
+            "units of the head": "-".join(map(str, head.sizes)),
             **origin,
             **training_identity(photos, labels, division, recipe, augment, seed),
         }
@@ -152,9 +153,9 @@ def fine_tune(
     total, trainable = count_parameters([*network.model.weights, *top.weights]), count_parameters(trained)
     names = tuple(layer.name for layer in chosen)
     if training.best.number == 0:
-        return FineTuned(backbone, head, names, total, trainable, training)
+        return FineTuned(backbone, names, total, trainable, training)
     tuned = write_weights(network.model, backbone, weights_dir)
-    return FineTuned(tuned, _head_of(top, head), names, total, trainable, training)
+    return FineTuned(tuned, names, total, trainable, training)
 
 
 def last_layers(model: Any, layers: Layers, name: str) -> list[Any]:
@@ -214,13 +215,6 @@ def _keras_head(head: Head) -> Any:
     top.build((None, head.sizes[0]))
     top.set_weights([array for layer in head.layers for array in layer])
     return top
-
-
-def _head_of(top: Any, head: Head) -> Head:
-    """The head that Keras layers hold; `head` is what they were made from."""
-    *before, (kernel, bias) = (layer.get_weights() for layer in top.layers)
-    hidden = zip(before, head.activations, strict=True)
-    return Head(kernel, bias, tuple(Hidden(one[0], one[1], activation) for one, activation in hidden))
 
 
 def _save_builtin(model: Any, path: Path) -> None:

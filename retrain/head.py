@@ -12,7 +12,7 @@ All passes over bottlenecks go block by block (`retrain.sample`), in float32 pro
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -29,8 +29,9 @@ from retrain.sample import Standardised
 # Strong to weak: each fit starts from those before it.
 L2_PATH = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
 L2_WITHOUT_VALIDATION = 0.03
-TOLERANCE = 1e-4  # of the loss; a step that gains less is the last one
+TOLERANCE = 1e-4  # of the loss; where a step promises less, the fit ends
 LEAST_LOSS = 0.1  # nats; a smaller loss counts as this one there
+PART = 6  # a first fit begins on one photo in so many, where these are as many as features
 
 
 @dataclass(frozen=True)
@@ -130,11 +131,16 @@ class Progress:
 
 @dataclass(frozen=True)
 class Fit:
-    """A fitted head, how it was chosen, and the curve that led to it."""
+    """A fitted head, how it was chosen, and the curve that led to it.
+
+    A head that was refitted to the validation photos too has `before_refit`: the head that was chosen, which
+    has not seen them. `curve` and the strength in `description` belong to that one.
+    """
 
     head: Head
     description: dict[str, float | int | str]
     curve: tuple[Progress, ...]
+    before_refit: Head | None = None
 
 
 Observer = Callable[[Progress], None]
@@ -150,6 +156,7 @@ def fit_to_convergence(
     label_smoothing: float = 0.0,
     balanced: bool = False,
     slot: Slot | None = None,
+    everything: Sample | None = None,
 ) -> Fit:
     """Fit at each L2 strength of the path; keep the one with the lowest validation cross-entropy.
 
@@ -158,6 +165,10 @@ def fit_to_convergence(
     path that is given the last strength is kept then. `balanced` makes all classes count the same, in
     training and in the choice. The slot's state is taken after each strength; raises CheckpointError
     if it is not one of such a fit.
+
+    With `everything`, the photos for training and validation together, the head that was chosen is at last
+    refitted to all of them at its strength, which helps where photos are few (docs/sweep.md). The loss is a
+    mean over photos, so the strength needs no rescaling.
     """
     if path is None:
         path = L2_PATH if len(validation) else (L2_WITHOUT_VALIDATION,)
@@ -188,12 +199,21 @@ def fit_to_convergence(
         choice.add(progress, l2, head)
         slot.offer(state)
     assert choice.head is not None
+    chosen, before_refit = choice.head, None
+    if everything is not None:
+        weights = _unfold(chosen, standardised.mean, standardised.scale)
+        if balanced:
+            loss = replace(loss, class_weights=class_weights(everything.classes, classes))
+        weights = fits.refit(Standardised(everything, like=standardised), everything.classes, weights, choice.l2, loss)
+        chosen, before_refit = _fold(weights, standardised.mean, standardised.scale), chosen
     description: dict[str, float | int | str] = {"optimizer": "lbfgs", "l2": choice.l2}
     if label_smoothing:
         description["label_smoothing"] = label_smoothing
     if balanced:
         description["class_weight"] = "balanced"
-    return Fit(choice.head, description, tuple(choice.curve))
+    if before_refit is not None:
+        description["trained_on"] = "training and validation photos"
+    return Fit(chosen, description, tuple(choice.curve), before_refit)
 
 
 def class_weights(labels: Classes, classes: int) -> Matrix:
@@ -272,20 +292,46 @@ class _Fits:
         if len(self._fitted) > 1:
             (l2_before, before), (l2_last, last) = self._fitted
             weights = last + np.float32(np.log(l2 / l2_last) / np.log(l2_last / l2_before)) * (last - before)
+        if not self._fitted:
+            weights = self._begin_on_a_part(weights, l2)
+        weights = self._minimise(self._bottlenecks, self._labels, weights, l2, self._loss, rescale=not self._fitted)
+        self._fitted = [*self._fitted, (l2, weights)][-2:]
+        return weights
+
+    def refit(self, bottlenecks: Standardised, labels: Classes, weights: Matrix, l2: float, loss: Loss) -> Matrix:
+        """The weights (dim + 1, classes) for other photos of the same kind, from weights at the same strength.
+
+        The curvature that was met at other strengths is forgotten; nothing can follow.
+        """
+        self._memory = Memory()
+        return self._minimise(bottlenecks, labels, weights, l2, loss, rescale=True)
+
+    def _begin_on_a_part(self, weights: Matrix, l2: float) -> Matrix:
+        """Go most of the way on a part of the photos, for a part of the cost; not at all where these are few.
+
+        The photos are drawn, the same ones in every run: at even distances they could leave classes out.
+        """
+        count = len(self._bottlenecks)
+        if count // PART < self._bottlenecks.dim:
+            return weights
+        drawn = np.sort(np.random.default_rng(0).permutation(count)[: count // PART])
+        part, labels = self._bottlenecks.part(drawn), self._labels[drawn]
+        return self._minimise(part, labels, weights, l2, self._loss, rescale=True)
+
+    def _minimise(
+        self, bottlenecks: Standardised, labels: Classes, start: Matrix, l2: float, loss: Loss, rescale: bool = False
+    ) -> Matrix:
+        """The weights at which the loss on these photos is least."""
 
         def objective(weights: Matrix) -> tuple[float, Matrix]:
-            return _loss_and_gradient(self._bottlenecks, self._labels, weights, l2, self._loss)
+            return _loss_and_gradient(bottlenecks, labels, weights, l2, loss)
 
         def precondition(gradient: Matrix) -> Matrix:
             result = np.empty_like(gradient)
             result[:-1], result[-1] = self._preconditioner.solve(gradient[:-1], gradient[-1], l2)
             return result
 
-        weights = minimise(
-            objective, weights, precondition, self._memory, TOLERANCE, LEAST_LOSS, rescale=not self._fitted
-        )
-        self._fitted = [*self._fitted, (l2, weights)][-2:]
-        return weights
+        return minimise(objective, start, precondition, self._memory, TOLERANCE, LEAST_LOSS, rescale=rescale)
 
     def state(self) -> State:
         """All that the next fit starts from."""
@@ -314,11 +360,12 @@ def _loss_and_gradient(
 ) -> tuple[float, Matrix]:
     """The loss + l2 / 2 * ||W||^2 and its gradient, in one pass."""
     total = 0.0
-    gradient = np.zeros_like(weights)
+    by_class = np.zeros(weights.shape[::-1], np.float32)  # classes before features: the faster product
     for positions, block in bottlenecks.blocks():
         block_loss, block_gradient = _sums(block, labels[positions], weights, loss)
         total += block_loss
-        gradient += block_gradient
+        by_class += block_gradient
+    gradient = np.ascontiguousarray(by_class.T)
     gradient /= len(bottlenecks)
     kernel = weights[:-1]
     gradient[:-1] += np.float32(l2) * kernel
@@ -326,7 +373,7 @@ def _loss_and_gradient(
 
 
 def _sums(bottlenecks: Matrix, labels: Classes, weights: Matrix, loss: Loss) -> tuple[float, Matrix]:
-    """Sum of the losses of photos, and its gradient (dim + 1, classes)."""
+    """Sum of the losses of photos, and its gradient (classes, dim + 1)."""
     rows, smoothing = np.arange(len(labels)), np.float32(loss.label_smoothing)
     scores = bottlenecks @ weights[:-1]
     scores += weights[-1]
@@ -346,9 +393,9 @@ def _sums(bottlenecks: Matrix, labels: Classes, weights: Matrix, loss: Loss) -> 
         photo_weights = loss.class_weights[labels]
         losses *= photo_weights
         scores *= photo_weights[:, np.newaxis]
-    gradient = np.empty_like(weights)
-    np.matmul(bottlenecks.T, scores, out=gradient[:-1])
-    gradient[-1] = scores.sum(axis=0)
+    gradient = np.empty(weights.shape[::-1], np.float32)
+    np.matmul(scores.T, bottlenecks, out=gradient[:, :-1])
+    gradient[:, -1] = scores.sum(axis=0)
     return float(losses.sum(dtype=np.float64)), gradient
 
 
@@ -373,6 +420,13 @@ def score(head: Head, sample: Sample, class_weights: Matrix | None = None) -> tu
 
 def _fold(weights: Matrix, mean: Matrix, scale: np.float32) -> Head:
     return Head(*fold(weights[:-1], weights[-1], mean, scale))
+
+
+def _unfold(head: Head, mean: Matrix, scale: np.float32) -> Matrix:
+    """The weights (dim + 1, classes) for standardised bottlenecks of a linear head: what `_fold` undoes."""
+    kernel = head.kernel.astype(np.float64)
+    bias = head.bias + mean.astype(np.float64) @ kernel
+    return np.vstack([kernel * np.float64(scale), bias]).astype(np.float32)
 
 
 def _progress(

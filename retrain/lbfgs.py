@@ -1,9 +1,7 @@
 """L-BFGS in float32 with a preconditioner and a memory that outlives a change of the L2 penalty.
 
 Why not scipy's: on a path of L2 strengths it forgets all it learnt of the curvature at each of them,
-takes no preconditioner, and copies parameters to float64 and back. On 50,000 x 1280 x 100 at l2 0.001 this
-takes 13 evaluations where classes overlap, and scipy's takes 45 steps (features like real ones); where the
-classes can be told apart without error it is 29 and 21.
+takes no preconditioner, and copies parameters to float64 and back.
 """
 
 from collections import deque
@@ -86,16 +84,21 @@ def minimise(
 ) -> Array:
     """Minimise a convex function of which `objective` gives value and gradient.
 
-    `precondition` applies an approximate inverse of the Hessian. Ends when a step lowers the loss
-    by less than `tolerance` times the loss, or times `least_loss` if that is more. `memory` may hold
-    what earlier fits have learnt. With `rescale` the preconditioner is fitted to the curvature at each
-    step, which costs a call of it: of use to those that have learnt nothing yet.
+    `precondition` applies an approximate inverse of the Hessian. Ends when a step promises to lower the loss
+    by less than `tolerance` times the loss, or times `least_loss` if that is more; that step is still taken,
+    but not evaluated. `memory` may hold what earlier fits have learnt; before the first step no promise is
+    believed. With `rescale` the
+    preconditioner is fitted to the curvature at each step, which costs a call of it: of use to those that
+    have learnt nothing yet.
     """
     parameters = start
     loss, gradient = objective(parameters)
-    for _ in range(most_steps):
+    for taken in range(most_steps):
         direction = memory.direction(gradient, precondition, memory.scale(precondition) if rescale else 1.0)
         slope = float(np.vdot(gradient, direction))
+        # A quadratic falls by half of what the slope promises: known without another evaluation.
+        if taken and 0 <= slope / 2 <= tolerance * max(abs(loss), least_loss):
+            return parameters - direction
         length = 1.0
         for _ in range(MOST_HALVINGS):
             new_parameters = parameters - np.float32(length) * direction
@@ -108,6 +111,6 @@ def minimise(
         decrease = loss - new_loss
         memory.add(new_parameters - parameters, new_gradient - gradient)
         parameters, loss, gradient = new_parameters, new_loss, new_gradient
-        if decrease <= tolerance * max(abs(loss), least_loss):
-            break
+        if decrease <= 0:
+            break  # no progress, whatever the slope promises
     return parameters

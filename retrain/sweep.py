@@ -5,44 +5,38 @@ is asked about the photos that it was not trained on. The test photos are left o
 are shown to one head only, that of the configuration which was chosen, trained as `retrain` would.
 
 Linear heads that are fitted to convergence are trained together (`retrain.linear_heads`), all others one
-after the other.
+after the other; so are balanced ones. A head that is trained on several views of each photo is asked about the
+photos as they are, and has seen no view of them.
 """
 
 import hashlib
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from retrain.backbones import Backbone
-from retrain.bottlenecks import Extraction
-from retrain.dataset import Photo, require_two_classes
-from retrain.engine import Engine, start_engine
+from retrain.dataset import Photo
+from retrain.engine import Engine
 from retrain.errors import DatasetError, OptionError
 from retrain.evaluate import Metrics, measure
 from retrain.grid import Configuration as Configuration
 from retrain.grid import Grid as Grid
+from retrain.grid import describe_work, fitted_together
 from retrain.head import Fit, fit_to_convergence, predict
 from retrain.linear_heads import cross_validate
 from retrain.outputs import check_outside
-from retrain.pipeline import Options, choose_backbone, extract_with_progress
-from retrain.pipeline import Screen as PipelineScreen
+from retrain.pipeline import Options, Screen
 from retrain.recipe import HeadRecipe
-from retrain.sample import Classes, Matrix, Rows, Sample
-from retrain.sources import list_source
+from retrain.sample import Classes, Rows, Sample
 from retrain.split import content_groups, cross_validation_folds, split_photos
-from retrain.subset import limit_per_class
-
-
-class Screen(PipelineScreen, Protocol):
-    """What a sweep tells while it works."""
-
-    def finish(self) -> None: ...
+from retrain.sweep_material import Material as Material
+from retrain.sweep_material import gather as gather
+from retrain.sweep_material import views_of_grid
 
 
 @dataclass(frozen=True)
@@ -50,7 +44,8 @@ class Result:
     """What cross-validation says about a configuration.
 
     `cross_entropy` (nats) and `accuracy` (0..1) are means over all photos, the errors are standard errors
-    over the folds. `seconds` is the time of all folds; heads that were trained together share it evenly.
+    over the folds; `mean_recall` is the mean of the accuracies of the classes, whatever their sizes. `seconds` is
+    the time of all folds; heads that were trained together share it evenly.
     """
 
     configuration: Configuration
@@ -58,6 +53,7 @@ class Result:
     cross_entropy_error: float
     accuracy: float
     accuracy_error: float
+    mean_recall: float
     seconds: float
 
 
@@ -70,34 +66,6 @@ class Sweep:
     command: str | None
     photos: int
     folds: int
-
-
-@dataclass(frozen=True)
-class Material:
-    """Photos with their bottlenecks by architecture, and their classes (n,) as indices of `labels`."""
-
-    photos: tuple[Photo, ...]
-    matrices: Mapping[str, Matrix]
-    classes: Classes
-    labels: tuple[str, ...]
-
-    def sample(self, architecture: str, scaled_on: npt.NDArray[np.bool_]) -> Sample:
-        """The bottlenecks of an architecture; those of several side by side, each divided by its own scale.
-
-        The scale is the root of the mean variance over the photos `scaled_on` (n,), so that no network
-        counts for more because its numbers are larger.
-        """
-        parts = [self.matrices[name] for name in architecture.split("+")]
-        if len(parts) == 1:
-            return Sample(parts[0], self.classes)
-        joined = np.empty((len(self.photos), sum(part.shape[1] for part in parts)), np.float32)
-        start = 0
-        for part in parts:
-            variance = float(part[scaled_on].var(axis=0, dtype=np.float64).mean())
-            end = start + part.shape[1]
-            np.multiply(part, np.float32(1 / np.sqrt(variance) if variance > 0 else 1), out=joined[:, start:end])
-            start = end
-        return Sample(joined, self.classes)
 
 
 def run_sweep(
@@ -118,79 +86,23 @@ def run_sweep(
     recipes = grid.recipes()  # what is wrong with them is said before any work
     if folds < 3 and any(recipe.optimizer != "lbfgs" for recipe in recipes):
         raise OptionError("--folds 2 leaves mini-batches no photos to stop on: give 3 or more.")
+    views = views_of_grid(options, grid)
+    view_counts = grid.views or (len(views),)
     check_table(output)
     check_outside(options.bottleneck_dir, {"--output_csv": output})
+    screen.say(describe_work(recipes, len(grid.architectures) * len(view_counts), folds))
     material = gather(options, grid, screen, start)
     division = split_photos(material.photos, options.testing_percentage, options.validation_percentage, options.seed)
     if division.folds is not None:
         screen.say("Some classes have fewer than 3 different photos: none of theirs are among the test photos.")
     sides = np.array(division.splits)
-    sweep = sweep_heads(material, sides, recipes, grid.architectures, folds, options.seed, screen.say)
+    sweep = sweep_heads(material, sides, recipes, grid.architectures, folds, options.seed, screen.say, view_counts)
     best = sweep.results[0].configuration
     if "+" not in best.architecture:
         weights = grid.weights.get(best.architecture)
         sweep = replace(sweep, command=command_line(options, best, weights))
     write_table(sweep.results, output)
     return sweep
-
-
-def gather(options: Options, grid: Grid, screen: Screen, start: Callable[[Backbone], Engine] | None = None) -> Material:
-    """The bottlenecks of all backbones of a grid, for the photos that every one of them can use."""
-    names = grid.backbones()
-    for name in grid.weights:
-        if name not in names:
-            raise OptionError(f"--weights {name}=…: {name} is not among the architectures of --architecture.")
-    listing = list_source(options.image_dir, options.bottleneck_dir, options.paranoid)
-    listing = limit_per_class(listing, options.max_images_per_class)
-    for remark in listing.remarks:
-        screen.say(remark)
-    # All are looked for before the first one runs.
-    backbones = {
-        name: choose_backbone(replace(options, architecture=name, weights=grid.weights.get(name)), screen)
-        for name in names
-    }
-
-    def start_chosen(backbone: Backbone) -> Engine:
-        return start_engine(backbone, engine=options.engine)
-
-    extractions = {}
-    for name, backbone in backbones.items():
-        if len(names) > 1:
-            screen.say(f"Bottlenecks of {name}:")
-        extractions[name] = extract_with_progress(
-            listing,
-            backbone,
-            options,
-            screen,
-            start or start_chosen,
-        )
-        screen.finish()
-    photos, matrices = shared_photos(extractions)
-    dropped = max(len(extraction.photos) for extraction in extractions.values()) - len(photos)
-    if dropped:
-        screen.say(f"{dropped} photos are left out, because one of the backbones cannot use them.")
-    labels = tuple(sorted({photo.label for photo in photos}))
-    require_two_classes(labels, options.image_dir)
-    classes = np.array([labels.index(photo.label) for photo in photos], np.intp)
-    return Material(photos, matrices, classes, labels)
-
-
-def shared_photos(extractions: Mapping[str, Extraction]) -> tuple[tuple[Photo, ...], dict[str, Matrix]]:
-    """The photos that all extractions have, with their bottlenecks (photos, dim), row by row the same photos."""
-    rows = {
-        name: {(photo.path, photo.sha256): row for row, photo in enumerate(extraction.photos)}
-        for name, extraction in extractions.items()
-    }
-    first = next(iter(extractions.values()))
-    photos = tuple(
-        photo for photo in first.photos if all((photo.path, photo.sha256) in of_one for of_one in rows.values())
-    )
-    matrices = {}
-    for name, extraction in extractions.items():
-        picked = [rows[name][photo.path, photo.sha256] for photo in photos]
-        complete = picked == list(range(len(extraction.photos)))
-        matrices[name] = extraction.matrix if complete else extraction.matrix[picked]
-    return photos, matrices
 
 
 def sweep_heads(
@@ -201,10 +113,12 @@ def sweep_heads(
     folds: int,
     seed: int = 0,
     say: Callable[[str], None] = lambda sentence: None,
+    view_counts: Sequence[int] = (1,),
 ) -> Sweep:
     """Cross-validate all recipes on all architectures over the photos that are not for testing; test the best one.
 
-    `sides` (n,) holds the side of each photo. Raises DatasetError if there are too few photos.
+    `sides` (n,) holds the side of each photo, `view_counts` on how many views of each photo heads are trained.
+    Raises DatasetError if there are too few photos.
     """
     chosen_from = sides != "testing"
     fold_of = deal_folds([photo for photo, used in zip(material.photos, chosen_from, strict=True) if used], folds, seed)
@@ -214,17 +128,23 @@ def sweep_heads(
         )
     results: list[Result] = []
     for architecture in architectures:
-        sample = material.sample(architecture, chosen_from)
-        say(f"{len(recipes)} heads x {folds} folds on {architecture}, {sample.dim} features.")
-        usable = sample.take(chosen_from)
-        results += cross_validate_recipes(usable, fold_of, len(material.labels), architecture, recipes, say)
+        # Once for all numbers of views: the views of fewer are its first rows.
+        everything = material.sample(architecture, chosen_from, max(view_counts))
+        for views in view_counts:
+            of_views = f", {views} views of each photo" if len(view_counts) > 1 or views > 1 else ""
+            say(f"{len(recipes)} heads x {folds} folds on {architecture}{of_views}, {everything.dim} features.")
+            usable = everything.take(np.flatnonzero(np.tile(chosen_from, views)))
+            classes = len(material.labels)
+            results += cross_validate_recipes(usable, fold_of, classes, architecture, recipes, say, views)
     # A configuration whose training diverged is the last, whatever else it says.
     results.sort(key=lambda result: (not np.isfinite(result.cross_entropy), result.cross_entropy))
     best = results[0].configuration
-    sample = material.sample(best.architecture, chosen_from)
-    testing = sample.take(sides == "testing")
-    training, validation = (sample.take(sides == side) for side in ("training", "validation"))
-    fit = fit_recipe(training, validation, len(material.labels), best.recipe)
+    sample = material.sample(best.architecture, chosen_from, best.views)
+    testing, validation = (sample.take(np.flatnonzero(sides == side)) for side in ("testing", "validation"))
+    training = sample.take(np.tile(sides == "training", best.views))
+    everything = sample.take(np.tile(chosen_from, best.views))
+    refitted = {"everything": everything} if len(validation) and best.recipe.optimizer == "lbfgs" else {}
+    fit = fit_recipe(training, validation, len(material.labels), best.recipe, **refitted)
     test = measure(predict(fit.head, testing), testing.classes, material.labels)
     return Sweep(tuple(results), test, None, int(chosen_from.sum()), folds)
 
@@ -248,42 +168,51 @@ def cross_validate_recipes(
     architecture: str,
     recipes: Sequence[HeadRecipe],
     say: Callable[[str], None] = lambda sentence: None,
+    views: int = 1,
 ) -> list[Result]:
-    """The results of all recipes on one matrix of bottlenecks, in their order."""
+    """The results of all recipes on one matrix of bottlenecks, in their order.
+
+    `folds` (n,) holds the fold of each photo, the sample `views` views of each, view by view, the photos as they
+    are first.
+    """
     results: dict[HeadRecipe, Result] = {}
-    linear = {recipe.l2: recipe for recipe in recipes if recipe.optimizer == "lbfgs" and recipe.l2 is not None}
+    themselves = slice(len(folds))  # the photos as they are, who alone are asked about
+    labels = sample.classes[themselves]
+    linear = {recipe.l2: recipe for recipe in recipes if fitted_together(recipe) and recipe.l2 is not None}
     if linear:
         began = time.perf_counter()
-        held_out = cross_validate(sample, folds, classes, list(linear))
+        held_out = cross_validate(sample, np.tile(folds, views), classes, list(linear))
         seconds = (time.perf_counter() - began) / len(linear)
         for l2, losses, right in zip(held_out.path, held_out.cross_entropies, held_out.right, strict=True):
-            recipe = linear[l2]
-            results[recipe] = _result(Configuration(architecture, recipe), losses, right, folds, seconds)
+            configuration = Configuration(architecture, linear[l2], views)
+            results[linear[l2]] = _result(configuration, losses[themselves], right[themselves], folds, labels, seconds)
     for recipe in recipes:
         if recipe not in results:
-            configuration = Configuration(architecture, recipe)
+            configuration = Configuration(architecture, recipe, views)
             say(f"{configuration.describe()} …")
             began = time.perf_counter()
-            losses, right = cross_validate_one(sample, folds, classes, recipe)
-            results[recipe] = _result(configuration, losses, right, folds, time.perf_counter() - began)
+            losses, right = cross_validate_one(sample, folds, classes, recipe, views)
+            results[recipe] = _result(configuration, losses, right, folds, labels, time.perf_counter() - began)
     return [results[recipe] for recipe in recipes]
 
 
 def cross_validate_one(
-    sample: Sample, folds: Rows, classes: int, recipe: HeadRecipe
+    sample: Sample, folds: Rows, classes: int, recipe: HeadRecipe, views: int = 1
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Cross-entropy (n,) and whether the answer is right (n,), for photos that the head did not see.
 
-    The fold after the one that is asked about is the validation side, on which training stops. A fold whose
-    training diverges has an infinite cross-entropy.
+    For mini-batches, the fold after the one that is asked about is the validation side, on which training stops;
+    lbfgs needs none. A fold whose training diverges has an infinite cross-entropy. `folds` and `views` as in
+    `cross_validate_recipes`.
     """
-    losses, right = np.zeros(len(sample), np.float32), np.zeros(len(sample), bool)
+    losses, right = np.zeros(len(folds), np.float32), np.zeros(len(folds), bool)
     count = int(folds.max()) + 1
     for fold in range(count):
-        asked, validating = folds == fold, folds == (fold + 1) % count
-        held_out = sample.take(asked)
+        asked = folds == fold
+        validating = folds == (fold + 1) % count if recipe.optimizer != "lbfgs" else np.zeros_like(asked)
+        held_out, stopping = sample.take(np.flatnonzero(asked)), sample.take(np.flatnonzero(validating))
         try:
-            fit = fit_recipe(sample.take(~(asked | validating)), sample.take(validating), classes, recipe)
+            fit = fit_recipe(sample.take(np.tile(~(asked | validating), views)), stopping, classes, recipe)
         except OptionError:  # the learning rate is too high
             losses[asked] = np.inf
             continue
@@ -293,12 +222,16 @@ def cross_validate_one(
     return losses, right
 
 
-def fit_recipe(training: Sample, validation: Sample, classes: int, recipe: HeadRecipe) -> Fit:
-    """One head by a recipe, as `retrain` fits it."""
+def fit_recipe(
+    training: Sample, validation: Sample, classes: int, recipe: HeadRecipe, everything: Sample | None = None
+) -> Fit:
+    """One head by a recipe, as `retrain` fits it; with L-BFGS refitted to `everything` where that is given."""
     if not len(training):
         raise DatasetError("No photos are left for training: all fall on the other sides.")
     if recipe.optimizer == "lbfgs":
-        return fit_to_convergence(training, validation, classes, None if recipe.l2 is None else (recipe.l2,))
+        path = None if recipe.l2 is None else (recipe.l2,)
+        balanced = recipe.class_weight is not None
+        return fit_to_convergence(training, validation, classes, path, balanced=balanced, everything=everything)
     # Here, and not above: it imports TensorFlow.
     from retrain.mini_batches import fit_mini_batches
 
@@ -310,7 +243,7 @@ def command_line(options: Options, configuration: Configuration, weights: str | 
     recipe, default = configuration.recipe, Options(options.image_dir)
     asked: dict[str, object] = {"architecture": configuration.architecture, "weights": weights}
     for name in (
-        "max_images_per_class", "category_names", "testing_percentage", "validation_percentage", "seed",
+        "max_images_per_class", "fixes", "category_names", "testing_percentage", "validation_percentage", "seed",
         "precision", "engine", "bottleneck_dir", "model_dir",
     ):  # fmt: skip
         value = getattr(options, name)
@@ -320,10 +253,17 @@ def command_line(options: Options, configuration: Configuration, weights: str | 
     asked["epochs"] = recipe.epochs
     asked["learning_rate"] = f"{recipe.learning_rate!r}" if recipe.learning_rate else None
     asked["l2"] = None if recipe.l2 is None or (recipe.optimizer != "lbfgs" and not recipe.l2) else f"{recipe.l2!r}"
+    asked["class_weight"] = recipe.class_weight
+    if configuration.views > 1:
+        for name in ("random_crop", "random_scale", "random_brightness", "random_rotation"):
+            asked[name] = getattr(options, name) or None
+        asked["views"] = configuration.views
     words = ["retrain", "--image_dir", str(options.image_dir)]
     for name, value in asked.items():
         if value is not None:
             words += [f"--{name}", str(value)]
+    if configuration.views > 1 and options.flip_left_right:
+        words.append("--flip_left_right")
     return shlex.join(words)
 
 
@@ -332,11 +272,12 @@ def _result(
     losses: npt.NDArray[np.float32],
     right: npt.NDArray[np.bool_],
     folds: Rows,
+    labels: Classes,
     seconds: float,
 ) -> Result:
-    count = int(folds.max()) + 1
+    count, unknown = int(folds.max()) + 1, float("nan")
     if not np.isfinite(losses).all():
-        return Result(configuration, float("inf"), float("nan"), float("nan"), float("nan"), seconds)
+        return Result(configuration, float("inf"), unknown, unknown, unknown, unknown, seconds)
     loss_by_fold, right_by_fold = (
         np.array([values[folds == fold].mean(dtype=np.float64) for fold in range(count)]) for values in (losses, right)
     )
@@ -346,5 +287,6 @@ def _result(
         float(loss_by_fold.std(ddof=1) / np.sqrt(count)),
         float(right.mean()),
         float(right_by_fold.std(ddof=1) / np.sqrt(count)),
+        float(np.mean([right[labels == label].mean() for label in np.unique(labels)])),
         seconds,
     )

@@ -13,8 +13,8 @@ from retrain.outputs import place, temporary_beside
 from retrain.sweep import Result, Sweep
 
 COLUMNS = (
-    "rank", "architecture", "hidden_units", "optimizer", "learning_rate", "l2", "cross_entropy",
-    "cross_entropy_standard_error", "accuracy", "accuracy_standard_error", "seconds",
+    "rank", "architecture", "views", "hidden_units", "optimizer", "learning_rate", "l2", "class_weight",
+    "cross_entropy", "cross_entropy_standard_error", "accuracy", "accuracy_standard_error", "mean_recall", "seconds",
 )  # fmt: skip
 SHOWN = 20  # lines on the screen; the file has all
 
@@ -49,7 +49,9 @@ def show_sweep(sweep: Sweep, path: Path, console: Console) -> None:
     )
     table.add_column("backbone", overflow="fold")
     table.add_column("head", overflow="fold")
-    for heading in ("cross-entropy", "accuracy", "seconds"):
+    # Where classes count the same, that is what the heads should be judged by, too.
+    balanced = any(result.configuration.recipe.class_weight for result in sweep.results)
+    for heading in ("cross-entropy", "accuracy", *(("mean recall",) if balanced else ()), "seconds"):
         table.add_column(heading, justify="right")
     for result in sweep.results[:SHOWN]:
         table.add_row(
@@ -57,6 +59,7 @@ def show_sweep(sweep: Sweep, path: Path, console: Console) -> None:
             escape(result.configuration.describe()),
             f"{result.cross_entropy:.4f} +- {result.cross_entropy_error:.4f}",
             f"{result.accuracy:.2%} +- {result.accuracy_error:.2%}",
+            *((f"{result.mean_recall:.2%}",) if balanced else ()),
             f"{result.seconds:.2f}",
         )
     console.print(table)
@@ -86,13 +89,16 @@ def _row(rank: int, result: Result) -> tuple[object, ...]:
     return (
         rank,
         result.configuration.architecture,
+        result.configuration.views,
         "-".join(map(str, recipe.hidden_units)) or "0",
         recipe.optimizer,
         f"{recipe.learning_rate:g}" if recipe.learning_rate else "",
         "" if recipe.l2 is None else f"{recipe.l2:g}",
+        recipe.class_weight or "",
         f"{result.cross_entropy:.6f}",
         f"{result.cross_entropy_error:.6f}",
         f"{result.accuracy:.6f}",
         f"{result.accuracy_error:.6f}",
+        f"{result.mean_recall:.6f}",
         f"{result.seconds:.3f}",
     )

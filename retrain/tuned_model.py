@@ -38,7 +38,8 @@ def fine_tune_and_choose(
     begun = options.model_dir / WEIGHTS / f"begun-{origin_digest(origin, str(options.fine_tune_layers))}"
     tuned = fine_tune(
         model.backbone,
-        model.trained.fit.head,
+        # The training ends on validation photos, which this head has not seen.
+        model.trained.validated_head or model.trained.fit.head,
         model.extraction.photos,
         labels,
         division,
@@ -50,8 +51,8 @@ def fine_tune_and_choose(
         observe=partial(screen.epoch, "Fine-tuning"),
     )
     screen.finish()
-    shutil.rmtree(begun, ignore_errors=True)
     if not tuned.changed:
+        shutil.rmtree(begun, ignore_errors=True)
         screen.say("Fine-tuning diverged at once: the model is kept as it was.")
         return model, {"fine_tuning": {**tuned.description(), "kept": "the model before fine-tuning"}}
     extraction, views = embed(tuned.backbone)
@@ -60,6 +61,8 @@ def fine_tune_and_choose(
     with threads_for(views.size):
         trained = train_head(extraction, division, labels, options, screen.training, views=views)
     screen.finish()
+    # Not before: stopped in between, the same command need not train again.
+    shutil.rmtree(begun, ignore_errors=True)
     models = (model, Model(tuned.backbone, replace(extraction, computed=model.extraction.computed), trained))
     candidates = [
         Candidate(name, one.backbone, one.trained.fit, one.trained.validation, one.trained.test)

@@ -92,12 +92,12 @@ def minimise_together(
     least_loss: float = 0.0,
     most_steps: int = 1000,
 ) -> tuple[Array, Numbers]:
-    """Minimise k convex functions; the parameters (k, size) and the values (k,) that were reached.
+    """Minimise k convex functions; the parameters (k, size) and the values (k,) reached, as the last step promises.
 
     `evaluate(indices, parameters)` gives values and gradients of some of the functions, (m,) and (m, size);
     `precondition` applies an approximate inverse of the Hessian to gradients (m, size). A function is
     done when a step promises to lower it by less than `tolerance` times its value, or times
-    `least_loss` if that is more.
+    `least_loss` if that is more; that step is still taken, but not evaluated.
     """
     parameters = start.copy()
     active = np.arange(len(start))
@@ -111,6 +111,10 @@ def minimise_together(
         slopes = np.array([float(gradients[index] @ directions[index]) for index in active])
         # A quadratic falls by half of what the slope promises: known without another evaluation.
         promising = slopes / 2 > tolerance * np.maximum(np.abs(values[active]), least_loss)
+        # The last step is small enough to be taken without another evaluation.
+        last = active[~promising]
+        parameters[last] -= directions[last]
+        values[last] -= np.maximum(slopes[~promising], 0) / 2
         active, slopes = active[promising], slopes[promising]
         if not len(active):
             break

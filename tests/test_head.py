@@ -228,6 +228,39 @@ def test_a_large_matrix_is_never_copied_whole(tmp_path: Path, monkeypatch: pytes
     assert peak < 5 << 20  # blocks, and a few numbers for each photo
 
 
+def test_a_first_fit_to_many_photos_begins_on_a_part_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluated = []
+    real = head._loss_and_gradient
+    monkeypatch.setattr(head, "_loss_and_gradient", lambda *given: evaluated.append(len(given[0])) or real(*given))
+    fit_to_convergence(blobs(n=600, dim=20, spread=2.0), NOBODY, 3, path=(0.01,))
+    assert set(evaluated) == {100, 600} and evaluated == sorted(evaluated)
+    evaluated.clear()
+    fit_to_convergence(blobs(n=100, dim=20, spread=2.0), NOBODY, 3, path=(0.01,))
+    assert set(evaluated) == {100}
+
+
+def test_a_refit_comes_to_the_optimum_of_all_photos() -> None:
+    training, validation, everything = blobs(spread=2.0), blobs(spread=2.0, seed=1), blobs(n=120, spread=2.0, seed=2)
+    fit = fit_to_convergence(training, validation, 3, everything=everything)
+    plain = fit_to_convergence(training, validation, 3)
+    assert fit.before_refit is not None
+    assert np.array_equal(fit.before_refit.kernel, plain.head.kernel)
+    assert fit.curve == plain.curve
+    alone = fit_to_convergence(everything, NOBODY, 3, path=(float(fit.description["l2"]),))
+    x, l2 = standardised(everything), float(fit.description["l2"])
+    losses = [loss64(parameters_of(one, everything), x, everything.classes, 3, l2) for one in (fit.head, alone.head)]
+    assert losses[0] == pytest.approx(losses[1], abs=2e-3)
+    before = loss64(parameters_of(fit.before_refit, everything), x, everything.classes, 3, l2)
+    assert losses[0] < before - 5e-3
+
+
+def test_weights_are_found_again_in_a_head() -> None:
+    weights, mean = np.random.default_rng(0).normal(size=(7, 3)).astype(np.float32), np.arange(6, dtype=np.float32)
+    np.testing.assert_allclose(
+        head._unfold(head._fold(weights, mean, np.float32(3)), mean, np.float32(3)), weights, 1e-4
+    )
+
+
 def test_observer_sees_the_curve() -> None:
     seen = []
     fit = fit_to_convergence(blobs(), blobs(seed=1), 3, observe=seen.append)
@@ -263,7 +296,7 @@ def test_smoothed_and_weighted_fit_reaches_the_optimum(smoothing: float, balance
     reference = minimize(general_loss64, np.zeros(7 * 3), arguments, "BFGS", jac=True, options={"gtol": 1e-7})
     fit = fit_to_convergence(sample, NOBODY, 3, (l2,), label_smoothing=smoothing, balanced=balanced)
     reached, _ = general_loss64(parameters_of(fit.head, sample), *arguments)
-    assert reached == pytest.approx(reference.fun, abs=1e-4)
+    assert reached == pytest.approx(reference.fun, abs=3e-4)
     # And it is another optimum than that of the plain loss.
     if smoothing or balanced:
         plain = fit_to_convergence(sample, NOBODY, 3, (l2,))
@@ -318,7 +351,11 @@ class StoppingSlot(Slot):
 
 
 @pytest.mark.parametrize("stop_at", [1, 2, 3, 6])
-@pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.1, "balanced": True}], ids=["plain", "balanced"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"label_smoothing": 0.1, "balanced": True}, {"everything": blobs(n=90, spread=2.0, seed=2)}],
+    ids=["plain", "balanced", "refit"],
+)
 def test_a_fit_that_was_stopped_goes_on_to_the_same_bits(stop_at: int, options: dict) -> None:
     sides = blobs(spread=2.0), blobs(spread=2.0, seed=1)
     whole = fit_to_convergence(*sides, 3, **options)

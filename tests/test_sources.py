@@ -289,6 +289,18 @@ def test_a_changed_source_gets_another_folder(tmp_path: Path, store: Path) -> No
     assert len(list((store.parent / "sources").iterdir())) == 2
 
 
+def test_progress_is_told_of_what_is_written(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retrain.sources.unpack, "REPORT_PHOTOS", 2)
+    for side, photos in (("train", 3), ("test", 2)):
+        parquet(tmp_path / f"set/{side}.parquet", [row % 2 for row in range(photos)], names=NAMES, first=len(side))
+    told: list[tuple[int, int]] = []
+    list_source(tmp_path / "set", store, observe=lambda done, total: told.append((done, total)))
+    assert told == [(0, 5), (2, 5), (4, 5), (5, 5)]
+    told.clear()
+    list_source(tmp_path / "set", store, observe=lambda done, total: told.append((done, total)))
+    assert told == []  # nothing is written a second time
+
+
 def entries_until(stop: int, error: BaseException | None) -> Any:
     for number in range(6):
         if number == stop and error is not None:

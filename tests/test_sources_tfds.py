@@ -91,6 +91,13 @@ def test_a_split_or_slice_that_is_asked_for(data: Path, store: Path) -> None:
     assert len(list_source("tfds:cats:train+test", store).files) == 10
 
 
+def test_progress_knows_how_many_examples_there_are(data: Path, store: Path) -> None:
+    build(data, "cats", {"train": rows(0, 6), "test": rows(20), "extra": rows(30)})
+    told: list[tuple[int, int]] = []
+    list_source("tfds:cats", store, observe=lambda done, total: told.append((done, total)))
+    assert told == [(0, 8), (8, 8)]
+
+
 def test_a_set_with_one_split_is_divided_later(data: Path, store: Path) -> None:
     build(data, "cats", {"train": rows(0, 4)})
     assert {file.split for file in list_source("tfds:cats", store).files} == {None}

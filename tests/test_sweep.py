@@ -10,16 +10,21 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from retrain.backbones import Backbone
 from retrain.bottlenecks import Extraction
 from retrain.cli import main, train
 from retrain.dataset import Photo
+from retrain.engine import Engine, start_engine
 from retrain.errors import DatasetError, OptionError
+from retrain.grid import describe_work
 from retrain.head import fit_to_convergence, predict
 from retrain.linear_heads import cross_validate
 from retrain.pipeline import Options
 from retrain.recipe import choose_recipe
 from retrain.sample import Sample
-from retrain.sweep import Configuration, Grid, Material, command_line, deal_folds, shared_photos, sweep_heads
+from retrain.screen import TerminalScreen
+from retrain.sweep import Configuration, Grid, Material, command_line, deal_folds, run_sweep, sweep_heads
+from retrain.sweep_material import shared_photos
 
 CLASSES, DIM, FOLDS = 4, 12, 3
 PATH = (1.0, 0.1, 0.01)
@@ -112,6 +117,27 @@ def test_each_with_each() -> None:
     assert grid.backbones() == ("a", "b")
 
 
+def test_class_weights_cross_with_the_rest() -> None:
+    grid = Grid(("a",), {}, l2=(0.1, 0.01), hidden_units=((), (8,)), class_weights=(None, "balanced"))
+    assert [(recipe.class_weight, recipe.optimizer, recipe.l2) for recipe in grid.recipes()] == [
+        (weight, optimizer, l2)
+        for weight in (None, "balanced")
+        for optimizer in ("lbfgs", "adam")
+        for l2 in (0.1, 0.01)
+    ]
+
+
+def test_the_work_is_announced_by_kind() -> None:
+    """Strengths cross with heads by mini-batches, too: two words on the command line, a hundred trainings."""
+    linear = Grid(("a",), {}, l2=(0.1, 0.01)).recipes()
+    assert describe_work(linear, 3, 5) == "6 configurations x 5 folds: 30 linear heads, all together."
+    grid = Grid(("a",), {}, l2=(0.1, 0.01), hidden_units=((), (8,), (16,)), class_weights=(None, "balanced"))
+    assert describe_work(grid.recipes(), 1, 5) == (
+        "12 configurations x 5 folds: 10 linear heads, all together; 10 balanced linear heads, one after the other; "
+        "40 heads by mini-batches, one after the other."
+    )
+
+
 def test_a_learning_rate_that_no_head_uses_is_refused() -> None:
     with pytest.raises(OptionError, match="--learning_rate belongs to mini-batches"):
         Grid(("a",), {}, learning_rates=(0.1,)).recipes()
@@ -134,9 +160,11 @@ def test_the_photos_that_all_backbones_can_use() -> None:
     matrix = np.arange(8, dtype=np.float32).reshape(4, 2)
     one = Extraction(photos, matrix, (), 0, 0, 0, "", {})
     other = replace(one, photos=photos[:1] + photos[2:], matrix=matrix[[0, 2, 3]] * 10)
-    shared, matrices = shared_photos({"one": one, "other": other})
+    views = {"one": np.vstack([matrix, matrix + 100]), "other": np.vstack([other.matrix, other.matrix + 1000])}
+    shared, matrices = shared_photos({"one": one, "other": other}, views)
     assert [photo.path for photo in shared] == ["0.jpg", "2.jpg", "3.jpg"]
     np.testing.assert_array_equal(matrices["one"] * 10, matrices["other"])
+    np.testing.assert_array_equal(matrices["one"][3:], matrix[[0, 2, 3]] + 100)
 
 
 def make_material(photos: int = 240) -> Material:
@@ -173,6 +201,50 @@ def test_the_better_backbone_is_chosen_and_test_photos_have_no_part_in_it() -> N
     again = sweep_heads(spoilt, sides, recipes, ("noise", "good", "good+noise"), FOLDS)
     assert [result.cross_entropy for result in again.results] == losses
     assert again.test.accuracy != sweep.test.accuracy
+
+
+def with_second_view(material: Material, second: np.ndarray) -> Material:
+    return replace(material, matrices={"good": np.vstack([material.matrices["good"], second])})
+
+
+@pytest.mark.parametrize("grid", [Grid((), {}, l2=(0.1,)), Grid((), {}, l2=(0.1,), class_weights=("balanced",))])
+def test_views_that_are_the_photos_change_nothing(grid: Grid) -> None:
+    """So no head has seen a view of a photo that it is asked about, and views are not asked about."""
+    material = make_material()
+    material = with_second_view(material, material.matrices["good"])
+    sides = np.array((["training"] * 8 + ["validation", "testing"]) * 24)
+    sweep = sweep_heads(material, sides, grid.recipes(), ("good",), FOLDS, view_counts=(1, 2))
+    one, two = sorted(sweep.results, key=lambda result: result.configuration.views)
+    assert (one.configuration.views, two.configuration.views, sweep.photos, sweep.test.n) == (1, 2, 216, 24)
+    assert two.cross_entropy == pytest.approx(one.cross_entropy, abs=5e-3)
+    assert two.accuracy == pytest.approx(one.accuracy, abs=0.03)
+
+
+def test_heads_learn_from_views() -> None:
+    """A second view with other noise is as good as more photos; one of another class is harm."""
+    material, noise = make_material(80), np.random.default_rng(9).normal(0, 0.2, (80, DIM))
+    centres = np.stack([make_sample(4000).bottlenecks[label::CLASSES].mean(axis=0) for label in range(CLASSES)])
+    helps = with_second_view(material, (centres[material.classes] + noise).astype(np.float32))
+    harms = with_second_view(material, (centres[material.classes - 1] + noise).astype(np.float32))
+    recipes, sides = Grid((), {}, l2=(0.1,)).recipes(), np.array((["training"] * 9 + ["testing"]) * 8)
+    alone, helped, harmed = (
+        sweep_heads(one, sides, recipes, ("good",), FOLDS, view_counts=(count,)).results[0].cross_entropy
+        for one, count in ((helps, 1), (helps, 2), (harms, 2))
+    )
+    assert helped < alone - 0.02 < alone + 0.02 < harmed
+
+
+def test_balanced_heads_know_small_classes_better() -> None:
+    """Linear ones by mean recall, on a class with a tenth of the photos of the others."""
+    material, sides = make_material(1200), np.array(["training"] * 1200)
+    kept = np.flatnonzero((material.classes != 3) | (np.arange(1200) % 40 == 3))
+    photos = tuple(material.photos[row] for row in kept)
+    few = Material(photos, {"good": material.matrices["good"][kept]}, material.classes[kept], material.labels)
+    recipes = Grid((), {}, l2=(0.1,), class_weights=(None, "balanced")).recipes()
+    sweep = sweep_heads(few, sides[kept], recipes, ("good",), FOLDS)
+    recall = {result.configuration.recipe.class_weight: result.mean_recall for result in sweep.results}
+    assert recall["balanced"] > recall[None] + 0.05
+    assert sweep.results[0].configuration.recipe.class_weight is None  # chosen by cross-entropy over photos
 
 
 def test_too_few_photos_for_the_folds() -> None:
@@ -221,6 +293,17 @@ def test_the_command_of_a_linear_head() -> None:
     assert command == "retrain --image_dir cats --architecture builtin --l2 0.03"
 
 
+def test_the_command_of_a_head_on_views() -> None:
+    options = Options(Path("cats"), flip_left_right=True, random_crop=10)
+    recipe = choose_recipe(l2=0.03, class_weight="balanced")
+    words = shlex.split(command_line(options, Configuration("builtin", recipe, views=8), None))
+    asked = train.make_context("train", words[1:]).params
+    assert (asked["flip_left_right"], asked["random_crop"], asked["random_scale"]) == (True, 10, 0)
+    assert (asked["views"], asked["class_weight"]) == (8, "balanced")
+    plain = command_line(options, Configuration("builtin", recipe), None)
+    assert "flip" not in plain and "--views" not in plain
+
+
 @pytest.fixture
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
@@ -261,9 +344,57 @@ def test_a_single_backbone_prints_its_command(photos: Path, capsys: pytest.Captu
     assert "retrain --image_dir photos --architecture fake --l2 0.01" in capsys.readouterr().out
 
 
+def test_views_and_class_weights_in_the_table(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main([*CALL[:4], "fake", "--l2", "0.1", "--folds", "3", "--class_weight", "none,balanced",
+          "--random_brightness", "20", "--views", "1,3"])  # fmt: skip
+    with open("tf_files/sweep.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {(row["views"], row["class_weight"]) for row in rows} == {
+        (views, weight) for views in "13" for weight in ("", "balanced")
+    }
+    assert len({row["cross_entropy"] for row in rows}) >= 3 and all(0 < float(row["mean_recall"]) <= 1 for row in rows)
+    captured = capsys.readouterr()
+    said = " ".join(captured.err.split())
+    announced = (
+        "4 configurations x 3 folds: 6 linear heads, all together; 6 balanced linear heads, one after the other."
+    )
+    assert announced in said and "recall" in captured.out
+    assert said.index(announced) < said.index("heads x 3 folds on fake, 1")
+
+
+def test_views_are_computed_once_for_all_numbers_of_them(photos: Path) -> None:
+    computed: list[int] = []
+
+    def start(backbone: Backbone) -> Engine:
+        engine = start_engine(backbone)
+
+        def count(pixels: np.ndarray) -> np.ndarray:
+            computed.append(len(pixels))
+            return engine(pixels)
+
+        return count
+
+    screen = TerminalScreen(results_to_stderr=True)
+    options = Options(Path("photos"), random_brightness=20)
+    for grid in (Grid(("fake",), {}, (0.1,), views=(1, 2, 3)), Grid(("fake",), {}, (0.1,), views=(2,))):
+        run_sweep(options, grid, 3, Path("table.csv"), screen, start)
+    assert 3 * 60 <= sum(computed) < 3 * 60 + 20  # and the probe's photos
+
+
+def test_augmentation_alone_means_as_many_views_as_retrain_makes(photos: Path) -> None:
+    main([*CALL[:4], "fake", "--l2", "0.1", "--random_brightness", "20"])
+    with open("tf_files/sweep.csv", encoding="utf-8", newline="") as file:
+        assert [row["views"] for row in csv.DictReader(file)] == ["4"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
+        (["--views", "0"], "list of numbers of views"),
+        (["--views", "8"], "--views 8 needs to know how views may differ"),
+        (["--views", "1,3", "--flip_left_right"], "only 2 different views"),
+        (["--views", "1", "--flip_left_right"], "leaves no view to distort"),
+        (["--class_weight", "heavy"], "heavy is not known"),
         (["--l2", "0.1,x"], "list of numbers"),
         (["--l2", "0"], "greater than 0"),
         (["--hidden_units", "-4"], "list of heads"),
@@ -298,3 +429,21 @@ def test_every_option_says_what_it_is() -> None:
     options = [parameter for parameter in sweep.params if isinstance(parameter, click.Option)]
     assert len(options) > 15
     assert [option.name for option in options if not option.help] == []
+
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+WEIGHTS = SHARED / "weights/mobilenet_0.25_128.weights.h5"
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not WEIGHTS.exists() or not (SHARED / "data/flowers").exists(), reason=f"{SHARED} is absent")
+def test_views_and_class_weights_of_real_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    main(["sweep", "--image_dir", str(SHARED / "data/flowers"), "--max_images_per_class", "20", "--architecture",
+          "mobilenet_0.25_128", "--weights", f"mobilenet_0.25_128={WEIGHTS}", "--l2", "0.1,0.01",
+          "--flip_left_right", "--random_crop", "10", "--views", "1,4", "--class_weight", "none,balanced"])  # fmt: skip
+    with open("tf_files/sweep.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    loss = {(row["views"], row["class_weight"], row["l2"]): float(row["cross_entropy"]) for row in rows}
+    assert len(loss) == 8
+    assert all(loss["4", weight, l2] < loss["1", weight, l2] for weight in ("", "balanced") for l2 in ("0.1", "0.01"))

@@ -110,11 +110,37 @@ def test_no_view_of_a_held_out_photo_is_trained_on() -> None:
     bottlenecks, views = views_of_two_photos_each(2)
     division = Division(sides(160), None, ())
     options = Options(image_dir=Path("pets"), flip_left_right=True, views=2, l2=0.01)
-    expected = train_head(bottlenecks, division, LABELS, options, views=views).fit.head
-    held_out = np.tile(np.array(division.splits) != "training", 2)
-    views[held_out] = 1e3 * np.random.default_rng(3).normal(size=(held_out.sum(), 8))
-    again = train_head(bottlenecks, division, LABELS, options, views=views).fit.head
-    np.testing.assert_array_equal(again.kernel, expected.kernel)
+    expected = train_head(bottlenecks, division, LABELS, options, views=views)
+    for side, head_of in (("testing", lambda trained: trained.fit.head), ("validation", lambda t: t.validated_head)):
+        held_out = np.tile(np.array(division.splits) == side, 2)
+        views[held_out] = 1e3 * np.random.default_rng(3).normal(size=(held_out.sum(), 8))
+        again = train_head(bottlenecks, division, LABELS, options, views=views)
+        np.testing.assert_array_equal(head_of(again).kernel, head_of(expected).kernel)
+
+
+def test_the_head_is_refitted_to_validation_photos_which_are_judged_by_the_one_before() -> None:
+    bottlenecks, division = extraction(160), Division(sides(160))
+    trained = train(bottlenecks, division)
+    assert trained.fit.description["trained_on"] == "training and validation photos"
+    assert trained.validated_head is not None
+    assert not np.array_equal(trained.validated_head.kernel, trained.fit.head.kernel)
+    assert trained.validation_rows.tolist() == [row for row, s in enumerate(division.splits) if s == "validation"]
+    before = trained.validated_head.probabilities(bottlenecks.matrix[trained.validation_rows])
+    np.testing.assert_allclose(trained.validation_probabilities, before, atol=1e-6)
+    # The refit is the fit to all of these photos at the same strength.
+    used = tuple("training" if side == "validation" else side for side in division.splits)
+    whole = train(bottlenecks, Division(used), l2=trained.fit.description["l2"])
+    assert "trained_on" not in whole.fit.description
+    np.testing.assert_allclose(
+        trained.test_probabilities, whole.test_probabilities, atol=0.02
+    )  # both ended within a tolerance of the optimum, on slightly different scales
+
+
+def test_mini_batches_are_not_refitted() -> None:
+    options = {"how_many_training_steps": 20, "train_batch_size": 8, "eval_step_interval": 5}
+    trained = train(extraction(160), Division(sides(160)), **options)
+    assert trained.validated_head is trained.fit.head
+    assert "trained_on" not in trained.fit.description
 
 
 def test_views_are_cross_validated_together() -> None:

@@ -23,20 +23,21 @@ def list_source(
     bottleneck_dir: str | os.PathLike[str],
     paranoid: bool = False,
     say: Callable[[str], None] = lambda sentence: None,
+    observe: Callable[[int, int], None] = lambda done, total: None,
 ) -> Listing:
     """List the candidate photos of a source, sorted by class and path.
 
     Photos that are no files are written below `sources/` beside the bottleneck folder, once.
     `paranoid` reads the files of such a source again, whatever their size and date say; `say` is
-    told of what takes long. Raises DatasetError, as `list_photos` does, and OptionError for a
-    `tfds:` that names no set.
+    told of what takes long, and `observe` how many photos are written, of how many. Raises DatasetError,
+    as `list_photos` does, and OptionError for a `tfds:` that names no set.
     """
     bottleneck_dir = Path(bottleneck_dir)
     # Each kind is imported where it is met: class folders need neither Arrow nor tensorflow-datasets.
     if os.fspath(source).startswith(TFDS):
         from retrain.sources.tfds import list_tfds
 
-        return list_tfds(os.fspath(source).removeprefix(TFDS), bottleneck_dir, paranoid, say)
+        return list_tfds(os.fspath(source).removeprefix(TFDS), bottleneck_dir, paranoid, say, observe)
     path = Path(source)
     if path.suffix.lower() == ".parquet" or path.is_dir():
         from retrain.sources.hugging_face import list_metadata_folder, metadata_files
@@ -45,7 +46,7 @@ def list_source(
         if metadata := metadata_files(path):
             return list_metadata_folder(path, metadata)
         if shards := parquet_files(path):
-            return list_parquet(path, shards, bottleneck_dir, paranoid, say)
+            return list_parquet(path, shards, bottleneck_dir, paranoid, say, observe)
     return list_photos(path)
 
 

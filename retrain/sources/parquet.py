@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from retrain.dataset import SPLIT_FOLDERS, Listing, Skipped, Split
 from retrain.errors import DatasetError
 from retrain.sources.contents import content_hashes
-from retrain.sources.unpack import Encoded, unpack
+from retrain.sources.unpack import Encoded, Observer, unpack
 
 CHUNK = 2**20
 ROWS = 64  # photos in memory at a time, besides the page of Parquet that they are in
@@ -56,7 +56,12 @@ def parquet_files(path: Path) -> list[Path]:
 
 
 def list_parquet(
-    source: Path, files: Sequence[Path], bottleneck_dir: Path, paranoid: bool, say: Callable[[str], None]
+    source: Path,
+    files: Sequence[Path],
+    bottleneck_dir: Path,
+    paranoid: bool,
+    say: Callable[[str], None],
+    observe: Observer,
 ) -> Listing:
     """The photos of Parquet files, unpacked.
 
@@ -77,7 +82,8 @@ def list_parquet(
         for file in shards:
             yield from _rows(file, columns, splits[file])
 
-    return unpack(entries(), identity, str(source), bottleneck_dir, say)
+    total = len(without) + sum(_rows_in(file) for file in shards)
+    return unpack(entries(), identity, str(source), bottleneck_dir, say, total, observe)
 
 
 def _splits(source: Path, files: Sequence[Path]) -> tuple[dict[Path, Split | None], list[Path]]:
@@ -127,6 +133,12 @@ def _columns(path: Path) -> Columns:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         names = []
     return Columns(image, label, tuple(names) or None)
+
+
+def _rows_in(path: Path) -> int:
+    with _opened(path) as file:
+        rows: int = file.metadata.num_rows
+    return rows
 
 
 def _hugging_face_features(schema: pa.Schema) -> dict[str, dict[str, Any]]:

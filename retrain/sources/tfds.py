@@ -24,12 +24,14 @@ from retrain.dataset import SPLIT_FOLDERS, Listing, Skipped, Split
 from retrain.download import reachable
 from retrain.errors import DatasetError, OptionError
 from retrain.sources.contents import content_hashes
-from retrain.sources.unpack import Encoded, unpack
+from retrain.sources.unpack import Encoded, Observer, unpack
 
 NAME = re.compile(r"(?P<name>[A-Za-z0-9_]+(?:/[\w.+-]+)*(?::\d+\.(?:\d+|\*)\.(?:\d+|\*))?)(?::(?P<split>.+))?")
 
 
-def list_tfds(name_and_split: str, bottleneck_dir: Path, paranoid: bool, say: Callable[[str], None]) -> Listing:
+def list_tfds(
+    name_and_split: str, bottleneck_dir: Path, paranoid: bool, say: Callable[[str], None], observe: Observer
+) -> Listing:
     """The photos of a tfds set, unpacked; `name_and_split` is what follows `tfds:`.
 
     The set's version and the content of its records identify it. Raises DatasetError, OptionError.
@@ -51,7 +53,8 @@ def list_tfds(name_and_split: str, bottleneck_dir: Path, paranoid: bool, say: Ca
         for name, side in splits.items():
             yield from _examples(builder, name, side, image, label)
 
-    return unpack(entries(), identity, f"tfds:{name_and_split}", bottleneck_dir, say)
+    total = sum(int(builder.info.splits[name].num_examples) for name in splits)
+    return unpack(entries(), identity, f"tfds:{name_and_split}", bottleneck_dir, say, total, observe)
 
 
 def _tensorflow_datasets() -> Any:

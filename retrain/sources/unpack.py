@@ -20,7 +20,7 @@ import re
 import shutil
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -49,6 +49,11 @@ EXTENSIONS = (
 )
 
 
+REPORT_PHOTOS = 100  # photos written between two reports of progress
+
+Observer = Callable[[int, int], None]  # photos written so far, of how many
+
+
 @dataclass(frozen=True, slots=True)
 class Encoded:
     """A photo as its source keeps it: the bytes of an image file, with its class and given split."""
@@ -69,11 +74,13 @@ def unpack(
     source: str,
     bottleneck_dir: Path,
     say: Callable[[str], None] = lambda sentence: None,
+    total: int = 0,
+    observe: Observer = lambda done, total: None,
 ) -> Listing:
     """The listing of a source, from files that are written now if they were not before.
 
-    `entries` is read only if something has to be written, and never held as a whole. `identity`
-    is what determines the content, as JSON; `source` names the source for people. Raises
+    `entries` is read only if something has to be written, and never held as a whole; there are `total` of
+    them. `identity` is what determines the content, as JSON; `source` names the source for people. Raises
     DatasetError if the source holds no classification problem, or the disk is full.
     """
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
@@ -84,7 +91,7 @@ def unpack(
         part = target.with_name(f".{target.name}.part")
         say(f"The photos of {source} are written to {target}, once.")
         try:
-            _write(entries, part, source)
+            _write(_observed(entries, total, observe), part, source)
             _sync()
             os.rename(part, target)
         except OSError as error:
@@ -97,6 +104,17 @@ def unpack(
             shutil.rmtree(part, ignore_errors=True)
     listing = list_photos(target / MANIFEST)
     return replace(listing, skipped=(*_read_skipped(target / SKIPPED), *listing.skipped))
+
+
+def _observed(entries: Iterable[Encoded | Skipped], total: int, observe: Observer) -> Iterator[Encoded | Skipped]:
+    """The entries; reports how many were written, at the last one that it is all of them."""
+    done = 0
+    for entry in entries:
+        if done % REPORT_PHOTOS == 0:
+            observe(done, total)
+        yield entry
+        done += 1
+    observe(done, done)
 
 
 def _write(entries: Iterable[Encoded | Skipped], folder: Path, source: str) -> None:

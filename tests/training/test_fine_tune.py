@@ -91,7 +91,7 @@ def test_the_best_epoch_is_kept_and_training_stops_after_it(given: Given, tmp_pa
     best = 1 + int(np.argmin(losses[1:]))
     assert tuned.after.number == best and tuned.training.stopped == "patience"
     assert len(losses) == best + 3 < 31
-    assert given.validation_loss(tuned.backbone, tuned.head) == pytest.approx(losses[best], rel=1e-3)
+    assert given.validation_loss(tuned.backbone, given.head) == pytest.approx(losses[best], rel=1e-3)
 
 
 def test_it_begins_with_the_given_backbone_and_head(given: Given, tuned: FineTuned) -> None:
@@ -100,8 +100,8 @@ def test_it_begins_with_the_given_backbone_and_head(given: Given, tuned: FineTun
     )
 
 
-def test_the_new_backbone_and_head_are_what_was_measured(given: Given, tuned: FineTuned) -> None:
-    assert given.validation_loss(tuned.backbone, tuned.head) == pytest.approx(
+def test_the_new_backbone_is_what_was_measured(given: Given, tuned: FineTuned) -> None:
+    assert given.validation_loss(tuned.backbone, given.head) == pytest.approx(
         tuned.after.validation_cross_entropy, rel=1e-3
     )
 
@@ -130,7 +130,7 @@ def test_all_layers_can_learn_without_the_batch_norms(given: Given, tmp_path: Pa
     assert sum(not np.array_equal(before[name], after[name]) for name in before) == 3
     head = given.head.kernel.size + given.head.bias.size
     assert tuned.parameters_total == sum(weight.size for weight in before.values()) + head
-    assert tuned.parameters_trainable == tuned.parameters_total - sum(before[name].size for name in norms)
+    assert tuned.parameters_trainable == tuned.parameters_total - head - sum(before[name].size for name in norms)
 
 
 def test_the_same_seed_gives_the_same_losses(given: Given, tuned: FineTuned, tmp_path: Path) -> None:
@@ -156,13 +156,15 @@ def test_a_resumed_training_is_the_one_that_was_never_stopped(given: Given, tune
     assert set(epochs) == {2}
     for one, other in zip(resumed.training.curve, tuned.training.curve, strict=True):
         assert one.validation_cross_entropy == pytest.approx(other.validation_cross_entropy, rel=1e-5)
-    np.testing.assert_allclose(resumed.head.kernel, tuned.head.kernel, rtol=1e-4, atol=1e-5)
+    one, other = weights_by_name(resumed.backbone), weights_by_name(tuned.backbone)
+    for name in one:
+        np.testing.assert_allclose(one[name], other[name], rtol=1e-4, atol=1e-5)
 
 
 def test_a_finished_training_is_not_done_again_and_can_go_on(given: Given, tmp_path: Path) -> None:
     first = given.tune(tmp_path, checkpoint_dir=tmp_path, recipe=replace(RECIPE, epochs=1))
     again = given.tune(tmp_path, checkpoint_dir=tmp_path, recipe=replace(RECIPE, epochs=1), observe=_never)
-    assert again == replace(first, head=again.head)
+    assert again == first
     longer = given.tune(tmp_path, checkpoint_dir=tmp_path)
     assert longer.training.curve[:2] == first.training.curve
     assert len(longer.training.curve) == 3
@@ -196,16 +198,16 @@ def test_a_checkpoint_of_another_head_is_refused(given: Given, tmp_path: Path) -
     given.tune(tmp_path, checkpoint_dir=tmp_path, recipe=replace(RECIPE, epochs=1))
     hidden = Hidden(np.eye(12, dtype=np.float32), np.zeros(12, np.float32), "relu")
     deeper = replace(given, head=replace(given.head, hidden=(hidden,)))
-    with pytest.raises(CheckpointError, match="other layers"):
+    with pytest.raises(CheckpointError, match="its units of the head was 12-3, here it is 12-12-3"):
         deeper.tune(tmp_path, checkpoint_dir=tmp_path, observe=_never)
 
 
 def test_training_that_makes_it_worse_is_not_chosen(given: Given, tuned: FineTuned, tmp_path: Path) -> None:
-    good = replace(given, backbone=tuned.backbone, head=tuned.head)
+    good = replace(given, backbone=tuned.backbone)
     worse = good.tune(tmp_path, "all", replace(RECIPE, optimizer="momentum", learning_rate=20.0))
     assert worse.changed and worse.after.validation_cross_entropy > worse.before.validation_cross_entropy
-    before = given.candidate("before", tuned.backbone, tuned.head)
-    assert best_candidate([before, given.candidate("after", worse.backbone, worse.head)]) == 0
+    before = given.candidate("before", tuned.backbone, given.head)
+    assert best_candidate([before, given.candidate("after", worse.backbone, given.head)]) == 0
     original = given.candidate("original", given.backbone, given.head)
     assert best_candidate([original, before]) == 1
 
@@ -213,7 +215,7 @@ def test_training_that_makes_it_worse_is_not_chosen(given: Given, tuned: FineTun
 def test_a_training_that_diverges_changes_nothing(given: Given, tmp_path: Path) -> None:
     tuned = given.tune(tmp_path / "weights", "all", replace(RECIPE, optimizer="momentum", learning_rate=1e20))
     assert not tuned.changed and tuned.training.stopped == "diverged"
-    assert tuned.backbone == given.backbone and tuned.head is given.head
+    assert tuned.backbone == given.backbone
     assert not (tmp_path / "weights").exists()
 
 
@@ -228,7 +230,7 @@ def test_progress_tells_what_it_should(given: Given, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("activation", ["relu", "gelu", "tanh"])
-def test_a_head_with_hidden_layers_learns_too(activation: str, given: Given, tmp_path: Path) -> None:
+def test_below_a_head_with_hidden_layers(activation: str, given: Given, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     arrays = [random.normal(0, 0.5, shape).astype(np.float32) for shape in ((12, 5), (5,), (5, 3), (3,))]
     deep = replace(given, head=Head(arrays[2], arrays[3], (Hidden(arrays[0], arrays[1], activation),)))
@@ -237,10 +239,9 @@ def test_a_head_with_hidden_layers_learns_too(activation: str, given: Given, tmp
         deep.validation_loss(deep.backbone, deep.head), rel=1e-3
     )
     assert tuned.after.validation_cross_entropy == pytest.approx(
-        deep.validation_loss(tuned.backbone, tuned.head), rel=1e-3
+        deep.validation_loss(tuned.backbone, deep.head), rel=1e-3
     )
-    assert tuned.head.activations == (activation,) and tuned.head.sizes == (12, 5, 3)
-    assert not np.array_equal(tuned.head.hidden[0].kernel, arrays[0])
+    assert tuned.after.validation_cross_entropy != pytest.approx(tuned.before.validation_cross_entropy, rel=1e-3)
 
 
 def test_weights_of_the_built_in_network_are_written_as_it_reads_them(tmp_path: Path) -> None:

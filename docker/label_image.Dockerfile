@@ -1,21 +1,60 @@
 # Labels photos without TensorFlow:
 #
 #   docker build -f docker/label_image.Dockerfile -t label_image .
-#   docker run --rm -v "$PWD:/photos:ro" -v "$HOME/tf_files:/tf_files:ro" label_image /photos/gato.jpg
+#   docker run --rm --network none -v "$PWD:/photos:ro" -v "$HOME/tf_files:/tf_files:ro" label_image gato.jpg
+#
+# With the model inside the image: --build-arg MODEL=tf_files/model; then /tf_files need not be mounted.
+# Any Debian or Ubuntu image with Python 3.10 to 3.13 will do: docs/docker.md.
 ARG BASE_IMAGE=python:3.12-slim-bookworm
+# hadolint ignore=DL3006
 FROM ${BASE_IMAGE}
 
-ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 PATH=/opt/label_image/bin:$PATH
+ENV LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp PATH=/opt/label_image/bin:$PATH
 
-COPY docker/label_image.lock /opt/src/
-RUN python3 -m venv /opt/label_image \
-    && pip install --no-cache-dir --require-hashes -r /opt/src/label_image.lock
+# A font for --plot, so that names keep their accents, and pip where the base has none. The newest pip of the base's
+# distribution will do: what it installs has hashes.
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends fonts-dejavu-core \
+    && { python3 -m pip --version || apt-get install --yes --no-install-recommends python3-pip; } \
+    && apt-get clean && rm -rf /var/lib/apt/lists/*
+
+# Behind a proxy, pip may need settings and a certificate of its own: they are secrets, and in no layer.
+COPY docker/label_image.lock /opt/src/docker/
+RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=ca.crt \
+    python3 -m venv --system-site-packages --without-pip /opt/label_image \
+    && python -m pip install --no-cache-dir --no-deps --require-hashes -r /opt/src/docker/label_image.lock
+
+COPY docker/build.lock /opt/src/docker/
 COPY pyproject.toml README.md LICENSE /opt/src/
 COPY retrain/__init__.py retrain/images.py retrain/errors.py retrain/py.typed /opt/src/retrain/
 COPY label_image /opt/src/label_image
-RUN pip install --no-cache-dir --no-deps /opt/src
+# What builds the package is not left behind.
+RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=ca.crt \
+    python -m pip install --no-cache-dir --no-deps --require-hashes -r /opt/src/docker/build.lock \
+    && python -m pip install --no-cache-dir --no-deps --no-build-isolation /opt/src \
+    && python -m pip uninstall --yes setuptools
 
-WORKDIR /
+ARG MODEL=
+RUN --mount=type=bind,target=/context \
+    mkdir /tf_files \
+    && if [ -n "${MODEL}" ]; then \
+        mkdir /tf_files/model && cp "/context/${MODEL}/model.tflite" "/context/${MODEL}/model.json" /tf_files/model/; \
+    fi
+
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG BASE_IMAGE
+LABEL org.opencontainers.image.title="label_image" \
+      org.opencontainers.image.description="Says what is on photos, with a model of retrain." \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="${BASE_IMAGE}"
+
+WORKDIR /photos
 USER 1000:1000
-ENTRYPOINT ["label_image"]
+# It answers and ends: there is nothing to be healthy.
+HEALTHCHECK NONE
+ENTRYPOINT ["label_image", "--model", "/tf_files/model"]
 CMD ["--help"]

@@ -5,24 +5,57 @@
 #       retrain retrain --image_dir /cats
 #
 # For a machine without a GPU: --build-arg BASE_IMAGE=tensorflow/tensorflow:2.21.0
-# Any Debian or Ubuntu image with python3 and python3-venv will do.
+# Any Debian or Ubuntu image with Python 3.10 to 3.13 will do: docs/docker.md.
 ARG BASE_IMAGE=tensorflow/tensorflow:2.21.0-gpu
+# hadolint ignore=DL3006
 FROM ${BASE_IMAGE}
 
-ENV PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp PATH=/opt/retrain/bin:$PATH
+# Whoever runs this need not be in /etc/passwd, and may write to /tmp and /tf_files alone.
+ENV LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    HOME=/tmp USER=retrain \
+    TFDS_DATA_DIR=/tf_files/tensorflow_datasets TFHUB_CACHE_DIR=/tf_files/models/tfhub \
+    PATH=/opt/retrain/bin:$PATH
 
-# Dependencies first: this layer changes only with the lock file.
-COPY requirements.lock /opt/src/
-RUN python3 -m venv /opt/retrain \
-    && pip install --no-cache-dir --require-hashes -r /opt/src/requirements.lock
+# The newest pip of the base's distribution will do: what it installs has hashes.
+# hadolint ignore=DL3008
+RUN python3 -m pip --version \
+    || { apt-get update && apt-get install --yes --no-install-recommends python3-pip && rm -rf /var/lib/apt/lists/*; }
+
+# Behind a proxy, pip may need settings and a certificate of its own: they are secrets, and in no layer.
+# Dependencies first: this layer changes only with the lock file. A base that brings TensorFlow keeps it,
+# so that there are not two of them; the libraries of CUDA are the base's.
+COPY docker/retrain.lock docker/left_to_install.py /opt/src/docker/
+RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=ca.crt \
+    python3 -m venv --system-site-packages --without-pip /opt/retrain \
+    && python /opt/src/docker/left_to_install.py /opt/src/docker/retrain.lock > /tmp/left.lock \
+    && python -m pip install --no-cache-dir --no-deps --require-hashes -r /tmp/left.lock \
+    && rm /tmp/left.lock
+
 COPY pyproject.toml README.md LICENSE /opt/src/
 COPY retrain /opt/src/retrain
 COPY label_image /opt/src/label_image
 COPY scripts /opt/src/scripts
-RUN pip install --no-cache-dir --no-deps --no-build-isolation /opt/src
+COPY docker/entrypoint.sh docker/healthcheck.sh /opt/src/docker/
+RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=ca.crt \
+    python -m pip install --no-cache-dir --no-deps --no-build-isolation /opt/src \
+    && mkdir -p /tf_files && chmod 1777 /tf_files
+
+ARG VERSION=unknown
+ARG REVISION=unknown
+ARG BASE_IMAGE
+LABEL org.opencontainers.image.title="retrain" \
+      org.opencontainers.image.description="Retrains an image classifier on a folder of photos per class." \
+      org.opencontainers.image.licenses="Apache-2.0" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}" \
+      org.opencontainers.image.base.name="${BASE_IMAGE}"
 
 # Relative paths such as tf_files/model mean the mounted folder, as they did in 2017.
 WORKDIR /
-RUN mkdir -p /tf_files && chmod 777 /tf_files
 USER 1000:1000
+EXPOSE 6006
+# As Ctrl-C does: what was computed is kept.
+STOPSIGNAL SIGINT
+HEALTHCHECK --interval=30s --timeout=10s --start-period=60s CMD ["sh", "/opt/src/docker/healthcheck.sh"]
+ENTRYPOINT ["sh", "/opt/src/docker/entrypoint.sh"]
 CMD ["retrain", "--help"]

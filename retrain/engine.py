@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrain.backbones import Backbone
+from retrain.errors import GpuError
 from retrain.images import Pixels
 from retrain.machine import choose_engine, has_gpu
 
@@ -29,7 +30,7 @@ def start_engine(backbone: Backbone, engine: str = "auto") -> Engine:
     """Build and warm the network of a backbone; it computes in `backbone.compute_dtype`.
 
     Imports TensorFlow, unless the backbone is the fake one. Raises OptionError for an engine that
-    is not there, BackboneError for a network that cannot be built.
+    is not there, BackboneError for a network that cannot be built, GpuError where float16 has no GPU.
     """
     if backbone.architecture == "fake":
         return average_colour(backbone)
@@ -37,8 +38,13 @@ def start_engine(backbone: Backbone, engine: str = "auto") -> Engine:
         from retrain.openvino_engine import openvino_engine
 
         return openvino_engine(backbone)
-    on_gpu = has_gpu() and backbone.compute_dtype != "bfloat16"
-    return tensorflow_engine(backbone, gpu_names() if on_gpu else ())
+    gpus = gpu_names() if has_gpu() and backbone.compute_dtype != "bfloat16" else ()
+    if backbone.compute_dtype == "float16" and not gpus:  # on a CPU it is slow, and other numbers
+        raise GpuError(
+            "A GPU and its libraries are there, but TensorFlow finds none (do their versions fit?): give "
+            "--precision float32 to compute on the CPU."
+        )
+    return tensorflow_engine(backbone, gpus)
 
 
 def average_colour(backbone: Backbone) -> Engine:

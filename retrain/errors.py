@@ -7,6 +7,7 @@
     ├── PreprocessingError      a preprocessing string that does not parse
     ├── BackboneError           an unknown architecture, or weights that do not fit it
     │   └── DownloadError       weights that could not be fetched
+    ├── GpuError                --require_gpu, and there is none
     ├── CheckpointError         a checkpoint is damaged, or belongs to another training
     ├── StoreError              the bottleneck store cannot be read or written
     └── ExportError             an export cannot be written or read
@@ -46,6 +47,10 @@ class BackboneError(RetrainError):
 
 class DownloadError(BackboneError):
     """A file could not be downloaded, or its checksum is not the expected one."""
+
+
+class GpuError(RetrainError):
+    """A GPU is required, and there is none that TensorFlow can use."""
 
 
 class CheckpointError(RetrainError):

@@ -4,21 +4,28 @@ bfloat16 and float16 run convolutions about twice as fast. Their bottlenecks are
 differ by 1 to 10 %), so the precision is part of the bottleneck fingerprint; what that costs in
 accuracy was measured to be within the noise, see docs/speed.md. Exports are float32 in any case.
 
-Nothing here imports TensorFlow: a warm run has to know its fingerprint without it.
+A warm run has to know its fingerprint without TensorFlow; only `require_gpu` imports it.
 """
 
+import ctypes
 import functools
+import glob
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from retrain.errors import OptionError
+from retrain.errors import GpuError, OptionError
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 ENGINES = ("auto", "tensorflow", "openvino")
 
 CPU_INFO = Path("/proc/cpuinfo")
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}  # without them bfloat16 is emulated, and slow
-GPU_DEVICES = ("/dev/nvidia0", "/dev/dxg")  # Linux, and Linux under Windows
+NVIDIA_DEVICES = "/dev/nvidia[0-9]*"
+WSL_DEVICE = "/dev/dxg"  # of Linux under Windows, for GPUs of any maker
+DRIVER = "libcuda.so.1"
+CUDNN = "libcudnn.so.9"  # of the TensorFlow that pyproject.toml asks for
+NO_DEVICES = ("", "none", "void", "-1")
 
 
 def choose_precision(asked: str) -> str:
@@ -53,10 +60,75 @@ def choose_engine(asked: str, compute_dtype: str) -> str:
     return "openvino" if installed and not has_gpu() else "tensorflow"
 
 
-@functools.cache
 def has_gpu() -> bool:
-    """Whether there is a GPU for CUDA."""
-    return any(Path(device).exists() for device in GPU_DEVICES)
+    """Whether there is a GPU that TensorFlow can use, as far as can be told without TensorFlow."""
+    return why_no_gpu() is None
+
+
+@functools.cache
+def why_no_gpu() -> str | None:
+    """What a GPU lacks for TensorFlow, as part of a sentence; None where nothing is lacking."""
+    if _devices("CUDA_VISIBLE_DEVICES") in NO_DEVICES:
+        return "CUDA_VISIBLE_DEVICES hides it"
+    if not _has_device():
+        return "no NVIDIA device is there; a container needs --gpus all"
+    if not _loads(DRIVER):
+        return f"the driver's {DRIVER} is not there"
+    if not (_loads(CUDNN) or _comes_with_packages(CUDNN)):
+        return f"{CUDNN} and CUDA's other libraries are not there: pip install 'tensorflow[and-cuda]'"
+    return None
+
+
+def gpu_remark() -> str | None:
+    """A sentence where a GPU is there or asked for, and yet cannot be used."""
+    why = why_no_gpu()
+    visible = _devices("CUDA_VISIBLE_DEVICES")
+    if why is None or visible in NO_DEVICES:
+        return None
+    if _has_device():
+        return f"There is a GPU, but it cannot be used ({why}): computing on the CPU."
+    for name in ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"):
+        if _devices(name) not in (None, *NO_DEVICES):
+            return f"A GPU is asked for ({name}={os.environ[name]}), but cannot be used ({why}): computing on the CPU."
+    return None
+
+
+def require_gpu() -> None:
+    """Raises GpuError where TensorFlow finds no GPU. Imports TensorFlow where one should be found."""
+    why = why_no_gpu()
+    if why is None:
+        from retrain.engine import gpu_names
+
+        if gpu_names():
+            return
+        why = "the driver and CUDA's libraries are there, but TensorFlow finds none; do their versions fit?"
+    raise GpuError(f"--require_gpu: there is no GPU to compute on ({why}).")
+
+
+def _devices(variable: str) -> str | None:
+    """What an environment variable says of the devices to use; None where it is not set."""
+    value = os.environ.get(variable)
+    return None if value is None else value.strip().lower()
+
+
+def _has_device() -> bool:
+    return bool(glob.glob(NVIDIA_DEVICES)) or (Path(WSL_DEVICE).exists() and _loads(DRIVER))
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def _comes_with_packages(library: str) -> bool:
+    """Whether a library of CUDA lies beside TensorFlow, in NVIDIA's packages, where TensorFlow looks first."""
+    spec = find_spec("tensorflow")
+    if spec is None or spec.origin is None:
+        return False
+    return any(Path(spec.origin).parents[1].glob(f"nvidia/*/lib/{library}"))
 
 
 @functools.cache

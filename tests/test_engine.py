@@ -8,6 +8,7 @@ import pytest
 
 from retrain.backbones import find_backbone
 from retrain.engine import BATCH, Engine, start_engine, tensorflow_engine
+from retrain.errors import GpuError
 from retrain.images import Preprocessing
 from retrain.machine import has_bfloat16
 from retrain.probe import relative_error
@@ -118,3 +119,11 @@ def test_the_engine_is_the_keras_model_with_its_usual_preprocessing(name: str) -
     for engine in ("tensorflow", "openvino"):
         vectors = start_engine(backbone, engine)(np.stack(photos))
         assert np.abs(vectors - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+def test_float16_where_tensorflow_finds_no_gpu_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("retrain.engine.has_gpu", lambda: True)
+    monkeypatch.setattr("retrain.engine.gpu_names", lambda: ())
+    backbone = replace(find_backbone("mobilenet_0.25_128", Path("."), weights="random"), compute_dtype="float16")
+    with pytest.raises(GpuError, match="--precision float32"):
+        start_engine(backbone, "tensorflow")

@@ -1,32 +1,52 @@
+import ctypes
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from PIL import Image
 
 from retrain import machine as this_machine
-from retrain.errors import OptionError
-from retrain.machine import choose_engine, choose_precision
+from retrain import pipeline
+from retrain.cli import main
+from retrain.errors import GpuError, OptionError
+from retrain.machine import choose_engine, choose_precision, gpu_remark, require_gpu
 
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Machine"]:
-    this_machine.has_gpu.cache_clear()
+    this_machine.why_no_gpu.cache_clear()
     this_machine.has_bfloat16.cache_clear()
     yield Machine(tmp_path, monkeypatch)
-    this_machine.has_gpu.cache_clear()
+    this_machine.why_no_gpu.cache_clear()
     this_machine.has_bfloat16.cache_clear()
 
 
 class Machine:
-    """A machine with the CPU flags and GPU devices that a test gives it."""
+    """A machine with the CPU flags, GPU devices and libraries of CUDA that a test gives it."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.cpu_info, self.gpu = folder / "cpuinfo", folder / "nvidia0"
+        self.cpu_info, self.device, self.wsl_device = folder / "cpuinfo", folder / "nvidia1", folder / "dxg"
+        self.libraries: set[str] = set()
+        self.set = monkeypatch.setenv
         monkeypatch.setattr(this_machine, "CPU_INFO", self.cpu_info)
-        monkeypatch.setattr(this_machine, "GPU_DEVICES", (str(self.gpu),))
+        monkeypatch.setattr(this_machine, "NVIDIA_DEVICES", str(folder / "nvidia[0-9]*"))
+        monkeypatch.setattr(this_machine, "WSL_DEVICE", str(self.wsl_device))
+        monkeypatch.setattr(ctypes, "CDLL", self._load)
+        monkeypatch.setattr(this_machine, "_comes_with_packages", lambda library: False)
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+        monkeypatch.delenv("NVIDIA_VISIBLE_DEVICES", raising=False)
 
     def flags(self, flags: str) -> None:
         self.cpu_info.write_text(f"processor\t: 0\nflags\t\t: fpu {flags}\nbugs\t\t: avx512_bf16\n")
+
+    def add_gpu(self, *libraries: str) -> None:
+        self.device.touch()
+        self.libraries = set(libraries or (this_machine.DRIVER, this_machine.CUDNN))
+
+    def _load(self, library: str) -> None:
+        if library not in self.libraries:
+            raise OSError(f"{library}: cannot open shared object file")
 
 
 @pytest.mark.parametrize(
@@ -40,7 +60,7 @@ def test_auto_takes_bfloat16_where_the_cpu_has_it(machine: Machine, flags: str, 
 
 def test_auto_takes_float16_on_a_gpu(machine: Machine) -> None:
     machine.flags("avx512_bf16")
-    machine.gpu.touch()
+    machine.add_gpu()
     assert choose_precision("auto") == "float16"
     assert choose_precision("bfloat16") == "bfloat16"
 
@@ -59,8 +79,89 @@ def test_what_the_machine_cannot_do_is_refused(machine: Machine, asked: str, nee
 
 def test_float32_is_always_there(machine: Machine) -> None:
     machine.flags("avx512_bf16")
-    machine.gpu.touch()
+    machine.add_gpu()
     assert choose_precision("float32") == "float32"
+
+
+@pytest.mark.parametrize("libraries", [(this_machine.DRIVER,), (this_machine.CUDNN,)])
+def test_a_gpu_without_its_libraries_is_none(machine: Machine, libraries: tuple[str, ...]) -> None:
+    machine.flags("sse2")
+    machine.add_gpu(*libraries)
+    assert choose_precision("auto") == "float32"
+    remark = gpu_remark()
+    assert remark is not None and "There is a GPU" in remark and "is not there" in remark.replace("are not", "is not")
+
+
+def test_cuda_may_come_with_packages(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.add_gpu(this_machine.DRIVER)
+    monkeypatch.setattr(this_machine, "_comes_with_packages", lambda library: library == this_machine.CUDNN)
+    assert this_machine.has_gpu() and gpu_remark() is None
+
+
+def test_a_gpu_that_is_hidden_is_none_and_nothing_is_said(machine: Machine) -> None:
+    machine.add_gpu()
+    machine.set("CUDA_VISIBLE_DEVICES", "-1")
+    machine.set("NVIDIA_VISIBLE_DEVICES", "all")
+    assert not this_machine.has_gpu() and gpu_remark() is None
+
+
+def test_windows_has_its_device_for_gpus_of_other_makers_too(machine: Machine) -> None:
+    machine.wsl_device.touch()
+    assert not this_machine.has_gpu() and gpu_remark() is None
+    this_machine.why_no_gpu.cache_clear()
+    machine.libraries = {this_machine.DRIVER, this_machine.CUDNN}
+    assert this_machine.has_gpu()
+
+
+@pytest.mark.parametrize("variable", ["CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"])
+def test_a_gpu_that_is_asked_for_and_absent_is_said(machine: Machine, variable: str) -> None:
+    assert gpu_remark() is None
+    machine.set(variable, "0")
+    remark = gpu_remark()
+    assert remark is not None and f"{variable}=0" in remark and remark.count("\n") == 0 and "on the CPU" in remark
+
+
+@pytest.mark.parametrize("value", ["none", "void", ""])
+def test_a_container_that_is_given_no_gpu_asks_for_none(machine: Machine, value: str) -> None:
+    machine.set("NVIDIA_VISIBLE_DEVICES", value)
+    assert gpu_remark() is None
+
+
+def test_require_gpu_takes_what_tensorflow_finds(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(GpuError, match="no NVIDIA device is there") as caught:
+        require_gpu()
+    assert caught.value.exit_code == 1
+    this_machine.why_no_gpu.cache_clear()
+    machine.add_gpu()
+    monkeypatch.setattr("retrain.engine.gpu_names", lambda: ("/device:GPU:0",))
+    require_gpu()
+    monkeypatch.setattr("retrain.engine.gpu_names", lambda: ())
+    with pytest.raises(GpuError, match="TensorFlow finds none"):
+        require_gpu()
+
+
+@pytest.mark.parametrize("command", [["--image_dir"], ["sweep", "--architecture", "fake", "--image_dir"], ["doctor"]])
+def test_a_run_that_requires_a_gpu_stops_in_a_sentence(
+    machine: Machine, command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    photos = tmp_path / "photos"
+    for label in ("red", "blue"):
+        (photos / label).mkdir(parents=True)
+        Image.new("RGB", (8, 8), label).save(photos / label / "1.png")
+    store = ["--bottleneck_dir", str(tmp_path / "bottlenecks")]
+    with pytest.raises(SystemExit) as left:
+        main([*command, str(photos), "--require_gpu", *store])
+    assert left.value.code == 1
+    assert capsys.readouterr().err.splitlines()[-1].startswith("Error: --require_gpu: there is no GPU")
+    assert not (tmp_path / "bottlenecks").exists()
+
+
+def test_a_run_goes_on_without_the_gpu_that_was_asked_for(machine: Machine) -> None:
+    machine.set("NVIDIA_VISIBLE_DEVICES", "all")
+    said: list[str] = []
+    screen = SimpleNamespace(say=said.append)
+    pipeline.look_for_gpu(pipeline.Options(Path("cats")), screen)
+    assert said == [gpu_remark()]
 
 
 def test_the_engine_is_chosen_by_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:

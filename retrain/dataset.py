@@ -277,7 +277,15 @@ def _list_manifest(path: Path) -> Listing:
 
 
 def _manifest_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """Rows with their line numbers, without the header; comma, semicolon (Excel's) or tab."""
+    """Rows with their line numbers, without the header."""
+    for number, (line, row) in enumerate(table_rows(path)):
+        is_header = number == 0 and [cell.strip().lower() for cell in row[:2]] == ["path", "label"]
+        if not is_header:
+            yield line, row
+
+
+def table_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a .csv or .tsv with their line numbers; comma, semicolon (Excel's) or tab. Raises DatasetError."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
@@ -290,9 +298,8 @@ def _manifest_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     try:
-        for number, row in enumerate(reader):
-            is_header = number == 0 and [cell.strip().lower() for cell in row[:2]] == ["path", "label"]
-            if row and not is_header:
+        for row in reader:
+            if row:
                 yield reader.line_num, row
     except csv.Error as error:
         raise DatasetError(f"{path}, line {reader.line_num}: {error}.") from None

@@ -9,21 +9,15 @@ import click
 import numpy as np
 
 from retrain.dataset import Photo, list_photos
+from retrain.doctor.looks import colour_histogram
 from retrain.errors import PhotoError
 from retrain.evaluate import measure
 from retrain.hashes import hash_bytes
-from retrain.head import Matrix, Sample, fit_to_convergence
-from retrain.images import Pixels, Preprocessing, read_photo
+from retrain.head import Sample, fit_to_convergence
+from retrain.images import Preprocessing, read_photo
 from retrain.split import split_photos
 
-BINS = 4  # per channel
 PREPROCESSING = Preprocessing.parse("decode|orient|resize(64,bilinear)|value_range(0,1)")
-
-
-def colour_histogram(pixels: Pixels) -> Matrix:
-    """Share of the pixels (n, n, 3) in each of BINS^3 boxes of RGB: float32 (BINS ** 3,)."""
-    boxes = (pixels.astype(np.intp) * BINS // 256).reshape(-1, 3) @ (BINS * BINS, BINS, 1)
-    return (np.bincount(boxes, minlength=BINS**3) / len(boxes)).astype(np.float32)
 
 
 @click.command()

@@ -83,6 +83,30 @@ def test_groups_lie_on_one_side_and_classes_on_every(
         assert division.folds is not None or all(sides == wanted for sides in covered.values())
 
 
+def test_no_group_is_on_two_sides_of_thousands_of_random_data_sets() -> None:
+    """Any sizes of classes, any share of copies within and across classes, any percentages; folds as well."""
+    chance = random.Random(0)
+    folded = 0
+    for _ in range(3000):
+        contents, labels = chance.randint(1, 60), [f"class {number}" for number in range(chance.randint(1, 6))]
+        photos = [
+            photo(
+                f"{chance.randrange(contents)}",
+                chance.choice(labels),
+                f"s{chance.randrange(9)}_nohash_{number}.jpg" if chance.random() < 0.2 else None,
+            )
+            for number in range(chance.randint(1, 60))
+        ]
+        testing, validation = chance.choice([0, 5, 10, 20, 45]), chance.choice([0, 5, 10, 20, 45])
+        division = split_photos(photos, testing, validation, chance.randrange(100))
+        assert all(len(sides) == 1 for sides in sides_of(photos, division).values())
+        if division.folds is not None:
+            folded += 1
+            fold_of = dict(zip(content_groups(photos), division.folds, strict=True))
+            assert [fold_of[group] for group in content_groups(photos)] == list(division.folds)
+    assert 100 < folded < 2900
+
+
 @given(photo_lists, st.randoms(use_true_random=False), percentages, st.integers(0, 3))
 def test_t4_the_split_depends_on_no_order_and_no_folder(
     photos: list[Photo], order: random.Random, testing: float, seed: int

@@ -1,0 +1,74 @@
+"""The whole examination, one step after the other."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from retrain.bottlenecks import Extraction
+from retrain.doctor.duplicates import copy_findings, find_copies
+from retrain.doctor.findings import KINDS, Diagnosis, Finding
+from retrain.doctor.imbalance import imbalance_findings
+from retrain.doctor.label_errors import label_findings
+from retrain.doctor.looks import look_at
+from retrain.doctor.out_of_fold import deal_groups, groups_with_copies, out_of_fold
+from retrain.doctor.outliers import LEAST_PHOTOS, class_distances, outlier_findings
+from retrain.doctor.photo_quality import quality_findings, unreadable_findings
+from retrain.doctor.shortcut import check_shortcut
+
+
+def diagnose(
+    extraction: Extraction,
+    sides: Sequence[str],
+    input_size: int,
+    seed: int = 0,
+    observe: Callable[[int], None] = lambda done: None,
+) -> Diagnosis:
+    """Examine photos by their bottlenecks, and by one look at each, of which `observe` is told.
+
+    `sides` has the side of the split of each photo; `input_size` is that of the network, in pixels.
+    """
+    seconds: dict[str, float] = {}
+    photos, matrix = extraction.photos, extraction.matrix
+    labels = sorted({photo.label for photo in photos})
+    index_of = {label: index for index, label in enumerate(labels)}
+    classes = np.array([index_of[photo.label] for photo in photos], np.intp)
+    findings: list[Finding] = unreadable_findings(extraction.skipped)
+    remarks: list[str] = []
+    with _timed(seconds, "looks"):
+        looks = look_at(photos, observe)
+    if not looks.readable.all():
+        remarks.append(f"{int((~looks.readable).sum())} photos could not be read again: they were changed or removed.")
+    findings += quality_findings(photos, looks, input_size)
+    with _timed(seconds, "copies"):
+        copies = find_copies(photos, matrix, looks)
+    groups = groups_with_copies(photos, copies)
+    folds = deal_groups(photos, groups, seed)
+    with _timed(seconds, "labels"):
+        probabilities = out_of_fold(matrix, classes, folds, len(labels))
+        suspected, more = label_findings(photos, labels, probabilities, classes, groups)
+    findings += suspected
+    remarks += more
+    findings += copy_findings(photos, sides, copies, probabilities[np.arange(len(photos)), classes])
+    shortcut = None
+    if len(photos) >= LEAST_PHOTOS:
+        with _timed(seconds, "outliers"):
+            findings += outlier_findings(photos, class_distances(matrix, classes, folds))
+        with _timed(seconds, "shortcut"):
+            shortcut = check_shortcut(looks, classes, folds, probabilities)
+    else:
+        remarks.append(f"Outliers and colours are not judged with fewer than {LEAST_PHOTOS} photos.")
+    counts = dict(Counter(photo.label for photo in photos))
+    findings += imbalance_findings(counts)
+    order = {kind: place for place, kind in enumerate(KINDS)}
+    findings.sort(key=lambda finding: (order[finding.kind], -finding.score, finding.path))
+    return Diagnosis(photos, tuple(sides), counts, tuple(findings), copies, shortcut, tuple(remarks), seconds)
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    begin = time.perf_counter()
+    yield
+    seconds[name] = time.perf_counter() - begin

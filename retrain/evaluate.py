@@ -9,31 +9,68 @@ import numpy.typing as npt
 Probabilities = npt.NDArray[np.float32]
 Classes = npt.NDArray[np.intp]
 
+TOP_K = (1, 2, 3, 5)
+BINS = 10  # of a reliability diagram
+
 
 @dataclass(frozen=True)
 class ClassMetrics:
-    """Precision, recall and F1 in 0..1 of one class; 0 where nothing was predicted or present."""
+    """Precision, recall and F1 in 0..1 of one class; 0 where nothing was predicted or present.
+
+    `roc_auc` is that of the class against the rest, None where there are no photos of one of the two.
+    """
 
     label: str
     precision: float
     recall: float
     f1: float
     support: int
+    roc_auc: float | None
+
+
+@dataclass(frozen=True)
+class Average:
+    """Means over the classes that have photos; `roc_auc` is None where no class has one."""
+
+    precision: float | None
+    recall: float | None
+    f1: float | None
+    roc_auc: float | None
+
+
+@dataclass(frozen=True)
+class Bin:
+    """The photos whose most probable class has a probability in low..high: how sure, and how often right."""
+
+    low: float
+    high: float
+    photos: int
+    confidence: float
+    accuracy: float
 
 
 @dataclass(frozen=True)
 class Metrics:
     """What a set of predictions is worth.
 
-    `interval` is the 95 % Wilson interval of `accuracy`; `cross_entropy` is in nats. Row i of
-    `confusion` counts the photos of class i by the class that was predicted. With no photos,
-    accuracy, interval and cross_entropy are None.
+    `interval` is the 95 % Wilson interval of `accuracy`; `top_k` maps k to the share of photos whose
+    class is among the k most probable; `cross_entropy` is in nats. `macro` counts every class alike,
+    `weighted` every photo. `ece` is the expected calibration error over the bins of `reliability`, and
+    `ece_by_chance` that of a model whose probabilities are right, on as many photos: few photos alone
+    make one. Row i of `confusion` counts the photos of class i by the class that was predicted. With no photos,
+    what would be a mean over them is None.
     """
 
     n: int
     accuracy: float | None
     interval: tuple[float, float] | None
+    top_k: dict[int, float]
     cross_entropy: float | None
+    macro: Average | None
+    weighted: Average | None
+    ece: float | None
+    ece_by_chance: float | None
+    reliability: tuple[Bin, ...]
     classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]
 
@@ -62,13 +99,29 @@ def measure(probabilities: Probabilities, classes: Classes, labels: Sequence[str
     n, count = len(classes), len(labels)
     predicted = probabilities.argmax(axis=1) if n else np.zeros(0, np.intp)
     confusion = np.bincount(classes * count + predicted, minlength=count * count).reshape(count, count)
-    per_class = tuple(_class_metrics(label, index, confusion) for index, label in enumerate(labels))
+    areas = _roc_areas(probabilities, classes, count)
+    per_class = tuple(_class_metrics(label, index, confusion, areas[index]) for index, label in enumerate(labels))
     table = tuple(tuple(int(value) for value in row) for row in confusion)
     if n == 0:
-        return Metrics(0, None, None, None, per_class, table)
+        return Metrics(0, None, None, {}, None, None, None, None, None, (), per_class, table)
     right = int(np.trace(confusion))
     likelihood = np.maximum(probabilities[np.arange(n), classes].astype(np.float64), 1e-12)
-    return Metrics(n, right / n, wilson_interval(right, n), float(-np.log(likelihood).mean()), per_class, table)
+    confidences = probabilities.max(axis=1)
+    reliability = _reliability(confidences, predicted == classes)
+    return Metrics(
+        n,
+        right / n,
+        wilson_interval(right, n),
+        _top_k(probabilities, classes),
+        float(-np.log(likelihood).mean()),
+        _average(per_class, weighted=False),
+        _average(per_class, weighted=True),
+        _calibration_error(reliability),
+        _calibration_error_by_chance(confidences),
+        reliability,
+        per_class,
+        table,
+    )
 
 
 def most_confused(metrics: Metrics, limit: int = 5) -> list[tuple[str, str, int]]:
@@ -83,10 +136,82 @@ def most_confused(metrics: Metrics, limit: int = 5) -> list[tuple[str, str, int]
     return sorted(pairs, key=lambda pair: (-pair[2], pair[0], pair[1]))[:limit]
 
 
-def _class_metrics(label: str, index: int, confusion: npt.NDArray[np.intp]) -> ClassMetrics:
+def roc_area(scores: npt.NDArray[np.floating], positive: npt.NDArray[np.bool_]) -> float | None:
+    """How often a positive is given a higher score than a negative, (n,) and (n,); None without one of the two.
+
+    The rank sum form of the area under the ROC curve (Hanley and McNeil 1982); ties count a half.
+    """
+    positives = int(positive.sum())
+    negatives = len(positive) - positives
+    if positives == 0 or negatives == 0:
+        return None
+    _, places, photos = np.unique(scores, return_inverse=True, return_counts=True)
+    ranks = (np.cumsum(photos) - (photos - 1) / 2)[places]  # of equal scores their mean
+    rank_sum = float(ranks[positive].sum())
+    return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
+
+
+def _class_metrics(label: str, index: int, confusion: npt.NDArray[np.intp], roc_auc: float | None) -> ClassMetrics:
     right = int(confusion[index, index])
     support, predicted = int(confusion[index].sum()), int(confusion[:, index].sum())
     precision = right / predicted if predicted else 0.0
     recall = right / support if support else 0.0
     f1 = 2 * right / (support + predicted) if support + predicted else 0.0
-    return ClassMetrics(label, precision, recall, f1, support)
+    return ClassMetrics(label, precision, recall, f1, support, roc_auc)
+
+
+def _average(classes: Sequence[ClassMetrics], weighted: bool) -> Average:
+    present = [entry for entry in classes if entry.support]
+
+    def mean(name: str) -> float | None:
+        known = [entry for entry in present if getattr(entry, name) is not None]
+        weights = [entry.support if weighted else 1 for entry in known]
+        return float(np.average([getattr(entry, name) for entry in known], weights=weights)) if known else None
+
+    return Average(mean("precision"), mean("recall"), mean("f1"), mean("roc_auc"))
+
+
+def _top_k(probabilities: Probabilities, classes: Classes) -> dict[int, float]:
+    """For each k below the number of classes, how often the true class is among the k most probable."""
+    # Of classes that are equally probable the first counts as the more probable, as argmax has it.
+    order = np.argsort(-probabilities, axis=1, kind="stable")
+    place = (order == classes[:, None]).argmax(axis=1)
+    return {k: float((place < k).mean()) for k in TOP_K if k < probabilities.shape[1]}
+
+
+def _reliability(confidences: npt.NDArray[np.float32], right: npt.NDArray[np.bool_]) -> tuple[Bin, ...]:
+    """The bins of equal width that hold photos (Guo et al. 2017)."""
+    places = np.minimum((confidences * BINS).astype(int), BINS - 1)
+    return tuple(
+        Bin(
+            place / BINS,
+            (place + 1) / BINS,
+            int((places == place).sum()),
+            float(confidences[places == place].mean()),
+            float(right[places == place].mean()),
+        )
+        for place in np.unique(places).tolist()
+    )
+
+
+def _calibration_error(bins: Sequence[Bin]) -> float:
+    photos = sum(bin.photos for bin in bins)
+    return sum(bin.photos / photos * abs(bin.accuracy - bin.confidence) for bin in bins)
+
+
+def _calibration_error_by_chance(confidences: npt.NDArray[np.float32]) -> float:
+    """What is expected if each answer is right with the probability that the model gives it.
+
+    How many of a bin are right is then a sum of Bernoulli draws, nearly normal, and the mean absolute
+    deviation of a normal distribution is sqrt(2 / pi) of its standard deviation.
+    """
+    places = np.minimum((confidences * BINS).astype(int), BINS - 1)
+    variances = np.bincount(places, confidences * (1.0 - confidences))
+    return float(np.sqrt(2 / np.pi) * np.sqrt(np.maximum(variances, 0)).sum() / len(confidences))
+
+
+def _roc_areas(probabilities: Probabilities, classes: Classes, count: int) -> list[float | None]:
+    """For each class, how well its probability tells its photos from the others."""
+    if len(classes) == 0:
+        return [None] * count
+    return [roc_area(probabilities[:, index], classes == index) for index in range(count)]

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
-from hypothesis import given
+import sklearn.metrics
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrain.evaluate import measure, most_confused, wilson_interval
@@ -98,3 +99,64 @@ def test_headline_is_plain_json() -> None:
     headline = measure(certain(ANSWERS), TRUE, LABELS).headline()
     assert headline == {"accuracy": 0.6, "interval": list(wilson_interval(6, 10)), "n": 10}
     assert all(type(value) is float for value in headline["interval"])
+
+
+def test_top_k_averages_and_calibration_by_hand() -> None:
+    metrics = measure(certain(ANSWERS), TRUE, LABELS)
+    assert metrics.top_k.keys() == {1, 2}  # 3 of 3 is always right
+    assert metrics.top_k[1] == metrics.accuracy
+    # Each answer has a probability of 0.8 + 0.2 / 3, and 6 of 10 are right.
+    assert metrics.ece == pytest.approx(0.8 + 0.2 / 3 - 0.6)
+    assert [(entry.photos, entry.accuracy) for entry in metrics.reliability] == [(10, 0.6)]
+    assert metrics.macro is not None and metrics.weighted is not None
+    assert metrics.macro.recall == pytest.approx((3 / 4 + 2 / 3 + 1 / 3) / 3)
+    assert metrics.weighted.recall == pytest.approx(0.6)  # the accuracy, always
+    assert metrics.macro.precision == pytest.approx((3 / 6 + 2 / 3 + 1) / 3)
+
+
+def test_top_k_counts_the_classes_that_are_more_probable() -> None:
+    probabilities = np.array([[0.5, 0.3, 0.15, 0.05], [0.1, 0.2, 0.3, 0.4]], np.float32)
+    metrics = measure(probabilities, np.array([1, 1]), ("a", "b", "c", "d"))
+    assert metrics.top_k == {1: 0.0, 2: 0.5, 3: 1.0}
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 2**32 - 1), st.integers(2, 40), st.integers(2, 4))
+def test_roc_auc_and_averages_are_those_of_scikit_learn(seed: int, n: int, classes: int) -> None:
+    random = np.random.default_rng(seed)
+    truth = random.integers(0, classes, n)
+    # Few different values, so that many are equal.
+    probabilities = random.integers(1, 4, (n, classes)).astype(np.float32)
+    probabilities /= probabilities.sum(axis=1, keepdims=True)
+    metrics = measure(probabilities, truth, [str(index) for index in range(classes)])
+    for index, entry in enumerate(metrics.classes):
+        if 0 < entry.support < n:
+            expected = sklearn.metrics.roc_auc_score(truth == index, probabilities[:, index])
+            assert entry.roc_auc == pytest.approx(expected)
+        else:
+            assert entry.roc_auc is None
+    present = np.unique(truth)
+    answers = probabilities.argmax(axis=1)
+    for name, ours in (("macro", metrics.macro), ("weighted", metrics.weighted)):
+        theirs = sklearn.metrics.precision_recall_fscore_support(
+            truth, answers, labels=present, average=name, zero_division=0
+        )
+        assert ours is not None
+        assert (ours.precision, ours.recall, ours.f1) == pytest.approx(theirs[:3])
+
+
+def test_calibration_error_by_chance_is_what_right_probabilities_show() -> None:
+    random = np.random.default_rng(3)
+    sure = random.uniform(0.5, 1, 400).astype(np.float32)
+    probabilities = np.stack([sure, 1 - sure], axis=1)
+    errors = [measure(probabilities, (random.random(400) > sure).astype(np.intp), ("a", "b")) for _ in range(30)]
+    by_chance = errors[0].ece_by_chance
+    assert by_chance == pytest.approx(np.mean([metrics.ece for metrics in errors]), rel=0.15)
+    fewer = measure(probabilities[:50], np.zeros(50, np.intp), ("a", "b")).ece_by_chance
+    assert by_chance is not None and fewer is not None and fewer > 1.5 * by_chance
+
+
+def test_without_photos_nothing_is_claimed() -> None:
+    metrics = measure(np.zeros((0, 3), np.float32), np.zeros(0, np.intp), LABELS)
+    assert (metrics.ece, metrics.macro, metrics.weighted, metrics.top_k) == (None, None, None, {})
+    assert all(entry.roc_auc is None for entry in metrics.classes)

@@ -1,4 +1,4 @@
-"""TensorBoard summaries: the training curve and the final accuracies, a new folder for each run."""
+"""TensorBoard summaries of a run, a new folder for each: curves, accuracies, confusion matrix, embedding projector."""
 
 from datetime import datetime
 from itertools import count
@@ -6,34 +6,52 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retrain.errors import ExportError
+from retrain.report.confusion_image import draw_confusion
+from retrain.report.projector import write_projector
 from retrain.tensorflow import tf
 
 if TYPE_CHECKING:
-    from retrain.pipeline import Trained
+    from retrain.pipeline import Run
+    from retrain.training import Trained
 
 
-def write_summaries(summaries_dir: Path, trained: "Trained") -> Path:
-    """Write event files into a new folder below `summaries_dir`; nothing there is touched.
+def write_summaries(summaries_dir: Path, run: "Run") -> Path:
+    """Write the summaries of a run into a new folder below `summaries_dir`; nothing there is touched.
 
     Returns the folder. Raises ExportError if it cannot be written.
     """
     try:
         folder = _new_folder(summaries_dir)
-        for name, accuracy, loss in (
-            ("training", "training_accuracy", "training_cross_entropy"),
-            ("validation", "validation_accuracy", "validation_cross_entropy"),
-        ):
-            with tf.summary.create_file_writer(str(folder / name)).as_default():
-                for progress in trained.fit.curve:
-                    if getattr(progress, accuracy) is not None:
-                        tf.summary.scalar("accuracy", getattr(progress, accuracy), step=progress.step)
-                        tf.summary.scalar("cross_entropy", getattr(progress, loss), step=progress.step)
-        if trained.test.accuracy is not None:
-            with tf.summary.create_file_writer(str(folder / "test")).as_default():
-                tf.summary.scalar("accuracy", trained.test.accuracy, step=trained.fit.curve[-1].step)
+        _write_curves(folder, run.trained)
+        if run.trained.test.accuracy is not None:
+            _write_test(folder / "test", run.trained)
+        # The projector sees no folder without event files; the training's always has some.
+        write_projector(folder / "training", run)
     except (OSError, tf.errors.OpError) as error:
         raise ExportError(f"--summaries_dir {summaries_dir} cannot be written to: {error}.") from None
     return folder
+
+
+def _write_curves(folder: Path, trained: "Trained") -> None:
+    """Accuracy and cross-entropy at each step, of training and validation photos."""
+    for name, accuracy, loss in (
+        ("training", "training_accuracy", "training_cross_entropy"),
+        ("validation", "validation_accuracy", "validation_cross_entropy"),
+    ):
+        with tf.summary.create_file_writer(str(folder / name)).as_default():
+            for progress in trained.fit.curve:
+                if getattr(progress, accuracy) is not None:
+                    tf.summary.scalar("accuracy", getattr(progress, accuracy), step=progress.step)
+                    tf.summary.scalar("cross_entropy", getattr(progress, loss), step=progress.step)
+
+
+def _write_test(folder: Path, trained: "Trained") -> None:
+    """The accuracy of the test photos, and their confusion matrix as a picture."""
+    last = trained.fit.curve[-1].step
+    with tf.summary.create_file_writer(str(folder)).as_default():
+        tf.summary.scalar("accuracy", trained.test.accuracy, step=last)
+        rows_are = "Rows are the classes, columns the answers."
+        tf.summary.image("confusion", draw_confusion(trained.test)[None], step=last, description=rows_are)
 
 
 def _new_folder(parent: Path) -> Path:

@@ -1,0 +1,74 @@
+"""From templates to a file: HTML with everything escaped that comes from elsewhere."""
+
+import os
+import re
+from functools import cache
+from pathlib import Path
+
+import jinja2
+
+from retrain.errors import ExportError
+
+LONGEST_NAME = 60  # letters of a class name; its tooltip has all
+
+
+def render(template: str, **values: object) -> str:
+    """Fill a template of this package."""
+    return _environment().get_template(template).render(**values)
+
+
+def write_page(path: Path, page: str, option: str) -> Path:
+    """Write a page beside its place and rename it; returns its path. Raises ExportError, naming `option`."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_text(page, encoding="utf-8", newline="\n")
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise ExportError(f"{option} {path} cannot be written: {error.strerror}.") from None
+    return path
+
+
+def shown(text: str | os.PathLike[str]) -> str:
+    """Text or a path as UTF-8 can hold it: bytes of a file name that are no text as `\\xff`."""
+    return os.fsencode(text).decode(errors="backslashreplace")
+
+
+def brief(name: str) -> str:
+    """A name of at most `LONGEST_NAME` letters; a longer one ends in an ellipsis."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("retrain.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=_percent, count=_count, shown=shown, file=_file, parts=_parts, brief=brief)
+    return environment
+
+
+def _percent(share: float | None, digits: int = 1) -> str:
+    """0.855 as 85.5%; nothing where there is no figure."""
+    return "–" if share is None else f"{share:.{digits}%}"
+
+
+def _count(number: int) -> str:
+    return f"{number:,}"
+
+
+def _file(path: str) -> str:
+    """The last two parts of a path, which say class and photo."""
+    return shown(os.path.join(*Path(path).parts[-2:])) if path else ""
+
+
+def _parts(name: str) -> list[str]:
+    """Where a long name may be broken."""
+    return re.findall(r"[^_/]*[_/]|[^_/]+", name)

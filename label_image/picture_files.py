@@ -1,0 +1,54 @@
+"""Files for pictures: PNGs that take nobody's place."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from PIL import Image, PngImagePlugin
+
+SOFTWARE = "label_image"  # in a PNG's field of that name: by it an earlier picture of ours is known
+
+
+class PictureError(Exception):
+    """A picture that cannot be written where it was asked for; the message is a sentence."""
+
+
+def picture_path(path: Path, position: int, photos: int) -> Path:
+    """Where the picture of a photo goes: `cat.png` for the only one; of several `cat-1.png`, `cat-2.png`, ..."""
+    if photos == 1:
+        return path
+    return path.with_name(f"{path.stem}-{position + 1:0{len(str(photos))}}{path.suffix}")
+
+
+def check_replaceable(paths: Iterable[Path]) -> None:
+    """Refuse names that are taken by anything but an earlier picture of this program. Raises PictureError."""
+    for path in paths:
+        if path.suffix.lower() != ".png":
+            raise PictureError(f"{path} is no name for a picture: it must end in .png.")
+        if os.path.lexists(path) and not _is_ours(path):
+            raise PictureError(f"{path} exists and was not drawn by label_image: name another file, or move it away.")
+
+
+def save_picture(image: Image.Image, path: Path) -> None:
+    """Write a PNG, aside first and then renamed. Raises PictureError."""
+    check_replaceable([path])
+    about = PngImagePlugin.PngInfo()
+    about.add_text("Software", SOFTWARE)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            image.save(temporary, "PNG", pnginfo=about)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise PictureError(f"{path} cannot be written: {error.strerror or error}.") from None
+
+
+def _is_ours(path: Path) -> bool:
+    try:
+        with Image.open(path, formats=("PNG",)) as image:
+            return image.info.get("Software") == SOFTWARE
+    except Exception:  # not a PNG, damaged, a folder, not readable: in any case no picture of ours
+        return False

@@ -1,0 +1,88 @@
+"""A photo with a bar for each of its answers."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from PIL import Image, ImageDraw
+
+from label_image.lettering import shortened, typeset, wrapped
+
+MARGIN = 24
+ROW, LINE, TEXT, BAR = 50, 28, 20, 10  # heights: of an answer, of a line of text, of its letters, of a bar
+PANEL = 360  # width of the bars beside a photo, and the least below one
+WIDE = 1.6  # photos wider than that have the bars below, others beside
+PAPER, INK, TRACK = (255, 255, 255), (32, 33, 36), (232, 234, 237)
+FIRST, OTHER = (0, 114, 178), (154, 160, 166)  # the first answer stands out, the rest is gray
+
+
+class Answer(Protocol):
+    """A label with its probability in 0..1."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def probability(self) -> float: ...
+
+
+def plot(photo: Image.Image, answers: Sequence[Answer], title: str | None = None) -> Image.Image:
+    """Draw a photo, RGB of any proportions, with horizontal bars beside it, or below a wide one.
+
+    A `title` stands above the bars, and then no bar stands out: for an answer that none of them is.
+    """
+    below = photo.width > WIDE * photo.height
+    bars = _bars(answers, title, max(PANEL, photo.width) if below else PANEL)
+    if below:
+        width, height = max(photo.width, bars.width), photo.height + MARGIN + bars.height
+        photo_at, bars_at = ((width - photo.width) // 2, 0), (0, photo.height + MARGIN)
+    else:
+        width, height = photo.width + MARGIN + bars.width, max(photo.height, bars.height)
+        photo_at, bars_at = (0, (height - photo.height) // 2), (photo.width + MARGIN, (height - bars.height) // 2)
+    page = Image.new("RGB", (width + 2 * MARGIN, height + 2 * MARGIN), PAPER)
+    for image, (left, top) in ((photo, photo_at), (bars, bars_at)):
+        page.paste(image, (left + MARGIN, top + MARGIN))
+    return page
+
+
+def captioned(photo: Image.Image, text: str) -> Image.Image:
+    """A photo, RGB of any proportions, with a text below it."""
+    caption = _paragraph(text, max(photo.width, PANEL))
+    width = max(photo.width, caption.width)
+    page = Image.new("RGB", (width + 2 * MARGIN, photo.height + caption.height + 3 * MARGIN), PAPER)
+    page.paste(photo, (MARGIN + (width - photo.width) // 2, MARGIN))
+    page.paste(caption, (MARGIN + (width - caption.width) // 2, photo.height + 2 * MARGIN))
+    return page
+
+
+def _paragraph(text: str, width: int) -> Image.Image:
+    """A text on as many lines as it takes, and no wider than its longest line."""
+    text, font = typeset(text, TEXT)
+    lines = wrapped(text, font, width)
+    page = Image.new(
+        "RGB", (min(width, max(int(font.getlength(line)) + 1 for line in lines)), LINE * len(lines)), PAPER
+    )
+    draw = ImageDraw.Draw(page)
+    for number, line in enumerate(lines):
+        draw.text((0, LINE * number + TEXT), line, INK, font, anchor="ls")
+    return page
+
+
+def _bars(answers: Sequence[Answer], title: str | None, width: int) -> Image.Image:
+    heading = _paragraph(title, width) if title else None
+    above = heading.height + MARGIN if heading else 0
+    page = Image.new("RGB", (width, above + ROW * len(answers)), PAPER)
+    draw = ImageDraw.Draw(page)
+    if heading:
+        page.paste(heading, (0, 0))
+    for number, answer in enumerate(answers):
+        top = above + ROW * number
+        baseline, bar = top + TEXT, top + ROW - BAR - 10
+        label, font = typeset(answer.label, TEXT)
+        percent, figures = typeset(f"{answer.probability:.1%}", TEXT)
+        draw.text((width, baseline), percent, INK, figures, anchor="rs")
+        label = shortened(label, font, width - figures.getlength(percent) - TEXT)
+        draw.text((0, baseline), label, INK, font, anchor="ls")
+        draw.rectangle((0, bar, width - 1, bar + BAR - 1), TRACK)
+        length = round(width * answer.probability)
+        if length:
+            draw.rectangle((0, bar, length - 1, bar + BAR - 1), FIRST if number == 0 and not title else OTHER)
+    return page

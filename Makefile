@@ -14,7 +14,7 @@ BIN := .venv/bin
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup retrain label tensorboard bench test test-fast lint lock clean
+.PHONY: help setup retrain report label export tflite tensorboard bench test test-fast lint lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -40,8 +40,17 @@ else
 		$(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)") $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(ARGS)
 endif
 
+report: $(INSTALLED)  ## Retrain likewise, and write tf_files/report.html, a page to open
+	@$(MAKE) --no-print-directory retrain ARGS='--report tf_files/report.html $(ARGS)'
+
 label: $(INSTALLED)  ## Label IMAGE=photo (or a folder) with the model of OUTPUT_DIR
 	@$(BIN)/label_image --model "$(OUTPUT_DIR)" $(ARGS) "$(IMAGE)"
+
+export: $(INSTALLED)  ## Write the model of OUTPUT_DIR in more formats, tried on IMAGE_DIR=folder [TO=onnx,tflite_int8,…; alone: all]
+	@$(BIN)/retrain export "$(OUTPUT_DIR)" --to "$(or $(TO),all)" --image_dir "$(or $(IMAGE_DIR),tf_files/demo_cats)" $(ARGS)
+
+tflite: $(INSTALLED)  ## Write the model of OUTPUT_DIR as TFLite of every precision, tried on IMAGE_DIR=folder
+	@$(MAKE) --no-print-directory export TO=tflite,tflite_float16,tflite_dynamic,tflite_int8
 
 tensorboard: $(INSTALLED)  ## Serve tf_files/training_summaries on http://localhost:6006
 	@$(BIN)/tensorboard --logdir tf_files/training_summaries
@@ -60,10 +69,18 @@ lint: $(INSTALLED)  ## Check style and types
 
 lock: $(INSTALLED)  ## Pin the newest dependencies that fit pyproject.toml into requirements.lock
 	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra openvino --extra tfds --extra report --extra dev \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra openvino --extra tfds --extra report --extra export --extra dev \
 		--generate-hashes --no-header --no-emit-find-links pyproject.toml --output-file requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
 		--generate-hashes --no-header --no-emit-find-links pyproject.toml --output-file docker/label_image.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra openvino --extra tfds --extra report --extra export \
+		--constraint requirements.lock --generate-hashes --no-header --no-annotate --no-emit-find-links pyproject.toml \
+		--output-file docker/retrain.lock
+	@echo 'setuptools>=77,<81' | $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
+		--constraint requirements.lock --generate-hashes --no-header --no-annotate --no-emit-find-links - \
+		--output-file docker/build.lock
+
+include docker/docker.mk
 
 clean:  ## Remove .venv and caches; never anything in tf_files
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -4,10 +4,14 @@ import glob
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from label_image.pictures import Pictures
 
 
 @click.command(context_settings={"token_normalize_func": lambda name: name.replace("-", "_"), "max_content_width": 100})
@@ -18,42 +22,77 @@ import click
     default="tf_files/model",
     show_default=True,
     metavar="DIR|FILE",
-    help="An export of retrain: its folder, or its model.tflite alone.",
+    help="An export of retrain: its folder, or its .tflite, .onnx or .pb file alone.",
 )
 @click.option("--top_k", type=click.IntRange(min=1), default=5, show_default=True, help="Answers per photo.")
 @click.option("--labels", metavar="FILE", help="Other names for the classes, one per line, in the model's order.")
+@click.option("--always_answer", is_flag=True, help="Never say unknown.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per photo and line.")
-def cli(images: tuple[str, ...], model: str, top_k: int, labels: str | None, as_json: bool) -> None:
+@click.option("--plot", metavar="PNG", help="Draw the photo with a bar for each answer.")
+@click.option("--heatmap", metavar="PNG", help="Draw on the photo where the first answer is seen (needs model.tflite).")
+def cli(
+    images: tuple[str, ...],
+    model: str,
+    top_k: int,
+    labels: str | None,
+    always_answer: bool,
+    as_json: bool,
+    plot: str | None,
+    heatmap: str | None,
+) -> None:
     """Say what is on photos: files, folders of photos, or patterns such as 'photos/*.jpg'.
 
     Example: label_image gato.jpg
+
+    A photo that is like nothing the model was trained on is called unknown.
+
+    With several photos --plot and --heatmap number their files: OUT.png becomes OUT-1.png, OUT-2.png
+    and so on. Only files that label_image has drawn are replaced.
     """
-    for name, value in (("--model", model), ("--labels", labels)):
+    for name, value in (("--model", model), ("--labels", labels), ("--plot", plot), ("--heatmap", heatmap)):
         if value == "":
             raise click.UsageError(f"Option '{name}' has an empty value: give it one, or leave it out.")
     from label_image.model import ModelError, load_model
+    from label_image.picture_files import PictureError
     from retrain.images import PhotoError, read_photo
 
+    photos: Iterable[str] = find_photos(images)
+    pictures = None
+    if plot or heatmap:
+        photos = list(photos)
+        pictures = _pictures(plot, heatmap, len(photos))
     try:
         loaded = load_model(model, labels)
+        if pictures is not None:
+            pictures.load(loaded, model)
     except ModelError as error:
         raise click.ClickException(str(error)) from None
     failed = False
-    for path in find_photos(images):
+    for position, path in enumerate(photos):
         try:
-            answers = loaded.label(read_photo(path), top_k)
+            photo = read_photo(path)
+            verdict = loaded.label(photo, top_k)
+            unknown = verdict.unknown and not always_answer
+            title = str(verdict) if unknown else None
+            drawn = {} if pictures is None else pictures.save(position, photo, verdict.answers, title)
+        except (ModelError, PictureError) as error:
+            raise click.ClickException(str(error)) from None
         except PhotoError as error:
             failed = True
             message = f"{_shown(path)} {error}."
             click.echo(_json({"image": path, "error": message}) if as_json else f"Error: {message}", err=not as_json)
             continue
         if as_json:
-            top = [{"label": answer.label, "probability": answer.probability} for answer in answers]
-            click.echo(_json({"image": path, **top[0], "top": top}))
+            top = [{"label": answer.label, "probability": answer.probability} for answer in verdict.answers]
+            click.echo(_json({"image": path, **top[0], "unknown": unknown, "top": top, **drawn}))
         else:
             click.echo(_shown(path))
-            for answer in answers:
+            if title is not None:
+                click.echo(f"  {title}")
+            for answer in verdict.answers:
                 click.echo(f"  {answer.probability:6.1%}  {answer.label}")
+            for name, file in drawn.items():
+                click.echo(f"  {name}: {_shown(file)}")
     if failed:
         sys.exit(1)
 
@@ -77,6 +116,18 @@ def find_photos(images: tuple[str, ...]) -> Iterator[str]:
             yield from sorted(glob.glob(image, recursive=True)) or [image]
         else:
             yield image
+
+
+def _pictures(plot: str | None, heatmap: str | None, photos: int) -> "Pictures":
+    """The pictures that were asked for; wrong names for them are a wrong call."""
+    from label_image.picture_files import PictureError
+    from label_image.pictures import Pictures
+
+    files = {"plot": plot, "heatmap": heatmap}
+    try:
+        return Pictures({name: Path(file) for name, file in files.items() if file}, photos)
+    except PictureError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _shown(path: str) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import zipfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,19 +9,28 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.quiet import quiet
-from retrain.images import Pixels, Preprocessing, PreprocessingError
+from label_image.runtimes import (
+    MANIFEST,
+    ModelError,
+    Outputs,
+    Run,
+    load_graph_def,
+    load_onnx,
+    load_saved_model,
+    named_outputs,
+    pixels_runner,
+    saved_model_runner,
+    tflite_runner,
+)
+from retrain.images import Preprocessing, PreprocessingError
 
-MANIFEST = "model.json"
+__all__ = [
+    "Answer", "Model", "ModelError", "Outputs", "Verdict", "load_model",
+    "load_saved_model", "named_outputs", "pixels_runner", "saved_model_runner", "tflite_runner",
+]  # fmt: skip
+
 FORMAT = "retrain-export"
 FORMAT_VERSION = 1
-
-Probabilities = npt.NDArray[np.float32]
-Run = Callable[[Pixels], Probabilities]
-
-
-class ModelError(Exception):
-    """An export that cannot be used; the message is a sentence."""
 
 
 @dataclass(frozen=True)
@@ -34,108 +42,98 @@ class Answer:
 
 
 @dataclass(frozen=True)
+class Verdict:
+    """What a model says of one photo: its most probable labels, best first, or that it is none of them."""
+
+    answers: tuple[Answer, ...]
+    unknown: bool
+
+    def __str__(self) -> str:
+        best = self.answers[0]
+        return f"unknown (looks most like {best.label}, {best.probability:.2f})" if self.unknown else best.label
+
+
+@dataclass(frozen=True)
 class Model:
-    """A loaded export. `run` maps uint8 RGB (n, size, size, 3) to probabilities (n, labels)."""
+    """A loaded export. `run` takes uint8 RGB (n, size, size, 3).
+
+    A photo whose similarity is below `threshold` is none of the labels; without one none is so.
+    """
 
     labels: tuple[str, ...]
     preprocessing: Preprocessing
     run: Run
+    threshold: float | None = None
 
-    def label(self, photo: bytes, top_k: int = 5) -> list[Answer]:
-        """The `top_k` most probable labels of an encoded photo, best first. Raises PhotoError."""
-        probabilities = self.run(self.preprocessing.pixels(photo)[None])[0]
+    def label(self, photo: bytes, top_k: int = 5) -> Verdict:
+        """The `top_k` most probable labels of an encoded photo. Raises PhotoError."""
+        outputs = self.run(self.preprocessing.pixels(photo)[None])
+        probabilities = outputs.probabilities[0]
         best = np.argsort(-probabilities, kind="stable")[:top_k]
-        return [Answer(self.labels[index], float(probabilities[index])) for index in best]
+        refused = self.refuses(outputs)
+        return Verdict(
+            tuple(Answer(self.labels[index], float(probabilities[index])) for index in best),
+            refused is not None and bool(refused[0]),
+        )
+
+    def refuses(self, outputs: Outputs) -> npt.NDArray[np.bool_] | None:
+        """Which photos are none of the labels, (n,); None for a model that cannot tell."""
+        if self.threshold is None or outputs.similarity is None:
+            return None
+        refused: npt.NDArray[np.bool_] = outputs.similarity < self.threshold
+        return refused
 
 
 def load_model(path: str | Path, labels: str | Path | None = None) -> Model:
-    """Load an export directory or a .tflite file of one.
+    """Load an export: its directory, or its .tflite, .onnx or frozen .pb file alone.
 
-    A directory's model.tflite is preferred (TensorFlow is not imported), else its SavedModel is
-    used. `labels` replaces the export's labels, line by line. Raises ModelError.
+    Of a directory the first of model.tflite (TensorFlow is not imported), the SavedModel, model.onnx and
+    graph.pb is used. `labels` replaces the export's labels, line by line. Raises ModelError.
     """
     path = Path(path)
-    if path.is_dir():
-        manifest = _read_manifest(path)
-        tflite = path / "model.tflite"
-        run = tflite_runner(tflite) if tflite.is_file() else saved_model_runner(path)
-    elif path.is_file() and path.suffix == ".tflite":
-        manifest = _read_appended_manifest(path)
-        run = tflite_runner(path)
-    elif path.exists():
-        raise ModelError(f"{path} is no export of retrain: give the export folder or its model.tflite.")
-    else:
-        raise ModelError(f"There is no model {path}: train one with `retrain`, or name one with --model.")
+    run, manifest = _load(path)
     try:
         names = tuple(str(label) for label in manifest["labels"])
         preprocessing = Preprocessing.parse(manifest["preprocessing"])
-    except (KeyError, TypeError, AttributeError, PreprocessingError) as error:
+        threshold = float(manifest["unknown"]["threshold"]) if "unknown" in manifest else None
+    except (KeyError, TypeError, ValueError, AttributeError, PreprocessingError) as error:
         raise ModelError(f"The manifest of {path} is damaged ({error}); export the model again.") from None
     _check_fit(path, run, preprocessing.size, len(names))
-    return Model(_other_labels(Path(labels), len(names)) if labels else names, preprocessing, run)
+    return Model(_other_labels(Path(labels), len(names)) if labels else names, preprocessing, run, threshold)
 
 
-def tflite_runner(path: Path) -> Run:
-    """A TFLite model in LiteRT, one photo at a time. Raises ModelError if it cannot be loaded."""
-    from ai_edge_litert.interpreter import Interpreter
-
-    try:
-        with quiet():
-            interpreter = Interpreter(model_path=str(path))
-            interpreter.allocate_tensors()
-            signature = interpreter.get_signature_runner("serving_default")
-        shape = tuple(signature.get_input_details()["image"]["shape"][1:])
-    except (ValueError, RuntimeError, OSError, KeyError) as error:
-        raise ModelError(f"{path} cannot be loaded: {error}") from None
-
-    def run(pixels: Pixels) -> Probabilities:
-        if pixels.shape[1:] != shape:  # LiteRT would resize the network to the photo
-            raise ValueError(f"photos of shape {pixels.shape[1:]} instead of {tuple(map(int, shape))}")
-        return np.concatenate([signature(image=photo[None].astype(np.float32))["scores"] for photo in pixels])
-
-    return run
+def _load(path: Path) -> tuple[Run, dict[str, Any]]:
+    """What runs an export, and its manifest."""
+    if path.is_dir():
+        manifest = _read_manifest(path)
+        return _run_folder(path), manifest
+    if path.is_file() and path.suffix == ".tflite":
+        manifest = _read_appended_manifest(path)
+        return tflite_runner(path), manifest
+    if path.is_file() and path.suffix in (".onnx", ".pb") and path.name != "saved_model.pb":
+        run, text = (load_onnx if path.suffix == ".onnx" else load_graph_def)(path)
+        return run, _parse_manifest(text, path)
+    if path.exists():
+        raise ModelError(f"{path} is no export of retrain: give its folder, or its .tflite, .onnx or frozen .pb file.")
+    raise ModelError(f"There is no model {path}: train one with `retrain`, or name one with --model.")
 
 
-def saved_model_runner(folder: Path, batch: int = 16) -> Run:
-    """A SavedModel in TensorFlow. Raises ModelError if it cannot be loaded."""
-    return pixels_runner(load_saved_model(folder), batch)
-
-
-def load_saved_model(folder: Path) -> Any:
-    """A SavedModel with its signatures, as TensorFlow loads it. Raises ModelError if that cannot be."""
-    with quiet():
-        try:
-            import tensorflow as tf
-        except ImportError:
-            raise ModelError(
-                f"{folder} has no model.tflite, and its SavedModel needs TensorFlow: pip install 'retrain[train]'."
-            ) from None
-        try:
-            loaded = tf.saved_model.load(str(folder))
-            loaded.signatures["serving_default"]
-        except (OSError, ValueError, KeyError) as error:
-            raise ModelError(f"The SavedModel {folder} cannot be loaded: {error}") from None
-    return loaded
-
-
-def pixels_runner(loaded: Any, batch: int = 16) -> Run:
-    """`serving_default` of a loaded SavedModel."""
-    import tensorflow as tf
-
-    signature = loaded.signatures["serving_default"]
-
-    def run(pixels: Pixels) -> Probabilities:
-        assert loaded is not None  # the signature alone does not keep the variables alive
-        parts = [pixels[start : start + batch] for start in range(0, len(pixels), batch)]
-        return np.concatenate([signature(image=tf.constant(part, tf.float32))["scores"].numpy() for part in parts])
-
-    return run
+def _run_folder(folder: Path) -> Run:
+    """The first of the formats of a folder, those first that are loaded fastest."""
+    if (folder / "model.tflite").is_file():
+        return tflite_runner(folder / "model.tflite")
+    if not (folder / "saved_model.pb").is_file():
+        if (folder / "model.onnx").is_file():
+            return load_onnx(folder / "model.onnx")[0]
+        if (folder / "graph.pb").is_file():
+            return load_graph_def(folder / "graph.pb")[0]
+    return saved_model_runner(folder)
 
 
 def _check_fit(path: Path, run: Run, size: int, labels: int) -> None:
     """Run one black photo, so that a manifest and a model that do not belong together are noticed."""
     try:
-        scores = run(np.zeros((1, size, size, 3), np.uint8))
+        scores = run(np.zeros((1, size, size, 3), np.uint8)).probabilities
     except Exception as error:  # both runtimes raise types of their own
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ModelError(f"{path} cannot be run on photos of {size} pixels: {reason}") from None

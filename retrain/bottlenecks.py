@@ -26,7 +26,7 @@ from retrain.dataset import Listing, Photo, PhotoFile, Skipped
 from retrain.engine import BATCH, Engine, start_engine
 from retrain.errors import StoreError
 from retrain.hashes import PhotoHashes, hash_bytes
-from retrain.identify import ReadPhoto, absolute_paths, known_contents, read_photos
+from retrain.identify import ReadPhoto, absolute_paths, known_contents, photo_threads, read_photos
 from retrain.images import Pixels
 from retrain.matrix_file import Matrix, keep_rows, release_pages, scratch_matrix
 from retrain.store import Key, Store
@@ -35,6 +35,9 @@ from retrain.views import ORIGINAL, View
 Observer = Callable[[int, int], None]  # photos done so far, and how many of them had to be computed
 
 SAVE_SECONDS = 300.0  # between two writings of the table of hashes, which is written as a whole
+# Photos that are read ahead, and what their pixels may take: the cores that are free while the network is built
+# decode what it runs on first.
+AHEAD, AHEAD_BYTES = 1024, 256 << 20
 REPORT_FILES = 1000  # files read between two reports of progress, where nothing has to be computed
 
 log = logging.getLogger(__name__)
@@ -165,7 +168,7 @@ def extract(
     def report(files_read: int) -> None:
         observe(len(listing.files) - len(survey.wanted) + files_read, computed)
 
-    threads = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="photos")
+    threads = photo_threads()
     try:
         batches = _batches(survey, contents, backbone, view, threads, report)
         first = next(batches, None)  # photos that cannot be decoded need no engine
@@ -278,7 +281,8 @@ def _batches(
     def prepare(data: bytes, sha256: str) -> Pixels:
         return backbone.preprocessing.pixels(data, view.distort(sha256))
 
-    photos = read_photos(wanted, contents.files, survey.stored, prepare, threads, 4 * BATCH)
+    ahead = max(BATCH, min(AHEAD, AHEAD_BYTES // buffer[0].nbytes))
+    photos = read_photos(wanted, contents.files, survey.stored, prepare, threads, ahead)
     for files_read, photo in enumerate(photos, 1):
         contents.learn(photo)
         if files_read % REPORT_FILES == 0:

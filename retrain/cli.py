@@ -14,13 +14,16 @@ from retrain.errors import RetrainError
 from retrain.options import (
     augmentation_options,
     backbone_options,
+    doctor_options,
+    evaluation_options,
     export_options,
+    further_options,
     head_options,
     photo_options,
     report_options,
     store_options,
-    sweep_options,
 )
+from retrain.sweep_options import sweep_options
 
 
 def train_is_the_default(arguments: list[str]) -> list[str]:
@@ -101,6 +104,8 @@ def sweep(
     optimizers: tuple[str, ...],
     learning_rates: tuple[float, ...],
     epochs: int | None,
+    class_weights: tuple[str | None, ...],
+    view_counts: tuple[int, ...],
     folds: int,
     output_csv: Path,
     **options: Any,
@@ -114,13 +119,116 @@ def sweep(
     from retrain.sweep import Grid, run_sweep
     from retrain.sweep_table import show_sweep
 
-    grid = Grid(architectures, weights, l2, hidden_units, optimizers, learning_rates, epochs, options["seed"])
+    grid = Grid(
+        architectures, weights, l2, hidden_units, optimizers, learning_rates, epochs, options["seed"],
+        class_weights, view_counts,
+    )  # fmt: skip
     screen = TerminalScreen(results_to_stderr=False)
     try:
         result = run_sweep(Options(**options), grid, folds, output_csv, screen)
     finally:
         screen.finish()
     show_sweep(result, output_csv, Console(highlight=False))
+
+
+@cli.command(cls=NoEmptyValues)
+@evaluation_options
+def evaluate(
+    model: Path,
+    data: str,
+    labels: Path | None,
+    all_photos: bool,
+    assert_accuracy_at_least: float | None,
+    predictions: Path | None,
+    bottleneck_dir: Path,
+    as_json: bool,
+) -> None:
+    """Say what MODEL, an export, is worth on DATA: photos in class folders, or what else --image_dir takes.
+
+    Photos that the model was trained on are left out.
+
+    Example: retrain evaluate tf_files/model cats
+    """
+    from rich.console import Console
+
+    from retrain.evaluate_export import evaluate_export
+    from retrain.evaluation_table import show_evaluation, summary, write_predictions
+    from retrain.screen import TerminalScreen
+
+    screen = TerminalScreen(results_to_stderr=as_json)
+    try:
+        evaluation = evaluate_export(model, data, bottleneck_dir, labels, all_photos, screen.say, screen.evaluating)
+    finally:
+        screen.finish()
+    show_evaluation(evaluation, Console(stderr=as_json, highlight=False))
+    if predictions is not None:
+        write_predictions(evaluation, predictions)
+    if as_json:
+        click.echo(json.dumps(summary(evaluation), ensure_ascii=False))
+    accuracy = evaluation.metrics.accuracy
+    if assert_accuracy_at_least is not None and (accuracy is None or accuracy < assert_accuracy_at_least):
+        found = "There is no accuracy, which" if accuracy is None else f"The accuracy of {accuracy:.4f}"
+        raise click.ClickException(f"{found} is less than --assert_accuracy_at_least {assert_accuracy_at_least:g}.")
+
+
+@cli.command(cls=NoEmptyValues)
+@further_options
+def export(
+    model: Path,
+    formats: tuple[str, ...],
+    image_dir: str,
+    force: bool,
+    serving_dir: Path | None,
+    bottleneck_dir: Path,
+    as_json: bool,
+) -> None:
+    """Write MODEL, an export folder, in further formats, each run on photos before it is kept.
+
+    Example: retrain export tf_files/model --to tflite_int8,onnx --image_dir cats
+    """
+    from rich.console import Console
+
+    from retrain.export.command import export_model
+    from retrain.export.parity_table import show_report, summary
+    from retrain.screen import TerminalScreen
+
+    screen = TerminalScreen(results_to_stderr=as_json)
+    try:
+        report = export_model(model, formats, image_dir, bottleneck_dir, force, serving_dir, screen.say)
+    finally:
+        screen.finish()
+    show_report(report, Console(stderr=as_json, highlight=False))
+    if as_json:
+        click.echo(json.dumps(summary(report), ensure_ascii=False))
+    refused = [result.name for result in report.results if result.refused is not None]
+    if refused:
+        raise click.ClickException(f"Not kept: {', '.join(refused)}; what was there before is untouched.")
+
+
+@cli.command(cls=NoEmptyValues)
+@doctor_options
+@backbone_options
+def doctor(output_dir: Path, **options: Any) -> None:
+    """Say what is wrong with the photos of DATA: copies, wrong labels, outliers, bad photos. Changes none of them.
+
+    Example: retrain doctor cats
+    """
+    _leave_photos_for_training(options)
+    if options["tfhub_module"] and options["weights"]:
+        raise click.UsageError("--tfhub_module brings its own weights: leave --weights out.")
+    from rich.console import Console
+
+    from retrain.doctor.examination import examine
+    from retrain.doctor.summary import show_diagnosis
+    from retrain.pipeline import Options
+    from retrain.screen import TerminalScreen
+
+    screen = TerminalScreen(results_to_stderr=False)
+    try:
+        diagnosis, written = examine(Options(**options), output_dir, screen)
+    finally:
+        screen.finish()
+    show_diagnosis(diagnosis, written, Console(highlight=False))
 
 
 def _leave_photos_for_training(options: dict[str, Any]) -> None:

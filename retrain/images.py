@@ -43,7 +43,10 @@ from PIL import Image, UnidentifiedImageError
 
 from retrain.errors import PhotoError, PreprocessingError
 
-__all__ = ["Arithmetic", "PhotoError", "Pixels", "Preprocessing", "PreprocessingError", "load_pixels", "read_photo"]
+__all__ = [
+    "Arithmetic", "Header", "PhotoError", "Pixels", "Preprocessing", "PreprocessingError",
+    "load_pixels", "read_header", "read_photo",
+]  # fmt: skip
 
 MAX_BYTES = 256 * 2**20
 MAX_PIXELS = 250_000_000
@@ -104,6 +107,15 @@ class Arithmetic:
 
 
 @dataclass(frozen=True)
+class Header:
+    """What a file says of a photo: its size in pixels as it is stored, and its EXIF orientation 1..8 (1: upright)."""
+
+    width: int
+    height: int
+    orientation: int
+
+
+@dataclass(frozen=True)
 class Preprocessing:
     """A parsed preprocessing string; `str()` gives the canonical form back."""
 
@@ -141,7 +153,8 @@ class Preprocessing:
         """Decode the bytes of a photo and bring them to the network's size.
 
         Returns uint8 RGB of shape (size, size, 3), 0..255. `distort` takes the place of the plain resize:
-        it gets the upright RGB photo, the size and the filter. Raises PhotoError.
+        it gets the upright RGB photo, the size and the filter, and what it returns may have another shape.
+        Raises PhotoError.
         """
         try:
             with _open(data) as image:
@@ -212,6 +225,17 @@ def read_photo(path: str | os.PathLike[str]) -> bytes:
 def load_pixels(path: str | os.PathLike[str], preprocessing: Preprocessing) -> Pixels:
     """Read and prepare one photo: uint8 RGB of shape (size, size, 3). Raises PhotoError."""
     return preprocessing.pixels(read_photo(Path(path)))
+
+
+def read_header(data: bytes) -> Header:
+    """The size and the orientation that the bytes of a photo state; no pixel is decoded. Raises PhotoError."""
+    try:
+        with _open(data) as image:
+            return Header(image.width, image.height, _orientation(image))
+    except PhotoError:
+        raise
+    except Exception as error:  # Pillow's plugins raise a dozen different types on damaged files
+        raise PhotoError(f"cannot be decoded: {_reason(error)}") from error
 
 
 def _open_without_waiting(path: str, flags: int) -> int:
@@ -306,12 +330,17 @@ def _heif_format() -> tuple[str, ...]:
 
 def _turn(image: Image.Image) -> Image.Transpose | None:
     image.load()  # Pillow turns a TIFF while it loads, and then drops the orientation
+    return TURNS.get(_orientation(image))
+
+
+def _orientation(image: Image.Image) -> int:
     # Damaged EXIF says nothing about the pixels, so it counts as no EXIF at all. For the same reason
     # not ImageOps.exif_transpose, which fails when it cannot write the other tags back.
     try:
-        return TURNS.get(image.getexif().get(0x0112, 1))
+        orientation = image.getexif().get(0x0112, 1)
+        return int(orientation) if orientation in TURNS else 1
     except Exception:
-        return None
+        return 1
 
 
 def _turned(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:

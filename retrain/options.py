@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import click
 
+from retrain.export.names import ALL, EXPORTS, FORMATS, SAVED_MODEL
 from retrain.machine import ENGINES, PRECISIONS
 from retrain.recipe import (
     ACTIVATIONS,
@@ -40,21 +41,19 @@ def group(*options: Callable[[Command], Command]) -> Callable[[Command], Command
     return add
 
 
-# Which photos, and how they are split.
-photo_options = group(
-    click.option(
-        "--image_dir",
-        type=AnyPath,
-        required=True,
-        metavar="PATH",
-        help="Folder of class folders; or with train/ valid/ test/ inside; a .csv or .tsv of path,label[,split]; "
-        "Hugging Face's image folder or .parquet; tfds:NAME[:split].",
-    ),
+# Which of the photos, and how they are split.
+choice_options = group(
     click.option(
         "--max_images_per_class",
         type=click.IntRange(min=1),
         metavar="N",
         help="Use at most N photos of each class, chosen by a hash of their names.",
+    ),
+    click.option(
+        "--fixes",
+        type=File,
+        metavar="FILE",
+        help="Decisions about single photos, as `retrain doctor` proposes them: leave out, or count as another class.",
     ),
     click.option(
         "--category_names",
@@ -84,6 +83,19 @@ photo_options = group(
         help="Of the split, of mini-batches, of random weights.",
     ),
     click.option("--paranoid", is_flag=True, help="Read every photo again, whatever its size and date say."),
+)
+
+# Which photos, and how they are split.
+photo_options = group(
+    click.option(
+        "--image_dir",
+        type=AnyPath,
+        required=True,
+        metavar="PATH",
+        help="Folder of class folders; or with train/ valid/ test/ inside; a .csv or .tsv of path,label[,split]; "
+        "Hugging Face's image folder or .parquet; tfds:NAME[:split].",
+    ),
+    choice_options,
 )
 
 # Which network computes the bottlenecks.
@@ -120,6 +132,7 @@ store_options = group(
         show_default=True,
         help="What runs the backbone; auto: openvino on a CPU where it is installed, else tensorflow.",
     ),
+    click.option("--require_gpu", is_flag=True, help="Stop where there is no GPU to compute on."),
     click.option(
         "--bottleneck_dir",
         type=Folder,
@@ -244,8 +257,8 @@ head_options = group(
     click.option("--resume", is_flag=True, help="Go on from the checkpoint, where there is one."),
 )
 
-# What else is trained on, and what else is trained.
-augmentation_options = group(
+# How the views of a photo may differ from it.
+distortion_options = group(
     click.option("--flip_left_right", is_flag=True, help="Also train on mirrored photos."),
     click.option(
         "--random_crop", type=click.IntRange(0, 99), default=0, metavar="P", help="Crop margins of P percent."
@@ -263,6 +276,11 @@ augmentation_options = group(
     click.option(
         "--random_rotation", type=click.IntRange(0, 180), default=0, metavar="D", help="Turn by up to D degrees."
     ),
+)
+
+# What else is trained on, and what else is trained.
+augmentation_options = group(
+    distortion_options,
     click.option(
         "--views",
         type=click.IntRange(min=1),
@@ -283,6 +301,17 @@ augmentation_options = group(
     ),
 )
 
+
+def _formats(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    found = names(context, parameter, value)
+    for name in found:
+        if name not in FORMATS:
+            raise click.BadParameter(f"{name} is not known: give some of {', '.join(FORMATS)}.")
+    if SAVED_MODEL not in found:
+        raise click.BadParameter(f"{value!r} lacks {SAVED_MODEL}, which is always written: name it, too.")
+    return tuple(name for name in FORMATS if name in found)
+
+
 # What is written.
 export_options = group(
     click.option(
@@ -291,6 +320,14 @@ export_options = group(
         default="tf_files/model",
         show_default=True,
         help="The export: SavedModel, model.tflite, labels.txt, model.json, metrics.json, skipped.csv.",
+    ),
+    click.option(
+        "--formats",
+        callback=_formats,
+        default=",".join(FORMATS),
+        show_default=True,
+        metavar="NAME[,NAME…]",
+        help="Of the model; saved_model alone is written faster, and label_image then needs TensorFlow.",
     ),
     click.option("--output_graph", type=File, help="Also write a frozen GraphDef, as in 2017."),
     click.option("--output_labels", type=File, help="Also write the labels to this file."),
@@ -314,7 +351,78 @@ report_options = group(
         help="Answers shown per misclassified photo.",
     ),
     click.option("--print_misclassified_test_images", is_flag=True, help="List the test photos that were mistaken."),
+    click.option(
+        "--report", type=File, metavar="FILE", help="Write a page about the run, with the doctor's findings, to open."
+    ),
     click.option("--summaries_dir", type=Folder, help="Write TensorBoard summaries into a new folder in here."),
+    click.option("--json", "as_json", is_flag=True, help="End with one JSON object on standard output."),
+)
+
+
+# What is evaluated, and how it is told.
+evaluation_options = group(
+    click.argument("model", type=AnyPath),
+    click.argument("data", metavar="DATA"),
+    click.option("--labels", type=File, metavar="FILE", help="Other names for the classes, one per line."),
+    click.option("--all_photos", is_flag=True, help="Do not leave out the photos that the model was trained on."),
+    click.option(
+        "--assert_accuracy_at_least",
+        type=click.FloatRange(0, 1),
+        metavar="0..1",
+        help="Fail (exit code 1) where the accuracy is lower.",
+    ),
+    click.option("--predictions", type=File, metavar="FILE", help="Write the answer for each photo as CSV."),
+    click.option(
+        "--bottleneck_dir",
+        type=Folder,
+        default="tf_files/bottlenecks",
+        show_default=True,
+        help="Photos of a source that is no folder are unpacked beside it.",
+    ),
+    click.option("--json", "as_json", is_flag=True, help="End with one JSON object on standard output."),
+)
+
+
+def _exports(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    found = names(context, parameter, value)
+    for name in found:
+        if name not in (*EXPORTS, ALL):
+            raise click.BadParameter(f"{name} is not known: give some of {', '.join(EXPORTS)}, or {ALL}.")
+    return tuple(name for name in EXPORTS if name in found or ALL in found)
+
+
+# Which further formats are made of an export, and what they are judged on.
+further_options = group(
+    click.argument("model", type=AnyPath),
+    click.option(
+        "--to",
+        "formats",
+        callback=_exports,
+        required=True,
+        metavar="NAME[,NAME…]",
+        help=f"The formats: {', '.join(EXPORTS)}; {ALL}: each of them.",
+    ),
+    click.option(
+        "--image_dir",
+        required=True,
+        metavar="PATH",
+        help="Photos in class folders, or what else a training takes: each format is run on those that were not "
+        "trained on, int8 is calibrated with some of the others.",
+    ),
+    click.option("--force", is_flag=True, help="Keep an int8 format that loses more than 1 point of accuracy."),
+    click.option(
+        "--serving_dir",
+        type=Folder,
+        metavar="DIR",
+        help="Also copy the SavedModel to the next version folder in here (1, 2, …), as TensorFlow Serving wants it.",
+    ),
+    click.option(
+        "--bottleneck_dir",
+        type=Folder,
+        default="tf_files/bottlenecks",
+        show_default=True,
+        help="Photos of a source that is no folder are unpacked beside it.",
+    ),
     click.option("--json", "as_json", is_flag=True, help="End with one JSON object on standard output."),
 )
 
@@ -338,25 +446,6 @@ def numbers(context: click.Context, parameter: click.Parameter, value: str | Non
     return found
 
 
-def _heads(context: click.Context, parameter: click.Parameter, value: str) -> tuple[tuple[int, ...], ...]:
-    """Heads with commas between them: 0 for a linear one, 256 for a hidden layer, 512-256 for two."""
-    try:
-        heads = tuple(dict.fromkeys(tuple(int(part) for part in head.split("-")) for head in value.split(",")))
-    except ValueError:
-        heads = ((-1,),)
-    if any(min(units) < 1 for units in heads if units != (0,)):
-        raise click.BadParameter(f"{value!r} is not a list of heads, such as 0,256,512-256 (0 is a linear head).")
-    return tuple(() if units == (0,) else units for units in heads)
-
-
-def _optimizers(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
-    found = names(context, parameter, value) if value is not None else ()
-    for name in found:
-        if name not in OPTIMIZERS:
-            raise click.BadParameter(f"{name} is not known: give some of {', '.join(OPTIMIZERS)}.")
-    return found
-
-
 def weights_by_name(context: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
     """Weights by architecture, as in `resnet50=my.weights.h5`."""
     weights = {}
@@ -368,55 +457,15 @@ def weights_by_name(context: click.Context, parameter: click.Parameter, values: 
     return weights
 
 
-# What a sweep tries, each with each.
-sweep_options = group(
+# What the doctor looks at, and where it writes.
+doctor_options = group(
+    click.argument("image_dir", type=AnyPath, metavar="DATA"),
     click.option(
-        "--architecture",
-        "architectures",
-        callback=names,
-        required=True,
-        metavar="NAME[,NAME+NAME…]",
-        help="Backbones with commas between them; a+b puts the bottlenecks of both side by side.",
-    ),
-    click.option(
-        "--weights",
-        multiple=True,
-        callback=weights_by_name,
-        metavar="NAME=FILE|URL|random",
-        help="Weights of a backbone, instead of the published ones; may be given for each.",
-    ),
-    click.option(
-        "--l2",
-        callback=numbers,
-        metavar="N[,N…]",
-        help="Penalties on the weights. [default: those that `retrain` chooses from; for mini-batches its default]",
-    ),
-    click.option(
-        "--hidden_units",
-        callback=_heads,
-        default="0",
+        "--output_dir",
+        type=Folder,
+        default="tf_files/doctor",
         show_default=True,
-        metavar="N[,N-N…]",
-        help="Heads: 0 is linear, 256 one hidden layer, 512-256 two of them.",
+        help="For doctor.html, findings.csv and fixes.csv; a fixes.csv that is there already is never changed.",
     ),
-    click.option(
-        "--optimizer",
-        "optimizers",
-        callback=_optimizers,
-        metavar="NAME[,NAME…]",
-        help="lbfgs fits linear heads to convergence, all together. "
-        "[default: lbfgs for linear heads, adam for those with hidden layers]",
-    ),
-    click.option(
-        "--learning_rate", "learning_rates", callback=numbers, metavar="N[,N…]", help="Of mini-batch training."
-    ),
-    click.option("--epochs", type=click.IntRange(min=1), help=f"Of mini-batch training, at most. [default: {EPOCHS}]"),
-    click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Of the cross-validation."),
-    click.option(
-        "--output_csv",
-        type=File,
-        default="tf_files/sweep.csv",
-        show_default=True,
-        help="The table; an earlier one that differs is kept as NAME.1 and so on.",
-    ),
+    choice_options,
 )

@@ -16,6 +16,7 @@ from itertools import count
 from pathlib import Path
 
 from retrain.errors import ExportError, OptionError
+from retrain.export.names import CLIENTS, FILES
 
 MANIFEST = "model.json"
 FORMAT = "retrain-export"
@@ -23,7 +24,7 @@ EXPORT_NAMES = frozenset(
     {
         MANIFEST, "labels.txt", "metrics.json", "skipped.csv", "model.tflite",
         "saved_model.pb", "fingerprint.pb", "variables", "assets",
-        "learning_curves.png", "comparison.json",
+        "learning_curves.png", "comparison.json", "seen_photos.npy", *FILES.values(), CLIENTS,
     }
 )  # fmt: skip
 
@@ -82,6 +83,22 @@ def replace_export(new: Path, folder: Path) -> None:
     else:
         os.rename(folder, previous)
         os.rename(new, folder)
+
+
+def put_into_export(new: Path, target: Path) -> None:
+    """Put a finished file or folder into an export; readers see the old one or the new one. Raises OSError.
+
+    What was there is gone: it was made from the same export, and can be made again.
+    """
+    if not target.is_dir():
+        os.replace(new, target)
+        return
+    if not _exchange(new, target):
+        old = new.with_name(f"{new.name}.old")
+        os.rename(target, old)
+        os.rename(new, target)
+        new = old
+    shutil.rmtree(new)
 
 
 def place(new: Path, target: Path) -> Path | None:

@@ -18,10 +18,13 @@ from retrain.bottlenecks import Extraction, extract, extract_views
 from retrain.category_names import display_names, read_category_names, rename_classes
 from retrain.checkpoint import Checkpoint, Saved, check_checkpoint_path, read_checkpoint
 from retrain.compare import TimedCurve
+from retrain.confidence import with_confidence
 from retrain.dataset import Listing, require_two_classes
 from retrain.engine import Engine, start_engine
+from retrain.export.names import FORMATS
+from retrain.fixes import apply_fixes
 from retrain.head import Progress
-from retrain.machine import choose_engine, choose_precision
+from retrain.machine import choose_engine, choose_precision, gpu_remark, require_gpu
 from retrain.outputs import check_export_dir, check_outside
 from retrain.sample import Matrix
 from retrain.sources import list_source
@@ -40,11 +43,14 @@ class Options:
 
     image_dir: Path
     max_images_per_class: int | None = None
+    fixes: Path | None = None
     category_names: Path | None = None
     output_dir: Path = Path("tf_files/model")
+    formats: tuple[str, ...] = FORMATS
     bottleneck_dir: Path = Path("tf_files/bottlenecks")
     model_dir: Path = Path("tf_files/models")
     summaries_dir: Path | None = None
+    report: Path | None = None
     output_graph: Path | None = None
     output_labels: Path | None = None
     saved_model_dir: Path | None = None
@@ -54,6 +60,7 @@ class Options:
     image_size: int | None = None
     precision: str = "auto"
     engine: str = "auto"
+    require_gpu: bool = False
     testing_percentage: int = 10
     validation_percentage: int = 10
     optimizer: str | None = None
@@ -95,6 +102,7 @@ class Screen(Protocol):
 
     def say(self, sentence: str) -> None: ...
     def downloading(self, done: int, total: int | None) -> None: ...
+    def unpacking(self, done: int, total: int) -> None: ...
     def extracting(self, photos: int) -> Callable[[int, int], None]: ...
     def training(self, progress: Progress) -> None: ...
     def epoch(self, what: str, progress: "EpochProgress") -> None: ...
@@ -150,6 +158,7 @@ def run_training(options: Options, screen: Screen, start: Callable[[Backbone], E
     began = time.perf_counter()
     seconds: dict[str, float] = {}
     check_options(options)
+    look_for_gpu(options, screen)
     saved = _saved_state(options, screen)
     listing, name_of = gather_listing(options, screen)
     backbone = choose_backbone(options, screen)
@@ -182,6 +191,9 @@ def run_training(options: Options, screen: Screen, start: Callable[[Backbone], E
             from retrain.tuned_model import fine_tune_and_choose
 
             model, notes = fine_tune_and_choose(model, division, labels, embed, origin, options, screen)
+    with _timed(seconds, "confidence"):
+        trained = with_confidence(model.trained, model.extraction, division, labels)
+        model = replace(model, trained=trained)
     with _timed(seconds, "export"):
         # Everything up to here works without TensorFlow when the cache is warm.
         from retrain.export.writer import write_outputs
@@ -189,16 +201,33 @@ def run_training(options: Options, screen: Screen, start: Callable[[Backbone], E
         written = write_outputs(
             options, model.backbone, model.extraction, division, labels, model.trained, screen, notes, files
         )
-        if options.summaries_dir is not None:
-            from retrain.report.summaries import write_summaries
-
-            written = (*written, write_summaries(options.summaries_dir, model.trained))
     if recipe_of(options).optimizer == "lbfgs":
         checkpoint.remove()  # nothing can follow
-    seconds = {**extraction.seconds, **seconds, "total": time.perf_counter() - began}
-    run = Run(options, model.backbone, model.extraction, division, labels, model.trained, written, seconds)
+    seconds = {**extraction.seconds, **seconds}
+    so_far = {**seconds, "total": time.perf_counter() - began}  # for the report
+    run = Run(options, model.backbone, model.extraction, division, labels, model.trained, written, so_far)
+    with _timed(seconds, "report"):
+        told = tuple(tell(run, screen))
+    seconds["total"] = time.perf_counter() - began
+    run = replace(run, written=(*written, *told), seconds=seconds)
     screen.results(run)
     return run
+
+
+def tell(run: Run, screen: Screen) -> Iterator[Path]:
+    """Write the TensorBoard summaries and the report, where they are asked for; yields the paths."""
+    options = run.options
+    if options.summaries_dir is not None:
+        from retrain.report.summaries import write_summaries
+
+        yield write_summaries(options.summaries_dir, run)
+    if options.report is not None:
+        from retrain.doctor.diagnose import diagnose
+        from retrain.report.page import write_report
+
+        screen.say("Looking at the photos for the report.")
+        size = run.backbone.input_size
+        yield write_report(options.report, run, diagnose(run.extraction, run.division.splits, size, options.seed))
 
 
 def check_options(options: Options) -> None:
@@ -211,6 +240,7 @@ def check_options(options: Options) -> None:
             "--output_labels": options.output_labels,
             "--saved_model_dir": options.saved_model_dir,
             "--summaries_dir": options.summaries_dir,
+            "--report": options.report,
             "--bottleneck_dir": options.bottleneck_dir,
             "--model_dir": options.model_dir,
             "--checkpoint_path": options.checkpoint_path,
@@ -223,6 +253,15 @@ def check_options(options: Options) -> None:
         from retrain.report.curves import check_matplotlib
 
         check_matplotlib()
+
+
+def look_for_gpu(options: Options, screen: Screen) -> None:
+    """Say if a GPU is asked for and cannot be used. Raises GpuError if `options` require one."""
+    if options.require_gpu:
+        require_gpu()
+    remark = gpu_remark()
+    if remark is not None:
+        screen.say(remark)
 
 
 def check_sides_for_more_training(options: Options, backbone: Backbone, division: Division) -> None:
@@ -240,7 +279,8 @@ def check_sides_for_more_training(options: Options, backbone: Backbone, division
 def gather_listing(options: Options, screen: Screen) -> tuple[Listing, dict[str, str]]:
     """The photos of the source, and what each of their classes is to be called."""
     categories = read_category_names(options.category_names) if options.category_names else None
-    listing = list_source(options.image_dir, options.bottleneck_dir, options.paranoid, screen.say)
+    listing = list_source(options.image_dir, options.bottleneck_dir, options.paranoid, screen.say, screen.unpacking)
+    listing = apply_fixes(listing, options.fixes, options.image_dir)
     listing = limit_per_class(listing, options.max_images_per_class)
     remarks = listing.remarks
     labels = sorted({file.label for file in listing.files})

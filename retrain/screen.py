@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -18,17 +18,16 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 
-from retrain.evaluate import Metrics, most_confused
+from retrain.evaluate import most_confused
 from retrain.head import Progress as TrainingProgress
+from retrain.metrics_tables import headline
 from retrain.pipeline import Run
 
 if TYPE_CHECKING:
     from retrain.keras_training import EpochProgress
 
 SECONDS_WITHOUT_BAR = 1.0
-WIDEST_CONFUSION = 20  # classes; a wider matrix goes to metrics.json only
 
 
 class TerminalScreen:
@@ -55,6 +54,15 @@ class TerminalScreen:
         if total is not None and done >= total:
             self.finish()
 
+    def unpacking(self, done: int, total: int) -> None:
+        """Called while the photos of a source are written as files."""
+        if self._progress is None:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._begin(Progress(*columns, console=self._progress_console), "Unpacking photos", total)
+        self._update(completed=done)
+        if done >= total:
+            self.finish()
+
     def extracting(self, photos: int) -> Callable[[int, int], None]:
         """Returns the observer of an extraction over `photos` photos."""
 
@@ -73,6 +81,19 @@ class TerminalScreen:
             self._update(
                 completed=done, rate=f"{speed:.0f} photos/s", cache=f"{done - computed} cached, {computed} computed"
             )
+
+        return observe
+
+    def evaluating(self, photos: int) -> Callable[[int], None]:
+        """Returns the observer of an evaluation on `photos` photos."""
+
+        def observe(done: int) -> None:
+            if self._progress is None:
+                columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+                self._begin(Progress(*columns, console=self._progress_console), "Evaluating", photos)
+            self._update(completed=done)
+            if done >= photos:
+                self.finish()
 
         return observe
 
@@ -114,35 +135,14 @@ class TerminalScreen:
         self._training = None
 
     def results(self, run: Run) -> None:
-        """The end of a run."""
+        """The end of a run: the lines that matter. Tables are in the report, and in `retrain evaluate`."""
         self.finish()
-        extraction, trained = run.extraction, run.trained
         say = partial(self._console.print, soft_wrap=True)  # paths and sentences stay on one line
         say()
-        say(
-            f"[bold]{len(extraction.photos)}[/] photos of {len(run.labels)} classes; "
-            f"{len(extraction.skipped)} skipped; bottlenecks: {extraction.hits} cached, {extraction.computed} computed"
-            + (f", {extraction.set_aside} damaged shards set aside" if extraction.set_aside else "")
-        )
-        for item in extraction.skipped[:3]:
-            say(f"  skipped: {_shown(item.path)} {escape(item.reason)}")
-        if extraction.skipped:
-            say(f"  all of them are listed in {escape(str(run.options.output_dir / 'skipped.csv'))}")
-        self._console.print(_class_table(trained.test))
-        if len(run.labels) <= WIDEST_CONFUSION:
-            self._console.print(_confusion_table(trained.test))
-        for true, predicted, photos in most_confused(trained.test, 3):
-            say(f"  {photos} of {escape(true)} were taken for {escape(predicted)}")
-        how = f"{max(run.division.folds) + 1}-fold cross-validation, " if run.division.folds else ""
-        say(f"validation: {_headline(trained.validation)}")
-        say(f"[bold]test: {how}{_headline(trained.test)}[/]")
         if run.options.print_misclassified_test_images:
             self._misclassified(run)
-        stages = "  ".join(f"{name} {seconds:.1f}" for name, seconds in run.seconds.items())
-        say(f"seconds: {stages}  (read and decode are summed over threads)")
-        for path in run.written:
-            say(f"written: {escape(str(path))}")
-        say(f"try it: label_image --model {escape(str(run.options.output_dir))} PHOTO")
+        for line in result_lines(run):
+            say(line)
 
     def _misclassified(self, run: Run) -> None:
         index_of = {label: index for index, label in enumerate(run.labels)}
@@ -187,34 +187,32 @@ def _shown(path: str) -> str:
     return escape(os.fsencode(path).decode(errors="backslashreplace"))
 
 
-def _headline(metrics: Metrics) -> str:
-    if metrics.accuracy is None or metrics.interval is None:
-        return "no photos, so no accuracy"
-    low, high = metrics.interval
-    return (
-        f"accuracy {metrics.accuracy:.1%} on {metrics.n} photos (95 % interval {low:.1%} to {high:.1%}), "
-        f"cross-entropy {metrics.cross_entropy:.3f}"
+def result_lines(run: Run) -> Iterator[str]:
+    """What a run found out, made and suggests, as lines with markup."""
+    extraction, trained = run.extraction, run.trained
+    yield (
+        f"[bold]{len(extraction.photos)}[/] photos of {len(run.labels)} classes; "
+        f"{len(extraction.skipped)} skipped; bottlenecks: {extraction.hits} cached, {extraction.computed} computed"
+        + (f", {extraction.set_aside} damaged shards set aside" if extraction.set_aside else "")
     )
-
-
-def _class_table(metrics: Metrics) -> Table:
-    table = Table(title="Test photos, class by class", title_justify="left")
-    table.add_column("class")
-    for name in ("precision", "recall", "F1", "photos"):
-        table.add_column(name, justify="right")
-    for entry in metrics.classes:
-        table.add_row(
-            escape(entry.label), f"{entry.precision:.2f}", f"{entry.recall:.2f}", f"{entry.f1:.2f}", str(entry.support)
+    if extraction.skipped:
+        first = extraction.skipped[0]
+        more = f", and {len(extraction.skipped) - 1} more" if len(extraction.skipped) > 1 else ""
+        where = escape(str(run.options.output_dir / "skipped.csv"))
+        yield f"skipped: {_shown(first.path)} {escape(first.reason)}{more}: see {where}"
+    yield f"validation: {headline(trained.validation)}"
+    how = f"{max(run.division.folds) + 1}-fold cross-validation, " if run.division.folds else ""
+    yield f"[bold]test: {how}{headline(trained.test)}[/]"
+    mistakes = [f"{photos} of {true} for {predicted}" for true, predicted, photos in most_confused(trained.test, 3)]
+    if mistakes:
+        yield f"taken for another: {escape(', '.join(mistakes))}"
+    confidence = trained.confidence
+    if confidence is not None and trained.test.ece is not None:
+        yield (
+            f"calibration error {trained.test.ece:.3f} (so few photos alone make {trained.test.ece_by_chance:.3f}); "
+            f"called unknown: {confidence.refused} of {confidence.test_photos} test photos"
         )
-    return table
-
-
-def _confusion_table(metrics: Metrics) -> Table:
-    table = Table(title="Confusion: rows are the truth, columns the answers", title_justify="left")
-    table.add_column("class")
-    for index in range(len(metrics.classes)):
-        table.add_column(str(index + 1), justify="right")
-    for index, (entry, row) in enumerate(zip(metrics.classes, metrics.confusion, strict=True)):
-        cells = [f"[bold]{n}[/]" if i == index else str(n) if n else "·" for i, n in enumerate(row)]
-        table.add_row(f"{index + 1} {escape(entry.label)}", *cells)
-    return table
+    stages = "  ".join(f"{name} {seconds:.1f}" for name, seconds in run.seconds.items() if seconds >= 0.05)
+    yield f"seconds: {stages}  (read and decode are summed over threads)"
+    yield f"written: {', '.join(escape(str(path)) for path in run.written)}"
+    yield f"try it: label_image --model {escape(str(run.options.output_dir))} PHOTO"

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 from retrain.backbones import Backbone
 from retrain.bottlenecks import Extraction
 from retrain.checkpoint import Checkpoint, Slot
+from retrain.confidence import Confidence
 from retrain.dataset import dataset_digest
 from retrain.errors import DatasetError
 from retrain.evaluate import Metrics, measure
@@ -29,13 +30,25 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Trained:
-    """A head with what it is worth. `test_probabilities` belong to `test_rows` of the extraction."""
+    """A head with what it is worth. `test_probabilities` belong to `test_rows` of the extraction.
+
+    `fit.head` is the head to export; the linear head of L-BFGS is refitted to training and validation photos
+    together, after its L2 strength was chosen. `validated_head` is the one that has not seen the validation
+    photos, the same where nothing is refitted, and None where the data set is cross-validated, as each photo
+    then has a head of its own. `validation` and the `validation_probabilities` (n, classes) of `validation_rows`
+    are always answers of heads that have not seen the photos; `test` is that of `fit.head`. `confidence` is
+    there once the head is calibrated.
+    """
 
     fit: Fit
     validation: Metrics
     test: Metrics
     test_rows: np.ndarray
     test_probabilities: np.ndarray
+    validated_head: Head | None = None
+    validation_rows: npt.NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
+    validation_probabilities: Matrix = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    confidence: Confidence | None = None
 
 
 def recipe_of(options: "Options") -> HeadRecipe:
@@ -127,14 +140,20 @@ def train_head(
     training, validating, testing = (splits == side for side in ("training", "validation", "testing"))
     if not training.any():
         raise DatasetError(f"{options.image_dir} leaves no photos for training: all fall on the other sides.")
-    fit = fitter.fit("training", photos.all_views(training), photos.themselves(validating))
+    everything = photos.all_views(training | validating) if validating.any() else None
+    fit = fitter.fit("training", photos.all_views(training), photos.themselves(validating), everything=everything)
+    validated_head = fit.before_refit or fit.head
+    validation = photos.probabilities(validated_head, validating)
     test = photos.probabilities(fit.head, testing)
     return Trained(
         fit,
-        measure(photos.probabilities(fit.head, validating), classes[validating], labels),
+        measure(validation, classes[validating], labels),
         measure(test, classes[testing], labels),
         np.flatnonzero(testing),
         test,
+        validated_head,
+        np.flatnonzero(validating),
+        validation,
     )
 
 
@@ -163,6 +182,9 @@ def _cross_validate(
         measure(test, photos.classes, labels),
         np.arange(len(folds)),
         test,
+        None,
+        np.arange(len(folds)),
+        validation,
     )
 
 
@@ -217,8 +239,9 @@ class _Fitter:
         validation: Sample,
         path: tuple[float, ...] | None = None,
         stop_after: int | None = None,
+        everything: Sample | None = None,
     ) -> Fit:
-        """Fit a head; `name` is that of its slot."""
+        """Fit a head; `name` is that of its slot. What ends on validation photos is not refitted to `everything`."""
         recipe = self.recipe
         slot = self.checkpoint.slot(name) if self.checkpoint else Slot()
         if recipe.optimizer == "lbfgs":
@@ -231,6 +254,7 @@ class _Fitter:
                 label_smoothing=recipe.label_smoothing,
                 balanced=recipe.class_weight is not None,
                 slot=slot,
+                everything=everything,
             )
         # Here, and not above: it imports TensorFlow.
         from retrain.mini_batches import fit_mini_batches

@@ -308,6 +308,19 @@ def test_every_row_belongs_to_its_photo_at_any_number_of_photos(photos: int, tmp
     assert_true(extraction)
 
 
+@pytest.mark.parametrize(("allowed", "ahead"), [(10**9, 100), (192 * 50, 50), (192, BATCH)])
+def test_photos_that_wait_for_the_network_take_bounded_memory(
+    allowed: int, ahead: int, cats: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    read_photos = bottlenecks.read_photos
+    monkeypatch.setattr(bottlenecks, "read_photos", lambda *a: asked.append(a[-1]) or read_photos(*a))
+    monkeypatch.setattr(bottlenecks, "AHEAD", 100)
+    monkeypatch.setattr(bottlenecks, "AHEAD_BYTES", allowed)  # a photo of the fake backbone takes 8 x 8 x 3
+    run(cats, store)
+    assert asked == [ahead]
+
+
 def test_photos_come_in_the_order_of_the_listing_with_their_labels(cats: Path, store: Path) -> None:
     (cats / "a" / "0.jpg").rename(cats / "b" / "z.jpg")
     for _ in range(2):

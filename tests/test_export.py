@@ -12,15 +12,24 @@ import pytest
 from PIL import Image
 
 import retrain.cli
-from label_image.model import load_model, load_saved_model, pixels_runner, saved_model_runner, tflite_runner
+from label_image.model import (
+    Outputs,
+    load_model,
+    load_saved_model,
+    named_outputs,
+    pixels_runner,
+    saved_model_runner,
+    tflite_runner,
+)
 from retrain.backbones import find_backbone
 from retrain.errors import ExportError, ParityError
 from retrain.export import formats, parity, writer
 from retrain.export.classifier import Classifier
 from retrain.export.graph_def import name_captures, write_graph_def
 from retrain.export.parity import bytes_runner, compare, graph_def_runner
-from retrain.export.saved_model import decode, put_head_in, take_head_out, write_saved_model
-from retrain.export.tflite import append_files, convert, exchange_head
+from retrain.export.saved_model import decode, put_top_in, take_top_out, write_saved_model
+from retrain.export.tflite import append_files, convert, exchange_top
+from retrain.export.top import Top
 from retrain.head import Head
 from retrain.images import Preprocessing
 from retrain.network import load_network
@@ -38,18 +47,39 @@ def encoded(pixels: np.ndarray | Image.Image, format: str, **options: object) ->
     return file.getvalue()
 
 
+def top_with(head: Head) -> Top:
+    """A head with class means that are not those of anything."""
+    means = np.random.default_rng(5).normal(size=(head.sizes[0], head.sizes[-1]))
+    return Top(head, (means / np.linalg.norm(means, axis=0)).astype(np.float32))
+
+
+def assert_same(said: Outputs, expected: Outputs, atol: float = 1e-5) -> None:
+    assert np.allclose(said.probabilities, expected.probabilities, atol=atol)
+    assert said.similarity is not None and expected.similarity is not None
+    assert np.allclose(said.similarity, expected.similarity, atol=atol)
+
+
+def answers_of(classifier: Classifier, pixels: np.ndarray = PIXELS) -> Outputs:
+    return named_outputs({name: value.numpy() for name, value in classifier(tf.constant(pixels, tf.float32)).items()})
+
+
 @pytest.fixture(scope="module")
-def classifier() -> Classifier:
+def top() -> Top:
     random = np.random.default_rng(1)
     head = Head(random.normal(size=(3, 3)).astype(np.float32) * 3, random.normal(size=3).astype(np.float32))
-    return Classifier(load_network(find_backbone("fake", Path("."))), head, LABELS)
+    return top_with(head)
+
+
+@pytest.fixture(scope="module")
+def classifier(top: Top) -> Classifier:
+    return Classifier(load_network(find_backbone("fake", Path("."))), top, LABELS)
 
 
 # Parity
 
 
 def test_export_that_answers_the_same_passes() -> None:
-    proof = compare("It", lambda pixels: CLEAR + np.float32(5e-5), PIXELS, CLEAR)
+    proof = compare("It", Outputs(CLEAR + np.float32(5e-5)), Outputs(CLEAR))
     assert proof.greatest_difference == pytest.approx(5e-5, rel=0.01)
     assert (proof.top_1_agreement, proof.photos) == (1.0, 5)
 
@@ -68,24 +98,33 @@ def test_export_that_answers_the_same_passes() -> None:
 )
 def test_export_that_answers_otherwise_is_refused(answers: np.ndarray) -> None:
     with pytest.raises(ParityError, match="It was not kept"):
-        compare("It", lambda pixels: answers, PIXELS, CLEAR)
+        compare("It", Outputs(answers), Outputs(CLEAR))
 
 
 @pytest.mark.parametrize("answers", [CLEAR[:, :2], CLEAR[:1], CLEAR[:, :1], CLEAR[0]])
 def test_answers_of_another_shape_are_refused(answers: np.ndarray) -> None:
     with pytest.raises(ParityError):
-        compare("It", lambda pixels: answers, PIXELS, CLEAR)
+        compare("It", Outputs(answers), Outputs(CLEAR))
 
 
 def test_equal_scores_may_swap_places() -> None:
     tie = np.array([[0.5, 0.5 - 2e-5, 0]], np.float32)
-    proof = compare("It", lambda pixels: tie[:, [1, 0, 2]], PIXELS[:1], tie)
+    proof = compare("It", Outputs(tie[:, [1, 0, 2]]), Outputs(tie))
     assert proof.top_1_agreement == 0.0
 
 
 def test_no_photo_proves_nothing() -> None:
     with pytest.raises(ParityError, match="no photo"):
-        compare("It", lambda pixels: CLEAR[:0], PIXELS[:0], CLEAR[:0])
+        compare("It", Outputs(CLEAR[:0]), Outputs(CLEAR[:0]))
+
+
+def test_similarities_are_compared_too() -> None:
+    similarity = np.linspace(0, 1, 5, dtype=np.float32)
+    proof = compare("It", Outputs(CLEAR, similarity + np.float32(5e-5)), Outputs(CLEAR, similarity))
+    assert proof.similarity_difference == pytest.approx(5e-5, rel=0.01)
+    for wrong in (similarity[::-1], np.full_like(similarity, np.nan)):
+        with pytest.raises(ParityError, match="similarities"):
+            compare("It", Outputs(CLEAR, wrong), Outputs(CLEAR, similarity))
 
 
 # The formats
@@ -95,16 +134,23 @@ def test_all_formats_answer_like_the_classifier(classifier: Classifier, tmp_path
     write_saved_model(classifier, tmp_path / "saved_model")
     (tmp_path / "model.tflite").write_bytes(convert(classifier))
     write_graph_def(classifier, 8, tmp_path / "graph.pb", "answer")
-    reference = classifier(tf.constant(PIXELS, tf.float32)).numpy()
-    assert np.ptp(reference) > 0.1
+    reference = answers_of(classifier)
+    assert np.ptp(reference.probabilities) > 0.1 and np.ptp(reference.similarity) > 0.01
     runners = {
         "saved_model": saved_model_runner(tmp_path / "saved_model", batch=2),
         "bytes": bytes_runner(load_saved_model(tmp_path / "saved_model")),
         "tflite": tflite_runner(tmp_path / "model.tflite"),
-        "graph": graph_def_runner(tmp_path / "graph.pb", "answer"),
     }
-    for name, run in runners.items():
-        assert np.allclose(run(PIXELS), reference, atol=1e-5), name
+    for run in runners.values():
+        assert_same(run(PIXELS), reference)
+    said = graph_def_runner(tmp_path / "graph.pb", "answer")(PIXELS)
+    assert np.allclose(said.probabilities, reference.probabilities, atol=1e-5)
+    assert said.similarity is None
+
+
+def test_a_top_says_what_the_classifier_says(classifier: Classifier, top: Top) -> None:
+    bottlenecks = load_network(find_backbone("fake", Path(".")))(tf.constant(PIXELS, tf.float32)).numpy()
+    assert_same(top.outputs(bottlenecks), answers_of(classifier))
 
 
 def test_frozen_graph_is_the_same_file_every_time(classifier: Classifier, tmp_path: Path) -> None:
@@ -118,10 +164,10 @@ def test_frozen_graph_of_a_saved_model_is_the_same_file_every_time(classifier: C
     for name in ("1.pb", "2.pb"):
         loaded = load_saved_model(tmp_path)
         serve = loaded.signatures["serving_default"]
-        write_graph_def(lambda image, serve=serve: serve(image=image)["scores"], 8, tmp_path / name)
+        write_graph_def(lambda image, serve=serve: serve(image=image), 8, tmp_path / name)
     assert (tmp_path / "1.pb").read_bytes() == (tmp_path / "2.pb").read_bytes()
-    reference = classifier(tf.constant(PIXELS, tf.float32)).numpy()
-    assert np.allclose(graph_def_runner(tmp_path / "1.pb", "final_result")(PIXELS), reference, atol=1e-5)
+    said = graph_def_runner(tmp_path / "1.pb", "final_result")(PIXELS)
+    assert np.allclose(said.probabilities, answers_of(classifier).probabilities, atol=1e-5)
 
 
 def test_captures_are_renamed_wherever_they_are_named() -> None:
@@ -145,15 +191,15 @@ def test_tflite_file_holds_the_weights(tmp_path: Path) -> None:
     network = load_network(find_backbone("mobilenet_0.25_128", Path("."), weights="random"))
     random = np.random.default_rng(0)
     head = Head(random.normal(size=(256, 3)).astype(np.float32), np.zeros(3, np.float32))
-    classifier = Classifier(network, head, LABELS)
+    classifier = Classifier(network, top_with(head), LABELS)
     (tmp_path / "model.tflite").write_bytes(convert(classifier))
     # Batch normalisation is folded into the kernels, so only those count.
     kernels = sum(int(np.prod(v.shape)) for v in network.model.trainable_weights + network.model.weights if v.ndim > 1)
     assert (tmp_path / "model.tflite").stat().st_size > kernels * 4 > 500_000
     pixels = random.integers(0, 256, (3, 128, 128, 3), np.uint8)
     answers = tflite_runner(tmp_path / "model.tflite")(pixels)
-    assert np.isfinite(answers).all()
-    assert np.allclose(answers, classifier(tf.constant(pixels, tf.float32)).numpy(), atol=1e-4)
+    assert np.isfinite(answers.probabilities).all()
+    assert_same(answers, answers_of(classifier, pixels), atol=1e-4)
 
 
 def test_text_files_ride_along_the_same_every_time() -> None:
@@ -165,24 +211,24 @@ def test_text_files_ride_along_the_same_every_time() -> None:
         assert {name: archive.read(name).decode() for name in archive.namelist()} == files
 
 
-# Another head in a written export
+# Another top in a written export
 
 
-def test_head_can_be_exchanged_in_both_formats(classifier: Classifier, tmp_path: Path) -> None:
+def test_top_can_be_exchanged_in_both_formats(classifier: Classifier, top: Top, tmp_path: Path) -> None:
     head = Head(np.eye(3, dtype=np.float32) * 2, np.array([0.5, 0, -0.5], np.float32))
+    other = Top(head, np.eye(3, dtype=np.float32))
     network = load_network(find_backbone("fake", Path(".")))
-    expected = head.probabilities(network(tf.constant(PIXELS, tf.float32)).numpy())
-    assert np.abs(expected - classifier(tf.constant(PIXELS, tf.float32)).numpy()).max() > 0.1
+    expected = other.outputs(network(tf.constant(PIXELS, tf.float32)).numpy())
+    assert np.abs(expected.probabilities - answers_of(classifier).probabilities).max() > 0.1
     write_saved_model(classifier, tmp_path)
-    take_head_out(tmp_path)
+    take_top_out(tmp_path)
     with pytest.raises(Exception, match="variables"):
         saved_model_runner(tmp_path)
-    put_head_in(tmp_path, head)
-    old = Head(classifier.kernel.numpy(), classifier.bias.numpy())
-    (tmp_path / "model.tflite").write_bytes(exchange_head(convert(classifier), old, head))
+    put_top_in(tmp_path, other)
+    (tmp_path / "model.tflite").write_bytes(exchange_top(convert(classifier), top, other))
     loaded = load_saved_model(tmp_path)
     for run in (pixels_runner(loaded), bytes_runner(loaded), tflite_runner(tmp_path / "model.tflite")):
-        assert np.allclose(run(PIXELS), expected, atol=1e-5)
+        assert_same(run(PIXELS), expected)
     assert sorted(path.name for path in (tmp_path / "variables").iterdir()) == [
         "variables.data-00000-of-00002",
         "variables.data-00001-of-00002",
@@ -191,23 +237,25 @@ def test_head_can_be_exchanged_in_both_formats(classifier: Classifier, tmp_path:
 
 
 @pytest.mark.parametrize("copies", [0, 2])
-def test_head_that_is_not_in_the_file_exactly_once_is_not_exchanged(copies: int) -> None:
+def test_top_that_is_not_in_the_file_exactly_once_is_not_exchanged(copies: int) -> None:
     random = np.random.default_rng(0)
-    old = Head(random.normal(size=(4, 3)).astype(np.float32), random.normal(size=3).astype(np.float32))
-    new = Head(old.kernel + 1, old.bias + 1)
-    kernel, bias = old.kernel.T.tobytes(), old.bias.tobytes()
-    assert exchange_head(b"a" + kernel + b"b" + bias, old, new) == b"a" + new.kernel.T.tobytes() + b"b" + (
-        new.bias.tobytes()
+    old = Top(
+        Head(random.normal(size=(4, 3)).astype(np.float32), random.normal(size=3).astype(np.float32)),
+        random.normal(size=(4, 3)).astype(np.float32),
     )
-    for data in (kernel * copies + bias, kernel + bias * copies):
+    new = Top(Head(old.head.kernel + 1, old.head.bias + 1), old.means + 1)
+    kernel, bias, means = (array.tobytes() for array in old.arrays)
+    exchanged = b"b".join(array.tobytes() for array in new.arrays)
+    assert exchange_top(b"a" + kernel + b"b" + bias + b"b" + means, old, new) == b"a" + exchanged
+    for data in (kernel * copies + bias + means, kernel + bias * copies + means, kernel + bias + means * copies):
         with pytest.raises(ExportError, match="exactly once"):
-            exchange_head(data, old, new)
+            exchange_top(data, old, new)
 
 
 def test_weights_are_in_the_saved_model_once(tmp_path: Path) -> None:
     network = load_network(find_backbone("mobilenet_0.25_128", Path("."), weights="random"))
     head = Head(np.zeros((256, 3), np.float32), np.zeros(3, np.float32))
-    write_saved_model(Classifier(network, head, LABELS), tmp_path)
+    write_saved_model(Classifier(network, top_with(head), LABELS), tmp_path)
     size = sum(path.stat().st_size for path in tmp_path.rglob("*") if path.is_file())
     weights = sum(int(np.prod(weight.shape)) for weight in network.model.weights) * 4
     assert weights * 0.9 < size < weights + 800_000
@@ -335,8 +383,9 @@ def test_export_that_fails_its_proof_leaves_everything_as_it_was(
     (model / "model.json").write_text('{"format": "retrain-export"}')
     before = contents(model)
 
-    def fail(name: str, run: object, pixels: np.ndarray, reference: np.ndarray) -> parity.Parity:
-        return compare(name, (lambda pixels: reference[:, ::-1]) if name == format else run, pixels, reference)
+    def fail(name: str, said: Outputs, expected: Outputs) -> parity.Parity:
+        wrong = Outputs(expected.probabilities[:, ::-1])
+        return compare(name, wrong if name == format else said, expected)
 
     monkeypatch.setattr(writer, "compare", fail)
     code, said = train("--output_graph", "graph.pb", "--output_labels", "labels.txt", "--saved_model_dir", "sm")

@@ -1,5 +1,6 @@
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -76,7 +77,7 @@ def answers(capsys: pytest.CaptureFixture[str], *arguments: object) -> list[dict
 def test_one_json_object_per_photo_and_line(trained: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     photos = [paint(here / "r.jpg", "red"), paint(here / "猫.png", "blue")]
     red, blue = answers(capsys, "--model", trained, *photos)
-    assert set(red) == {"image", "label", "probability", "top"}
+    assert set(red) == {"image", "label", "probability", "unknown", "top"}
     assert (red["image"], red["label"]) == (str(photos[0]), "red")
     assert (blue["image"], blue["label"]) == (str(photos[1]), "blue")
     assert red["top"][0] == {"label": "red", "probability": red["probability"]}
@@ -203,6 +204,7 @@ DAMAGES = {
     "manifest is a list": lambda folder: (folder / "model.json").write_text("[]"),
     "another format": lambda folder: edited(folder, format="other"),
     "a later version": lambda folder: edited(folder, format_version=2),
+    "threshold is no number": lambda folder: edited(folder, unknown={"threshold": "low"}),
     "no labels": lambda folder: edited(folder, labels=None),
     "preprocessing is unknown": lambda folder: edited(folder, preprocessing="decode|explode"),
     "preprocessing is a number": lambda folder: edited(folder, preprocessing=3),
@@ -250,8 +252,50 @@ def test_saved_model_that_is_damaged_is_a_sentence(model: Path) -> None:
 def test_api(trained: Path, here: Path) -> None:
     model = load_model(trained)
     assert model.labels == ("blue", "green", "red")
-    assert model.label(paint(here / "r.jpg").read_bytes(), top_k=1)[0].label == "red"
-    assert model.run(np.zeros((2, 8, 8, 3), np.uint8)).shape == (2, 3)
+    verdict = model.label(paint(here / "r.jpg").read_bytes(), top_k=1)
+    assert [answer.label for answer in verdict.answers] == ["red"]
+    assert (verdict.unknown, str(verdict)) == (False, "red")
+    assert model.run(np.zeros((2, 8, 8, 3), np.uint8)).probabilities.shape == (2, 3)
+
+
+# Unknown
+
+
+def test_what_is_like_no_class_is_unknown(trained: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The fake backbone gives the average colour: gray points between red, green and blue."""
+    Image.new("RGB", (20, 20), (128, 128, 128)).save(here / "gray.png")
+    code, out, _ = call(capsys, "--model", trained, here / "gray.png")
+    assert code == 0
+    assert re.search(r"^  unknown \(looks most like (red|green|blue), 0\.\d\d\)$", out, re.MULTILINE)
+    (gray,) = answers(capsys, "--model", trained, here / "gray.png")
+    assert gray["unknown"] is True
+    assert gray["label"] == gray["top"][0]["label"]
+    (red,) = answers(capsys, "--model", trained, paint(here / "r.jpg"))
+    assert red["unknown"] is False
+
+
+def test_always_answer_never_says_unknown(trained: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("RGB", (20, 20), (128, 128, 128)).save(here / "gray.png")
+    _, out, _ = call(capsys, "--model", trained, "--always_answer", here / "gray.png")
+    assert "unknown" not in out
+    (gray,) = answers(capsys, "--model", trained, "--always_answer", here / "gray.png")
+    assert gray["unknown"] is False
+
+
+def test_a_tflite_file_alone_knows_its_threshold(trained: Path, here: Path) -> None:
+    gray = Image.new("RGB", (20, 20), (128, 128, 128))
+    gray.save(here / "gray.png")
+    alone = shutil.copy(trained / "model.tflite", here / "alone.tflite")
+    assert load_model(alone).label((here / "gray.png").read_bytes()).unknown
+
+
+def test_an_export_without_a_threshold_never_says_unknown(model: Path, here: Path) -> None:
+    manifest = json.loads((model / "model.json").read_text())
+    del manifest["unknown"]
+    (model / "model.json").write_text(json.dumps(manifest))
+    gray = Image.new("RGB", (20, 20), (128, 128, 128))
+    gray.save(here / "gray.png")
+    assert not load_model(model).label((here / "gray.png").read_bytes()).unknown
 
 
 # The command line
@@ -278,7 +322,17 @@ def test_no_option_asks_for_what_the_export_knows(capsys: pytest.CaptureFixture[
     code, out, _ = call(capsys, "--help")  # T19, T20, T22
     assert code == 0
     options = {word for word in out.replace(",", " ").split() if word.startswith("--")}
-    assert options == {"--model", "--top_k", "--labels", "--json", "--version", "--help"}
+    assert options == {
+        "--model",
+        "--top_k",
+        "--labels",
+        "--json",
+        "--plot",
+        "--heatmap",
+        "--always_answer",
+        "--version",
+        "--help",
+    }
 
 
 def test_labelling_needs_no_tensorflow(trained: Path, here: Path) -> None:

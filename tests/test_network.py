@@ -14,7 +14,7 @@ from keras.src.utils import file_utils
 from retrain.backbones import KERAS_WEIGHTS_URL, architecture, find_backbone
 from retrain.errors import BackboneError
 from retrain.images import Preprocessing
-from retrain.network import Network, apply_arithmetic, load_network
+from retrain.network import Network, apply_arithmetic, freeze, load_network, with_constants
 from retrain.probe import relative_error
 from retrain.tensorflow import tf
 
@@ -253,3 +253,64 @@ def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
 def test_a_size_that_the_network_cannot_take_is_named() -> None:
     with pytest.raises(BackboneError, match="inception_v3 cannot take photos of 32 pixels"):
         load_network(find_backbone("inception_v3", Path("x"), "random", image_size=32))
+
+
+# Freezing
+
+
+def run_graph(graph: tf.compat.v1.GraphDef, feed: str, fetch: str, values: np.ndarray) -> np.ndarray:
+    with tf.Graph().as_default() as imported:
+        tf.import_graph_def(graph, name="")
+        with tf.compat.v1.Session(graph=imported) as session:
+            return session.run(fetch, {feed: values})
+
+
+@pytest.mark.parametrize("name", [SMALL, "mobilenet_v3_small", "builtin", "alexnet"])
+def test_frozen_graph_is_plain_and_answers_as_its_network(name: str) -> None:
+    network = load_network(find_backbone(name, Path("x"), "random", image_size=64))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.float32)
+    frozen = with_constants(network.function)
+    assert frozen is not None
+    ops = {node.op for node in frozen.graph_def.node}
+    assert "Conv2D" in ops
+    assert not ops & {"ReadVariableOp", "VarHandleOp", "StatefulPartitionedCall", "NoOp"}
+    answers = run_graph(frozen.graph_def, frozen.input, frozen.output, pixels)
+    assert relative_error(answers, network(tf.constant(pixels)).numpy()) < 1e-5
+    function = freeze(network.function)
+    slow = run_graph(function.graph.as_graph_def(), function.inputs[0].name, function.outputs[0].name, pixels)
+    assert relative_error(answers, slow) < 1e-6
+
+
+HELD = tf.constant(np.eye(3, dtype=np.float32))
+
+
+def variable_in_a_call(kernel: tf.Variable) -> object:
+    inner = tf.function(lambda x: tf.matmul(x, kernel))
+    return lambda x: inner(x)
+
+
+@pytest.mark.parametrize(
+    "forward",
+    [
+        variable_in_a_call,
+        lambda kernel: lambda x: tf.gather(kernel, tf.cast(x[:, 0], tf.int32)),  # reads some rows
+        lambda kernel: lambda x: x @ HELD + kernel[0],
+    ],
+    ids=["in a call", "gathered", "a captured tensor"],
+)
+def test_what_is_more_than_a_read_of_a_variable_is_left_to_tensorflow(forward: object) -> None:
+    kernel = tf.Variable(np.arange(9, dtype=np.float32).reshape(3, 3))
+    spec = tf.TensorSpec((None, 3), tf.float32)
+    function = tf.function(forward(kernel)).get_concrete_function(spec)
+    assert with_constants(function) is None
+    x = np.ones((2, 3), np.float32)
+    np.testing.assert_allclose(freeze(function)(tf.constant(x))[0], function(tf.constant(x)))
+
+
+def test_graph_without_variables_is_frozen_already() -> None:
+    network = load_network(find_backbone("fake", Path("x")))
+    frozen = with_constants(network.function)
+    assert frozen is not None
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3)).astype(np.float32)
+    answers = run_graph(frozen.graph_def, frozen.input, frozen.output, pixels)
+    np.testing.assert_allclose(answers, network(tf.constant(pixels)), rtol=1e-5)

@@ -92,3 +92,13 @@ def test_the_next_training_begins_anew(clock: Clock, capsys: pytest.CaptureFixtu
 
 def test_paths_are_shown_whatever_their_bytes() -> None:
     assert screen._shown(str(Path("a\udcff.jpg"))) == r"a\xff.jpg"
+
+
+def test_unpacking_shows_how_many_photos_are_written(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = TerminalScreen(results_to_stderr=False)
+    for done in (0, 100, 200, 250):
+        shown.unpacking(done, 250)
+    said = " ".join(capsys.readouterr().err.split())
+    assert "Unpacking photos" in said and "250/250" in said
+    shown.say("Next.")
+    assert capsys.readouterr().err == "Next.\n"  # the bar has gone

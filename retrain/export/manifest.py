@@ -7,6 +7,7 @@ from retrain.backbones import Backbone
 from retrain.bottlenecks import Extraction
 from retrain.dataset import dataset_digest
 from retrain.outputs import FORMAT
+from retrain.unknown import OUTPUT
 
 if TYPE_CHECKING:
     from retrain.pipeline import Options, Trained
@@ -30,11 +31,13 @@ def manifest(
         "preprocessing": str(backbone.preprocessing),
         "input": {"name": "image", "size": backbone.input_size, "channels": "RGB", "range": [0, 255]},
         "labels": list(labels),
+        "formats": list(options.formats),
         "head": trained.fit.description,
         "metrics": {
             "validation": {**trained.validation.headline(), "cross_entropy": trained.validation.cross_entropy},
             "test": {**trained.test.headline(), "cross_entropy": trained.test.cross_entropy},
         },
+        **_confidence(trained),
         "provenance": {
             "dataset_digest": dataset_digest(extraction.photos),
             "photos": len(extraction.photos),
@@ -44,5 +47,29 @@ def manifest(
             "validation_percentage": options.validation_percentage,
             "seed": options.seed,
             "versions": {package: version(package) for package in PACKAGES},
+        },
+    }
+
+
+def _confidence(trained: "Trained") -> dict[str, object]:
+    """How the probabilities were calibrated, and below which similarity a photo is none of the classes."""
+    confidence = trained.confidence
+    if confidence is None:
+        return {}
+    return {
+        "calibration": {
+            "method": "temperature scaling, part of the head",
+            "temperature": confidence.calibration.temperature,
+            "photos": confidence.calibration.photos,
+            "test_ece_before": confidence.ece_before,
+            "test_ece": trained.test.ece,
+            "test_ece_by_chance": trained.test.ece_by_chance,
+        },
+        "unknown": {
+            "method": "cosine of the bottleneck to the nearest class mean",
+            "output": OUTPUT,
+            "threshold": confidence.familiar.threshold,
+            "photos": confidence.familiar.photos,
+            "test_photos_refused": confidence.refused,
         },
     }

@@ -13,50 +13,73 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image
 
+from label_image.model import Outputs, named_outputs
 from retrain.errors import ParityError
 from retrain.images import Pixels
 
-TOLERANCE = 1e-4  # of a probability, for float32 formats
+TOLERANCE = 1e-4  # of a probability and of a similarity, for float32 formats
 BATCH = 16
 
-Probabilities = npt.NDArray[np.float32]
-Runner = Callable[[Pixels], Probabilities]
+Runner = Callable[[Pixels], Outputs]
 
 
 @dataclass(frozen=True)
 class Parity:
-    """How far an export is from the reference: greatest |dp|, share of equal first answers, photos."""
+    """How far an export is from the reference: greatest |dp|, share of equal first answers, photos.
+
+    `similarity_difference` is the greatest one of similarities; None where an export has none.
+    """
 
     greatest_difference: float
     top_1_agreement: float
     photos: int
+    similarity_difference: float | None = None
 
 
-def compare(name: str, run: Runner, pixels: Pixels, reference: Probabilities) -> Parity:
-    """Run an export on uint8 photos (n, size, size, 3) and compare with the reference (n, classes).
+def compare(name: str, said: Outputs, expected: Outputs, tolerance: float = TOLERANCE) -> Parity:
+    """Compare what an export says of photos with what the model says.
 
-    Raises ParityError if a probability differs by more than TOLERANCE or is not finite, if a first
-    answer differs, or if the answers have another shape.
+    Raises ParityError if a probability or a similarity differs by more than the tolerance or is not finite,
+    if a first answer differs, or if the answers have another shape.
     """
-    if len(pixels) == 0:
-        raise ParityError(f"{name} cannot be checked: there is no photo to run it on.")
-    answers = run(pixels)
-    if answers.shape != reference.shape:
-        raise ParityError(f"{name} was not kept: it answers {answers.shape}, the model {reference.shape}.")
-    difference = float(np.abs(answers - reference).max())
-    agreement = float((answers.argmax(axis=1) == reference.argmax(axis=1)).mean())
+    parity = measure_parity(name, said, expected)
+    answers, reference = said.probabilities, expected.probabilities
     # Two equal probabilities may swap places within the tolerance; that is no disagreement.
     chosen = np.take_along_axis(reference, answers.argmax(axis=1)[:, None], axis=1)[:, 0]
-    same = bool((reference.max(axis=1) - chosen <= TOLERANCE).all())
-    if not difference <= TOLERANCE or not same:
+    same = bool((reference.max(axis=1) - chosen <= tolerance).all())
+    if not parity.greatest_difference <= tolerance or not same:
         raise ParityError(
-            f"{name} was not kept: on {len(pixels)} photos its probabilities differ from the model's by up to "
-            f"{difference:.2g} (allowed: {TOLERANCE}) and {agreement:.1%} of its first answers agree."
+            f"{name} was not kept: on {len(answers)} photos its probabilities differ from the model's by up to "
+            f"{parity.greatest_difference:.2g} (allowed: {tolerance}) and {parity.top_1_agreement:.1%} of its first "
+            "answers agree."
         )
-    return Parity(difference, agreement, len(pixels))
+    if parity.similarity_difference is not None and not parity.similarity_difference <= tolerance:
+        raise ParityError(
+            f"{name} was not kept: on {len(answers)} photos its similarities differ from the model's by up to "
+            f"{parity.similarity_difference:.2g} (allowed: {tolerance})."
+        )
+    return parity
+
+
+def measure_parity(name: str, said: Outputs, expected: Outputs) -> Parity:
+    """How far the answers of an export are from those of the model.
+
+    Raises ParityError if they have another shape or are not finite: a file without its weights answers NaN.
+    """
+    answers, reference = said.probabilities, expected.probabilities
+    if len(answers) == 0:
+        raise ParityError(f"{name} cannot be checked: there is no photo to run it on.")
+    if answers.shape != reference.shape:
+        raise ParityError(f"{name} was not kept: it answers {answers.shape}, the model {reference.shape}.")
+    if not np.isfinite(answers).all() or (said.similarity is not None and not np.isfinite(said.similarity).all()):
+        raise ParityError(f"{name} was not kept: not all of its probabilities and similarities are finite.")
+    difference = float(np.abs(answers - reference).max())
+    agreement = float((answers.argmax(axis=1) == reference.argmax(axis=1)).mean())
+    if said.similarity is None or expected.similarity is None:
+        return Parity(difference, agreement, len(answers))
+    return Parity(difference, agreement, len(answers), float(np.abs(said.similarity - expected.similarity).max()))
 
 
 def bytes_runner(loaded: Any) -> Runner:
@@ -65,11 +88,13 @@ def bytes_runner(loaded: Any) -> Runner:
 
     signature = loaded.signatures["serve_bytes"]
 
-    def run(pixels: Pixels) -> Probabilities:
+    def answer(batch: Pixels) -> Outputs:
         assert loaded is not None
-        return _in_batches(
-            lambda batch: signature(image_bytes=tf.constant([_png(x) for x in batch]))["scores"].numpy(), pixels
-        )
+        said = signature(image_bytes=tf.constant([_png(photo) for photo in batch]))
+        return named_outputs({name: value.numpy() for name, value in said.items()})
+
+    def run(pixels: Pixels) -> Outputs:
+        return _in_batches(answer, pixels)
 
     return run
 
@@ -84,17 +109,18 @@ def graph_def_runner(path: Path, final_tensor_name: str = "final_result") -> Run
         tf.import_graph_def(graph_def, name="import")
     session = tf.compat.v1.Session(graph=graph)
 
-    def run(pixels: Pixels) -> Probabilities:
-        return _in_batches(
-            lambda batch: session.run(f"import/{final_tensor_name}:0", {"import/input:0": batch.astype(np.float32)}),
-            pixels,
-        )
+    def answer(batch: Pixels) -> Outputs:
+        feeds = {"import/input:0": batch.astype(np.float32)}
+        return Outputs(session.run(f"import/{final_tensor_name}:0", feeds))
+
+    def run(pixels: Pixels) -> Outputs:
+        return _in_batches(answer, pixels)
 
     return run
 
 
-def _in_batches(run: Runner, pixels: Pixels) -> Probabilities:
-    return np.concatenate([run(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH)])
+def _in_batches(run: Runner, pixels: Pixels) -> Outputs:
+    return Outputs.joined([run(pixels[start : start + BATCH]) for start in range(0, len(pixels), BATCH)])
 
 
 def _png(pixels: Pixels) -> bytes:

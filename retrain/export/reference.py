@@ -68,13 +68,9 @@ def network_engine(network: "Network") -> Engine:
     """A loaded network as an engine: TensorFlow as it comes, nothing frozen."""
     from retrain.tensorflow import tf
 
-    size = network.backbone.input_size
-    spec = tf.TensorSpec((None, size, size, 3), tf.uint8)
-    forward = tf.function(lambda pixels: network(tf.cast(pixels, tf.float32)), input_signature=[spec])
-
     def run(pixels: Pixels) -> Bottlenecks:
-        starts = range(0, len(pixels), BATCH)
-        return np.concatenate([forward(tf.constant(pixels[start : start + BATCH])).numpy() for start in starts])
+        batches = [tf.constant(pixels[start : start + BATCH], tf.float32) for start in range(0, len(pixels), BATCH)]
+        return np.concatenate([network.function(batch).numpy() for batch in batches])
 
     return run
 

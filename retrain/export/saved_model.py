@@ -1,16 +1,17 @@
 """The SavedModel: a signature for pixels and one for encoded photos.
 
-    serving_default   image: float32 (n, size, size, 3), RGB 0..255     -> scores, classes
-    serve_bytes       image_bytes: string (n,), JPEG, PNG, GIF or BMP   -> scores, classes
+    serving_default   image: float32 (n, size, size, 3), RGB 0..255     -> scores, classes, similarity
+    serve_bytes       image_bytes: string (n,), JPEG, PNG, WebP, GIF, BMP -> scores, classes, similarity
 
-Both share one graph of the network, and its weights and the head's are plain variables. A written
-SavedModel can therefore be given another head: `take_head_out` leaves it with the backbone's
-variables alone, `put_head_in` completes it with those of a head.
+Both share one graph of the network, and its weights and the top's are plain variables. A written
+SavedModel can therefore be given another top: `take_top_out` leaves it with the backbone's
+variables alone, `put_top_in` completes it with those of a top.
 
 `serve_bytes` decodes and resizes as training does, within one grey level (six for a large JPEG, which
-training decodes at a fraction of its size), with two differences that TensorFlow's decoders impose:
-EXIF orientation is not applied, and WebP, TIFF and AVIF are not read. `label_image` therefore always
-prepares photos itself and feeds pixels.
+training decodes at a fraction of its size), with differences that TensorFlow's decoders impose: EXIF
+orientation is not applied, TIFF, AVIF and animated WebP are not read, and of GIFs with transparency and
+BMPs with a palette the colours are others (docs/odd_photos.md). `label_image` therefore always prepares
+photos itself and feeds pixels.
 """
 
 from pathlib import Path
@@ -18,12 +19,12 @@ from typing import Any
 
 from retrain.errors import ExportError
 from retrain.export.classifier import Classifier
-from retrain.head import Head
+from retrain.export.top import Top
 from retrain.tensorflow import quiet, tf
 
 VARIABLES = Path("variables/variables")  # where TensorFlow looks for a SavedModel's variables
 BACKBONE = Path("variables/backbone")
-HEAD = ("kernel/", "bias/", "hidden_kernels/", "hidden_biases/")  # the attributes of the Classifier
+TOP = ("kernel/", "bias/", "means/", "hidden_kernels/", "hidden_biases/")  # the attributes of the Classifier
 
 
 def write_saved_model(classifier: Classifier, folder: Path) -> None:
@@ -34,11 +35,11 @@ def write_saved_model(classifier: Classifier, folder: Path) -> None:
     photos = tf.TensorSpec((None,), tf.string, name="image_bytes")
 
     def answer(image: Any) -> dict[str, Any]:
-        scores = classifier(image)
-        return {"scores": scores, "classes": tf.tile(labels[None], [tf.shape(scores)[0], 1])}
+        outputs = classifier(image)
+        return {**outputs, "classes": tf.tile(labels[None], [tf.shape(outputs["scores"])[0], 1])}
 
     # Called by the other signature, so that the network is in the file once.
-    serving_default = tf.function(answer).get_concrete_function(pixels)
+    serving_default = tf.function(answer, autograph=False).get_concrete_function(pixels)
 
     def serve_bytes(image_bytes: Any) -> dict[str, Any]:
         signature = tf.TensorSpec((size, size, 3), tf.float32)
@@ -48,37 +49,38 @@ def write_saved_model(classifier: Classifier, folder: Path) -> None:
 
     signatures = {
         "serving_default": serving_default,
-        "serve_bytes": tf.function(serve_bytes).get_concrete_function(photos),
+        "serve_bytes": tf.function(serve_bytes, autograph=False).get_concrete_function(photos),
     }
     with quiet():
         tf.saved_model.save(classifier, str(folder), signatures=signatures)
-    # It would be that of the first head, whichever head is put in.
+    # It would be that of the first top, whichever is put in.
     (folder / "fingerprint.pb").unlink(missing_ok=True)
     (folder / "assets").rmdir()  # always empty: a flat graph has none
 
 
-def take_head_out(folder: Path) -> None:
+def take_top_out(folder: Path) -> None:
     """Leave a written SavedModel with the variables of its backbone alone, as `variables/backbone.*`.
 
-    Raises ExportError if the head is not where `put_head_in` would put one.
+    Raises ExportError if the top is not where `put_top_in` would put one.
     """
     reader = tf.train.load_checkpoint(str(folder / VARIABLES))
     names = reader.get_variable_to_shape_map()
-    of_head = {name for name in names if name.startswith(HEAD)}
-    if not {_variable("kernel"), _variable("bias")} <= of_head:
+    of_top = {name for name in names if name.startswith(TOP)}
+    if not {_variable("kernel"), _variable("bias"), _variable("means")} <= of_top:
         raise ExportError(
-            f"The SavedModel keeps its head elsewhere than in {_variable('kernel')}: this TensorFlow is not known."
+            f"The SavedModel keeps its top elsewhere than in {_variable('kernel')}: this TensorFlow is not known."
         )
-    tensors = {name: tf.constant(reader.get_tensor(name)) for name in sorted(names.keys() - of_head)}
+    tensors = {name: tf.constant(reader.get_tensor(name)) for name in sorted(names.keys() - of_top)}
     _save(tensors, folder / BACKBONE)
     for path in (folder / VARIABLES).parent.glob(f"{VARIABLES.name}.*"):
         path.unlink()
 
 
-def put_head_in(folder: Path, head: Head) -> None:
-    """Complete a SavedModel that `take_head_out` left."""
-    prefix = folder / VARIABLES.with_name("head")
-    values = {_variable("kernel"): head.kernel, _variable("bias"): head.bias}
+def put_top_in(folder: Path, top: Top) -> None:
+    """Complete a SavedModel that `take_top_out` left."""
+    head = top.head
+    prefix = folder / VARIABLES.with_name("top")
+    values = {_variable("kernel"): head.kernel, _variable("bias"): head.bias, _variable("means"): top.means}
     for index, layer in enumerate(head.hidden):
         values |= {_variable(f"hidden_kernels/{index}"): layer.kernel, _variable(f"hidden_biases/{index}"): layer.bias}
     _save({name: tf.constant(values[name]) for name in sorted(values)}, prefix)

@@ -1,11 +1,11 @@
-"""Kept exports without a head: what an export needs of a backbone is made and proven once.
+"""Kept exports without a top: what an export needs of a backbone is made and proven once.
 
-A template is a folder `<bottleneck_dir>/templates/<digest>/`, the digest covering all that its files
-depend on: the backbone in float32, the labels, the versions that wrote it.
+A template is a folder `<bottleneck_dir>/templates/<digest>/` for one format, the digest covering all
+that its files depend on: the format, the backbone in float32, the labels, the versions that wrote it.
 
-    template.json                  what it covers, SHA-256 of each file, the parity of its proof; sealed
-    saved_model/                   a SavedModel whose variables lack the head (`take_head_out`)
-    model.tflite                   with the values of `known_head` where those of a head belong
+    template.json              what it covers, SHA-256 of each file, the parity of its proof; sealed
+    saved_model.pb, variables/ a SavedModel whose variables lack the top (`take_top_out`), or
+    model.tflite               with the values of `known_top` where those of a top belong
 
 It is copied, each file checked against its hash, and never used in place. Losing one costs time, a
 damaged or foreign one is dropped and made again; where none can be kept, the run goes on without.
@@ -24,24 +24,20 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from retrain.backbones import Backbone
+from retrain.export.names import SAVED_MODEL, TFLITE
 from retrain.export.parity import Parity
-from retrain.head import Head, Hidden, Matrix
+from retrain.head import Hidden
 
-EXPORT_VERSION = 1  # of how an export is written: another one, and templates are made again
+EXPORT_VERSION = 4  # of how an export is written: another one, and templates are made again
 FOLDER = "templates"
 RECORD = "template.json"
-SAVED_MODEL = "saved_model"
-TFLITE = "model.tflite"
-FILES = (
-    TFLITE,
-    f"{SAVED_MODEL}/saved_model.pb",
-    f"{SAVED_MODEL}/variables/backbone.index",
-    f"{SAVED_MODEL}/variables/backbone.data-00000-of-00001",
-)
-KEPT = 4  # templates in a bottleneck folder, those used last; one of Inception-V3 has 175 MB
+TFLITE_FILE = "model.tflite"
+FILES = {
+    SAVED_MODEL: ("saved_model.pb", "variables/backbone.index", "variables/backbone.data-00000-of-00001"),
+    TFLITE: (TFLITE_FILE,),
+}
+KEPT = 8  # templates in a bottleneck folder, those used last; one of Inception-V3 has 88 MB
 PACKAGES = ("retrain", "tensorflow", "keras", "numpy")
 log = logging.getLogger(__name__)
 
@@ -52,9 +48,10 @@ class _Damaged(Exception):
     """A kept template that must not be used; the message says why."""
 
 
-def covers(backbone: Backbone, labels: tuple[str, ...], hidden: tuple[Hidden, ...] = ()) -> Covers:
+def covers(format: str, backbone: Backbone, labels: tuple[str, ...], hidden: tuple[Hidden, ...] = ()) -> Covers:
     """All that a template depends on, as plain JSON; of the hidden layers not their numbers."""
     return {
+        "format": format,
         **backbone.in_float32().covers(),
         "labels": list(labels),
         "hidden_layers": [[len(layer.bias), layer.activation] for layer in hidden],
@@ -68,17 +65,6 @@ def kept_folder(bottleneck_dir: Path, covered: Covers) -> Path:
     return bottleneck_dir / FOLDER / _digest(covered)
 
 
-def known_head(head: Head) -> Head:
-    """The head of a template, of the same structure: numbers that a file holds once, and nowhere else."""
-    random = np.random.default_rng(0)
-
-    def known(values: Matrix) -> Matrix:
-        return random.normal(size=values.shape).astype(np.float32)
-
-    hidden = tuple(Hidden(known(layer.kernel), known(layer.bias), layer.activation) for layer in head.hidden)
-    return Head(known(head.kernel), known(head.bias), hidden)
-
-
 def fetch_template(kept: Path, covered: Covers, folder: Path) -> dict[str, Parity] | None:
     """Copy a kept template to `folder` and return the parity of its proof; None if there is none.
 
@@ -89,7 +75,7 @@ def fetch_template(kept: Path, covered: Covers, folder: Path) -> dict[str, Parit
         return None
     try:
         record = _read_record(kept / RECORD, covered)
-        for name in FILES:
+        for name in _files(covered):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             _copy_checked(kept / name, folder / name, record["files"][name])
     except _Damaged as why:
@@ -106,7 +92,7 @@ def keep_template(folder: Path, kept: Path, covered: Covers, proof: dict[str, Pa
     """Move a proven template to where it is kept; if that cannot be done it is left alone."""
     content = {
         "covers": covered,
-        "files": {name: _sha256(folder / name) for name in FILES},
+        "files": {name: _sha256(folder / name) for name in _files(covered)},
         "parity": {name: asdict(parity) for name, parity in proof.items()},
     }
     temporary = kept.with_name(f".{kept.name}.{os.getpid()}.tmp")
@@ -120,6 +106,10 @@ def keep_template(folder: Path, kept: Path, covered: Covers, proof: dict[str, Pa
         log.info("The export template is not kept in %s: %s.", kept, error.strerror or error)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _files(covered: Covers) -> tuple[str, ...]:
+    return FILES[str(covered["format"])]
 
 
 def _read_record(path: Path, covered: Covers) -> dict[str, Any]:

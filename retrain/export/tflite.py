@@ -1,4 +1,4 @@
-"""The TFLite model for phones: one float32 photo of RGB 0..255 in, probabilities out.
+"""The TFLite model for phones: one float32 photo of RGB 0..255 in, probabilities and familiarity out.
 
 Labels and manifest ride along in a zip appended to the file, which every TFLite runtime ignores
 and which makes a single .tflite enough for `label_image`.
@@ -12,22 +12,24 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retrain.errors import ExportError
-from retrain.head import Head
+from retrain.export.top import Top
 
 if TYPE_CHECKING:
     from retrain.export.classifier import Classifier
 
 
 def convert(classifier: "Classifier") -> bytes:
-    """A float32 TFLite model: batch 1, tensors `image` and `scores`.
+    """A float32 TFLite model with metadata: batch 1, tensors `image`, `scores` and `similarity`.
 
     Raises ExportError if the converter fails.
     """
-    # Here, and not above: to put another head into a model takes no TensorFlow.
+    # Here, and not above: to put another top into a model takes no TensorFlow.
+    from retrain.export.metadata import with_metadata
     from retrain.tensorflow import quiet, tf
 
     spec = tf.TensorSpec((1, classifier.size, classifier.size, 3), tf.float32, name="image")
-    function = tf.function(lambda image: {"scores": classifier(image)}).get_concrete_function(spec)
+    forward = tf.function(lambda image: classifier(image), autograph=False)
+    function = forward.get_concrete_function(spec)
     with tempfile.TemporaryDirectory() as folder, quiet():
         tf.saved_model.save(classifier, folder, signatures={"serving_default": function})
         converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serving_default"])
@@ -35,18 +37,16 @@ def convert(classifier: "Classifier") -> bytes:
             model: bytes = converter.convert()
         except Exception as error:  # the converter raises whatever its passes raise
             raise ExportError(f"model.tflite cannot be made: {next(iter(str(error).splitlines()), error)}") from error
-    return model
+    return with_metadata(model)
 
 
-def exchange_head(model: bytes, old: Head, new: Head) -> bytes:
-    """A TFLite model with the values of another head of the same shape, in the same places.
+def exchange_top(model: bytes, old: Top, new: Top) -> bytes:
+    """A TFLite model with the values of another top of the same shapes, in the same places.
 
-    Raises ExportError if the values of the old head are not there exactly once.
+    Raises ExportError if the values of the old one are not there exactly once.
     """
     data = bytearray(model)
-    # The converter turns the product around: its kernel is (classes, dim).
-    pairs = zip(old.layers, new.layers, strict=True)
-    for before, after in (pair for one, other in pairs for pair in ((one[0].T, other[0].T), (one[1], other[1]))):
+    for before, after in zip(old.arrays, new.arrays, strict=True):
         place, length = _only_place(data, _bytes(before)), before.size * 4
         data[place : place + length] = _bytes(after)
     return bytes(data)
@@ -55,7 +55,7 @@ def exchange_head(model: bytes, old: Head, new: Head) -> bytes:
 def _only_place(data: bytearray, values: bytes) -> int:
     place = data.find(values)
     if place < 0 or data.find(values, place + 1) >= 0:
-        raise ExportError("model.tflite does not hold its head exactly once: this TensorFlow's converter is not known.")
+        raise ExportError("model.tflite does not hold its top exactly once: this TensorFlow's converter is not known.")
     return place
 
 

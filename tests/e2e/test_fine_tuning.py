@@ -59,7 +59,7 @@ def test_the_better_model_by_validation_is_exported(here: Path, capsys: pytest.C
     # The export is a model like any other.
     photo = next(Path("photos/down").glob("*.png"))
     answer = load_model(Path("tf_files/model")).label(photo.read_bytes())
-    assert len(answer) == 2
+    assert len(answer.answers) == 2
 
 
 def test_a_second_run_computes_no_bottleneck_again(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -95,6 +95,25 @@ def test_a_training_that_was_stopped_is_in_the_way_of_no_other(
     run(capsys, "--fine_tune_layers", "2")  # the same goes on
     assert seen[0][0] > 1
     assert not list(folder.glob("begun-*"))
+
+
+def test_stopped_after_the_training_it_is_not_done_again(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from retrain import tuned_model
+    from retrain.screen import TerminalScreen
+
+    with monkeypatch.context() as patch:
+        patch.setattr(tuned_model, "train_head", lambda *given, **more: _interrupted())
+        with pytest.raises(SystemExit):
+            run(capsys, "--fine_tune_layers", "2")
+    monkeypatch.setattr(TerminalScreen, "epoch", lambda screen, what, progress: pytest.fail("trained again"))
+    run(capsys, "--fine_tune_layers", "2")
+    assert not list(Path("tf_files/models/fine_tuned").glob("begun-*"))
+
+
+def _interrupted() -> None:
+    raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(

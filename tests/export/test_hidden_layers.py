@@ -13,9 +13,10 @@ from label_image.model import load_model, load_saved_model, pixels_runner, tflit
 from retrain.backbones import find_backbone
 from retrain.export.classifier import Classifier
 from retrain.export.parity import bytes_runner
-from retrain.export.saved_model import put_head_in, take_head_out, write_saved_model
-from retrain.export.template import covers, kept_folder, known_head
-from retrain.export.tflite import convert, exchange_head
+from retrain.export.saved_model import put_top_in, take_top_out, write_saved_model
+from retrain.export.template import covers, kept_folder
+from retrain.export.tflite import convert, exchange_top
+from retrain.export.top import Top, known_top
 from retrain.head import Head, Hidden
 from retrain.network import load_network
 from retrain.tensorflow import tf
@@ -37,25 +38,27 @@ def head(*units: int, activation: str = "relu", seed: int = 0) -> Head:
     ("units", "activation"), [((5,), "relu"), ((6, 4), "gelu"), ((4, 4, 4), "tanh"), ((2,), "relu")]
 )
 def test_every_layer_is_exchanged_in_both_formats(units: tuple[int, ...], activation: str, tmp_path: Path) -> None:
-    wanted = head(*units, activation=activation)
-    known = known_head(wanted)
-    assert (known.sizes, known.activations) == (wanted.sizes, wanted.activations)
+    wanted = Top(head(*units, activation=activation), np.eye(3, dtype=np.float32))
+    known = known_top(wanted)
+    assert (known.head.sizes, known.head.activations) == (wanted.head.sizes, wanted.head.activations)
     network = load_network(FAKE)
-    expected = wanted.probabilities(network(tf.constant(PIXELS, tf.float32)).numpy())
+    expected = wanted.outputs(network(tf.constant(PIXELS, tf.float32)).numpy())
     classifier = Classifier(network, known, ("a", "b", "c"))
-    assert np.abs(expected - classifier(tf.constant(PIXELS, tf.float32)).numpy()).max() > 0.05
+    assert np.abs(expected.probabilities - classifier(tf.constant(PIXELS, tf.float32))["scores"].numpy()).max() > 0.05
     write_saved_model(classifier, tmp_path)
-    take_head_out(tmp_path)
-    put_head_in(tmp_path, wanted)
-    (tmp_path / "model.tflite").write_bytes(exchange_head(convert(classifier), known, wanted))
+    take_top_out(tmp_path)
+    put_top_in(tmp_path, wanted)
+    (tmp_path / "model.tflite").write_bytes(exchange_top(convert(classifier), known, wanted))
     loaded = load_saved_model(tmp_path)
     for run in (pixels_runner(loaded), bytes_runner(loaded), tflite_runner(tmp_path / "model.tflite")):
-        assert np.allclose(run(PIXELS), expected, atol=1e-5)
+        said = run(PIXELS)
+        assert np.allclose(said.probabilities, expected.probabilities, atol=1e-5)
+        assert np.allclose(said.similarity, expected.similarity, atol=1e-5)
 
 
 def test_template_is_that_of_the_structure() -> None:
     def kept(wanted: Head) -> Path:
-        return kept_folder(Path("b"), covers(FAKE, ("a", "b", "c"), wanted.hidden))
+        return kept_folder(Path("b"), covers("saved_model", FAKE, ("a", "b", "c"), wanted.hidden))
 
     structures = [head(), head(5), head(6), head(5, 5), head(5, activation="tanh")]
     assert len({kept(structure) for structure in structures}) == len(structures)
@@ -76,7 +79,7 @@ def test_whole_command_with_hidden_layers_twice(tmp_path: Path, monkeypatch: pyt
         assert set(manifest["parity"]) == {"saved_model", "saved_model_bytes", "tflite", "graph_def"}
         assert all(proof["greatest_difference"] <= 1e-5 for proof in manifest["parity"].values())
         assert (manifest["head"]["hidden_units"], manifest["head"]["activation"]) == ("9,5", "gelu")
-    assert len(list(Path("tf_files/bottlenecks/templates").iterdir())) == 1  # the second run used the first one's
+    assert len(list(Path("tf_files/bottlenecks/templates").iterdir())) == 2  # a format's one served both runs
     model = load_model(Path("tf_files/model"))
     pixels = np.stack([np.full((8, 8, 3), np.roll([204, 40, 44], index), np.uint8) for index in range(3)])
-    assert model.run(pixels).argmax(axis=1).tolist() == [0, 1, 2]
+    assert model.run(pixels).probabilities.argmax(axis=1).tolist() == [0, 1, 2]

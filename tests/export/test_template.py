@@ -14,15 +14,18 @@ import pytest
 from PIL import Image
 
 import retrain.cli
-from label_image.model import load_model
+from label_image.model import Outputs, load_model
 from retrain.backbones import find_backbone
-from retrain.export import reference, template, writer
-from retrain.export.parity import Parity
+from retrain.export import formats, reference, template, writer
+from retrain.export.formats import write_saved_model_template as save
+from retrain.export.names import PROVEN, SAVED_MODEL, TFLITE
+from retrain.export.parity import Parity, compare
 from retrain.export.template import FILES, KEPT, RECORD, covers, fetch_template, keep_template, kept_folder
+from retrain.export.tflite import convert
 
 FAKE = find_backbone("fake", Path("."))
-COVERS = covers(FAKE, ("a", "b"))
-PROOF = {"tflite": Parity(1e-6, 1.0, 100)}
+COVERS = covers(SAVED_MODEL, FAKE, ("a", "b"))
+PROOF = {"saved_model": Parity(1e-6, 1.0, 48), "saved_model_bytes": Parity(1e-6, 1.0, 12)}
 COLOURS = {"Été": (220, 30, 30), "猫": (30, 200, 30)}
 
 Train = Callable[..., tuple[int, str]]
@@ -68,7 +71,7 @@ def manifest(model: str = "tf_files/model") -> dict:
 
 
 def answers(model: str, photo: Path) -> dict[str, float]:
-    return {answer.label: answer.probability for answer in load_model(model).label(photo.read_bytes())}
+    return {answer.label: answer.probability for answer in load_model(model).label(photo.read_bytes()).answers}
 
 
 def flip(path: Path, place: int = -1) -> None:
@@ -82,7 +85,7 @@ def flip(path: Path, place: int = -1) -> None:
 
 @pytest.fixture
 def kept(tmp_path: Path) -> Path:
-    for name in FILES:
+    for name in FILES[SAVED_MODEL]:
         (tmp_path / "new" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "new" / name).write_bytes(name.encode() * 100)
     folder = kept_folder(tmp_path / "b", COVERS)
@@ -92,7 +95,7 @@ def kept(tmp_path: Path) -> Path:
 
 def test_kept_template_is_fetched_with_its_proof(kept: Path, tmp_path: Path) -> None:
     assert fetch_template(kept, COVERS, tmp_path / "copy") == PROOF
-    assert contents(tmp_path / "copy") == {name: name.encode() * 100 for name in FILES}
+    assert contents(tmp_path / "copy") == {name: name.encode() * 100 for name in FILES[SAVED_MODEL]}
     assert [path.name for path in templates(tmp_path / "b/templates")] == [kept.name]
 
 
@@ -101,7 +104,7 @@ def test_there_is_none_at_first(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", [*FILES, RECORD])
+@pytest.mark.parametrize("name", [*FILES[SAVED_MODEL], RECORD])
 @pytest.mark.parametrize("damage", ["first byte", "middle byte", "last byte", "cut", "empty", "gone", "a folder"])
 def test_damaged_template_is_removed_and_not_used(name: str, damage: str, kept: Path, tmp_path: Path) -> None:
     path = kept / name
@@ -122,7 +125,7 @@ def test_damaged_template_is_removed_and_not_used(name: str, damage: str, kept: 
 
 
 def test_template_of_something_else_is_not_used(kept: Path, tmp_path: Path) -> None:
-    other = covers(FAKE, ("a", "c"))
+    other = covers(SAVED_MODEL, FAKE, ("a", "c"))
     shutil.copytree(kept, kept_folder(tmp_path / "b", other))
     assert fetch_template(kept_folder(tmp_path / "b", other), other, tmp_path / "copy") is None
     assert fetch_template(kept, COVERS, tmp_path / "copy") == PROOF
@@ -133,32 +136,39 @@ def test_template_of_something_else_is_not_used(kept: Path, tmp_path: Path) -> N
     [{"weights_sha256": "other"}, {"architecture": "other"}, {"preprocessing": FAKE.preprocessing.with_size(9)}],
 )
 def test_another_backbone_has_another_template(change: dict, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert kept_folder(Path("b"), covers(replace(FAKE, **change), ("a", "b"))) != kept_folder(Path("b"), COVERS)
+    assert kept_folder(Path("b"), covers(SAVED_MODEL, replace(FAKE, **change), ("a", "b"))) != kept_folder(
+        Path("b"), COVERS
+    )
 
 
-def test_labels_in_another_order_or_another_version_have_another_template(monkeypatch: pytest.MonkeyPatch) -> None:
-    folders = {kept_folder(Path("b"), covers(FAKE, labels)) for labels in (("a", "b"), ("b", "a"), ("a,b",))}
+def test_other_labels_another_format_or_version_have_another_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = {
+        kept_folder(Path("b"), covers(SAVED_MODEL, FAKE, labels)) for labels in (("a", "b"), ("b", "a"), ("a,b",))
+    }
+    folders.add(kept_folder(Path("b"), covers(TFLITE, FAKE, ("a", "b"))))
     monkeypatch.setattr(template, "EXPORT_VERSION", template.EXPORT_VERSION + 1)
-    assert len({*folders, kept_folder(Path("b"), covers(FAKE, ("a", "b")))}) == 4
+    assert len({*folders, kept_folder(Path("b"), covers(SAVED_MODEL, FAKE, ("a", "b")))}) == 5
 
 
 def test_precision_of_the_bottlenecks_does_not_matter() -> None:
-    assert covers(replace(FAKE, compute_dtype="bfloat16", stored_dtype="float16"), ("a", "b")) == COVERS
+    assert covers(SAVED_MODEL, replace(FAKE, compute_dtype="bfloat16", stored_dtype="float16"), ("a", "b")) == COVERS
 
 
 def test_only_the_latest_are_kept(tmp_path: Path) -> None:
     kept = []
     for number in range(KEPT + 1):
-        for name in FILES:
+        for name in FILES[SAVED_MODEL]:
             (tmp_path / "new" / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "new" / name).write_bytes(b"x")
-        covered = covers(FAKE, ("a", str(number)))
+        covered = covers(SAVED_MODEL, FAKE, ("a", str(number)))
         kept.append(kept_folder(tmp_path / "b", covered))
         keep_template(tmp_path / "new", kept[-1], covered, PROOF)
         if number < KEPT:
             os.utime(kept[-1] / RECORD, (1000 + number, 1000 + number))
         if number == KEPT - 1:
-            assert fetch_template(kept[0], covers(FAKE, ("a", "0")), tmp_path / "copy") == PROOF  # used now
+            assert (
+                fetch_template(kept[0], covers(SAVED_MODEL, FAKE, ("a", "0")), tmp_path / "copy") == PROOF
+            )  # used now
     assert sorted(templates(tmp_path / "b/templates")) == sorted([kept[0], *kept[2:]])
 
 
@@ -191,17 +201,63 @@ def test_another_head_from_the_same_template(train: Train, photos: Path, monkeyp
     assert answers("other", photo) == pytest.approx(after, abs=1e-5)
 
 
-@pytest.mark.parametrize("name", [*FILES, RECORD])
-def test_damaged_template_is_made_again(name: str, train: Train) -> None:
+@pytest.mark.parametrize(
+    ("format", "name"), [(format, name) for format, files in FILES.items() for name in (*files, RECORD)]
+)
+def test_damaged_template_is_made_again(format: str, name: str, train: Train) -> None:
+    covered = covers(format, FAKE, tuple(COLOURS))
     assert train()[0] == 0
-    (kept,) = templates()
+    kept = kept_folder(Path("tf_files/bottlenecks"), covered)
+    before = templates()
+    assert kept in before
     flip(kept / name)
     damaged = contents(kept)
     assert train()[0] == 0
-    assert templates() == [kept]
+    assert templates() == before
     assert contents(kept).keys() == damaged.keys()
-    assert fetch_template(kept, covers(FAKE, tuple(COLOURS)), Path("copy")) is not None
-    assert manifest()["parity"]["tflite"]["photos"] == manifest()["template"]["parity"]["tflite"]["photos"]
+    assert fetch_template(kept, covered, Path("copy")) is not None
+    for proven in PROVEN[format]:
+        assert manifest()["parity"][proven] == manifest()["template"]["parity"][proven]
+
+
+def test_formats_have_templates_of_their_own(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was made and proven without TFLite serves a run with it, and the other way round."""
+    made = []
+    monkeypatch.setattr(formats, "write_saved_model_template", lambda *a: made.append("saved_model") or save(*a))
+    monkeypatch.setattr(formats, "convert", lambda *a: made.append("tflite") or convert(*a))
+    for names, new in (("saved_model", ["saved_model"]), ("tflite,saved_model", ["tflite"]), ("saved_model", [])):
+        assert train("--formats", names)[0] == 0
+        assert made == new, names
+        made.clear()
+    assert len(templates()) == 2
+
+
+def test_without_tflite_none_is_converted_or_left(train: Train, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert train()[0] == 0
+    with_both, expected = manifest(), answers("tf_files/model", photos / "猫/3.png")
+    monkeypatch.setattr(formats, "write_tflite", None)
+    assert train("--formats", "saved_model")[0] == 0
+    assert not Path("tf_files/model/model.tflite").exists()
+    assert (with_both["formats"], manifest()["formats"]) == (["saved_model", "tflite"], ["saved_model"])
+    for proof in (manifest()["parity"], manifest()["template"]["parity"]):
+        assert list(proof) == ["saved_model", "saved_model_bytes"]
+    assert answers("tf_files/model", photos / "猫/3.png") == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("tflite", "lacks saved_model"),
+        ("saved_model,coreml", "coreml is not known: give some of saved_model, tflite."),
+        ("saved_model,", "empty name"),
+        ("SavedModel", "SavedModel is not known"),
+    ],
+)
+def test_formats_that_make_no_sense_are_refused(value: str, sentence: str, train: Train) -> None:
+    code, said = train("--formats", value)
+    assert code == 2
+    assert sentence in " ".join(said.split())
+    assert not Path("tf_files").exists()
 
 
 def test_where_none_can_be_kept_the_run_goes_on(train: Train) -> None:
@@ -225,7 +281,10 @@ def test_full_disk_for_the_template_does_not_fail_the_run(train: Train, monkeypa
 
 
 def test_template_is_kept_only_when_it_is_proven(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(writer, "_repeat", lambda answer: lambda pixels: answer[:, ::-1])
+    def wrong(name: str, said: Outputs, expected: Outputs) -> Parity:
+        return compare(name, Outputs(said.probabilities[:, ::-1]), expected)
+
+    monkeypatch.setattr(writer, "compare", wrong)
     code, said = train()
     assert code == 1
     assert "The SavedModel was not kept" in said
@@ -233,7 +292,7 @@ def test_template_is_kept_only_when_it_is_proven(train: Train, monkeypatch: pyte
 
 
 def test_two_runs_that_keep_the_same_template(kept: Path, tmp_path: Path) -> None:
-    for name in FILES:
+    for name in FILES[SAVED_MODEL]:
         (tmp_path / "new" / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / "new" / name).write_bytes(b"of the later run")
     keep_template(tmp_path / "new", kept, COVERS, PROOF)

@@ -1,0 +1,206 @@
+"""Run a model file in the runtime it was made for: LiteRT, TensorFlow or onnxruntime, imported when one is needed."""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.quiet import quiet
+from retrain.images import Pixels
+
+MANIFEST = "model.json"  # in an .onnx file the name of a metadata entry
+GRAPH_MANIFEST = "retrain_manifest"  # the constant of a frozen graph that holds the manifest
+BATCH = 16
+
+Probabilities = npt.NDArray[np.float32]
+Similarities = npt.NDArray[np.float32]
+
+
+class ModelError(Exception):
+    """An export that cannot be used; the message is a sentence."""
+
+
+class Outputs(NamedTuple):
+    """What a model says of n photos.
+
+    `probabilities` is (n, labels), in 0..1; `similarity` (n,), in -1..1, says how familiar a photo is, and is
+    None for a model that does not.
+    """
+
+    probabilities: Probabilities
+    similarity: Similarities | None = None
+
+    def of(self, photos: Sequence[int]) -> "Outputs":
+        """Those of some of the photos."""
+        return Outputs(self.probabilities[photos], None if self.similarity is None else self.similarity[photos])
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Outputs]") -> "Outputs":
+        """Those of several batches, one after the other."""
+        similarities = [part.similarity for part in parts if part.similarity is not None]
+        return cls(
+            np.concatenate([part.probabilities for part in parts]),
+            np.concatenate(similarities) if len(similarities) == len(parts) else None,
+        )
+
+
+Run = Callable[[Pixels], Outputs]
+
+
+def named_outputs(tensors: Mapping[str, npt.NDArray[np.float32]]) -> Outputs:
+    """The named output tensors of a run; `similarity` is (n, 1) in a model."""
+    similarity = tensors.get("similarity")
+    return Outputs(tensors["scores"], None if similarity is None else similarity.reshape(-1))
+
+
+def in_batches(run: Run, batch: int = BATCH) -> Run:
+    """The same, never on more than `batch` photos at once."""
+    return lambda pixels: Outputs.joined([run(pixels[start : start + batch]) for start in range(0, len(pixels), batch)])
+
+
+def tflite_runner(path: Path) -> Run:
+    """A TFLite model in LiteRT, one photo at a time. Raises ModelError if it cannot be loaded."""
+    from ai_edge_litert.interpreter import Interpreter
+
+    try:
+        with quiet():
+            interpreter = Interpreter(model_path=str(path))
+            interpreter.allocate_tensors()
+            signature = interpreter.get_signature_runner("serving_default")
+        image, outputs = signature.get_input_details()["image"], signature.get_output_details()
+        shape = tuple(image["shape"][1:])
+    except (ValueError, RuntimeError, OSError, KeyError) as error:
+        raise ModelError(f"{path} cannot be loaded: {error}") from None
+
+    def answer(photo: Pixels) -> Outputs:
+        said = signature(image=_quantised(photo[None], image))
+        return named_outputs({name: _dequantised(values, outputs[name]) for name, values in said.items()})
+
+    def run(pixels: Pixels) -> Outputs:
+        if pixels.shape[1:] != shape:  # LiteRT would resize the network to the photo
+            raise ValueError(f"photos of shape {pixels.shape[1:]} instead of {tuple(map(int, shape))}")
+        return Outputs.joined([answer(photo) for photo in pixels])
+
+    return run
+
+
+def _quantised(values: npt.NDArray[Any], tensor: Mapping[str, Any]) -> npt.NDArray[Any]:
+    """Values as a tensor of a TFLite model takes them, by its own scale and zero point; float32 as they are."""
+    dtype = tensor["dtype"]
+    if dtype == np.float32:
+        return values.astype(np.float32)
+    scale, zero = tensor["quantization"]
+    limits = np.iinfo(dtype)
+    quantised: npt.NDArray[Any] = np.clip(np.round(values / scale) + zero, limits.min, limits.max).astype(dtype)
+    return quantised
+
+
+def _dequantised(values: npt.NDArray[Any], tensor: Mapping[str, Any]) -> npt.NDArray[np.float32]:
+    """The values that a tensor of a TFLite model stands for, in float32."""
+    if values.dtype == np.float32:
+        return values
+    scale, zero = tensor["quantization"]
+    dequantised: npt.NDArray[np.float32] = (values.astype(np.float32) - zero) * np.float32(scale)
+    return dequantised
+
+
+def saved_model_runner(folder: Path, batch: int = BATCH) -> Run:
+    """A SavedModel in TensorFlow. Raises ModelError if it cannot be loaded."""
+    return pixels_runner(load_saved_model(folder), batch)
+
+
+def load_saved_model(folder: Path) -> Any:
+    """A SavedModel with its signatures, as TensorFlow loads it. Raises ModelError if that cannot be."""
+    tf = _tensorflow(f"{folder} has no model.tflite, and its SavedModel")
+    try:
+        with quiet():
+            loaded = tf.saved_model.load(str(folder))
+        loaded.signatures["serving_default"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"The SavedModel {folder} cannot be loaded: {error}") from None
+    return loaded
+
+
+def pixels_runner(loaded: Any, batch: int = BATCH) -> Run:
+    """`serving_default` of a loaded SavedModel."""
+    import tensorflow as tf
+
+    signature = loaded.signatures["serving_default"]
+
+    def run(pixels: Pixels) -> Outputs:
+        assert loaded is not None  # the signature alone does not keep the variables alive
+        answers = signature(image=tf.constant(pixels, tf.float32))
+        return named_outputs({name: value.numpy() for name, value in answers.items()})
+
+    return in_batches(run, batch)
+
+
+def load_onnx(path: Path, batch: int = BATCH) -> tuple[Run, str]:
+    """An ONNX model in onnxruntime, and the text of its manifest. Raises ModelError if there is none."""
+    try:
+        import onnxruntime
+    except ImportError:
+        raise ModelError(f"{path} needs onnxruntime: pip install onnxruntime.") from None
+    try:
+        with quiet():
+            session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises a dozen types of its own
+        raise ModelError(f"{path} cannot be loaded: {_first_line(error)}") from None
+    text = session.get_modelmeta().custom_metadata_map.get(MANIFEST)
+    if text is None:
+        raise ModelError(f"{path} carries no {MANIFEST}: it was not made by retrain.")
+    names = [output.name for output in session.get_outputs()]
+
+    def run(pixels: Pixels) -> Outputs:
+        answers = session.run(names, {"image": pixels.astype(np.float32)})
+        return named_outputs(dict(zip(names, answers, strict=True)))
+
+    return in_batches(run, batch), text
+
+
+def load_graph_def(path: Path, batch: int = BATCH) -> tuple[Run, str]:
+    """A frozen graph in TensorFlow, and the text of its manifest. Raises ModelError if there is none.
+
+    The manifest says, as `tensors`, what the graph calls its input and its outputs.
+    """
+    tf = _tensorflow(str(path))
+    try:
+        graph_def = tf.compat.v1.GraphDef.FromString(path.read_bytes())
+    except Exception as error:  # protobuf's errors differ between its implementations
+        raise ModelError(f"{path} is no frozen graph: {_first_line(error)}") from None
+    texts = [node.attr["value"].tensor.string_val for node in graph_def.node if node.name == GRAPH_MANIFEST]
+    if len(texts) != 1 or len(texts[0]) != 1:
+        raise ModelError(f"{path} carries no {MANIFEST}: it was not made by retrain, or by an older one.")
+    text = texts[0][0].decode(errors="replace")
+    graph = tf.Graph()
+    try:
+        tensors = dict(json.loads(text)["tensors"])
+        image = tensors.pop("image")
+        with quiet(), graph.as_default():
+            tf.import_graph_def(graph_def, name="")
+            session = tf.compat.v1.Session()
+    except (ValueError, KeyError, TypeError) as error:
+        raise ModelError(f"{path} cannot be loaded: {_first_line(error)}") from None
+
+    def run(pixels: Pixels) -> Outputs:
+        return named_outputs(session.run(tensors, {image: pixels.astype(np.float32)}))
+
+    return in_batches(run, batch), text
+
+
+def _tensorflow(what: str) -> Any:
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its sessions log what no one asked for
+    with quiet():
+        try:
+            import tensorflow as tf
+        except ImportError:
+            raise ModelError(f"{what} needs TensorFlow: pip install 'retrain[train]'.") from None
+    return tf
+
+
+def _first_line(error: Exception) -> str:
+    return next(iter(str(error).splitlines()), type(error).__name__)

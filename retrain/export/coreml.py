@@ -1,0 +1,113 @@
+"""The Core ML package for Apple's devices: a classifier of an RGB image, its labels inside.
+
+Inputs and outputs: `image` (size x size pixels) -> `classLabel`, `classLabel_probs` (a dictionary by label) and
+`similarity` (1, 1). Manifest and labels are metadata of the model. iOS 16, macOS 13 or later.
+"""
+
+import json
+import shutil
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from label_image.runtimes import MANIFEST, ModelError, Run
+from retrain.errors import ExportError
+
+SPECIFICATION = Path("Data/com.apple.CoreML/model.mlmodel")
+WEIGHTS = Path("Data/com.apple.CoreML/weights")
+DATE = "com.github.apple.coremltools.conversion_date"
+
+
+def write_coreml(saved_model: Path, package: Path, manifest: Mapping[str, Any], float16: bool = False) -> None:
+    """Write a package, a folder that ends in .mlpackage, from the `serving_default` of a SavedModel.
+
+    The same model gives the same bytes. `float16` halves the weights and computes so. Raises ExportError.
+    """
+    ct = import_coremltools()
+    from retrain.export.graph_def import freeze_saved_model
+    from retrain.tensorflow import quiet, tf
+
+    frozen = freeze_saved_model(saved_model)
+    size = int(manifest["input"]["size"])
+    wrapped = tf.compat.v1.wrap_function(lambda: tf.graph_util.import_graph_def(frozen.graph_def, name=""), [])
+    outputs = [tensor for name, tensor in frozen.tensors.items() if name != "image"]
+    try:
+        with quiet():
+            model = ct.convert(
+                [wrapped.prune(frozen.tensors["image"], outputs)],
+                source="tensorflow",
+                convert_to="mlprogram",
+                inputs=[ct.ImageType(name="image", shape=(1, size, size, 3), color_layout=ct.colorlayout.RGB)],
+                classifier_config=ct.ClassifierConfig(
+                    list(manifest["labels"]), predicted_probabilities_output="scores"
+                ),
+                compute_precision=ct.precision.FLOAT16 if float16 else ct.precision.FLOAT32,
+                minimum_deployment_target=ct.target.iOS16,
+            )
+            with tempfile.TemporaryDirectory() as folder:
+                # coremltools takes a name with its own ending only.
+                made = Path(folder, "model.mlpackage")
+                model.save(str(made))
+                _always_the_same(made, manifest)
+                shutil.copytree(made, package)
+    except Exception as error:  # the converter raises whatever its passes raise
+        raise ExportError(f"{package.name} cannot be made: {next(iter(str(error).splitlines()), error)}") from error
+
+
+def coreml_runner(package: Path) -> Run:
+    """A package read back and evaluated op by op, see `retrain.export.mil`. Raises ModelError if it cannot be."""
+    import_coremltools()
+    from coremltools.converters.mil.frontend.milproto.load import load
+    from coremltools.proto.Model_pb2 import Model
+
+    from retrain.export.mil import program_runner
+    from retrain.tensorflow import quiet
+
+    try:
+        specification = Model.FromString((package / SPECIFICATION).read_bytes())
+        manifest = json.loads(specification.description.metadata.userDefined[MANIFEST])
+        labels = list(manifest["labels"])
+        with quiet():
+            program = load(specification, specification.specificationVersion, str(package / WEIGHTS))
+    except Exception as error:  # the loader raises whatever its parts raise
+        raise ModelError(f"{package} cannot be loaded: {next(iter(str(error).splitlines()), error)}") from None
+    return program_runner(program, labels, package)
+
+
+def import_coremltools() -> Any:
+    """The package, without its remarks on other packages. Raises ExportError if it is missing."""
+    import logging
+
+    log = logging.getLogger("coremltools")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        import coremltools
+    except ImportError:
+        raise ExportError("A Core ML package needs coremltools: pip install 'retrain[export]'.") from None
+    finally:
+        log.setLevel(level)
+    return coremltools
+
+
+def _always_the_same(package: Path, manifest: Mapping[str, Any]) -> None:
+    """Put the manifest in, and take the date and the random identifiers out."""
+    from coremltools.proto.Model_pb2 import Model
+
+    specification = Model.FromString((package / SPECIFICATION).read_bytes())
+    description = specification.description
+    description.metadata.shortDescription = f"Image classifier of {len(manifest['labels'])} classes, made by retrain."
+    entries = description.metadata.userDefined
+    entries.pop(DATE, None)
+    entries["labels.txt"] = "".join(f"{label}\n" for label in manifest["labels"])
+    entries[MANIFEST] = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    (package / SPECIFICATION).write_bytes(specification.SerializeToString(deterministic=True))
+    (package / SPECIFICATION).chmod(0o644)
+    listing = json.loads((package / "Manifest.json").read_text(encoding="utf-8"))
+    items = listing["itemInfoEntries"]
+    by_path = sorted(items, key=lambda key: str(items[key]["path"]))
+    identifiers = {key: f"00000000-0000-4000-8000-{place:012d}" for place, key in enumerate(by_path)}
+    listing["itemInfoEntries"] = {identifiers[key]: items[key] for key in by_path}
+    listing["rootModelIdentifier"] = identifiers[listing["rootModelIdentifier"]]
+    (package / "Manifest.json").write_text(json.dumps(listing, indent=4) + "\n", encoding="utf-8")

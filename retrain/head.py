@@ -31,6 +31,7 @@ L2_PATH = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
 L2_WITHOUT_VALIDATION = 0.03
 TOLERANCE = 1e-4  # of the loss; where a step promises less, the fit ends
 LEAST_LOSS = 0.1  # nats; a smaller loss counts as this one there
+FEW_PHOTOS = 100  # for training, of a class on average: with fewer, the head is refitted to the validation photos too
 PART = 6  # a first fit begins on one photo in so many, where these are as many as features
 
 
@@ -167,8 +168,8 @@ def fit_to_convergence(
     if it is not one of such a fit.
 
     With `everything`, the photos for training and validation together, the head that was chosen is at last
-    refitted to all of them at its strength, which helps where photos are few (docs/sweep.md). The loss is a
-    mean over photos, so the strength needs no rescaling.
+    refitted to all of them at its strength; see `refit_helps`. The loss is a mean over photos, so the strength
+    needs no rescaling.
     """
     if path is None:
         path = L2_PATH if len(validation) else (L2_WITHOUT_VALIDATION,)
@@ -214,6 +215,15 @@ def fit_to_convergence(
     if before_refit is not None:
         description["trained_on"] = "training and validation photos"
     return Fit(chosen, description, tuple(choice.curve), before_refit)
+
+
+def refit_helps(photos: int, classes: int) -> bool:
+    """Whether a head that was trained on so many photos should be refitted to those it was chosen on, too.
+
+    Where photos are few, more of them help; where they are many, they hardly do, and the head that is exported
+    had better be the one that was validated (docs/sweep.md).
+    """
+    return photos < FEW_PHOTOS * classes
 
 
 def class_weights(labels: Classes, classes: int) -> Matrix:

@@ -27,7 +27,7 @@ from retrain.evaluate import Metrics, measure
 from retrain.grid import Configuration as Configuration
 from retrain.grid import Grid as Grid
 from retrain.grid import describe_work, fitted_together
-from retrain.head import Fit, fit_to_convergence, predict
+from retrain.head import Fit, fit_to_convergence, predict, refit_helps
 from retrain.linear_heads import cross_validate
 from retrain.outputs import check_outside
 from retrain.pipeline import Options, Screen
@@ -143,7 +143,8 @@ def sweep_heads(
     testing, validation = (sample.take(np.flatnonzero(sides == side)) for side in ("testing", "validation"))
     training = sample.take(np.tile(sides == "training", best.views))
     everything = sample.take(np.tile(chosen_from, best.views))
-    refitted = {"everything": everything} if len(validation) and best.recipe.optimizer == "lbfgs" else {}
+    few = refit_helps(int((sides == "training").sum()), len(material.labels))
+    refitted = {"everything": everything} if few and len(validation) and best.recipe.optimizer == "lbfgs" else {}
     fit = fit_recipe(training, validation, len(material.labels), best.recipe, **refitted)
     test = measure(predict(fit.head, testing), testing.classes, material.labels)
     return Sweep(tuple(results), test, None, int(chosen_from.sum()), folds)

@@ -16,7 +16,7 @@ from retrain.confidence import Confidence
 from retrain.dataset import dataset_digest
 from retrain.errors import DatasetError
 from retrain.evaluate import Metrics, measure
-from retrain.head import Fit, Head, Observer, fit_to_convergence, predict
+from retrain.head import Fit, Head, Observer, fit_to_convergence, predict, refit_helps
 from retrain.recipe import HeadRecipe, choose_recipe
 from retrain.sample import Matrix, Sample
 from retrain.split import Division
@@ -32,12 +32,12 @@ Mask = npt.NDArray[np.bool_]
 class Trained:
     """A head with what it is worth. `test_probabilities` belong to `test_rows` of the extraction.
 
-    `fit.head` is the head to export; the linear head of L-BFGS is refitted to training and validation photos
-    together, after its L2 strength was chosen. `validated_head` is the one that has not seen the validation
-    photos, the same where nothing is refitted, and None where the data set is cross-validated, as each photo
-    then has a head of its own. `validation` and the `validation_probabilities` (n, classes) of `validation_rows`
-    are always answers of heads that have not seen the photos; `test` is that of `fit.head`. `confidence` is
-    there once the head is calibrated.
+    `fit.head` is the head to export; where photos are few, the linear head of L-BFGS is refitted to training
+    and validation photos together, after its L2 strength was chosen. `validated_head` is the one that has not
+    seen the validation photos, the same where nothing is refitted, and None where the data set is
+    cross-validated, as each photo then has a head of its own. `validation` and the `validation_probabilities`
+    (n, classes) of `validation_rows` are always answers of heads that have not seen the photos; `test` is that
+    of `fit.head`. `confidence` is there once the head is calibrated.
     """
 
     fit: Fit
@@ -140,7 +140,8 @@ def train_head(
     training, validating, testing = (splits == side for side in ("training", "validation", "testing"))
     if not training.any():
         raise DatasetError(f"{options.image_dir} leaves no photos for training: all fall on the other sides.")
-    everything = photos.all_views(training | validating) if validating.any() else None
+    refit = validating.any() and refit_helps(int(training.sum()), len(labels))
+    everything = photos.all_views(training | validating) if refit else None
     fit = fitter.fit("training", photos.all_views(training), photos.themselves(validating), everything=everything)
     validated_head = fit.before_refit or fit.head
     validation = photos.probabilities(validated_head, validating)

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.table import Table
 
 from retrain.errors import RetrainError
-from retrain.head import Classes, fit_to_convergence, predict
+from retrain.head import Classes, fit_to_convergence, predict, refit_helps
 from retrain.options import names, numbers, weights_by_name
 from retrain.pipeline import Options
 from retrain.sample import Sample
@@ -37,7 +37,9 @@ def default_head(material: Material, sides: Sides, grid: Grid) -> dict[str, floa
     training, validation, testing = (everything.take(sides == side) for side in ("training", "validation", "testing"))
     both = everything.take(sides != "testing")
     fit = fit_to_convergence(training, validation, len(material.labels), everything=both)
-    heads = {"default": fit.head, "default, before the refit": fit.before_refit or fit.head}
+    before = fit.before_refit or fit.head
+    few = refit_helps(len(training), len(material.labels))
+    heads = {"default": fit.head if few else before, "never refitted": before, "always refitted": fit.head}
     return {name: accuracy(predict(head, testing).argmax(axis=1), testing) for name, head in heads.items()}
 
 

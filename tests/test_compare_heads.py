@@ -34,7 +34,8 @@ def test_all_heads_learn_what_is_easy(material: Material) -> None:
     accuracies = script.compare(material, GRID, splits=2)
     assert set(accuracies) == {
         "default",
-        "default, before the refit",
+        "never refitted",
+        "always refitted",
         "sweep",
         "sweep, trained on validation too",
         "scikit-learn",

@@ -136,6 +136,17 @@ def test_the_head_is_refitted_to_validation_photos_which_are_judged_by_the_one_b
     )  # both ended within a tolerance of the optimum, on slightly different scales
 
 
+def test_where_photos_are_many_the_head_that_was_validated_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    bottlenecks, division = extraction(160), Division(sides(160))
+    refitted = train(bottlenecks, division)
+    monkeypatch.setattr("retrain.head.FEW_PHOTOS", 10)
+    kept = train(bottlenecks, division)
+    assert "trained_on" not in kept.fit.description
+    assert kept.validated_head is kept.fit.head
+    assert refitted.validated_head is not None
+    np.testing.assert_array_equal(kept.fit.head.kernel, refitted.validated_head.kernel)
+
+
 def test_mini_batches_are_not_refitted() -> None:
     options = {"how_many_training_steps": 20, "train_batch_size": 8, "eval_step_interval": 5}
     trained = train(extraction(160), Division(sides(160)), **options)

@@ -42,14 +42,16 @@ class TrainByDefault(click.Group):
 
 
 class NoEmptyValues(click.Command):
-    """Refuses `--option=""`, which is nearly always a shell variable that is not set."""
+    """Refuses `--option=""` and empty arguments, which are nearly always shell variables that are not set."""
 
     def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
         for option, value in zip(["", *arguments], arguments, strict=False):
             name, equals, rest = value.partition("=")
             if name.startswith("--") and equals and not rest:
                 raise click.UsageError(f"Option '{name}' has an empty value: give it one, or leave it out.", context)
-            if value == "" and option.startswith("--"):
+            if value == "" and not option.startswith("--"):
+                raise click.UsageError("There is an empty argument: is a variable not set?", context)
+            if value == "":
                 raise click.UsageError(f"Option '{option}' has an empty value: give it one, or leave it out.", context)
         return super().parse_args(context, arguments)
 
@@ -137,6 +139,8 @@ def evaluate(
     model: Path,
     data: str,
     labels: Path | None,
+    fixes: Path | None,
+    category_names: Path | None,
     all_photos: bool,
     assert_accuracy_at_least: float | None,
     predictions: Path | None,
@@ -157,7 +161,9 @@ def evaluate(
 
     screen = TerminalScreen(results_to_stderr=as_json)
     try:
-        evaluation = evaluate_export(model, data, bottleneck_dir, labels, all_photos, screen.say, screen.evaluating)
+        evaluation = evaluate_export(
+            model, data, bottleneck_dir, labels, all_photos, fixes, category_names, screen.say, screen.evaluating
+        )
     finally:
         screen.finish()
     show_evaluation(evaluation, Console(stderr=as_json, highlight=False))
@@ -177,6 +183,7 @@ def export(
     model: Path,
     formats: tuple[str, ...],
     image_dir: str,
+    category_names: Path | None,
     force: bool,
     serving_dir: Path | None,
     bottleneck_dir: Path,
@@ -194,7 +201,7 @@ def export(
 
     screen = TerminalScreen(results_to_stderr=as_json)
     try:
-        report = export_model(model, formats, image_dir, bottleneck_dir, force, serving_dir, screen.say)
+        report = export_model(model, formats, image_dir, bottleneck_dir, force, serving_dir, category_names, screen.say)
     finally:
         screen.finish()
     show_report(report, Console(stderr=as_json, highlight=False))

@@ -9,6 +9,7 @@ import numpy as np
 from retrain.bottlenecks import Extraction
 from retrain.calibration import Calibration, calibrate
 from retrain.evaluate import measure
+from retrain.head import predict
 from retrain.sample import Sample
 from retrain.seen_photos import seen_mask
 from retrain.split import Division
@@ -23,33 +24,48 @@ class Confidence:
     """The temperature that went into a head, and what is familiar to it.
 
     `ece_before` is the calibration error on the test photos before the temperature. `refused` is how
-    many of the `test_photos` are called unknown.
+    many of the test photos are called unknown; None where folds took turns, for then it has seen them all.
     """
 
     calibration: Calibration
     familiar: Familiar
     ece_before: float | None
-    refused: int
-    test_photos: int
+    refused: int | None
 
 
-def with_confidence(trained: "Trained", extraction: Extraction, division: Division, labels: Sequence[str]) -> "Trained":
+def with_confidence(
+    trained: "Trained", extraction: Extraction, division: Division, labels: Sequence[str], tta: bool = False
+) -> "Trained":
     """Calibrate a trained head on its validation photos, and learn what is familiar from all it has seen.
 
-    The test photos are measured again, with the calibrated head.
+    The test photos are measured again as the calibrated head sees them, but for two cases in which it is not
+    the one that answered for them: where folds took turns, and where answers are means over views (`tta`).
+    `validation` stays that of the head before.
     """
     index_of = {label: index for index, label in enumerate(labels)}
     classes = np.array([index_of[photo.label] for photo in extraction.photos], np.intp)
-    calibration = calibrate(trained.validation_probabilities, classes[trained.validation_rows])
-    probabilities = calibration.of_probabilities(trained.test_probabilities)
     photos = Sample(extraction.matrix, classes)
+    calibration = _calibrate(trained, photos, tta)
     familiar = become_familiar(photos.take(seen_mask(division)), len(labels))
+    calibrated = replace(trained, fit=replace(trained.fit, head=calibration.of_head(trained.fit.head)))
+    if division.folds is not None:
+        return replace(calibrated, confidence=Confidence(calibration, familiar, None, None))
     tested = photos.take(trained.test_rows)
     refused = sum(int((familiar.similarity(block) < familiar.threshold).sum()) for _, block in tested.blocks())
+    if tta:
+        return replace(calibrated, confidence=Confidence(calibration, familiar, None, refused))
+    probabilities = calibration.of_probabilities(trained.test_probabilities)
     return replace(
-        trained,
-        fit=replace(trained.fit, head=calibration.of_head(trained.fit.head)),
-        test=measure(probabilities, classes[trained.test_rows], labels),
+        calibrated,
+        test=measure(probabilities, tested.classes, labels),
         test_probabilities=probabilities,
-        confidence=Confidence(calibration, familiar, trained.test.ece, refused, len(tested)),
+        confidence=Confidence(calibration, familiar, trained.test.ece, refused),
     )
+
+
+def _calibrate(trained: "Trained", photos: Sample, tta: bool) -> Calibration:
+    """The temperature by the validation photos as they are: an export sees no other view of them."""
+    validating = photos.take(trained.validation_rows)
+    if tta and trained.validated_head is not None:
+        return calibrate(predict(trained.validated_head, validating), validating.classes)
+    return calibrate(trained.validation_probabilities, validating.classes)

@@ -7,7 +7,7 @@ have no right answer; of them it counts how many are called unknown.
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -15,9 +15,11 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.model import Model, ModelError, Outputs, load_model
+from retrain.category_names import display_names, read_category_names
 from retrain.dataset import Photo, PhotoFile, Skipped
-from retrain.errors import DatasetError, ExportError, PhotoError
+from retrain.errors import DatasetError, ExportError, OptionError, PhotoError
 from retrain.evaluate import Metrics, Probabilities, measure
+from retrain.fixes import apply_fixes
 from retrain.hashes import hash_bytes
 from retrain.identify import map_in_order
 from retrain.images import Pixels, read_photo
@@ -46,8 +48,8 @@ class Evaluation:
     """What a model said of photos.
 
     `probabilities` is (len(photos), len(labels)), for the photos of classes it knows; `refused`, of the
-    same length, is True where it calls one unknown, and None if it calls nothing so. `side` is the
-    part of the photos that was looked at: "all", unless they are those the model was trained with.
+    same length, is True where it calls one unknown, and None if it calls nothing so. `left_out` counts the
+    photos that it had seen in training.
     """
 
     labels: tuple[str, ...]
@@ -66,12 +68,15 @@ def evaluate_export(
     bottleneck_dir: Path,
     labels: Path | None = None,
     all_photos: bool = False,
+    fixes: Path | None = None,
+    category_names: Path | None = None,
     say: Callable[[str], None] = lambda sentence: None,
     begin: Callable[[int], Observe] = lambda photos: lambda done: None,
 ) -> Evaluation:
     """Run an export on the photos of a source.
 
-    Photos that the model has seen in training are left out, unless `all_photos`. `begin` is given the
+    Photos that the model has seen in training are left out, unless `all_photos`. `fixes` and `category_names`
+    are those of the training, where it had any; `labels` are other names for the classes. `begin` is given the
     number of photos and returns what is told how many are done. Raises a RetrainError for whatever a
     user can cause.
     """
@@ -79,11 +84,17 @@ def evaluate_export(
         loaded = load_model(model, labels)
     except ModelError as error:
         raise ExportError(str(error)) from None
-    listing = list_source(source, bottleneck_dir, say=say)
+    if len(set(loaded.labels)) < len(loaded.labels):
+        raise OptionError(f"--labels {labels} has two classes of the same name: give each its own to evaluate them.")
+    listing = apply_fixes(list_source(source, bottleneck_dir, say=say), fixes, source)
+    name_of = {file.label: file.label for file in listing.files}
+    if category_names is not None:
+        name_of, _ = display_names(read_category_names(category_names), sorted(name_of))
+    files = [replace(file, label=name_of[file.label]) for file in listing.files]
     for remark in listing.remarks:
         say(remark)
     with ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="photos") as threads:
-        photos, unreadable = _identify(listing.files, threads)
+        photos, unreadable = _identify(files, threads)
         unseen = _leave_out_seen(model, photos, all_photos, say)
         left_out, photos = len(photos) - len(unseen), unseen
         said = _run(loaded, photos, threads, begin(len(photos)))

@@ -23,6 +23,8 @@ def summary(evaluation: Evaluation) -> dict[str, object]:
         "top_k": metrics.top_k,
         "cross_entropy": metrics.cross_entropy,
         "ece": metrics.ece,
+        "ece_by_chance": metrics.ece_by_chance,
+        "reliability": [vars(entry) for entry in metrics.reliability],
         "macro": None if metrics.macro is None else vars(metrics.macro),
         "weighted": None if metrics.weighted is None else vars(metrics.weighted),
         "classes": [vars(entry) for entry in metrics.classes],

@@ -359,15 +359,24 @@ report_options = group(
 )
 
 
+def _no_nan(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    if value is not None and math.isnan(value):  # it is in no range, and yet outside of none
+        raise click.BadParameter("nan is not a number from 0 to 1.")
+    return value
+
+
 # What is evaluated, and how it is told.
 evaluation_options = group(
     click.argument("model", type=AnyPath),
     click.argument("data", metavar="DATA"),
     click.option("--labels", type=File, metavar="FILE", help="Other names for the classes, one per line."),
+    click.option("--fixes", type=File, metavar="FILE", help="As it was given to the training, if it was."),
+    click.option("--category_names", type=File, metavar="FILE", help="As it was given to the training, if it was."),
     click.option("--all_photos", is_flag=True, help="Do not leave out the photos that the model was trained on."),
     click.option(
         "--assert_accuracy_at_least",
         type=click.FloatRange(0, 1),
+        callback=_no_nan,
         metavar="0..1",
         help="Fail (exit code 1) where the accuracy is lower.",
     ),
@@ -409,7 +418,10 @@ further_options = group(
         help="Photos in class folders, or what else a training takes: each format is run on those that were not "
         "trained on, int8 is calibrated with some of the others.",
     ),
-    click.option("--force", is_flag=True, help="Keep an int8 format that loses more than 1 point of accuracy."),
+    click.option("--category_names", type=File, metavar="FILE", help="As it was given to the training, if it was."),
+    click.option(
+        "--force", is_flag=True, help="Keep a float16 or int8 format that loses more than 1 point of accuracy."
+    ),
     click.option(
         "--serving_dir",
         type=Folder,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from retrain.backbones import Backbone, find_backbone
 from retrain.blas import threads_for
@@ -21,10 +21,12 @@ from retrain.compare import TimedCurve
 from retrain.confidence import with_confidence
 from retrain.dataset import Listing, require_two_classes
 from retrain.engine import Engine, start_engine
+from retrain.errors import GpuError
 from retrain.export.names import FORMATS
 from retrain.fixes import apply_fixes
 from retrain.head import Progress
-from retrain.machine import choose_engine, choose_precision, gpu_remark, require_gpu
+from retrain.html_files import check_folder, check_page
+from retrain.machine import choose_engine, choose_precision, do_without_gpu, gpu_remark, require_gpu
 from retrain.outputs import check_export_dir, check_outside
 from retrain.sample import Matrix
 from retrain.sources import list_source
@@ -35,6 +37,8 @@ from retrain.training import recipe_of, train_head, training_origin, views_asked
 
 if TYPE_CHECKING:
     from retrain.keras_training import EpochProgress
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -161,9 +165,8 @@ def run_training(options: Options, screen: Screen, start: Callable[[Backbone], E
     look_for_gpu(options, screen)
     saved = _saved_state(options, screen)
     listing, name_of = gather_listing(options, screen)
-    backbone = choose_backbone(options, screen)
     embed = partial(extract_views_with_progress, listing, name_of=name_of, options=options, screen=screen, start=start)
-    extraction, views = embed(backbone)
+    backbone, (extraction, views) = on_what_is_there(choose_backbone(options, screen), options, screen, embed)
     labels = tuple(name_of[label] for label in sorted(name_of) if name_of[label] in _labels_of(extraction))
     _say_lost_classes(name_of, labels, screen)
     require_two_classes(labels, options.image_dir)
@@ -192,7 +195,7 @@ def run_training(options: Options, screen: Screen, start: Callable[[Backbone], E
 
             model, notes = fine_tune_and_choose(model, division, labels, embed, origin, options, screen)
     with _timed(seconds, "confidence"):
-        trained = with_confidence(model.trained, model.extraction, division, labels)
+        trained = with_confidence(model.trained, model.extraction, division, labels, options.tta)
         model = replace(model, trained=trained)
     with _timed(seconds, "export"):
         # Everything up to here works without TensorFlow when the cache is warm.
@@ -249,6 +252,10 @@ def check_options(options: Options) -> None:
     recipe_of(options)
     views_asked(options)
     check_checkpoint_path(_checkpoint_path(options))
+    if options.report is not None:
+        check_page(options.report, "--report")
+    if options.summaries_dir is not None:
+        check_folder(options.summaries_dir, "--summaries_dir")
     if options.compare is not None:
         from retrain.report.curves import check_matplotlib
 
@@ -301,6 +308,25 @@ def choose_backbone(options: Options, screen: Screen) -> Backbone:
     return backbone if backbone.architecture == "fake" else replace(backbone, compute_dtype=precision)
 
 
+def on_what_is_there(
+    backbone: Backbone, options: Options, screen: Screen, work: Callable[[Backbone], Result]
+) -> tuple[Backbone, Result]:
+    """`work(backbone)`, which may start an engine; returns the backbone that it was done with, too.
+
+    Where TensorFlow then finds no GPU, although its libraries are there, `auto` goes on in the CPU's precision,
+    which has bottlenecks of its own. A precision that was asked for is not exchanged: GpuError.
+    """
+    try:
+        return backbone, work(backbone)
+    except GpuError:
+        if options.precision != "auto":
+            raise
+    do_without_gpu()
+    look_for_gpu(options, screen)
+    backbone = replace(backbone, compute_dtype=choose_precision("auto"))
+    return backbone, work(backbone)
+
+
 def find_backbone_or_module(options: Options, screen: Screen) -> Backbone:
     """The backbone of `--architecture` or `--tfhub_module`, in float32."""
     if options.tfhub_module is not None:
@@ -316,14 +342,18 @@ def extract_with_progress(
     listing: Listing, backbone: Backbone, options: Options, screen: Screen, start: Callable[[Backbone], Engine]
 ) -> Extraction:
     """The bottlenecks of a listing, with progress on the screen."""
-    return extract(
-        listing,
-        backbone,
-        options.bottleneck_dir,
-        start=start,
-        paranoid=options.paranoid,
-        observe=screen.extracting(len(listing.files)),
-    )
+
+    def work(backbone: Backbone) -> Extraction:
+        return extract(
+            listing,
+            backbone,
+            options.bottleneck_dir,
+            start=start,
+            paranoid=options.paranoid,
+            observe=screen.extracting(len(listing.files)),
+        )
+
+    return on_what_is_there(backbone, options, screen, work)[1]
 
 
 def extract_views_with_progress(

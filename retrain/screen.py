@@ -1,6 +1,7 @@
 """What a person sees while `retrain` works: phases with progress, then the lines that matter."""
 
 import os
+import shlex
 import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -208,11 +209,10 @@ def result_lines(run: Run) -> Iterator[str]:
         yield f"taken for another: {escape(', '.join(mistakes))}"
     confidence = trained.confidence
     if confidence is not None and trained.test.ece is not None:
-        yield (
-            f"calibration error {trained.test.ece:.3f} (so few photos alone make {trained.test.ece_by_chance:.3f}); "
-            f"called unknown: {confidence.refused} of {confidence.test_photos} test photos"
-        )
+        error = f"calibration error {trained.test.ece:.3f} (so few photos alone make {trained.test.ece_by_chance:.3f})"
+        unknown = f"; called unknown: {confidence.refused} of {trained.test.n} test photos"
+        yield error + (unknown if confidence.refused is not None else "")
     stages = "  ".join(f"{name} {seconds:.1f}" for name, seconds in run.seconds.items() if seconds >= 0.05)
     yield f"seconds: {stages}  (read and decode are summed over threads)"
-    yield f"written: {', '.join(escape(str(path)) for path in run.written)}"
-    yield f"try it: label_image --model {escape(str(run.options.output_dir))} PHOTO"
+    yield f"written: {', '.join(_shown(str(path)) for path in run.written)}"
+    yield f"try it: label_image --model {_shown(shlex.quote(str(run.options.output_dir)))} PHOTO"

@@ -43,7 +43,7 @@ def were_seen(model: Path, photos: Sequence[Photo]) -> npt.NDArray[np.bool_] | N
         return None
     try:
         seen = np.load(path, allow_pickle=False)
-        if seen.dtype != np.uint64 or seen.ndim != 1:
+        if not isinstance(seen, np.ndarray) or seen.dtype != np.uint64 or seen.ndim != 1:
             raise ValueError("not a list of numbers")
     except (OSError, ValueError, EOFError) as error:
         raise ExportError(f"{path} is damaged ({error}): export the model again.") from None

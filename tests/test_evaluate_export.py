@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from retrain.cli import main
-from retrain.errors import DatasetError, ExportError
+from retrain.errors import DatasetError, ExportError, OptionError
 from retrain.evaluate_export import evaluate_export
 from retrain.seen_photos import NAME
 
@@ -172,3 +172,44 @@ def test_accuracy_gate_is_the_exit_code(trained: Path, tmp_path: Path, capsys: p
 def test_wrong_calls_have_exit_code_2(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(capsys, trained / "model")[0] == 2
     assert call(capsys, trained / "model", trained / "photos", "--assert_accuracy_at_least", "2")[0] == 2
+
+
+def test_fixes_of_the_training_hold_in_the_evaluation(trained: Path, tmp_path: Path) -> None:
+    source = photos(tmp_path / "new", THREE, range(200, 204))
+    paint(source / "red" / "really_blue.png", "blue", 300)
+    paint(source / "red" / "really_grey.png", "grey", 301)
+    fixes = tmp_path / "fixes.csv"
+    fixes.write_text("file,action\nred/really_blue.png,relabel:blue\nred/really_grey.png,remove\n")
+    without = evaluate_export(trained / "model", str(source), tmp_path)
+    with_fixes = evaluate_export(trained / "model", str(source), tmp_path, fixes=fixes)
+    assert without.metrics.n == 14 and without.metrics.accuracy is not None and without.metrics.accuracy < 1
+    assert (with_fixes.metrics.n, with_fixes.metrics.accuracy) == (13, 1.0)
+
+
+def test_category_names_of_the_training_name_the_folders(trained: Path, tmp_path: Path) -> None:
+    source = photos(tmp_path / "new", {"1": "red", "2": "green", "3": "blue"}, range(200, 204))
+    names = tmp_path / "names.json"
+    names.write_text(json.dumps({"1": "red", "2": "green", "3": "blue"}))
+    evaluation = evaluate_export(trained / "model", str(source), tmp_path, category_names=names)
+    assert (evaluation.metrics.n, evaluation.metrics.accuracy, evaluation.strangers) == (12, 1.0, None)
+
+
+def test_labels_that_are_not_told_apart_cannot_be_judged(trained: Path, tmp_path: Path) -> None:
+    (tmp_path / "labels.txt").write_text("red\nred\nblue\n")
+    with pytest.raises(OptionError, match="same name"):
+        evaluate_export(trained / "model", str(trained / "photos"), tmp_path, labels=tmp_path / "labels.txt")
+
+
+def test_nonsense_is_a_wrong_call(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = call(capsys, trained / "model", trained / "photos", "--assert_accuracy_at_least", "nan")
+    assert code == 2 and "nan" in err
+    code, _, err = call(capsys, trained / "model", "")
+    assert code == 2 and "empty argument" in err
+
+
+def test_an_archive_instead_of_the_list_of_seen_photos_is_named(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained / "model", tmp_path / "model")
+    with open(tmp_path / "model" / NAME, "wb") as file:
+        np.savez(file, seen=np.zeros(3, np.uint64))
+    with pytest.raises(ExportError, match=NAME):
+        evaluate_export(tmp_path / "model", str(trained / "photos"), tmp_path)

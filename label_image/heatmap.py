@@ -58,6 +58,8 @@ def find_tflite(model: str | Path) -> Path:
             raise ModelError(
                 f"{model} has no model.tflite, which the heat map is read from: train again with --formats tflite."
             )
+    elif path.suffix != ".tflite":
+        raise ModelError(f"{model} has no heat map: it is read from a model.tflite. Name that, or its folder.")
     return path
 
 

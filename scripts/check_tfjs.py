@@ -4,7 +4,7 @@
     python scripts/check_tfjs.py EXPORT PHOTOS --node_modules FOLDER/node_modules [--chromium chromium --photos 12]
 
 EXPORT holds `tfjs/` and `clients/` (retrain export EXPORT --to tfjs). Without --chromium it is run in Node, on pixels
-as `label_image` prepares them; with it in Chromium, on the photo files too, which a canvas prepares a little differently.
+as `label_image` prepares them; with it in Chromium, on the photo files too, which a canvas prepares otherwise.
 """
 
 import argparse
@@ -31,8 +31,8 @@ const [folder, modules, file] = process.argv.slice(2);
 const tf = createRequire(modules + "/")("@tensorflow/tfjs");
 const { SIZE, classify } = await import(folder + "/clients/classify.mjs");
 const json = JSON.parse(readFileSync(folder + "/tfjs/model.json"));
-const parts = json.weightsManifest.flatMap((group) => group.paths).map((path) => readFileSync(folder + "/tfjs/" + path));
-const data = Buffer.concat(parts);
+const paths = json.weightsManifest.flatMap((group) => group.paths);
+const data = Buffer.concat(paths.map((path) => readFileSync(folder + "/tfjs/" + path)));
 const weightData = data.buffer.slice(data.byteOffset, data.byteOffset + data.length);
 const weightSpecs = json.weightsManifest.flatMap((group) => group.weights);
 const model = await tf.loadGraphModel(tf.io.fromMemory({ ...json, weightSpecs, weightData }));
@@ -56,7 +56,8 @@ for (const { pixels, file } of photos) {
   const begun = performance.now();
   const answer = classify(tf, model, tf.tensor3d(bytes(pixels), [SIZE, SIZE, 3], "int32"));
   const milliseconds = performance.now() - begun;
-  answers.push({ pixels: answer, milliseconds, file: classify(tf, model, await pixelsOf(tf, new Blob([bytes(file)]))) });
+  const ofFile = classify(tf, model, await pixelsOf(tf, new Blob([bytes(file)])));
+  answers.push({ pixels: answer, milliseconds, file: ofFile });
 }
 await fetch("/answers", { method: "POST", body: JSON.stringify({ answers, backend: tf.getBackend() }) });
 </script>"""
@@ -116,8 +117,6 @@ def in_chromium(chromium: str, export: Path, modules: Path, sent: str) -> dict:
     arrived = Event()
 
     class Handler(SimpleHTTPRequestHandler):
-        extensions_map = {**SimpleHTTPRequestHandler.extensions_map, ".mjs": "text/javascript"}
-
         def do_GET(self) -> None:
             if self.path not in pages:
                 return super().do_GET()

@@ -13,10 +13,10 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted([*(ROOT / "retrain").rglob("*.py"), *(ROOT / "label_image").rglob("*.py")])
 # Modules that import TensorFlow: where a network is built, trained or exported, and nowhere else.
 WITH_TENSORFLOW = {
-    "builtin.network", "export.classifier", "export.features", "export.graph_def", "export.saved_model",
-    "export.serving", "export.tflite_variants", "fine_tune",
-    "keras_training", "mini_batches", "network", "report.summaries", "scratch_comparison", "small_cnn", "tensorflow",
-    "torchvision_networks", "training_photos", "tuned_model",
+    "builtin.network", "export.classifier", "export.features", "export.graph_def", "export.mil", "export.saved_model",
+    "export.serving", "export.tflite_variants", "fine_tune", "keras_training", "mini_batches", "network",
+    "report.summaries", "scratch_comparison", "small_cnn", "tensorflow", "torchvision_networks", "training_photos",
+    "tuned_model",
 }  # fmt: skip
 HEAVY = {"tensorflow", "keras", "numpy", "PIL", "pyarrow", "scipy", "rich", "ai_edge_litert", "tensorflow_hub"}
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from label_image.quiet import quiet
 from label_image.runtimes import ModelError, Outputs, Run, load_saved_model, pixels_runner
 from retrain.errors import ExportError, ParityError
 from retrain.export.further import FURTHER, Source, check_packages
@@ -62,11 +63,12 @@ def export_model(
     bottleneck_dir: Path,
     force: bool = False,
     serving_dir: Path | None = None,
+    category_names: Path | None = None,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> Report:
     """Write formats by their names into an export folder, judged on the photos of a source.
 
-    `force` keeps int8 formats that lose accuracy. Raises a RetrainError for whatever a user can cause;
+    `force` keeps float16 and int8 formats that lose accuracy. Raises a RetrainError for whatever a user can cause;
     a format that cannot be made or does not hold is a `refused` result, and the others go on.
     """
     manifest = read_manifest(export)
@@ -74,7 +76,7 @@ def export_model(
     check_packages(names)
     preprocessing = Preprocessing.parse(manifest["preprocessing"])
     labels = tuple(str(label) for label in manifest["labels"])
-    photos = export_photos(export, labels, preprocessing, source, bottleneck_dir, say)
+    photos = export_photos(export, labels, preprocessing, source, bottleneck_dir, category_names, say)
     temporary = temporary_beside(export)
     try:
         with ExitStack() as stack:
@@ -139,7 +141,8 @@ class _Work:
 
     @property
     def reference(self) -> Reference:
-        return Reference(self._said[0], self.photos.test.classes)
+        unknown = self.source.manifest.get("unknown", {})
+        return Reference(self._said[0], self.photos.test.classes, unknown.get("threshold"))
 
     def saved_model(self) -> Judgement:
         """What the SavedModel is worth, which is the reference."""
@@ -171,12 +174,15 @@ class _Work:
         refused = ""
         for way in format.ways:
             force = self.force and way is format.ways[-1]
-            self.say(f"Writing and running {format.file}{f' ({way.called})' if way.called else ''} …")
+            self.say(
+                f"Writing and running {format.file} …" if way is format.ways[0] else f"  once more: {way.called} …"
+            )
             new = self.temporary / format.file
             try:
                 way.write(self.source, new)
                 said, milliseconds = timed(format.load(new), self.photos.test.pixels)
-                judgement = judge(format.file, said, self.reference, format.limits, milliseconds, size_of(new), force)
+                shown = milliseconds if format.own_program else None
+                judgement = judge(format.file, said, self.reference, format.limits, shown, size_of(new), force)
             except (ParityError, ExportError, ModelError) as error:
                 refused = refused or str(error)
                 _remove(new)
@@ -190,10 +196,11 @@ class _Work:
 
 def timed(run: Run, pixels: Pixels) -> tuple[Outputs, float]:
     """What a model says, and the milliseconds that it takes for a photo once it is warm."""
-    run(pixels[:1])
-    began = time.perf_counter()
-    outputs = run(pixels)
-    return outputs, (time.perf_counter() - began) / len(pixels) * 1000
+    with quiet():
+        run(pixels[:1])
+        began = time.perf_counter()
+        outputs = run(pixels)
+        return outputs, (time.perf_counter() - began) / len(pixels) * 1000
 
 
 def size_of(path: Path) -> int:

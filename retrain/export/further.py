@@ -61,12 +61,16 @@ class Way:
 
 @dataclass(frozen=True)
 class Format:
-    """A format: `ways` to write it, of which the first that holds the `limits` is kept, and how a file of it is run."""
+    """A format: `ways` to write it, of which the first that holds the `limits` is kept, and how a file of it is run.
+
+    One that is not run by its own program here, since that is in Apple's systems or in browsers, is run by TensorFlow.
+    """
 
     name: str
     limits: Limits
     ways: tuple[Way, ...]
     load: Callable[[Path], Run]
+    own_program: bool = True
 
     @property
     def file(self) -> str:
@@ -157,6 +161,7 @@ def _write_tflite(model: bytes, source: Source, path: Path) -> None:
     path.write_bytes(append_files(model, {"labels.txt": labels, MANIFEST: manifest}))
 
 
+ELSEWHERE = "run by TensorFlow, not by its own program"
 _INT8_WAYS = (Way(_write_int8), Way(_write_int8_with_float_head, "head in float32"))
 
 FURTHER = {
@@ -168,8 +173,8 @@ FURTHER = {
         Format(TFLITE_DYNAMIC, INT8, (Way(_tflite(TFLITE_DYNAMIC)),), as_label_image_runs_it),
         Format(TFLITE_INT8, INT8, _INT8_WAYS, as_label_image_runs_it),
         Format(ONNX, FLOAT32, (Way(_write_onnx),), as_label_image_runs_it),
-        Format(COREML, FLOAT32, (Way(_coreml(float16=False)),), _load_coreml),
-        Format(COREML_FLOAT16, FLOAT16, (Way(_coreml(float16=True)),), _load_coreml),
-        Format(TFJS, FLOAT32, (Way(_write_tfjs),), _load_tfjs),
+        Format(COREML, FLOAT32, (Way(_coreml(float16=False), ELSEWHERE),), _load_coreml, own_program=False),
+        Format(COREML_FLOAT16, FLOAT16, (Way(_coreml(float16=True), ELSEWHERE),), _load_coreml, own_program=False),
+        Format(TFJS, FLOAT32, (Way(_write_tfjs, ELSEWHERE),), _load_tfjs, own_program=False),
     )
 }

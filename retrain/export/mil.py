@@ -32,6 +32,8 @@ def program_runner(program: Any, labels: list[str], path: Path) -> Run:
     unknown = sorted({op.op_type for op in function.operations} - {*OPS, "const", "classify"})
     if unknown:
         raise ModelError(f"{path} cannot be checked: the op {unknown[0]} of Core ML is not known here.")
+    if list(function.inputs) != ["image"] or "similarity" not in {output.name for output in function.outputs}:
+        raise ModelError(f"{path} is no classifier of retrain: it lacks image or similarity.")
     (name,) = function.inputs
     shape = tuple(function.inputs[name].shape)
     scores = classify[0].inputs["probabilities"].name

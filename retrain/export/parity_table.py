@@ -7,7 +7,7 @@ from rich.table import Table
 from retrain.export.command import Report, Result
 from retrain.export.judgement import Judgement
 
-COLUMNS = ("|dp|", "same answer", "similarity", "accuracy", "ms", "MB")
+COLUMNS = ("|dp|", "same", "similarity", "accuracy", "ms", "MB")
 
 
 def show_report(report: Report, console: Console) -> None:
@@ -51,7 +51,8 @@ def _figures(judgement: Judgement, is_reference: bool) -> tuple[str, ...]:
     parity = judgement.parity
     apart = "-" if parity.similarity_difference is None else f"{parity.similarity_difference:.0e}"
     compared = (f"{parity.greatest_difference:.0e}", f"{parity.top_1_agreement:.1%}", apart)
-    measured = (f"{judgement.accuracy:.1%}", f"{judgement.milliseconds:.1f}", f"{judgement.bytes / 1e6:.1f}")
+    milliseconds = "-" if judgement.milliseconds is None else f"{judgement.milliseconds:.1f}"
+    measured = (f"{judgement.accuracy:.1%}", milliseconds, f"{judgement.bytes / 1e6:.1f}")
     return (*(("-",) * 3 if is_reference else compared), *measured)
 
 

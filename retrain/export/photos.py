@@ -7,12 +7,13 @@ that none of the first is used twice.
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
 
+from retrain.category_names import display_names, read_category_names
 from retrain.dataset import Photo, PhotoFile
 from retrain.errors import DatasetError, PhotoError
 from retrain.evaluate import Classes
@@ -56,15 +57,20 @@ def export_photos(
     preprocessing: Preprocessing,
     source: str,
     bottleneck_dir: Path,
+    category_names: Path | None,
     say: Callable[[str], None],
 ) -> ExportPhotos:
     """Choose the photos of a source, spread over the classes of the export.
 
     Where not both kinds are there, or which is which is not known, the same ones serve for both, and
-    `say` is told. Raises DatasetError if there is no photo of a class of the export.
+    `say` is told. `category_names` is the file that the training was given, if it was. Raises DatasetError if there is
+    no photo of a class of the export.
     """
     index_of = {label: index for index, label in enumerate(labels)}
-    files = [file for file in list_source(source, bottleneck_dir, say=say).files if file.label in index_of]
+    listing = list_source(source, bottleneck_dir, say=say)
+    for remark in listing.remarks:
+        say(remark)
+    files = [file for file in _named(listing.files, category_names) if file.label in index_of]
     photos = _in_threads(_identify, files)
     if not photos:
         raise DatasetError(f"{source} has no photo of a class that the model knows: it knows {', '.join(labels[:5])}.")
@@ -81,6 +87,15 @@ def export_photos(
         return LabelledPixels(np.stack(pixels), np.array(classes, np.intp))
 
     return ExportPhotos(choose(unseen, TEST_PHOTOS), lambda: choose(seen, CALIBRATION_PHOTOS).pixels)
+
+
+def _named(files: Sequence[PhotoFile], category_names: Path | None) -> Sequence[PhotoFile]:
+    """The files, their classes by the names that the training gave them with `--category_names`."""
+    if category_names is None:
+        return files
+    labels = sorted({file.label for file in files})
+    names, _ = display_names(read_category_names(category_names), labels)
+    return [replace(file, label=names.get(file.label, file.label)) for file in files]
 
 
 def _divide(export: Path, photos: list[Photo], say: Callable[[str], None]) -> tuple[list[Photo], list[Photo]]:

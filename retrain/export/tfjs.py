@@ -31,7 +31,10 @@ Array = npt.NDArray[Any]
 
 
 def write_tfjs(saved_model: Path, folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write the `serving_default` of a SavedModel; the same model gives the same bytes. Raises ExportError."""
+    """Write the `serving_default` of a SavedModel into a new folder; the same model gives the same bytes.
+
+    Raises ExportError.
+    """
     from google.protobuf.json_format import MessageToDict
 
     from retrain.export.graph_def import freeze_saved_model
@@ -139,7 +142,12 @@ def _optimised(graph_def: Any, tensors: list[str]) -> Any:
         kept = CollectionDef()
         kept.node_list.value.extend(tensors)
         meta.collection_def["train_op"].CopyFrom(kept)
-        return OptimizeGraph(config, meta)
+        try:
+            return OptimizeGraph(config, meta)
+        except (tf.errors.OpError, ValueError) as error:
+            raise ExportError(
+                f"The graph of tfjs cannot be made: {next(iter(str(error).splitlines()), error)}"
+            ) from error
 
 
 def _storable(name: str, values: Array) -> Array:
@@ -148,7 +156,7 @@ def _storable(name: str, values: Array) -> Array:
         values = values.astype(np.int32)
     if values.dtype.name not in KINDS:
         raise ExportError(f"TensorFlow.js has no type for {name}, which is of {values.dtype.name}.")
-    return np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False)
+    return values.astype(values.dtype.newbyteorder("<"), order="C", copy=False)
 
 
 def _tensor(name: str, shape: tuple[int, ...]) -> dict[str, Any]:

@@ -37,7 +37,24 @@ def convert(classifier: "Classifier") -> bytes:
             model: bytes = converter.convert()
         except Exception as error:  # the converter raises whatever its passes raise
             raise ExportError(f"model.tflite cannot be made: {next(iter(str(error).splitlines()), error)}") from error
+    check_has_weights(model)
     return with_metadata(model)
+
+
+def check_has_weights(model: bytes) -> None:
+    """Raises ExportError for a TFLite model that reads its weights from variables, which nothing fills.
+
+    The converter makes one, without a word, where it is not shown whose variables a function uses; it answers
+    whatever is in memory.
+    """
+    from ai_edge_litert import schema_py_generated as schema
+
+    root = schema.Model.GetRootAs(model, 0)
+    codes = map(root.OperatorCodes, range(root.OperatorCodesLength()))
+    # The older field ends at 127.
+    operations = {max(code.BuiltinCode(), code.DeprecatedBuiltinCode()) for code in codes}
+    if schema.BuiltinOperator.READ_VARIABLE in operations:
+        raise ExportError("The TFLite model was made without its weights: this TensorFlow's converter is not known.")
 
 
 def exchange_top(model: bytes, old: Top, new: Top) -> bytes:

@@ -25,6 +25,7 @@ from label_image.runtimes import load_saved_model
 from retrain.errors import ExportError
 from retrain.export.metadata import with_metadata
 from retrain.export.names import TFLITE, TFLITE_FLOAT16
+from retrain.export.tflite import check_has_weights
 from retrain.images import Pixels
 from retrain.tensorflow import quiet, tf
 
@@ -108,4 +109,5 @@ def _converted(what: str, convert: Callable[[], bytes]) -> bytes:
     except Exception as error:  # the converter raises whatever its passes raise
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ExportError(f"TFLite ({what}) cannot be made: {reason}") from error
+    check_has_weights(model)
     return with_metadata(model)

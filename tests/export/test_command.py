@@ -12,12 +12,11 @@ from PIL import Image
 
 from label_image.model import Outputs, load_model
 from retrain.cli import main
-from retrain.errors import ExportError
+from retrain.errors import DatasetError, ExportError
 from retrain.evaluate_export import evaluate_export
 from retrain.export import further, tflite_variants
 from retrain.export.command import export_model
 from retrain.export.further import FURTHER, Way
-from retrain.export.metadata import with_metadata
 from retrain.export.names import EXPORTS, FILES, TFLITE, TFLITE_DYNAMIC, TFLITE_INT8
 from retrain.outputs import check_export_dir
 from retrain.seen_photos import NAME as SEEN
@@ -175,6 +174,19 @@ def test_photos_of_the_training_calibrate_and_others_judge(
     assert any("not known" in sentence for sentence in said)
 
 
+def test_photos_in_folders_of_other_names_are_known_by_the_names_of_the_training(
+    trained: Path, model: Path, tmp_path: Path
+) -> None:
+    for number, label in enumerate(COLOURS):
+        shutil.copytree(trained / "photos" / label, tmp_path / "numbered" / str(number))
+    with pytest.raises(DatasetError, match="no photo of a class"):
+        export_model(model, ("saved_model",), str(tmp_path / "numbered"), tmp_path)
+    (tmp_path / "names.json").write_text(json.dumps({str(number): label for number, label in enumerate(COLOURS)}))
+    arguments = (model, ("saved_model",), str(tmp_path / "numbered"), tmp_path)
+    report = export_model(*arguments, category_names=tmp_path / "names.json")
+    assert report.reference.accuracy == 1.0 and report.photos < 60
+
+
 # What is not kept
 
 
@@ -241,21 +253,33 @@ def test_where_int8_throughout_does_not_hold_its_head_stays_float(
 def test_a_file_without_its_weights_is_never_kept(
     trained: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of a function of a Keras model the converter makes one without a word, and it answers NaN."""
+    """Of a function of a Keras model the converter makes one without a word; it answers what is in memory."""
     network = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(3, "softmax")])
     spec = tf.TensorSpec((1, 8, 8, 3), tf.float32, name="image")
     answer = tf.function(lambda image: {"scores": network(image)}, autograph=False).get_concrete_function(spec)
 
-    def weightless(*_: object) -> bytes:
-        return with_metadata(tf.lite.TFLiteConverter.from_concrete_functions([answer], network).convert())
+    def weightless(_: Path) -> object:
+        return tf.lite.TFLiteConverter.from_concrete_functions([answer], network)
 
-    monkeypatch.setattr(tflite_variants, "convert_variant", weightless)
+    monkeypatch.setattr(tflite_variants, "_converter", weightless)
     names = (TFLITE, TFLITE_DYNAMIC)
     report = export_model(model, names, str(trained / "photos"), tmp_path, force=True)
     for result in report.results[1:]:
-        assert result.refused is not None and "finite" in result.refused
+        assert result.refused is not None and "without its weights" in result.refused
     assert not any((model / FILES[name]).exists() for name in names)
     assert not parity_of(model).keys() & set(names)
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_answers_that_are_not_finite_are_never_kept(
+    wrong: float, trained: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def load(path: Path) -> object:
+        return lambda pixels: Outputs(np.full((len(pixels), 3), wrong, np.float32))
+
+    monkeypatch.setitem(FURTHER, TFLITE_DYNAMIC, replace(FURTHER[TFLITE_DYNAMIC], load=load))
+    result = export_model(model, (TFLITE_DYNAMIC,), str(trained / "photos"), tmp_path, force=True).results[1]
+    assert result.refused is not None and "finite" in result.refused
 
 
 def test_an_interruption_leaves_everything_as_it_was(

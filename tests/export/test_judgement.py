@@ -30,6 +30,21 @@ def test_int8_may_lose_one_point_and_no_more() -> None:
     assert judged(with_wrong(3), INT8, force=True).forced
 
 
+def test_int8_calls_about_as_many_photos_unknown() -> None:
+    reference = Reference(REFERENCE.outputs, REFERENCE.classes, threshold=0.4)
+    similarity = np.full(200, 0.5, np.float32)
+    for unknown, holds in ((0, True), (10, True), (11, False), (200, False)):
+        similarity[:unknown] = 0.3
+        said = Outputs(CLEAR, similarity)
+        if holds:
+            judgement = judge("It", said, reference, INT8, 1.0, 1, False)
+            assert judgement.plain()["test"]["called_unknown"] == unknown
+        else:
+            with pytest.raises(ParityError, match=f"calls {unknown} of 200 photos unknown, the SavedModel 0"):
+                judge("It", said, reference, INT8, 1.0, 1, False)
+            assert judge("It", said, reference, INT8, 1.0, 1, True).forced
+
+
 def test_force_does_not_help_float_formats() -> None:
     for limits in (FLOAT32, FLOAT16):
         with pytest.raises(ParityError, match="probabilities differ"):

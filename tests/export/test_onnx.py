@@ -1,17 +1,16 @@
 import json
-import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from label_image.heatmap import find_tflite
 from label_image.model import ModelError, load_model, saved_model_runner
 from retrain.errors import ExportError
 from retrain.export.onnx import onnx_runner, write_onnx
 
 onnx = pytest.importorskip("onnx")
-ROOT = Path(__file__).resolve().parents[2]
 PIXELS = np.random.default_rng(0).integers(0, 256, (19, 8, 8, 3), np.uint8)
 
 
@@ -46,18 +45,6 @@ def test_labels_and_threshold_are_in_the_file(made: Path, small_manifest: dict[s
     assert texts["labels.txt"].split("\n") == [*model.labels, ""]
 
 
-def test_the_same_model_is_the_same_file(made: Path, small_export: Path, tmp_path: Path) -> None:
-    """Also in a process that has converted nothing before."""
-    code = (
-        "import json, pathlib, sys; from retrain.export.onnx import write_onnx; folder, path = sys.argv[1:];"
-        "manifest = json.loads(pathlib.Path(folder, 'model.json').read_text(encoding='utf-8'));"
-        "write_onnx(pathlib.Path(folder), pathlib.Path(path), manifest)"
-    )
-    command = [sys.executable, "-c", code, str(small_export), str(tmp_path / "again.onnx")]
-    subprocess.run(command, check=True, cwd=ROOT, capture_output=True)
-    assert (tmp_path / "again.onnx").read_bytes() == made.read_bytes()
-
-
 def test_an_export_folder_may_hold_nothing_else(made: Path, small_export: Path, tmp_path: Path) -> None:
     (tmp_path / "model.onnx").write_bytes(made.read_bytes())
     (tmp_path / "model.json").write_bytes((small_export / "model.json").read_bytes())
@@ -77,6 +64,11 @@ def test_missing_runtime_is_a_sentence(made: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(ModelError, match="pip install onnxruntime"):
         load_model(made)
+
+
+def test_heat_map_is_refused_with_a_sentence(made: Path) -> None:
+    with pytest.raises(ModelError, match=r"has no heat map: it is read from a model\.tflite"):
+        find_tflite(made)
 
 
 @pytest.mark.parametrize("damage", ["cut", "no manifest", "not a model"])

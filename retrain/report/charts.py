@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrain.evaluate import Bin
-from retrain.head import L2_PATH, Progress
+from retrain.head import L2_PATH, Fit, Progress
 
 WIDTH, HEIGHT = 360, 230
 LEFT, RIGHT, TOP, BOTTOM = 46, 20, 12, 42  # margins
@@ -108,17 +108,17 @@ class _Scale:
         return tuple(Tick(self(value), text) for value, text in zip(values, texts, strict=True))
 
 
-def learning_charts(curve: Sequence[Progress]) -> tuple[Chart, Chart] | None:
+def learning_charts(fit: Fit) -> tuple[Chart, Chart] | None:
     """Accuracy and cross-entropy along a training; None for a curve of fewer than two points.
 
-    A curve of `L2_PATH` has the strengths on its axis, any other one steps.
+    A fit to convergence went along `L2_PATH`, which is on its axis; any other one has steps.
     """
+    curve = fit.curve
     if len(curve) < 2:
         return None
-    strengths = curve[0].total == len(L2_PATH) and [point.step for point in curve] == list(range(len(curve)))
     steps = [point.step for point in curve]
     x = _across(steps[0], steps[-1])
-    if strengths:
+    if fit.description.get("optimizer") == "lbfgs":
         labelled = steps[:: 2 if len(steps) > 5 else 1]  # there is room for so many
         x_ticks = x.ticks(labelled, [f"{L2_PATH[step]:g}" for step in labelled])
         x_title = "L2 penalty, strong to weak"

@@ -10,7 +10,7 @@ from label_image.heatmap import Maps, activation_maps, find_tflite, overlay
 from label_image.model import ModelError
 from retrain.errors import PhotoError
 from retrain.images import Pixels, Preprocessing, read_photo
-from retrain.report.thumbnails import SIDE, data_uri
+from retrain.thumbnails import SIDE, data_uri
 
 SECONDS = 2.0  # a large network takes half a second for each photo
 SMALL = Preprocessing.parse(f"decode(2)|orient|resize({SIDE},bilinear)|value_range(0,1)")

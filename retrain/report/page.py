@@ -14,7 +14,8 @@ import numpy as np
 
 from retrain.calibration import Calibration
 from retrain.confidence import Confidence
-from retrain.evaluate import Metrics, measure
+from retrain.evaluate import Bin, Metrics, measure
+from retrain.html_files import write_page
 from retrain.outputs import MANIFEST
 from retrain.report.charts import Chart, learning_charts, reliability_chart, similarity_chart
 from retrain.report.command_line import command_of
@@ -27,17 +28,19 @@ from retrain.report.evidence import (
     confusion_of,
 )
 from retrain.report.heatmaps import heat_uris
-from retrain.report.rendering import brief, render, shown, write_page
-from retrain.report.thumbnails import data_uris
+from retrain.report.rendering import brief, render, shown
+from retrain.thumbnails import square_uris
 
 if TYPE_CHECKING:
     from retrain.doctor.findings import Diagnosis
     from retrain.doctor.pages import Section
     from retrain.pipeline import Run
 
+COMPARISON = "comparison.json"  # in the export, of `--compare scratch`
 FINDINGS_OF_KIND = 8  # shown of what the doctor found
 SECTIONS = (
     ("learning", "Learning"),
+    ("scratch", "From scratch"),
     ("confusion", "Confusion"),
     ("pairs", "Confused pairs"),
     ("classes", "Classes"),
@@ -55,6 +58,22 @@ TITLES = {
     "tflite": "model.tflite",
     "graph_def": "frozen graph",
 }
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A line of the comparison with training from scratch; without test photos there is no accuracy.
+
+    `parameters` are all of the model's, `trainable` those that this training changed.
+    """
+
+    name: str
+    parameters: int
+    trainable: int
+    accuracy: float | None
+    interval: tuple[float, float] | None
+    seconds: float
+    remark: str
 
 
 @dataclass(frozen=True)
@@ -107,18 +126,20 @@ def report_html(run: "Run", diagnosis: "Diagnosis | None" = None) -> str:
         paths += [mistake.prediction.path] + [near.path for near in mistake.neighbours]
     paths += [one.path for one, _ in (unknown.least if unknown else ())]
     index_of = {label: index for index, label in enumerate(run.labels)}
+    # The mistakes of cross-validation are those of the heads of its folds, which are not exported.
+    looked_at = () if run.division.folds else mistakes
     heat = heat_uris(
         run.options.output_dir,
         run.backbone.preprocessing,
-        [(one.prediction.path, index_of[one.prediction.answers[0].label]) for one in mistakes],
+        [(one.prediction.path, index_of[one.prediction.answers[0].label]) for one in looked_at],
     )
+    contenders = _contenders(run)
     manifest = _manifest(run.options.output_dir)
     parity = [(TITLES.get(name, name), proof) for name, proof in manifest.get("parity", {}).items()]
     there = {
-        "pairs": pairs, "unknown": unknown, "doctor": diagnosis, "parity": parity,
+        "scratch": contenders, "pairs": pairs, "unknown": unknown, "doctor": diagnosis, "parity": parity,
         **dict.fromkeys(("confusion", "classes", "mistakes", "predictions", "calibration"), run.trained.test.n),
     }  # fmt: skip
-    learning = learning_charts(run.trained.fit.curve)
     return render(
         "report.html",
         run=run,
@@ -128,8 +149,9 @@ def report_html(run: "Run", diagnosis: "Diagnosis | None" = None) -> str:
         chance_entropy=math.log(len(run.labels)),
         folds=max(run.division.folds) + 1 if run.division.folds else None,
         sides={side: run.division.splits.count(side) for side in ("training", "validation", "testing")},
-        learning=learning,
+        learning=learning_charts(run.trained.fit),
         learning_words=_learning_words(run),
+        contenders=contenders,
         confusion=confusion_of(run.trained.test),
         classes=classes,
         pairs=pairs,
@@ -145,7 +167,7 @@ def report_html(run: "Run", diagnosis: "Diagnosis | None" = None) -> str:
         sections=[(anchor, title) for anchor, title in SECTIONS if there.get(anchor, True)],
         provenance=manifest.get("provenance", {}),
         command=shown(command_of(run.options)),
-        thumbnails=data_uris(paths),
+        thumbnails=square_uris(paths),
         heat=heat,
         written=datetime.now().strftime("%Y-%m-%d %H:%M"),
         seconds_of_report=time.perf_counter() - began,
@@ -177,6 +199,28 @@ def _learning_words(run: "Run") -> str:
         f"The one with the lowest validation cross-entropy was chosen: {description['l2']:g}."
     )
     return f"{words} It was then fitted to the validation photos, too." if "trained_on" in description else words
+
+
+def _contenders(run: "Run") -> tuple[Contender, ...]:
+    """The models that `--compare scratch` compared in this run; none where it did not, or the figures are damaged."""
+    if run.options.compare != "scratch":
+        return ()  # an export of another run may still be there
+    try:
+        entries = json.loads((run.options.output_dir / COMPARISON).read_text(encoding="utf-8"))
+        return tuple(
+            Contender(
+                entry["name"],
+                entry["parameters"]["total"],
+                entry["parameters"]["trainable"],
+                entry["test"]["accuracy"],
+                tuple(entry["test"]["interval"]) if entry["test"]["interval"] else None,
+                entry["seconds"],
+                entry["remark"],
+            )
+            for entry in entries
+        )
+    except (OSError, ValueError, TypeError, KeyError):
+        return ()
 
 
 def _chance(test: Metrics) -> float | None:
@@ -219,21 +263,24 @@ def _calibrated(run: "Run") -> Calibrated | None:
     index_of = {label: index for index, label in enumerate(run.labels)}
     classes = np.array([index_of[run.extraction.photos[row].label] for row in run.trained.test_rows])
     # Dividing the logits by 1 / T undoes the division by T.
-    undone = Calibration(1 / calibration.temperature, calibration.photos)
-    before = measure(undone.of_probabilities(run.trained.test_probabilities), classes, run.labels)
+    before: tuple[Bin, ...] = ()
+    if confidence.ece_before is not None:
+        undone = Calibration(1 / calibration.temperature, calibration.photos)
+        before = measure(undone.of_probabilities(run.trained.test_probabilities), classes, run.labels).reliability
     return Calibrated(
         calibration.temperature,
         calibration.photos,
         confidence.ece_before,
         test.ece,
         test.ece_by_chance,
-        reliability_chart(before.reliability, test.reliability),
+        reliability_chart(before, test.reliability),
     )
 
 
 def _unknown(evidence: Evidence, confidence: Confidence | None) -> Unknown | None:
     sample = evidence.test_bottlenecks()
-    if confidence is None or not len(sample):
+    # Where folds took turns, the means are those of the test photos themselves.
+    if confidence is None or confidence.refused is None or not len(sample):
         return None
     familiar = confidence.familiar
     similarities = np.concatenate([familiar.similarity(block) for _, block in sample.blocks()])
@@ -243,7 +290,7 @@ def _unknown(evidence: Evidence, confidence: Confidence | None) -> Unknown | Non
         familiar.threshold,
         familiar.photos,
         confidence.refused,
-        confidence.test_photos,
+        len(sample),
         tuple(least),
         similarity_chart(similarities, familiar.threshold),
     )

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from retrain.report.rendering import shown
-from retrain.report.thumbnails import sprite
 from retrain.sample import Matrix, Rows
+from retrain.thumbnails import sprite
 
 if TYPE_CHECKING:
     from retrain.pipeline import Run

@@ -1,4 +1,4 @@
-"""From templates to a file: HTML with everything escaped that comes from elsewhere."""
+"""From templates to HTML, with everything escaped that comes from elsewhere."""
 
 import os
 import re
@@ -7,29 +7,12 @@ from pathlib import Path
 
 import jinja2
 
-from retrain.errors import ExportError
-
 LONGEST_NAME = 60  # letters of a class name; its tooltip has all
 
 
 def render(template: str, **values: object) -> str:
     """Fill a template of this package."""
     return _environment().get_template(template).render(**values)
-
-
-def write_page(path: Path, page: str, option: str) -> Path:
-    """Write a page beside its place and rename it; returns its path. Raises ExportError, naming `option`."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_text(page, encoding="utf-8", newline="\n")
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise ExportError(f"{option} {path} cannot be written: {error.strerror}.") from None
-    return path
 
 
 def shown(text: str | os.PathLike[str]) -> str:

@@ -55,11 +55,12 @@ def _write_test(folder: Path, trained: "Trained") -> None:
 
 
 def _new_folder(parent: Path) -> Path:
+    parent.mkdir(parents=True, exist_ok=True)  # so that FileExistsError below means the new folder alone
     name = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     for number in count():
         folder = parent / (f"{name}_{number}" if number else name)
         try:
-            folder.mkdir(parents=True)
+            folder.mkdir()
             return folder
         except FileExistsError:
             continue

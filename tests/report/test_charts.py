@@ -1,10 +1,16 @@
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from retrain.evaluate import Bin
-from retrain.head import L2_PATH, Progress
+from retrain.head import L2_PATH, Fit, Head, Progress
 from retrain.report.charts import HEIGHT, WIDTH, learning_charts, reliability_chart, round_values, similarity_chart
+
+
+def fitted(curve: list[Progress], optimizer: str = "sgd") -> Fit:
+    return Fit(Head(np.zeros((2, 2), np.float32), np.zeros(2, np.float32)), {"optimizer": optimizer}, tuple(curve))
+
 
 STEPS = [Progress(step, 0.5 + step / 100, 2.0 - step / 50, 0.4, None if step else 1.9, 41) for step in (0, 20, 40)]
 
@@ -39,7 +45,7 @@ def test_each_photo_is_in_one_column_on_its_side_of_the_threshold(values: list[f
 
 
 def test_a_curve_has_a_line_for_each_side_and_leaves_out_what_was_not_measured() -> None:
-    accuracy, loss = learning_charts(STEPS)
+    accuracy, loss = learning_charts(fitted(STEPS))
     assert [(line.name, len(line.dots)) for line in accuracy.lines] == [("training", 3), ("validation", 3)]
     assert [(line.name, len(line.dots)) for line in loss.lines] == [("training", 3), ("validation", 1)]
     assert [tick.text for tick in accuracy.x_ticks] == ["0", "10", "20", "30", "40"]
@@ -49,13 +55,22 @@ def test_a_curve_has_a_line_for_each_side_and_leaves_out_what_was_not_measured()
 
 def test_a_path_of_penalties_is_labelled_with_them() -> None:
     curve = [Progress(step, 1.0, 0.1, 0.9, 0.3, len(L2_PATH)) for step in range(4)]
-    chart = learning_charts(curve)[0]
+    chart = learning_charts(fitted(curve, "lbfgs"))[0]
     assert [tick.text for tick in chart.x_ticks] == [f"{l2:g}" for l2 in L2_PATH[:4]]
+    assert "penalty" in chart.x_title
+
+
+@pytest.mark.parametrize("points", [len(L2_PATH), len(L2_PATH) + 3])
+def test_as_many_steps_as_penalties_are_steps_all_the_same(points: int) -> None:
+    curve = [Progress(step, 1.0, 0.1, 0.9, 0.3, len(L2_PATH)) for step in range(points)]
+    for chart in learning_charts(fitted(curve, "sgd")):
+        assert chart.x_title == "step"
+        assert chart.x_ticks[-1].text in ("6", "7", "10")
 
 
 def test_one_point_is_no_curve() -> None:
-    assert learning_charts(STEPS[:1]) is None
-    assert learning_charts([]) is None
+    assert learning_charts(fitted(STEPS[:1])) is None
+    assert learning_charts(fitted([])) is None
 
 
 def test_dots_of_the_reliability_diagram_lie_at_their_figures() -> None:

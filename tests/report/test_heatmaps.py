@@ -10,7 +10,7 @@ from label_image.model import ModelError
 from retrain.images import Preprocessing
 from retrain.report import heatmaps
 from retrain.report.heatmaps import heat_uris
-from retrain.report.thumbnails import SIDE
+from retrain.thumbnails import SIDE
 
 STEPS = Preprocessing.parse("decode(2)|orient|resize(8,bilinear)|value_range(0,1)")
 

@@ -226,6 +226,39 @@ def test_the_heat_map_of_an_export_stands_beside_a_mistake(make_run, monkeypatch
     assert "where the wrong class was seen" not in opened(run).text  # there is no export to read
 
 
+def test_heads_of_folds_have_no_heat_maps(make_run, monkeypatch: pytest.MonkeyPatch) -> None:
+    from retrain.report import heatmaps
+
+    run = make_run("abc", each=2, apart=0.1, painted=True)
+    assert run.division.folds is not None
+    monkeypatch.setattr(heatmaps, "find_tflite", lambda model: model)
+    monkeypatch.setattr(heatmaps, "activation_maps", lambda path: lambda pixels: np.ones((3, 3, 3), np.float32))
+    run.trained.test_probabilities[:] = np.roll(run.trained.test_probabilities, 1, axis=1)
+    page = opened(run)
+    assert "was taken for" in page.text
+    assert "where the wrong class was seen" not in page.text
+
+
+def test_the_comparison_with_training_from_scratch_is_a_section(make_run) -> None:
+    run = make_run("ab", each=20, compare="scratch")
+    assert "scratch" not in opened(run).ids  # it is nowhere
+    run.options.output_dir.mkdir()
+    entry = {"name": "transfer", "parameters": {"total": 5289000, "trainable": 2562}, "seconds": 12.3, "remark": "",
+             "test": {"accuracy": 0.95, "interval": [0.9, 0.98], "n": 100, "cross_entropy": 0.1}}  # fmt: skip
+    other = {**entry, "name": "from scratch <b>", "remark": "7 bottlenecks came from the cache",
+             "test": {"accuracy": None, "interval": None, "n": 0, "cross_entropy": None}}  # fmt: skip
+    figures = run.options.output_dir / "comparison.json"
+    figures.write_text(json.dumps([entry, other]))
+    page = opened(run)
+    assert "scratch" in page.ids
+    for words in ("5,289,000", "2,562", "95.0%", "90.0% to 98.0%", "12.3 s", "from scratch <b>", "7 bottlenecks"):
+        assert words in page.text
+    assert "scratch" not in opened(replace(run, options=replace(run.options, compare=None))).ids  # of another run
+    for damaged in ("[1", "[1]", "{}", '[{"name": "transfer"}]'):
+        figures.write_text(damaged)
+        assert "scratch" not in opened(run).ids
+
+
 def test_a_page_replaces_the_one_before_and_leaves_nothing_else(make_run, tmp_path: Path) -> None:
     run = make_run("ab")
     path = tmp_path / "new" / "report.html"

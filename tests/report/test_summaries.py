@@ -62,6 +62,13 @@ def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path, run: Run) ->
         write_summaries(tmp_path / "file" / "below", run)
 
 
+def test_a_link_to_nowhere_is_a_sentence(tmp_path: Path, run: Run) -> None:
+    (tmp_path / "link").symlink_to("nowhere")
+    for folder in (tmp_path / "link", tmp_path / "link" / "below"):
+        with pytest.raises(ExportError, match="--summaries_dir"):
+            write_summaries(folder, run)
+
+
 def test_the_confusion_matrix_is_a_picture(tmp_path: Path, run: Run) -> None:
     accumulator = EventAccumulator(str(write_summaries(tmp_path, run) / "test"), size_guidance={"tensors": 0})
     accumulator.Reload()

@@ -1,10 +1,10 @@
-"""Photos as small squares: in a page as data URIs, in TensorBoard as one large picture (a sprite)."""
+"""Photos as small pictures: in a page as data URIs, in TensorBoard as one large picture (a sprite)."""
 
 import base64
 import io
 import math
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
@@ -13,20 +13,24 @@ from PIL import Image, ImageOps
 from retrain.errors import PhotoError
 from retrain.images import Pixels, Preprocessing, read_photo
 
-SIDE = 144  # pixels; shown at 110 to 144, so that they are sharp enough on a phone, too
+SIDE = 144  # pixels of a square; shown at 110 to 144, so that they are sharp enough on a phone, too
+LONGER_SIDE = 160  # pixels, where the whole photo is shown
 QUALITY = 75  # of JPEG
 SPRITE_SIDE = 64
 LARGEST_SPRITE = 8192  # pixels a side that TensorBoard's projector takes
 
+Fit = Callable[[Image.Image, int, Image.Resampling], Image.Image]
 
-def data_uris(paths: Iterable[str]) -> dict[str, str]:
+
+def square_uris(paths: Iterable[str]) -> dict[str, str]:
     """Each photo that can be read, its middle cut out as a square, as `data:image/jpeg;base64,…`."""
-    unique = list(dict.fromkeys(paths))
-    return {
-        path: data_uri(Image.fromarray(pixels))
-        for path, pixels in zip(unique, _squares(unique, SIDE), strict=True)
-        if pixels is not None
-    }
+    return _uris(paths, SIDE, _cut)
+
+
+def whole_uris(paths: Iterable[str]) -> dict[str, str]:
+    """Each photo that can be read, its longer side at most `LONGER_SIDE`, as `data:image/jpeg;base64,…`."""
+    # `decode(2)` leaves the shorter side of a JPEG at least twice what it is asked for.
+    return _uris(paths, LONGER_SIDE // 2, _shrink)
 
 
 def data_uri(image: Image.Image) -> str:
@@ -44,25 +48,39 @@ def sprite(paths: Sequence[str]) -> tuple[Image.Image, int]:
     across = max(1, math.ceil(math.sqrt(len(paths))))
     side = max(1, min(SPRITE_SIDE, LARGEST_SPRITE // across))
     picture = Image.new("RGB", (across * side, across * side), (128, 128, 128))
-    for place, pixels in enumerate(_squares(paths, side)):
+    for place, pixels in enumerate(_small(paths, side, _cut)):
         if pixels is not None:
             picture.paste(Image.fromarray(pixels), (place % across * side, place // across * side))
     return picture, side
 
 
-def _squares(paths: Sequence[str], side: int) -> Iterable[Pixels | None]:
-    """The middle of each photo, uint8 RGB (side, side, 3), upright; None for one that cannot be read."""
+def _uris(paths: Iterable[str], side: int, fit: Fit) -> dict[str, str]:
+    unique = list(dict.fromkeys(paths))
+    return {
+        path: data_uri(Image.fromarray(pixels))
+        for path, pixels in zip(unique, _small(unique, side, fit), strict=True)
+        if pixels is not None
+    }
+
+
+def _small(paths: Sequence[str], side: int, fit: Fit) -> Iterable[Pixels | None]:
+    """Each photo, uint8 RGB, upright, as `fit` makes it of one that is at least `side`; None if it cannot be read."""
     steps = Preprocessing.parse(f"decode(2)|orient|resize({side},bilinear)|value_range(0,1)")
     with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="thumbnails") as threads:
-        yield from threads.map(partial(_square, steps=steps), paths)
+        yield from threads.map(partial(_pixels, steps=steps, fit=fit), paths)
 
 
-def _square(path: str, steps: Preprocessing) -> Pixels | None:
+def _pixels(path: str, steps: Preprocessing, fit: Fit) -> Pixels | None:
     try:
-        return steps.pixels(read_photo(path), _cut)
+        return steps.pixels(read_photo(path), fit)
     except PhotoError:
         return None  # it was there when the bottlenecks were computed, and is gone
 
 
 def _cut(photo: Image.Image, size: int, resample: Image.Resampling) -> Image.Image:
     return ImageOps.fit(photo, (size, size), resample)
+
+
+def _shrink(photo: Image.Image, size: int, resample: Image.Resampling) -> Image.Image:
+    scale = min(1.0, LONGER_SIDE / max(photo.size))
+    return photo.resize((max(1, round(photo.width * scale)), max(1, round(photo.height * scale))), resample)

@@ -9,8 +9,9 @@ BASE_IMAGE ?=
 TRAINING_IMAGE ?= retrain
 LABELLING_IMAGE ?= label_image
 
+# `make HAS_GPU= …` does without a GPU that is there; `HAS_GPU=yes` builds for one that is elsewhere.
 HAS_GPU = $(shell nvidia-smi >/dev/null 2>&1 && echo yes)
-TRAINING_BASE = $(or $(BASE_IMAGE),tensorflow/tensorflow:$(TENSORFLOW)$(if $(HAS_GPU),-gpu))
+TRAINING_BASE = $(or $(BASE_IMAGE),docker.io/tensorflow/tensorflow:$(TENSORFLOW)$(if $(HAS_GPU),-gpu))
 REVISION = $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
 VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 
@@ -23,7 +24,20 @@ TERMINAL = $$(test -t 0 && test -t 1 && echo -it)
 DOCKER_BUILD_ARGS ?=
 DOCKER_RUN_ARGS ?=
 CONFINED = --rm --read-only --tmpfs /tmp --cap-drop ALL --security-opt no-new-privileges $(CALLER) $(DOCKER_RUN_ARGS)
-BUILD = $(DOCKER) build $(DOCKER_BUILD_ARGS) --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
+# Docker before 23 has BuildKit, but has to be told to use it; Podman's own format has no health checks.
+BUILD = DOCKER_BUILDKIT=1 $(DOCKER) build $(if $(IS_PODMAN),--format docker) $(DOCKER_BUILD_ARGS) \
+	--build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION)
+
+# What is mounted has to be absolute: any other name is that of a volume. With CDPATH, `cd` would print.
+unexport CDPATH
+MOUNT_TF_FILES = -v "$$(cd "$(TF_FILES)" && pwd)":/tf_files
+CHECK_OUTPUT_DIR = case "$(OUTPUT_DIR)" in tf_files/?*) ;; *) \
+	echo "OUTPUT_DIR=$(OUTPUT_DIR): name a folder below tf_files, the only one that the container writes to." >&2; \
+	exit 1 ;; esac
+# A file is mounted; an address or `random` is not.
+FIND_WEIGHTS = set --; weights="$(WEIGHTS)"; if [ -f "$$weights" ]; then \
+	set -- -v "$$(cd "$$(dirname "$$weights")" && pwd)/$${weights\#\#*/}:/weights/$${weights\#\#*/}:ro"; \
+	weights="/weights/$${weights\#\#*/}"; fi
 
 .PHONY: docker-build docker-retrain docker-label docker-tensorboard docker-sbom docker-lint test-docker
 
@@ -32,35 +46,43 @@ docker-build:  ## Build the images retrain and label_image [BASE_IMAGE=… MODEL
 	$(BUILD) $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) $(if $(MODEL),--build-arg MODEL="$(MODEL)") \
 		-f docker/label_image.Dockerfile -t $(LABELLING_IMAGE) .
 
-docker-retrain:  ## Retrain in the container on IMAGE_DIR=folder [ARCHITECTURE=… ARGS=…]; alone: a demo
+docker-retrain:  ## Retrain in the container on IMAGE_DIR=folder [ARCHITECTURE=… WEIGHTS=… OUTPUT_DIR=… ARGS=…]; alone: a demo
+	@$(CHECK_OUTPUT_DIR)
 	@mkdir -p "$(TF_FILES)"
 ifeq ($(IMAGE_DIR),)
-	@$(DOCKER) run $(CONFINED) $(TERMINAL) -v "$(TF_FILES):/tf_files" $(TRAINING_IMAGE) bash -c \
+	@$(DOCKER) run $(CONFINED) $(TERMINAL) $(MOUNT_TF_FILES) $(TRAINING_IMAGE) bash -c \
 		"python /opt/src/scripts/draw_demo_photos.py tf_files/demo_cats --gato tf_files/gato.jpg"
-	@$(DOCKER) run $(CONFINED) $(TERMINAL) $(GPUS) -v "$(TF_FILES):/tf_files" $(TRAINING_IMAGE) retrain \
-		--image_dir tf_files/demo_cats --architecture "$(or $(ARCHITECTURE),builtin)" $(ARGS)
+	@$(FIND_WEIGHTS); $(DOCKER) run $(CONFINED) $(TERMINAL) $(GPUS) $(MOUNT_TF_FILES) "$$@" $(TRAINING_IMAGE) retrain \
+		--image_dir tf_files/demo_cats --output_dir "$(OUTPUT_DIR)" --architecture "$(or $(ARCHITECTURE),builtin)" \
+		$(if $(WEIGHTS),--weights "$$weights") $(ARGS)
 else
 	@test -d "$(IMAGE_DIR)" || { echo "IMAGE_DIR=$(IMAGE_DIR) is no folder: it is mounted into the container." >&2; exit 1; }
-	@$(DOCKER) run $(CONFINED) $(TERMINAL) $(GPUS) -v "$(TF_FILES):/tf_files" \
+	@$(FIND_WEIGHTS); $(DOCKER) run $(CONFINED) $(TERMINAL) $(GPUS) $(MOUNT_TF_FILES) "$$@" \
 		-v "$$(cd "$(IMAGE_DIR)" && pwd):/photos:ro" $(TRAINING_IMAGE) retrain \
-		--image_dir /photos $(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)") $(ARGS)
+		--image_dir /photos --output_dir "$(OUTPUT_DIR)" $(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)") \
+		$(if $(WEIGHTS),--weights "$$weights") $(ARGS)
 endif
 
-docker-label:  ## Label IMAGE=photo (or a folder) in the small container with the model of TF_FILES
+docker-label:  ## Label IMAGE=photo (or a folder) in the small container with the model of OUTPUT_DIR
+	@$(CHECK_OUTPUT_DIR)
 	@test -e "$(IMAGE)" || { echo "There is no photo $(IMAGE)." >&2; exit 1; }
-	@$(DOCKER) run $(CONFINED) --network none -v "$(TF_FILES):/tf_files:ro" \
-		-v "$$(cd "$$(dirname "$(IMAGE)")" && pwd):/photos:ro" $(LABELLING_IMAGE) $(ARGS) "$$(basename "$(IMAGE)")"
+	@test -d "$(TF_FILES)" || { echo "There is no folder $(TF_FILES) with a model: 'make docker-retrain' makes it." >&2; exit 1; }
+	@$(DOCKER) run $(CONFINED) --network none $(MOUNT_TF_FILES):ro \
+		-v "$$(cd "$$(dirname "$(IMAGE)")" && pwd):/photos:ro" $(LABELLING_IMAGE) --model "/$(OUTPUT_DIR)" $(ARGS) \
+		"$$(basename "$(IMAGE)")"
 
 docker-tensorboard:  ## Serve TensorBoard from the container on http://localhost:6006
 	@mkdir -p "$(TF_FILES)/training_summaries"
-	@$(DOCKER) run $(CONFINED) $(TERMINAL) -p 127.0.0.1:6006:6006 -v "$(TF_FILES):/tf_files:ro" $(TRAINING_IMAGE) tensorboard $(ARGS)
+	@$(DOCKER) run $(CONFINED) $(TERMINAL) -p 127.0.0.1:6006:6006 $(MOUNT_TF_FILES):ro \
+		$(TRAINING_IMAGE) tensorboard $(ARGS)
 
 docker-sbom:  ## List what is in both images, with versions and licences: tf_files/sbom/*.cdx.json (CycloneDX)
 	@mkdir -p "$(TF_FILES)/sbom"
 	@for image in $(TRAINING_IMAGE) $(LABELLING_IMAGE); do \
 		file="$(TF_FILES)/sbom/$$(basename $$image).cdx.json"; \
 		$(DOCKER) run $(CONFINED) -i --network none --entrypoint python $$image - $$(basename $$image) $(VERSION) \
-			< docker/sbom.py > "$$file" || exit 1; \
+			< docker/sbom.py > "$$file.part" || { rm -f "$$file.part"; exit 1; }; \
+		mv "$$file.part" "$$file"; \
 		echo "$$file"; \
 	done
 

@@ -5,7 +5,7 @@
 #
 # With the model inside the image: --build-arg MODEL=tf_files/model; then /tf_files need not be mounted.
 # Any Debian or Ubuntu image with Python 3.10 to 3.13 will do: docs/docker.md.
-ARG BASE_IMAGE=python:3.12-slim-bookworm
+ARG BASE_IMAGE=docker.io/library/python:3.12-slim-bookworm
 # hadolint ignore=DL3006
 FROM ${BASE_IMAGE}
 
@@ -29,9 +29,11 @@ COPY docker/build.lock /opt/src/docker/
 COPY pyproject.toml README.md LICENSE /opt/src/
 COPY retrain/__init__.py retrain/images.py retrain/errors.py retrain/py.typed /opt/src/retrain/
 COPY label_image /opt/src/label_image
+# Whoever runs this reads the files, also if only their owner could where they came from.
 # What builds the package is not left behind.
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=ca.crt \
-    python -m pip install --no-cache-dir --no-deps --require-hashes -r /opt/src/docker/build.lock \
+    chmod -R a+rX /opt/src \
+    && python -m pip install --no-cache-dir --no-deps --require-hashes -r /opt/src/docker/build.lock \
     && python -m pip install --no-cache-dir --no-deps --no-build-isolation /opt/src \
     && python -m pip uninstall --yes setuptools
 
@@ -40,7 +42,8 @@ RUN --mount=type=bind,target=/context \
     mkdir /tf_files \
     && if [ -n "${MODEL}" ]; then \
         mkdir /tf_files/model && cp "/context/${MODEL}/model.tflite" "/context/${MODEL}/model.json" /tf_files/model/; \
-    fi
+    fi \
+    && chmod -R a+rX /tf_files
 
 ARG VERSION=unknown
 ARG REVISION=unknown

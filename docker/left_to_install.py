@@ -34,8 +34,8 @@ def left_to_install(lock: str, installed: str | None) -> str:
             keep = pinned[1] != "tensorflow"
             if not keep and pinned[2] != installed:
                 raise ValueError(
-                    f"The base image brings TensorFlow {installed}, and {pinned[2]} is needed: "
-                    f"build with --build-arg BASE_IMAGE=tensorflow/tensorflow:{pinned[2]} (or :{pinned[2]}-gpu)."
+                    f"The base image brings TensorFlow {installed}, and {pinned[2]} is needed: build with "
+                    f"--build-arg BASE_IMAGE=docker.io/tensorflow/tensorflow:{pinned[2]} (or :{pinned[2]}-gpu)."
                 )
         if keep:
             kept.append(line)

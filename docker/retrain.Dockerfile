@@ -4,9 +4,9 @@
 #   docker run --rm --gpus all --user "$(id -u):$(id -g)" -v "$HOME/tf_files:/tf_files" -v "$PWD/cats:/cats:ro" \
 #       retrain retrain --image_dir /cats
 #
-# For a machine without a GPU: --build-arg BASE_IMAGE=tensorflow/tensorflow:2.21.0
+# For a machine without a GPU: --build-arg BASE_IMAGE=docker.io/tensorflow/tensorflow:2.21.0
 # Any Debian or Ubuntu image with Python 3.10 to 3.13 will do: docs/docker.md.
-ARG BASE_IMAGE=tensorflow/tensorflow:2.21.0-gpu
+ARG BASE_IMAGE=docker.io/tensorflow/tensorflow:2.21.0-gpu
 # hadolint ignore=DL3006
 FROM ${BASE_IMAGE}
 
@@ -36,8 +36,10 @@ COPY retrain /opt/src/retrain
 COPY label_image /opt/src/label_image
 COPY scripts /opt/src/scripts
 COPY docker/entrypoint.sh docker/healthcheck.sh /opt/src/docker/
+# Whoever runs this reads the files, also if only their owner could where they came from.
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=ca.crt \
-    python -m pip install --no-cache-dir --no-deps --no-build-isolation /opt/src \
+    chmod -R a+rX /opt/src \
+    && python -m pip install --no-cache-dir --no-deps --no-build-isolation /opt/src \
     && mkdir -p /tf_files && chmod 1777 /tf_files
 
 ARG VERSION=unknown

@@ -4,7 +4,8 @@ bfloat16 and float16 run convolutions about twice as fast. Their bottlenecks are
 differ by 1 to 10 %), so the precision is part of the bottleneck fingerprint; what that costs in
 accuracy was measured to be within the noise, see docs/speed.md. Exports are float32 in any case.
 
-A warm run has to know its fingerprint without TensorFlow; only `require_gpu` imports it.
+A warm run has to know its fingerprint without TensorFlow; only `require_gpu` imports it. So a GPU that
+TensorFlow does not find is noticed when a network has to run: see `retrain.pipeline.on_what_is_there`.
 """
 
 import ctypes
@@ -26,6 +27,9 @@ WSL_DEVICE = "/dev/dxg"  # of Linux under Windows, for GPUs of any maker
 DRIVER = "libcuda.so.1"
 CUDNN = "libcudnn.so.9"  # of the TensorFlow that pyproject.toml asks for
 NO_DEVICES = ("", "none", "void", "-1")
+TENSORFLOW_FINDS_NONE = "the driver and CUDA's libraries are there, but TensorFlow finds none; do their versions fit?"
+
+_tensorflow_finds_none = False  # as far as this process has learned
 
 
 def choose_precision(asked: str) -> str:
@@ -57,7 +61,7 @@ def choose_engine(asked: str, compute_dtype: str) -> str:
         raise OptionError("--engine openvino runs on the CPU, in float32 or bfloat16: choose one with --precision.")
     if asked != "auto":
         return asked
-    return "openvino" if installed and not has_gpu() else "tensorflow"
+    return "openvino" if installed and compute_dtype != "float16" and not has_gpu() else "tensorflow"
 
 
 def has_gpu() -> bool:
@@ -68,6 +72,8 @@ def has_gpu() -> bool:
 @functools.cache
 def why_no_gpu() -> str | None:
     """What a GPU lacks for TensorFlow, as part of a sentence; None where nothing is lacking."""
+    if _tensorflow_finds_none:
+        return TENSORFLOW_FINDS_NONE
     if _devices("CUDA_VISIBLE_DEVICES") in NO_DEVICES:
         return "CUDA_VISIBLE_DEVICES hides it"
     if not _has_device():
@@ -77,6 +83,13 @@ def why_no_gpu() -> str | None:
     if not (_loads(CUDNN) or _comes_with_packages(CUDNN)):
         return f"{CUDNN} and CUDA's other libraries are not there: pip install 'tensorflow[and-cuda]'"
     return None
+
+
+def do_without_gpu() -> None:
+    """From now on this process knows that TensorFlow finds no GPU: what `auto` chooses is the CPU's."""
+    global _tensorflow_finds_none
+    _tensorflow_finds_none = True
+    why_no_gpu.cache_clear()
 
 
 def gpu_remark() -> str | None:
@@ -101,7 +114,7 @@ def require_gpu() -> None:
 
         if gpu_names():
             return
-        why = "the driver and CUDA's libraries are there, but TensorFlow finds none; do their versions fit?"
+        why = TENSORFLOW_FINDS_NONE
     raise GpuError(f"--require_gpu: there is no GPU to compute on ({why}).")
 
 

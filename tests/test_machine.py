@@ -2,13 +2,16 @@ import ctypes
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 from PIL import Image
 
 from retrain import machine as this_machine
 from retrain import pipeline
+from retrain.backbones import Backbone
 from retrain.cli import main
+from retrain.engine import Engine, start_engine
 from retrain.errors import GpuError, OptionError
 from retrain.machine import choose_engine, choose_precision, gpu_remark, require_gpu
 
@@ -17,6 +20,7 @@ from retrain.machine import choose_engine, choose_precision, gpu_remark, require
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Machine"]:
     this_machine.why_no_gpu.cache_clear()
     this_machine.has_bfloat16.cache_clear()
+    monkeypatch.setattr(this_machine, "_tensorflow_finds_none", False)
     yield Machine(tmp_path, monkeypatch)
     this_machine.why_no_gpu.cache_clear()
     this_machine.has_bfloat16.cache_clear()
@@ -29,6 +33,7 @@ class Machine:
         self.cpu_info, self.device, self.wsl_device = folder / "cpuinfo", folder / "nvidia1", folder / "dxg"
         self.libraries: set[str] = set()
         self.set = monkeypatch.setenv
+        self.load = ctypes.CDLL
         monkeypatch.setattr(this_machine, "CPU_INFO", self.cpu_info)
         monkeypatch.setattr(this_machine, "NVIDIA_DEVICES", str(folder / "nvidia[0-9]*"))
         monkeypatch.setattr(this_machine, "WSL_DEVICE", str(self.wsl_device))
@@ -44,7 +49,9 @@ class Machine:
         self.device.touch()
         self.libraries = set(libraries or (this_machine.DRIVER, this_machine.CUDNN))
 
-    def _load(self, library: str) -> None:
+    def _load(self, library: str, *arguments: Any, **keywords: Any) -> Any:
+        if library not in (this_machine.DRIVER, this_machine.CUDNN):
+            return self.load(library, *arguments, **keywords)
         if library not in self.libraries:
             raise OSError(f"{library}: cannot open shared object file")
 
@@ -140,14 +147,87 @@ def test_require_gpu_takes_what_tensorflow_finds(machine: Machine, monkeypatch: 
         require_gpu()
 
 
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    """Two classes, photos of a few pixels."""
+    folder = tmp_path / "photos"
+    for label in ("red", "blue"):
+        (folder / label).mkdir(parents=True)
+        for number in range(12):
+            Image.new("RGB", (8 + number, 8), label).save(folder / label / f"{number}.png")
+    return folder
+
+
+@pytest.fixture
+def gpu_of_no_use(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
+    """A GPU with all libraries, which TensorFlow does not find."""
+    machine.flags("sse2")
+    machine.add_gpu()
+    monkeypatch.setattr("retrain.engine.gpu_names", lambda: ())
+    return machine
+
+
+@pytest.mark.parametrize("command", [[], ["doctor"]])
+def test_a_gpu_that_tensorflow_does_not_find_is_said_once_and_the_cpu_computes(
+    gpu_of_no_use: Machine,
+    command: list[str],
+    photos: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", "300")
+    started: list[str] = []
+    exported: list[str] = []
+
+    def start(backbone: Backbone, engine: str = "auto") -> Engine:
+        started.append(backbone.compute_dtype)
+        return start_engine(backbone, engine)
+
+    def export(options: pipeline.Options, backbone: Backbone, *others: object) -> tuple[Path, ...]:
+        exported.append(backbone.compute_dtype)
+        return ()
+
+    monkeypatch.setattr("retrain.export.writer.write_outputs", export)  # which takes long
+    monkeypatch.setattr("retrain.pipeline.start_engine", start)
+    monkeypatch.setattr("retrain.doctor.examination.start_engine", start)
+    outputs = ["--output_dir", str(tmp_path / "out"), "--bottleneck_dir", str(tmp_path / "bottlenecks")]
+    source = [str(photos)] if command else ["--image_dir", str(photos)]
+    main([*command, *source, "--architecture", "builtin", *outputs])
+    assert started == ["float16", "float32"]
+    assert exported == ([] if command else ["float32"])
+    said = [line for line in capsys.readouterr().err.splitlines() if "GPU" in line]
+    assert said == [
+        f"There is a GPU, but it cannot be used ({this_machine.TENSORFLOW_FINDS_NONE}): computing on the CPU."
+    ]
+
+
+def test_a_float16_that_was_asked_for_is_not_exchanged(
+    gpu_of_no_use: Machine, photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = ["--bottleneck_dir", str(tmp_path / "bottlenecks"), "--output_dir", str(tmp_path / "model")]
+    with pytest.raises(SystemExit) as left:
+        main(["--image_dir", str(photos), "--architecture", "builtin", "--precision", "float16", *store])
+    assert left.value.code == 1
+    assert "give --precision float32" in " ".join(capsys.readouterr().err.split())
+
+
+def test_once_it_is_known_all_choices_are_the_cpu_s(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.flags("avx512_bf16")
+    machine.add_gpu()
+    monkeypatch.setattr("retrain.machine.find_spec", lambda name: object())
+    assert (choose_precision("auto"), choose_engine("auto", "float16")) == ("float16", "tensorflow")
+    this_machine.do_without_gpu()
+    assert (choose_precision("auto"), choose_engine("auto", "bfloat16")) == ("bfloat16", "openvino")
+    assert choose_engine("auto", "float16") == "tensorflow"  # which refuses it; OpenVINO would compute something else
+    with pytest.raises(OptionError):
+        choose_precision("float16")
+
+
 @pytest.mark.parametrize("command", [["--image_dir"], ["sweep", "--architecture", "fake", "--image_dir"], ["doctor"]])
 def test_a_run_that_requires_a_gpu_stops_in_a_sentence(
-    machine: Machine, command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    machine: Machine, command: list[str], photos: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    photos = tmp_path / "photos"
-    for label in ("red", "blue"):
-        (photos / label).mkdir(parents=True)
-        Image.new("RGB", (8, 8), label).save(photos / label / "1.png")
     store = ["--bottleneck_dir", str(tmp_path / "bottlenecks")]
     with pytest.raises(SystemExit) as left:
         main([*command, str(photos), "--require_gpu", *store])

@@ -116,13 +116,26 @@ def test_a_photo_is_labelled_in_about_a_second(trained: Path) -> None:
     print(f"\nlabel_image gato.jpg: {time.monotonic() - began:.2f} s with the container's start")
 
 
-def test_a_model_can_be_built_in(trained: Path, tmp_path: Path) -> None:
+def test_a_drawing_of_the_answer_is_written_beside_the_photo(trained: Path, home: Path) -> None:
+    photos = home / "photos"
+    photos.mkdir()
+    shutil.copy2(trained / "gato.jpg", photos)
+    for path in (photos, photos / "gato.jpg"):
+        shutil.chown(path, CALLER, CALLER)
+    mounts = ["-v", f"{trained}:/tf_files:ro", "-v", f"{photos}:/photos"]
+    run(LABELLING, "--plot", "gato.png", "gato.jpg", options=mounts)
+    assert (photos / "gato.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_model_can_be_built_in_also_from_files_that_only_their_owner_reads(trained: Path, tmp_path: Path) -> None:
     context = tmp_path / "context"
     for name in ("retrain", "label_image", "docker"):
         shutil.copytree(ROOT / name, context / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in (".dockerignore", "pyproject.toml", "README.md", "LICENSE"):
         shutil.copy2(ROOT / name, context / name)
     shutil.copytree(trained / "model", context / "tf_files" / "cats")
+    for path in context.rglob("*"):
+        path.chmod(0o700 if path.is_dir() else 0o600)
     image = f"{LABELLING}-with-model"
     arguments = ["--build-arg", f"BASE_IMAGE={BASE}", "--build-arg", "MODEL=tf_files/cats"]
     subprocess.run(

@@ -1,11 +1,13 @@
 """What can be said about the containers without building them: `make test-docker` builds them."""
 
+import http.server
 import importlib.util
 import json
 import os
 import re
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -52,6 +54,14 @@ def test_the_base_has_the_tensorflow_of_the_lock(file: str) -> None:
     locked = dict(pins(DOCKER / "retrain.lock"))["tensorflow"]
     named = re.findall(r"tensorflow/tensorflow:([0-9.]+[0-9])", (DOCKER / file).read_text())
     assert named and set(named) == {locked}
+
+
+@pytest.mark.parametrize(
+    "file", [*DOCKERFILES, DOCKER / "compose.yaml", DOCKER / "docker.mk"], ids=lambda path: path.name
+)
+def test_bases_have_full_names_because_podman_may_know_no_other(file: Path) -> None:
+    named = re.findall(r"[\w./]*(?:tensorflow/tensorflow|python):", file.read_text())
+    assert named and all(name.startswith("docker.io/") for name in named), named
 
 
 @pytest.mark.parametrize("dockerfile", DOCKERFILES, ids=lambda path: path.name)
@@ -153,6 +163,25 @@ def test_only_tensorboard_is_asked_for_its_health(tmp_path: Path) -> None:
         assert subprocess.run(["sh", DOCKER / "healthcheck.sh"], env=environment).returncode == code
 
 
+def test_tensorboard_s_health_does_not_depend_on_a_proxy(tmp_path: Path) -> None:
+    command_line = tmp_path / "cmdline"
+    command_line.write_text("python\0-m\0tensorboard.main\0")
+    with http.server.HTTPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as server:
+        thread = threading.Thread(target=server.handle_request)
+        thread.start()
+        environment = {
+            "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+            "COMMAND_LINE": str(command_line),
+            "TENSORBOARD": f"http://127.0.0.1:{server.server_port}/",
+            "HTTP_PROXY": "http://127.0.0.1:9",
+            "http_proxy": "http://127.0.0.1:9",
+        }
+        server.timeout = 10
+        done = subprocess.run(["sh", DOCKER / "healthcheck.sh"], env=environment, capture_output=True, text=True)
+        thread.join()
+    assert done.returncode == 0, done.stderr
+
+
 def test_the_bill_of_materials_lists_packages_once_with_their_licences() -> None:
     done = subprocess.run(
         [sys.executable, DOCKER / "sbom.py", "image", "1.0"], capture_output=True, text=True, check=True
@@ -179,21 +208,45 @@ class Recorded:
         self.docker.chmod(0o755)
 
     def make(self, *arguments: str, gpu: bool = False) -> str:
+        done = self.try_make(*arguments, gpu=gpu)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    def try_make(self, *arguments: str, gpu: bool = False) -> subprocess.CompletedProcess[str]:
         smi = self.folder / "nvidia-smi"
         smi.write_text(f"#!/bin/sh\nexit {0 if gpu else 9}\n")
         smi.chmod(0o755)
         environment = {**os.environ, "PATH": f"{self.folder}:{os.environ['PATH']}"}
-        for name in ("MAKEFLAGS", "MAKELEVEL", "BASE_IMAGE", "TRAINING_IMAGE", "LABELLING_IMAGE", "DOCKER_RUN_ARGS"):
+        for name in (
+            "MAKEFLAGS",
+            "MAKELEVEL",
+            "BASE_IMAGE",
+            "TRAINING_IMAGE",
+            "LABELLING_IMAGE",
+            "DOCKER_RUN_ARGS",
+            "IMAGE_DIR",
+            "OUTPUT_DIR",
+            "WEIGHTS",
+            "DOCKER_BUILD_ARGS",
+        ):
             environment.pop(name, None)
         call = ["make", "--no-print-directory", "-s", f"DOCKER={self.docker}", f"TF_FILES={self.folder}/tf", *arguments]
-        return subprocess.run(call, cwd=ROOT, env=environment, capture_output=True, text=True, check=True).stdout
+        return subprocess.run(call, cwd=ROOT, env=environment, capture_output=True, text=True)
 
 
 def test_make_builds_for_the_gpu_where_there_is_one(recorded: Recorded) -> None:
     tensorflow = dict(pins(DOCKER / "retrain.lock"))["tensorflow"]
-    assert f"BASE_IMAGE=tensorflow/tensorflow:{tensorflow} " in recorded.make("docker-build")
-    assert f"BASE_IMAGE=tensorflow/tensorflow:{tensorflow}-gpu " in recorded.make("docker-build", gpu=True)
+    assert f"BASE_IMAGE=docker.io/tensorflow/tensorflow:{tensorflow} " in recorded.make("docker-build")
+    assert f"BASE_IMAGE=docker.io/tensorflow/tensorflow:{tensorflow}-gpu " in recorded.make("docker-build", gpu=True)
+    assert "-gpu" not in recorded.make("docker-build", "HAS_GPU=", gpu=True)
+    assert "--gpus" not in recorded.make("docker-retrain", "HAS_GPU=", gpu=True)
     assert recorded.make("docker-build", "BASE_IMAGE=my:base").count("BASE_IMAGE=my:base") == 2
+
+
+def test_podman_is_told_to_keep_the_health_check(recorded: Recorded) -> None:
+    assert "--format" not in recorded.make("docker-build")
+    podman = recorded.docker.rename(recorded.folder / "podman")
+    assert recorded.make("docker-build", f"DOCKER={podman} --log-level error").count("--format docker") == 2
 
 
 def test_make_mounts_the_photos_and_runs_as_the_caller(recorded: Recorded) -> None:
@@ -201,12 +254,60 @@ def test_make_mounts_the_photos_and_runs_as_the_caller(recorded: Recorded) -> No
     photos.mkdir()
     call = recorded.make("docker-retrain", f"IMAGE_DIR={photos}", "ARGS=--seed 7", gpu=True)
     assert f"--user {os.getuid()}:{os.getgid()} " in call and "--cap-drop ALL" in call and "--gpus all" in call
-    assert f"-v {photos}:/photos:ro retrain retrain --image_dir /photos --seed 7" in call
+    assert f"-v {photos}:/photos:ro retrain retrain --image_dir /photos --output_dir tf_files/model --seed 7" in call
     assert "--gpus" not in recorded.make("docker-retrain")
 
 
 def test_make_labels_without_a_network(recorded: Recorded) -> None:
     photo = recorded.folder / "my gato.jpg"
     photo.touch()
+    assert "There is no folder" in recorded.try_make("docker-label", f"IMAGE={photo}").stderr
+    (recorded.folder / "tf").mkdir()
     call = recorded.make("docker-label", f"IMAGE={photo}")
-    assert "--network none" in call and f"-v {recorded.folder}:/photos:ro label_image my gato.jpg" in call
+    assert (
+        "--network none" in call
+        and f"-v {recorded.folder}:/photos:ro label_image --model /tf_files/model my gato.jpg" in call
+    )
+
+
+def test_a_relative_working_folder_is_no_name_of_a_volume(recorded: Recorded) -> None:
+    photo = recorded.folder / "gato.jpg"
+    photo.touch()
+    relative = os.path.relpath(recorded.folder / "work", ROOT)
+    for target in ("docker-retrain", "docker-label", "docker-tensorboard"):
+        call = recorded.make(target, f"TF_FILES={relative}", f"IMAGE={photo}")
+        assert f" -v {recorded.folder}/work:/tf_files" in call
+
+
+@pytest.mark.parametrize("photos", [[], ["IMAGE_DIR=docker"]])
+def test_make_hands_the_weights_and_the_output_folder_over(recorded: Recorded, photos: list[str]) -> None:
+    weights = recorded.folder / "my weights.h5"
+    weights.touch()
+    call = recorded.make("docker-retrain", *photos, f"WEIGHTS={weights}", "OUTPUT_DIR=tf_files/cats").splitlines()[-1]
+    assert f" -v {weights}:/weights/my weights.h5:ro " in call
+    assert call.endswith("--weights /weights/my weights.h5") and "--output_dir tf_files/cats " in call
+    assert recorded.make("docker-retrain", *photos, "WEIGHTS=random").endswith(" --weights random\n")
+
+
+def test_make_labels_with_the_model_of_the_output_folder(recorded: Recorded) -> None:
+    (recorded.folder / "tf").mkdir()
+    call = recorded.make("docker-label", "IMAGE=README.md", "OUTPUT_DIR=tf_files/cats")
+    assert call.endswith("label_image --model /tf_files/cats README.md\n")
+
+
+@pytest.mark.parametrize("target", ["docker-retrain", "docker-label"])
+@pytest.mark.parametrize("folder", ["model", "/tmp/model", "tf_files/", "tf_files"])
+def test_an_output_folder_that_is_not_mounted_is_refused(recorded: Recorded, target: str, folder: str) -> None:
+    done = recorded.try_make(target, f"OUTPUT_DIR={folder}", "IMAGE=README.md")
+    assert done.returncode != 0 and done.stdout == ""
+    assert done.stderr.startswith(f"OUTPUT_DIR={folder}: name a folder below tf_files")
+
+
+def test_a_bill_of_materials_that_fails_leaves_the_earlier_one(recorded: Recorded) -> None:
+    recorded.make("docker-sbom")
+    written = recorded.folder / "tf" / "sbom" / "retrain.cdx.json"
+    earlier = written.read_text()
+    assert earlier
+    recorded.docker.write_text("#!/bin/sh\necho half; exit 3\n")
+    assert recorded.try_make("docker-sbom").returncode != 0
+    assert written.read_text() == earlier and len(list(written.parent.iterdir())) == 2

@@ -229,8 +229,9 @@ def tell(run: Run, screen: Screen) -> Iterator[Path]:
         from retrain.report.page import write_report
 
         screen.say("Looking at the photos for the report.")
-        size = run.backbone.input_size
-        yield write_report(options.report, run, diagnose(run.extraction, run.division.splits, size, options.seed))
+        sides = run.division.splits if run.division.folds is None else None
+        diagnosis = diagnose(run.extraction, sides, run.backbone.input_size, options.seed)
+        yield write_report(options.report, run, diagnosis)
 
 
 def check_options(options: Options) -> None:

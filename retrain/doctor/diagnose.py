@@ -14,21 +14,22 @@ from retrain.doctor.imbalance import imbalance_findings
 from retrain.doctor.label_errors import label_findings
 from retrain.doctor.looks import look_at
 from retrain.doctor.out_of_fold import deal_groups, groups_with_copies, out_of_fold
-from retrain.doctor.outliers import LEAST_PHOTOS, class_distances, outlier_findings
+from retrain.doctor.outliers import LEAST_PHOTOS, can_judge, class_distances, outlier_findings
 from retrain.doctor.photo_quality import quality_findings, unreadable_findings
 from retrain.doctor.shortcut import check_shortcut
 
 
 def diagnose(
     extraction: Extraction,
-    sides: Sequence[str],
+    sides: Sequence[str] | None,
     input_size: int,
     seed: int = 0,
     observe: Callable[[int], None] = lambda done: None,
 ) -> Diagnosis:
     """Examine photos by their bottlenecks, and by one look at each, of which `observe` is told.
 
-    `sides` has the side of the split of each photo; `input_size` is that of the network, in pixels.
+    `sides` has the side of the split of each photo, and is None where accuracy is cross-validated: then all photos
+    are trained on and tested. `input_size` is that of the network, in pixels.
     """
     seconds: dict[str, float] = {}
     photos, matrix = extraction.photos, extraction.matrix
@@ -55,7 +56,10 @@ def diagnose(
     shortcut = None
     if len(photos) >= LEAST_PHOTOS:
         with _timed(seconds, "outliers"):
-            findings += outlier_findings(photos, class_distances(matrix, classes, folds))
+            distances = class_distances(matrix, classes, folds)
+            findings += outlier_findings(photos, distances)
+        if not can_judge(distances):
+            remarks.append("Outliers are not judged: too many of the photos are copies.")
         with _timed(seconds, "shortcut"):
             shortcut = check_shortcut(looks, classes, folds, probabilities)
     else:
@@ -64,7 +68,7 @@ def diagnose(
     findings += imbalance_findings(counts)
     order = {kind: place for place, kind in enumerate(KINDS)}
     findings.sort(key=lambda finding: (order[finding.kind], -finding.score, finding.path))
-    return Diagnosis(photos, tuple(sides), counts, tuple(findings), copies, shortcut, tuple(remarks), seconds)
+    return Diagnosis(photos, counts, tuple(findings), copies, shortcut, tuple(remarks), seconds)
 
 
 @contextmanager

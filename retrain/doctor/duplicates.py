@@ -77,12 +77,12 @@ def near_pairs(matrix: Floats, thumbnails: Floats) -> list[Pair]:
 
 
 def copy_findings(
-    photos: Sequence[Photo], sides: Sequence[str], copies: Sequence[Copies], own_probability: Floats | None
+    photos: Sequence[Photo], sides: Sequence[str] | None, copies: Sequence[Copies], own_probability: Floats | None
 ) -> list[Finding]:
     """A finding for each copy that could go; the score is the similarity.
 
-    Of copies in several classes the one stays whose class the head believes most, by `own_probability` (n,)
-    where there is one.
+    `sides` are those of the split, None where there are none. Of copies in several classes the one stays whose class
+    the head believes most, by `own_probability` (n,) where there is one.
     """
     findings = []
     for group in copies:
@@ -90,12 +90,11 @@ def copy_findings(
         classes = {photos[row].label for row in rows}
         if len(classes) > 1 and own_probability is not None:
             rows.sort(key=lambda row: -own_probability[row])
-        across_split = len({sides[row] == "testing" for row in rows}) > 1
         kept = rows[0]
         for row in rows[1:]:
             if photos[row].label != photos[kept].label:
                 kind = "copy_across_classes"
-            elif across_split:
+            elif _across_split(sides, row, kept):
                 kind = "copy_across_split"
             else:
                 kind = "copy"
@@ -114,13 +113,17 @@ def copy_findings(
     return findings
 
 
-def _sentence(photos: Sequence[Photo], sides: Sequence[str], row: int, kept: int, group: Copies) -> str:
+def _across_split(sides: Sequence[str] | None, row: int, kept: int) -> bool:
+    return sides is not None and (sides[row] == "testing") != (sides[kept] == "testing")
+
+
+def _sentence(photos: Sequence[Photo], sides: Sequence[str] | None, row: int, kept: int, group: Copies) -> str:
     same = photos[row].sha256 == photos[kept].sha256
     how = "The same bytes as" if same else "The same picture as"
     sentence = f"{how} {'/'.join(Path(photos[kept].path).parts[-2:])}"
     if photos[row].label != photos[kept].label:
         sentence += f", which is {photos[kept].label}"
-    if (sides[row] == "testing") != (sides[kept] == "testing"):
+    if _across_split(sides, row, kept):
         sentence += "; one of them is a test photo, the other is not"
     return f"{sentence}." if same else f"{sentence} (similarity {group.similarity:.3f})."
 

@@ -32,5 +32,6 @@ def examine(
     require_two_classes(sorted({photo.label for photo in extraction.photos}), options.image_dir)
     division = split_photos(extraction.photos, options.testing_percentage, options.validation_percentage, options.seed)
     screen.say("Looking at each photo once …")
-    diagnosis = diagnose(extraction, division.splits, backbone.input_size, options.seed)
+    sides = division.splits if division.folds is None else None
+    diagnosis = diagnose(extraction, sides, backbone.input_size, options.seed)
     return diagnosis, write_diagnosis(diagnosis, options.image_dir, output_dir)

@@ -75,8 +75,10 @@ class Shortcut:
     @property
     def share(self) -> float:
         """How much of the way from chance to the network's accuracy colours alone go, 0..1."""
-        way = self.network_accuracy - self.chance
-        return max(0.0, min(1.0, (self.colour_accuracy - self.chance) / way)) if way > 0 else 1.0
+        gone, way = self.colour_accuracy - self.chance, self.network_accuracy - self.chance
+        if gone <= 0:
+            return 0.0
+        return min(1.0, gone / way) if way > 0 else 1.0
 
     @property
     def suspicious(self) -> bool:
@@ -90,6 +92,8 @@ class Shortcut:
             f"Colours alone reach an accuracy of {self.colour_accuracy:.0%}, the network {self.network_accuracy:.0%}, "
             f"always answering the largest class {self.chance:.0%}."
         )
+        if self.network_accuracy <= self.chance:
+            return f"{figures} The network is no better than guessing."
         if self.suspicious:
             return f"{figures} The classes may differ by their backgrounds or their light more than by what they show."
         return f"{figures} The network sees much more than colours."
@@ -99,14 +103,12 @@ class Shortcut:
 class Diagnosis:
     """Everything that was found.
 
-    `photos` are those of the extraction, `sides` (one for each) the sides of the split that training would use, and
-    `class_counts` the photos of each class. `findings` are sorted by kind, the worst of each kind first. `shortcut`
-    is None where there are too few photos to say. `remarks` say what could not be looked at; `seconds` what took how
-    long.
+    `photos` are those of the extraction and `class_counts` the photos of each class. `findings` are sorted by kind,
+    the worst of each kind first. `shortcut` is None where there are too few photos to say. `remarks` say what could
+    not be looked at; `seconds` what took how long.
     """
 
     photos: tuple[Photo, ...]
-    sides: tuple[str, ...]
     class_counts: dict[str, int]
     findings: tuple[Finding, ...]
     copies: tuple[Copies, ...]

@@ -4,7 +4,8 @@ How many there are is counted as in Northcutt, Jiang and Chuang, "Confident Lear
 Dataset Labels" (JAIR 70, 2021), equations 1 and 2: a photo counts as one of class j if its probability of j is at
 least the mean probability of j over the photos that are labelled j; where that holds for several classes, as one of
 the most probable. Photos labelled i that count as j are suspected. That is a number; which photos they are is
-said better by the ratio of the probabilities: that of the most probable other class to that of the label.
+said better by the ratio of the probabilities: that of the most probable other class to that of the label. All photos
+with a ratio of CERTAIN or more are suspected, also where confident learning counts fewer.
 """
 
 from collections.abc import Sequence

@@ -3,7 +3,8 @@
 The distance is Mahalanobis', to the nearest class mean, with one covariance for all classes (Lee et al., "A
 Simple Unified Framework for Detecting Out-of-Distribution Samples", NeurIPS 2018). Two things keep outliers from
 hiding: means and covariance are those of photos in other folds, and the tenth of the photos that is farthest
-off at a first glance is left out of them.
+off at a first glance is left out of them. Where nearly all photos are copies there is no covariance to measure
+with: then nothing is said.
 """
 
 from collections.abc import Sequence
@@ -19,18 +20,24 @@ from retrain.doctor.findings import Finding
 from retrain.doctor.looks import Floats
 from retrain.sample import Classes, Rows
 
+Doubles = npt.NDArray[np.float64]
+
 SHRINKAGE = 0.1  # towards a multiple of the identity: there may be fewer photos than features
 TRIMMED = 0.1
 FENCE = 2.5  # quartile ranges above the upper quartile; Tukey's "far out" is 3, for what is nearly normal
 LEAST_PHOTOS = 50
+LEAST_SPREAD = 1e-6  # of numbers, beside their size; below it there are only copies, and rounding
 BLOCK = 4096  # photos at a time
 
 
-def outlier_findings(photos: Sequence[Photo], distances: npt.NDArray[np.float64]) -> list[Finding]:
+def outlier_findings(photos: Sequence[Photo], distances: Doubles) -> list[Finding]:
     """A finding for each photo that is far off; the score is its distance in quartile ranges above the upper one.
 
-    Nothing is suggested: about half of them belong where they are (docs/doctor.md).
+    Nothing is suggested: about half of them belong where they are (docs/doctor.md). Nothing is found where
+    `can_judge` says no.
     """
+    if not can_judge(distances):
+        return []
     scores = quartile_scores(distances)
     return [
         Finding(
@@ -47,17 +54,27 @@ def outlier_findings(photos: Sequence[Photo], distances: npt.NDArray[np.float64]
     ]
 
 
-def quartile_scores(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def can_judge(distances: Doubles) -> bool:
+    """Whether distances (n,) tell photos apart: they are known, and half of them or more differ."""
+    if not np.isfinite(distances).all():
+        return False
+    low, high = np.percentile(distances, [25, 75])
+    return bool(high - low > LEAST_SPREAD * high)
+
+
+def quartile_scores(values: Doubles) -> Doubles:
     """How far each value (n,) lies above the upper quartile, in quartile ranges."""
     low, high = np.percentile(values, [25, 75])
-    scores: npt.NDArray[np.float64] = (values - high) / max(high - low, 1e-12)
+    scores: Doubles = (values - high) / max(high - low, 1e-12)
     return scores
 
 
-def class_distances(matrix: Floats, classes: Classes, folds: Rows) -> npt.NDArray[np.float64]:
-    """The distance (n,) of each bottleneck (n, dim) to the nearest mean of a class."""
+def class_distances(matrix: Floats, classes: Classes, folds: Rows) -> Doubles:
+    """The distance (n,) of each bottleneck (n, dim) to the nearest mean of a class; NaN where there is no measure."""
     everything = np.zeros(len(classes), np.intp)
     first = _distances(matrix, classes, everything, np.ones(len(classes), np.bool_))
+    if not np.isfinite(first).all():
+        return first
     usual = first <= np.quantile(first, 1 - TRIMMED)
     return _distances(matrix, classes, folds, usual)
 
@@ -66,9 +83,9 @@ def class_distances(matrix: Floats, classes: Classes, folds: Rows) -> npt.NDArra
 class _Moments:
     """Counts (classes,), sums (classes, dim) and the sum of the outer products (dim, dim) of some bottlenecks."""
 
-    counts: Floats
-    sums: Floats
-    squares: Floats
+    counts: Doubles
+    sums: Doubles
+    squares: Doubles
 
     def __add__(self, other: "_Moments") -> "_Moments":
         return _Moments(self.counts + other.counts, self.sums + other.sums, self.squares + other.squares)
@@ -76,42 +93,65 @@ class _Moments:
     def __sub__(self, other: "_Moments") -> "_Moments":
         return _Moments(self.counts - other.counts, self.sums - other.sums, self.squares - other.squares)
 
-    def means_and_covariance(self) -> tuple[Floats, Floats]:
-        """The means (m, dim) of the classes that have photos, and the shrunk covariance within them (dim, dim)."""
-        seen = self.counts > 0
-        means, total = self.sums[seen] / self.counts[seen, None], self.counts.sum()
-        covariance: Floats = self.squares / total - (means.T * (self.counts[seen] / total)) @ means
-        variance = max(float(np.trace(covariance)) / len(covariance), 1e-12)
+    @property
+    def mean_square(self) -> float:
+        """Of all numbers in the bottlenecks."""
+        return float(np.trace(self.squares) / max(1, self.counts.sum()) / len(self.squares))
+
+    def means_and_covariance(self, least_variance: float) -> tuple[Doubles, Doubles] | None:
+        """The means (m, dim) of the classes that have photos, and the shrunk covariance within them (dim, dim).
+
+        None if there are no photos, or the variance within the classes is not above the least one.
+        """
+        seen, total = self.counts > 0, self.counts.sum()
+        if total == 0:
+            return None
+        means = self.sums[seen] / self.counts[seen, None]
+        covariance: Doubles = self.squares / total - (means.T * (self.counts[seen] / total)) @ means
+        variance = np.trace(covariance) / len(covariance)
+        if variance <= least_variance:
+            return None
         covariance *= 1 - SHRINKAGE
         covariance[np.diag_indices_from(covariance)] += SHRINKAGE * variance
         return means, covariance
 
 
-def _distances(matrix: Floats, classes: Classes, folds: Rows, usual: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Distances (n,) by means and covariance of the usual photos of other folds; of all, if there is one fold."""
+def _distances(matrix: Floats, classes: Classes, folds: Rows, usual: npt.NDArray[np.bool_]) -> Doubles:
+    """Distances (n,) by means and covariance of the usual photos of other folds; of all, if there is one fold.
+
+    They are NaN if the usual photos of some fold's other folds are no measure.
+    """
     from scipy.linalg import cholesky, solve_triangular
 
-    parts = {fold: _moments(matrix, classes, usual & (folds == fold)) for fold in np.unique(folds)}
+    # Far from 0 the covariance would be a small difference of large numbers.
+    middle = matrix.mean(axis=0, dtype=np.float64)
+    parts = {fold: _moments(matrix, middle, classes, usual & (folds == fold)) for fold in np.unique(folds)}
     everything = reduce(add, parts.values())
-    distances = np.zeros(len(classes))
+    least_variance = LEAST_SPREAD * everything.mean_square
+    distances = np.full(len(classes), np.nan)
     for fold, part in parts.items():
-        means, covariance = (everything - part if len(parts) > 1 else everything).means_and_covariance()
+        measured = everything - part if len(parts) > 1 else everything
+        measure = measured.means_and_covariance(least_variance)
+        if measure is None:
+            return np.full(len(classes), np.nan)
+        means, covariance = measure
         factor = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
-        asked = np.flatnonzero(folds == fold)
-        whitened = solve_triangular(factor, matrix[asked].T, lower=True, check_finite=False).T
         centres = solve_triangular(factor, means.T, lower=True, check_finite=False).T
-        squared = (whitened**2).sum(axis=1)[:, None] - 2 * whitened @ centres.T + (centres**2).sum(axis=1)
-        distances[asked] = np.sqrt(np.maximum(squared.min(axis=1), 0))
+        asked = np.flatnonzero(folds == fold)
+        for start in range(0, len(asked), BLOCK):
+            rows = asked[start : start + BLOCK]
+            whitened = solve_triangular(factor, (matrix[rows] - middle).T, lower=True, check_finite=False).T
+            nearest = ((centres**2).sum(axis=1) - 2 * whitened @ centres.T).argmin(axis=1)
+            distances[rows] = np.linalg.norm(whitened - centres[nearest], axis=1)
     return distances
 
 
-def _moments(matrix: Floats, classes: Classes, mask: npt.NDArray[np.bool_]) -> _Moments:
+def _moments(matrix: Floats, middle: Doubles, classes: Classes, mask: npt.NDArray[np.bool_]) -> _Moments:
+    """The moments of the bottlenecks of `mask`, less `middle` (dim,)."""
     rows, count, dim = np.flatnonzero(mask), int(classes.max()) + 1, matrix.shape[1]
-    moments = _Moments(
-        np.zeros(count, np.float32), np.zeros((count, dim), np.float32), np.zeros((dim, dim), np.float32)
-    )
+    moments = _Moments(np.zeros(count), np.zeros((count, dim)), np.zeros((dim, dim)))
     for start in range(0, len(rows), BLOCK):
         block_rows = rows[start : start + BLOCK]
-        block, membership = matrix[block_rows], np.eye(count, dtype=np.float32)[classes[block_rows]]
+        block, membership = matrix[block_rows] - middle, np.eye(count)[classes[block_rows]]
         moments += _Moments(membership.sum(axis=0), membership.T @ block, block.T @ block)
     return moments

@@ -1,12 +1,14 @@
 """The findings as one page: self-contained, readable on a phone, with thumbnails and a choice for each photo."""
 
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from retrain.doctor.findings import KINDS, Diagnosis, Finding
-from retrain.doctor.thumbnails import thumbnail_uris
 from retrain.fixes import KEEP, REMOVE, name_in
+from retrain.thumbnails import whole_uris
 
 SHOWN = 40  # findings of a kind; findings.csv has all
 RELATED = 2  # photos beside one
@@ -39,7 +41,11 @@ class Picture:
 
 @dataclass(frozen=True)
 class Card:
-    """One finding on a page. `choices` are the actions that it offers, none where there is nothing to decide."""
+    """One finding on a page.
+
+    `choices` are the actions that it offers, none where there is nothing to decide; `decision` is the one that the
+    user chose before.
+    """
 
     name: str
     label: str
@@ -48,6 +54,7 @@ class Card:
     picture: Picture
     related: tuple[Picture, ...]
     choices: tuple[str, ...]
+    decision: str = KEEP
 
 
 @dataclass(frozen=True)
@@ -62,8 +69,13 @@ class Section:
     more: int
 
 
-def make_sections(diagnosis: Diagnosis, image_dir: Path, shown: int = SHOWN) -> tuple[Section, ...]:
-    """The findings by kind, with thumbnails of at most `shown` of each: for a page of the doctor's or any other."""
+def make_sections(
+    diagnosis: Diagnosis, image_dir: Path, shown: int = SHOWN, decisions: Mapping[str, str] = MappingProxyType({})
+) -> tuple[Section, ...]:
+    """The findings by kind, with thumbnails of at most `shown` of each: for a page of the doctor's or any other.
+
+    `decisions` are actions that the user chose before, by `name_in` of the photo.
+    """
     listed = {kind: diagnosis.of_kind(kind)[:shown] for kind, _, _ in diagnosis.counts()}
     paths = [
         path
@@ -72,22 +84,29 @@ def make_sections(diagnosis: Diagnosis, image_dir: Path, shown: int = SHOWN) -> 
         if finding.row is not None
         for path in (finding.path, *(diagnosis.photos[row].path for row in finding.related[:RELATED]))
     ]
-    uris = thumbnail_uris(paths)
+    uris = whole_uris(paths)
+    suggestions: dict[str, list[str]] = {}  # of a photo on several cards, which offer the same
+    for finding in diagnosis.findings:
+        suggestions.setdefault(finding.path, []).append(finding.suggestion)
+    choices = {path: tuple(dict.fromkeys((KEEP, *more, REMOVE))) for path, more in suggestions.items()}
     return tuple(
         Section(
             kind,
             KINDS[kind],
             ADVICE[kind],
             len(diagnosis.of_kind(kind)),
-            tuple(_card(finding, diagnosis, image_dir, uris) for finding in findings),
+            tuple(_card(finding, diagnosis, image_dir, uris, choices[finding.path], decisions) for finding in findings),
             len(diagnosis.of_kind(kind)) - len(findings),
         )
         for kind, findings in listed.items()
     )
 
 
-def render_page(diagnosis: Diagnosis, image_dir: Path) -> str:
-    """The page as HTML that needs no other file."""
+def render_page(diagnosis: Diagnosis, image_dir: Path, decided: Sequence[tuple[str, ...]] = ()) -> str:
+    """The page as HTML that needs no other file.
+
+    `decided` are rows of fixes.csv (file, class, action, suggestion, reason) that the user decided on before.
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(
@@ -97,22 +116,34 @@ def render_page(diagnosis: Diagnosis, image_dir: Path) -> str:
     return environment.get_template("page.html.jinja").render(
         title=_text(Path(image_dir).name or str(image_dir)),
         diagnosis=diagnosis,
-        sections=make_sections(diagnosis, image_dir),
+        sections=make_sections(diagnosis, image_dir, decisions={file: action for file, _, action, *_ in decided}),
+        decided=decided,
         most=max(diagnosis.class_counts.values(), default=1),
     )
 
 
-def _card(finding: Finding, diagnosis: Diagnosis, image_dir: Path, uris: dict[str, str]) -> Card:
+def _card(
+    finding: Finding,
+    diagnosis: Diagnosis,
+    image_dir: Path,
+    uris: Mapping[str, str],
+    choices: tuple[str, ...],
+    decisions: Mapping[str, str],
+) -> Card:
     related = [diagnosis.photos[row] for row in finding.related[:RELATED]]
-    choices = (KEEP, finding.suggestion, REMOVE) if finding.kind in HAS_CHOICE else ()
+    name = name_in(image_dir, finding.path)
+    decision = decisions.get(name, KEEP)
+    # A name that is no text cannot be written into fixes.csv.
+    may_choose = finding.kind in HAS_CHOICE and _text(name) == name
     return Card(
-        _text(name_in(image_dir, finding.path)),
+        _text(name),
         finding.label,
         _text(finding.sentence),
         finding.suggestion,
         Picture(uris.get(finding.path, ""), finding.label),
         tuple(Picture(uris.get(photo.path, ""), photo.label) for photo in related),
-        tuple(dict.fromkeys(choices)),
+        tuple(dict.fromkeys((*choices, decision))) if may_choose else (),
+        decision,
     )
 
 

@@ -4,8 +4,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from retrain.doctor.decisions import FIXES
 from retrain.doctor.findings import Diagnosis
-from retrain.doctor.written import FIXES, Written
+from retrain.doctor.written import Written
 
 
 def show_diagnosis(diagnosis: Diagnosis, written: Written, console: Console) -> None:
@@ -26,9 +27,9 @@ def show_diagnosis(diagnosis: Diagnosis, written: Written, console: Console) -> 
         console.print(escape(diagnosis.shortcut.sentence), soft_wrap=True)
     console.print(f"look at: {escape(str(written.page))}", soft_wrap=True)
     if written.fixes_kept:
-        console.print(
-            f"{FIXES} is yours and stays as it is; new proposals, with your decisions: {escape(str(written.fixes))}",
-            soft_wrap=True,
-        )
+        proposals = "new proposals, with your decisions" if written.decisions else "new proposals"
+        console.print(f"{FIXES} is yours and stays as it is; {proposals}: {escape(str(written.fixes))}", soft_wrap=True)
+    for remark in written.remarks:
+        console.print(escape(remark), soft_wrap=True)
     console.print(f"decide in: {escape(str(written.fixes))}, then: retrain … --fixes {escape(str(written.fixes))}",
                   soft_wrap=True)  # fmt: skip

@@ -1,61 +1,82 @@
 """What the doctor writes: findings.csv, fixes.csv and one page.
 
-findings.csv and the page are made anew each time. fixes.csv is the user's as soon as it is there: one that differs
-stays as it is, and what would have been written goes to fixes.new.csv, with the user's decisions carried over.
+findings.csv and the page are made anew each time; a findings.csv of somebody else is moved aside, and a page of
+somebody else is refused before any work. fixes.csv is the user's as soon as it is there: one that differs stays as it
+is, and what would have been written goes to fixes.new.csv, with the user's decisions in both files carried over.
 """
 
 import csv
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from retrain.doctor.decisions import FIXES, NEW_FIXES, earlier_decisions
 from retrain.doctor.findings import Diagnosis, Finding
 from retrain.doctor.pages import render_page
-from retrain.errors import DatasetError, ExportError, OptionError
-from retrain.fixes import KEEP, name_in, read_fixes
+from retrain.errors import ExportError, OptionError
+from retrain.fixes import KEEP, name_in
+from retrain.html_files import check_page, write_page
+from retrain.outputs import MANIFEST, place
 
-FINDINGS, FIXES, NEW_FIXES, PAGE = "findings.csv", "fixes.csv", "fixes.new.csv", "doctor.html"
+FINDINGS, PAGE = "findings.csv", "doctor.html"
 FINDING_COLUMNS = ("kind", "rank", "file", "class", "score", "finding", "suggestion")
 FIX_COLUMNS = ("file", "class", "action", "suggestion", "reason")
+DECIDED = "Decided before."  # the reason of a row on a photo of which nothing is found any more
 # What may be decided on; a copy is better removed than relabelled.
 DECIDABLE = ("copy_across_classes", "copy_across_split", "copy", "label", "outlier", "blurred", "tiny")
 
 
 @dataclass(frozen=True)
 class Written:
-    """The files that were written; `fixes_kept` if an earlier fixes.csv was there and differs."""
+    """The files that were written; `fixes_kept` if an earlier fixes.csv was there and differs.
+
+    `decisions` of the user were carried over; `remarks` say which were not, and what was moved.
+    """
 
     page: Path
     findings: Path
     fixes: Path
     fixes_kept: bool
+    decisions: int = 0
+    remarks: tuple[str, ...] = ()
 
 
 def check_output_dir(folder: Path, image_dir: Path) -> None:
-    """Refuse, before any work, a folder that cannot be written to. Raises OptionError."""
+    """Refuse, before any work, a folder that cannot be written to. Raises OptionError or ExportError."""
     if folder.exists() and not folder.is_dir():
         raise OptionError(f"--output_dir {folder} is a file; name a folder.")
     if Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(image_dir)):
         raise OptionError(f"--output_dir {folder} lies among the photos of {image_dir}: name a folder outside of it.")
+    if any((export / MANIFEST).exists() for export in (folder, Path(os.path.realpath(folder)).parent)):
+        raise OptionError(
+            f"--output_dir {folder} is an export of a model, or inside one, in which the next training "
+            "would not accept other files: name another folder."
+        )
+    check_page(folder / PAGE, "--output_dir")
 
 
 def write_diagnosis(diagnosis: Diagnosis, image_dir: Path, folder: Path) -> Written:
     """Write all files to `folder`. Raises ExportError."""
+    label_of = {name_in(image_dir, photo.path): photo.label for photo in diagnosis.photos}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _replace(folder / FINDINGS, _table(FINDING_COLUMNS, _finding_rows(diagnosis, image_dir)))
-        rows = fix_rows(diagnosis, image_dir)
-        _replace(folder / PAGE, render_page(diagnosis, image_dir).encode())
-        fixes, kept = folder / FIXES, False
-        if fixes.exists() and fixes.read_bytes() != _table(FIX_COLUMNS, rows):
-            fixes, kept = folder / NEW_FIXES, True
-            rows = _carry_over(rows, folder / FIXES)
-        _replace(fixes, _table(FIX_COLUMNS, rows))
+        decisions = earlier_decisions(folder, image_dir, label_of.keys())
+        rows = _with_decisions(fix_rows(diagnosis, image_dir), decisions.actions, label_of)
+        moved = [_write_findings(folder / FINDINGS, _table(FINDING_COLUMNS, _finding_rows(diagnosis, image_dir)))]
+        page = render_page(diagnosis, image_dir, [row for row in rows if row[2] != KEEP])
+        write_page(folder / PAGE, page, "--output_dir")
+        fixes, kept = _place_of_fixes(folder, _table(FIX_COLUMNS, rows))
+        if fixes in decisions.unread:
+            moved.append(_move_in(fixes, _table(FIX_COLUMNS, rows)))
+        else:
+            _replace(fixes, _table(FIX_COLUMNS, rows))
     except OSError as error:
         raise ExportError(f"{folder} cannot be written to: {error.strerror}.") from None
-    return Written(folder / PAGE, folder / FINDINGS, fixes, kept)
+    remarks = (*decisions.remarks, *(f"What was there before is kept as {path}." for path in moved if path is not None))
+    return Written(folder / PAGE, folder / FINDINGS, fixes, kept, len(decisions.actions), remarks)
 
 
 def fix_rows(diagnosis: Diagnosis, image_dir: Path) -> list[tuple[str, ...]]:
@@ -73,14 +94,25 @@ def fix_rows(diagnosis: Diagnosis, image_dir: Path) -> list[tuple[str, ...]]:
     return rows
 
 
-def _carry_over(rows: Sequence[tuple[str, ...]], fixes: Path) -> list[tuple[str, ...]]:
-    """The rows with the actions of an earlier file; those of its decisions that are not among them follow."""
-    try:
-        decided = {fix.file: fix.action for fix in read_fixes(fixes) if fix.action != KEEP}
-    except DatasetError:
-        return list(rows)  # whoever uses that file will be told
-    carried = [(file, label, decided.pop(file, action), *rest) for file, label, action, *rest in rows]
-    return [*carried, *((file, "", action, KEEP, "Decided before.") for file, action in decided.items())]
+def _with_decisions(
+    rows: Sequence[tuple[str, ...]], actions: Mapping[str, str], label_of: Mapping[str, str]
+) -> list[tuple[str, ...]]:
+    """The rows with the user's actions; those of the actions that are on none of them follow."""
+    left = dict(actions)
+    carried = [(file, label, left.pop(file, action), *rest) for file, label, action, *rest in rows]
+    return [*carried, *((file, label_of.get(file, ""), action, KEEP, DECIDED) for file, action in left.items())]
+
+
+def _place_of_fixes(folder: Path, table: bytes) -> tuple[Path, bool]:
+    """Where the fixes go, and whether there is a fixes.csv that differs from them."""
+    fixes, new = folder / FIXES, folder / NEW_FIXES
+    if fixes.exists() and fixes.read_bytes() == table:
+        if new.exists() and new.read_bytes() == table:
+            new.unlink()  # it was copied to fixes.csv: left here, it would go on deciding
+        return fixes, False
+    if fixes.exists():
+        return new, True
+    return (new if new.exists() else fixes), False
 
 
 def _finding_rows(diagnosis: Diagnosis, image_dir: Path) -> Iterable[tuple[object, ...]]:
@@ -103,10 +135,34 @@ def _table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> bytes:
     return text.getvalue().encode("utf-8-sig", errors="backslashreplace")
 
 
+def _write_findings(path: Path, table: bytes) -> Path | None:
+    """Replace an earlier findings.csv; returns where a file that is none of the doctor's went."""
+    ours = path.is_file() and path.read_bytes().startswith(_table(FINDING_COLUMNS, ()))
+    if not ours:
+        return _move_in(path, table)
+    _replace(path, table)
+    return None
+
+
+def _move_in(path: Path, data: bytes) -> Path | None:
+    """Write a file; returns where one that was there before and differs went."""
+    with _temporary(path, data) as temporary:
+        return place(temporary, path)
+
+
 def _replace(path: Path, data: bytes) -> None:
+    with _temporary(path, data) as temporary:
+        os.replace(temporary, path)
+
+
+@contextmanager
+def _temporary(path: Path, data: bytes) -> Iterator[Path]:
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_bytes(data)
-    os.replace(temporary, path)
+    try:
+        temporary.write_bytes(data)
+        yield temporary
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def _is_text(path: str) -> bool:

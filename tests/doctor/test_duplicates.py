@@ -8,6 +8,7 @@ from PIL import Image, ImageOps
 
 from retrain.dataset import Photo
 from retrain.doctor.duplicates import copy_findings, find_copies, near_pairs
+from retrain.doctor.findings import Copies
 from retrain.doctor.looks import look_at
 from retrain.doctor.out_of_fold import deal_groups, groups_with_copies
 from retrain.hashes import hash_bytes
@@ -86,6 +87,22 @@ def test_what_is_said_of_copies(photos: list[Photo]) -> None:
     }
     assert all(finding.suggestion == "remove" for finding in findings.values())
     assert "11.jpg, which is b" in findings[1].sentence
+
+
+def test_the_sides_of_the_two_photos_count_not_those_of_their_group(photos: list[Photo]) -> None:
+    group = Copies((0, 3, 4, 5), 0.99)
+    sides = ["training"] * 15
+    sides[4] = "testing"
+    found = {finding.row: finding for finding in copy_findings(photos, sides, (group,), None)}
+    assert {row: finding.kind for row, finding in found.items()} == {3: "copy", 4: "copy_across_split", 5: "copy"}
+    assert [row for row, finding in found.items() if "one of them is a test photo" in finding.sentence] == [4]
+
+
+def test_without_sides_no_copy_is_across_the_split(photos: list[Photo]) -> None:
+    """Every photo is tested where accuracy is cross-validated."""
+    findings = copy_findings(photos, None, (Copies((0, 3), 0.99),), None)
+    assert [finding.kind for finding in findings] == ["copy"]
+    assert "test photo" not in findings[0].sentence
 
 
 def test_copies_are_in_one_fold(photos: list[Photo]) -> None:

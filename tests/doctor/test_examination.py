@@ -4,6 +4,7 @@ import contextlib
 import csv
 import io
 import json
+import os
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -117,8 +118,86 @@ def test_decisions_are_never_overwritten(photos: Path) -> None:
     (photos / "green" / "copy.jpg").rename(photos / "green" / "20.jpg")
     doctor()
     new = {row["file"]: row["action"] for row in rows("tf_files/doctor/fixes.new.csv")}
-    assert new["green/copy.jpg"] == "remove"  # decided, and no finding any more
-    assert new["green/20.jpg"] == "keep"
+    assert "green/copy.jpg" not in new and new["green/20.jpg"] == "keep"  # the one is gone, the other is new
+
+
+def new_actions() -> dict[str, str]:
+    return {row["file"]: row["action"] for row in rows("tf_files/doctor/fixes.new.csv")}
+
+
+def test_decisions_in_the_new_file_are_carried_over_too(photos: Path) -> None:
+    doctor()
+    decide({"green/copy.jpg": "remove"})
+    assert "decide in: tf_files/doctor/fixes.new.csv" in doctor().out
+    decide({"green/wrong.jpg": "relabel:red"}, "tf_files/doctor/fixes.new.csv")
+    doctor()
+    assert {name: action for name, action in new_actions().items() if action != "keep"} == {
+        "green/copy.jpg": "remove", "green/wrong.jpg": "relabel:red",
+    }  # fmt: skip
+
+
+def test_what_is_carried_over_can_be_obeyed(photos: Path) -> None:
+    """Paths may be written as from the current folder; photos may be gone since then."""
+    doctor()
+    with open("tf_files/doctor/fixes.csv", "a", encoding="utf-8") as file:
+        file.write("photos/red/3.jpg,red,remove,keep,\nphotos/red/4.jpg,red,remove,keep,\n")
+    (photos / "red" / "4.jpg").unlink()
+    done = doctor()
+    assert "Decisions on photos that are gone were dropped: 'red/4.jpg'." in done.out
+    assert new_actions()["red/3.jpg"] == "remove" and not any("4.jpg" in name for name in new_actions())
+    doctor("--fixes", "tf_files/doctor/fixes.new.csv")
+    assert new_actions()["red/3.jpg"] == "remove"  # left out of the examination, and there
+
+
+def test_a_file_of_decisions_that_cannot_be_read_is_not_lost(photos: Path) -> None:
+    doctor()
+    for name in ("fixes.csv", "fixes.new.csv"):
+        Path("tf_files/doctor", name).write_text("file,action\ngreen/copy.jpg,delete\n")
+    done = doctor()
+    assert done.out.count("is no file of decisions") == 2 and "with your decisions" not in done.out
+    assert Path("tf_files/doctor/fixes.new.csv.1").read_text() == Path("tf_files/doctor/fixes.csv").read_text()
+    assert set(new_actions().values()) == {"keep"}
+
+
+def test_findings_of_somebody_else_are_moved_aside(photos: Path) -> None:
+    Path("tf_files/doctor").mkdir(parents=True)
+    findings = Path("tf_files/doctor/findings.csv")
+    findings.write_text("my own findings")
+    assert "is kept as tf_files/doctor/findings.csv.1" in doctor().out
+    assert Path("tf_files/doctor/findings.csv.1").read_text() == "my own findings"
+    (photos / "green" / "wrong.jpg").unlink()
+    before = findings.read_bytes()
+    assert "findings.csv." not in doctor().out
+    assert findings.read_bytes() != before
+    assert sorted(os.listdir("tf_files/doctor")) == ["doctor.html", "findings.csv", "findings.csv.1", "fixes.csv",
+                                                     "fixes.new.csv"]  # fmt: skip
+
+
+@pytest.mark.parametrize("below", ["", "/doctor"])
+def test_an_export_is_no_place_for_it(photos: Path, below: str) -> None:
+    Path("export").mkdir()
+    Path("export/model.json").write_text("{}")
+    done = call("doctor", "photos", "--architecture", "fake", "--output_dir", f"export{below}")
+    assert done.code == 2 and "is an export of a model" in " ".join(done.err.split())
+    assert os.listdir("export") == ["model.json"]
+
+
+def test_copies_are_not_across_a_split_where_there_is_none(photos: Path) -> None:
+    """A class with two photos: accuracy is cross-validated, and every photo is tested."""
+    for colour in ("red", "blue"):
+        for number in range(10):
+            (photos / colour / f"{number}_again.jpg").write_bytes((photos / colour / f"{number}.jpg").read_bytes())
+            again = ImageOps.mirror(paint(colour, number))
+            again.save(photos / colour / f"{number}_mirrored.jpg", quality=80)
+    doctor()
+    assert "copy_across_split" in {row["kind"] for row in rows("tf_files/doctor/findings.csv")}
+    for path in [*photos.glob("green/?[0-9].jpg"), *photos.glob("green/[2-9].jpg")]:
+        path.unlink()
+    for name in ("wrong", "copy"):
+        (photos / "green" / f"{name}.jpg").unlink()
+    doctor()
+    kinds = {row["kind"] for row in rows("tf_files/doctor/findings.csv")}
+    assert "copy" in kinds and "copy_across_split" not in kinds
 
 
 class Page(HTMLParser):
@@ -152,6 +231,16 @@ def test_few_photos_are_examined_too(photos: Path) -> None:
         path.unlink()
     assert "Outliers and colours are not judged" in " ".join(doctor().out.split())
     assert "imbalance" in {row["kind"] for row in rows("tf_files/doctor/findings.csv")}
+
+
+def test_a_set_of_copies_is_examined_but_for_outliers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for colour in ("red", "blue"):
+        Path("photos", colour).mkdir(parents=True)
+        for number in range(30):
+            paint("green", 0).save(f"photos/{colour}/{number}.jpg")
+    assert "Outliers are not judged: too many of the photos are copies." in " ".join(doctor().out.split())
+    assert "outlier" not in {row["kind"] for row in rows("tf_files/doctor/findings.csv")}
 
 
 @pytest.mark.parametrize(

@@ -78,6 +78,15 @@ def test_small_classes() -> None:
     ]
     assert [finding.label for finding in imbalance_findings({"a": 200, "b": 19, "c": 200})] == ["b"]
     assert imbalance_findings({"a": 20, "b": 99}) == []
+    assert imbalance_findings({"a": 20}) == [] == imbalance_findings({})
+
+
+@pytest.mark.parametrize("large", [800, 500])
+def test_of_two_classes_the_small_one_is_named(large: int) -> None:
+    """The median of both would be more than half the large one."""
+    (finding,) = imbalance_findings({"a": large, "b": 100})
+    assert finding.label == "b" and finding.score == large / 100
+    assert f"b has 100 photos, the median of the other classes {large};" in finding.sentence
 
 
 @pytest.mark.parametrize("telling", [True, False])
@@ -93,5 +102,18 @@ def test_colours_that_give_the_class_away(tmp_path: Path, telling: bool) -> None
     assert shortcut.share == (1 if telling else pytest.approx(0, abs=0.3))
 
 
-def test_a_network_that_knows_nothing_looks_at_colours_at_most() -> None:
-    assert Shortcut(0.5, 0.5, 0.5).share == 1
+@pytest.mark.parametrize(
+    ("colours", "network", "share", "suspicious", "said"),
+    [
+        (0.5, 0.5, 0, False, "no better than guessing"),
+        (0.4, 0.3, 0, False, "no better than guessing"),
+        (0.8, 0.5, 1, True, "no better than guessing"),
+        (0.4, 0.9, 0, False, "sees much more than colours"),
+        (0.9, 0.9, 1, True, "differ by their backgrounds"),
+    ],
+)
+def test_what_is_said_of_colours(colours: float, network: float, share: float, suspicious: bool, said: str) -> None:
+    """The largest class has half of the photos."""
+    shortcut = Shortcut(colours, network, 0.5)
+    assert (shortcut.share, shortcut.suspicious) == (share, suspicious)
+    assert said in shortcut.sentence

@@ -25,7 +25,7 @@ def without_network(command: list[str]) -> list[str]:
 def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project's folder as a newcomer has it, but with this run's installation as its .venv."""
     house = tmp_path_factory.mktemp("house")
-    for name in ("Makefile", "scripts", "pyproject.toml", "requirements.lock"):
+    for name in ("Makefile", "docker", "scripts", "pyproject.toml", "requirements.lock"):
         os.symlink(ROOT / name, house / name)
     os.symlink(sys.prefix, house / ".venv")
     return house

@@ -122,12 +122,13 @@ def test_t15_test_photos_can_be_evaluated_in_parts() -> None:
 def test_t16_a_saved_model_takes_encoded_photos_of_any_size(tmp_path: Path) -> None:
     from retrain.export.classifier import Classifier
     from retrain.export.saved_model import write_saved_model
+    from retrain.export.top import Top
     from retrain.head import Head
     from retrain.network import load_network
     from retrain.tensorflow import tf
 
-    head = Head(np.eye(3, dtype=np.float32) * 9, np.zeros(3, np.float32))
-    write_saved_model(Classifier(load_network(FAKE), head, ("red", "green", "blue")), tmp_path / "model")
+    top = Top(Head(np.eye(3, dtype=np.float32) * 9, np.zeros(3, np.float32)), np.eye(3, dtype=np.float32))
+    write_saved_model(Classifier(load_network(FAKE), top, ("red", "green", "blue")), tmp_path / "model")
     photo = paint(tmp_path / "green.png", (0, 255, 0)).read_bytes()
     answer = tf.saved_model.load(str(tmp_path / "model")).signatures["serve_bytes"](image_bytes=tf.constant([photo]))
     assert answer["classes"].numpy()[0][answer["scores"].numpy()[0].argmax()] == b"green"

@@ -3,7 +3,7 @@
 | formats | probability and similarity | first answers | accuracy | called unknown |
 |---|---|---|---|---|
 | float32 | within 1e-4 | the same | - | - |
-| float16 | within 0.05 | the same, where the first two are further apart than that | at most 1 point lower | - |
+| float16 | within 0.05 | the same, where the first two are more than 0.1 apart | at most 1 point lower | - |
 | int8, dynamic int8 | finite | - | at most 1 point lower | as many, within 5 points or a photo |
 
 The last two limits can be lifted by force.

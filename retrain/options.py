@@ -85,6 +85,19 @@ choice_options = group(
     click.option("--paranoid", is_flag=True, help="Read every photo again, whatever its size and date say."),
 )
 
+json_option = click.option("--json", "as_json", is_flag=True, help="End with one JSON object on standard output.")
+# Of commands that take a model and photos.
+category_names_option = click.option(
+    "--category_names", type=File, metavar="FILE", help="As it was given to the training, if it was."
+)
+unpacking_option = click.option(
+    "--bottleneck_dir",
+    type=Folder,
+    default="tf_files/bottlenecks",
+    show_default=True,
+    help="Photos of a source that is no folder are unpacked beside it.",
+)
+
 # Which photos, and how they are split.
 photo_options = group(
     click.option(
@@ -355,7 +368,7 @@ report_options = group(
         "--report", type=File, metavar="FILE", help="Write a page about the run, with the doctor's findings, to open."
     ),
     click.option("--summaries_dir", type=Folder, help="Write TensorBoard summaries into a new folder in here."),
-    click.option("--json", "as_json", is_flag=True, help="End with one JSON object on standard output."),
+    json_option,
 )
 
 
@@ -371,7 +384,7 @@ evaluation_options = group(
     click.argument("data", metavar="DATA"),
     click.option("--labels", type=File, metavar="FILE", help="Other names for the classes, one per line."),
     click.option("--fixes", type=File, metavar="FILE", help="As it was given to the training, if it was."),
-    click.option("--category_names", type=File, metavar="FILE", help="As it was given to the training, if it was."),
+    category_names_option,
     click.option("--all_photos", is_flag=True, help="Do not leave out the photos that the model was trained on."),
     click.option(
         "--assert_accuracy_at_least",
@@ -381,14 +394,8 @@ evaluation_options = group(
         help="Fail (exit code 1) where the accuracy is lower.",
     ),
     click.option("--predictions", type=File, metavar="FILE", help="Write the answer for each photo as CSV."),
-    click.option(
-        "--bottleneck_dir",
-        type=Folder,
-        default="tf_files/bottlenecks",
-        show_default=True,
-        help="Photos of a source that is no folder are unpacked beside it.",
-    ),
-    click.option("--json", "as_json", is_flag=True, help="End with one JSON object on standard output."),
+    unpacking_option,
+    json_option,
 )
 
 
@@ -418,7 +425,7 @@ further_options = group(
         help="Photos in class folders, or what else a training takes: each format is run on those that were not "
         "trained on, int8 is calibrated with some of the others.",
     ),
-    click.option("--category_names", type=File, metavar="FILE", help="As it was given to the training, if it was."),
+    category_names_option,
     click.option(
         "--force", is_flag=True, help="Keep a float16 or int8 format that loses more than 1 point of accuracy."
     ),
@@ -428,14 +435,8 @@ further_options = group(
         metavar="DIR",
         help="Also copy the SavedModel to the next version folder in here (1, 2, …), as TensorFlow Serving wants it.",
     ),
-    click.option(
-        "--bottleneck_dir",
-        type=Folder,
-        default="tf_files/bottlenecks",
-        show_default=True,
-        help="Photos of a source that is no folder are unpacked beside it.",
-    ),
-    click.option("--json", "as_json", is_flag=True, help="End with one JSON object on standard output."),
+    unpacking_option,
+    json_option,
 )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from label_image.runtimes import MANIFEST, Run, load_onnx
+from label_image.runtimes import MANIFEST
 from retrain.errors import ExportError
 
 OPSET = 18
@@ -48,11 +48,6 @@ def write_onnx(saved_model: Path, path: Path, manifest: Mapping[str, Any]) -> No
     except Exception as error:  # the converter and the checker raise whatever their passes raise
         raise ExportError(f"{path.name} cannot be made: {next(iter(str(error).splitlines()), error)}") from error
     path.write_bytes(model.SerializeToString(deterministic=True))
-
-
-def onnx_runner(path: Path) -> Run:
-    """The file in onnxruntime, as `label_image` runs it. Raises ModelError if it cannot be loaded."""
-    return load_onnx(path)[0]
 
 
 def _name_in_order(graph: Any) -> None:

@@ -7,8 +7,9 @@ import pytest
 
 from label_image.heatmap import find_tflite
 from label_image.model import ModelError, load_model, saved_model_runner
+from label_image.runtimes import load_onnx
 from retrain.errors import ExportError
-from retrain.export.onnx import onnx_runner, write_onnx
+from retrain.export.onnx import write_onnx
 
 onnx = pytest.importorskip("onnx")
 PIXELS = np.random.default_rng(0).integers(0, 256, (19, 8, 8, 3), np.uint8)
@@ -23,7 +24,7 @@ def made(small_export: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.parametrize("photos", [1, 5, 19])
 def test_it_answers_like_the_saved_model_on_any_number_of_photos(made: Path, small_export: Path, photos: int) -> None:
-    said, expected = onnx_runner(made)(PIXELS[:photos]), saved_model_runner(small_export)(PIXELS[:photos])
+    said, expected = load_onnx(made)[0](PIXELS[:photos]), saved_model_runner(small_export)(PIXELS[:photos])
     assert said.probabilities.shape == (photos, 3) and np.ptp(expected.probabilities) > 0.1
     assert np.allclose(said.probabilities, expected.probabilities, atol=1e-5)
     assert said.similarity is not None and expected.similarity is not None

@@ -4,7 +4,6 @@ The photos are prepared as `label_image` prepares them. Those of classes that th
 have no right answer; of them it counts how many are called unknown.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from retrain.errors import DatasetError, ExportError, OptionError, PhotoError
 from retrain.evaluate import Metrics, Probabilities, measure
 from retrain.fixes import apply_fixes
 from retrain.hashes import hash_bytes
-from retrain.identify import map_in_order
+from retrain.identify import map_in_order, photo_threads
 from retrain.images import Pixels, read_photo
 from retrain.seen_photos import were_seen
 from retrain.sources import list_source
@@ -93,7 +92,7 @@ def evaluate_export(
     files = [replace(file, label=name_of[file.label]) for file in listing.files]
     for remark in listing.remarks:
         say(remark)
-    with ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="photos") as threads:
+    with photo_threads() as threads:
         photos, unreadable = _identify(files, threads)
         unseen = _leave_out_seen(model, photos, all_photos, say)
         left_out, photos = len(photos) - len(unseen), unseen

@@ -6,13 +6,11 @@ asked for.
 """
 
 import os
-import sys
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass
 from operator import attrgetter
 from typing import TypeVar
@@ -23,11 +21,10 @@ from retrain.dataset import PhotoFile
 from retrain.errors import PhotoError
 from retrain.hashes import PhotoHashes, hash_bytes
 from retrain.images import Pixels, read_photo
+from retrain.machine import cores
 
 # Either just now, or long ago with its size and time stamp put back.
 CHANGED = "changed while it was being read; run the same command again, with --paranoid if that does not help"
-
-NICENESS = 10  # how far the threads that read photos are below the others
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -75,21 +72,8 @@ def absolute_paths(paths: Iterable[str]) -> list[str]:
 
 
 def photo_threads() -> ThreadPoolExecutor:
-    """The threads that read photos, one for each core, at a lower priority than the network's.
-
-    An operation of the network is shared out to all cores, and all wait for the one that has a photo to
-    decode: between equals the network loses more time than the decoding takes. At a lower priority
-    photos are decoded where the network leaves a gap: 1 to 5 % more photos a second, MobileNet 1.0 on two cores.
-    """
-    return ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="photos", initializer=_give_way)
-
-
-def _give_way() -> None:
-    # Only Linux has a priority for each thread; elsewhere it is that of the whole process.
-    if sys.platform == "linux":
-        thread = threading.get_native_id()
-        with suppress(OSError):  # a sandbox may forbid it
-            os.setpriority(os.PRIO_PROCESS, thread, os.getpriority(os.PRIO_PROCESS, thread) + NICENESS)
+    """The threads that read photos, one for each core."""
+    return ThreadPoolExecutor(cores(), thread_name_prefix="photos")
 
 
 def read_photos(

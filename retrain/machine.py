@@ -32,6 +32,11 @@ TENSORFLOW_FINDS_NONE = "the driver and CUDA's libraries are there, but TensorFl
 _tensorflow_finds_none = False  # as far as this process has learned
 
 
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def choose_precision(asked: str) -> str:
     """The compute dtype for `--precision asked` on this machine: float32, bfloat16 or float16.
 

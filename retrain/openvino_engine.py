@@ -4,7 +4,6 @@ Measured against TensorFlow's bottlenecks, relative error ||a - b|| / ||b||: 1e-
 0.5 to 1.5 % in bfloat16, where both differ more from float32 than from each other.
 """
 
-import os
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 from retrain.backbones import Backbone
 from retrain.engine import Bottlenecks, Engine, fill_up, freeze_backbone, place
 from retrain.images import Pixels
+from retrain.machine import cores
 
 OPENVINO_BATCH = 4  # small batches stay in the cache: up to 1.3 times as fast as 32
 ELEMENT_TYPES = {"float32": "f32", "bfloat16": "bf16"}
@@ -38,7 +38,7 @@ def openvino_engine(backbone: Backbone) -> Engine:
     settings = {
         "INFERENCE_PRECISION_HINT": ELEMENT_TYPES[backbone.compute_dtype],
         "PERFORMANCE_HINT": "THROUGHPUT",
-        "INFERENCE_NUM_THREADS": len(os.sched_getaffinity(0)),
+        "INFERENCE_NUM_THREADS": cores(),
     }
     compiled = core.compile_model(model, "CPU", settings)
     requests = openvino.AsyncInferQueue(compiled)

@@ -5,9 +5,8 @@ threads or on where a resumed training began.
 """
 
 import os
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +15,9 @@ import numpy.typing as npt
 from PIL import Image
 
 from retrain.errors import DatasetError, PhotoError
+from retrain.identify import map_in_order
 from retrain.images import Pixels, Preprocessing, load_pixels
+from retrain.machine import cores
 
 Classes = npt.NDArray[np.intp]
 # A changed photo of the same shape. `str()` of it goes into checkpoints, so it must say what it does.
@@ -122,19 +123,8 @@ def _ahead(
     prepare: Callable[[Classes], Pixels], parts: Sequence[Classes], ahead: int = 3
 ) -> Iterator[tuple[Classes, Pixels]]:
     """Prepare batches in threads, at most `ahead` in advance, in order."""
-    threads = ThreadPoolExecutor(min(ahead, os.cpu_count() or 1), thread_name_prefix="batches")
-    pending: deque[tuple[Classes, Future[Pixels]]] = deque()
-    try:
-        for rows in parts:
-            pending.append((rows, threads.submit(prepare, rows)))
-            if len(pending) > ahead:
-                first, future = pending.popleft()
-                yield first, future.result()
-        while pending:
-            first, future = pending.popleft()
-            yield first, future.result()
-    finally:
-        threads.shutdown(wait=True, cancel_futures=True)
+    with ThreadPoolExecutor(min(ahead, cores()), thread_name_prefix="batches") as threads:
+        yield from zip(parts, map_in_order(prepare, parts, threads, ahead), strict=True)
 
 
 def _cut(pixels: Pixels, share: float, left: float, top: float) -> Pixels:

@@ -3,14 +3,13 @@
 import base64
 import io
 import math
-import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 from PIL import Image, ImageOps
 
 from retrain.errors import PhotoError
+from retrain.identify import photo_threads
 from retrain.images import Pixels, Preprocessing, read_photo
 
 SIDE = 144  # pixels of a square; shown at 110 to 144, so that they are sharp enough on a phone, too
@@ -66,7 +65,7 @@ def _uris(paths: Iterable[str], side: int, fit: Fit) -> dict[str, str]:
 def _small(paths: Sequence[str], side: int, fit: Fit) -> Iterable[Pixels | None]:
     """Each photo, uint8 RGB, upright, as `fit` makes it of one that is at least `side`; None if it cannot be read."""
     steps = Preprocessing.parse(f"decode(2)|orient|resize({side},bilinear)|value_range(0,1)")
-    with ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="thumbnails") as threads:
+    with photo_threads() as threads:
         yield from threads.map(partial(_pixels, steps=steps, fit=fit), paths)
 
 

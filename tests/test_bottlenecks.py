@@ -295,7 +295,7 @@ def test_batches_threads_and_the_weights_path_change_no_fingerprint(
 ) -> None:
     first, _ = run(cats, store)
     monkeypatch.setattr(bottlenecks, "BATCH", 4)
-    monkeypatch.setattr(os, "cpu_count", lambda: 1)
+    monkeypatch.setattr(identify, "cores", lambda: 1)
     write(cats / "a" / "more.jpg", photo_bytes(50))
     again, _ = run(cats, store, replace(FAKE, weights_file=Path("elsewhere.h5")))
     assert (again.computed, again.fingerprint) == (1, first.fingerprint)

@@ -1,5 +1,4 @@
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -11,7 +10,7 @@ from PIL import Image
 
 from retrain.dataset import PhotoFile
 from retrain.hashes import hash_bytes
-from retrain.identify import CHANGED, NICENESS, ReadPhoto, absolute_paths, map_in_order, photo_threads, read_photos
+from retrain.identify import CHANGED, ReadPhoto, absolute_paths, map_in_order, read_photos
 from retrain.images import Preprocessing
 
 SMALL = Preprocessing.parse("decode|orient|resize(4,box)")
@@ -95,12 +94,3 @@ def test_what_nobody_waits_for_any_more_is_not_started(threads: ThreadPoolExecut
     release.set()
     threads.shutdown(wait=True)
     assert len(started) <= 1 + 2 * 4
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="only Linux has a priority for each thread")
-def test_threads_that_read_photos_give_way_and_this_one_does_not() -> None:
-    before = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
-    with photo_threads() as pool:
-        inside = pool.submit(lambda: os.getpriority(os.PRIO_PROCESS, threading.get_native_id())).result()
-    assert inside == min(19, before + NICENESS)
-    assert os.getpriority(os.PRIO_PROCESS, threading.get_native_id()) == before

@@ -3,9 +3,7 @@
 A JPEG is decoded at a fraction of its size where that leaves enough of it, which takes 1 to 3 ms.
 """
 
-import os
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,8 +12,9 @@ from PIL import Image
 
 from retrain.dataset import Photo
 from retrain.errors import PhotoError
-from retrain.identify import map_in_order
+from retrain.identify import map_in_order, photo_threads
 from retrain.images import Pixels, Preprocessing, read_header, read_photo
+from retrain.machine import cores
 
 SIDE = 160  # of the square copy that is measured
 THUMBNAIL = 32
@@ -68,9 +67,8 @@ def look_at(photos: Sequence[Photo], observe: Callable[[int], None] = lambda don
         np.ones(n, np.int64),
         np.zeros(n, np.bool_),
     )
-    workers = os.cpu_count() or 1
-    with ThreadPoolExecutor(workers, thread_name_prefix="looks") as threads:
-        for row, look in enumerate(map_in_order(_look, (photo.path for photo in photos), threads, 8 * workers)):
+    with photo_threads() as threads:
+        for row, look in enumerate(map_in_order(_look, (photo.path for photo in photos), threads, 8 * cores())):
             if look is not None:
                 looks.thumbnails[row], looks.histograms[row] = look.thumbnail, look.histogram
                 looks.sharpness[row], looks.colourfulness[row] = look.sharpness, look.colourfulness

@@ -4,9 +4,7 @@ Judged is on photos that the model has not seen. Calibrated is with photos that 
 that none of the first is used twice.
 """
 
-import os
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
@@ -19,7 +17,7 @@ from retrain.errors import DatasetError, PhotoError
 from retrain.evaluate import Classes
 from retrain.export.reference import spread
 from retrain.hashes import hash_bytes
-from retrain.identify import map_in_order
+from retrain.identify import map_in_order, photo_threads
 from retrain.images import Pixels, Preprocessing, read_photo
 from retrain.seen_photos import were_seen
 from retrain.sources import list_source
@@ -124,5 +122,5 @@ def _in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> li
         except PhotoError:
             return None
 
-    with ThreadPoolExecutor(max(2, os.cpu_count() or 1), thread_name_prefix="photos") as threads:
+    with photo_threads() as threads:
         return [result for result in map_in_order(attempt, items, threads, AHEAD) if result is not None]

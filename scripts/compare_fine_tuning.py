@@ -1,0 +1,145 @@
+"""What fine-tuning gains over the head alone, and what it costs, over several splits of the same photos.
+
+Each split is a run of `retrain --fine_tune_layers N --seed S` without its export: the seed moves photos between the
+sides. Both models of a run learn from the same photos and are asked about the same ones, so they are compared split by
+split. "kept" is the one of the two that the run would export; the test photos have no part in that choice.
+"""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import click
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from retrain.engine import start_engine
+from retrain.errors import RetrainError
+from retrain.options import weights_by_name
+from retrain.pipeline import (
+    Model,
+    Options,
+    choose_backbone,
+    extract_views_with_progress,
+    gather_listing,
+    on_what_is_there,
+)
+from retrain.screen import TerminalScreen
+from retrain.split import split_photos
+from retrain.training import train_head, training_origin
+from retrain.tuned_model import fine_tune_and_choose
+
+MODELS = ("before", "tuned", "kept")
+# On the test photos: accuracy in 0..1 and cross-entropy in nats, by model; and the processor seconds it took.
+Outcome = tuple[dict[str, tuple[float, float]], float]
+
+
+def fine_tune_splits(options: Options, splits: int, screen: TerminalScreen) -> Iterator[Outcome]:
+    """Fine-tune and measure on one split after the other."""
+    listing, name_of = gather_listing(options, screen)
+    for seed in range(splits):
+        run = replace(options, seed=seed)
+        embed = partial(
+            extract_views_with_progress,
+            listing,
+            name_of=name_of,
+            options=run,
+            screen=screen,
+            start=partial(start_engine, engine=run.engine),
+        )
+        backbone, (extraction, views) = on_what_is_there(choose_backbone(run, screen), run, screen, embed)
+        labels = tuple(sorted({photo.label for photo in extraction.photos}))
+        division = split_photos(extraction.photos, seed=seed)
+        trained = train_head(extraction, division, labels, run, screen.training, views=views)
+        origin = training_origin(backbone, extraction, division, labels, run)
+        begin = time.process_time()
+        model = Model(backbone, extraction, trained)
+        _, notes = fine_tune_and_choose(model, division, labels, embed, origin, run, screen)
+        yield figures(notes["fine_tuning"]), time.process_time() - begin
+
+
+def figures(description: object) -> dict[str, tuple[float, float]]:
+    """Accuracy and cross-entropy by model, from what the manifest says of a fine-tuning that did not diverge."""
+    assert isinstance(description, dict)
+    before, tuned = (
+        (float(candidate["test"]["accuracy"]), float(candidate["test"]["cross_entropy"]))
+        for candidate in description["candidates"]
+    )
+    kept = before if description["kept"] == description["candidates"][0]["name"] else tuned
+    return {"before": before, "tuned": tuned, "kept": kept}
+
+
+def add_rows(table: Table, photos: str, outcomes: Sequence[Outcome]) -> None:
+    """A row for each model: means over the splits, and differences to `before` +- their standard errors."""
+    values = {model: np.array([found[model] for found, _ in outcomes]) for model in MODELS}
+    seconds = np.mean([spent for _, spent in outcomes])
+    for model, measured in values.items():
+        accuracy, loss = measured.mean(axis=0)
+        differences = measured - values["before"]
+        (gain, change), errors = differences.mean(axis=0), differences.std(axis=0, ddof=1) / np.sqrt(len(outcomes))
+        table.add_row(
+            photos,
+            model,
+            f"{accuracy:.4f}",
+            f"{gain:+.4f} +- {errors[0]:.4f}",
+            f"{loss:.3f}",
+            f"{change:+.3f} +- {errors[1]:.3f}",
+            f"{seconds:.0f}" if model == "tuned" else "",
+        )
+
+
+@click.command(context_settings={"token_normalize_func": lambda name: name.replace("-", "_")})
+@click.option("--image_dir", multiple=True, required=True, type=click.Path(path_type=Path), help="May be given twice.")
+@click.option("--architecture", default="mobilenet_v2_1.0_224", show_default=True)
+@click.option(
+    "--weights", multiple=True, callback=weights_by_name, metavar="NAME=FILE", help="Instead of the published ones."
+)
+@click.option("--fine_tune_layers", type=click.IntRange(min=1), default=20, show_default=True)
+@click.option("--splits", type=click.IntRange(min=2), default=10, show_default=True)
+@click.option("--model_dir", type=click.Path(path_type=Path), default="tf_files/models", show_default=True)
+@click.option("--bottleneck_dir", type=click.Path(path_type=Path), default="tf_files/bottlenecks", show_default=True)
+def main(
+    image_dir: Sequence[Path],
+    architecture: str,
+    weights: dict[str, str],
+    fine_tune_layers: int,
+    splits: int,
+    model_dir: Path,
+    bottleneck_dir: Path,
+) -> None:
+    """Print test accuracies and cross-entropies before and after fine-tuning, and the paired differences."""
+    table = Table(title=f"{architecture}, the last {fine_tune_layers} layers, {splits} splits")
+    headings = ("photos", "model", "accuracy", "difference", "cross-entropy", "difference", "processor seconds")
+    for heading in headings:
+        table.add_column(heading)
+    screen = TerminalScreen(results_to_stderr=True)
+    try:
+        for folder in image_dir:
+            options = Options(
+                folder,
+                model_dir=model_dir,
+                bottleneck_dir=bottleneck_dir,
+                architecture=architecture,
+                weights=weights.get(architecture),
+                fine_tune_layers=fine_tune_layers,
+            )
+            outcomes = []
+            for seed, (found, seconds) in enumerate(fine_tune_splits(options, splits, screen)):
+                said = ", ".join(f"{name} {accuracy:.4f} ({loss:.3f})" for name, (accuracy, loss) in found.items())
+                screen.say(f"{folder.name}, split {seed}: {said}; {seconds:.0f} processor seconds.")
+                outcomes.append((found, seconds))
+            add_rows(table, folder.name, outcomes)
+    except RetrainError as error:
+        failure = click.ClickException(str(error))
+        failure.exit_code = error.exit_code  # type: ignore[misc]  # click's own way
+        raise failure from None
+    finally:
+        screen.finish()
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

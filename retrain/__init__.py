@@ -12,10 +12,10 @@ if TYPE_CHECKING:
     from retrain.bottlenecks import Extraction, extract
     from retrain.dataset import Listing, Photo, list_photos
     from retrain.errors import RetrainError
-    from retrain.evaluate import Metrics, measure, wilson_interval
+    from retrain.fitting.mini_batches import fit_mini_batches
     from retrain.head import Fit, Head, Sample, fit_to_convergence
     from retrain.images import Preprocessing, load_pixels
-    from retrain.mini_batches import fit_mini_batches
+    from retrain.metrics import Metrics, measure, wilson_interval
     from retrain.pipeline import Options, Run, run_training
     from retrain.recipe import HeadRecipe, choose_recipe
     from retrain.split import Division, split_photos
@@ -26,10 +26,10 @@ _HOMES = {
     "bottlenecks": ("Extraction", "extract"),
     "dataset": ("Listing", "Photo", "list_photos"),
     "errors": ("RetrainError",),
-    "evaluate": ("Metrics", "measure", "wilson_interval"),
+    "metrics": ("Metrics", "measure", "wilson_interval"),
     "head": ("Fit", "Head", "Sample", "fit_to_convergence"),
     "images": ("Preprocessing", "load_pixels"),
-    "mini_batches": ("fit_mini_batches",),
+    "fitting.mini_batches": ("fit_mini_batches",),
     "pipeline": ("Options", "Run", "run_training"),
     "recipe": ("HeadRecipe", "choose_recipe"),
     "split": ("Division", "split_photos"),

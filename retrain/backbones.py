@@ -2,7 +2,7 @@
 
 An `Architecture` is an entry of the registry: how to build the network and what it expects.
 A `Backbone` is an architecture with its weights at hand: all that determines a bottleneck.
-`retrain.network` builds the network itself, when one has to run.
+`retrain.networks.network` builds the network itself, when one has to run.
 
 The `builtin` backbone comes with the package (see retrain/builtin/README.md), so that the pipeline
 works without a network. The `fake` backbone is the photo's average colour, three numbers; it needs
@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 
-from retrain.download import Progress, download, reachable
 from retrain.errors import BackboneError, DownloadError, OptionError
 from retrain.images import Preprocessing
+from retrain.networks.download import Progress, download, reachable
 
 KERAS_WEIGHTS_URL = "https://storage.googleapis.com/tensorflow/keras-applications/"
 TORCHVISION_WEIGHTS_URL = "https://download.pytorch.org/models/"
@@ -38,7 +38,7 @@ class Architecture:
     `builder` is a name in keras.applications, called with `include_top=False, pooling="avg"` and
     `arguments`. `dim` is the length of the bottleneck. `weights_file` is the published file below
     KERAS_WEIGHTS_URL, `checksum` its published MD5 or SHA-256 (None where none is published).
-    The networks of `retrain.torchvision_networks` have a `checkpoint` instead: the published file
+    The networks of `retrain.networks.torchvision_networks` have a `checkpoint` instead: the published file
     below TORCHVISION_WEIGHTS_URL, which scripts/convert_torchvision_weights.py converts.
     """
 

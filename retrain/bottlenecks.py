@@ -23,12 +23,12 @@ import numpy as np
 from retrain import probe
 from retrain.backbones import Backbone
 from retrain.dataset import Listing, Photo, PhotoFile, Skipped
-from retrain.engine import BATCH, Engine, start_engine
 from retrain.errors import StoreError
 from retrain.hashes import PhotoHashes, hash_bytes
 from retrain.identify import ReadPhoto, absolute_paths, known_contents, photo_threads, read_photos
 from retrain.images import Pixels
 from retrain.matrix_file import Matrix, keep_rows, release_pages, scratch_matrix
+from retrain.networks.engine import BATCH, Engine, start_engine
 from retrain.store import Key, Store
 from retrain.views import ORIGINAL, View
 

@@ -23,7 +23,7 @@ from retrain.options import (
     report_options,
     store_options,
 )
-from retrain.sweep_options import sweep_options
+from retrain.sweep.options import sweep_options
 
 
 def train_is_the_default(arguments: list[str]) -> list[str]:
@@ -118,8 +118,8 @@ def sweep(
 
     from retrain.pipeline import Options
     from retrain.screen import TerminalScreen
-    from retrain.sweep import Grid, run_sweep
-    from retrain.sweep_table import show_sweep
+    from retrain.sweep.search import Grid, run_sweep
+    from retrain.sweep.table import show_sweep
 
     grid = Grid(
         architectures, weights, l2, hidden_units, optimizers, learning_rates, epochs, options["seed"],
@@ -155,8 +155,8 @@ def evaluate(
     """
     from rich.console import Console
 
-    from retrain.evaluate_export import evaluate_export
-    from retrain.evaluation_table import show_evaluation, summary, write_predictions
+    from retrain.evaluation.command import evaluate_export
+    from retrain.evaluation.table import show_evaluation, summary, write_predictions
     from retrain.screen import TerminalScreen
 
     screen = TerminalScreen(results_to_stderr=as_json)
@@ -195,8 +195,8 @@ def export(
     """
     from rich.console import Console
 
-    from retrain.export.command import export_model
-    from retrain.export.parity_table import show_report, summary
+    from retrain.exports.command import export_model
+    from retrain.exports.parity_table import show_report, summary
     from retrain.screen import TerminalScreen
 
     screen = TerminalScreen(results_to_stderr=as_json)

@@ -8,9 +8,9 @@ import numpy as np
 
 from retrain.bottlenecks import Extraction
 from retrain.calibration import Calibration, calibrate
-from retrain.evaluate import measure
+from retrain.fitting.sample import Sample
 from retrain.head import predict
-from retrain.sample import Sample
+from retrain.metrics import measure
 from retrain.seen_photos import seen_mask
 from retrain.split import Division
 from retrain.unknown import Familiar, become_familiar

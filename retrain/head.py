@@ -2,12 +2,12 @@
 
 The default is the fit to convergence: preconditioned L-BFGS on centred and scaled bottlenecks, with
 the L2 strength chosen on the validation photos. It has no learning rate, no steps and no chance in it.
-Hidden layers and training by mini-batches are in `retrain.mini_batches`.
+Hidden layers and training by mini-batches are in `retrain.fitting.mini_batches`.
 
 The scaling is folded into the first kernel and bias, so a head takes raw bottlenecks wherever it is
 exported to; a linear one is one product and one addition.
 
-All passes over bottlenecks go block by block (`retrain.sample`), in float32 products.
+All passes over bottlenecks go block by block (`retrain.fitting.sample`), in float32 products.
 """
 
 import math
@@ -17,14 +17,14 @@ from typing import Any
 
 import numpy as np
 
-from retrain.checkpoint import Slot, State
 from retrain.errors import CheckpointError
-from retrain.lbfgs import Memory, minimise
-from retrain.preconditioner import Preconditioner
-from retrain.sample import Classes as Classes
-from retrain.sample import Matrix as Matrix
-from retrain.sample import Sample as Sample
-from retrain.sample import Standardised
+from retrain.fitting.checkpoint import Slot, State
+from retrain.fitting.lbfgs import Memory, minimise
+from retrain.fitting.preconditioner import Preconditioner
+from retrain.fitting.sample import Classes as Classes
+from retrain.fitting.sample import Matrix as Matrix
+from retrain.fitting.sample import Sample as Sample
+from retrain.fitting.sample import Standardised
 
 # Strong to weak: each fit starts from those before it.
 L2_PATH = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)

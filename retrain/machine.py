@@ -115,7 +115,7 @@ def require_gpu() -> None:
     """Raises GpuError where TensorFlow finds no GPU. Imports TensorFlow where one should be found."""
     why = why_no_gpu()
     if why is None:
-        from retrain.engine import gpu_names
+        from retrain.networks.engine import gpu_names
 
         if gpu_names():
             return

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import click
 
-from retrain.export.names import ALL, EXPORTS, FORMATS, SAVED_MODEL
+from retrain.exports.names import ALL, EXPORTS, FORMATS, SAVED_MODEL
 from retrain.machine import ENGINES, PRECISIONS
 from retrain.recipe import (
     ACTIVATIONS,

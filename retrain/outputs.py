@@ -16,7 +16,7 @@ from itertools import count
 from pathlib import Path
 
 from retrain.errors import ExportError, OptionError
-from retrain.export.names import CLIENTS, FILES
+from retrain.exports.names import CLIENTS, FILES
 
 MANIFEST = "model.json"
 FORMAT = "retrain-export"

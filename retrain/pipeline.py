@@ -13,22 +13,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from retrain.backbones import Backbone, find_backbone
-from retrain.blas import threads_for
 from retrain.bottlenecks import Extraction, extract, extract_views
 from retrain.category_names import display_names, read_category_names, rename_classes
-from retrain.checkpoint import Checkpoint, Saved, check_checkpoint_path, read_checkpoint
-from retrain.compare import TimedCurve
 from retrain.confidence import with_confidence
 from retrain.dataset import Listing, require_two_classes
-from retrain.engine import Engine, start_engine
 from retrain.errors import GpuError
-from retrain.export.names import FORMATS
+from retrain.exports.names import FORMATS
+from retrain.fitting.blas import threads_for
+from retrain.fitting.checkpoint import Checkpoint, Saved, check_checkpoint_path, read_checkpoint
+from retrain.fitting.sample import Matrix
 from retrain.fixes import apply_fixes
 from retrain.head import Progress
 from retrain.html_files import check_folder, check_page
 from retrain.machine import choose_engine, choose_precision, do_without_gpu, gpu_remark, require_gpu
+from retrain.networks.engine import Engine, start_engine
 from retrain.outputs import check_export_dir, check_outside
-from retrain.sample import Matrix
+from retrain.photo_training.timed_curve import TimedCurve
 from retrain.sources import list_source
 from retrain.split import Division, split_photos
 from retrain.subset import limit_per_class
@@ -36,7 +36,7 @@ from retrain.training import Trained as Trained
 from retrain.training import recipe_of, train_head, training_origin, views_asked
 
 if TYPE_CHECKING:
-    from retrain.keras_training import EpochProgress
+    from retrain.photo_training.keras_training import EpochProgress
 
 Result = TypeVar("Result")
 
@@ -186,12 +186,12 @@ def run_training(options: Options, screen: Screen, start: Callable[[Backbone], E
     files: dict[str, bytes] = {}
     if options.compare == "scratch":
         with _timed(seconds, "scratch"):
-            from retrain.scratch_comparison import compare_with_scratch
+            from retrain.photo_training.scratch_comparison import compare_with_scratch
 
             files = compare_with_scratch(model, division, labels, curve, origin, options, screen)
     if options.fine_tune_layers is not None:
         with _timed(seconds, "fine_tuning"):
-            from retrain.tuned_model import fine_tune_and_choose
+            from retrain.photo_training.tuned_model import fine_tune_and_choose
 
             model, notes = fine_tune_and_choose(model, division, labels, embed, origin, options, screen)
     with _timed(seconds, "confidence"):
@@ -199,7 +199,7 @@ def run_training(options: Options, screen: Screen, start: Callable[[Backbone], E
         model = replace(model, trained=trained)
     with _timed(seconds, "export"):
         # Everything up to here works without TensorFlow when the cache is warm.
-        from retrain.export.writer import write_outputs
+        from retrain.exports.writer import write_outputs
 
         written = write_outputs(
             options, model.backbone, model.extraction, division, labels, model.trained, screen, notes, files
@@ -275,11 +275,11 @@ def look_for_gpu(options: Options, screen: Screen) -> None:
 def check_sides_for_more_training(options: Options, backbone: Backbone, division: Division) -> None:
     """Refuse fine-tuning and comparison where the backbone or the split does not allow them. Raises OptionError."""
     if options.fine_tune_layers is not None:
-        from retrain.fine_tune import check_fine_tuning
+        from retrain.photo_training.fine_tune import check_fine_tuning
 
         check_fine_tuning(backbone, division)
     if options.compare is not None:
-        from retrain.training_photos import check_sides
+        from retrain.photo_training.sides import check_sides
 
         check_sides(division, f"--compare {options.compare}")
 
@@ -331,7 +331,7 @@ def on_what_is_there(
 def find_backbone_or_module(options: Options, screen: Screen) -> Backbone:
     """The backbone of `--architecture` or `--tfhub_module`, in float32."""
     if options.tfhub_module is not None:
-        from retrain.hub import hub_backbone
+        from retrain.networks.hub import hub_backbone
 
         return hub_backbone(options.tfhub_module, options.image_size)
     return find_backbone(

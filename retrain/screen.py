@@ -20,13 +20,13 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from retrain.evaluate import most_confused
+from retrain.evaluation.metrics_tables import headline
 from retrain.head import Progress as TrainingProgress
-from retrain.metrics_tables import headline
+from retrain.metrics import most_confused
 from retrain.pipeline import Run
 
 if TYPE_CHECKING:
-    from retrain.keras_training import EpochProgress
+    from retrain.photo_training.keras_training import EpochProgress
 
 SECONDS_WITHOUT_BAR = 1.0
 

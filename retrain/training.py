@@ -11,14 +11,14 @@ import numpy.typing as npt
 
 from retrain.backbones import Backbone
 from retrain.bottlenecks import Extraction
-from retrain.checkpoint import Checkpoint, Slot
 from retrain.confidence import Confidence
 from retrain.dataset import dataset_digest
 from retrain.errors import DatasetError
-from retrain.evaluate import Metrics, measure
+from retrain.fitting.checkpoint import Checkpoint, Slot
+from retrain.fitting.sample import Matrix, Sample
 from retrain.head import Fit, Head, Observer, fit_to_convergence, predict, refit_helps
+from retrain.metrics import Metrics, measure
 from retrain.recipe import HeadRecipe, choose_recipe
-from retrain.sample import Matrix, Sample
 from retrain.split import Division
 from retrain.views import Augmentation, View, choose_views
 
@@ -258,7 +258,7 @@ class _Fitter:
                 everything=everything,
             )
         # Here, and not above: it imports TensorFlow.
-        from retrain.mini_batches import fit_mini_batches
+        from retrain.fitting.mini_batches import fit_mini_batches
 
         return fit_mini_batches(training, validation, self.classes, recipe, self.observe, slot, stop_after)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from retrain.sample import Classes, Matrix, Sample
+from retrain.fitting.sample import Classes, Matrix, Sample
 
 Similarities = npt.NDArray[np.float32]
 

@@ -26,10 +26,10 @@ from bench_scale import BLOCK, DIM, make_files, make_store, pooled_features, sec
 from retrain.backbones import Backbone, find_backbone
 from retrain.bottlenecks import extract
 from retrain.dataset import Listing, PhotoFile
-from retrain.engine import BATCH, Engine, freeze_backbone, place, start_engine
 from retrain.head import Classes, Matrix, Sample, fit_to_convergence
 from retrain.images import load_pixels
 from retrain.machine import choose_engine, choose_precision, has_gpu
+from retrain.networks.engine import BATCH, Engine, freeze_backbone, place, start_engine
 
 Item = TypeVar("Item")
 
@@ -183,7 +183,7 @@ def extraction_of(bench: Bench, backbone: Backbone) -> Iterator[Row]:
 
 def one_by_one(backbone: Backbone) -> Callable[[str], object]:
     """Read, decode and run one photo, in float32, by a session on a frozen graph: the way of the 2017 script."""
-    from retrain.tensorflow import tf
+    from retrain.networks.tensorflow import tf
 
     frozen = freeze_backbone(backbone)
     graph = tf.Graph()
@@ -195,7 +195,7 @@ def one_by_one(backbone: Backbone) -> Callable[[str], object]:
 
 def keras_predict(backbone: Backbone) -> Callable[[Sequence[str]], object]:
     """Load a batch of photos, predict it with Keras in float32, load the next: what one writes without thinking."""
-    from retrain.network import load_network
+    from retrain.networks.network import load_network
 
     model = load_network(backbone).model
     arithmetic = backbone.preprocessing.arithmetic()

@@ -21,7 +21,7 @@ from threading import Event, Thread
 import numpy as np
 
 from label_image.model import load_model, saved_model_runner
-from retrain.export.reference import spread
+from retrain.exports.reference import spread
 from retrain.images import read_photo
 
 NODE = """

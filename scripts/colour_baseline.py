@@ -11,10 +11,10 @@ import numpy as np
 from retrain.dataset import Photo, list_photos
 from retrain.doctor.looks import colour_histogram
 from retrain.errors import PhotoError
-from retrain.evaluate import measure
 from retrain.hashes import hash_bytes
 from retrain.head import Sample, fit_to_convergence
 from retrain.images import Preprocessing, read_photo
+from retrain.metrics import measure
 from retrain.split import split_photos
 
 PREPROCESSING = Preprocessing.parse("decode|orient|resize(64,bilinear)|value_range(0,1)")

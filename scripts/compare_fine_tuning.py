@@ -16,9 +16,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from retrain.engine import start_engine
 from retrain.errors import RetrainError
+from retrain.networks.engine import start_engine
 from retrain.options import weights_by_name
+from retrain.photo_training.tuned_model import fine_tune_and_choose
 from retrain.pipeline import (
     Model,
     Options,
@@ -30,7 +31,6 @@ from retrain.pipeline import (
 from retrain.screen import TerminalScreen
 from retrain.split import split_photos
 from retrain.training import train_head, training_origin
-from retrain.tuned_model import fine_tune_and_choose
 
 MODELS = ("before", "tuned", "kept")
 # On the test photos: accuracy in 0..1 and cross-entropy in nats, by model; and the processor seconds it took.

@@ -17,13 +17,13 @@ from rich.console import Console
 from rich.table import Table
 
 from retrain.errors import RetrainError
+from retrain.fitting.sample import Sample
 from retrain.head import Classes, fit_to_convergence, predict, refit_helps
 from retrain.options import names, numbers, weights_by_name
 from retrain.pipeline import Options
-from retrain.sample import Sample
 from retrain.screen import TerminalScreen
 from retrain.split import split_photos
-from retrain.sweep import Grid, Material, fit_recipe, gather, sweep_heads
+from retrain.sweep.search import Grid, Material, fit_recipe, gather, sweep_heads
 
 FOLDS = 5
 Sides = np.ndarray[tuple[int], np.dtype[np.str_]]

@@ -19,12 +19,12 @@ from rich.table import Table
 from retrain.backbones import Backbone, find_backbone
 from retrain.bottlenecks import extract
 from retrain.dataset import list_photos
-from retrain.engine import start_engine
 from retrain.errors import RetrainError
-from retrain.evaluate import roc_area
+from retrain.fitting.sample import Matrix, Sample
 from retrain.head import Head, fit_to_convergence, log_softmax
 from retrain.machine import choose_precision
-from retrain.sample import Matrix, Sample
+from retrain.metrics import roc_area
+from retrain.networks.engine import start_engine
 from retrain.split import split_photos
 from retrain.unknown import REFUSED, become_familiar
 

@@ -14,13 +14,13 @@ from rich.console import Console
 from rich.table import Table
 
 from retrain.backbones import find_backbone
-from retrain.blas import threads_for
 from retrain.bottlenecks import Extraction, extract_views
 from retrain.dataset import list_photos
 from retrain.errors import RetrainError
+from retrain.fitting.blas import threads_for
+from retrain.fitting.sample import Matrix
 from retrain.machine import choose_precision
 from retrain.pipeline import Options
-from retrain.sample import Matrix
 from retrain.split import split_photos
 from retrain.training import train_head
 from retrain.views import Augmentation, views_of

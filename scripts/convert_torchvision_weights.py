@@ -80,8 +80,8 @@ def read_checkpoint(checkpoint: Path, python: str = sys.executable) -> dict[str,
 def write_weights(architecture: str, arrays: Mapping[str, npt.NDArray[np.floating]], output: Path) -> None:
     """Write a checkpoint's arrays as Keras weights; `output` is there whole or not at all. Raises BackboneError."""
     # Here, and not above: `--help` and wrong calls need no TensorFlow.
-    from retrain import tensorflow  # noqa: F401  turns TensorFlow's chatter down
-    from retrain.torchvision_networks import build_network, set_weights
+    from retrain.networks import tensorflow  # noqa: F401  turns TensorFlow's chatter down
+    from retrain.networks.torchvision_networks import build_network, set_weights
 
     model = build_network(architecture, ARCHITECTURES[architecture].input_size)
     set_weights(model, arrays)

@@ -29,8 +29,8 @@ from retrain.doctor.label_errors import suspect_labels
 from retrain.doctor.looks import look_at
 from retrain.doctor.out_of_fold import deal_groups, groups_with_copies, out_of_fold
 from retrain.doctor.outliers import class_distances, outlier_findings
+from retrain.fitting.sample import Classes
 from retrain.machine import choose_precision
-from retrain.sample import Classes
 from retrain.split import split_photos
 
 RECALLS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)

@@ -55,7 +55,7 @@ def row(family: list[Architecture], parameters: str) -> str:
 def count_parameters(name: str) -> str:
     """Parameters of the backbone, without any classifier, in millions."""
     # Here, and not above: the rows need no TensorFlow.
-    from retrain.network import load_network
+    from retrain.networks.network import load_network
 
     backbone = find_backbone(name, Path(), "random", image_size=96)
     return f"{load_network(backbone).model.count_params() / 1e6:.1f}"

@@ -116,7 +116,7 @@ def test_the_table_in_the_documentation_is_that_of_the_registry() -> None:
     spec.loader.exec_module(script)
     page = (ROOT / "docs" / "architectures.md").read_text(encoding="utf-8")
     table = page[page.index(script.HEADER) :].split("\n\n")[0].splitlines()[2:]
-    parameters = [line.split(" | ")[4] for line in table]  # tests/test_network.py looks at those
+    parameters = [line.split(" | ")[4] for line in table]  # tests/networks/test_network.py looks at those
     assert table == [script.row(family, number) for family, number in zip(script.families(), parameters, strict=True)]
 
 

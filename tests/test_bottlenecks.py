@@ -21,10 +21,10 @@ from retrain import bottlenecks, identify, matrix_file, probe
 from retrain.backbones import Backbone, find_backbone
 from retrain.bottlenecks import Extraction, extract
 from retrain.dataset import list_photos
-from retrain.engine import BATCH, Bottlenecks, Engine, start_engine
 from retrain.errors import StoreError
 from retrain.hashes import PhotoHashes, hash_bytes
 from retrain.images import Pixels, Preprocessing
+from retrain.networks.engine import BATCH, Bottlenecks, Engine, start_engine
 from retrain.shards import list_shards
 from retrain.store import Store
 
@@ -558,7 +558,7 @@ from pathlib import Path
 from retrain.backbones import find_backbone
 from retrain.bottlenecks import extract
 from retrain.dataset import list_photos
-from retrain.engine import start_engine
+from retrain.networks.engine import start_engine
 
 def start(backbone):
     engine = start_engine(backbone)

@@ -10,10 +10,10 @@ from PIL import Image
 from retrain.backbones import Backbone, find_backbone
 from retrain.bottlenecks import Extraction, extract, extract_views
 from retrain.dataset import list_photos
-from retrain.engine import Bottlenecks, Engine, start_engine
 from retrain.errors import StoreError
 from retrain.images import Pixels
 from retrain.matrix_file import Matrix
+from retrain.networks.engine import Bottlenecks, Engine, start_engine
 from retrain.views import Augmentation, View, views_of
 
 FAKE = find_backbone("fake", Path("no-models"))

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from retrain.dataset import Photo
-from retrain.sweep import Grid, Material
+from retrain.sweep.search import Grid, Material
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "compare_heads.py"
 spec = importlib.util.spec_from_file_location("compare_heads", SCRIPT)

@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 
 from retrain.backbones import find_backbone
 from retrain.errors import BackboneError
-from retrain.network import load_network
-from retrain.torchvision_networks import build_network
+from retrain.networks.network import load_network
+from retrain.networks.torchvision_networks import build_network
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "convert_torchvision_weights.py"
 STAND_IN = """

@@ -23,17 +23,17 @@ from label_image.model import (
 )
 from retrain.backbones import find_backbone
 from retrain.errors import ExportError, ParityError
-from retrain.export import formats, parity, writer
-from retrain.export.classifier import Classifier
-from retrain.export.graph_def import name_captures, write_graph_def
-from retrain.export.parity import bytes_runner, compare, graph_def_runner
-from retrain.export.saved_model import decode, put_top_in, take_top_out, write_saved_model
-from retrain.export.tflite import append_files, convert, exchange_top
-from retrain.export.top import Top
+from retrain.exports import formats, parity, writer
+from retrain.exports.classifier import Classifier
+from retrain.exports.graph_def import name_captures, write_graph_def
+from retrain.exports.parity import bytes_runner, compare, graph_def_runner
+from retrain.exports.saved_model import decode, put_top_in, take_top_out, write_saved_model
+from retrain.exports.tflite import append_files, convert, exchange_top
+from retrain.exports.top import Top
 from retrain.head import Head
 from retrain.images import Preprocessing
-from retrain.network import load_network
-from retrain.tensorflow import tf
+from retrain.networks.network import load_network
+from retrain.networks.tensorflow import tf
 
 SHARED = Path(__file__).resolve().parents[1].parent / "shared"
 LABELS = ("猫", "犬", "cow")

@@ -11,10 +11,10 @@ from scipy.optimize import approx_fprime, minimize
 from scipy.special import softmax
 
 from retrain import head
-from retrain.checkpoint import Slot, State
 from retrain.errors import CheckpointError
+from retrain.fitting.checkpoint import Slot, State
+from retrain.fitting.sample import Sample, Standardised
 from retrain.head import Head, Hidden, Loss, class_weights, fit_to_convergence, log_softmax, predict
-from retrain.sample import Sample, Standardised
 
 NOBODY = Sample(np.zeros((0, 6), np.float32), np.zeros(0, np.intp))
 
@@ -194,7 +194,7 @@ def test_a_path_needs_few_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_memmap_read_block_by_block_gives_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("retrain.sample.BLOCK_BYTES", 4096)  # 170 rows of 6
+    monkeypatch.setattr("retrain.fitting.sample.BLOCK_BYTES", 4096)  # 170 rows of 6
     everything = blobs(n=900, spread=2.0)
     everything.matrix.tofile(tmp_path / "matrix")
     mapped = Sample(np.memmap(tmp_path / "matrix", np.float32, "r", shape=(900, 6)), everything.classes)
@@ -204,15 +204,15 @@ def test_a_memmap_read_block_by_block_gives_the_same_bits(tmp_path: Path, monkey
         return fit_to_convergence(sample.take(training), sample.take(~training), 3).head
 
     one = fitted(everything)
-    monkeypatch.setattr("retrain.sample.KEPT_BYTES", 0)
+    monkeypatch.setattr("retrain.fitting.sample.KEPT_BYTES", 0)
     other = fitted(mapped)
     assert np.array_equal(one.kernel, other.kernel)
     assert np.array_equal(one.bias, other.bias)
 
 
 def test_a_large_matrix_is_never_copied_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("retrain.sample.BLOCK_BYTES", 1 << 18)
-    monkeypatch.setattr("retrain.sample.KEPT_BYTES", 1 << 20)
+    monkeypatch.setattr("retrain.fitting.sample.BLOCK_BYTES", 1 << 18)
+    monkeypatch.setattr("retrain.fitting.sample.KEPT_BYTES", 1 << 20)
     everything = blobs(n=60_000, dim=64)  # 15 MB
     everything.matrix.tofile(tmp_path / "matrix")
     mapped = Sample(np.memmap(tmp_path / "matrix", np.float32, "r", shape=(60_000, 64)), everything.classes)

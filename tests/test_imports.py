@@ -13,10 +13,11 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted([*(ROOT / "retrain").rglob("*.py"), *(ROOT / "label_image").rglob("*.py")])
 # Modules that import TensorFlow: where a network is built, trained or exported, and nowhere else.
 WITH_TENSORFLOW = {
-    "builtin.network", "export.classifier", "export.features", "export.graph_def", "export.mil", "export.saved_model",
-    "export.serving", "export.tflite_variants", "fine_tune", "keras_training", "mini_batches", "network",
-    "report.summaries", "scratch_comparison", "small_cnn", "tensorflow", "torchvision_networks", "training_photos",
-    "tuned_model",
+    "builtin.network", "exports.classifier", "exports.features", "exports.graph_def", "exports.mil",
+    "exports.saved_model", "exports.serving", "exports.tflite_variants", "fitting.mini_batches", "networks.network",
+    "networks.tensorflow", "networks.torchvision_networks", "photo_training.fine_tune", "photo_training.keras_training",
+    "photo_training.scratch_comparison", "photo_training.sides", "photo_training.small_cnn",
+    "photo_training.tuned_model", "report.summaries",
 }  # fmt: skip
 HEAVY = {"tensorflow", "keras", "numpy", "PIL", "pyarrow", "scipy", "rich", "ai_edge_litert", "tensorflow_hub"}
 

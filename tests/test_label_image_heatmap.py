@@ -11,12 +11,12 @@ from PIL import Image
 from label_image.heatmap import activation_maps, find_tflite, overlay
 from label_image.model import ModelError, tflite_runner
 from retrain.backbones import find_backbone
-from retrain.export.classifier import Classifier
-from retrain.export.tflite import convert
-from retrain.export.top import Top
+from retrain.exports.classifier import Classifier
+from retrain.exports.tflite import convert
+from retrain.exports.top import Top
 from retrain.head import Head
-from retrain.network import load_network
-from retrain.tensorflow import quiet, tf
+from retrain.networks.network import load_network
+from retrain.networks.tensorflow import quiet, tf
 
 SIZE, DIM, CLASSES = 8, 24, 5
 RANDOM = np.random.default_rng(0)

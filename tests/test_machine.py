@@ -11,9 +11,9 @@ from retrain import machine as this_machine
 from retrain import pipeline
 from retrain.backbones import Backbone
 from retrain.cli import main
-from retrain.engine import Engine, start_engine
 from retrain.errors import GpuError, OptionError
 from retrain.machine import choose_engine, choose_precision, gpu_remark, require_gpu
+from retrain.networks.engine import Engine, start_engine
 
 
 @pytest.fixture
@@ -140,9 +140,9 @@ def test_require_gpu_takes_what_tensorflow_finds(machine: Machine, monkeypatch: 
     assert caught.value.exit_code == 1
     this_machine.why_no_gpu.cache_clear()
     machine.add_gpu()
-    monkeypatch.setattr("retrain.engine.gpu_names", lambda: ("/device:GPU:0",))
+    monkeypatch.setattr("retrain.networks.engine.gpu_names", lambda: ("/device:GPU:0",))
     require_gpu()
-    monkeypatch.setattr("retrain.engine.gpu_names", lambda: ())
+    monkeypatch.setattr("retrain.networks.engine.gpu_names", lambda: ())
     with pytest.raises(GpuError, match="TensorFlow finds none"):
         require_gpu()
 
@@ -163,7 +163,7 @@ def gpu_of_no_use(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """A GPU with all libraries, which TensorFlow does not find."""
     machine.flags("sse2")
     machine.add_gpu()
-    monkeypatch.setattr("retrain.engine.gpu_names", lambda: ())
+    monkeypatch.setattr("retrain.networks.engine.gpu_names", lambda: ())
     return machine
 
 
@@ -188,7 +188,7 @@ def test_a_gpu_that_tensorflow_does_not_find_is_said_once_and_the_cpu_computes(
         exported.append(backbone.compute_dtype)
         return ()
 
-    monkeypatch.setattr("retrain.export.writer.write_outputs", export)  # which takes long
+    monkeypatch.setattr("retrain.exports.writer.write_outputs", export)  # which takes long
     monkeypatch.setattr("retrain.pipeline.start_engine", start)
     monkeypatch.setattr("retrain.doctor.examination.start_engine", start)
     outputs = ["--output_dir", str(tmp_path / "out"), "--bottleneck_dir", str(tmp_path / "bottlenecks")]

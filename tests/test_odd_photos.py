@@ -14,12 +14,12 @@ from PIL import Image, ImageCms, features
 from retrain.backbones import find_backbone
 from retrain.bottlenecks import extract
 from retrain.errors import PhotoError
-from retrain.export.reference import network_engine
-from retrain.export.saved_model import decode
+from retrain.exports.reference import network_engine
+from retrain.exports.saved_model import decode
 from retrain.images import Preprocessing, read_photo
-from retrain.network import load_network
+from retrain.networks.network import load_network
+from retrain.networks.tensorflow import tf
 from retrain.sources import list_source
-from retrain.tensorflow import tf
 
 ROOT = Path(__file__).resolve().parents[1]
 SIZE = 64

@@ -14,9 +14,9 @@ from PIL import Image
 from retrain.backbones import Backbone, find_backbone
 from retrain.bottlenecks import Extraction, extract
 from retrain.dataset import list_photos
-from retrain.engine import Bottlenecks, Engine, start_engine
 from retrain.head import Sample
 from retrain.images import Pixels
+from retrain.networks.engine import Bottlenecks, Engine, start_engine
 from retrain.pipeline import Options
 from retrain.recipe import choose_recipe
 from retrain.store import Store
@@ -100,7 +100,7 @@ def blobs(seed: int) -> Sample:
 
 
 def test_t14_the_seed_decides_and_the_best_step_is_kept() -> None:
-    from retrain.mini_batches import fit_mini_batches
+    from retrain.fitting.mini_batches import fit_mini_batches
 
     # With this learning rate the training soon overshoots: the last step is not the best one.
     arguments = {"how_many_training_steps": 80, "learning_rate": 5.0, "train_batch_size": 4, "eval_step_interval": 1}
@@ -120,12 +120,12 @@ def test_t15_test_photos_can_be_evaluated_in_parts() -> None:
 
 
 def test_t16_a_saved_model_takes_encoded_photos_of_any_size(tmp_path: Path) -> None:
-    from retrain.export.classifier import Classifier
-    from retrain.export.saved_model import write_saved_model
-    from retrain.export.top import Top
+    from retrain.exports.classifier import Classifier
+    from retrain.exports.saved_model import write_saved_model
+    from retrain.exports.top import Top
     from retrain.head import Head
-    from retrain.network import load_network
-    from retrain.tensorflow import tf
+    from retrain.networks.network import load_network
+    from retrain.networks.tensorflow import tf
 
     top = Top(Head(np.eye(3, dtype=np.float32) * 9, np.zeros(3, np.float32)), np.eye(3, dtype=np.float32))
     write_saved_model(Classifier(load_network(FAKE), top, ("red", "green", "blue")), tmp_path / "model")

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from retrain.builtin import network
-from retrain.tensorflow import tf
+from retrain.networks.tensorflow import tf
 
 # The optimiser's options are those of Keras 3.15, the newest for Python 3.11 and later.
 keras = pytest.importorskip("keras", minversion="3.15")

@@ -64,7 +64,7 @@ class Embedding:
     """The probe's bottlenecks under a real network, and under the same network used differently."""
 
     def __init__(self, name: str) -> None:
-        from retrain.network import load_network
+        from retrain.networks.network import load_network
 
         self.backbone = find_backbone(name, WEIGHTS)
         self.network = load_network(self.backbone)
@@ -91,7 +91,7 @@ def embedding(request: pytest.FixtureRequest) -> Embedding:
 @needs_weights
 class TestARealNetwork:
     def test_the_same_computation_in_another_form_passes_easily(self, embedding: Embedding) -> None:
-        from retrain.engine import start_engine
+        from retrain.networks.engine import start_engine
 
         engine = start_engine(embedding.backbone)  # loaded again, as a graph, on a filled-up batch
         pixels = embedding.pixels(f"resize({embedding.size},bilinear)").astype(np.uint8)
@@ -102,7 +102,7 @@ class TestARealNetwork:
         assert embedding.error(embedding.pixels(f"resize({embedding.size},{resample})")) > 5 * TOLERANCE
 
     def test_a_resize_without_antialiasing_is_caught(self, embedding: Embedding) -> None:
-        from retrain.tensorflow import tf
+        from retrain.networks.tensorflow import tf
 
         size = (embedding.size, embedding.size)
         pixels = [tf.image.resize(np.asarray(image), size, antialias=False).numpy() for image in pictures()]
@@ -112,7 +112,7 @@ class TestARealNetwork:
         "arithmetic", ["value_range(0,1)", "value_range(0,255)", "bgr|value_range(-1,1)", "value_range(-1,1.1)"]
     )
     def test_another_scaling_is_caught(self, embedding: Embedding, arithmetic: str) -> None:
-        from retrain.network import Network
+        from retrain.networks.network import Network
 
         preprocessing = Preprocessing.parse(f"decode|orient|resize({embedding.size},bilinear)|{arithmetic}")
         network = Network(replace(embedding.backbone, preprocessing=preprocessing), embedding.network.features)
@@ -121,14 +121,14 @@ class TestARealNetwork:
 
     @pytest.mark.parametrize("more", [-1, 1])
     def test_another_input_size_is_caught(self, embedding: Embedding, more: int) -> None:
-        from retrain.network import load_network
+        from retrain.networks.network import load_network
 
         preprocessing = embedding.backbone.preprocessing.with_size(embedding.size + more)
         network = load_network(replace(embedding.backbone, preprocessing=preprocessing))
         assert embedding.error(embedding.pixels(f"resize({embedding.size + more},bilinear)"), network) > 5 * TOLERANCE
 
     def test_other_weights_are_caught(self, embedding: Embedding) -> None:
-        from retrain.network import load_network
+        from retrain.networks.network import load_network
 
         network = load_network(embedding.backbone)
         kernel = network.model.weights[0]

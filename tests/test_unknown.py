@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrain.sample import Sample
+from retrain.fitting.sample import Sample
 from retrain.unknown import become_familiar
 
 
@@ -68,7 +68,7 @@ def test_any_photos_give_finite_means_and_a_threshold_within_the_cosines(n: int,
 def test_in_blocks_it_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     known = two_classes()
     whole = become_familiar(known, 2)
-    monkeypatch.setattr("retrain.sample.BLOCK_BYTES", 20 * 4 * 7)
+    monkeypatch.setattr("retrain.fitting.sample.BLOCK_BYTES", 20 * 4 * 7)
     blocks = become_familiar(known, 2)
     assert blocks.threshold == pytest.approx(whole.threshold, abs=1e-6)
     assert blocks.means == pytest.approx(whole.means, abs=1e-6)

@@ -9,7 +9,7 @@ from retrain.dataset import require_two_classes
 from retrain.doctor.diagnose import diagnose
 from retrain.doctor.findings import Diagnosis
 from retrain.doctor.written import Written, check_output_dir, write_diagnosis
-from retrain.engine import Engine, start_engine
+from retrain.networks.engine import Engine, start_engine
 from retrain.pipeline import Options, Screen, choose_backbone, extract_with_progress, gather_listing, look_for_gpu
 from retrain.split import split_photos
 

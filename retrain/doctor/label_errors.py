@@ -16,8 +16,8 @@ import numpy as np
 from retrain.dataset import Photo
 from retrain.doctor.findings import Finding
 from retrain.doctor.looks import Floats
+from retrain.fitting.sample import Classes, Rows
 from retrain.fixes import RELABEL
-from retrain.sample import Classes, Rows
 
 LEAST_GROUPS = 5  # different photos of a class without which nothing is said of it
 LEAST_PROBABILITY = 1e-6

@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from retrain.blas import threads_for
 from retrain.dataset import Photo
 from retrain.doctor.findings import Copies
 from retrain.doctor.looks import Floats
+from retrain.fitting.blas import threads_for
+from retrain.fitting.sample import Classes, Rows, Sample
 from retrain.head import fit_to_convergence, predict
-from retrain.sample import Classes, Rows, Sample
 from retrain.split import content_groups, cross_validation_folds
 
 FOLDS = 5

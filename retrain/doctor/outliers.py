@@ -18,7 +18,7 @@ import numpy.typing as npt
 from retrain.dataset import Photo
 from retrain.doctor.findings import Finding
 from retrain.doctor.looks import Floats
-from retrain.sample import Classes, Rows
+from retrain.fitting.sample import Classes, Rows
 
 Doubles = npt.NDArray[np.float64]
 

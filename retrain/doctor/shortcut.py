@@ -5,7 +5,7 @@ import numpy as np
 from retrain.doctor.findings import Shortcut
 from retrain.doctor.looks import Floats, Looks
 from retrain.doctor.out_of_fold import out_of_fold
-from retrain.sample import Classes, Rows
+from retrain.fitting.sample import Classes, Rows
 
 L2 = 0.01
 

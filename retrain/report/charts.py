@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from retrain.evaluate import Bin
 from retrain.head import L2_PATH, Fit, Progress
+from retrain.metrics import Bin
 
 WIDTH, HEIGHT = 360, 230
 LEFT, RIGHT, TOP, BOTTOM = 46, 20, 12, 42  # margins

@@ -4,8 +4,8 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from label_image.lettering import font_for, shortened, typeset
-from retrain.evaluate import Metrics
 from retrain.images import Pixels
+from retrain.metrics import Metrics
 from retrain.report.evidence import confusion_of
 
 CELL, NAMES, MARGIN, SIZE = 28, 150, 8, 12  # pixels: a field, the room for names, around everything, letters

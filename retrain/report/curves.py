@@ -6,8 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from retrain.compare import Contender, CurvePoint
 from retrain.errors import ExportError, OptionError
+from retrain.photo_training.timed_curve import Contender, CurvePoint
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito's, told apart by colour-blind readers too
 PANELS = (

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from retrain.evaluate import Metrics, most_confused, wilson_interval
-from retrain.sample import Classes, Matrix, Rows, Sample
+from retrain.fitting.sample import Classes, Matrix, Rows, Sample
+from retrain.metrics import Metrics, most_confused, wilson_interval
 
 if TYPE_CHECKING:
     from retrain.pipeline import Run

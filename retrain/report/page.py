@@ -14,8 +14,8 @@ import numpy as np
 
 from retrain.calibration import Calibration
 from retrain.confidence import Confidence
-from retrain.evaluate import Bin, Metrics, measure
 from retrain.html_files import write_page
+from retrain.metrics import Bin, Metrics, measure
 from retrain.outputs import MANIFEST
 from retrain.report.charts import Chart, learning_charts, reliability_chart, similarity_chart
 from retrain.report.command_line import command_of

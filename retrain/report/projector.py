@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from retrain.fitting.sample import Matrix, Rows
 from retrain.report.rendering import shown
-from retrain.sample import Matrix, Rows
 from retrain.thumbnails import sprite
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retrain.errors import ExportError
+from retrain.networks.tensorflow import tf
 from retrain.report.confusion_image import draw_confusion
 from retrain.report.projector import write_projector
-from retrain.tensorflow import tf
 
 if TYPE_CHECKING:
     from retrain.pipeline import Run

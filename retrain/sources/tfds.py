@@ -21,8 +21,8 @@ import numpy as np
 from PIL import Image
 
 from retrain.dataset import SPLIT_FOLDERS, Listing, Skipped, Split
-from retrain.download import reachable
 from retrain.errors import DatasetError, OptionError
+from retrain.networks.download import reachable
 from retrain.sources.contents import content_hashes
 from retrain.sources.unpack import Encoded, Observer, unpack
 
@@ -150,7 +150,7 @@ def _holds_photos(feature: Any) -> bool:
 
 
 def _examples(builder: Any, name: str, side: Split | None, image: str, label: str) -> Iterator[Encoded | Skipped]:
-    from retrain.tensorflow import tf  # first: it turns TensorFlow's chatter down
+    from retrain.networks.tensorflow import tf  # first: it turns TensorFlow's chatter down
 
     tfds = _tensorflow_datasets()
     features = builder.info.features

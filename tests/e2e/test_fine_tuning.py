@@ -137,12 +137,12 @@ def test_the_fake_backbone_cannot_be_tuned(here: Path, capsys: pytest.CaptureFix
 def test_from_scratch_side_by_side(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import retrain.scratch_comparison
-    from retrain.keras_training import Recipe
-    from retrain.small_cnn import train_from_scratch
+    import retrain.photo_training.scratch_comparison
+    from retrain.photo_training.keras_training import Recipe
+    from retrain.photo_training.small_cnn import train_from_scratch
 
     short = partial(train_from_scratch, size=32, recipe=Recipe("adamw", learning_rate=1e-3, epochs=2, patience=2))
-    monkeypatch.setattr(retrain.scratch_comparison, "train_from_scratch", short)
+    monkeypatch.setattr(retrain.photo_training.scratch_comparison, "train_from_scratch", short)
     _, said = run(capsys, "--compare", "scratch")
     folder = Path("tf_files/model")
     transfer, scratch = json.loads((folder / "comparison.json").read_text())

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 import retrain.cli
-import retrain.export.writer
+import retrain.exports.writer
 import retrain.pipeline
-from retrain.checkpoint import read_checkpoint
+from retrain.fitting.checkpoint import read_checkpoint
 from retrain.head import Head
 from retrain.pipeline import Run
 
@@ -45,7 +45,7 @@ def train(
 ) -> Iterator[object]:
     """Runs the command without its export, in an empty folder; gives the run, or what it said on its way out."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(retrain.export.writer, "write_outputs", lambda *arguments: ())
+    monkeypatch.setattr(retrain.exports.writer, "write_outputs", lambda *arguments: ())
     runs: list[Run] = []
     real = retrain.pipeline.run_training
 

@@ -15,9 +15,9 @@ import pytest
 
 import label_image.cli
 import retrain.cli
-import retrain.network
+import retrain.networks.network
 from label_image.model import load_model
-from retrain.export.writer import CHECK_PHOTOS
+from retrain.exports.writer import CHECK_PHOTOS
 from retrain.images import load_pixels
 from retrain.split import split_photos
 
@@ -131,7 +131,7 @@ def test_odd_files_are_all_labelled(cats: SimpleNamespace) -> None:
 def test_second_run_computes_nothing_and_makes_the_same_model(cats: SimpleNamespace) -> None:
     before = manifest(cats.model)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(retrain.network, "load_network", None)
+        patch.setattr(retrain.networks.network, "load_network", None)
         report = train(*cats.arguments)
     assert cats.report["bottlenecks"]["computed"] > 2300
     assert report["bottlenecks"]["computed"] == 0

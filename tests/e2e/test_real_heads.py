@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-import retrain.export.writer
+import retrain.exports.writer
 from retrain.backbones import find_backbone
 from retrain.bottlenecks import extract
-from retrain.checkpoint import read_checkpoint
 from retrain.cli import main
 from retrain.dataset import list_photos
-from retrain.engine import start_engine
+from retrain.fitting.checkpoint import read_checkpoint
+from retrain.fitting.sample import Sample
 from retrain.head import Fit, Head, fit_to_convergence, predict, score
+from retrain.networks.engine import start_engine
 from retrain.recipe import choose_recipe
-from retrain.sample import Sample
 from retrain.split import split_photos
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -62,7 +62,7 @@ def fit(photos: SimpleNamespace, **asked: object) -> Fit:
             label_smoothing=recipe.label_smoothing,
             balanced=recipe.class_weight is not None,
         )
-    from retrain.mini_batches import fit_mini_batches
+    from retrain.fitting.mini_batches import fit_mini_batches
 
     return fit_mini_batches(photos.training, photos.validation, 5, recipe)
 
@@ -158,7 +158,7 @@ CHECKPOINT = "tf_files/model.checkpoint.npz"
 # Runs the command line with a checkpoint after every step, and kills itself after the third.
 KILLING = """
 import os, signal, sys
-from retrain import checkpoint
+from retrain.fitting import checkpoint
 from retrain.cli import main
 checkpoint.SECONDS_BETWEEN, checkpoint.WRITING_SHARE = 0.0, 1e9
 write, writes = checkpoint.write_checkpoint, 0
@@ -190,7 +190,7 @@ def test_killed_and_resumed_the_head_is_the_same(
         heads.append([array for layer in rest[1].fit.head.layers for array in layer])
         return ()
 
-    monkeypatch.setattr(retrain.export.writer, "write_outputs", keep_head)
+    monkeypatch.setattr(retrain.exports.writer, "write_outputs", keep_head)
     monkeypatch.chdir(tmp_path)
     main(command)
     Path(CHECKPOINT).unlink(missing_ok=True)

@@ -86,9 +86,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def no_export(monkeypatch: pytest.MonkeyPatch) -> None:
-    import retrain.export.writer
+    import retrain.exports.writer
 
-    monkeypatch.setattr(retrain.export.writer, "write_outputs", lambda *arguments: ())
+    monkeypatch.setattr(retrain.exports.writer, "write_outputs", lambda *arguments: ())
 
 
 @pytest.fixture(scope="module")
@@ -409,13 +409,13 @@ def test_misclassified_test_photos_are_named(here: Path, no_export: None) -> Non
 
 
 def test_interrupted_run_leaves_no_export(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import retrain.export.formats
+    import retrain.exports.formats
 
     def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
     paint_classes(here / "photos", 4)
-    monkeypatch.setattr(retrain.export.formats, "write_tflite", interrupt)
+    monkeypatch.setattr(retrain.exports.formats, "write_tflite", interrupt)
     done = call(retrain.cli.main, "--image_dir", "photos", "--architecture", "fake")
     assert done.code == 130
     assert "run the same command again" in done.err

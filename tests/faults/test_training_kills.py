@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import retrain.export.writer
-from retrain.checkpoint import read_checkpoint
+import retrain.exports.writer
 from retrain.cli import main
+from retrain.fitting.checkpoint import read_checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINT = "tf_files/model.checkpoint.npz"
@@ -25,8 +25,8 @@ CHECKPOINT = "tf_files/model.checkpoint.npz"
 CHILD = """
 import os, signal, sys
 import numpy as np
-import retrain.export.writer
-from retrain import checkpoint
+import retrain.exports.writer
+from retrain.fitting import checkpoint
 from retrain.cli import main
 
 operation, number, checkpoint.SECONDS_BETWEEN = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
@@ -56,7 +56,7 @@ def keep_head(options, backbone, extraction, division, labels, trained, *rest):
     np.savez("head.npz", **arrays)
     return ()
 
-retrain.export.writer.write_outputs = keep_head
+retrain.exports.writer.write_outputs = keep_head
 main(["--image_dir", "photos", "--architecture", "fake", *sys.argv[4:]])
 """
 
@@ -103,7 +103,7 @@ def finish(here: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[st
         heads.append({f"{i}{j}": one for i, layer in enumerate(rest[1].fit.head.layers) for j, one in enumerate(layer)})
         return ()
 
-    monkeypatch.setattr(retrain.export.writer, "write_outputs", keep_head)
+    monkeypatch.setattr(retrain.exports.writer, "write_outputs", keep_head)
     monkeypatch.chdir(here)
 
     def run(*arguments: object) -> dict[str, np.ndarray]:

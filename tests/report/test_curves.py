@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retrain.compare import Contender, CurvePoint
 from retrain.errors import ExportError, OptionError
-from retrain.evaluate import measure
+from retrain.metrics import measure
+from retrain.photo_training.timed_curve import Contender, CurvePoint
 from retrain.report import curves
 from retrain.report.curves import draw_curves
 

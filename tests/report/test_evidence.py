@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from retrain.evaluate import measure
+from retrain.metrics import measure
 from retrain.pipeline import Run
 from retrain.report.evidence import Evidence, confusion_of
 

@@ -148,10 +148,10 @@ def test_the_calibration_is_undone_for_the_picture(make_run) -> None:
 
 
 def test_retrain_writes_the_page_of_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import retrain.export.writer
+    import retrain.exports.writer
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(retrain.export.writer, "write_outputs", lambda *arguments: ())
+    monkeypatch.setattr(retrain.exports.writer, "write_outputs", lambda *arguments: ())
     for place, name in enumerate(("red", "blue")):
         for number in range(10):
             paint(tmp_path / "photos" / name / f"{number}.jpg", (220 - 200 * place, number, 20 + 200 * place))

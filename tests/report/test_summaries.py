@@ -10,7 +10,7 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 from tensorboard.util.tensor_util import make_ndarray
 
 from retrain.errors import ExportError
-from retrain.evaluate import measure
+from retrain.metrics import measure
 from retrain.pipeline import Run
 from retrain.report.confusion_image import RIGHT, draw_confusion
 from retrain.report.summaries import write_summaries

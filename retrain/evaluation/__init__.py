@@ -1,0 +1,1 @@
+"""`retrain evaluate`: an export, judged on labelled photos."""

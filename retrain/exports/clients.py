@@ -1,0 +1,90 @@
+"""Small programs that use an export, in the languages of those who get it, with its labels and threshold in them."""
+
+import json
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from retrain.errors import ExportError
+from retrain.exports.names import CLIENTS
+from retrain.outputs import MANIFEST
+
+TEMPLATES = Path(__file__).with_name("templates")
+FILES = ("classify.py", "tf_serving.sh", "Classifier.kt", "Classifier.swift", "classify.mjs", "classify.cpp")
+NEVER = -2.0  # no cosine is lower: a threshold below which no photo is
+
+
+def write_clients(folder: Path) -> None:
+    """Write `clients/` into an export folder, from its manifest. Raises ExportError if jinja2 is missing."""
+    try:
+        import jinja2
+    except ImportError:
+        raise ExportError("The client programs need jinja2: pip install 'retrain[train]'.") from None
+    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
+    )
+    environment.filters.update(LITERALS)
+    (folder / CLIENTS).mkdir(exist_ok=True)
+    for name in FILES:
+        text = environment.get_template(f"{name}.jinja").render(_values(manifest))
+        (folder / CLIENTS / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def _values(manifest: Mapping[str, Any]) -> dict[str, object]:
+    resize = next(step for step in manifest["preprocessing"].split("|") if step.startswith("resize("))
+    return {
+        "size": manifest["input"]["size"],
+        "labels": manifest["labels"],
+        # Shortest decimal that is this float, with a point, in every language.
+        "threshold": repr(float(manifest["unknown"]["threshold"])) if "unknown" in manifest else repr(NEVER),
+        "resample": resize.rstrip(")").partition(",")[2].upper(),
+    }
+
+
+def python_literal(text: str) -> str:
+    """A string literal of Python."""
+    return repr(text)
+
+
+def javascript_literal(text: str) -> str:
+    """A string literal of JavaScript (since ES2019 JSON is part of it)."""
+    return json.dumps(text, ensure_ascii=False)
+
+
+def kotlin_literal(text: str) -> str:
+    """A string literal of Kotlin: a $ would begin a template."""
+    return _quoted(text, '"\\$', lambda code: f"\\u{code:04x}")
+
+
+def swift_literal(text: str) -> str:
+    """A string literal of Swift."""
+    return _quoted(text, '"\\', lambda code: f"\\u{{{code:x}}}")
+
+
+def cpp_literal(text: str) -> str:
+    """A string literal of C++ in ASCII: its bytes in UTF-8, three octal digits each, which no digit can follow."""
+    bytes_as_text = text.encode().decode("latin-1")
+    return _quoted(bytes_as_text, '"\\?', lambda code: f"\\{code:03o}", last=0x7E)
+
+
+def _quoted(text: str, special: str, escape: Callable[[int], str], last: int = 0x10FFFF) -> str:
+    """In double quotes; `special` characters after a backslash, controls and those after `last` by their number."""
+
+    def escaped(character: str) -> str:
+        if character in special:
+            return f"\\{character}"
+        code = ord(character)
+        is_control = code < 0x20 or 0x7F <= code < 0xA0 or code in (0x2028, 0x2029)
+        return escape(code) if is_control or code > last else character
+
+    return f'"{"".join(map(escaped, text))}"'
+
+
+LITERALS: Mapping[str, Callable[[str], str]] = {
+    "python": python_literal,
+    "javascript": javascript_literal,
+    "kotlin": kotlin_literal,
+    "swift": swift_literal,
+    "cpp": cpp_literal,
+}

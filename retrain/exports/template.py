@@ -1,0 +1,169 @@
+"""Kept exports without a top: what an export needs of a backbone is made and proven once.
+
+A template is a folder `<bottleneck_dir>/templates/<digest>/` for one format, the digest covering all
+that its files depend on: the format, the backbone in float32, the labels, the versions that wrote it.
+
+    template.json              what it covers, SHA-256 of each file, the parity of its proof; sealed
+    saved_model.pb, variables/ a SavedModel whose variables lack the top (`take_top_out`), or
+    model.tflite               with the values of `known_top` where those of a top belong
+
+It is copied, each file checked against its hash, and never used in place. Losing one costs time, a
+damaged or foreign one is dropped and made again; where none can be kept, the run goes on without.
+Nothing here imports TensorFlow.
+"""
+
+import contextlib
+import hashlib
+import json
+import logging
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from retrain.backbones import Backbone
+from retrain.exports.names import SAVED_MODEL, TFLITE
+from retrain.exports.parity import Parity
+from retrain.head import Hidden
+
+EXPORT_VERSION = 4  # of how an export is written: another one, and templates are made again
+FOLDER = "templates"
+RECORD = "template.json"
+TFLITE_FILE = "model.tflite"
+FILES = {
+    SAVED_MODEL: ("saved_model.pb", "variables/backbone.index", "variables/backbone.data-00000-of-00001"),
+    TFLITE: (TFLITE_FILE,),
+}
+KEPT = 8  # templates in a bottleneck folder, those used last; one of Inception-V3 has 88 MB
+PACKAGES = ("retrain", "tensorflow", "keras", "numpy")
+log = logging.getLogger(__name__)
+
+Covers = dict[str, object]
+
+
+class _Damaged(Exception):
+    """A kept template that must not be used; the message says why."""
+
+
+def covers(format: str, backbone: Backbone, labels: tuple[str, ...], hidden: tuple[Hidden, ...] = ()) -> Covers:
+    """All that a template depends on, as plain JSON; of the hidden layers not their numbers."""
+    return {
+        "format": format,
+        **backbone.in_float32().covers(),
+        "labels": list(labels),
+        "hidden_layers": [[len(layer.bias), layer.activation] for layer in hidden],
+        "versions": {package: version(package) for package in PACKAGES},
+        "export_version": EXPORT_VERSION,
+    }
+
+
+def kept_folder(bottleneck_dir: Path, covered: Covers) -> Path:
+    """Where the template for this is kept."""
+    return bottleneck_dir / FOLDER / _digest(covered)
+
+
+def fetch_template(kept: Path, covered: Covers, folder: Path) -> dict[str, Parity] | None:
+    """Copy a kept template to `folder` and return the parity of its proof; None if there is none.
+
+    One that is damaged or covers something else is removed. Raises OSError if `folder` cannot be
+    written.
+    """
+    if not kept.exists():
+        return None
+    try:
+        record = _read_record(kept / RECORD, covered)
+        for name in _files(covered):
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            _copy_checked(kept / name, folder / name, record["files"][name])
+    except _Damaged as why:
+        log.warning("The export template %s is made again: %s.", kept, why)
+        _remove(kept)
+        shutil.rmtree(folder, ignore_errors=True)
+        return None
+    with contextlib.suppress(OSError):
+        os.utime(kept / RECORD)  # last used now
+    return {name: Parity(**parity) for name, parity in record["parity"].items()}
+
+
+def keep_template(folder: Path, kept: Path, covered: Covers, proof: dict[str, Parity]) -> None:
+    """Move a proven template to where it is kept; if that cannot be done it is left alone."""
+    content = {
+        "covers": covered,
+        "files": {name: _sha256(folder / name) for name in _files(covered)},
+        "parity": {name: asdict(parity) for name, parity in proof.items()},
+    }
+    temporary = kept.with_name(f".{kept.name}.{os.getpid()}.tmp")
+    try:
+        (folder / RECORD).write_text(json.dumps({**content, "seal": _digest(content)}, indent=2) + "\n")
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        shutil.move(folder, temporary)  # a copy, if they are on two file systems
+        os.rename(temporary, kept)  # fails if another run has just kept one: that is as good
+        _remove_all_but_the_latest(kept.parent)
+    except OSError as error:
+        log.info("The export template is not kept in %s: %s.", kept, error.strerror or error)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _files(covered: Covers) -> tuple[str, ...]:
+    return FILES[str(covered["format"])]
+
+
+def _read_record(path: Path, covered: Covers) -> dict[str, Any]:
+    try:
+        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        seal = content.pop("seal")
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        raise _Damaged(f"its {RECORD} cannot be read") from None
+    if seal != _digest(content):
+        raise _Damaged(f"its {RECORD} was changed")
+    if content["covers"] != covered:
+        raise _Damaged(f"its {RECORD} belongs to another one")
+    return content
+
+
+def _copy_checked(source: Path, target: Path, sha256: str) -> None:
+    digest = hashlib.sha256()
+    with open(target, "wb") as new:
+        for chunk in _chunks(source):
+            digest.update(chunk)
+            new.write(chunk)
+    if digest.hexdigest() != sha256:
+        raise _Damaged(f"its {source.name} was changed")
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    for chunk in _chunks(path):
+        digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _chunks(path: Path) -> Iterator[bytes]:
+    try:
+        with open(path, "rb") as file:
+            while chunk := file.read(2**20):
+                yield chunk
+    except OSError as error:
+        raise _Damaged(f"its {path.name} cannot be read ({error.strerror})") from None
+
+
+def _digest(value: object) -> str:
+    return hashlib.sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def _remove_all_but_the_latest(folder: Path) -> None:
+    used = sorted((os.stat(path).st_mtime_ns, path.parent) for path in folder.glob(f"[!.]*/{RECORD}"))
+    for _, template in used[:-KEPT]:
+        _remove(template)
+
+
+def _remove(template: Path) -> None:
+    """In one step, so that no run sees half of one."""
+    doomed = template.with_name(f".{template.name}.{os.getpid()}.old")
+    with contextlib.suppress(OSError):
+        os.rename(template, doomed)
+    shutil.rmtree(doomed, ignore_errors=True)

@@ -1,0 +1,1 @@
+"""The numerical side of heads: minimisers, matrices read block by block, checkpoints."""

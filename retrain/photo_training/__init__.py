@@ -1,0 +1,1 @@
+"""Training on photos instead of bottlenecks: fine-tuning, and a small network from scratch."""

@@ -1,0 +1,1 @@
+"""Many heads over cached bottlenecks, chosen by cross-validation: `retrain sweep`."""

@@ -1,0 +1,104 @@
+"""The results of a sweep as a table, in a CSV file and on the screen."""
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from retrain.errors import ExportError, OptionError
+from retrain.outputs import place, temporary_beside
+from retrain.sweep.search import Result, Sweep
+
+COLUMNS = (
+    "rank", "architecture", "views", "hidden_units", "optimizer", "learning_rate", "l2", "class_weight",
+    "cross_entropy", "cross_entropy_standard_error", "accuracy", "accuracy_standard_error", "mean_recall", "seconds",
+)  # fmt: skip
+SHOWN = 20  # lines on the screen; the file has all
+
+
+def check_table(path: Path) -> None:
+    """Refuse, before any work, what cannot be a table. Raises OptionError."""
+    if path.is_dir():
+        raise OptionError(f"--output_csv {path} is a folder: name a file.")
+
+
+def write_table(results: Sequence[Result], path: Path) -> None:
+    """Write all results, best first; an earlier table that differs is kept as `<name>.1` and so on.
+
+    Raises ExportError if the file cannot be written.
+    """
+    temporary = temporary_beside(path)
+    try:
+        with open(temporary / path.name, "w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(COLUMNS)
+            writer.writerows(_row(rank, result) for rank, result in enumerate(results, 1))
+        place(temporary / path.name, path)
+        temporary.rmdir()
+    except OSError as error:
+        raise ExportError(f"{path} cannot be written: {error.strerror}.") from None
+
+
+def show_sweep(sweep: Sweep, path: Path, console: Console) -> None:
+    """The best results, the test figures of the first, and how to train it."""
+    table = Table(
+        title=f"{sweep.folds}-fold cross-validation on {sweep.photos} photos, best first", title_justify="left"
+    )
+    table.add_column("backbone", overflow="fold")
+    table.add_column("head", overflow="fold")
+    # Where classes count the same, that is what the heads should be judged by, too.
+    balanced = any(result.configuration.recipe.class_weight for result in sweep.results)
+    for heading in ("cross-entropy", "accuracy", *(("mean recall",) if balanced else ()), "seconds"):
+        table.add_column(heading, justify="right")
+    for result in sweep.results[:SHOWN]:
+        table.add_row(
+            escape(result.configuration.architecture),
+            escape(result.configuration.describe()),
+            f"{result.cross_entropy:.4f} +- {result.cross_entropy_error:.4f}",
+            f"{result.accuracy:.2%} +- {result.accuracy_error:.2%}",
+            *((f"{result.mean_recall:.2%}",) if balanced else ()),
+            f"{result.seconds:.2f}",
+        )
+    console.print(table)
+    if len(sweep.results) > SHOWN:
+        console.print(f"{len(sweep.results) - SHOWN} more are in the file.")
+    best = sweep.results[0].configuration
+    console.print(f"chosen: {escape(best.architecture)}: {escape(best.describe())}", soft_wrap=True)
+    if sweep.test.accuracy is None or sweep.test.interval is None:
+        console.print("test: no photos, so no accuracy")
+    else:
+        low, high = sweep.test.interval
+        console.print(
+            f"[bold]test: accuracy {sweep.test.accuracy:.1%} on {sweep.test.n} photos (95 % interval {low:.1%} to "
+            f"{high:.1%}), cross-entropy {sweep.test.cross_entropy:.3f}[/]",
+            soft_wrap=True,
+        )
+    console.print(f"written: {escape(str(path))}", soft_wrap=True)
+    if sweep.command is None:
+        console.print(f"{escape(best.architecture)} cannot be exported yet: `retrain` takes one backbone.")
+    else:
+        console.print("to train and export it:", soft_wrap=True)
+        console.print(escape(sweep.command), soft_wrap=True)
+
+
+def _row(rank: int, result: Result) -> tuple[object, ...]:
+    recipe = result.configuration.recipe
+    return (
+        rank,
+        result.configuration.architecture,
+        result.configuration.views,
+        "-".join(map(str, recipe.hidden_units)) or "0",
+        recipe.optimizer,
+        f"{recipe.learning_rate:g}" if recipe.learning_rate else "",
+        "" if recipe.l2 is None else f"{recipe.l2:g}",
+        recipe.class_weight or "",
+        f"{result.cross_entropy:.6f}",
+        f"{result.cross_entropy_error:.6f}",
+        f"{result.accuracy:.6f}",
+        f"{result.accuracy_error:.6f}",
+        f"{result.mean_recall:.6f}",
+        f"{result.seconds:.3f}",
+    )

@@ -1,0 +1,43 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retrain.backbones import find_backbone
+from retrain.exports.classifier import Classifier
+from retrain.exports.saved_model import write_saved_model
+from retrain.exports.top import Top
+from retrain.head import Head
+from retrain.networks.network import load_network
+
+# What may be in a folder's name and be misread in a file format or in a programming language.
+AWKWARD_LABELS = ("São João 🐈‍⬛", "\"quoted\", 'twice'", "100% ${x} \\n `y`")
+
+
+@pytest.fixture(scope="session")
+def small_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The SavedModel of a small classifier with awkward labels, with labels.txt and model.json; not to be changed."""
+    folder = tmp_path_factory.mktemp("small") / "export"
+    random = np.random.default_rng(1)
+    means = random.normal(size=(3, 3))
+    head = Head(random.normal(size=(3, 3)).astype(np.float32) * 3, random.normal(size=3).astype(np.float32))
+    top = Top(head, (means / np.linalg.norm(means, axis=0)).astype(np.float32))
+    write_saved_model(Classifier(load_network(find_backbone("fake", Path("."))), top, AWKWARD_LABELS), folder)
+    manifest = {
+        "format": "retrain-export",
+        "format_version": 1,
+        "preprocessing": "decode(2)|orient|resize(8,bilinear)|value_range(-1,1)",
+        "input": {"name": "image", "size": 8, "channels": "RGB", "range": [0, 255]},
+        "labels": list(AWKWARD_LABELS),
+        "unknown": {"threshold": 0.5, "output": "similarity"},
+    }
+    (folder / "model.json").write_text(json.dumps(manifest), encoding="utf-8")
+    (folder / "labels.txt").write_text("".join(f"{label}\n" for label in AWKWARD_LABELS), encoding="utf-8")
+    return folder
+
+
+@pytest.fixture
+def small_manifest(small_export: Path) -> dict[str, object]:
+    manifest: dict[str, object] = json.loads((small_export / "model.json").read_text(encoding="utf-8"))
+    return manifest

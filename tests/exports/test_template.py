@@ -1,0 +1,331 @@
+"""Templates: made once, proven once, and never trusted when they are not what they were."""
+
+import contextlib
+import io
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import retrain.cli
+from label_image.model import Outputs, load_model
+from retrain.backbones import find_backbone
+from retrain.exports import formats, reference, template, writer
+from retrain.exports.formats import write_saved_model_template as save
+from retrain.exports.names import PROVEN, SAVED_MODEL, TFLITE
+from retrain.exports.parity import Parity, compare
+from retrain.exports.template import FILES, KEPT, RECORD, covers, fetch_template, keep_template, kept_folder
+from retrain.exports.tflite import convert
+
+FAKE = find_backbone("fake", Path("."))
+COVERS = covers(SAVED_MODEL, FAKE, ("a", "b"))
+PROOF = {"saved_model": Parity(1e-6, 1.0, 48), "saved_model_bytes": Parity(1e-6, 1.0, 12)}
+COLOURS = {"Été": (220, 30, 30), "猫": (30, 200, 30)}
+
+Train = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    for name, colour in COLOURS.items():
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(12):
+            shade = tuple(min(255, level + number) for level in colour)
+            Image.new("RGB", (9, 9), shade).save(tmp_path / "photos" / name / f"{number}.png")
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def train(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Train]:
+    """Runs `retrain` in a folder of its own: exit code and standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments: str) -> tuple[int, str]:
+        err = io.StringIO()
+        with contextlib.redirect_stderr(err), contextlib.redirect_stdout(io.StringIO()):
+            try:
+                retrain.cli.main(["--image_dir", str(photos), "--architecture", "fake", *arguments])
+            except SystemExit as leave:
+                return int(leave.code or 0), err.getvalue()
+        return 0, err.getvalue()
+
+    yield run
+
+
+def templates(folder: Path = Path("tf_files/bottlenecks/templates")) -> list[Path]:
+    return sorted(folder.iterdir())
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def manifest(model: str = "tf_files/model") -> dict:
+    return json.loads(Path(model, "model.json").read_text(encoding="utf-8"))
+
+
+def answers(model: str, photo: Path) -> dict[str, float]:
+    return {answer.label: answer.probability for answer in load_model(model).label(photo.read_bytes()).answers}
+
+
+def flip(path: Path, place: int = -1) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2 if place < 0 else place] ^= 0x10
+    path.write_bytes(data)
+
+
+# Kept and fetched
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    for name in FILES[SAVED_MODEL]:
+        (tmp_path / "new" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "new" / name).write_bytes(name.encode() * 100)
+    folder = kept_folder(tmp_path / "b", COVERS)
+    keep_template(tmp_path / "new", folder, COVERS, PROOF)
+    return folder
+
+
+def test_kept_template_is_fetched_with_its_proof(kept: Path, tmp_path: Path) -> None:
+    assert fetch_template(kept, COVERS, tmp_path / "copy") == PROOF
+    assert contents(tmp_path / "copy") == {name: name.encode() * 100 for name in FILES[SAVED_MODEL]}
+    assert [path.name for path in templates(tmp_path / "b/templates")] == [kept.name]
+
+
+def test_there_is_none_at_first(tmp_path: Path) -> None:
+    assert fetch_template(kept_folder(tmp_path / "b", COVERS), COVERS, tmp_path / "copy") is None
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", [*FILES[SAVED_MODEL], RECORD])
+@pytest.mark.parametrize("damage", ["first byte", "middle byte", "last byte", "cut", "empty", "gone", "a folder"])
+def test_damaged_template_is_removed_and_not_used(name: str, damage: str, kept: Path, tmp_path: Path) -> None:
+    path = kept / name
+    size = path.stat().st_size
+    if damage.endswith("byte"):
+        flip(path, {"first byte": 0, "middle byte": size // 2, "last byte": size - 1 - (name == RECORD)}[damage])
+    elif damage == "cut":
+        path.write_bytes(path.read_bytes()[: size // 2])
+    elif damage == "empty":
+        path.write_bytes(b"")
+    else:
+        path.unlink()
+        if damage == "a folder":
+            path.mkdir()
+    assert fetch_template(kept, COVERS, tmp_path / "copy") is None
+    assert not kept.exists()
+    assert not (tmp_path / "copy").exists()
+
+
+def test_template_of_something_else_is_not_used(kept: Path, tmp_path: Path) -> None:
+    other = covers(SAVED_MODEL, FAKE, ("a", "c"))
+    shutil.copytree(kept, kept_folder(tmp_path / "b", other))
+    assert fetch_template(kept_folder(tmp_path / "b", other), other, tmp_path / "copy") is None
+    assert fetch_template(kept, COVERS, tmp_path / "copy") == PROOF
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"weights_sha256": "other"}, {"architecture": "other"}, {"preprocessing": FAKE.preprocessing.with_size(9)}],
+)
+def test_another_backbone_has_another_template(change: dict, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert kept_folder(Path("b"), covers(SAVED_MODEL, replace(FAKE, **change), ("a", "b"))) != kept_folder(
+        Path("b"), COVERS
+    )
+
+
+def test_other_labels_another_format_or_version_have_another_template(monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = {
+        kept_folder(Path("b"), covers(SAVED_MODEL, FAKE, labels)) for labels in (("a", "b"), ("b", "a"), ("a,b",))
+    }
+    folders.add(kept_folder(Path("b"), covers(TFLITE, FAKE, ("a", "b"))))
+    monkeypatch.setattr(template, "EXPORT_VERSION", template.EXPORT_VERSION + 1)
+    assert len({*folders, kept_folder(Path("b"), covers(SAVED_MODEL, FAKE, ("a", "b")))}) == 5
+
+
+def test_precision_of_the_bottlenecks_does_not_matter() -> None:
+    assert covers(SAVED_MODEL, replace(FAKE, compute_dtype="bfloat16", stored_dtype="float16"), ("a", "b")) == COVERS
+
+
+def test_only_the_latest_are_kept(tmp_path: Path) -> None:
+    kept = []
+    for number in range(KEPT + 1):
+        for name in FILES[SAVED_MODEL]:
+            (tmp_path / "new" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "new" / name).write_bytes(b"x")
+        covered = covers(SAVED_MODEL, FAKE, ("a", str(number)))
+        kept.append(kept_folder(tmp_path / "b", covered))
+        keep_template(tmp_path / "new", kept[-1], covered, PROOF)
+        if number < KEPT:
+            os.utime(kept[-1] / RECORD, (1000 + number, 1000 + number))
+        if number == KEPT - 1:
+            assert (
+                fetch_template(kept[0], covers(SAVED_MODEL, FAKE, ("a", "0")), tmp_path / "copy") == PROOF
+            )  # used now
+    assert sorted(templates(tmp_path / "b/templates")) == sorted([kept[0], *kept[2:]])
+
+
+# In a run
+
+
+def test_second_run_makes_no_network_and_the_same_files(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert train("--saved_model_dir", "sm")[0] == 0
+    before, first = contents(Path("tf_files/model")), manifest()
+    assert first["template"]["parity"] == first["parity"]
+    monkeypatch.setattr(writer, "_load", None)
+    code, said = train("--saved_model_dir", "sm")
+    assert (code, "sm.1" in said) == (0, False)
+    assert {**contents(Path("tf_files/model")), "model.json": 0} == {**before, "model.json": 0}
+    assert {**manifest(), "parity": 0} == {**first, "parity": 0}
+    assert sorted(path.name for path in Path().glob("sm*")) == ["sm"]
+    assert list(manifest()["labels"]) == list(COLOURS)
+
+
+def test_another_head_from_the_same_template(train: Train, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    photo = photos / "猫/3.png"
+    assert train()[0] == 0
+    before = answers("tf_files/model", photo)
+    monkeypatch.setattr(writer, "_load", None)
+    assert train("--how_many_training_steps", "3", "--output_dir", "other")[0] == 0
+    after = answers("other", photo)
+    assert abs(before["猫"] - after["猫"]) > 0.05
+    assert contents(Path("other"))["saved_model.pb"] == contents(Path("tf_files/model"))["saved_model.pb"]
+    os.unlink("other/model.tflite")
+    assert answers("other", photo) == pytest.approx(after, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("format", "name"), [(format, name) for format, files in FILES.items() for name in (*files, RECORD)]
+)
+def test_damaged_template_is_made_again(format: str, name: str, train: Train) -> None:
+    covered = covers(format, FAKE, tuple(COLOURS))
+    assert train()[0] == 0
+    kept = kept_folder(Path("tf_files/bottlenecks"), covered)
+    before = templates()
+    assert kept in before
+    flip(kept / name)
+    damaged = contents(kept)
+    assert train()[0] == 0
+    assert templates() == before
+    assert contents(kept).keys() == damaged.keys()
+    assert fetch_template(kept, covered, Path("copy")) is not None
+    for proven in PROVEN[format]:
+        assert manifest()["parity"][proven] == manifest()["template"]["parity"][proven]
+
+
+def test_formats_have_templates_of_their_own(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was made and proven without TFLite serves a run with it, and the other way round."""
+    made = []
+    monkeypatch.setattr(formats, "write_saved_model_template", lambda *a: made.append("saved_model") or save(*a))
+    monkeypatch.setattr(formats, "convert", lambda *a: made.append("tflite") or convert(*a))
+    for names, new in (("saved_model", ["saved_model"]), ("tflite,saved_model", ["tflite"]), ("saved_model", [])):
+        assert train("--formats", names)[0] == 0
+        assert made == new, names
+        made.clear()
+    assert len(templates()) == 2
+
+
+def test_without_tflite_none_is_converted_or_left(train: Train, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert train()[0] == 0
+    with_both, expected = manifest(), answers("tf_files/model", photos / "猫/3.png")
+    monkeypatch.setattr(formats, "write_tflite", None)
+    assert train("--formats", "saved_model")[0] == 0
+    assert not Path("tf_files/model/model.tflite").exists()
+    assert (with_both["formats"], manifest()["formats"]) == (["saved_model", "tflite"], ["saved_model"])
+    for proof in (manifest()["parity"], manifest()["template"]["parity"]):
+        assert list(proof) == ["saved_model", "saved_model_bytes"]
+    assert answers("tf_files/model", photos / "猫/3.png") == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("value", "sentence"),
+    [
+        ("tflite", "lacks saved_model"),
+        ("saved_model,coreml", "coreml is not known: give some of saved_model, tflite."),
+        ("saved_model,", "empty name"),
+        ("SavedModel", "SavedModel is not known"),
+    ],
+)
+def test_formats_that_make_no_sense_are_refused(value: str, sentence: str, train: Train) -> None:
+    code, said = train("--formats", value)
+    assert code == 2
+    assert sentence in " ".join(said.split())
+    assert not Path("tf_files").exists()
+
+
+def test_where_none_can_be_kept_the_run_goes_on(train: Train) -> None:
+    Path("tf_files/bottlenecks").mkdir(parents=True)
+    Path("tf_files/bottlenecks/templates").write_text("in the way")
+    for _ in range(2):
+        assert train()[0] == 0
+    assert sorted(path.name for path in Path("tf_files").iterdir()) == ["bottlenecks", "model", "model.previous"]
+    assert not list(Path("tf_files/bottlenecks").glob(".*.tmp"))
+
+
+def test_full_disk_for_the_template_does_not_fail_the_run(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(template.shutil, "move", full)
+    assert train()[0] == 0
+    assert templates() == []
+    assert "猫" in manifest()["labels"]
+    assert sorted(path.name for path in Path("tf_files/model").iterdir() if "template" in path.name) == []
+
+
+def test_template_is_kept_only_when_it_is_proven(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    def wrong(name: str, said: Outputs, expected: Outputs) -> Parity:
+        return compare(name, Outputs(said.probabilities[:, ::-1]), expected)
+
+    monkeypatch.setattr(writer, "compare", wrong)
+    code, said = train()
+    assert code == 1
+    assert "The SavedModel was not kept" in said
+    assert not Path("tf_files/bottlenecks/templates").exists()
+
+
+def test_two_runs_that_keep_the_same_template(kept: Path, tmp_path: Path) -> None:
+    for name in FILES[SAVED_MODEL]:
+        (tmp_path / "new" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "new" / name).write_bytes(b"of the later run")
+    keep_template(tmp_path / "new", kept, COVERS, PROOF)
+    assert fetch_template(kept, COVERS, tmp_path / "copy") == PROOF
+    assert [path.name for path in templates(tmp_path / "b/templates")] == [kept.name]
+
+
+def test_bottlenecks_of_another_machine_do_not_fail_the_export(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other kernels differ by more than the tolerance: the network of this machine is then the reference."""
+    asked = []
+    cached, engine = writer.parity_bottlenecks, writer.network_engine
+    monkeypatch.setattr(writer, "parity_bottlenecks", lambda *arguments: cached(*arguments) * np.float32(1.01))
+    monkeypatch.setattr(writer, "network_engine", lambda network: asked.append(1) or engine(network))
+    assert train("--how_many_training_steps", "20")[0] == 0
+    assert asked == [1]
+
+
+def test_bottlenecks_of_another_precision_are_not_the_reference(
+    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from retrain.bottlenecks import extract
+    from retrain.dataset import list_photos
+
+    half = replace(FAKE, compute_dtype="bfloat16")
+
+    def rough(_: object) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda pixels: np.full((len(pixels), 3), 9, np.float32)
+
+    def exact(_: object) -> Callable[[np.ndarray], np.ndarray]:
+        return lambda pixels: np.ones((len(pixels), 3), np.float32)
+
+    extraction = extract(list_photos(tmp_path / "photos"), half, tmp_path / "b", start=rough)
+    for start in (exact, None):  # kept: the second time nothing is computed
+        vectors = reference.parity_bottlenecks(extraction, [5, 3], half, tmp_path / "b", start)
+        assert np.array_equal(vectors, np.ones((2, 3)))
+    assert np.array_equal(reference.parity_bottlenecks(extraction, [5], FAKE, tmp_path / "b", exact), [[9, 9, 9]])

@@ -7,7 +7,8 @@ localization"):
     logit_c = mean over (x, y) of  M_c(x, y) = bias_c + sum_k kernel_ck * feature_k(x, y)
 
 Nothing is approximated, and no gradient is needed. The product is found in the file by going back
-from the output `scores`: SOFTMAX, FULLY_CONNECTED (the head), then MEAN or AVERAGE_POOL_2D.
+from the output `scores`: SOFTMAX, FULLY_CONNECTED (the head), then MEAN or AVERAGE_POOL_2D; of several
+backbones side by side (CONCATENATION) one of these each.
 """
 
 from collections.abc import Callable
@@ -39,7 +40,7 @@ FLAT = 1e-4  # of a map's largest value: differences below that are rounding
 class _Head:
     """Numbers of the tensors in the file that a map is made of; `bias` is None where there is none."""
 
-    features: int  # (1, rows, columns, dim)
+    features: tuple[int, ...]  # of each backbone (1, rows, columns, its part of dim)
     kernel: int  # (classes, dim)
     bias: int | None  # (classes,)
     logits: int  # (1, classes)
@@ -91,7 +92,8 @@ def activation_maps(path: Path) -> Callable[[Pixels], Maps]:
     def maps(pixels: Pixels) -> Maps:
         signature(image=pixels[None].astype(np.float32))
         kernel = interpreter.get_tensor(head.kernel)
-        found: Maps = np.moveaxis(interpreter.get_tensor(head.features)[0] @ kernel.T, -1, 0)
+        features = np.concatenate([interpreter.get_tensor(number)[0] for number in head.features], axis=-1)
+        found: Maps = np.moveaxis(features @ kernel.T, -1, 0)
         if head.bias is not None:
             found += interpreter.get_tensor(head.bias)[:, None, None]
         logits = interpreter.get_tensor(head.logits)[0]
@@ -142,6 +144,20 @@ def _find_head(data: bytes) -> _Head:
         number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # the older field ends at 127
         return names.get(number, "unknown"), made_by[tensor].InputsAsNumpy().tolist()
 
+    def averaged(bottleneck: int) -> list[int]:
+        """The features (1, rows, columns, dim) whose averages, side by side, are the bottleneck."""
+        name, inputs = source(bottleneck)
+        while name in ("RESHAPE", "SQUEEZE"):
+            name, inputs = source(inputs[0])
+        if name == "CONCATENATION":
+            return [number for part in inputs for number in averaged(part)]
+        if name not in ("MEAN", "AVERAGE_POOL_2D") or graph.Tensors(inputs[0]).ShapeLength() != 4:
+            raise _NoMap(
+                "the head must stand right on an average over places. "
+                "Train without --hidden_units, on a backbone that ends in such an average (most do)."
+            )
+        return [inputs[0]]
+
     name, inputs = source(scores)
     if name != "SOFTMAX":
         raise _NoMap(f"its scores come from {name}, not from SOFTMAX.")
@@ -152,16 +168,11 @@ def _find_head(data: bytes) -> _Head:
     bottleneck, kernel, *bias = inputs
     if graph.Tensors(kernel).Type() != schema.TensorType.FLOAT32:
         raise _NoMap("its head is quantised. Use the float32 model.tflite of the same run.")
-    name, inputs = source(bottleneck)
-    while name in ("RESHAPE", "SQUEEZE"):
-        name, inputs = source(inputs[0])
-    if name not in ("MEAN", "AVERAGE_POOL_2D") or graph.Tensors(inputs[0]).ShapeLength() != 4:
-        raise _NoMap(
-            "the head must stand right on an average over places. "
-            "Train without --hidden_units, on a backbone that ends in such an average (most do)."
-        )
+    features = averaged(bottleneck)
+    if len({tuple(graph.Tensors(number).ShapeAsNumpy()[1:3]) for number in features}) > 1:
+        raise _NoMap("its backbones divide the photo into places of different sizes.")
     # A missing bias is left out or has the number -1.
-    return _Head(inputs[0], kernel, next((number for number in bias if number >= 0), None), logits)
+    return _Head(tuple(features), kernel, next((number for number in bias if number >= 0), None), logits)
 
 
 def _output(model: Any) -> tuple[Any, int]:

@@ -1,60 +1,31 @@
-"""Which networks there are, and which weights they run with. Nothing here imports TensorFlow.
+"""Backbones: architectures with their weights at hand, which is all that determines a bottleneck.
 
-An `Architecture` is an entry of the registry: how to build the network and what it expects.
-A `Backbone` is an architecture with its weights at hand: all that determines a bottleneck.
-`retrain.networks.network` builds the network itself, when one has to run.
+`retrain.networks.network` builds the network itself, when one has to run. Nothing here imports TensorFlow.
 
 The `builtin` backbone comes with the package (see retrain/builtin/README.md), so that the pipeline
 works without a network. The `fake` backbone is the photo's average colour, three numbers; it needs
 no TensorFlow, and is there for tests.
+
+`a+b` is a backbone too: its bottleneck is that of b behind that of a. Each part is computed and kept as
+if it were alone.
 """
 
 import hashlib
-from collections.abc import Iterable
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 
+from retrain.architectures import KERAS_WEIGHTS_URL, TORCHVISION_WEIGHTS_URL, Architecture, architecture
 from retrain.errors import BackboneError, DownloadError, OptionError
 from retrain.images import Preprocessing
 from retrain.networks.download import Progress, download, reachable
 
-KERAS_WEIGHTS_URL = "https://storage.googleapis.com/tensorflow/keras-applications/"
-TORCHVISION_WEIGHTS_URL = "https://download.pytorch.org/models/"
 KERAS_CACHE = Path("~/.keras/models")
 BUILTIN_WEIGHTS = Path(__file__).parent / "builtin" / "weights.npz"
 BEST = "inception_v3"  # what `auto` prefers
 
-# What each family's authors fed it with; see keras.applications.*.preprocess_input.
-MINUS_ONE_TO_ONE = "value_range(-1,1)"
-IMAGENET_STATISTICS = "value_range(0,1)|standardize(0.485,0.456,0.406,0.229,0.224,0.225)"
-CAFFE_BGR = "bgr|standardize(103.939,116.779,123.68,1,1,1)"
-
-
-@dataclass(frozen=True)
-class Architecture:
-    """An entry of the registry.
-
-    `builder` is a name in keras.applications, called with `include_top=False, pooling="avg"` and
-    `arguments`. `dim` is the length of the bottleneck. `weights_file` is the published file below
-    KERAS_WEIGHTS_URL, `checksum` its published MD5 or SHA-256 (None where none is published).
-    The networks of `retrain.networks.torchvision_networks` have a `checkpoint` instead: the published file
-    below TORCHVISION_WEIGHTS_URL, which scripts/convert_torchvision_weights.py converts.
-    """
-
-    name: str
-    builder: str
-    dim: int
-    input_size: int
-    arithmetic: str
-    arguments: tuple[tuple[str, object], ...] = ()
-    weights_file: str = ""
-    checksum: str | None = None
-    checkpoint: str = ""
-
-    @property
-    def preprocessing(self) -> Preprocessing:
-        return Preprocessing.parse(f"decode(2)|orient|resize({self.input_size},bilinear)|{self.arithmetic}")
+Weights = str | Mapping[str, str] | None  # as `find_backbone` takes them
 
 
 @dataclass(frozen=True)
@@ -63,7 +34,8 @@ class Backbone:
 
     `weights_file` is None for the fake backbone and for random weights; for a TF-Hub module it is
     the folder of the SavedModel. `dim` is the length of the bottleneck vector. `choice` says why
-    this one was taken, where the user left it open.
+    this one was taken, where the user left it open. A joined backbone has `parts`, each with weights
+    and arithmetic of its own, and no arithmetic itself.
     """
 
     architecture: str
@@ -75,6 +47,25 @@ class Backbone:
     compute_dtype: str = "float32"
     stored_dtype: str = "float32"
     choice: str = ""
+    parts: tuple["Backbone", ...] = ()
+
+    @classmethod
+    def find(
+        cls,
+        name: str = "auto",
+        *,
+        weights: Weights | os.PathLike[str] = None,
+        image_size: int | None = None,
+        model_dir: str | os.PathLike[str] = "tf_files/models",
+        seed: int = 0,
+        observe: Progress = lambda done, total: None,
+    ) -> "Backbone":
+        """An architecture of the registry with its weights, for Python users; see `find_backbone`.
+
+        `observe` is told of a download: the bytes so far, and how many there are if it is known.
+        """
+        weights = os.fspath(weights) if isinstance(weights, os.PathLike) else weights
+        return find_backbone(name, Path(model_dir), weights, image_size, seed, observe)
 
     @property
     def input_size(self) -> int:
@@ -83,7 +74,15 @@ class Backbone:
 
     def in_float32(self) -> "Backbone":
         """The same backbone as exports compute it, whatever precision its bottlenecks have."""
-        return replace(self, compute_dtype="float32", stored_dtype="float32", choice="")
+        parts = tuple(part.in_float32() for part in self.parts)
+        return replace(self, compute_dtype="float32", stored_dtype="float32", choice="", parts=parts)
+
+    def computed_in(self, precision: str) -> "Backbone":
+        """The same backbone with bottlenecks of this precision; the fake one has but float32."""
+        if self.architecture == "fake":
+            return self
+        parts = tuple(part.computed_in(precision) for part in self.parts)
+        return replace(self, compute_dtype=precision, parts=parts)
 
     def covers(self) -> dict[str, object]:
         """What the bottleneck fingerprint covers, as plain JSON."""
@@ -96,36 +95,31 @@ class Backbone:
             "decoder": "pillow",
             "compute_dtype": self.compute_dtype,
             "stored_dtype": self.stored_dtype,
+            **({"parts": [part.covers() for part in self.parts]} if self.parts else {}),
         }
-
-
-def architecture(name: str) -> Architecture:
-    """Look an architecture up by name. Raises OptionError, with the nearest names, if there is none."""
-    if name in ARCHITECTURES:
-        return ARCHITECTURES[name]
-    if name.endswith("_quantized") and name.removesuffix("_quantized") in ARCHITECTURES:
-        raise OptionError(
-            f"--architecture {name}: use {name.removesuffix('_quantized')}; quantisation belongs to the export."
-        )
-    near = get_close_matches(name, ARCHITECTURES, n=3) or ["inception_v3", "mobilenet_1.0_224", "mobilenet_v2_1.0_224"]
-    raise OptionError(f"--architecture {name!r} is unknown; did you mean {', '.join(near)}?")
 
 
 def find_backbone(
     name: str,
     model_dir: Path,
-    weights: str | None = None,
+    weights: Weights = None,
     image_size: int | None = None,
     seed: int = 0,
     progress: Progress = lambda done, total: None,
 ) -> Backbone:
     """An architecture with its weights: given ones, ones at hand, or downloaded ones.
 
-    `name` may be `auto`: Inception-V3 where its weights can be had, else the built-in backbone.
-    `weights` is a file, an http(s) address, `random` (untrained, from `seed`), or None: then
+    `name` may be `auto`: Inception-V3 where its weights can be had, else the built-in backbone; or
+    `a+b`, of which each part has this `image_size`. `weights` is a file, an http(s) address, `random`
+    (untrained, from `seed`), each of these by the name of the architecture that they are for, or None: then
     `<model_dir>/<name>.weights.h5`, the published file in `model_dir` or in Keras's cache, and at
     last a download are tried. Raises OptionError or BackboneError.
     """
+    names = name.split("+")
+    weights_of = _weights_by_name(names, weights)
+    if len(names) > 1:
+        return join([find_backbone(part, model_dir, weights_of[part], image_size, seed, progress) for part in names])
+    weights = weights_of[name]
     if name == "auto":
         return _choose_backbone(model_dir, weights, image_size, seed, progress)
     entry = architecture(name)
@@ -137,6 +131,35 @@ def find_backbone(
         return backbone
     file = find_weights(entry, model_dir, weights, progress)
     return replace(backbone, weights_file=file, weights_sha256=file_sha256(file))
+
+
+def join(parts: Sequence[Backbone]) -> Backbone:
+    """Several backbones as one, their bottlenecks side by side. Raises OptionError if they see different photos."""
+    name = "+".join(part.architecture for part in parts)
+    sizes = sorted({part.input_size for part in parts})
+    if len(sizes) > 1:
+        raise OptionError(
+            f"--architecture {name}: their photos have different sizes ({', '.join(map(str, sizes))} pixels), and a "
+            f"model takes but one. Choose backbones of one size, or train with --image_size {sizes[-1]} for all."
+        )
+    digest = hashlib.sha256("+".join(part.weights_sha256 for part in parts).encode()).hexdigest()
+    pixels = parts[0].preprocessing.without_arithmetic()
+    return Backbone(name, pixels, sum(part.dim for part in parts), digest, parts=tuple(parts))
+
+
+def _weights_by_name(names: Sequence[str], weights: Weights) -> dict[str, str | None]:
+    """The weights of each of these architectures. Raises OptionError if it is not clear which are whose."""
+    joined = "+".join(names)
+    if isinstance(weights, Mapping):
+        for name in weights:
+            if name not in names:
+                raise OptionError(f"--weights {name}=…: {name} is not in --architecture {joined}.")
+        return {name: weights.get(name) for name in names}
+    if len(names) > 1 and weights not in (None, "random"):
+        raise OptionError(
+            f"--weights {weights}: say which part of {joined} they are for: --weights {names[0]}=FILE, once for each."
+        )
+    return dict.fromkeys(names, weights)
 
 
 def find_weights(
@@ -215,139 +238,3 @@ def file_sha256(path: Path) -> str:
     except OSError as error:
         raise BackboneError(f"{path} cannot be read: {error.strerror}.") from None
     return digest.hexdigest()
-
-
-def _mobilenets() -> Iterable[Architecture]:
-    for alpha, text in (("1.0", "1_0"), ("0.75", "7_5"), ("0.50", "5_0"), ("0.25", "2_5")):
-        for size in (224, 192, 160, 128):
-            yield Architecture(
-                f"mobilenet_{alpha}_{size}",
-                "MobileNet",
-                int(1024 * float(alpha)),
-                size,
-                MINUS_ONE_TO_ONE,
-                (("alpha", float(alpha)),),
-                f"mobilenet/mobilenet_{text}_{size}_tf_no_top.h5",
-            )
-
-
-def _mobilenets_v2() -> Iterable[Architecture]:
-    for alpha in ("1.4", "1.3", "1.0", "0.75", "0.50", "0.35"):
-        for size in (224,) if float(alpha) > 1 else (224, 192, 160, 128, 96):
-            yield Architecture(
-                f"mobilenet_v2_{alpha}_{size}",
-                "MobileNetV2",
-                {"1.4": 1792, "1.3": 1664}.get(alpha, 1280),
-                size,
-                MINUS_ONE_TO_ONE,
-                (("alpha", float(alpha)),),
-                f"mobilenet_v2/mobilenet_v2_weights_tf_dim_ordering_tf_kernels_{float(alpha)}_{size}_no_top.h5",
-            )
-
-
-def _others() -> Iterable[Architecture]:
-    plain = (("include_preprocessing", False),)
-    kernels = "weights_tf_dim_ordering_tf_kernels_notop.h5"
-    yield Architecture("fake", "", 3, 8, MINUS_ONE_TO_ONE)
-    yield Architecture("builtin", "", 640, 128, MINUS_ONE_TO_ONE)
-    yield Architecture(
-        "inception_v3",
-        "InceptionV3",
-        2048,
-        299,
-        MINUS_ONE_TO_ONE,
-        weights_file=f"inception_v3/inception_v3_{kernels}",
-        checksum="bcbd6486424b2319ff4ef7d526e38f63",
-    )
-    yield Architecture(
-        "xception",
-        "Xception",
-        2048,
-        299,
-        MINUS_ONE_TO_ONE,
-        weights_file=f"xception/xception_{kernels}",
-        checksum="b0042744bf5b25fce3cb969f33bebb97",
-    )
-    for variant, dim, checksum in (
-        ("small", 576, "d3e8ec802a04aa4fc771ee12a9a9b836"),
-        ("large", 960, "07fb09a5933dd0c8eaafa16978110389"),
-    ):
-        yield Architecture(
-            f"mobilenet_v3_{variant}",
-            f"MobileNetV3{variant.title()}",
-            dim,
-            224,
-            MINUS_ONE_TO_ONE,
-            plain,
-            f"mobilenet_v3/weights_mobilenet_v3_{variant}_224_1.0_float_no_top_v2.h5",
-            checksum,
-        )
-    for version, size, checksum in (
-        ("b0", 224, "893217f2bb855e2983157299931e43ff"),
-        ("b1", 240, "0e80663031ca32d657f9caa404b6ec37"),
-        ("b2", 260, "1dfe2e7a5d45b6632553a8961ea609eb"),
-        ("b3", 300, "f6abf7b5849ac99a89b50dd3fd532856"),
-    ):
-        yield Architecture(
-            f"efficientnet_v2_{version}",
-            f"EfficientNetV2{version.upper()}",
-            {"b2": 1408, "b3": 1536}.get(version, 1280),
-            size,
-            IMAGENET_STATISTICS,
-            plain,
-            f"efficientnet_v2/efficientnetv2-{version}_notop.h5",
-            checksum,
-        )
-    for name, builder, arithmetic, checksum in (
-        ("resnet50", "ResNet50", CAFFE_BGR, "4d473c1dd8becc155b73f8504c6f6626"),
-        ("resnet50v2", "ResNet50V2", MINUS_ONE_TO_ONE, "fac2f116257151a9d068a22e544a4917"),
-    ):
-        yield Architecture(
-            name, builder, 2048, 224, arithmetic, weights_file=f"resnet/{name}_{kernels}", checksum=checksum
-        )
-    for name, checksum in (
-        ("vgg16", "6d6bbae143d832006294945121d1f1fc"),
-        ("vgg19", "253f8cb515780f3b799900260a226db6"),
-    ):
-        yield Architecture(
-            name, name.upper(), 512, 224, CAFFE_BGR, weights_file=f"{name}/{name}_{kernels}", checksum=checksum
-        )
-    yield Architecture(
-        "densenet121",
-        "DenseNet121",
-        1024,
-        224,
-        IMAGENET_STATISTICS,
-        weights_file=f"densenet/densenet121_{kernels}",
-        checksum="30ee3e1110167f948a6b9946edeeb738",
-    )
-    yield Architecture(
-        "nasnet_mobile",
-        "NASNetMobile",
-        1056,
-        224,
-        MINUS_ONE_TO_ONE,
-        weights_file="nasnet/NASNet-mobile-no-top.h5",
-        checksum="1ed92395b5b598bdda52abe5c0dbfd63",
-    )
-    yield Architecture(
-        "convnext_tiny",
-        "ConvNeXtTiny",
-        768,
-        224,
-        IMAGENET_STATISTICS,
-        plain,
-        "convnext/convnext_tiny_notop.h5",
-        "d547c096cabd03329d7be5562c5e14798aa39ed24b474157cef5e85ab9e49ef1",
-    )
-    for name, dim, checkpoint in (
-        ("alexnet", 256, "alexnet-owt-7be5be79.pth"),
-        ("vgg11", 512, "vgg11-8a719046.pth"),
-        ("vgg13", 512, "vgg13-19584684.pth"),
-    ):
-        yield Architecture(name, "", dim, 224, IMAGENET_STATISTICS, checkpoint=checkpoint)
-
-
-ARCHITECTURES: dict[str, Architecture] = {
-    entry.name: entry for entry in (*_mobilenets(), *_mobilenets_v2(), *_others())
-}

@@ -1,4 +1,4 @@
-"""Photos in, bottlenecks out, each computed once: listing -> read -> decode -> infer -> store.
+"""Photos in, bottlenecks out, each computed once: data set -> read -> decode -> infer -> store.
 
 A photo is known by the SHA-256 of its bytes. What the store already holds is not decoded and not
 run, and a file that is unchanged since an earlier run is not even read. What is missing flows
@@ -6,6 +6,9 @@ through a pool of threads (read once: hashed, and decoded from the same bytes) i
 engine, and from there into the store, which is flushed every few seconds. At last the matrix is read
 from the store in one piece, so that a first run has the same numbers as every later one. Interrupt
 it and run the same command again: it goes on where it was.
+
+Of a joined backbone each part goes this way alone, with its own place in the store, and what comes of
+them is put side by side.
 """
 
 import logging
@@ -22,11 +25,12 @@ import numpy as np
 
 from retrain import probe
 from retrain.backbones import Backbone
-from retrain.dataset import Listing, Photo, PhotoFile, Skipped
+from retrain.dataset import Dataset, Photo, PhotoFile, Skipped
 from retrain.errors import StoreError
 from retrain.hashes import PhotoHashes, hash_bytes
 from retrain.identify import ReadPhoto, absolute_paths, known_contents, photo_threads, read_photos
 from retrain.images import Pixels
+from retrain.joined import shared_photos, side_by_side
 from retrain.matrix_file import Matrix, keep_rows, release_pages, scratch_matrix
 from retrain.networks.engine import BATCH, Engine, start_engine
 from retrain.store import Key, Store
@@ -45,13 +49,14 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Extraction:
-    """The bottlenecks of a listing.
+    """The bottlenecks of a data set.
 
     `matrix` is float32 of shape (len(photos), dim), row i belonging to photo i; a large one is an
     np.memmap over a file that vanishes with the process (see `retrain.matrix_file`). `hits` counts
     photos whose bottleneck was in the store (or equals another photo's), `computed` those that
     the network ran on, `set_aside` damaged shards. `seconds` has read, decode, infer and write;
-    read and decode are summed over threads.
+    read and decode are summed over threads. Where several backbones are joined, the counts and seconds
+    are sums over them, and `widths` are the lengths of their bottlenecks.
     """
 
     photos: tuple[Photo, ...]
@@ -62,10 +67,11 @@ class Extraction:
     set_aside: int
     fingerprint: str
     seconds: dict[str, float]
+    widths: tuple[int, ...] = ()
 
 
 class _Contents:
-    """What is known about the content of each file of a listing, more and more of it while they are read."""
+    """What is known about the content of each file of a data set, more and more of it while they are read."""
 
     def __init__(self, files: Sequence[PhotoFile], hashes: PhotoHashes, trusted: bool) -> None:
         self.files = files
@@ -143,7 +149,7 @@ class _Survey:
 
 
 def extract(
-    listing: Listing,
+    dataset: Dataset,
     backbone: Backbone,
     bottleneck_dir: str | os.PathLike[str],
     *,
@@ -152,21 +158,28 @@ def extract(
     paranoid: bool = False,
     observe: Observer = lambda done, computed: None,
 ) -> Extraction:
-    """The bottleneck of one view of every photo of a listing, from the store where it has them.
+    """The bottleneck of one view of every photo of a data set, from the store where it has them.
 
     `start` makes the engine and is called only if something must be computed. `paranoid` reads
     every photo again instead of trusting its size and modification time. Photos that cannot be
     used are in `skipped` with the reason. Raises StoreError and BackboneError.
     """
     folder = Path(bottleneck_dir)
+    if backbone.parts:
+        extractions = [
+            # The first one leaves hashes that can be trusted.
+            extract(dataset, part, folder, view=view, start=start, paranoid=paranoid and not number, observe=observe)
+            for number, part in enumerate(backbone.parts)
+        ]
+        return _join(extractions, [extraction.matrix for extraction in extractions], folder)[0]
     hashes = PhotoHashes(folder)
-    contents = _Contents(listing.files, hashes, trusted=not paranoid)
+    contents = _Contents(dataset.files, hashes, trusted=not paranoid)
     store = Store(folder, backbone.covers(), backbone.dim, backbone.stored_dtype)
     survey = _survey(store, contents, view)
     set_aside, computed = 0, 0
 
     def report(files_read: int) -> None:
-        observe(len(listing.files) - len(survey.wanted) + files_read, computed)
+        observe(len(dataset.files) - len(survey.wanted) + files_read, computed)
 
     threads = photo_threads()
     try:
@@ -201,7 +214,7 @@ def extract(
     return Extraction(
         photos=photos,
         matrix=matrix,
-        skipped=(*listing.skipped, *contents.skipped()),
+        skipped=(*dataset.skipped, *contents.skipped()),
         hits=len(photos) - computed,
         computed=computed,
         set_aside=set_aside + store.set_aside,
@@ -211,7 +224,7 @@ def extract(
 
 
 def extract_views(
-    listing: Listing,
+    dataset: Dataset,
     backbone: Backbone,
     bottleneck_dir: str | os.PathLike[str],
     views: Sequence[View],
@@ -225,6 +238,14 @@ def extract_views(
     Returns the extraction of the first view, with the counts and seconds of all, and a matrix of shape
     (len(views) * photos, dim): all photos as they are in the first view, then all in the second, and so on.
     """
+    if backbone.parts:
+        found = [
+            extract_views(
+                dataset, part, bottleneck_dir, views, start=start, observe=observe, paranoid=paranoid and not number
+            )
+            for number, part in enumerate(backbone.parts)
+        ]
+        return _join([extraction for extraction, _ in found], [matrix for _, matrix in found], Path(bottleneck_dir))
     engines: list[Engine] = []
 
     def start_once(backbone: Backbone) -> Engine:
@@ -232,14 +253,14 @@ def extract_views(
             engines.append(start(backbone))
         return engines[0]
 
-    first = extract(listing, backbone, bottleneck_dir, start=start_once, paranoid=paranoid, observe=observe(views[0]))
+    first = extract(dataset, backbone, bottleneck_dir, start=start_once, paranoid=paranoid, observe=observe(views[0]))
     if len(views) == 1:
         return first, first.matrix
     photos = len(first.photos)
     matrix = scratch_matrix((len(views) * photos, backbone.dim), Path(bottleneck_dir))
     matrix[:photos] = first.matrix
     for number, view in enumerate(views[1:], 1):
-        other = extract(listing, backbone, bottleneck_dir, view=view, start=start_once, observe=observe(view))
+        other = extract(dataset, backbone, bottleneck_dir, view=view, start=start_once, observe=observe(view))
         if other.photos != first.photos or other.fingerprint != first.fingerprint:
             raise StoreError("Photos changed while their views were computed: run the same command again.")
         matrix[number * photos : (number + 1) * photos] = other.matrix
@@ -247,6 +268,30 @@ def extract_views(
         seconds = {stage: spent + other.seconds[stage] for stage, spent in first.seconds.items()}
         first = replace(first, hits=first.hits + other.hits, computed=first.computed + other.computed, seconds=seconds)
     return first, matrix
+
+
+def _join(extractions: Sequence[Extraction], matrices: Sequence[Matrix], folder: Path) -> tuple[Extraction, Matrix]:
+    """The extractions of several backbones as one, with the matrix of all views."""
+    photos, shared = shared_photos([extraction.photos for extraction in extractions], matrices)
+    skipped = {one.path: one for extraction in extractions for one in extraction.skipped}
+    usable = {photo.path for extraction in extractions for photo in extraction.photos}
+    if usable - skipped.keys() - {photo.path for photo in photos}:
+        raise StoreError("Photos changed while their bottlenecks were computed: run the same command again.")
+    matrix = side_by_side(shared, folder)
+    extraction = Extraction(
+        photos=photos,
+        matrix=matrix[: len(photos)],
+        skipped=tuple(skipped.values()),
+        hits=sum(extraction.hits for extraction in extractions),
+        computed=sum(extraction.computed for extraction in extractions),
+        set_aside=sum(extraction.set_aside for extraction in extractions),
+        fingerprint=hash_bytes("+".join(extraction.fingerprint for extraction in extractions).encode()),
+        seconds={
+            stage: sum(extraction.seconds[stage] for extraction in extractions) for stage in extractions[0].seconds
+        },
+        widths=tuple(matrix.shape[1] for matrix in matrices),
+    )
+    return extraction, matrix
 
 
 def _survey(store: Store, contents: _Contents, view: View) -> _Survey:

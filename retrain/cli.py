@@ -10,14 +10,14 @@ from typing import Any
 
 import click
 
+from retrain.doctor.options import doctor_options
 from retrain.errors import RetrainError
+from retrain.evaluation.options import evaluation_options
+from retrain.exports.options import further_options
 from retrain.options import (
     augmentation_options,
     backbone_options,
-    doctor_options,
-    evaluation_options,
     export_options,
-    further_options,
     head_options,
     photo_options,
     report_options,
@@ -130,7 +130,7 @@ def sweep(
         result = run_sweep(Options(**options), grid, folds, output_csv, screen)
     finally:
         screen.finish()
-    show_sweep(result, output_csv, Console(highlight=False))
+    show_sweep(result, Console(highlight=False))
 
 
 @cli.command(cls=NoEmptyValues)
@@ -239,11 +239,9 @@ def doctor(output_dir: Path, **options: Any) -> None:
 
 
 def _leave_photos_for_training(options: dict[str, Any]) -> None:
-    if options["testing_percentage"] + options["validation_percentage"] >= 100:
-        raise click.UsageError(
-            "--testing_percentage and --validation_percentage must add up to less than 100, "
-            "so that photos are left for training."
-        )
+    from retrain.split import check_split
+
+    check_split(options["testing_percentage"], options["validation_percentage"], options["seed"])
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -260,8 +258,6 @@ def main(arguments: list[str] | None = None) -> None:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        click.echo(
-            "Interrupted. What was computed is kept: run the same command again to go on (--resume: the head, too).",
-            err=True,
-        )
+        head = " (--resume: the head, too)" if train_is_the_default(arguments)[0] == "train" else ""
+        click.echo(f"Interrupted. What was computed is kept: run the same command again to go on{head}.", err=True)
         sys.exit(130)

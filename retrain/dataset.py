@@ -15,8 +15,8 @@ import io
 import os
 import stat
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Literal
@@ -58,12 +58,51 @@ class Skipped:
 
 
 @dataclass(frozen=True)
-class Listing:
-    """What a source holds: candidate photos in a stable order, skipped files, remarks for the screen."""
+class Dataset:
+    """What a source holds: candidate photos in a stable order, skipped files, remarks for the screen.
+
+    No file has been read yet. `source` is what `open` was given.
+    """
 
     files: tuple[PhotoFile, ...]
     skipped: tuple[Skipped, ...] = ()
     remarks: tuple[str, ...] = ()
+    source: str = ""
+
+    @classmethod
+    def open(
+        cls,
+        source: str | os.PathLike[str],
+        *,
+        bottleneck_dir: str | os.PathLike[str] = "tf_files/bottlenecks",
+        fixes: str | os.PathLike[str] | None = None,
+        max_images_per_class: int | None = None,
+        paranoid: bool = False,
+        say: Callable[[str], None] = lambda sentence: None,
+        observe: Callable[[int, int], None] = lambda done, total: None,
+    ) -> "Dataset":
+        """The photos of whatever `--image_dir` takes: a folder, a manifest, Parquet, `tfds:NAME`.
+
+        `fixes` and `max_images_per_class` choose among them. Photos that are no files are written once beside
+        `bottleneck_dir`; `say` and `observe` are told of it, see `retrain.sources.list_source`. Raises DatasetError
+        if there are fewer than two classes, or the source or the fixes cannot be read; OptionError.
+        """
+        # Here, and not above: they import this module.
+        from retrain.fixes import apply_fixes
+        from retrain.sources import list_source
+        from retrain.subset import limit_per_class
+
+        found = list_source(source, bottleneck_dir, paranoid, say, observe)
+        found = apply_fixes(found, None if fixes is None else Path(fixes), source)
+        return replace(limit_per_class(found, max_images_per_class), source=os.fspath(source))
+
+    def __repr__(self) -> str:
+        return f"<Dataset {self.source}: {len(self.files)} files of {len(self.labels)} classes>"
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the classes, sorted."""
+        return tuple(sorted({file.label for file in self.files}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +115,7 @@ class Photo:
     split: Split | None = None
 
 
-def list_photos(source: str | os.PathLike[str]) -> Listing:
+def list_photos(source: str | os.PathLike[str]) -> Dataset:
     """List the candidate photos of a folder or a manifest, sorted by class and path.
 
     Raises DatasetError when the source is missing, holds fewer than two classes, or holds class
@@ -90,17 +129,17 @@ def list_photos(source: str | os.PathLike[str]) -> Listing:
     except (OSError, ValueError) as error:
         raise DatasetError(f"{path} cannot be read: {getattr(error, 'strerror', error)}; check --image_dir.") from None
     if stat.S_ISDIR(mode):
-        listing = _list_folder(path)
+        dataset = _list_folder(path)
     elif stat.S_ISREG(mode) and path.suffix.lower() in (".csv", ".tsv"):
-        listing = _list_manifest(path)
+        dataset = _list_manifest(path)
     else:
         raise DatasetError(f"{path} is neither a folder of class folders nor a .csv or .tsv manifest.")
-    labels = sorted({file.label for file in listing.files})
+    labels = sorted({file.label for file in dataset.files})
     check_class_names(labels)
     require_two_classes(labels, path)
-    files = sorted(listing.files, key=attrgetter("path"))
+    files = sorted(dataset.files, key=attrgetter("path"))
     files.sort(key=attrgetter("label"))  # two keys in turn: pairs of them would take twice as long to compare
-    return Listing(tuple(files), listing.skipped, listing.remarks)
+    return Dataset(tuple(files), dataset.skipped, dataset.remarks)
 
 
 def require_two_classes(labels: Sequence[str], source: str | os.PathLike[str]) -> None:
@@ -145,19 +184,19 @@ def dataset_digest(photos: Iterable[Photo]) -> str:
     return digest.hexdigest()
 
 
-def _list_folder(root: Path) -> Listing:
+def _list_folder(root: Path) -> Dataset:
     children = [entry for entry in _entries(root) if _is_folder(entry) and not entry.name.startswith(".")]
     if not _has_split_folders(children):
         return _list_class_folders(root, None)
-    listings = [_list_class_folders(Path(child.path), SPLIT_FOLDERS[child.name.lower()]) for child in children]
+    datasets = [_list_class_folders(Path(child.path), SPLIT_FOLDERS[child.name.lower()]) for child in children]
     names = {child.name for child in children}
     skipped = [
         Skipped(entry.path, "is not in one of the split folders") for entry in _entries(root) if entry.name not in names
     ]
-    return Listing(
-        tuple(file for listing in listings for file in listing.files),
-        (*skipped, *(item for listing in listings for item in listing.skipped)),
-        tuple(remark for listing in listings for remark in listing.remarks),
+    return Dataset(
+        tuple(file for dataset in datasets for file in dataset.files),
+        (*skipped, *(item for dataset in datasets for item in dataset.skipped)),
+        tuple(remark for dataset in datasets for remark in dataset.remarks),
     )
 
 
@@ -175,7 +214,7 @@ def _has_split_folders(children: Sequence["os.DirEntry[str]"]) -> bool:
     )
 
 
-def _list_class_folders(root: Path, split: Split | None) -> Listing:
+def _list_class_folders(root: Path, split: Split | None) -> Dataset:
     files: list[PhotoFile] = []
     skipped: list[Skipped] = []
     empty: list[str] = []
@@ -198,7 +237,7 @@ def _list_class_folders(root: Path, split: Split | None) -> Listing:
             if len(files) == before:
                 empty.append(entry.name)
     remarks = (f"{root} has class folders without photos, left out: {', '.join(empty)}.",) if empty else ()
-    return Listing(tuple(files), tuple(skipped), remarks)
+    return Dataset(tuple(files), tuple(skipped), remarks)
 
 
 def _walk(folder: str, ancestors: frozenset[str]) -> Iterator[tuple[str, os.stat_result] | Skipped]:
@@ -255,7 +294,7 @@ def _entries(folder: Path) -> list["os.DirEntry[str]"]:
         raise DatasetError(f"The folder {folder} cannot be listed: {error.strerror}.") from None
 
 
-def _list_manifest(path: Path) -> Listing:
+def _list_manifest(path: Path) -> Dataset:
     files: list[PhotoFile] = []
     skipped: list[Skipped] = []
     for line, row in _manifest_rows(path):
@@ -273,7 +312,7 @@ def _list_manifest(path: Path) -> Listing:
             continue
         files.append(_photo_file(photo, row[1], status, split))
     _refuse_contradictions(path, files)
-    return Listing(tuple(dict.fromkeys(files)), tuple(skipped))
+    return Dataset(tuple(dict.fromkeys(files)), tuple(skipped))
 
 
 def _manifest_rows(path: Path) -> Iterator[tuple[int, list[str]]]:

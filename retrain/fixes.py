@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 
-from retrain.dataset import Listing, PhotoFile, table_rows
+from retrain.dataset import Dataset, PhotoFile, table_rows
 from retrain.errors import DatasetError
 
 KEEP, REMOVE, RELABEL = "keep", "remove", "relabel:"
@@ -54,19 +54,19 @@ def read_fixes(path: Path) -> tuple[Fix, ...]:
     return tuple(fixes)
 
 
-def apply_fixes(listing: Listing, path: Path | None, source: str | os.PathLike[str]) -> Listing:
-    """The listing of `source` as a file of fixes wants it, with a remark that says what it did.
+def apply_fixes(dataset: Dataset, path: Path | None, source: str | os.PathLike[str]) -> Dataset:
+    """The photos of `source` as a file of fixes wants it, with a remark that says what it did.
 
     Files are named by their path, or by that from `source`. Raises DatasetError, naming the line, for a
     file or a class that `source` does not have.
     """
     if path is None:
-        return listing
+        return dataset
     by_name: dict[str, str] = {}
-    for file in listing.files:
+    for file in dataset.files:
         by_name[file.path] = file.path
         by_name[name_in(source, file.path)] = file.path
-    labels = {file.label for file in listing.files}
+    labels = {file.label for file in dataset.files}
     action_of: dict[str, Fix] = {}
     for fix in read_fixes(path):
         photo = by_name.get(fix.file) or by_name.get(fix.file.replace("\\", "/"))
@@ -79,14 +79,14 @@ def apply_fixes(listing: Listing, path: Path | None, source: str | os.PathLike[s
             raise DatasetError(
                 f"{path}, line {fix.line}: {fix.file!r} is in line {other.line} too, with another action; keep one."
             )
-    files = [fixed for file in listing.files if (fixed := _fixed(file, action_of)) is not None]
-    removed = len(listing.files) - len(files)
-    labels_before = {file.path: file.label for file in listing.files}
+    files = [fixed for file in dataset.files if (fixed := _fixed(file, action_of)) is not None]
+    removed = len(dataset.files) - len(files)
+    labels_before = {file.path: file.label for file in dataset.files}
     relabelled = sum(file.label != labels_before[file.path] for file in files)
     files.sort(key=attrgetter("path"))
     files.sort(key=attrgetter("label"))
     remark = f"{path}: photos left out: {removed}; photos that count as another class: {relabelled}."
-    return replace(listing, files=tuple(files), remarks=(*listing.remarks, remark))
+    return replace(dataset, files=tuple(files), remarks=(*dataset.remarks, remark))
 
 
 def name_in(source: str | os.PathLike[str], path: str) -> str:

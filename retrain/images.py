@@ -149,6 +149,10 @@ class Preprocessing:
         resize = Step("resize", (size, *self._step("resize").arguments[1:]))
         return Preprocessing.parse("|".join(str(resize if s.name == "resize" else s) for s in self.steps))
 
+    def without_arithmetic(self) -> "Preprocessing":
+        """The steps that give pixels, and none of those inside the network."""
+        return Preprocessing(self.steps[: self.steps.index(self._step("resize")) + 1])
+
     def pixels(self, data: bytes, distort: Distort | None = None) -> Pixels:
         """Decode the bytes of a photo and bring them to the network's size.
 

@@ -43,6 +43,8 @@ def choose_precision(asked: str) -> str:
     `auto` is float16 on a GPU, bfloat16 on a CPU that has instructions for it, else float32.
     Raises OptionError for what the machine cannot do.
     """
+    if asked not in PRECISIONS:
+        raise OptionError(f"--precision {asked} is not known: give one of {', '.join(PRECISIONS)}.")
     if asked == "float16" and not has_gpu():
         raise OptionError("--precision float16 needs a GPU, and none is there: leave it out, or use float32.")
     if asked == "bfloat16" and not has_bfloat16():
@@ -59,6 +61,8 @@ def choose_precision(asked: str) -> str:
 
 def choose_engine(asked: str, compute_dtype: str) -> str:
     """`tensorflow` or `openvino` for `--engine asked`; `auto` is OpenVINO where it is installed and there is no GPU."""
+    if asked not in ENGINES:
+        raise OptionError(f"--engine {asked} is not known: give one of {', '.join(ENGINES)}.")
     installed = find_spec("openvino") is not None
     if asked == "openvino" and not installed:
         raise OptionError("--engine openvino: it is not installed; run `pip install 'retrain[openvino]'`.")

@@ -74,6 +74,16 @@ class Metrics:
     classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]
 
+    def __str__(self) -> str:
+        """Accuracy with its interval, and cross-entropy, for people."""
+        if self.accuracy is None or self.interval is None:
+            return "no photos, so no accuracy"
+        low, high = self.interval
+        return (
+            f"accuracy {self.accuracy:.1%} on {self.n} photos (95 % interval {low:.1%} to {high:.1%}), "
+            f"cross-entropy {self.cross_entropy:.3f}"
+        )
+
     def headline(self) -> dict[str, object]:
         """The part that the manifest and `--json` carry."""
         return {"accuracy": self.accuracy, "interval": list(self.interval) if self.interval else None, "n": self.n}

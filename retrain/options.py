@@ -7,10 +7,11 @@ from typing import TypeVar
 
 import click
 
-from retrain.exports.names import ALL, EXPORTS, FORMATS, SAVED_MODEL
+from retrain.exports.names import FORMATS, check_formats
 from retrain.machine import ENGINES, PRECISIONS
 from retrain.recipe import (
     ACTIVATIONS,
+    BATCH_SIZE,
     CLASS_WEIGHTS,
     EPOCHS,
     EVAL_STEP_INTERVAL,
@@ -111,6 +112,22 @@ photo_options = group(
     choice_options,
 )
 
+
+def _weights(
+    context: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> str | dict[str, str] | None:
+    """Weights of the one backbone, or by the names of several. A file may have an `=` in its name, too."""
+    # Here, and not above: it imports NumPy and Pillow.
+    from retrain.architectures import ARCHITECTURES
+
+    named = [value for value in values if "=" in value and value.partition("=")[0] in ARCHITECTURES]
+    if len(values) == 1 and not named:
+        return values[0]
+    if len(named) < len(values):
+        raise click.BadParameter("give one FILE, or NAME=FILE for each of the joined architectures.")
+    return weights_by_name(context, parameter, values) or None
+
+
 # Which network computes the bottlenecks.
 network_options = group(
     click.option(
@@ -119,10 +136,14 @@ network_options = group(
         show_default=True,
         metavar="NAME",
         help="The backbone: inception_v3, mobilenet_1.0_224, mobilenet_v2_1.0_224, resnet50, builtin, …; "
-        "auto: inception_v3 where its weights can be had, else builtin.",
+        "a+b: the bottlenecks of both side by side; auto: inception_v3 where its weights can be had, else builtin.",
     ),
     click.option(
-        "--weights", metavar="FILE|URL|random", help="Weights of the backbone, instead of the published ones."
+        "--weights",
+        multiple=True,
+        callback=_weights,
+        metavar="FILE|URL|random|NAME=…",
+        help="Weights of the backbone, instead of the published ones; with a+b NAME=FILE, once for each.",
     ),
     click.option("--tfhub_module", metavar="HANDLE|FOLDER", help="A TF-Hub feature vector as the backbone."),
     click.option("--image_size", type=click.IntRange(8, 2048), help="Another input size than the architecture's."),
@@ -185,6 +206,13 @@ def _layers(context: click.Context, parameter: click.Parameter, value: str | Non
     return int(value)
 
 
+def _photos_at_a_time(context: click.Context, parameter: click.Parameter, value: int) -> int:
+    """A number of photos; -1: all."""
+    if value == 0:
+        raise click.BadParameter("0 photos are none: give 1 or more, or -1 for all.")
+    return value
+
+
 # How the head is trained. What is left out is chosen in retrain.recipe, which also says what goes together.
 head_options = group(
     click.option(
@@ -192,7 +220,7 @@ head_options = group(
         type=click.Choice(OPTIMIZERS),
         help="lbfgs: fit a linear head to convergence; the others train by mini-batches. "
         "[default: lbfgs; adam with --hidden_units, --epochs and the like; "
-        "sgd with --how_many_training_steps or --learning_rate alone]",
+        "sgd with --how_many_training_steps, --learning_rate and other options of 2017 alone]",
     ),
     click.option("--hidden_units", callback=_units, metavar="N[,N…]", help="Hidden layers of so many units, e.g. 512."),
     click.option("--dropout", type=float, help="Share of the hidden units left out in each step. [default: 0]"),
@@ -239,13 +267,14 @@ head_options = group(
     click.option(
         "--train_batch_size",
         type=click.IntRange(min=1),
-        default=100,
+        default=BATCH_SIZE,
         show_default=True,
         help="Photos per mini-batch.",
     ),
     click.option(
         "--validation_batch_size",
         type=BatchSize,
+        callback=_photos_at_a_time,
         default=-1,
         show_default=True,
         help="Validation photos per evaluation of mini-batch training; -1: all.",
@@ -253,6 +282,7 @@ head_options = group(
     click.option(
         "--test_batch_size",
         type=BatchSize,
+        callback=_photos_at_a_time,
         default=-1,
         show_default=True,
         help="Test photos at a time; -1: all at once. The result is the same.",
@@ -316,13 +346,7 @@ augmentation_options = group(
 
 
 def _formats(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
-    found = names(context, parameter, value)
-    for name in found:
-        if name not in FORMATS:
-            raise click.BadParameter(f"{name} is not known: give some of {', '.join(FORMATS)}.")
-    if SAVED_MODEL not in found:
-        raise click.BadParameter(f"{value!r} lacks {SAVED_MODEL}, which is always written: name it, too.")
-    return tuple(name for name in FORMATS if name in found)
+    return check_formats(names(context, parameter, value))
 
 
 # What is written.
@@ -372,74 +396,6 @@ report_options = group(
 )
 
 
-def _no_nan(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    if value is not None and math.isnan(value):  # it is in no range, and yet outside of none
-        raise click.BadParameter("nan is not a number from 0 to 1.")
-    return value
-
-
-# What is evaluated, and how it is told.
-evaluation_options = group(
-    click.argument("model", type=AnyPath),
-    click.argument("data", metavar="DATA"),
-    click.option("--labels", type=File, metavar="FILE", help="Other names for the classes, one per line."),
-    click.option("--fixes", type=File, metavar="FILE", help="As it was given to the training, if it was."),
-    category_names_option,
-    click.option("--all_photos", is_flag=True, help="Do not leave out the photos that the model was trained on."),
-    click.option(
-        "--assert_accuracy_at_least",
-        type=click.FloatRange(0, 1),
-        callback=_no_nan,
-        metavar="0..1",
-        help="Fail (exit code 1) where the accuracy is lower.",
-    ),
-    click.option("--predictions", type=File, metavar="FILE", help="Write the answer for each photo as CSV."),
-    unpacking_option,
-    json_option,
-)
-
-
-def _exports(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
-    found = names(context, parameter, value)
-    for name in found:
-        if name not in (*EXPORTS, ALL):
-            raise click.BadParameter(f"{name} is not known: give some of {', '.join(EXPORTS)}, or {ALL}.")
-    return tuple(name for name in EXPORTS if name in found or ALL in found)
-
-
-# Which further formats are made of an export, and what they are judged on.
-further_options = group(
-    click.argument("model", type=AnyPath),
-    click.option(
-        "--to",
-        "formats",
-        callback=_exports,
-        required=True,
-        metavar="NAME[,NAME…]",
-        help=f"The formats: {', '.join(EXPORTS)}; {ALL}: each of them.",
-    ),
-    click.option(
-        "--image_dir",
-        required=True,
-        metavar="PATH",
-        help="Photos in class folders, or what else a training takes: each format is run on those that were not "
-        "trained on, int8 is calibrated with some of the others.",
-    ),
-    category_names_option,
-    click.option(
-        "--force", is_flag=True, help="Keep a float16 or int8 format that loses more than 1 point of accuracy."
-    ),
-    click.option(
-        "--serving_dir",
-        type=Folder,
-        metavar="DIR",
-        help="Also copy the SavedModel to the next version folder in here (1, 2, …), as TensorFlow Serving wants it.",
-    ),
-    unpacking_option,
-    json_option,
-)
-
-
 def names(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
     """Names with commas between them, each once."""
     found = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
@@ -468,17 +424,3 @@ def weights_by_name(context: click.Context, parameter: click.Parameter, values: 
             raise click.BadParameter(f"{value!r} does not say for which architecture: give NAME=FILE.")
         weights[name] = file
     return weights
-
-
-# What the doctor looks at, and where it writes.
-doctor_options = group(
-    click.argument("image_dir", type=AnyPath, metavar="DATA"),
-    click.option(
-        "--output_dir",
-        type=Folder,
-        default="tf_files/doctor",
-        show_default=True,
-        help="For doctor.html, findings.csv and fixes.csv; a fixes.csv that is there already is never changed.",
-    ),
-    choice_options,
-)

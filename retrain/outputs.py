@@ -49,11 +49,14 @@ def check_export_dir(folder: Path) -> None:
         raise ExportError(f"--output_dir {folder} is not empty and holds no {MANIFEST} of this project: name another.")
 
 
-def check_outside(folder: Path, others: dict[str, Path | None]) -> None:
-    """Refuse other outputs inside the export, which is replaced as a whole. Raises OptionError."""
+def check_outside(folder: Path, others: dict[str, Path | None], holder: str = "--output_dir") -> None:
+    """Refuse other outputs inside the export, which is replaced as a whole, or inside the folder of another `holder`.
+
+    Raises OptionError.
+    """
     for option, path in others.items():
         if path is not None and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
-            raise OptionError(f"{option} {path} lies in --output_dir {folder}: name a path outside of it.")
+            raise OptionError(f"{option} {path} lies in {holder} {folder}: name a path outside of it.")
 
 
 def temporary_beside(path: Path) -> Path:

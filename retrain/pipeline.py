@@ -12,26 +12,23 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
-from retrain.backbones import Backbone, find_backbone
+from retrain.backbones import Backbone, Weights, find_backbone
 from retrain.bottlenecks import Extraction, extract, extract_views
 from retrain.category_names import display_names, read_category_names, rename_classes
 from retrain.confidence import with_confidence
-from retrain.dataset import Listing, require_two_classes
-from retrain.errors import GpuError
+from retrain.dataset import Dataset, require_two_classes
+from retrain.errors import GpuError, OptionError
 from retrain.exports.names import FORMATS
 from retrain.fitting.blas import threads_for
 from retrain.fitting.checkpoint import Checkpoint, Saved, check_checkpoint_path, read_checkpoint
 from retrain.fitting.sample import Matrix
-from retrain.fixes import apply_fixes
 from retrain.head import Progress
 from retrain.html_files import check_folder, check_page
-from retrain.machine import choose_engine, choose_precision, do_without_gpu, gpu_remark, require_gpu
+from retrain.machine import choose_engine, choose_precision, do_without_gpu, gpu_remark, has_gpu, require_gpu
 from retrain.networks.engine import Engine, start_engine
 from retrain.outputs import check_export_dir, check_outside
 from retrain.photo_training.timed_curve import TimedCurve
-from retrain.sources import list_source
 from retrain.split import Division, split_photos
-from retrain.subset import limit_per_class
 from retrain.training import Trained as Trained
 from retrain.training import recipe_of, train_head, training_origin, views_asked
 
@@ -59,14 +56,14 @@ class Options:
     output_labels: Path | None = None
     saved_model_dir: Path | None = None
     architecture: str = "auto"
-    weights: str | None = None
+    weights: Weights = None
     tfhub_module: str | None = None
     image_size: int | None = None
     precision: str = "auto"
     engine: str = "auto"
     require_gpu: bool = False
-    testing_percentage: int = 10
-    validation_percentage: int = 10
+    testing_percentage: float = 10
+    validation_percentage: float = 10
     optimizer: str | None = None
     hidden_units: tuple[int, ...] = ()
     dropout: float | None = None
@@ -164,16 +161,18 @@ def run_training(options: Options, screen: Screen, start: Callable[[Backbone], E
     check_options(options)
     look_for_gpu(options, screen)
     saved = _saved_state(options, screen)
-    listing, name_of = gather_listing(options, screen)
-    embed = partial(extract_views_with_progress, listing, name_of=name_of, options=options, screen=screen, start=start)
-    backbone, (extraction, views) = on_what_is_there(choose_backbone(options, screen), options, screen, embed)
+    dataset, name_of = gather_dataset(options, screen)
+    embed = partial(extract_views_with_progress, dataset, name_of=name_of, options=options, screen=screen, start=start)
+    backbone = choose_backbone(options, screen)
+    check_more_training(options, backbone)
+    backbone, (extraction, views) = on_what_is_there(backbone, options, screen, embed)
     labels = tuple(name_of[label] for label in sorted(name_of) if name_of[label] in _labels_of(extraction))
     _say_lost_classes(name_of, labels, screen)
     require_two_classes(labels, options.image_dir)
     division = split_photos(extraction.photos, options.testing_percentage, options.validation_percentage, options.seed)
     for remark in division.remarks:
         screen.say(remark)
-    check_sides_for_more_training(options, backbone, division)
+    check_more_training(options, backbone, division)
     curve = TimedCurve(time.perf_counter() - began, screen.training)
     with _timed(seconds, "head"), threads_for(views.size):
         origin = training_origin(backbone, extraction, division, labels, options)
@@ -272,33 +271,43 @@ def look_for_gpu(options: Options, screen: Screen) -> None:
         screen.say(remark)
 
 
-def check_sides_for_more_training(options: Options, backbone: Backbone, division: Division) -> None:
+def check_more_training(options: Options, backbone: Backbone, division: Division | None = None) -> None:
     """Refuse fine-tuning and comparison where the backbone or the split does not allow them. Raises OptionError."""
     if options.fine_tune_layers is not None:
         from retrain.photo_training.fine_tune import check_fine_tuning
 
         check_fine_tuning(backbone, division)
-    if options.compare is not None:
+    if options.compare is not None and division is not None:
         from retrain.photo_training.sides import check_sides
 
         check_sides(division, f"--compare {options.compare}")
 
 
-def gather_listing(options: Options, screen: Screen) -> tuple[Listing, dict[str, str]]:
+def open_dataset(options: Options, screen: Screen) -> Dataset:
+    """The photos that the options name."""
+    return Dataset.open(
+        options.image_dir,
+        bottleneck_dir=options.bottleneck_dir,
+        fixes=options.fixes,
+        max_images_per_class=options.max_images_per_class,
+        paranoid=options.paranoid,
+        say=screen.say,
+        observe=screen.unpacking,
+    )
+
+
+def gather_dataset(options: Options, screen: Screen) -> tuple[Dataset, dict[str, str]]:
     """The photos of the source, and what each of their classes is to be called."""
     categories = read_category_names(options.category_names) if options.category_names else None
-    listing = list_source(options.image_dir, options.bottleneck_dir, options.paranoid, screen.say, screen.unpacking)
-    listing = apply_fixes(listing, options.fixes, options.image_dir)
-    listing = limit_per_class(listing, options.max_images_per_class)
-    remarks = listing.remarks
-    labels = sorted({file.label for file in listing.files})
-    name_of = {label: label for label in labels}
+    dataset = open_dataset(options, screen)
+    remarks = dataset.remarks
+    name_of = {label: label for label in dataset.labels}
     if categories is not None:  # before the long work, so that wrong names end the run at once
-        name_of, more = display_names(categories, labels)
+        name_of, more = display_names(categories, dataset.labels)
         remarks = (*remarks, *more)
     for remark in remarks:
         screen.say(remark)
-    return listing, name_of
+    return dataset, name_of
 
 
 def choose_backbone(options: Options, screen: Screen) -> Backbone:
@@ -306,7 +315,7 @@ def choose_backbone(options: Options, screen: Screen) -> Backbone:
     precision = choose_precision(options.precision)
     choose_engine(options.engine, precision)  # what is not there is refused before anything is downloaded
     backbone = find_backbone_or_module(options, screen)
-    return backbone if backbone.architecture == "fake" else replace(backbone, compute_dtype=precision)
+    return backbone.computed_in(precision)
 
 
 def on_what_is_there(
@@ -322,15 +331,21 @@ def on_what_is_there(
     except GpuError:
         if options.precision != "auto":
             raise
-    do_without_gpu()
-    look_for_gpu(options, screen)
-    backbone = replace(backbone, compute_dtype=choose_precision("auto"))
+    if has_gpu():  # as it was believed until now; of a second backbone it is known and said
+        do_without_gpu()
+        look_for_gpu(options, screen)
+    backbone = backbone.computed_in(choose_precision("auto"))
     return backbone, work(backbone)
 
 
 def find_backbone_or_module(options: Options, screen: Screen) -> Backbone:
     """The backbone of `--architecture` or `--tfhub_module`, in float32."""
     if options.tfhub_module is not None:
+        if options.architecture != "auto":
+            raise OptionError(
+                f"--tfhub_module is a backbone of its own, as is --architecture {options.architecture}: "
+                "leave one of them out."
+            )
         from retrain.networks.hub import hub_backbone
 
         return hub_backbone(options.tfhub_module, options.image_size)
@@ -340,40 +355,40 @@ def find_backbone_or_module(options: Options, screen: Screen) -> Backbone:
 
 
 def extract_with_progress(
-    listing: Listing, backbone: Backbone, options: Options, screen: Screen, start: Callable[[Backbone], Engine]
+    dataset: Dataset, backbone: Backbone, options: Options, screen: Screen, start: Callable[[Backbone], Engine]
 ) -> Extraction:
-    """The bottlenecks of a listing, with progress on the screen."""
+    """The bottlenecks of a data set, with progress on the screen."""
 
     def work(backbone: Backbone) -> Extraction:
         return extract(
-            listing,
+            dataset,
             backbone,
             options.bottleneck_dir,
             start=start,
             paranoid=options.paranoid,
-            observe=screen.extracting(len(listing.files)),
+            observe=screen.extracting(len(dataset.files)),
         )
 
     return on_what_is_there(backbone, options, screen, work)[1]
 
 
 def extract_views_with_progress(
-    listing: Listing,
+    dataset: Dataset,
     backbone: Backbone,
     name_of: Mapping[str, str],
     options: Options,
     screen: Screen,
     start: Callable[[Backbone], Engine],
 ) -> tuple[Extraction, Matrix]:
-    """The bottlenecks of a listing's photos, under the names of their classes, and those of all their views."""
+    """The bottlenecks of a data set's photos, under the names of their classes, and those of all their views."""
     extraction, views = extract_views(
-        listing,
+        dataset,
         backbone,
         options.bottleneck_dir,
         views_asked(options),
         start=start,
         paranoid=options.paranoid,
-        observe=lambda view: screen.extracting(len(listing.files)),
+        observe=lambda view: screen.extracting(len(dataset.files)),
     )
     screen.finish()
     return rename_classes(extraction, name_of), views

@@ -1,8 +1,8 @@
 """How a head is to be trained: what the user asks for, checked and completed.
 
-    nothing                                     lbfgs to convergence, L2 chosen on the validation photos
-    --how_many_training_steps, --learning_rate  sgd at a constant learning rate, as the 2017 script
-    --hidden_units, --epochs, …                 adam, cosine, early stopping
+    nothing                                  lbfgs to convergence, L2 chosen on the validation photos
+    --how_many_training_steps and the like   sgd at a constant learning rate, as the 2017 script (OF_2017)
+    --hidden_units, --epochs, …              adam, cosine, early stopping
 
 Nothing here is heavy: a combination that makes no sense is refused before any work.
 """
@@ -22,9 +22,22 @@ EPOCHS = 100  # at most
 PATIENCE = 10
 STEPS_OF_2017 = 4000
 EVAL_STEP_INTERVAL = 10
+BATCH_SIZE = 100
 LEARNING_RATES = {"sgd": 0.01, "momentum": 0.01, "adam": 0.001, "adamw": 0.001}
 WEIGHT_DECAY = 0.004  # of adamw, Keras's default
 VIEWS = 4  # of a photo, where augmentation is asked for, but not how many views
+# Options of mini-batches that the script of 2017 had, too.
+OF_2017 = {
+    "--how_many_training_steps",
+    "--learning_rate",
+    "--train_batch_size",
+    "--validation_batch_size",
+    "--eval_step_interval",
+}
+# More than anybody means; what is beyond would fill the memory, or overflow.
+MOST_UNITS = 16384
+MOST_COUNT = 10**9
+MOST_L2 = 1e6
 
 
 @dataclass(frozen=True)
@@ -49,7 +62,7 @@ class HeadRecipe:
     steps: int | None = None
     learning_rate: float = 0.0
     learning_rate_schedule: str = "constant"
-    batch_size: int = 100
+    batch_size: int = BATCH_SIZE
     eval_step_interval: int | None = None
     validation_batch_size: int = -1
     early_stopping_patience: int | None = None
@@ -106,15 +119,16 @@ def choose_recipe(
     how_many_training_steps: int | None = None,
     learning_rate: float | None = None,
     learning_rate_schedule: str | None = None,
-    train_batch_size: int = 100,
+    train_batch_size: int = BATCH_SIZE,
     eval_step_interval: int | None = None,
     validation_batch_size: int = -1,
     early_stopping_patience: int | None = None,
     seed: int = 0,
 ) -> HeadRecipe:
-    """The recipe for what was asked for; None stands for "not asked for", names are those of the options.
+    """The recipe for what was asked for; names are those of the options.
 
-    Raises OptionError for a value out of range, and for options that do not go together.
+    None stands for "not asked for", and so does the default of a batch size. Raises OptionError for a
+    value out of range, and for options that do not go together.
     """
     _check_names(
         {
@@ -146,6 +160,9 @@ def choose_recipe(
         "--learning_rate": learning_rate,
         "--learning_rate_schedule": learning_rate_schedule,
         "--early_stopping_patience": early_stopping_patience,
+        "--train_batch_size": None if train_batch_size == BATCH_SIZE else train_batch_size,
+        "--validation_batch_size": None if validation_batch_size == -1 else validation_batch_size,
+        "--eval_step_interval": eval_step_interval,
     }
     asked = [option for option, value in of_mini_batches.items() if value is not None]
     if optimizer is None:
@@ -160,7 +177,7 @@ def choose_recipe(
             raise OptionError("--l2 0 leaves lbfgs no optimum to converge to: give a small number, such as 0.0001.")
         return HeadRecipe(l2=l2, label_smoothing=label_smoothing, class_weight=class_weight)
     if how_many_training_steps is None and epochs is None:
-        if asked == ["--learning_rate"] and optimizer == "sgd":
+        if asked and set(asked) <= OF_2017 and optimizer == "sgd":
             how_many_training_steps = STEPS_OF_2017
         else:
             epochs = EPOCHS
@@ -191,7 +208,7 @@ def choose_recipe(
 def _default_optimizer(asked: list[str]) -> str:
     if not asked:
         return "lbfgs"
-    return "sgd" if set(asked) <= {"--how_many_training_steps", "--learning_rate"} else "adam"
+    return "sgd" if set(asked) <= OF_2017 else "adam"
 
 
 def _check_names(values: Mapping[str, tuple[str | None, tuple[str, ...]]]) -> None:
@@ -204,6 +221,8 @@ def _check_counts(values: Mapping[str, int | None]) -> None:
     for option, value in values.items():
         if value is not None and value < 1:
             raise OptionError(f"{option} {value} is too small: give 1 or more.")
+        if value is not None and value > MOST_COUNT:
+            raise OptionError(f"{option} {value} is too large: give {MOST_COUNT} or less.")
 
 
 def _check_ranges(
@@ -214,13 +233,14 @@ def _check_ranges(
     hidden_units: tuple[int, ...],
 ) -> None:
     # Written so that NaN is refused too.
-    if l2 is not None and not 0 <= l2 < math.inf:
-        raise OptionError(f"--l2 {l2:g} must be a number from 0 on.")
+    if l2 is not None and not 0 <= l2 <= MOST_L2:
+        raise OptionError(f"--l2 {l2:g} must be a number from 0 to {MOST_L2:g}.")
     if not 0 <= label_smoothing < 1:
         raise OptionError(f"--label_smoothing {label_smoothing:g} must be at least 0 and less than 1; 0.1 is usual.")
     if dropout is not None and not 0 <= dropout < 1:
         raise OptionError(f"--dropout {dropout:g} must be at least 0 and less than 1; 0.2 is usual.")
     if learning_rate is not None and not 0 < learning_rate < math.inf:
         raise OptionError(f"--learning_rate {learning_rate:g} must be a number greater than 0.")
-    if any(units < 1 for units in hidden_units):
-        raise OptionError(f"--hidden_units {','.join(map(str, hidden_units))}: each layer needs 1 unit or more.")
+    if any(not 1 <= units <= MOST_UNITS for units in hidden_units):
+        shown = ",".join(map(str, hidden_units))
+        raise OptionError(f"--hidden_units {shown}: each layer needs from 1 to {MOST_UNITS} units.")

@@ -20,7 +20,6 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from retrain.evaluation.metrics_tables import headline
 from retrain.head import Progress as TrainingProgress
 from retrain.metrics import most_confused
 from retrain.pipeline import Run
@@ -29,6 +28,21 @@ if TYPE_CHECKING:
     from retrain.photo_training.keras_training import EpochProgress
 
 SECONDS_WITHOUT_BAR = 1.0
+
+
+class QuietScreen:
+    """Shows nothing."""
+
+    def say(self, sentence: str) -> None: ...
+    def downloading(self, done: int, total: int | None) -> None: ...
+    def unpacking(self, done: int, total: int) -> None: ...
+    def extracting(self, photos: int) -> Callable[[int, int], None]:
+        return lambda done, computed: None
+
+    def training(self, progress: TrainingProgress) -> None: ...
+    def epoch(self, what: str, progress: "EpochProgress") -> None: ...
+    def finish(self) -> None: ...
+    def results(self, run: Run) -> None: ...
 
 
 class TerminalScreen:
@@ -119,11 +133,12 @@ class TerminalScreen:
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"))
             self._begin(Progress(*columns, console=self._progress_console), what, progress.epochs * progress.batches)
         parts = [f"epoch {progress.epoch} of {progress.epochs}"]
+        # Before what a terminal of 80 columns cuts off.
+        parts.append(f"at most {timedelta(seconds=round(progress.seconds_left))} left")
         parts.append(f"loss {progress.training_cross_entropy:.3f}  accuracy {progress.training_accuracy:.1%}")
         if progress.validation is not None:
             validation = progress.validation
             parts.append(f"validation {validation.validation_cross_entropy:.3f}, {validation.validation_accuracy:.1%}")
-        parts.append(f"at most {timedelta(seconds=round(progress.seconds_left))} left")
         done = (progress.epoch - 1) * progress.batches + progress.batch
         self._update(completed=done, figures="  ".join(parts))
 
@@ -201,9 +216,9 @@ def result_lines(run: Run) -> Iterator[str]:
         more = f", and {len(extraction.skipped) - 1} more" if len(extraction.skipped) > 1 else ""
         where = escape(str(run.options.output_dir / "skipped.csv"))
         yield f"skipped: {_shown(first.path)} {escape(first.reason)}{more}: see {where}"
-    yield f"validation: {headline(trained.validation)}"
+    yield f"validation: {trained.validation}"
     how = f"{max(run.division.folds) + 1}-fold cross-validation, " if run.division.folds else ""
-    yield f"[bold]test: {how}{headline(trained.test)}[/]"
+    yield f"[bold]test: {how}{trained.test}[/]"
     mistakes = [f"{photos} of {true} for {predicted}" for true, predicted, photos in most_confused(trained.test, 3)]
     if mistakes:
         yield f"taken for another: {escape(', '.join(mistakes))}"

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from retrain.dataset import Photo, Split
+from retrain.errors import OptionError
 
 SMALLEST_CLASS = 3  # content groups that a class needs to have one on each side
 
@@ -21,12 +22,16 @@ class Division:
     """The sides of a split, aligned with the photos it was made for.
 
     `splits[i]` is the side of photo i. `fold[i]` is set (0..k-1) when some class is too small to
-    have a content group on every side, and evaluation has to be by k-fold cross-validation.
+    have a content group on every side, and evaluation has to be by k-fold cross-validation. The percentages
+    and the seed are those that it was made with.
     """
 
     splits: tuple[Split, ...]
     folds: tuple[int, ...] | None = None
     remarks: tuple[str, ...] = ()
+    testing_percentage: float = 10
+    validation_percentage: float = 10
+    seed: int = 0
 
 
 def split_photos(
@@ -55,7 +60,22 @@ def split_photos(
             f"{len(too_small)} of the classes have fewer than {SMALLEST_CLASS} different photos ({names}): "
             f"accuracy is measured by {max(folds) + 1}-fold cross-validation over all photos.",
         )
-    return Division(tuple(sides[group] for group in groups), folds, remarks)
+    splits = tuple(sides[group] for group in groups)
+    return Division(splits, folds, remarks, testing_percentage, validation_percentage, seed)
+
+
+def check_split(testing_percentage: float, validation_percentage: float, seed: int) -> None:
+    """Refuse a negative seed, and shares (in percent) that leave no photos for training. Raises OptionError."""
+    if seed < 0:
+        raise OptionError(f"--seed {seed} must be 0 or more.")
+    for side, percentage in (("testing", testing_percentage), ("validation", validation_percentage)):
+        if not 0 <= percentage < 100:
+            raise OptionError(f"--{side}_percentage {percentage:g} must be at least 0 and less than 100.")
+    if testing_percentage + validation_percentage >= 100:
+        raise OptionError(
+            "--testing_percentage and --validation_percentage must add up to less than 100, "
+            "so that photos are left for training."
+        )
 
 
 def content_groups(photos: Sequence[Photo]) -> list[str]:
@@ -184,4 +204,4 @@ def _complete_given_splits(
         remarks.append(
             f"{shared} photos lie on more than one side of the given split; its accuracies are too good to be true."
         )
-    return Division(tuple(splits), None, tuple(remarks))
+    return Division(tuple(splits), None, tuple(remarks), testing_percentage, validation_percentage, seed)

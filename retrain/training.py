@@ -13,10 +13,11 @@ from retrain.backbones import Backbone
 from retrain.bottlenecks import Extraction
 from retrain.confidence import Confidence
 from retrain.dataset import dataset_digest
-from retrain.errors import DatasetError
+from retrain.errors import DatasetError, OptionError
 from retrain.fitting.checkpoint import Checkpoint, Slot
+from retrain.fitting.convergence import fit_to_convergence, refit_helps
 from retrain.fitting.sample import Matrix, Sample
-from retrain.head import Fit, Head, Observer, fit_to_convergence, predict, refit_helps
+from retrain.head import Fit, Head, Observer, predict
 from retrain.metrics import Metrics, measure
 from retrain.recipe import HeadRecipe, choose_recipe
 from retrain.split import Division
@@ -133,13 +134,18 @@ def train_head(
     fitter = _Fitter(recipe_of(options), len(labels), observe, checkpoint)
     index_of = {label: index for index, label in enumerate(labels)}
     classes = np.array([index_of[photo.label] for photo in extraction.photos])
-    photos = _Photos(extraction.matrix if views is None else views, classes, options.tta, _test_batch(options))
+    matrix = extraction.matrix if views is None else views
+    photos = _Photos(matrix, classes, extraction.widths, options.tta, _test_batch(options))
     if division.folds is not None:
         return _cross_validate(photos, np.array(division.folds), labels, fitter)
     splits = np.array(division.splits)
     training, validating, testing = (splits == side for side in ("training", "validation", "testing"))
     if not training.any():
         raise DatasetError(f"{options.image_dir} leaves no photos for training: all fall on the other sides.")
+    if options.early_stopping_patience is not None and not validating.any():
+        raise OptionError(
+            "--early_stopping_patience needs validation photos, and the split has none: change --validation_percentage."
+        )
     refit = validating.any() and refit_helps(int(training.sum()), len(labels))
     everything = photos.all_views(training | validating) if refit else None
     fit = fitter.fit("training", photos.all_views(training), photos.themselves(validating), everything=everything)
@@ -194,11 +200,13 @@ class _Photos:
     """All photos with the bottlenecks of their views.
 
     `views` is (views * n, dim), view by view, the photos themselves first; `classes` (n,). Masks are (n,).
-    `tta`: probabilities are the mean over the views. `batch` is how many photos are predicted at a time.
+    `widths` are those of `Sample`. `tta`: probabilities are the mean over the views. `batch` is how many photos
+    are predicted at a time.
     """
 
     views: Matrix
     classes: npt.NDArray[np.intp]
+    widths: tuple[int, ...]
     tta: bool
     batch: int | None
 
@@ -209,12 +217,13 @@ class _Photos:
 
     def all_views(self, mask: Mask) -> Sample:
         """Every view of these photos: what is trained on."""
-        return Sample(self.views, np.tile(self.classes, self.count)).take(np.tile(mask, self.count))
+        everything = Sample(self.views, np.tile(self.classes, self.count), widths=self.widths)
+        return everything.take(np.tile(mask, self.count))
 
     def themselves(self, mask: Mask, view: int = 0) -> Sample:
         """One view of these photos, by default the photos as they are: what is judged on."""
         rows = np.flatnonzero(mask)
-        return Sample(self.views, self.classes[rows], rows + view * len(self.classes))
+        return Sample(self.views, self.classes[rows], rows + view * len(self.classes), self.widths)
 
     def probabilities(self, head: Head, mask: Mask) -> Matrix:
         """What a head says of these photos, (n of the mask, classes)."""

@@ -5,6 +5,9 @@ more product in the network, no larger than the head's, so every export has it a
 scores compared on cats against flowers and noise (docs/unknown.md) it was as good as the distance
 to the nearest training photos, and better than Gaussians with a shared covariance (Lee et al. 2018),
 the energy of the logits (Liu et al. 2020) and the largest probability.
+
+Bottlenecks of several backbones side by side are one vector here, whatever their scales: at worst one with much
+larger numbers decides alone, as it would without the others.
 """
 
 from dataclasses import dataclass

@@ -20,6 +20,8 @@ from retrain.images import Distort
 from retrain.recipe import VIEWS
 
 ORIGINAL_ID = "original"
+MOST_VIEWS = 1000  # of a photo; so many bottlenecks of each
+MOST = {"random_crop": 99, "random_scale": None, "random_brightness": 99, "random_rotation": 180}
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,8 @@ class Augmentation:
 
     `random_crop` is the margin in percent that a crop may leave out, `random_scale` the percent by which
     the photo may be enlarged, `random_brightness` the percent by which its values may be multiplied up or
-    down, `random_rotation` the degrees that it may be turned either way.
+    down, `random_rotation` the degrees that it may be turned either way. Raises OptionError for a value out
+    of range.
     """
 
     flip_left_right: bool = False
@@ -36,6 +39,14 @@ class Augmentation:
     random_scale: int = 0
     random_brightness: int = 0
     random_rotation: int = 0
+
+    def __post_init__(self) -> None:
+        for name, most in MOST.items():
+            value = getattr(self, name)
+            if value < 0 or (most is not None and value > most):
+                raise OptionError(
+                    f"--{name} {value} is out of range: give 0 {'or more' if most is None else f'to {most}'}."
+                )
 
     def __bool__(self) -> bool:
         return str(self) != ""
@@ -107,6 +118,8 @@ def choose_views(augmentation: Augmentation, count: int | None, tta: bool = Fals
             f"{'--tta' if tta else f'--views {count}'} needs to know how views may differ: add --flip_left_right, "
             "--random_crop, --random_scale, --random_brightness or --random_rotation."
         )
+    if (count or 1) > MOST_VIEWS:
+        raise OptionError(f"--views {count} is too large: give {MOST_VIEWS} or less.")
     if most is not None and (count or 1) > most:
         raise OptionError(f"--views {count}: with --flip_left_right alone there are only {most} different views.")
     if count is None:

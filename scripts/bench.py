@@ -20,12 +20,13 @@ from typing import Any
 
 import click
 from bench_sections import SECTIONS, Bench, Row, spread
+from commands import command, failure
 from rich.console import Console
 from rich.table import Table
 
-from retrain.backbones import architecture, weights_at_hand
+from retrain.architectures import architecture
+from retrain.backbones import weights_at_hand
 from retrain.dataset import list_photos
-from retrain.errors import RetrainError
 from retrain.machine import ENGINES, PRECISIONS, choose_precision
 from retrain.shards import write_atomically
 
@@ -100,12 +101,6 @@ def refuse(sentence: str) -> click.ClickException:
     return failure(sentence, 2)
 
 
-def failure(sentence: str, exit_code: int) -> click.ClickException:
-    error = click.ClickException(sentence)
-    error.exit_code = exit_code  # type: ignore[misc]  # click's own way
-    return error
-
-
 def numbers(text: str, option: str, count: int | None = None) -> tuple[int, ...]:
     """`50000,1280,100` as whole numbers above 0."""
     parts = text.split(",")
@@ -138,7 +133,7 @@ def demo_photos() -> Path:
     return DEMO
 
 
-@click.command(context_settings={"token_normalize_func": lambda name: name.replace("-", "_"), "max_content_width": 100})
+@command
 @click.option("--image_dir", type=click.Path(path_type=Path), help="Photos, as for `retrain`; without, demo drawings.")
 @click.option(
     "--architecture",
@@ -197,28 +192,25 @@ def main(
     growth_sizes = numbers(sizes, "--sizes")
     if size[2] < 3:
         raise refuse(f"--head_size {head_size}: with 2 classes scikit-learn minimises another loss; give 3 or more.")
-    try:
-        listing = list_photos(image_dir or demo_photos())
-        listing = replace(listing, files=tuple(spread(listing.files, photos or len(listing.files))))
-        found = find_weights(tuple(dict.fromkeys(names)), weights, model_dir)
-        output.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=".bench", dir=output.parent) as folder:
-            bench = Bench(
-                listing,
-                found,
-                sizes=growth_sizes,
-                head_size=(size[0], size[1], size[2]),
-                folder=Path(folder).resolve(),
-                **settings,
-            )
-            told = remarks(bench)
-            for name in only or BY_DEFAULT:
-                click.echo(f"measuring {name} …", err=True)
-                rows += SECTIONS[name](bench)
-        document = {"rows": [asdict(row) for row in rows], "remarks": told, "versions": installed()}
-        write_atomically(output, json.dumps(document, indent=1, ensure_ascii=False).encode())
-    except RetrainError as error:
-        raise failure(str(error), error.exit_code) from None
+    listing = list_photos(image_dir or demo_photos())
+    listing = replace(listing, files=tuple(spread(listing.files, photos or len(listing.files))))
+    found = find_weights(tuple(dict.fromkeys(names)), weights, model_dir)
+    output.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=".bench", dir=output.parent) as folder:
+        bench = Bench(
+            listing,
+            found,
+            sizes=growth_sizes,
+            head_size=(size[0], size[1], size[2]),
+            folder=Path(folder).resolve(),
+            **settings,
+        )
+        told = remarks(bench)
+        for name in only or BY_DEFAULT:
+            click.echo(f"measuring {name} …", err=True)
+            rows += SECTIONS[name](bench)
+    document = {"rows": [asdict(row) for row in rows], "remarks": told, "versions": installed()}
+    write_atomically(output, json.dumps(document, indent=1, ensure_ascii=False).encode())
     if markdown:
         click.echo(as_markdown(rows) + "\n")
     else:

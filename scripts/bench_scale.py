@@ -15,8 +15,9 @@ import numpy as np
 from retrain.backbones import find_backbone
 from retrain.bottlenecks import extract
 from retrain.dataset import list_photos
+from retrain.fitting.convergence import fit_to_convergence
 from retrain.hashes import PhotoHashes, hash_bytes
-from retrain.head import Classes, Matrix, Sample, fit_to_convergence
+from retrain.head import Classes, Matrix, Sample
 from retrain.matrix_file import scratch_matrix
 from retrain.store import Key, Store
 

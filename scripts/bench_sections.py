@@ -25,8 +25,9 @@ from bench_scale import BLOCK, DIM, make_files, make_store, pooled_features, sec
 
 from retrain.backbones import Backbone, find_backbone
 from retrain.bottlenecks import extract
-from retrain.dataset import Listing, PhotoFile
-from retrain.head import Classes, Matrix, Sample, fit_to_convergence
+from retrain.dataset import Dataset, PhotoFile
+from retrain.fitting.convergence import fit_to_convergence
+from retrain.head import Classes, Matrix, Sample
 from retrain.images import load_pixels
 from retrain.machine import choose_engine, choose_precision, has_gpu
 from retrain.networks.engine import BATCH, Engine, freeze_backbone, place, start_engine
@@ -70,7 +71,7 @@ class Row:
 class Bench:
     """What is measured, and on what. `weights` maps an architecture to a file, or to `random`."""
 
-    photos: Listing
+    photos: Dataset
     weights: Mapping[str, str | None]
     engine: str
     precision: str
@@ -84,7 +85,7 @@ class Bench:
     def backbone(self, name: str) -> Backbone:
         """An architecture with its weights and its precision."""
         backbone = find_backbone(name, self.folder, self.weights[name])
-        return backbone if name == "fake" else replace(backbone, compute_dtype=choose_precision(self.precision))
+        return backbone.computed_in(choose_precision(self.precision))
 
 
 @dataclass(frozen=True)

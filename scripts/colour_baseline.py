@@ -11,8 +11,9 @@ import numpy as np
 from retrain.dataset import Photo, list_photos
 from retrain.doctor.looks import colour_histogram
 from retrain.errors import PhotoError
+from retrain.fitting.convergence import fit_to_convergence
 from retrain.hashes import hash_bytes
-from retrain.head import Sample, fit_to_convergence
+from retrain.head import Sample
 from retrain.images import Preprocessing, read_photo
 from retrain.metrics import measure
 from retrain.split import split_photos

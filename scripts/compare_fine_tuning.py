@@ -13,10 +13,10 @@ from pathlib import Path
 
 import click
 import numpy as np
+from commands import change, command, comparison_options
 from rich.console import Console
 from rich.table import Table
 
-from retrain.errors import RetrainError
 from retrain.networks.engine import start_engine
 from retrain.options import weights_by_name
 from retrain.photo_training.tuned_model import fine_tune_and_choose
@@ -25,7 +25,7 @@ from retrain.pipeline import (
     Options,
     choose_backbone,
     extract_views_with_progress,
-    gather_listing,
+    gather_dataset,
     on_what_is_there,
 )
 from retrain.screen import TerminalScreen
@@ -39,12 +39,12 @@ Outcome = tuple[dict[str, tuple[float, float]], float]
 
 def fine_tune_splits(options: Options, splits: int, screen: TerminalScreen) -> Iterator[Outcome]:
     """Fine-tune and measure on one split after the other."""
-    listing, name_of = gather_listing(options, screen)
+    dataset, name_of = gather_dataset(options, screen)
     for seed in range(splits):
         run = replace(options, seed=seed)
         embed = partial(
             extract_views_with_progress,
-            listing,
+            dataset,
             name_of=name_of,
             options=run,
             screen=screen,
@@ -78,29 +78,26 @@ def add_rows(table: Table, photos: str, outcomes: Sequence[Outcome]) -> None:
     seconds = np.mean([spent for _, spent in outcomes])
     for model, measured in values.items():
         accuracy, loss = measured.mean(axis=0)
-        differences = measured - values["before"]
-        (gain, change), errors = differences.mean(axis=0), differences.std(axis=0, ddof=1) / np.sqrt(len(outcomes))
+        gain, lower = (measured - values["before"]).T
         table.add_row(
             photos,
             model,
             f"{accuracy:.4f}",
-            f"{gain:+.4f} +- {errors[0]:.4f}",
+            change(gain),
             f"{loss:.3f}",
-            f"{change:+.3f} +- {errors[1]:.3f}",
+            change(lower, 3),
             f"{seconds:.0f}" if model == "tuned" else "",
         )
 
 
-@click.command(context_settings={"token_normalize_func": lambda name: name.replace("-", "_")})
+@command
 @click.option("--image_dir", multiple=True, required=True, type=click.Path(path_type=Path), help="May be given twice.")
 @click.option("--architecture", default="mobilenet_v2_1.0_224", show_default=True)
 @click.option(
     "--weights", multiple=True, callback=weights_by_name, metavar="NAME=FILE", help="Instead of the published ones."
 )
 @click.option("--fine_tune_layers", type=click.IntRange(min=1), default=20, show_default=True)
-@click.option("--splits", type=click.IntRange(min=2), default=10, show_default=True)
-@click.option("--model_dir", type=click.Path(path_type=Path), default="tf_files/models", show_default=True)
-@click.option("--bottleneck_dir", type=click.Path(path_type=Path), default="tf_files/bottlenecks", show_default=True)
+@comparison_options
 def main(
     image_dir: Sequence[Path],
     architecture: str,
@@ -132,10 +129,6 @@ def main(
                 screen.say(f"{folder.name}, split {seed}: {said}; {seconds:.0f} processor seconds.")
                 outcomes.append((found, seconds))
             add_rows(table, folder.name, outcomes)
-    except RetrainError as error:
-        failure = click.ClickException(str(error))
-        failure.exit_code = error.exit_code  # type: ignore[misc]  # click's own way
-        raise failure from None
     finally:
         screen.finish()
     Console().print(table)

@@ -13,12 +13,13 @@ from pathlib import Path
 
 import click
 import numpy as np
+from commands import change, command, comparison_options
 from rich.console import Console
 from rich.table import Table
 
-from retrain.errors import RetrainError
+from retrain.fitting.convergence import fit_to_convergence, refit_helps
 from retrain.fitting.sample import Sample
-from retrain.head import Classes, fit_to_convergence, predict, refit_helps
+from retrain.head import Classes, predict
 from retrain.options import names, numbers, weights_by_name
 from retrain.pipeline import Options
 from retrain.screen import TerminalScreen
@@ -33,7 +34,7 @@ Contender = Callable[[Material, Sides, Grid], dict[str, float]]
 
 def default_head(material: Material, sides: Sides, grid: Grid) -> dict[str, float]:
     """The head of `retrain` without options, on the first architecture."""
-    everything = material.sample(grid.architectures[0], sides != "testing")
+    everything = material.sample(grid.architectures[0])
     training, validation, testing = (everything.take(sides == side) for side in ("training", "validation", "testing"))
     both = everything.take(sides != "testing")
     fit = fit_to_convergence(training, validation, len(material.labels), everything=both)
@@ -47,7 +48,7 @@ def swept_head(material: Material, sides: Sides, grid: Grid) -> dict[str, float]
     """What the sweep over the grid chooses."""
     sweep = sweep_heads(material, sides, grid.recipes(), grid.architectures, FOLDS)
     best = sweep.results[0].configuration
-    everything = material.sample(best.architecture, sides != "testing")
+    everything = material.sample(best.architecture)
     training, testing = everything.take(sides != "testing"), everything.take(sides == "testing")
     assert sweep.test.accuracy is not None
     result = {"sweep": sweep.test.accuracy}
@@ -64,7 +65,7 @@ def scikit_learn_head(material: Material, sides: Sides, grid: Grid) -> dict[str,
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    everything = material.sample(grid.architectures[0], sides != "testing")
+    everything = material.sample(grid.architectures[0])
     training, testing = everything.take(sides != "testing"), everything.take(sides == "testing")
     regression = LogisticRegressionCV(Cs=np.geomspace(1e-4, 1, 10), cv=FOLDS, scoring="neg_log_loss", max_iter=1000)
     model = make_pipeline(StandardScaler(), regression)
@@ -95,8 +96,7 @@ def compare(
 def cells(accuracies: Mapping[str, tuple[float, ...]], name: str, reference: str = "default") -> tuple[str, str]:
     """The mean accuracy, and the mean difference to the reference +- its standard error over the splits."""
     differences = np.subtract(accuracies[name], accuracies[reference])
-    error = differences.std(ddof=1) / np.sqrt(len(differences))
-    return f"{np.mean(accuracies[name]):.4f}", f"{differences.mean():+.4f} +- {error:.4f}"
+    return f"{np.mean(accuracies[name]):.4f}", change(differences)
 
 
 def accuracy(answers: Classes, sample: Sample) -> float:
@@ -104,7 +104,7 @@ def accuracy(answers: Classes, sample: Sample) -> float:
     return float((answers == sample.classes).mean())
 
 
-@click.command(context_settings={"token_normalize_func": lambda name: name.replace("-", "_")})
+@command
 @click.option("--image_dir", multiple=True, required=True, type=click.Path(path_type=Path), help="May be given twice.")
 @click.option(
     "--architecture", default="mobilenet_v2_1.0_224", show_default=True, callback=names, help="For the sweep, several."
@@ -113,9 +113,7 @@ def accuracy(answers: Classes, sample: Sample) -> float:
     "--weights", multiple=True, callback=weights_by_name, metavar="NAME=FILE", help="Instead of the published ones."
 )
 @click.option("--l2", callback=numbers, metavar="N[,N…]", help="What the sweep tries. [default: its own]")
-@click.option("--splits", type=click.IntRange(min=2), default=10, show_default=True)
-@click.option("--model_dir", type=click.Path(path_type=Path), default="tf_files/models", show_default=True)
-@click.option("--bottleneck_dir", type=click.Path(path_type=Path), default="tf_files/bottlenecks", show_default=True)
+@comparison_options
 def main(
     image_dir: Sequence[Path],
     architecture: tuple[str, ...],
@@ -137,10 +135,6 @@ def main(
             accuracies = compare(material, grid, splits)
             for name in accuracies:
                 table.add_row(folder.name, name, *cells(accuracies, name))
-    except RetrainError as error:
-        failure = click.ClickException(str(error))
-        failure.exit_code = error.exit_code  # type: ignore[misc]  # click's own way
-        raise failure from None
     finally:
         screen.finish()
     Console().print(table)

@@ -12,14 +12,15 @@ from pathlib import Path
 import click
 import numpy as np
 import numpy.typing as npt
+from commands import command, comparison_options
 from rich.console import Console
 from rich.table import Table
 
 from retrain.backbones import Backbone, find_backbone
 from retrain.bottlenecks import extract
 from retrain.dataset import Photo, list_photos
-from retrain.errors import RetrainError
-from retrain.head import Head, Matrix, Sample, fit_to_convergence
+from retrain.fitting.convergence import fit_to_convergence
+from retrain.head import Head, Matrix, Sample
 from retrain.machine import PRECISIONS, choose_precision
 from retrain.split import split_photos
 
@@ -71,20 +72,16 @@ def compare_folder(
 ) -> Comparison:
     """Compare the bottlenecks of a folder of photos."""
     listing = list_photos(image_dir)
-    plain, faster = (
-        extract(listing, replace(backbone, compute_dtype=dtype), bottleneck_dir) for dtype in ("float32", precision)
-    )
+    plain, faster = (extract(listing, backbone.computed_in(dtype), bottleneck_dir) for dtype in ("float32", precision))
     return compare(plain.photos, plain.matrix, faster.matrix, splits)
 
 
-@click.command(context_settings={"token_normalize_func": lambda name: name.replace("-", "_")})
+@command
 @click.option("--image_dir", multiple=True, required=True, type=click.Path(path_type=Path), help="May be given twice.")
 @click.option("--architecture", default="mobilenet_v2_1.0_224", show_default=True)
 @click.option("--weights", metavar="FILE", help="Weights of the backbone, instead of the published ones.")
 @click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True, help="The faster one.")
-@click.option("--splits", type=click.IntRange(min=2), default=10, show_default=True)
-@click.option("--model_dir", type=click.Path(path_type=Path), default="tf_files/models", show_default=True)
-@click.option("--bottleneck_dir", type=click.Path(path_type=Path), default="tf_files/bottlenecks", show_default=True)
+@comparison_options
 def main(
     image_dir: Sequence[Path],
     architecture: str,
@@ -95,21 +92,16 @@ def main(
     bottleneck_dir: Path,
 ) -> None:
     """Print what the faster precision of this machine costs in test accuracy."""
-    try:
-        chosen = choose_precision(precision)
-        if chosen == "float32":
-            raise click.ClickException("There is nothing to compare: float32 is what this machine is fastest in.")
-        backbone = find_backbone(architecture, model_dir, weights)
-        table = Table(title=f"{architecture}: test accuracy over {splits} splits, and its change")
-        for heading in ("photos", "float32", chosen, f"trained in {chosen}, run in float32"):
-            table.add_column(heading)
-        for folder in image_dir:
-            comparison = compare_folder(folder, backbone, chosen, bottleneck_dir, splits)
-            table.add_row(folder.name, *comparison.cells())
-    except RetrainError as error:
-        failure = click.ClickException(str(error))
-        failure.exit_code = error.exit_code  # type: ignore[misc]  # click's own way
-        raise failure from None
+    chosen = choose_precision(precision)
+    if chosen == "float32":
+        raise click.ClickException("There is nothing to compare: float32 is what this machine is fastest in.")
+    backbone = find_backbone(architecture, model_dir, weights)
+    table = Table(title=f"{architecture}: test accuracy over {splits} splits, and its change")
+    for heading in ("photos", "float32", chosen, f"trained in {chosen}, run in float32"):
+        table.add_column(heading)
+    for folder in image_dir:
+        comparison = compare_folder(folder, backbone, chosen, bottleneck_dir, splits)
+        table.add_row(folder.name, *comparison.cells())
     Console().print(table)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import click
 import numpy as np
+from commands import command, comparison_options
 from PIL import Image
 from rich.console import Console
 from rich.progress import track
@@ -19,9 +20,9 @@ from rich.table import Table
 from retrain.backbones import Backbone, find_backbone
 from retrain.bottlenecks import extract
 from retrain.dataset import list_photos
-from retrain.errors import RetrainError
+from retrain.fitting.convergence import fit_to_convergence
 from retrain.fitting.sample import Matrix, Sample
-from retrain.head import Head, fit_to_convergence, log_softmax
+from retrain.head import Head, log_softmax
 from retrain.machine import choose_precision
 from retrain.metrics import roc_area
 from retrain.networks.engine import start_engine
@@ -115,14 +116,12 @@ def bottlenecks_of(folder: Path, backbone: Backbone, bottleneck_dir: Path) -> tu
     return Sample(np.asarray(extraction.matrix), classes), labels, list(extraction.photos)
 
 
-@click.command(context_settings={"token_normalize_func": lambda name: name.replace("-", "_")})
+@command
 @click.option("--image_dir", required=True, type=click.Path(path_type=Path), help="The known classes.")
 @click.option("--strangers", required=True, type=click.Path(path_type=Path), help="Photos of anything else.")
 @click.option("--architecture", default="mobilenet_v2_1.0_224", show_default=True)
 @click.option("--weights", metavar="FILE", help="Instead of the published ones.")
-@click.option("--splits", type=click.IntRange(min=1), default=10, show_default=True)
-@click.option("--model_dir", type=click.Path(path_type=Path), default="tf_files/models", show_default=True)
-@click.option("--bottleneck_dir", type=click.Path(path_type=Path), default="tf_files/bottlenecks", show_default=True)
+@comparison_options
 def main(
     image_dir: Path,
     strangers: Path,
@@ -137,16 +136,11 @@ def main(
     headings = ("strangers, AUROC", "refused", "noise, AUROC", "refused", "test photos refused")
     for heading in ("score", *headings):
         table.add_column(heading)
-    try:
-        backbone = find_backbone(architecture, model_dir, weights)
-        backbone = replace(backbone, compute_dtype=choose_precision("auto"))
-        photos, labels, listed = bottlenecks_of(image_dir, backbone, bottleneck_dir)
-        others = [bottlenecks_of(strangers, backbone, bottleneck_dir)[0].bottlenecks]
-        others.append(start_engine(backbone)(noise(backbone.input_size)))
-    except RetrainError as error:
-        failure = click.ClickException(str(error))
-        failure.exit_code = error.exit_code  # type: ignore[misc]  # click's own way
-        raise failure from None
+    backbone = find_backbone(architecture, model_dir, weights)
+    backbone = backbone.computed_in(choose_precision("auto"))
+    photos, labels, listed = bottlenecks_of(image_dir, backbone, bottleneck_dir)
+    others = [bottlenecks_of(strangers, backbone, bottleneck_dir)[0].bottlenecks]
+    others.append(start_engine(backbone)(noise(backbone.input_size)))
     ungiven = [replace(photo, split=None) for photo in listed]
     measured: dict[str, list[tuple[float, ...]]] = {}
     for seed in track(range(splits), "splits"):

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import click
 import numpy as np
+from commands import change, command, comparison_options
 from rich.console import Console
 from rich.table import Table
 
 from retrain.backbones import find_backbone
 from retrain.bottlenecks import Extraction, extract_views
 from retrain.dataset import list_photos
-from retrain.errors import RetrainError
 from retrain.fitting.blas import threads_for
 from retrain.fitting.sample import Matrix
 from retrain.machine import choose_precision
@@ -49,14 +49,12 @@ def compare(
     return measured
 
 
-@click.command(context_settings={"token_normalize_func": lambda name: name.replace("-", "_")})
+@command
 @click.option("--image_dir", multiple=True, required=True, type=click.Path(path_type=Path), help="May be given twice.")
 @click.option("--architecture", default="mobilenet_v2_1.0_224", show_default=True)
 @click.option("--weights", metavar="FILE", help="Instead of the published ones.")
 @click.option("--views", type=click.IntRange(min=2), default=8, show_default=True)
-@click.option("--splits", type=click.IntRange(min=2), default=10, show_default=True)
-@click.option("--model_dir", type=click.Path(path_type=Path), default="tf_files/models", show_default=True)
-@click.option("--bottleneck_dir", type=click.Path(path_type=Path), default="tf_files/bottlenecks", show_default=True)
+@comparison_options
 def main(
     image_dir: Sequence[Path],
     architecture: str,
@@ -71,27 +69,21 @@ def main(
     for heading in ("photos", "trained on", "test accuracy", "difference to 1 view", "head", "head per view"):
         table.add_column(heading)
     counts = [count for count in (1, 2, 4, 8, 16, 32) if count < views] + [views]
-    try:
-        backbone = find_backbone(architecture, model_dir, weights)
-        if architecture != "fake":
-            backbone = replace(backbone, compute_dtype=choose_precision("auto"))
-        for folder in image_dir:
-            listing = list_photos(folder)
-            extraction, matrix = extract_views(listing, backbone, bottleneck_dir, views_of(AUGMENTATION, views))
-            measured = compare(extraction, matrix, counts, splits, Options(folder))
-            first, first_seconds = np.array(measured["1 view"]).T
-            for name, figures in measured.items():
-                accuracy, seconds = np.array(figures).T
-                difference = accuracy - first
-                error = difference.std(ddof=1) / np.sqrt(splits)
-                per_view = np.median(seconds) / np.median(first_seconds) / int(name.split()[0])
-                change = f"{difference.mean():+.4f} +- {error:.4f}"
-                spent = f"{np.median(seconds):.2f} s"
-                table.add_row(folder.name, name, f"{accuracy.mean():.4f}", change, spent, f"{per_view:.2f} x")
-    except RetrainError as error:
-        failure = click.ClickException(str(error))
-        failure.exit_code = error.exit_code  # type: ignore[misc]  # click's own way
-        raise failure from None
+    backbone = find_backbone(architecture, model_dir, weights)
+    if architecture != "fake":
+        backbone = backbone.computed_in(choose_precision("auto"))
+    for folder in image_dir:
+        listing = list_photos(folder)
+        extraction, matrix = extract_views(listing, backbone, bottleneck_dir, views_of(AUGMENTATION, views))
+        measured = compare(extraction, matrix, counts, splits, Options(folder))
+        first, first_seconds = np.array(measured["1 view"]).T
+        for name, figures in measured.items():
+            accuracy, seconds = np.array(figures).T
+            per_view = np.median(seconds) / np.median(first_seconds) / int(name.split()[0])
+            spent = f"{np.median(seconds):.2f} s"
+            table.add_row(
+                folder.name, name, f"{accuracy.mean():.4f}", change(accuracy - first), spent, f"{per_view:.2f} x"
+            )
     Console().print(table)
 
 

@@ -26,7 +26,8 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from retrain.backbones import ARCHITECTURES, file_sha256
+from retrain.architectures import ARCHITECTURES
+from retrain.backbones import file_sha256
 from retrain.errors import BackboneError, OptionError, RetrainError
 
 # All that PyTorch does here: checkpoint in, .npz out. Without the classifier, which is most of the file.

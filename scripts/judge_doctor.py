@@ -21,7 +21,7 @@ from PIL import Image, ImageOps
 
 from retrain.backbones import Backbone, find_backbone
 from retrain.bottlenecks import Extraction, extract
-from retrain.dataset import Listing, Photo, PhotoFile, list_photos
+from retrain.dataset import Dataset, Photo, PhotoFile, list_photos
 from retrain.doctor.diagnose import diagnose
 from retrain.doctor.duplicates import find_copies
 from retrain.doctor.findings import Copies
@@ -128,7 +128,7 @@ def make_copy(path: str, kind: str, target: Path) -> Path:
     return target
 
 
-def plant_copies(listing: Listing, number: int, seed: int, folder: Path) -> tuple[Listing, dict[str, tuple[str, str]]]:
+def plant_copies(listing: Dataset, number: int, seed: int, folder: Path) -> tuple[Dataset, dict[str, tuple[str, str]]]:
     """The listing with copies of its photos, and for the path of each its original and its kind."""
     random = np.random.default_rng(seed)
     labels = sorted({file.label for file in listing.files})
@@ -211,7 +211,7 @@ def main(
     """Print what `retrain doctor` finds of what is planted into IMAGE_DIR."""
     backbone: Backbone = find_backbone(architecture, model_dir, None)
     if architecture != "fake":
-        backbone = replace(backbone, compute_dtype=choose_precision("auto"))
+        backbone = backbone.computed_in(choose_precision("auto"))
     listing = list_photos(image_dir)
     extraction = extract(listing, backbone, bottleneck_dir)
     photos = extraction.photos

@@ -12,14 +12,8 @@ from pathlib import Path
 
 import click
 
-from retrain.backbones import (
-    ARCHITECTURES,
-    CAFFE_BGR,
-    IMAGENET_STATISTICS,
-    MINUS_ONE_TO_ONE,
-    Architecture,
-    find_backbone,
-)
+from retrain.architectures import ARCHITECTURES, CAFFE_BGR, IMAGENET_STATISTICS, MINUS_ONE_TO_ONE, Architecture
+from retrain.backbones import find_backbone
 
 HEADER = """\
 | architecture | bottleneck | photo | pixels | parameters | weights |

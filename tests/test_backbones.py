@@ -1,5 +1,4 @@
 import hashlib
-import importlib.util
 import json
 import subprocess
 import sys
@@ -10,7 +9,8 @@ from types import SimpleNamespace as Server
 import pytest
 
 from retrain import backbones
-from retrain.backbones import ARCHITECTURES, Backbone, architecture, file_sha256, find_backbone, weights_at_hand
+from retrain.architectures import ARCHITECTURES, architecture
+from retrain.backbones import Backbone, file_sha256, find_backbone, weights_at_hand
 from retrain.errors import BackboneError, DownloadError, OptionError, PreprocessingError
 from retrain.images import Preprocessing
 
@@ -111,9 +111,8 @@ def test_a_quantized_name_of_2017_is_explained() -> None:
 
 
 def test_the_table_in_the_documentation_is_that_of_the_registry() -> None:
-    spec = importlib.util.spec_from_file_location("list_architectures", ROOT / "scripts" / "list_architectures.py")
-    script = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(script)
+    import list_architectures as script
+
     page = (ROOT / "docs" / "architectures.md").read_text(encoding="utf-8")
     table = page[page.index(script.HEADER) :].split("\n\n")[0].splitlines()[2:]
     parameters = [line.split(" | ")[4] for line in table]  # tests/networks/test_network.py looks at those

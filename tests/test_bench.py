@@ -1,11 +1,11 @@
 """`make bench` at tiny sizes: its figures fit together, and every one of them is in the table and in the JSON."""
 
-import importlib
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
 
+import bench
+import bench_sections as sections
 import click
 import numpy as np
 import pytest
@@ -14,21 +14,7 @@ from PIL import Image
 
 from retrain.dataset import PhotoFile
 
-SCRIPTS = Path(__file__).parents[1] / "scripts"
 SHARED = Path(__file__).parents[2] / "shared"
-
-
-def load_script(name: str) -> ModuleType:
-    """A script as a module, with the modules beside it in reach, as when it is run."""
-    sys.path.insert(0, str(SCRIPTS))
-    try:
-        return importlib.import_module(name)
-    finally:
-        sys.path.remove(str(SCRIPTS))
-
-
-bench = load_script("bench")
-sections = load_script("bench_sections")
 
 
 @pytest.fixture(scope="module")

@@ -93,6 +93,9 @@ def test_empty_value_is_an_error(name: str, spelling: str, capsys: pytest.Captur
         (["--learning_rate", "-0.1"], "learning_rate"),
         (["--train_batch_size", "0"], "train_batch_size"),
         (["--test_batch_size", "-2"], "test_batch_size"),
+        (["--test_batch_size", "0"], "-1 for all"),
+        (["--validation_batch_size", "0", "--epochs", "2"], "-1 for all"),
+        (["--views", "99999999", "--random_crop", "5"], "--views 99999999 is too large"),
         (["--eval_step_interval", "0"], "eval_step_interval"),
         (["--seed", "-1"], "seed"),
         (["--top_k", "0"], "top_k"),
@@ -123,6 +126,12 @@ def test_missing_image_dir_option(capsys: pytest.CaptureFixture[str]) -> None:
         (["--architecture", "Inception_V3"], "inception_v3"),
         (["--architecture", "???"], "inception_v3"),
         (["--architecture", "mobilenet_1.0_224", "--weights", "nowhere.weights.h5"], "nowhere.weights.h5"),
+        (["--architecture", "vgg16", "--weights", "vgg16=nowhere.weights.h5"], "--weights nowhere.weights.h5"),
+        (["--architecture", "vgg16", "--weights", "vgg19=w.h5"], "vgg19 is not in --architecture vgg16"),
+        (["--architecture", "vgg16+vgg19", "--weights", "w.h5"], "--weights vgg16=FILE"),
+        (["--architecture", "vgg16", "--weights", "a.h5", "--weights", "b.h5"], "NAME=FILE"),
+        (["--architecture", "fake+fake", "--tfhub_module", "m"], "--tfhub_module"),
+        (["--architecture", "fake+fake", "--fine_tune_layers", "3"], "--fine_tune_layers tunes one backbone"),
     ],
 )
 def test_unknown_architecture_or_missing_weights(
@@ -191,6 +200,23 @@ def test_dashes_and_underscores_are_the_same(options: list[retrain.pipeline.Opti
     main(["--image_dir", "photos", "--how_many_training_steps=7", "--print_misclassified_test_images"])
     assert options[0] == options[1]
     assert options[0].how_many_training_steps == 7
+
+
+@pytest.mark.parametrize(
+    ("given", "weights"),
+    [
+        (["w.h5"], "w.h5"),
+        (["odd=name.h5"], "odd=name.h5"),
+        (["https://host/w.h5?vgg16=2"], "https://host/w.h5?vgg16=2"),
+        (["vgg16=w.h5"], {"vgg16": "w.h5"}),
+        (["vgg16=w=w.h5", "vgg19=random"], {"vgg16": "w=w.h5", "vgg19": "random"}),
+    ],
+)
+def test_weights_of_one_backbone_or_by_name(
+    given: list[str], weights: object, options: list[retrain.pipeline.Options]
+) -> None:
+    main([*IMAGE_DIR, *(f"--weights={value}" for value in given)])
+    assert options[0].weights == weights
 
 
 def test_defaults_of_the_command_line_are_those_of_the_api(options: list[retrain.pipeline.Options]) -> None:

@@ -1,21 +1,11 @@
 """`scripts/compare_heads.py`: contenders are compared split by split on photos that none of them has seen."""
 
-import importlib.util
-import sys
-from pathlib import Path
-
+import compare_heads as script
 import numpy as np
 import pytest
 
 from retrain.dataset import Photo
 from retrain.sweep.search import Grid, Material
-
-SCRIPT = Path(__file__).parents[1] / "scripts" / "compare_heads.py"
-spec = importlib.util.spec_from_file_location("compare_heads", SCRIPT)
-assert spec is not None and spec.loader is not None
-script = importlib.util.module_from_spec(spec)
-sys.modules[spec.name] = script  # dataclasses look their module up
-spec.loader.exec_module(script)
 
 GRID = Grid(("easy",), {}, l2=(0.1, 0.01))
 

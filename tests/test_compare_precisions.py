@@ -1,10 +1,9 @@
 """`scripts/compare_precisions.py`: equal bottlenecks cost nothing, spoilt ones cost accuracy."""
 
-import importlib.util
 import json
-import sys
 from pathlib import Path
 
+import compare_precisions as script
 import numpy as np
 import pytest
 from click.testing import CliRunner
@@ -12,13 +11,6 @@ from PIL import Image
 
 from retrain.dataset import Photo
 from retrain.machine import choose_precision
-
-SCRIPT = Path(__file__).parents[1] / "scripts" / "compare_precisions.py"
-spec = importlib.util.spec_from_file_location("compare_precisions", SCRIPT)
-assert spec is not None and spec.loader is not None
-script = importlib.util.module_from_spec(spec)
-sys.modules[spec.name] = script  # dataclasses look their module up
-spec.loader.exec_module(script)
 
 PHOTOS = [Photo(f"{number}.jpg", "ab"[number % 2], f"{number:064x}", "training") for number in range(200)]
 

@@ -1,12 +1,10 @@
 """`scripts/convert_torchvision_weights.py`, with a stand-in for PyTorch that reads `.npz`."""
 
 import hashlib
-import importlib.util
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
 
+import convert_torchvision_weights as script
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
@@ -33,16 +31,6 @@ def load(path, map_location, weights_only):
 """
 
 
-@pytest.fixture(scope="module")
-def script() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("convert_torchvision_weights", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
-
-
 @pytest.fixture
 def torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """PyTorch in the processes that are started is this text."""
@@ -53,7 +41,7 @@ def torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], No
 
 
 @pytest.fixture
-def run(script: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, torch) -> Callable[..., Result]:
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, torch) -> Callable[..., Result]:
     """Run the command in an empty folder."""
     torch(STAND_IN)
     folder = tmp_path / "work"

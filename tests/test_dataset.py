@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from retrain.dataset import Listing, Photo, Split, dataset_digest, list_photos
+from retrain.dataset import Dataset, Photo, Split, dataset_digest, list_photos
 from retrain.errors import DatasetError
 
 
@@ -18,15 +18,15 @@ def make(root: Path, *names: str) -> Path:
     return root
 
 
-def found(listing: Listing, root: Path) -> list[tuple[str, str]]:
+def found(listing: Dataset, root: Path) -> list[tuple[str, str]]:
     return [(file.label, os.path.relpath(file.path, root)) for file in listing.files]
 
 
-def reasons(listing: Listing, root: Path) -> dict[str, str]:
+def reasons(listing: Dataset, root: Path) -> dict[str, str]:
     return {os.path.relpath(item.path, root): item.reason for item in listing.skipped}
 
 
-def labels(listing: Listing) -> list[str]:
+def labels(listing: Dataset) -> list[str]:
     return sorted({file.label for file in listing.files})
 
 

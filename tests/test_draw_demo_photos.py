@@ -1,28 +1,13 @@
 """The demo drawings: the same seed gives the same bytes, and nobody else's file is touched."""
 
-import importlib.util
-import sys
 from pathlib import Path
-from types import ModuleType
 
+import draw_demo_photos as script
 import pytest
 from click.testing import CliRunner, Result
 from PIL import Image
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "draw_demo_photos.py"
-
-
-def load_script() -> ModuleType:
-    """The script as a module; `scripts` is no package."""
-    spec = importlib.util.spec_from_file_location("draw_demo_photos", SCRIPT)
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
-
-
-script = load_script()
 
 
 def draw(folder: Path, *options: object) -> Result:

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from retrain.dataset import Listing, PhotoFile
+from retrain.dataset import Dataset, PhotoFile
 from retrain.errors import DatasetError
 from retrain.fixes import apply_fixes, read_fixes
 
-LISTING = Listing(
+LISTING = Dataset(
     tuple(PhotoFile(f"cats/{label}/{n}.jpg", label, 9, 9, n) for label in ("Bengal", "Maçã") for n in range(3))
 )
 

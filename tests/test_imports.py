@@ -69,6 +69,7 @@ def test_public_names_resolve(name: str) -> None:
 
 def test_public_names_are_those_that_are_loaded_on_use() -> None:
     assert sorted(retrain._HOME_OF) == retrain.__all__
+    assert set(retrain.__all__) <= set(dir(retrain))  # what a notebook offers to complete
 
 
 def test_name_that_does_not_exist() -> None:

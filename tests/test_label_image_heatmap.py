@@ -83,7 +83,14 @@ def with_other_outputs(image: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("answer", [with_bias, without_bias, kept_dimensions, pooled, with_other_outputs])
+def side_by_side(image: Any) -> dict[str, Any]:
+    """Two backbones: the first 9 features are those of one, the others those of another."""
+    both = [tf.nn.relu(tf.nn.conv2d(image, filters, 2, "SAME")) for filters in (FILTERS[..., :9], FILTERS[..., 9:])]
+    parts = [tf.reduce_mean(features, axis=[1, 2]) for features in both]
+    return {"scores": tf.nn.softmax(tf.matmul(tf.concat(parts, axis=1), KERNEL) + BIAS)}
+
+
+@pytest.mark.parametrize("answer", [with_bias, without_bias, kept_dimensions, pooled, with_other_outputs, side_by_side])
 def test_maps_average_to_the_logits(answer: Answer, tmp_path: Path) -> None:
     path = write(tmp_path / "model.tflite", answer)
     maps, run = activation_maps(path), tflite_runner(path)
@@ -116,6 +123,13 @@ def multiplied(image: Any) -> dict[str, Any]:
     return {"scores": tf.nn.softmax(logits * logits)}
 
 
+def of_different_places(image: Any) -> dict[str, Any]:
+    small = tf.nn.relu(tf.nn.conv2d(image, FILTERS[..., :9], 4, "SAME"))
+    large = tf.nn.relu(tf.nn.conv2d(image, FILTERS[..., 9:], 2, "SAME"))
+    parts = [tf.reduce_mean(part, axis=[1, 2]) for part in (small, large)]
+    return {"scores": tf.nn.softmax(tf.matmul(tf.concat(parts, axis=1), KERNEL))}
+
+
 def other_names(image: Any) -> dict[str, Any]:
     return {"probabilities": with_bias(image)["scores"]}
 
@@ -127,6 +141,7 @@ def other_names(image: Any) -> dict[str, Any]:
         (flattened, "right on an average over places"),
         (independent, "LOGISTIC, not from SOFTMAX"),
         (multiplied, "not from FULLY_CONNECTED"),
+        (of_different_places, "places of different sizes"),
         (other_names, "no signature serving_default with the output scores"),
     ],
 )

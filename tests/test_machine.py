@@ -1,5 +1,6 @@
 import ctypes
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -9,7 +10,7 @@ from PIL import Image
 
 from retrain import machine as this_machine
 from retrain import pipeline
-from retrain.backbones import Backbone
+from retrain.backbones import Backbone, find_backbone
 from retrain.cli import main
 from retrain.errors import GpuError, OptionError
 from retrain.machine import choose_engine, choose_precision, gpu_remark, require_gpu
@@ -167,7 +168,7 @@ def gpu_of_no_use(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     return machine
 
 
-@pytest.mark.parametrize("command", [[], ["doctor"]])
+@pytest.mark.parametrize("command", [[], ["doctor"], ["sweep"]])
 def test_a_gpu_that_tensorflow_does_not_find_is_said_once_and_the_cpu_computes(
     gpu_of_no_use: Machine,
     command: list[str],
@@ -191,8 +192,12 @@ def test_a_gpu_that_tensorflow_does_not_find_is_said_once_and_the_cpu_computes(
     monkeypatch.setattr("retrain.exports.writer.write_outputs", export)  # which takes long
     monkeypatch.setattr("retrain.pipeline.start_engine", start)
     monkeypatch.setattr("retrain.doctor.examination.start_engine", start)
-    outputs = ["--output_dir", str(tmp_path / "out"), "--bottleneck_dir", str(tmp_path / "bottlenecks")]
-    source = [str(photos)] if command else ["--image_dir", str(photos)]
+    monkeypatch.setattr("retrain.sweep.material.start_engine", start)
+    output = (
+        ["--output_csv", str(tmp_path / "t.csv")] if command == ["sweep"] else ["--output_dir", str(tmp_path / "o")]
+    )
+    outputs = [*output, "--bottleneck_dir", str(tmp_path / "bottlenecks")]
+    source = [str(photos)] if command == ["doctor"] else ["--image_dir", str(photos)]
     main([*command, *source, "--architecture", "builtin", *outputs])
     assert started == ["float16", "float32"]
     assert exported == ([] if command else ["float32"])
@@ -200,6 +205,21 @@ def test_a_gpu_that_tensorflow_does_not_find_is_said_once_and_the_cpu_computes(
     assert said == [
         f"There is a GPU, but it cannot be used ({this_machine.TENSORFLOW_FINDS_NONE}): computing on the CPU."
     ]
+
+
+def test_a_second_backbone_does_not_say_it_again(gpu_of_no_use: Machine) -> None:
+    """A sweep chooses the precision of all its backbones before the first one runs."""
+    said: list[str] = []
+    screen, options = SimpleNamespace(say=said.append), pipeline.Options(Path("cats"))
+    backbone = replace(find_backbone("builtin", Path("unused")), compute_dtype=choose_precision("auto"))
+
+    def work(backbone: Backbone) -> str:
+        start_engine(backbone)
+        return backbone.compute_dtype
+
+    for _ in range(2):
+        assert pipeline.on_what_is_there(backbone, options, screen, work)[1] == "float32"
+    assert said == [gpu_remark()]
 
 
 def test_a_float16_that_was_asked_for_is_not_exchanged(

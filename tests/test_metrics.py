@@ -80,6 +80,7 @@ def test_no_photos() -> None:
     assert (metrics.n, metrics.accuracy, metrics.interval, metrics.cross_entropy) == (0, None, None, None)
     assert metrics.confusion == ((0, 0, 0),) * 3
     assert metrics.headline() == {"accuracy": None, "interval": None, "n": 0}
+    assert str(metrics) == "no photos, so no accuracy"
     assert most_confused(metrics) == []
 
 
@@ -93,6 +94,11 @@ def test_most_confused_pairs_first_and_ties_by_name() -> None:
     metrics = measure(certain(ANSWERS), TRUE, LABELS)
     assert most_confused(metrics) == [("cow", "cat", 2), ("cat", "dog", 1), ("dog", "cat", 1)]
     assert most_confused(metrics, limit=1) == [("cow", "cat", 2)]
+
+
+def test_metrics_are_shown_as_one_line() -> None:
+    shown = str(measure(certain(ANSWERS), TRUE, LABELS))
+    assert shown.startswith("accuracy 60.0% on 10 photos (95 % interval 31.3% to 83.2%), cross-entropy ")
 
 
 def test_headline_is_plain_json() -> None:

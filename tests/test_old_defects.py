@@ -113,7 +113,8 @@ def test_t14_the_seed_decides_and_the_best_step_is_kept() -> None:
 
 
 def test_t15_test_photos_can_be_evaluated_in_parts() -> None:
-    from retrain.head import fit_to_convergence, predict
+    from retrain.fitting.convergence import fit_to_convergence
+    from retrain.head import predict
 
     head, sample = fit_to_convergence(blobs(1), blobs(2), 2).head, blobs(3)
     np.testing.assert_allclose(predict(head, sample, 7), predict(head, sample), atol=1e-6)

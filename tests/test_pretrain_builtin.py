@@ -1,10 +1,8 @@
 """`scripts/pretrain_builtin.py` on a tiny archive, with a small random network for a teacher."""
 
-import importlib.util
+import importlib
 import io
-import sys
 import zipfile
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,23 +13,12 @@ from retrain.networks.tensorflow import tf
 
 # The optimiser's options are those of Keras 3.15, the newest for Python 3.11 and later.
 keras = pytest.importorskip("keras", minversion="3.15")
-SCRIPT = Path(__file__).parents[1] / "scripts" / "pretrain_builtin.py"
+pretrain = importlib.import_module("pretrain_builtin")  # it takes no older Keras either
 STEPS = 4
 
 
 @pytest.fixture(scope="module")
-def pretrain():
-    """The script as a module."""
-    spec = importlib.util.spec_from_file_location("pretrain_builtin", SCRIPT)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules[spec.name]
-
-
-@pytest.fixture(scope="module")
-def photos(pretrain, tmp_path_factory):
+def photos(tmp_path_factory):
     """40 photos of coloured noise in a zip, decoded."""
     folder = tmp_path_factory.mktemp("archives")
     rng = np.random.default_rng(0)
@@ -45,7 +32,7 @@ def photos(pretrain, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def cache(pretrain, photos, tmp_path_factory):
+def cache(photos, tmp_path_factory):
     """One round of crops with what a small random network says about them."""
     keras.utils.set_random_seed(1)
     images = keras.Input((pretrain.TEACHER_SIZE, pretrain.TEACHER_SIZE, 3))
@@ -64,18 +51,18 @@ def eager():
 
 
 @pytest.fixture(scope="module")
-def recipe(pretrain):
+def recipe():
     return pretrain.Recipe(size=32, last_size=48, last_share=1 / 2, batch=4)
 
 
 @pytest.fixture(scope="module")
-def first_run(pretrain, photos, cache, recipe, tmp_path_factory):
+def first_run(photos, cache, recipe, tmp_path_factory):
     """Student and losses of one run without a break."""
     checkpoint = tmp_path_factory.mktemp("first") / "checkpoint.npz"
     return pretrain.train(photos, pretrain.load_targets(cache, 1, recipe.whitening), recipe, STEPS, checkpoint)
 
 
-def test_features_fit_their_crops(pretrain, photos, cache):
+def test_features_fit_their_crops(photos, cache):
     with np.load(cache / "round_000.npz") as arrays:
         crops = pretrain.Crops(**arrays)
     assert not any(photos[index].is_held_out for index in crops.photo)
@@ -83,7 +70,7 @@ def test_features_fit_their_crops(pretrain, photos, cache):
     np.testing.assert_allclose(crops.cells.mean(axis=(1, 2)), crops.pooled, atol=0.02)
 
 
-def test_boxes_lie_inside_the_photo(pretrain):
+def test_boxes_lie_inside_the_photo():
     rng = np.random.default_rng(0)
     for width, height in ((64, 64), (128, 171), (300, 128), (20, 30)):
         for _ in range(200):
@@ -91,7 +78,7 @@ def test_boxes_lie_inside_the_photo(pretrain):
             assert 0 <= left < right <= width + 1e-6 and 0 <= upper < lower <= height + 1e-6
 
 
-def test_interrupted_run_repeats_the_losses_and_goes_on(pretrain, photos, cache, recipe, first_run, tmp_path):
+def test_interrupted_run_repeats_the_losses_and_goes_on(photos, cache, recipe, first_run, tmp_path):
     targets, checkpoint = pretrain.load_targets(cache, 1, recipe.whitening), tmp_path / "checkpoint.npz"
     _, before = pretrain.train(photos, targets, recipe, STEPS, checkpoint, stop_after=1)
     np.testing.assert_allclose(before, first_run[1][:1], rtol=1e-6)
@@ -100,7 +87,7 @@ def test_interrupted_run_repeats_the_losses_and_goes_on(pretrain, photos, cache,
 
 
 @pytest.mark.parametrize("normalisation", ["weights", "batch"])
-def test_written_network_gives_the_students_features(pretrain, normalisation, tmp_path):
+def test_written_network_gives_the_students_features(normalisation, tmp_path):
     keras.utils.set_random_seed(2)
     student = pretrain.build_student(pretrain.Recipe(normalisation=normalisation), 32, 8, 8)
     for layer in student.layers:

@@ -29,6 +29,17 @@ def test_a_learning_rate_alone_is_the_training_of_2017_with_its_steps() -> None:
     assert (recipe.optimizer, recipe.steps, recipe.learning_rate) == ("sgd", 4000, 0.5)
 
 
+@pytest.mark.parametrize(
+    "option", [{"train_batch_size": 32}, {"eval_step_interval": 20}, {"validation_batch_size": 50}]
+)
+def test_batches_have_no_meaning_for_a_fit_to_convergence(option: dict) -> None:
+    recipe = choose_recipe(**option)
+    assert (recipe.optimizer, recipe.steps) == ("sgd", 4000)
+    assert choose_recipe(**option, epochs=3).optimizer == "adam"
+    with pytest.raises(OptionError, match=rf"--optimizer lbfgs .* without --{next(iter(option))}"):
+        choose_recipe(**option, optimizer="lbfgs")
+
+
 def test_hidden_units_alone_are_adam_with_early_stopping() -> None:
     recipe = choose_recipe(hidden_units=(512, 256))
     assert (recipe.optimizer, recipe.epochs, recipe.steps, recipe.learning_rate) == ("adam", 100, None, 0.001)
@@ -101,6 +112,10 @@ def test_what_is_asked_for_is_kept() -> None:
         ({"l2": -1.0}, "--l2 -1"),
         ({"l2": math.nan}, "--l2 nan"),
         ({"l2": math.inf}, "--l2 inf"),
+        ({"l2": 1e300}, "--l2 1e+300"),
+        ({"epochs": 10**20}, "--epochs 100000000000000000000 is too large"),
+        ({"how_many_training_steps": 10**20}, "--how_many_training_steps"),
+        ({"hidden_units": (8, 99_999_999_999)}, "--hidden_units 8,99999999999"),
         ({"label_smoothing": -0.1}, "--label_smoothing"),
         ({"label_smoothing": 1.0}, "--label_smoothing"),
         ({"label_smoothing": math.nan}, "--label_smoothing"),

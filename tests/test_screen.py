@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -88,6 +89,21 @@ def test_the_next_training_begins_anew(clock: Clock, capsys: pytest.CaptureFixtu
             clock.now += 3
             shown.training(point(step))
     assert capsys.readouterr().err.count("Training") == 2
+
+
+def test_epochs_on_photos_show_loss_accuracy_and_time_left_on_80_columns(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    shown = TerminalScreen(results_to_stderr=False)
+    progress = SimpleNamespace(  # an EpochProgress, without TensorFlow
+        epoch=3, epochs=8, batch=2, batches=2, seconds_left=75.0, training_cross_entropy=0.5, training_accuracy=0.8,
+        validation=SimpleNamespace(validation_cross_entropy=0.4, validation_accuracy=0.85),
+    )  # fmt: skip
+    shown.epoch("Fine-tuning", progress)
+    shown.finish()
+    said = " ".join(capsys.readouterr().err.split())
+    assert "epoch 3 of 8 at most 0:01:15 left loss 0.500 accuracy 80.0%" in said
 
 
 def test_paths_are_shown_whatever_their_bytes() -> None:

@@ -20,7 +20,7 @@ from PIL import Image
 import retrain.sources.contents
 import retrain.sources.tfds
 import retrain.sources.unpack
-from retrain.dataset import Listing, PhotoFile, Skipped, list_photos
+from retrain.dataset import Dataset, PhotoFile, Skipped, list_photos
 from retrain.errors import DatasetError, OptionError
 from retrain.sources import list_source
 from retrain.sources.unpack import Encoded, unpack
@@ -39,12 +39,12 @@ def save(path: Path, shade: int) -> Path:
     return path
 
 
-def listed(listing: Listing) -> list[tuple[str, str | None, bytes]]:
+def listed(listing: Dataset) -> list[tuple[str, str | None, bytes]]:
     """Class, given split and content of every photo, sorted."""
     return sorted((file.label, file.split or "", Path(file.path).read_bytes()) for file in listing.files)
 
 
-def reasons(listing: Listing) -> list[tuple[str, str]]:
+def reasons(listing: Dataset) -> list[tuple[str, str]]:
     return [(os.path.basename(item.path), item.reason) for item in listing.skipped]
 
 
@@ -594,8 +594,8 @@ def test_metadata_parquet_without_labels(tmp_path: Path, store: Path) -> None:
 # --max_images_per_class
 
 
-def a_listing(names: dict[str, list[str]], split: Any = None) -> Listing:
-    return Listing(
+def a_listing(names: dict[str, list[str]], split: Any = None) -> Dataset:
+    return Dataset(
         tuple(PhotoFile(f"{label}/{name}", label, 1, 1, 1, split) for label in names for name in sorted(names[label]))
     )
 
@@ -621,7 +621,7 @@ def test_the_first_names_are_not_preferred() -> None:
 
 def test_each_given_side_has_its_own_limit() -> None:
     sides = [a_listing({"a": list("uvwxyz"), "b": list("uv")}, split) for split in ("training", "testing")]
-    limited = limit_per_class(Listing(sides[0].files + sides[1].files), 2)
+    limited = limit_per_class(Dataset(sides[0].files + sides[1].files), 2)
     assert [(file.label, file.split) for file in limited.files] == [
         (label, split) for split in ("training", "testing") for label in ("a", "a", "b", "b")
     ]
@@ -630,7 +630,7 @@ def test_each_given_side_has_its_own_limit() -> None:
 
 def test_a_set_mounted_elsewhere_keeps_its_choice() -> None:
     listing = a_listing({"a": [f"{n}.jpg" for n in range(20)]})
-    elsewhere = Listing(tuple(PhotoFile(f"/mnt/{file.path}", "a", 1, 1, 1) for file in listing.files))
+    elsewhere = Dataset(tuple(PhotoFile(f"/mnt/{file.path}", "a", 1, 1, 1) for file in listing.files))
     assert [f"/mnt/{file.path}" for file in limit_per_class(listing, 5).files] == [
         file.path for file in limit_per_class(elsewhere, 5).files
     ]

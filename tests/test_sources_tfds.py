@@ -13,7 +13,7 @@ from PIL import Image
 import retrain.sources.tfds
 import retrain.sources.unpack
 from retrain.backbones import find_backbone
-from retrain.dataset import Listing
+from retrain.dataset import Dataset
 from retrain.errors import DatasetError
 from retrain.images import load_pixels
 from retrain.sources import list_source
@@ -65,7 +65,7 @@ def store(tmp_path: Path) -> Path:
     return tmp_path / "tf_files" / "bottlenecks"
 
 
-def listed(listing: Listing) -> list[tuple[str, str, bytes]]:
+def listed(listing: Dataset) -> list[tuple[str, str, bytes]]:
     return sorted((file.label, file.split or "", Path(file.path).read_bytes()) for file in listing.files)
 
 

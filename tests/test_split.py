@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrain.dataset import Photo, Split
-from retrain.split import SMALLEST_CLASS, Division, content_groups, split_photos
+from retrain.errors import OptionError
+from retrain.split import SMALLEST_CLASS, Division, check_split, content_groups, split_photos
 
 
 def sha(content: object) -> str:
@@ -287,3 +288,26 @@ def test_duplicates_across_given_sides_are_remarked() -> None:
     assert division.splits == tuple(item.split for item in photos)
     (remark,) = division.remarks
     assert remark.startswith("1 ") and "more than one side" in remark
+
+
+@pytest.mark.parametrize("given", [None, "training"])
+def test_division_says_how_it_was_made(given: Split | None) -> None:
+    photos = [photo(number, "cat" if number % 2 else "dog", split=given) for number in range(40)]
+    division = split_photos(photos, 25, 15, 7)
+    assert (division.testing_percentage, division.validation_percentage, division.seed) == (25, 15, 7)
+
+
+@pytest.mark.parametrize(
+    ("testing", "validation", "seed", "sentence"),
+    [
+        (60, 40, 0, "must add up to less than 100"),
+        (100, 0, 0, "--testing_percentage 100 must be"),
+        (10, -1, 0, "--validation_percentage -1 must be"),
+        (float("nan"), 10, 0, "--testing_percentage nan must be"),
+        (10, 10, -1, "--seed -1 must be"),
+    ],
+)
+def test_splits_that_cannot_be_are_refused(testing: float, validation: float, seed: int, sentence: str) -> None:
+    with pytest.raises(OptionError, match=sentence):
+        check_split(testing, validation, seed)
+    check_split(0, 99, 0)

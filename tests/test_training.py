@@ -1,4 +1,5 @@
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,8 @@ import pytest
 from retrain.bottlenecks import Extraction
 from retrain.dataset import Photo
 from retrain.errors import DatasetError
-from retrain.head import L2_WITHOUT_VALIDATION, Progress
+from retrain.fitting.convergence import L2_WITHOUT_VALIDATION
+from retrain.head import Progress
 from retrain.pipeline import Options
 from retrain.split import Division
 from retrain.training import Trained, train_head
@@ -139,7 +141,7 @@ def test_the_head_is_refitted_to_validation_photos_which_are_judged_by_the_one_b
 def test_where_photos_are_many_the_head_that_was_validated_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     bottlenecks, division = extraction(160), Division(sides(160))
     refitted = train(bottlenecks, division)
-    monkeypatch.setattr("retrain.head.FEW_PHOTOS", 10)
+    monkeypatch.setattr("retrain.fitting.convergence.FEW_PHOTOS", 10)
     kept = train(bottlenecks, division)
     assert "trained_on" not in kept.fit.description
     assert kept.validated_head is kept.fit.head
@@ -161,3 +163,33 @@ def test_views_are_cross_validated_together() -> None:
     trained = train_head(bottlenecks, Division(("training",) * 40, folds, ()), LABELS, options, views=views)
     assert trained.test.n == 40
     assert trained.test.accuracy is not None and trained.test.accuracy > 0.9
+
+
+# Several backbones
+
+
+@pytest.mark.parametrize(
+    ("count", "options"),
+    [
+        (160, {}),
+        (2000, {"l2": 0.1}),  # too many to be refitted
+        (160, {"epochs": 3, "hidden_units": (4,), "train_batch_size": 20}),
+        (160, {"class_weight": "balanced"}),
+        (160, {"folds": 5}),
+    ],
+)
+def test_no_backbone_counts_for_more_because_its_numbers_are_larger(count: int, options: dict[str, Any]) -> None:
+    """The head takes what the network gives, in its own scale."""
+    folds = options.pop("folds", None)
+    division = Division(sides(count)) if folds is None else Division(
+        ("training",) * count, tuple(index // 2 % folds for index in range(count))
+    )  # fmt: skip
+    small = extraction(count)
+    large = replace(small, matrix=small.matrix * np.float32([1] * 3 + [1000] * 5))
+    one, other, alone = (
+        train(bottlenecks, division, **options)
+        for bottlenecks in (replace(small, widths=(3, 5)), replace(large, widths=(3, 5)), large)
+    )
+    assert np.allclose(one.test_probabilities, other.test_probabilities, atol=2e-3)
+    assert not np.allclose(one.test_probabilities, alone.test_probabilities, atol=2e-3)
+    assert np.allclose(other.fit.head.probabilities(large.matrix), one.fit.head.probabilities(small.matrix), atol=2e-3)

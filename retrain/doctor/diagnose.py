@@ -48,7 +48,7 @@ def diagnose(
     groups = groups_with_copies(photos, copies)
     folds = deal_groups(photos, groups, seed)
     with _timed(seconds, "labels"):
-        probabilities = out_of_fold(matrix, classes, folds, len(labels))
+        probabilities = out_of_fold(matrix, classes, folds, len(labels), widths=extraction.widths)
         suspected, more = label_findings(photos, labels, probabilities, classes, groups)
     findings += suspected
     remarks += more

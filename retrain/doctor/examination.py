@@ -10,7 +10,7 @@ from retrain.doctor.diagnose import diagnose
 from retrain.doctor.findings import Diagnosis
 from retrain.doctor.written import Written, check_output_dir, write_diagnosis
 from retrain.networks.engine import Engine, start_engine
-from retrain.pipeline import Options, Screen, choose_backbone, extract_with_progress, gather_listing, look_for_gpu
+from retrain.pipeline import Options, Screen, choose_backbone, extract_with_progress, gather_dataset, look_for_gpu
 from retrain.split import split_photos
 
 
@@ -24,10 +24,10 @@ def examine(
     """
     check_output_dir(output_dir, options.image_dir)
     look_for_gpu(options, screen)
-    listing, _ = gather_listing(options, screen)
+    dataset, _ = gather_dataset(options, screen)
     backbone = choose_backbone(options, screen)
     start = start or partial(start_engine, engine=options.engine)
-    extraction = extract_with_progress(listing, backbone, options, screen, start)
+    extraction = extract_with_progress(dataset, backbone, options, screen, start)
     screen.finish()
     require_two_classes(sorted({photo.label for photo in extraction.photos}), options.image_dir)
     division = split_photos(extraction.photos, options.testing_percentage, options.validation_percentage, options.seed)

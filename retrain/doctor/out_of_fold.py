@@ -9,8 +9,9 @@ from retrain.dataset import Photo
 from retrain.doctor.findings import Copies
 from retrain.doctor.looks import Floats
 from retrain.fitting.blas import threads_for
+from retrain.fitting.convergence import fit_to_convergence
 from retrain.fitting.sample import Classes, Rows, Sample
-from retrain.head import fit_to_convergence, predict
+from retrain.head import predict
 from retrain.split import content_groups, cross_validation_folds
 
 FOLDS = 5
@@ -46,12 +47,15 @@ def _position(group: str, seed: int) -> float:
     return float(int.from_bytes(digest[:6], "big"))
 
 
-def out_of_fold(matrix: Floats, classes: Classes, folds: Rows, count: int, l2: float = L2) -> Floats:
+def out_of_fold(
+    matrix: Floats, classes: Classes, folds: Rows, count: int, l2: float = L2, widths: tuple[int, ...] = ()
+) -> Floats:
     """Probabilities (n, count) of `count` classes for each photo, from a head that saw only the other folds.
 
-    `matrix` (n, dim) holds the bottlenecks. Where a fold is all there is, probabilities are equal.
+    `matrix` (n, dim) holds the bottlenecks, `widths` is as in `Sample`. Where a fold is all there is,
+    probabilities are equal.
     """
-    sample = Sample(matrix, classes)
+    sample = Sample(matrix, classes, widths=widths)
     nobody = sample.take(np.zeros(0, np.intp))
     probabilities = np.full((len(classes), count), 1 / count, np.float32)
     with threads_for(matrix.size):

@@ -15,15 +15,13 @@ import numpy.typing as npt
 
 from label_image.model import Model, ModelError, Outputs, load_model
 from retrain.category_names import display_names, read_category_names
-from retrain.dataset import Photo, PhotoFile, Skipped
+from retrain.dataset import Dataset, Photo, PhotoFile, Skipped
 from retrain.errors import DatasetError, ExportError, OptionError, PhotoError
-from retrain.fixes import apply_fixes
 from retrain.hashes import hash_bytes
 from retrain.identify import map_in_order, photo_threads
 from retrain.images import Pixels, read_photo
 from retrain.metrics import Metrics, Probabilities, measure
 from retrain.seen_photos import were_seen
-from retrain.sources import list_source
 
 BATCH = 32
 AHEAD = 64  # photos read in advance
@@ -85,12 +83,12 @@ def evaluate_export(
         raise ExportError(str(error)) from None
     if len(set(loaded.labels)) < len(loaded.labels):
         raise OptionError(f"--labels {labels} has two classes of the same name: give each its own to evaluate them.")
-    listing = apply_fixes(list_source(source, bottleneck_dir, say=say), fixes, source)
-    name_of = {file.label: file.label for file in listing.files}
+    dataset = Dataset.open(source, bottleneck_dir=bottleneck_dir, fixes=fixes, say=say)
+    name_of = {label: label for label in dataset.labels}
     if category_names is not None:
-        name_of, _ = display_names(read_category_names(category_names), sorted(name_of))
-    files = [replace(file, label=name_of[file.label]) for file in listing.files]
-    for remark in listing.remarks:
+        name_of, _ = display_names(read_category_names(category_names), dataset.labels)
+    files = [replace(file, label=name_of[file.label]) for file in dataset.files]
+    for remark in dataset.remarks:
         say(remark)
     with photo_threads() as threads:
         photos, unreadable = _identify(files, threads)
@@ -109,7 +107,7 @@ def evaluate_export(
         probabilities,
         None if refused is None else refused[known],
         _strangers(said.photos, known, refused),
-        (*listing.skipped, *unreadable, *said.skipped),
+        (*dataset.skipped, *unreadable, *said.skipped),
         measure(probabilities, classes, loaded.labels),
         left_out,
     )

@@ -8,17 +8,6 @@ from retrain.metrics import Average, Metrics
 WIDEST_CONFUSION = 20  # classes; a wider matrix does not fit a terminal
 
 
-def headline(metrics: Metrics) -> str:
-    """Accuracy with its interval, and cross-entropy."""
-    if metrics.accuracy is None or metrics.interval is None:
-        return "no photos, so no accuracy"
-    low, high = metrics.interval
-    return (
-        f"accuracy {metrics.accuracy:.1%} on {metrics.n} photos (95 % interval {low:.1%} to {high:.1%}), "
-        f"cross-entropy {metrics.cross_entropy:.3f}"
-    )
-
-
 def class_table(metrics: Metrics) -> Table:
     """Precision, recall, F1 and area under the ROC curve of each class, and their means."""
     table = Table(title="Class by class", title_justify="left")

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from retrain.errors import ExportError
 from retrain.evaluation.command import Evaluation
-from retrain.evaluation.metrics_tables import WIDEST_CONFUSION, class_table, confusion_table, headline
+from retrain.evaluation.metrics_tables import WIDEST_CONFUSION, class_table, confusion_table
 from retrain.metrics import most_confused
 from retrain.outputs import place
 
@@ -65,7 +65,7 @@ def show_evaluation(evaluation: Evaluation, console: Console) -> None:
         how = "" if strangers.refused is None else f"; called unknown: {_share(strangers.refused, strangers.photos)}"
         text = f"{strangers.photos} photos are of classes that the model does not know ({names}){how}"
         console.print(escape(text), soft_wrap=True)
-    console.print(f"[bold]{headline(metrics)}[/]", soft_wrap=True)
+    console.print(f"[bold]{metrics}[/]", soft_wrap=True)
 
 
 def write_predictions(evaluation: Evaluation, path: Path) -> None:

@@ -1,5 +1,9 @@
 """The formats of an export by name. Nothing heavy is imported here: the command line needs the names."""
 
+from collections.abc import Collection
+
+from retrain.errors import OptionError
+
 SAVED_MODEL = "saved_model"
 TFLITE = "tflite"
 FORMATS = (SAVED_MODEL, TFLITE)  # those that `--formats` takes, in the order in which they are shown
@@ -26,3 +30,13 @@ FILES = {
 }
 EXPORTS = (SAVED_MODEL, *FILES)
 CLIENTS = "clients"  # the folder of snippets that use an export
+
+
+def check_formats(names: Collection[str]) -> tuple[str, ...]:
+    """The formats that a training is to write, in the order of FORMATS. Raises OptionError for wrong ones."""
+    for name in names:
+        if name not in FORMATS:
+            raise OptionError(f"--formats {name} is not known: give some of {', '.join(FORMATS)}.")
+    if SAVED_MODEL not in names:
+        raise OptionError(f"--formats {','.join(names)} lacks {SAVED_MODEL}, which is always written: name it, too.")
+    return tuple(name for name in FORMATS if name in names)

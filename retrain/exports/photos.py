@@ -65,10 +65,10 @@ def export_photos(
     no photo of a class of the export.
     """
     index_of = {label: index for index, label in enumerate(labels)}
-    listing = list_source(source, bottleneck_dir, say=say)
-    for remark in listing.remarks:
+    dataset = list_source(source, bottleneck_dir, say=say)
+    for remark in dataset.remarks:
         say(remark)
-    files = [file for file in _named(listing.files, category_names) if file.label in index_of]
+    files = [file for file in _named(dataset.files, category_names) if file.label in index_of]
     photos = _in_threads(_identify, files)
     if not photos:
         raise DatasetError(f"{source} has no photo of a class that the model knows: it knows {', '.join(labels[:5])}.")

@@ -9,7 +9,7 @@ import numpy as np
 
 from retrain.backbones import Backbone
 from retrain.bottlenecks import Extraction, extract
-from retrain.dataset import Listing, Photo, PhotoFile
+from retrain.dataset import Dataset, Photo, PhotoFile
 from retrain.errors import ExportError, PhotoError
 from retrain.images import Pixels, load_pixels
 from retrain.networks.engine import Bottlenecks, Engine
@@ -54,8 +54,8 @@ def parity_bottlenecks(
     if (backbone.compute_dtype, backbone.stored_dtype) == ("float32", "float32"):
         return extraction.matrix[rows]
     photos = [extraction.photos[row] for row in rows]
-    listing = Listing(tuple(_file(photo) for photo in photos))
-    again = extract(listing, backbone.in_float32(), bottleneck_dir, start=start)
+    dataset = Dataset(tuple(_file(photo) for photo in photos))
+    again = extract(dataset, backbone.in_float32(), bottleneck_dir, start=start)
     row_of = {photo.sha256: row for row, photo in enumerate(again.photos)}
     for photo in photos:
         if photo.sha256 not in row_of:

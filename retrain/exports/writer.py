@@ -98,8 +98,8 @@ def write_outputs(
 
             return Classifier(network(), known_top(top), labels)
 
-        def engine(_: object = None) -> Engine:
-            return network_engine(network())
+        def engine(part: Backbone | None = None) -> Engine:
+            return network_engine(network() if part is None else network().of(part))
 
         def reference() -> Outputs:
             bottlenecks = parity_bottlenecks(extraction, rows, backbone, options.bottleneck_dir, engine)

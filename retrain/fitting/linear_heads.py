@@ -6,9 +6,10 @@ with a few classes. Each head sees all photos but those of its own fold; photos 
 that what a head does not see is never multiplied. From one strength to the next goes what `retrain.head`
 takes along too: the curvature that was met, and where the weights point to.
 
-The optimum is that of a head that is fitted alone (`retrain.head.fit_to_convergence`): there the photos
+The optimum is that of a head that is fitted alone (`retrain.fitting.convergence.fit_to_convergence`): there the photos
 in training give mean and scale, which here all photos give. The mean changes nothing, for the bias is not
-penalised; the scale is made up for in the L2 strength.
+penalised; the scale is made up for in the L2 strength. Of bottlenecks side by side it is made up for on average:
+how the backbones compare to each other is taken from all photos.
 """
 
 from collections.abc import Iterator, Sequence

@@ -26,11 +26,13 @@ class Sample:
     """Bottlenecks of n photos: the rows `rows` (n,) of `matrix`, with their class indices `classes` (n,).
 
     `matrix` is float32 of shape (photos, dim). Without `rows` the sample is all of it, in order.
+    `widths` are the lengths of the bottlenecks that stand side by side in a row, if there are several.
     """
 
     matrix: Matrix
     classes: Classes
     rows: Rows | None = None
+    widths: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.classes)
@@ -48,7 +50,8 @@ class Sample:
     def take(self, selection: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> "Sample":
         """The photos at these positions, or where this mask (n,) is True; no bottleneck is copied."""
         positions = np.flatnonzero(selection) if selection.dtype == np.bool_ else selection.astype(np.intp, copy=False)
-        return Sample(self.matrix, self.classes[positions], positions if self.rows is None else self.rows[positions])
+        rows = positions if self.rows is None else self.rows[positions]
+        return Sample(self.matrix, self.classes[positions], rows, self.widths)
 
     def spread(self, most: int) -> "Sample":
         """About `most` of the photos, at even distances over all; or all, where these are fewer."""
@@ -82,12 +85,13 @@ class Sample:
 
 
 class Standardised:
-    """The bottlenecks of a sample less their mean, over one scale for all features.
+    """The bottlenecks of a sample less their mean, over one scale for all features of a backbone.
 
-    `mean` is (dim,), `scale` the root of the mean variance. One scale keeps the features' relative
+    `mean` and `scale` are (dim,), the scale the root of the mean variance. One scale keeps the features' relative
     strengths. Against a scale for each feature it gave lower validation cross-entropy on 5 of 6
     splits of the 12 cat breeds (mobilenet_v2_1.0_224), and a test accuracy of 0.883 instead of
-    0.879 on average.
+    0.879 on average. Of bottlenecks side by side each has its own, so that none counts for more because
+    its numbers are larger.
 
     `like` gives mean and scale of another sample, for weights that are to fit both.
 
@@ -97,7 +101,7 @@ class Standardised:
 
     def __init__(self, sample: Sample, kept_bytes: int | None = None, like: "Standardised | None" = None) -> None:
         self.mean: Matrix
-        self.scale: np.float32
+        self.scale: Matrix
         self.mean, self.scale = (like.mean, like.scale) if like else _mean_and_scale(sample)
         self._sample = sample
         self._kept: Matrix | None = None
@@ -165,20 +169,25 @@ def block_rows(dim: int) -> int:
     return max(1, BLOCK_BYTES // (4 * dim))
 
 
-def _mean_and_scale(sample: Sample) -> tuple[Matrix, np.float32]:
-    """The mean of each feature (dim,), and the root of the mean variance, or 1 where nothing varies."""
+def _mean_and_scale(sample: Sample) -> tuple[Matrix, Matrix]:
+    """The mean of each feature (dim,), and the root of its backbone's mean variance, or 1 where nothing varies."""
+    ends = np.cumsum(sample.widths or (sample.dim,))
+    parts = [slice(end - width, end) for end, width in zip(ends, sample.widths or (sample.dim,), strict=True)]
     size = block_rows(sample.dim)
     buffer = np.empty((min(size, len(sample)), sample.dim), np.float32)
     shift = np.zeros(sample.dim, np.float32)
-    total, squares = np.zeros(sample.dim), 0.0
+    total, squares = np.zeros(sample.dim), np.zeros(len(parts))
     for positions, block in sample.blocks(size):
         if positions.start == 0:
             # Sums of float32 stay exact enough when the bulk of the mean is off them.
             shift = block.mean(axis=0, dtype=np.float64).astype(np.float32)
         shifted = np.subtract(block, shift, out=buffer[: len(block)])
         total += np.ones(len(block), np.float32) @ shifted
-        squares += float(np.vdot(shifted, shifted))
+        squares += [float(np.vdot(shifted[:, part], shifted[:, part])) for part in parts]
     offset = total / len(sample)
-    variance = (squares / len(sample) - float(offset @ offset)) / sample.dim
-    scale = np.sqrt(variance) if variance > 0 else 1.0
-    return (shift + offset).astype(np.float32), np.float32(scale)
+    scale = np.ones(sample.dim, np.float32)
+    for part, square in zip(parts, squares, strict=True):
+        variance = (square / len(sample) - float(offset[part] @ offset[part])) / len(offset[part])
+        if variance > 0:
+            scale[part] = np.sqrt(variance)
+    return (shift + offset).astype(np.float32), scale

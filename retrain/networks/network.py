@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from retrain.backbones import Backbone, architecture
+from retrain.architectures import architecture
+from retrain.backbones import Backbone
 from retrain.errors import BackboneError
 from retrain.images import Arithmetic
 from retrain.networks.tensorflow import quiet, tf
@@ -31,17 +32,22 @@ class Network(tf.Module):
     """Frozen features with their arithmetic inside.
 
     Calling it maps float32 RGB of shape (n, size, size, 3), 0..255, to float32 bottlenecks of
-    shape (n, dim).
+    shape (n, dim). That of a joined backbone has the networks of its `parts`.
     """
 
     def __init__(self, backbone: Backbone, features: Any) -> None:
         super().__init__(name="backbone")
         self.backbone = backbone
         self.features = features
+        self.parts: tuple[Network, ...] = ()
         self._arithmetic = backbone.preprocessing.arithmetic()
 
     def __call__(self, pixels: Any) -> Any:
         return self.features(apply_arithmetic(pixels, self._arithmetic))
+
+    def of(self, backbone: Backbone) -> "Network":
+        """The network of a backbone: a part of this one, or itself."""
+        return next((part for part in self.parts if part.backbone == backbone), self)
 
     @functools.cached_property
     def function(self) -> Any:
@@ -68,6 +74,11 @@ def kept_network(backbone: Backbone) -> Network:
 
 def load_network(backbone: Backbone) -> Network:
     """Build the network of a backbone and load its weights. Raises BackboneError."""
+    if backbone.parts:
+        parts = tuple(load_network(part) for part in backbone.parts)
+        network = Network(backbone, lambda x: tf.concat([part(x) for part in parts], axis=1))
+        network.parts = parts
+        return network
     if backbone.architecture == "fake":
         return Network(backbone, lambda x: tf.reduce_mean(x, axis=[1, 2]))
     if backbone.weights_file is not None and backbone.weights_file.is_dir():

@@ -65,6 +65,9 @@ def compare_with_scratch(
 def backbone_parameters(model: Model) -> int:
     """How many numbers the backbone has learned."""
     network = kept_network(model.backbone.in_float32())
-    # A Keras model's weights are not among the variables of a TensorFlow module.
-    weights = network.model.weights if hasattr(network, "model") else network.variables
-    return sum(int(np.prod(weight.shape)) for weight in weights)
+    total = 0
+    for part in network.parts or (network,):
+        # A Keras model's weights are not among the variables of a TensorFlow module.
+        weights = part.model.weights if hasattr(part, "model") else part.variables
+        total += sum(int(np.prod(weight.shape)) for weight in weights)
+    return total

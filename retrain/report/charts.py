@@ -1,20 +1,33 @@
 """The geometry of charts: from figures to places in a picture of fixed size. The template `charts.html` draws them."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from retrain.head import L2_PATH, Fit, Progress
+from retrain.fitting.convergence import L2_PATH
+from retrain.head import Fit, Progress
 from retrain.metrics import Bin
 
 WIDTH, HEIGHT = 360, 230
 LEFT, RIGHT, TOP, BOTTOM = 46, 20, 12, 42  # margins
 COLUMNS = 30  # of a histogram
+LABEL = 36  # between the labels of an axis, at least
+BESIDE = 4  # from a line to the next, so that errors do not hide each other
 
 Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What a head is worth that was trained at a penalty `l2` > 0: a mean and its standard error."""
+
+    l2: float
+    mean: float
+    error: float
+    chosen: bool = False
 
 
 @dataclass(frozen=True)
@@ -27,12 +40,13 @@ class Tick:
 
 @dataclass(frozen=True)
 class Dot:
-    """A point of a line, in the picture, with what it says when pointed at."""
+    """A point of a line, in the picture, with what it says when pointed at; `reach` is its error, top and bottom."""
 
     x: float
     y: float
     radius: float
     text: str
+    reach: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -223,6 +237,48 @@ def similarity_chart(similarities: npt.NDArray[np.float32], threshold: float) ->
         y.ticks(*round_values(0, max(1, int(counts.max())), whole=True)),
         bars=bars,
         rule=Rule(at, f"threshold {threshold:.2f}", "start" if at < WIDTH / 2 else "end"),
+    )
+
+
+def penalty_chart(
+    quantity: str, lines: Mapping[str, Sequence[Measured]], axes: Sequence[Measured], most: float = math.inf
+) -> Chart:
+    """A quantity against the penalty, on a logarithmic axis, from strong to weak; the dot of what was chosen is larger.
+
+    `lines` are by their style, which is their name, too. The axes hold all of `axes`, so that charts can be compared;
+    errors end at `most`, which the quantity cannot exceed.
+    """
+    strengths = sorted({one.l2 for one in axes}, reverse=True)
+    x = _across(-math.log10(strengths[0]), -math.log10(strengths[-1]))
+    low, high = min(one.mean - one.error for one in axes), max(min(one.mean + one.error, most) for one in axes)
+    y = _upwards(low, high)
+    labelled: list[float] = []
+    for l2 in strengths:
+        if not labelled or x(-math.log10(l2)) - x(-math.log10(labelled[-1])) >= LABEL:
+            labelled.append(l2)
+    return Chart(
+        f"The {quantity} against the penalty.",
+        "L2 penalty, strong to weak",
+        quantity,
+        x.ticks([-math.log10(l2) for l2 in labelled], [f"{l2:g}" for l2 in labelled]),
+        y.ticks(*round_values(low, high if high > low else low + 1)),
+        tuple(
+            Line(
+                name,
+                name,
+                tuple(
+                    Dot(
+                        x(-math.log10(one.l2)) + BESIDE * place,
+                        y(one.mean),
+                        5 if one.chosen else 2.5,
+                        f"{name}, l2 {one.l2:g}: {one.mean:.4f} ± {one.error:.4f}{', chosen' if one.chosen else ''}",
+                        (y(min(one.mean + one.error, most)), y(one.mean - one.error)),
+                    )
+                    for one in measured
+                ),
+            )
+            for place, (name, measured) in enumerate(lines.items())
+        ),
     )
 
 

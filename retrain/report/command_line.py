@@ -2,6 +2,7 @@
 
 import os
 import shlex
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING
 
@@ -18,8 +19,16 @@ def command_of(options: "Options") -> str:
         value = getattr(options, field.name)
         if value == field.default or field.name in NOT_REPEATED:
             continue
-        lines.append(f"--{field.name}" if value is True else f"--{field.name} {shlex.quote(_word(value))}")
+        lines += [f"--{field.name}{word}" for word in _words(value)]
     return " \\\n    ".join(lines)
+
+
+def _words(value: object) -> list[str]:
+    """What follows an option, which is given once for each; after a flag, nothing."""
+    if value is True:
+        return [""]
+    values = [f"{name}={part}" for name, part in value.items()] if isinstance(value, Mapping) else [value]
+    return [f" {shlex.quote(_word(part))}" for part in values]
 
 
 def _word(value: object) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +27,7 @@ from retrain.report.evidence import (
     confusion_of,
 )
 from retrain.report.heatmaps import heat_uris
-from retrain.report.rendering import brief, render, shown
+from retrain.report.rendering import brief, render, shown, source_name
 from retrain.thumbnails import square_uris
 
 if TYPE_CHECKING:
@@ -143,7 +142,7 @@ def report_html(run: "Run", diagnosis: "Diagnosis | None" = None) -> str:
     return render(
         "report.html",
         run=run,
-        name=_name(run),
+        name=source_name(run.options.image_dir),
         test=run.trained.test,
         chance=_chance(run.trained.test),
         chance_entropy=math.log(len(run.labels)),
@@ -181,12 +180,6 @@ def _found(diagnosis: "Diagnosis | None", image_dir: Path) -> "tuple[Section, ..
     from retrain.doctor.pages import make_sections
 
     return make_sections(diagnosis, image_dir, FINDINGS_OF_KIND)
-
-
-def _name(run: "Run") -> str:
-    """What the photos are called: the last part of where they are."""
-    source = str(run.options.image_dir)
-    return shown(os.path.basename(os.path.abspath(source)) if os.path.exists(source) else source)
 
 
 def _learning_words(run: "Run") -> str:

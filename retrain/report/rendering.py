@@ -25,6 +25,11 @@ def brief(name: str) -> str:
     return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
 
 
+def source_name(source: str | os.PathLike[str]) -> str:
+    """What the photos are called: the last part of where they are."""
+    return shown(os.path.basename(os.path.abspath(source)) if os.path.exists(source) else source)
+
+
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(

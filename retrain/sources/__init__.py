@@ -13,7 +13,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from retrain.dataset import Listing, check_class_names, list_photos, require_two_classes
+from retrain.dataset import Dataset, check_class_names, list_photos, require_two_classes
 
 TFDS = "tfds:"
 
@@ -24,7 +24,7 @@ def list_source(
     paranoid: bool = False,
     say: Callable[[str], None] = lambda sentence: None,
     observe: Callable[[int, int], None] = lambda done, total: None,
-) -> Listing:
+) -> Dataset:
     """List the candidate photos of a source, sorted by class and path.
 
     Photos that are no files are written below `sources/` beside the bottleneck folder, once.
@@ -50,10 +50,10 @@ def list_source(
     return list_photos(path)
 
 
-def finish(listing: Listing, source: str | os.PathLike[str]) -> Listing:
-    """A listing in its stable order, if it holds a classification problem. Raises DatasetError."""
-    labels = sorted({file.label for file in listing.files})
+def finish(dataset: Dataset, source: str | os.PathLike[str]) -> Dataset:
+    """A data set in its stable order, if it holds a classification problem. Raises DatasetError."""
+    labels = sorted({file.label for file in dataset.files})
     check_class_names(labels)
     require_two_classes(labels, source)
-    files = tuple(sorted(listing.files, key=lambda file: (file.label, file.path)))
-    return Listing(files, listing.skipped, listing.remarks)
+    files = tuple(sorted(dataset.files, key=lambda file: (file.label, file.path)))
+    return Dataset(files, dataset.skipped, dataset.remarks)

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from retrain.dataset import SPLIT_FOLDERS, Listing, PhotoFile, Skipped, Split, list_photos
+from retrain.dataset import SPLIT_FOLDERS, Dataset, PhotoFile, Skipped, Split, list_photos
 from retrain.errors import DatasetError
 from retrain.sources import finish
 
@@ -30,7 +30,7 @@ def metadata_files(root: Path) -> list[Path]:
     return [folder / name for folder in folders for name in METADATA if (folder / name).is_file()]
 
 
-def list_metadata_folder(root: Path, metadata: Sequence[Path]) -> Listing:
+def list_metadata_folder(root: Path, metadata: Sequence[Path]) -> Dataset:
     """The photos that metadata files name, with their classes. Raises DatasetError that names file and line."""
     files: dict[str, PhotoFile] = {}
     skipped: list[Skipped] = []
@@ -56,10 +56,10 @@ def list_metadata_folder(root: Path, metadata: Sequence[Path]) -> Listing:
             path: PhotoFile(file.path, file.label, file.size, file.mtime_ns, file.inode) for path, file in files.items()
         }
     skipped += _unlisted(root, files, skipped)
-    return finish(Listing(tuple(files.values()), tuple(skipped)), root)
+    return finish(Dataset(tuple(files.values()), tuple(skipped)), root)
 
 
-def _class_folders(root: Path, metadata: Sequence[Path], columns: set[str]) -> Listing:
+def _class_folders(root: Path, metadata: Sequence[Path], columns: set[str]) -> Dataset:
     try:
         return list_photos(root)
     except DatasetError:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from retrain.dataset import SPLIT_FOLDERS, Listing, Skipped, Split
+from retrain.dataset import SPLIT_FOLDERS, Dataset, Skipped, Split
 from retrain.errors import DatasetError
 from retrain.sources.contents import content_hashes
 from retrain.sources.unpack import Encoded, Observer, unpack
@@ -62,7 +62,7 @@ def list_parquet(
     paranoid: bool,
     say: Callable[[str], None],
     observe: Observer,
-) -> Listing:
+) -> Dataset:
     """The photos of Parquet files, unpacked.
 
     The content of the files identifies them, wherever they lie. Raises DatasetError that names the file.

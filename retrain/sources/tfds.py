@@ -20,7 +20,7 @@ from urllib.request import getproxies
 import numpy as np
 from PIL import Image
 
-from retrain.dataset import SPLIT_FOLDERS, Listing, Skipped, Split
+from retrain.dataset import SPLIT_FOLDERS, Dataset, Skipped, Split
 from retrain.errors import DatasetError, OptionError
 from retrain.networks.download import reachable
 from retrain.sources.contents import content_hashes
@@ -31,7 +31,7 @@ NAME = re.compile(r"(?P<name>[A-Za-z0-9_]+(?:/[\w.+-]+)*(?::\d+\.(?:\d+|\*)\.(?:
 
 def list_tfds(
     name_and_split: str, bottleneck_dir: Path, paranoid: bool, say: Callable[[str], None], observe: Observer
-) -> Listing:
+) -> Dataset:
     """The photos of a tfds set, unpacked; `name_and_split` is what follows `tfds:`.
 
     The set's version and the content of its records identify it. Raises DatasetError, OptionError.

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from retrain.dataset import Listing, Skipped, Split, check_class_names, list_photos, require_two_classes
+from retrain.dataset import Dataset, Skipped, Split, check_class_names, list_photos, require_two_classes
 from retrain.errors import DatasetError
 from retrain.hashes import hash_bytes
 
@@ -76,8 +76,8 @@ def unpack(
     say: Callable[[str], None] = lambda sentence: None,
     total: int = 0,
     observe: Observer = lambda done, total: None,
-) -> Listing:
-    """The listing of a source, from files that are written now if they were not before.
+) -> Dataset:
+    """The photos of a source, from files that are written now if they were not before.
 
     `entries` is read only if something has to be written, and never held as a whole; there are `total` of
     them. `identity` is what determines the content, as JSON; `source` names the source for people. Raises
@@ -102,8 +102,8 @@ def unpack(
                     "run the same command again, it goes on where it was."
                 ) from None
             shutil.rmtree(part, ignore_errors=True)
-    listing = list_photos(target / MANIFEST)
-    return replace(listing, skipped=(*_read_skipped(target / SKIPPED), *listing.skipped))
+    dataset = list_photos(target / MANIFEST)
+    return replace(dataset, skipped=(*_read_skipped(target / SKIPPED), *dataset.skipped))
 
 
 def _observed(entries: Iterable[Encoded | Skipped], total: int, observe: Observer) -> Iterator[Encoded | Skipped]:

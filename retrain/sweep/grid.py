@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from retrain.errors import OptionError
-from retrain.head import L2_PATH
+from retrain.fitting.convergence import L2_PATH
 from retrain.recipe import HeadRecipe, choose_recipe
 
 
@@ -38,6 +38,11 @@ class Grid:
 
         Raises OptionError for what makes no sense, and for options that no head would use.
         """
+        if any(self.hidden_units) and set(self.optimizers) == {"lbfgs"}:
+            raise OptionError(
+                "--optimizer lbfgs fits linear heads, without --hidden_units: add adam to --optimizer, "
+                "or leave one of the two out."
+            )
         recipes = list(dict.fromkeys(recipe for weight in self.class_weights for recipe in self._recipes(weight)))
         if all(recipe.optimizer == "lbfgs" for recipe in recipes):
             for option, values in (("--learning_rate", self.learning_rates), ("--epochs", self.epochs)):

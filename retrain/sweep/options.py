@@ -114,4 +114,5 @@ sweep_options = group(
         show_default=True,
         help="The table; an earlier one that differs is kept as NAME.1 and so on.",
     ),
+    click.option("--report", type=File, metavar="FILE", help="Write the table as a page, with charts, to open."),
 )

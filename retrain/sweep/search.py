@@ -10,9 +10,10 @@ photos as they are, and has seen no view of them.
 """
 
 import hashlib
+import math
 import shlex
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -22,9 +23,11 @@ import numpy.typing as npt
 from retrain.backbones import Backbone
 from retrain.dataset import Photo
 from retrain.errors import DatasetError, OptionError
+from retrain.fitting.convergence import fit_to_convergence, refit_helps
 from retrain.fitting.linear_heads import cross_validate
 from retrain.fitting.sample import Classes, Rows, Sample
-from retrain.head import Fit, fit_to_convergence, predict, refit_helps
+from retrain.head import Fit, predict
+from retrain.html_files import check_page
 from retrain.metrics import Metrics, measure
 from retrain.networks.engine import Engine
 from retrain.outputs import check_outside
@@ -56,16 +59,26 @@ class Result:
     mean_recall: float
     seconds: float
 
+    @property
+    def diverged(self) -> bool:
+        """Whether a training did: the cross-entropy is infinite, and the other figures are not numbers."""
+        return not math.isfinite(self.cross_entropy)
+
 
 @dataclass(frozen=True)
 class Sweep:
-    """The results, best first, and the test figures of the first. `command` is None if nothing trains it yet."""
+    """The results, best first, and the test figures of the first. `command` trains and exports it, where known.
+
+    `features` are the numbers of bottleneck features by architecture, in the order of the grid.
+    """
 
     results: tuple[Result, ...]
     test: Metrics
     command: str | None
     photos: int
     folds: int
+    features: Mapping[str, int]
+    written: tuple[Path, ...] = ()
 
 
 def run_sweep(
@@ -78,6 +91,8 @@ def run_sweep(
 ) -> Sweep:
     """Compute the bottlenecks, try all configurations, test the best one, and write the table to `output`.
 
+    A page about it goes to `options.report`, where that is set.
+
     `options` are those of `retrain`, of which architecture and weights come from the grid. Raises a
     RetrainError for whatever a user can cause.
     """
@@ -88,8 +103,10 @@ def run_sweep(
         raise OptionError("--folds 2 leaves mini-batches no photos to stop on: give 3 or more.")
     views = views_of_grid(options, grid)
     view_counts = grid.views or (len(views),)
-    check_table(output)
-    check_outside(options.bottleneck_dir, {"--output_csv": output})
+    check_table(output, options.report)
+    check_outside(options.bottleneck_dir, {"--output_csv": output, "--report": options.report}, "--bottleneck_dir")
+    if options.report is not None:
+        check_page(options.report, "--report")
     screen.say(describe_work(recipes, len(grid.architectures) * len(view_counts), folds))
     material = gather(options, grid, screen, start)
     division = split_photos(material.photos, options.testing_percentage, options.validation_percentage, options.seed)
@@ -98,10 +115,13 @@ def run_sweep(
     sides = np.array(division.splits)
     sweep = sweep_heads(material, sides, recipes, grid.architectures, folds, options.seed, screen.say, view_counts)
     best = sweep.results[0].configuration
-    if "+" not in best.architecture:
-        weights = grid.weights.get(best.architecture)
-        sweep = replace(sweep, command=command_line(options, best, weights))
+    sweep = replace(sweep, command=command_line(options, best, grid.weights))
     write_table(sweep.results, output)
+    sweep = replace(sweep, written=(output,))
+    if options.report is not None:
+        from retrain.report.sweep_page import write_sweep_page
+
+        sweep = replace(sweep, written=(output, write_sweep_page(options.report, sweep, options)))
     return sweep
 
 
@@ -127,9 +147,11 @@ def sweep_heads(
             f"{int(chosen_from.sum())} photos are too few for --folds {folds}: give fewer, or add photos."
         )
     results: list[Result] = []
+    features: dict[str, int] = {}
     for architecture in architectures:
         # Once for all numbers of views: the views of fewer are its first rows.
-        everything = material.sample(architecture, chosen_from, max(view_counts))
+        everything = material.sample(architecture, max(view_counts))
+        features[architecture] = everything.dim
         for views in view_counts:
             of_views = f", {views} views of each photo" if len(view_counts) > 1 or views > 1 else ""
             say(f"{len(recipes)} heads x {folds} folds on {architecture}{of_views}, {everything.dim} features.")
@@ -137,9 +159,9 @@ def sweep_heads(
             classes = len(material.labels)
             results += cross_validate_recipes(usable, fold_of, classes, architecture, recipes, say, views)
     # A configuration whose training diverged is the last, whatever else it says.
-    results.sort(key=lambda result: (not np.isfinite(result.cross_entropy), result.cross_entropy))
+    results.sort(key=lambda result: (result.diverged, result.cross_entropy))
     best = results[0].configuration
-    sample = material.sample(best.architecture, chosen_from, best.views)
+    sample = material.sample(best.architecture, best.views)
     testing, validation = (sample.take(np.flatnonzero(sides == side)) for side in ("testing", "validation"))
     training = sample.take(np.tile(sides == "training", best.views))
     everything = sample.take(np.tile(chosen_from, best.views))
@@ -147,7 +169,7 @@ def sweep_heads(
     refitted = {"everything": everything} if few and len(validation) and best.recipe.optimizer == "lbfgs" else {}
     fit = fit_recipe(training, validation, len(material.labels), best.recipe, **refitted)
     test = measure(predict(fit.head, testing), testing.classes, material.labels)
-    return Sweep(tuple(results), test, None, int(chosen_from.sum()), folds)
+    return Sweep(tuple(results), test, None, int(chosen_from.sum()), folds, features)
 
 
 def deal_folds(photos: Sequence[Photo], folds: int, seed: int) -> Rows:
@@ -239,10 +261,13 @@ def fit_recipe(
     return fit_mini_batches(training, validation, classes, recipe)
 
 
-def command_line(options: Options, configuration: Configuration, weights: str | None) -> str:
-    """The call of `retrain` that trains and exports a configuration; only what differs from the defaults."""
+def command_line(options: Options, configuration: Configuration, weights: Mapping[str, str]) -> str:
+    """The call of `retrain` that trains and exports a configuration; only what differs from the defaults.
+
+    `weights` are those of the grid, by the name of a single architecture.
+    """
     recipe, default = configuration.recipe, Options(options.image_dir)
-    asked: dict[str, object] = {"architecture": configuration.architecture, "weights": weights}
+    asked: dict[str, object] = {"architecture": configuration.architecture}
     for name in (
         "max_images_per_class", "fixes", "category_names", "testing_percentage", "validation_percentage", "seed",
         "precision", "engine", "bottleneck_dir", "model_dir",
@@ -263,6 +288,9 @@ def command_line(options: Options, configuration: Configuration, weights: str | 
     for name, value in asked.items():
         if value is not None:
             words += [f"--{name}", str(value)]
+    for name in configuration.architecture.split("+"):
+        if name in weights:
+            words += ["--weights", f"{name}={weights[name]}"]
     if configuration.views > 1 and options.flip_left_right:
         words.append("--flip_left_right")
     return shlex.join(words)

@@ -1,6 +1,8 @@
 """The results of a sweep as a table, in a CSV file and on the screen."""
 
 import csv
+import os
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -9,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from retrain.errors import ExportError, OptionError
+from retrain.html_files import check_folder
 from retrain.outputs import place, temporary_beside
 from retrain.sweep.search import Result, Sweep
 
@@ -19,10 +22,16 @@ COLUMNS = (
 SHOWN = 20  # lines on the screen; the file has all
 
 
-def check_table(path: Path) -> None:
-    """Refuse, before any work, what cannot be a table. Raises OptionError."""
+def check_table(path: Path, report: Path | None = None) -> None:
+    """Refuse, before any work, what cannot be a table or is the page `report`, too.
+
+    Raises OptionError, or ExportError for a folder that cannot be written to; makes nothing.
+    """
     if path.is_dir():
         raise OptionError(f"--output_csv {path} is a folder: name a file.")
+    if report is not None and os.path.realpath(path) == os.path.realpath(report):
+        raise OptionError(f"--output_csv and --report are both {path}: name two files.")
+    check_folder(path.parent, "--output_csv")
 
 
 def write_table(results: Sequence[Result], path: Path) -> None:
@@ -37,13 +46,14 @@ def write_table(results: Sequence[Result], path: Path) -> None:
             writer.writerow(COLUMNS)
             writer.writerows(_row(rank, result) for rank, result in enumerate(results, 1))
         place(temporary / path.name, path)
-        temporary.rmdir()
     except OSError as error:
-        raise ExportError(f"{path} cannot be written: {error.strerror}.") from None
+        raise ExportError(f"--output_csv {path} cannot be written: {error.strerror}.") from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
-def show_sweep(sweep: Sweep, path: Path, console: Console) -> None:
-    """The best results, the test figures of the first, and how to train it."""
+def show_sweep(sweep: Sweep, console: Console) -> None:
+    """The best results, the test figures of the first, what was written, and how to train it."""
     table = Table(
         title=f"{sweep.folds}-fold cross-validation on {sweep.photos} photos, best first", title_justify="left"
     )
@@ -57,9 +67,7 @@ def show_sweep(sweep: Sweep, path: Path, console: Console) -> None:
         table.add_row(
             escape(result.configuration.architecture),
             escape(result.configuration.describe()),
-            f"{result.cross_entropy:.4f} +- {result.cross_entropy_error:.4f}",
-            f"{result.accuracy:.2%} +- {result.accuracy_error:.2%}",
-            *((f"{result.mean_recall:.2%}",) if balanced else ()),
+            *_figures(result)[: 3 if balanced else 2],
             f"{result.seconds:.2f}",
         )
     console.print(table)
@@ -76,12 +84,21 @@ def show_sweep(sweep: Sweep, path: Path, console: Console) -> None:
             f"{high:.1%}), cross-entropy {sweep.test.cross_entropy:.3f}[/]",
             soft_wrap=True,
         )
-    console.print(f"written: {escape(str(path))}", soft_wrap=True)
-    if sweep.command is None:
-        console.print(f"{escape(best.architecture)} cannot be exported yet: `retrain` takes one backbone.")
-    else:
+    console.print(f"written: {', '.join(escape(str(path)) for path in sweep.written)}", soft_wrap=True)
+    if sweep.command is not None:
         console.print("to train and export it:", soft_wrap=True)
         console.print(escape(sweep.command), soft_wrap=True)
+
+
+def _figures(result: Result) -> tuple[str, str, str]:
+    """Cross-entropy, accuracy and mean recall, as they are shown."""
+    if result.diverged:
+        return "diverged", "", ""
+    return (
+        f"{result.cross_entropy:.4f} +- {result.cross_entropy_error:.4f}",
+        f"{result.accuracy:.2%} +- {result.accuracy_error:.2%}",
+        f"{result.mean_recall:.2%}",
+    )
 
 
 def _row(rank: int, result: Result) -> tuple[object, ...]:

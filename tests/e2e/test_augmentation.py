@@ -1,13 +1,19 @@
 """`retrain` with augmented views of the photos, as a user calls it."""
 
 import json
+from collections.abc import Callable
+from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+import retrain.exports.writer
+import retrain.pipeline
 from retrain.cli import main
+from retrain.training import Trained, train_head
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 PHOTOS = 36
@@ -43,6 +49,91 @@ def test_views_are_computed_once_and_more_of_them_only_add_their_own(
     told = run(capsys)
     assert told["bottlenecks"]["computed"] == 0
     assert told["test"]["accuracy"] == 1.0
+
+
+DISTORTIONS = {
+    "flip": ("--flip_left_right",),
+    "crop": ("--random_crop", "40"),
+    "scale": ("--random_scale", "100"),
+    "brightness": ("--random_brightness", "50"),
+    "rotation": ("--random_rotation", "60"),
+}
+
+
+@pytest.fixture
+def train(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[np.ndarray, Trained]]:
+    """Runs the command without its export; gives the bottlenecks of all views, and what was trained on them."""
+    runs: list[tuple[np.ndarray, Trained]] = []
+
+    def watched(*arguments: Any) -> Trained:
+        trained = train_head(*arguments)
+        runs.append((arguments[-1], trained))
+        return trained
+
+    monkeypatch.setattr(retrain.pipeline, "train_head", watched)
+    monkeypatch.setattr(retrain.exports.writer, "write_outputs", lambda *arguments: ())
+
+    def call(*options: str) -> tuple[np.ndarray, Trained]:
+        main(list(options))
+        return runs.pop()
+
+    return call
+
+
+def second_views(train: Callable, *options: str) -> dict[str, np.ndarray]:
+    """The bottlenecks of the photos, and those of another view of each by what was distorted."""
+    views = {}
+    for kind, asked in DISTORTIONS.items():
+        views["photo"], views[kind] = np.split(train(*options, *asked, "--views", "2")[0], 2)
+    return views
+
+
+def test_each_distortion_makes_views_of_its_own(here: Path, train: Callable) -> None:
+    for number in range(12):
+        path = Path("corners", "ab"[number % 2], f"{number}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.full((24, 24, 3), 60 + 5 * number, np.uint8)
+        pixels[:8, :8] = 255  # in a corner, which a turn or a crop may leave out
+        Image.fromarray(pixels).save(path)
+    views = second_views(train, "--image_dir", "corners", "--architecture", "fake")
+    mirrored = views.pop("flip")
+    np.testing.assert_allclose(mirrored, views["photo"], atol=1e-4)  # a mirrored photo has the same average colour
+    for (one, matrix), (two, other) in combinations(views.items(), 2):
+        assert np.abs(matrix - other).mean() > 0.02, (one, two)
+
+
+def test_views_teach_what_does_not_matter(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Warm photos that happen to be bright, cold ones that happen to be dark; test photos are the other way round."""
+    monkeypatch.setattr(retrain.exports.writer, "write_outputs", lambda *arguments: ())
+    random = np.random.default_rng(0)
+    colours = {"warm": np.array([125, 110, 95]), "cold": np.array([95, 110, 125])}
+    for side, count in (("train", 30), ("valid", 10), ("test", 10)):
+        for label, colour in colours.items():
+            folder = Path("shades", side, label)
+            folder.mkdir(parents=True)
+            for number in range(count):
+                light = random.uniform(1.2, 1.6) if (label == "warm") == (side != "test") else random.uniform(0.6, 0.9)
+                pixels = np.clip(light * colour + random.normal(0, 6, 3), 0, 255).astype(np.uint8)
+                Image.new("RGB", (8, 8), tuple(int(value) for value in pixels)).save(folder / f"{number}.png")
+    plain, augmented = (
+        run(capsys, "--image_dir", "shades", "--l2", "0.01", *asked)["test"]["accuracy"]
+        for asked in ((), ("--random_brightness", "80", "--views", "16"))
+    )
+    assert plain < 0.4
+    assert augmented > 0.7
+
+
+def check_test_time_views(train: Callable, *command: str) -> None:
+    (_, alone), (_, together) = train(*command), train(*command, "--tta")
+    assert np.array_equal(alone.fit.head.kernel, together.fit.head.kernel)
+    assert np.abs(alone.test_probabilities - together.test_probabilities).max() > 1e-4
+
+
+def test_test_time_views_change_the_judgement_and_not_the_head(here: Path, train: Callable) -> None:
+    command = ("--image_dir", "photos", "--architecture", "fake", "--random_brightness", "50", "--views", "4")
+    check_test_time_views(train, *command)
 
 
 def test_without_a_number_there_are_four_views_or_two_where_no_more_differ(
@@ -94,3 +185,18 @@ def test_views_of_real_photos_change_the_head_and_not_the_cache(
     assert augmented != plain
     assert loss(*distort)[1] == 0
     assert loss()[0] == plain
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not SHARED.is_dir(), reason=f"{SHARED} is absent")
+def test_each_distortion_of_real_photos_makes_bottlenecks_of_its_own(here: Path, train: Callable) -> None:
+    """Other ones than the photos', and yet theirs: nearer to those of their own photo than of any other."""
+    flowers = ["--image_dir", str(SHARED / "data/flowers"), "--model_dir", str(SHARED / "weights")]
+    flowers += ["--architecture", "mobilenet_0.25_128", "--max_images_per_class", "8"]
+    views = second_views(train, *flowers)
+    for (one, matrix), (two, other) in combinations(views.items(), 2):
+        assert np.abs(matrix - other).mean() > 0.1 * views["photo"].std(), (one, two)
+    for kind in DISTORTIONS:
+        distances = np.linalg.norm(views[kind][:, None] - views["photo"][None], axis=2)
+        assert (distances.argmin(axis=1) == np.arange(len(distances))).mean() > 0.6, kind
+    check_test_time_views(train, *flowers, "--flip_left_right")

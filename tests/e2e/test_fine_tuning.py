@@ -1,6 +1,7 @@
 """`retrain --fine_tune_layers` and `--compare scratch`, as a user calls them, on a tiny network."""
 
 import json
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import retrain.exports.writer
+import retrain.photo_training.scratch_comparison
 from label_image.model import load_model
 from retrain.cli import main
+from retrain.photo_training.keras_training import Recipe
+from retrain.photo_training.small_cnn import train_from_scratch
+
+SHARED = Path(__file__).resolve().parents[2].parent / "shared"
+FLOWERS = SHARED / "data/flowers"
+WEIGHTS = SHARED / "weights/mobilenet_0.25_128.weights.h5"
 
 TINY = [
     "--image_dir",
@@ -100,7 +109,7 @@ def test_a_training_that_was_stopped_is_in_the_way_of_no_other(
 def test_stopped_after_the_training_it_is_not_done_again(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from retrain import tuned_model
+    from retrain.photo_training import tuned_model
     from retrain.screen import TerminalScreen
 
     with monkeypatch.context() as patch:
@@ -137,10 +146,6 @@ def test_the_fake_backbone_cannot_be_tuned(here: Path, capsys: pytest.CaptureFix
 def test_from_scratch_side_by_side(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import retrain.photo_training.scratch_comparison
-    from retrain.photo_training.keras_training import Recipe
-    from retrain.photo_training.small_cnn import train_from_scratch
-
     short = partial(train_from_scratch, size=32, recipe=Recipe("adamw", learning_rate=1e-3, epochs=2, patience=2))
     monkeypatch.setattr(retrain.photo_training.scratch_comparison, "train_from_scratch", short)
     _, said = run(capsys, "--compare", "scratch")
@@ -157,3 +162,65 @@ def test_from_scratch_side_by_side(
     # The next export replaces it, plot and all.
     run(capsys)
     assert not (folder / "learning_curves.png").exists()
+
+
+# Real photos
+
+
+@pytest.fixture(scope="module")
+def flowers(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """The command that trains on some flowers, whose bottlenecks its tests share."""
+    bottlenecks = tmp_path_factory.mktemp("flowers") / "bottlenecks"
+    return ["--image_dir", str(FLOWERS), "--max_images_per_class", "24",
+            "--architecture", "mobilenet_0.25_128", "--weights", str(WEIGHTS), "--validation_percentage", "25",
+            "--testing_percentage", "25", "--bottleneck_dir", str(bottlenecks)]  # fmt: skip
+
+
+@pytest.fixture
+def train(
+    flowers: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., tuple[dict[str, Any], dict[str, bytes]]]:
+    """Runs the command without its export; gives what the manifest would say, and the files that come with it."""
+    given: list[tuple[dict[str, Any], dict[str, bytes]]] = []
+    monkeypatch.chdir(tmp_path)
+
+    def keep(*arguments: Any) -> tuple[Path, ...]:
+        given.append(arguments[-2:])
+        return ()
+
+    monkeypatch.setattr(retrain.exports.writer, "write_outputs", keep)
+
+    def call(*options: str) -> tuple[dict[str, Any], dict[str, bytes]]:
+        main([*flowers, *options])
+        return given.pop()
+
+    return call
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not FLOWERS.exists() or not WEIGHTS.exists(), reason=f"{SHARED} is absent")
+def test_more_layers_learn_more(train: Callable) -> None:
+    few, every = (train("--fine_tune_layers", layers)[0]["fine_tuning"] for layers in ("2", "all"))
+    assert (len(few["layers"]), len(every["layers"])) == (2, 27)
+    assert few["layers"] == every["layers"][-2:]
+    assert few["parameters_trainable"] < 0.4 * every["parameters_trainable"]
+    for tuning in (few, every):
+        before, after = (one["validation"]["cross_entropy"] for one in tuning["candidates"])
+        assert after != pytest.approx(before, rel=1e-3)
+        assert tuning["candidates"][0]["weights_sha256"] != tuning["candidates"][1]["weights_sha256"]
+    assert few["candidates"][0] == every["candidates"][0]
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not FLOWERS.exists() or not WEIGHTS.exists(), reason=f"{SHARED} is absent")
+def test_a_pretrained_backbone_is_far_ahead_of_one_from_scratch(
+    train: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = Recipe("adamw", learning_rate=2e-3, epochs=4, patience=4)
+    short = partial(train_from_scratch, size=48, recipe=recipe)
+    monkeypatch.setattr(retrain.photo_training.scratch_comparison, "train_from_scratch", short)
+    transfer, scratch = json.loads(train("--compare", "scratch")[1]["comparison.json"])
+    assert transfer["test"]["n"] == scratch["test"]["n"] > 20
+    assert transfer["test"]["accuracy"] > scratch["test"]["accuracy"] + 0.15
+    losses = [point["training_cross_entropy"] for point in scratch["curve"]["points"][1:]]
+    assert losses[-1] < losses[0]

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -94,11 +95,40 @@ def test_hidden_units_and_activation_are_those_of_the_head(train: object) -> Non
     assert run.trained.test.accuracy > 0.6
 
 
-@pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adamw"])
-def test_each_optimizer_trains_what_the_others_do_not(optimizer: str, train: object) -> None:
-    run = train("--optimizer", optimizer, *FAST)
-    assert run.trained.fit.description["optimizer"] == optimizer
-    assert run.trained.fit.curve[-1].training_cross_entropy < run.trained.fit.curve[0].training_cross_entropy
+@pytest.mark.parametrize("activation", ["relu", "gelu", "tanh"])
+def test_hidden_layers_learn_what_no_linear_head_can(activation: str, train: object, tmp_path: Path) -> None:
+    """Shades of grey: one class between the two ends of the other."""
+    for number in range(120):
+        shade = 2 * number + 5
+        path = tmp_path / "greys" / ("middle" if 80 < shade < 170 else "ends") / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), (shade, shade, shade)).save(path)
+    hidden = ("--hidden_units", 16, "--activation", activation, "--epochs", 100, "--learning_rate", 0.05)
+    linear, deep = (
+        train(*asked, "--train_batch_size", 32, image_dir=tmp_path / "greys").trained.fit.curve[-1]
+        for asked in (("--epochs", 100, "--learning_rate", 0.05), hidden)
+    )
+    assert linear.training_accuracy < 0.75
+    assert deep.training_accuracy > 0.9
+    assert deep.validation_accuracy > 0.85  # the head that is kept has the activation that was trained
+
+
+def test_each_optimizer_trains_what_the_others_do_not(train: object) -> None:
+    asked = (*FAST, "--learning_rate_schedule", "constant")
+    runs = [train(*asked, "--optimizer", optimizer) for optimizer in ("sgd", "momentum", "adam", "adamw")]
+    assert [run.trained.fit.description["optimizer"] for run in runs] == ["sgd", "momentum", "adam", "adamw"]
+    for run in runs:
+        curve = run.trained.fit.curve
+        assert curve[-1].training_cross_entropy < curve[0].training_cross_entropy
+    for one, other in combinations(runs, 2):
+        assert np.abs(head(one).kernel - head(other).kernel).max() > 1e-3
+
+
+@pytest.mark.parametrize("schedule", ["constant", "cosine"])
+def test_a_higher_learning_rate_goes_farther(schedule: str, train: object) -> None:
+    asked = ("--epochs", 5, "--learning_rate_schedule", schedule, "--learning_rate")
+    slow, fast = (train(*asked, rate).trained.fit.curve[-1].training_cross_entropy for rate in (0.0001, 0.05))
+    assert fast < slow - 0.1
 
 
 def test_default_is_lbfgs_and_leaves_no_checkpoint(train: object) -> None:
@@ -113,6 +143,8 @@ def test_epochs_and_steps_say_how_long(train: object) -> None:
     assert [point.step for point in train("--epochs", 3, "--train_batch_size", 44).trained.fit.curve] == [1, 3, 5]
     steps = train("--how_many_training_steps", 12).trained.fit
     assert [point.step for point in steps.curve] == [0, 10, 11]
+    steps = train("--how_many_training_steps", 6, "--eval_step_interval", 4).trained.fit
+    assert [point.step for point in steps.curve] == [0, 4, 5]
 
 
 def test_schedule_decides_where_the_training_ends(train: object) -> None:
@@ -168,6 +200,12 @@ def test_early_stopping_ends_the_training(train: object) -> None:
     assert len(losses) - 1 - int(np.argmin(losses)) == 3
 
 
+def test_early_stopping_without_validation_photos_is_a_sentence(train: object, tmp_path: Path) -> None:
+    paint(tmp_path / "few", {"red": 9, "green": 9})
+    done = train("--early_stopping_patience", 3, "--validation_percentage", 0, image_dir=tmp_path / "few")
+    assert (done.code, "--early_stopping_patience needs validation photos" in done.said) == (2, True), done.said
+
+
 # Wrong calls, before anything is computed
 
 
@@ -178,6 +216,9 @@ def test_early_stopping_ends_the_training(train: object) -> None:
         (["--optimizer", "lbfgs", "--epochs", 3], "--epochs"),
         (["--optimizer", "lbfgs", "--how_many_training_steps", 3], "--how_many_training_steps"),
         (["--optimizer", "lbfgs", "--learning_rate", 0.1], "--learning_rate"),
+        (["--optimizer", "lbfgs", "--train_batch_size", 8], "--train_batch_size"),
+        (["--optimizer", "lbfgs", "--eval_step_interval", 5], "--eval_step_interval"),
+        (["--optimizer", "lbfgs", "--validation_batch_size", 5], "--validation_batch_size"),
         (["--dropout", 0.1], "--hidden_units"),
         (["--activation", "relu"], "--hidden_units"),
         (["--epochs", 3, "--how_many_training_steps", 3], "--epochs and --how_many_training_steps"),
@@ -191,6 +232,10 @@ def test_early_stopping_ends_the_training(train: object) -> None:
         (["--l2", "nan"], "--l2"),
         (["--learning_rate", "inf"], "--learning_rate"),
         (["--optimizer", "rmsprop"], "optimizer"),
+        (["--hidden_units", "99999999999"], "--hidden_units"),
+        (["--epochs", 10**20], "--epochs"),
+        (["--l2", 1e300], "--l2"),
+        (["--tfhub_module", "m"], "--tfhub_module is a backbone of its own, as is --architecture fake"),
         (["--checkpoint_path", "mine.txt"], "--checkpoint_path"),
         (["--checkpoint_path", "tf_files/model/inside.npz"], "--checkpoint_path"),
     ],

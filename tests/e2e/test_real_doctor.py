@@ -1,12 +1,10 @@
 """What `retrain doctor` finds of what is planted among real photos; skipped where ../shared is absent."""
 
-import importlib.util
-import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 
+import judge_doctor as judge
 import pytest
 
 from retrain.backbones import find_backbone
@@ -31,17 +29,6 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def judge() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("judge_doctor", ROOT / "scripts/judge_doctor.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules["judge_doctor"] = module  # its dataclasses look for it there
-    spec.loader.exec_module(module)
-    yield module
-    del sys.modules["judge_doctor"]
-
-
-@pytest.fixture(scope="module")
 def cats(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     """Half of the cats: 100 of each breed."""
     backbone = find_backbone(ARCHITECTURE, SHARED / "weights", None)
@@ -53,7 +40,7 @@ def cats(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
     )
 
 
-def test_planted_label_errors(judge: ModuleType, cats: SimpleNamespace) -> None:
+def test_planted_label_errors(cats: SimpleNamespace) -> None:
     photos = cats.extraction.photos
     copies = find_copies(photos, cats.extraction.matrix, look_at(photos))
     flips = judge.judge_flips(cats.extraction, copies, 0.05, seed=0, confused=False, oracle=False)
@@ -62,7 +49,7 @@ def test_planted_label_errors(judge: ModuleType, cats: SimpleNamespace) -> None:
     assert flips.curve[judge.RECALLS.index(0.8)] >= 0.75
 
 
-def test_planted_copies(judge: ModuleType, cats: SimpleNamespace, tmp_path: Path) -> None:
+def test_planted_copies(cats: SimpleNamespace, tmp_path: Path) -> None:
     before = len(find_copies(cats.extraction.photos, cats.extraction.matrix, look_at(cats.extraction.photos)))
     assert before > 0
     listing, origin = judge.plant_copies(cats.listing, 50, 0, tmp_path)

@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -17,8 +19,9 @@ from retrain.bottlenecks import extract
 from retrain.cli import main
 from retrain.dataset import list_photos
 from retrain.fitting.checkpoint import read_checkpoint
+from retrain.fitting.convergence import fit_to_convergence
 from retrain.fitting.sample import Sample
-from retrain.head import Fit, Head, fit_to_convergence, predict, score
+from retrain.head import Fit, Head, predict, score
 from retrain.networks.engine import start_engine
 from retrain.recipe import choose_recipe
 from retrain.split import split_photos
@@ -82,6 +85,15 @@ def test_hidden_layers_learn_flowers(activation: str, flowers: SimpleNamespace) 
     assert deep > linear - 0.08
 
 
+def test_each_head_is_trained_for_its_activation(flowers: SimpleNamespace) -> None:
+    for activation, other in (("relu", "tanh"), ("gelu", "relu"), ("tanh", "gelu")):
+        head = fit(flowers, **MLP, activation=activation).head
+        (layer,) = head.hidden
+        assert (layer.kernel.shape, layer.activation) == ((256, 128), activation)
+        exchanged = replace(head, hidden=(replace(layer, activation=other),))
+        assert score(head, flowers.training)[1] < score(exchanged, flowers.training)[1] - 1e-3
+
+
 @pytest.mark.parametrize("optimizer", ["sgd", "momentum", "adam", "adamw"])
 def test_every_optimizer_comes_near_the_fit_to_convergence(optimizer: str, flowers: SimpleNamespace) -> None:
     _, converged = score(fit(flowers).head, flowers.validation)
@@ -91,8 +103,31 @@ def test_every_optimizer_comes_near_the_fit_to_convergence(optimizer: str, flowe
     assert reached < 1.1 * converged + 0.02
 
 
-def test_more_epochs_fit_the_training_photos_better(flowers: SimpleNamespace) -> None:
-    losses = [score(fit(flowers, epochs=epochs).head, flowers.training)[1] for epochs in (2, 20)]
+def test_each_optimizer_takes_a_way_of_its_own(flowers: SimpleNamespace) -> None:
+    losses = {
+        optimizer: score(fit(flowers, optimizer=optimizer, learning_rate=0.01, epochs=5).head, flowers.training)[1]
+        for optimizer in ("sgd", "momentum", "adam", "adamw")
+    }
+    assert losses["momentum"] < 0.9 * losses["sgd"]
+    for one, other in combinations(losses.values(), 2):
+        assert one != pytest.approx(other, rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("little", "much"),
+    [
+        ({"epochs": 2}, {"epochs": 20}),
+        ({"how_many_training_steps": 10}, {"how_many_training_steps": 100}),
+        ({"epochs": 5, "learning_rate": 0.0001}, {"epochs": 5, "learning_rate": 0.01}),
+        (
+            {"learning_rate": 0.0001, "how_many_training_steps": 50},
+            {"learning_rate": 0.1, "how_many_training_steps": 50},
+        ),
+    ],
+    ids=["epochs", "steps", "learning rate", "constant learning rate"],
+)
+def test_more_of_it_fits_the_training_photos_better(little: dict, much: dict, flowers: SimpleNamespace) -> None:
+    losses = [score(fit(flowers, **asked).head, flowers.training)[1] for asked in (little, much)]
     assert losses[1] < 0.8 * losses[0]
 
 

@@ -3,6 +3,7 @@
 import json
 import re
 import shlex
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +100,62 @@ def test_real_cats_in_parquet(here: Path, capsys: pytest.CaptureFixture[str]) ->
     assert digests[0] == digests[1] != digests[2]
     assert parquet["test"]["accuracy"] == folders["test"]["accuracy"] > 0.4
     assert few["photos"]["used"] == 72 and few["test"]["n"] < parquet["test"]["n"]
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not WEIGHTS.exists() or not CATS.exists(), reason=f"{SHARED} is absent")
+def test_real_cats_by_any_source_are_the_same_cats(
+    here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tfds = pytest.importorskip("tensorflow_datasets", reason="the extra tfds is not installed")
+    monkeypatch.setenv("TFDS_DATA_DIR", str(here / "tfds"))
+    some = limit_per_class(list_photos(CATS), 6).files
+    breeds = sorted({file.label for file in some})
+
+    class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+        VERSION = tfds.core.Version("1.0.0")
+
+        def _info(self) -> Any:
+            features = {"image": tfds.features.Image(), "label": tfds.features.ClassLabel(names=breeds)}
+            return tfds.core.DatasetInfo(
+                builder=self, features=tfds.features.FeaturesDict(features), supervised_keys=("image", "label")
+            )
+
+        def _split_generators(self, manager: Any) -> Any:
+            return {"train": self._generate_examples()}
+
+        def _generate_examples(self) -> Any:
+            for number, file in enumerate(some):
+                yield number, {"image": file.path, "label": file.label}
+
+    Builder.name = "few_cats"
+    Builder(data_dir=here / "tfds").download_and_prepare()
+    Path("hugging").mkdir()
+    for number, file in enumerate(some):
+        shutil.copy(file.path, f"hugging/{number}.jpg")
+    lines = [json.dumps({"file_name": f"{n}.jpg", "label": file.label}) for n, file in enumerate(some)]
+    Path("hugging/metadata.jsonl").write_text("\n".join(lines))
+    names = {breed: f"gato {number}" for number, breed in enumerate(breeds)}
+    Path("names.json").write_text(json.dumps(names))
+    capsys.readouterr()  # tensorflow-datasets says on standard output that it prepares a set
+    network = ["--architecture", "mobilenet_0.25_128", "--weights", str(WEIGHTS), "--formats", "saved_model"]
+    folders, hugging, few_cats, named = (
+        train(capsys, "--image_dir", source, *asked, *network)
+        for source, *asked in (
+            (str(CATS), "--max_images_per_class", "6"),
+            ("hugging",),
+            ("tfds:few_cats",),
+            ("hugging", "--category_names", "names.json"),
+        )
+    )
+    assert folders["bottlenecks"]["computed"] == len(some) == 72
+    for run in (hugging, few_cats, named):
+        assert run["bottlenecks"]["computed"] == 0
+        assert run["test"] == folders["test"]
+    assert hugging["classes"] == few_cats["classes"] == folders["classes"] == breeds
+    assert named["classes"] == named["manifest"]["labels"] == list(names.values())
+    digests = {run["manifest"]["provenance"]["dataset_digest"] for run in (folders, hugging, few_cats)}
+    assert len(digests) == 1
 
 
 def test_shards_keep_their_split(capsys: pytest.CaptureFixture[str]) -> None:

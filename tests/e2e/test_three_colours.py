@@ -17,6 +17,7 @@ import retrain.cli
 from label_image.model import tflite_runner
 from retrain.outputs import EXPORT_NAMES
 from retrain.pipeline import Options, Run, run_training
+from retrain.screen import QuietScreen
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220), "grey": (128, 128, 128)}
 # The command of the 2017 tutorial, with another architecture.
@@ -63,19 +64,6 @@ def label(*arguments: object) -> list[dict]:
     done = call(label_image.cli.main, "--json", *arguments)
     assert done.code == 0, done.err
     return [json.loads(line) for line in done.out.splitlines()]
-
-
-class QuietScreen:
-    def say(self, sentence: str) -> None: ...
-    def downloading(self, done: int, total: int | None) -> None: ...
-    def unpacking(self, done: int, total: int) -> None: ...
-    def extracting(self, photos: int) -> object:
-        return lambda hits, computed: None
-
-    def training(self, progress: object) -> None: ...
-    def epoch(self, what: str, progress: object) -> None: ...
-    def finish(self) -> None: ...
-    def results(self, run: object) -> None: ...
 
 
 @pytest.fixture

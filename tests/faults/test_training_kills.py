@@ -1,5 +1,6 @@
 """Trainings that are killed at any moment: resumed, they end where they would have ended."""
 
+import json
 import os
 import random
 import signal
@@ -7,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +17,12 @@ import pytest
 from PIL import Image
 
 import retrain.exports.writer
+import retrain.photo_training.scratch_comparison
 from retrain.cli import main
 from retrain.fitting.checkpoint import read_checkpoint
+from retrain.photo_training.keras_training import Recipe
+from retrain.photo_training.small_cnn import train_from_scratch
+from retrain.screen import TerminalScreen
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINT = "tf_files/model.checkpoint.npz"
@@ -58,6 +64,34 @@ def keep_head(options, backbone, extraction, division, labels, trained, *rest):
 
 retrain.exports.writer.write_outputs = keep_head
 main(["--image_dir", "photos", "--architecture", "fake", *sys.argv[4:]])
+"""
+# The same for trainings on photos: kills itself when the checkpoint of that name was written so many times, once
+# for each epoch. From scratch, epochs are few and photos small, so that it does not take long.
+CHILD_ON_PHOTOS = """
+import os, signal, sys
+from functools import partial
+import retrain.photo_training.scratch_comparison as comparison
+from retrain.fitting import checkpoint
+from retrain.cli import main
+from retrain.photo_training.keras_training import Recipe
+from retrain.photo_training.small_cnn import train_from_scratch
+
+file, epochs = sys.argv[1], int(sys.argv[2])
+
+class Files:  # os, as the checkpoint sees it
+    def replace(self, temporary, path):
+        global epochs
+        os.replace(temporary, path)
+        epochs -= os.path.basename(path) == file
+        if epochs == 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+    def __getattr__(self, name):
+        return getattr(os, name)
+
+checkpoint.os = Files()
+recipe = Recipe("adamw", learning_rate=2e-3, epochs=4, patience=4, batch_size=16)
+comparison.train_from_scratch = partial(train_from_scratch, size=32, recipe=recipe)
+main(sys.argv[3:])
 """
 
 
@@ -167,3 +201,54 @@ def test_killed_from_outside_at_a_moment_of_chance(here: Path, finish: Callable)
     assert not (here / "head.npz").exists()
     found = finish(*asked, "--resume")
     assert all(np.abs(found[name] - expected[name]).max() <= 1e-6 for name in expected)
+
+
+# Trainings on photos
+
+
+ON_PHOTOS = ["--image_dir", "photos", "--architecture", "mobilenet_0.25_128", "--image_size", "32"]
+ON_PHOTOS += ["--weights", "random", "--validation_percentage", "25"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "file"),
+    [(["--fine_tune_layers", "3"], "fine_tune.npz"), (["--compare", "scratch"], "scratch.npz")],
+    ids=["fine-tuning", "from scratch"],
+)
+def test_trainings_on_photos_killed_after_an_epoch_end_as_if_they_had_not_been(
+    asked: list[str], file: str, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends: list[list[float]] = []
+    epochs: list[int] = []
+
+    def keep_end(options: object, backbone: object, extraction: object, division: object, *rest: Any) -> tuple:
+        _, trained, _, notes, files = rest
+        if files:
+            points = json.loads(files["comparison.json"])[1]["curve"]["points"]
+            ends.append([point["validation_cross_entropy"] for point in points])
+        else:
+            tuning = notes["fine_tuning"]
+            ends.append([tuning["epochs"], *tuning["validation_cross_entropy"], *trained.fit.head.kernel.ravel()])
+        return ()
+
+    def finish(*arguments: str) -> list[float]:
+        epochs.clear()
+        main([*ON_PHOTOS, *asked, *arguments])
+        return ends.pop()
+
+    monkeypatch.chdir(here)
+    monkeypatch.setattr(retrain.exports.writer, "write_outputs", keep_end)
+    monkeypatch.setattr(TerminalScreen, "epoch", lambda screen, what, progress: epochs.append(progress.epoch))
+    recipe = Recipe("adamw", learning_rate=2e-3, epochs=4, patience=4, batch_size=16)
+    short = partial(train_from_scratch, size=32, recipe=recipe)
+    monkeypatch.setattr(retrain.photo_training.scratch_comparison, "train_from_scratch", short)
+    expected = finish()
+    command = [sys.executable, "-c", CHILD_ON_PHOTOS, file, "2", *ON_PHOTOS, *asked]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    killed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
+    (begun,) = here.glob(f"tf_files/**/{file}")
+    assert len(read_checkpoint(begun).states["training"].values["curve"]) == 3
+    np.testing.assert_allclose(finish("--resume"), expected, rtol=1e-6, atol=1e-6)
+    assert min(epochs) == 3  # the others are not trained again
+    assert not list(here.glob(f"tf_files/**/{file}"))

@@ -7,9 +7,10 @@ import pytest
 
 from retrain.errors import CheckpointError, OptionError
 from retrain.fitting.checkpoint import Slot, State
+from retrain.fitting.convergence import fit_to_convergence
 from retrain.fitting.mini_batches import _batches, _fold, _Trainer, fit_mini_batches
 from retrain.fitting.sample import Sample, Standardised
-from retrain.head import Fit, Head, class_weights, fit_to_convergence, log_softmax
+from retrain.head import Fit, Head, class_weights, log_softmax
 from retrain.recipe import choose_recipe
 
 NOBODY = Sample(np.zeros((0, 6), np.float32), np.zeros(0, np.intp))

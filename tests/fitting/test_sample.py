@@ -64,6 +64,20 @@ def test_standardised_bottlenecks_have_no_mean_and_one_scale(kept_bytes: int, mo
     assert np.allclose(standardised.covariance(100), part.T @ part / len(part), atol=1e-4)
 
 
+def test_bottlenecks_side_by_side_have_a_scale_each() -> None:
+    random = np.random.default_rng(0)
+    matrix = (random.normal(size=(300, 5)) * [1, 3, 200, 500, 0] + [5, -300, 0, 1000, 7]).astype(np.float32)
+    sample = Sample(matrix, np.zeros(300, np.intp), widths=(2, 2, 1)).take(random.permutation(300)[:200])
+    standardised = Standardised(sample)
+    x = sample.bottlenecks.astype(np.float64)
+    scales = [np.sqrt(x[:, part].var(axis=0).mean()) for part in (slice(0, 2), slice(2, 4))]
+    assert np.allclose(standardised.scale, [scales[0]] * 2 + [scales[1]] * 2 + [1], rtol=1e-4)
+    [(_, block)] = standardised.blocks()
+    assert np.allclose(block, (x - x.mean(axis=0)) / standardised.scale, atol=1e-4)
+    [(_, block)] = standardised.part(np.arange(7)).blocks()
+    assert np.allclose(block, ((x - x.mean(axis=0)) / standardised.scale)[:7], atol=1e-4)
+
+
 def test_rows_far_apart_are_gathered_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SCATTERED_ROWS", 3)
     released = []

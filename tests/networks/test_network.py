@@ -11,7 +11,8 @@ from keras.src.applications import efficientnet_v2
 from keras.src.legacy.saving import legacy_h5_format
 from keras.src.utils import file_utils
 
-from retrain.backbones import KERAS_WEIGHTS_URL, architecture, find_backbone
+from retrain.architectures import KERAS_WEIGHTS_URL, architecture
+from retrain.backbones import find_backbone
 from retrain.errors import BackboneError
 from retrain.images import Preprocessing
 from retrain.networks.network import Network, apply_arithmetic, freeze, load_network, with_constants
@@ -314,3 +315,20 @@ def test_graph_without_variables_is_frozen_already() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3)).astype(np.float32)
     answers = run_graph(frozen.graph_def, frozen.input, frozen.output, pixels)
     np.testing.assert_allclose(answers, network(tf.constant(pixels)), rtol=1e-5)
+
+
+def test_a_joined_network_gives_what_its_parts_give_each_with_its_arithmetic() -> None:
+    joined = load_network(find_backbone(f"{SMALL}+alexnet", Path("x"), "random", image_size=64))
+    parts = [load_network(part) for part in joined.backbone.parts]
+    pixels = np.random.default_rng(0).uniform(0, 255, (3, 64, 64, 3)).astype(np.float32)
+    expected = np.concatenate([part(pixels) for part in parts], axis=1)
+    assert np.ptp(expected[:, :256]) > 0 and np.ptp(expected[:, 256:]) > 0
+    assert relative_error(np.asarray(joined(pixels)), expected) < 1e-5
+    frozen = joined.frozen
+    with tf.Graph().as_default() as graph:
+        (output,) = tf.graph_util.import_graph_def(frozen.graph_def, return_elements=[frozen.output], name="")
+        with tf.compat.v1.Session(graph=graph) as session:
+            assert relative_error(session.run(output, {frozen.input: pixels}), expected) < 1e-5
+    for part in parts:
+        assert relative_error(np.asarray(joined.of(part.backbone)(pixels)), np.asarray(part(pixels))) < 1e-5
+    assert joined.of(joined.backbone) is joined

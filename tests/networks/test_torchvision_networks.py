@@ -18,7 +18,8 @@ import numpy as np
 import pytest
 from numpy.lib.stride_tricks import sliding_window_view
 
-from retrain.backbones import ARCHITECTURES, architecture, find_backbone
+from retrain.architectures import ARCHITECTURES, architecture
+from retrain.backbones import find_backbone
 from retrain.errors import BackboneError
 from retrain.networks.network import load_network
 from retrain.networks.tensorflow import tf

@@ -12,7 +12,7 @@ from retrain.dataset import Photo
 from retrain.errors import BackboneError, CheckpointError, OptionError
 from retrain.head import Fit, Head, Hidden
 from retrain.metrics import measure
-from retrain.networks.engine import tensorflow_engine
+from retrain.networks.engine import tensorflow_cpu_engine
 from retrain.networks.network import load_network
 from retrain.networks.tensorflow import tf
 from retrain.photo_training.choice import Candidate, best_candidate
@@ -51,7 +51,7 @@ class Given:
         sides = zip(self.photos, self.division.splits, strict=True)
         chosen = [photo for photo, side in sides if side == "validation"]
         pixels = np.stack([backbone.preprocessing.pixels(Path(photo.path).read_bytes()) for photo in chosen])
-        probabilities = head.probabilities(tensorflow_engine(backbone)(pixels))
+        probabilities = head.probabilities(tensorflow_cpu_engine(backbone)(pixels))
         validation = measure(probabilities, np.array([LABELS.index(photo.label) for photo in chosen]), LABELS)
         return Candidate(name, backbone, Fit(head, {}, ()), validation, validation)
 

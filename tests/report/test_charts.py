@@ -3,7 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from retrain.head import L2_PATH, Fit, Head, Progress
+from retrain.fitting.convergence import L2_PATH
+from retrain.head import Fit, Head, Progress
 from retrain.metrics import Bin
 from retrain.report.charts import HEIGHT, WIDTH, learning_charts, reliability_chart, round_values, similarity_chart
 

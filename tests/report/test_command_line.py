@@ -37,6 +37,11 @@ def test_the_command_says_what_was_asked_for(name: str) -> None:
     assert parsed(command_of(options)) == options
 
 
+def test_weights_by_name() -> None:
+    options = Options(Path("cats"), architecture="resnet50+vgg16", weights={"resnet50": "a b.h5", "vgg16": "random"})
+    assert parsed(command_of(options)) == options
+
+
 def test_what_is_at_its_default_is_left_out() -> None:
     assert command_of(Options(Path("cats"))) == "retrain \\\n    --image_dir cats"
     assert "--resume" not in command_of(Options(Path("cats"), resume=True))

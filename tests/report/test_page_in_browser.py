@@ -1,4 +1,4 @@
-"""The report in Debian's Chromium, without a window: what it says of the page, and what the page asks for."""
+"""Pages in Debian's Chromium, without a window: what it says of them, and what they ask for."""
 
 import html
 import json
@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from retrain.pipeline import Options
 from retrain.report.page import report_html
+from retrain.report.sweep_page import sweep_html
+from retrain.sweep.grid import Grid
 
 WIDTHS = (390, 1280)  # a phone, a desktop
 # Opens the page in a frame of a given width, and writes down what the browser made of it.
@@ -87,6 +90,21 @@ def test_the_page_opens_without_errors_and_asks_for_nothing(make_run, browser, s
     assert opened.images > 24 and opened.broken == 0
     assert opened.width <= width  # nothing sticks out to the side
     assert "Worst mistakes" in opened.text and names[0] in opened.text
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_the_page_of_a_sweep_opens_without_errors_and_asks_for_nothing(
+    make_sweep, browser, server, tmp_path, width
+) -> None:
+    backbones = ("mobilenet_v2_1.0_224", "a_backbone_with_a_long_name_" * 2 + "+mobilenet_v2_1.0_224")
+    grid = Grid(backbones, {}, hidden_units=((), (512, 256)), class_weights=(None, "balanced"))
+    page = sweep_html(make_sweep(grid, labels=["<script>alert(1)</script>", "dog" * 30]), Options(Path("cats" * 30)))
+    opened = open_page(browser, server, page, width, tmp_path / "profile")
+    assert opened.console == []
+    assert opened.asked == []
+    assert sorted(set(server.asked)) == ["/frame.html", "/page.html"]
+    assert opened.width <= width
+    assert "How strong a penalty" in opened.text and "<script>alert(1)</script>" in opened.text
 
 
 def test_a_page_that_misbehaves_is_seen_to(browser, server, tmp_path) -> None:

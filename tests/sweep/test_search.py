@@ -1,9 +1,12 @@
 """`retrain sweep`: many heads at once are the heads that are trained alone, and the best of them is chosen."""
 
 import csv
+import json
+import re
 import shlex
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
@@ -15,16 +18,18 @@ from retrain.bottlenecks import Extraction
 from retrain.cli import main, train
 from retrain.dataset import Photo
 from retrain.errors import DatasetError, OptionError
+from retrain.fitting.convergence import fit_to_convergence
 from retrain.fitting.linear_heads import cross_validate
-from retrain.fitting.sample import Sample
-from retrain.head import fit_to_convergence, predict
+from retrain.fitting.sample import Sample, Standardised
+from retrain.head import predict
 from retrain.networks.engine import Engine, start_engine
 from retrain.pipeline import Options
 from retrain.recipe import choose_recipe
 from retrain.screen import TerminalScreen
+from retrain.split import Division
 from retrain.sweep.grid import describe_work
-from retrain.sweep.material import shared_photos
 from retrain.sweep.search import Configuration, Grid, Material, command_line, deal_folds, run_sweep, sweep_heads
+from retrain.training import train_head
 
 CLASSES, DIM, FOLDS = 4, 12, 3
 PATH = (1.0, 0.1, 0.01)
@@ -155,18 +160,6 @@ def test_folds_keep_takes_of_one_photo_together_and_spread_classes() -> None:
     assert (deal_folds(photos, 5, seed=1) != folds).any()
 
 
-def test_the_photos_that_all_backbones_can_use() -> None:
-    photos = tuple(Photo(f"{n}.jpg", "a", f"{n:064x}") for n in range(4))
-    matrix = np.arange(8, dtype=np.float32).reshape(4, 2)
-    one = Extraction(photos, matrix, (), 0, 0, 0, "", {})
-    other = replace(one, photos=photos[:1] + photos[2:], matrix=matrix[[0, 2, 3]] * 10)
-    views = {"one": np.vstack([matrix, matrix + 100]), "other": np.vstack([other.matrix, other.matrix + 1000])}
-    shared, matrices = shared_photos({"one": one, "other": other}, views)
-    assert [photo.path for photo in shared] == ["0.jpg", "2.jpg", "3.jpg"]
-    np.testing.assert_array_equal(matrices["one"] * 10, matrices["other"])
-    np.testing.assert_array_equal(matrices["one"][3:], matrix[[0, 2, 3]] + 100)
-
-
 def make_material(photos: int = 240) -> Material:
     sample = make_sample(photos)
     paths = tuple(Photo(f"{n}.jpg", "abcd"[label], f"{n:064x}") for n, label in enumerate(sample.classes))
@@ -176,8 +169,10 @@ def make_material(photos: int = 240) -> Material:
 
 def test_joined_bottlenecks_count_the_same() -> None:
     material = make_material()
-    joined = material.sample("good+noise", np.ones(240, bool)).bottlenecks
-    assert joined.shape == (240, DIM + 3)
+    sample = material.sample("good+noise")
+    np.testing.assert_array_equal(sample.bottlenecks[:, :DIM], material.matrices["good"])
+    np.testing.assert_array_equal(sample.bottlenecks[:, DIM:], material.matrices["noise"])
+    [(_, joined)] = Standardised(sample).blocks()
     assert joined[:, :DIM].var(axis=0).mean() == pytest.approx(1, rel=1e-4)
     assert joined[:, DIM:].var(axis=0).mean() == pytest.approx(1, rel=1e-4)
 
@@ -201,6 +196,18 @@ def test_the_better_backbone_is_chosen_and_test_photos_have_no_part_in_it() -> N
     again = sweep_heads(spoilt, sides, recipes, ("noise", "good", "good+noise"), FOLDS)
     assert [result.cross_entropy for result in again.results] == losses
     assert again.test.accuracy != sweep.test.accuracy
+
+
+@pytest.mark.parametrize("recipe", [{"l2": 0.1}, {"l2": 1.0, "class_weight": "balanced"}, {"hidden_units": (6,)}])
+def test_retrain_trains_the_head_that_was_tested(recipe: dict[str, Any]) -> None:
+    """On bottlenecks side by side, too."""
+    material, sides = make_material(), np.array((["training"] * 7 + ["validation", "testing", "testing"]) * 24)
+    sweep = sweep_heads(material, sides, [choose_recipe(**recipe)], ("good+noise",), FOLDS)
+    matrix = np.hstack([material.matrices["good"], material.matrices["noise"]])
+    extraction = Extraction(material.photos, matrix, (), 0, 0, 0, "", {}, widths=(DIM, 3))
+    trained = train_head(extraction, Division(tuple(sides)), material.labels, Options(Path("photos"), **recipe))
+    assert 0.4 < trained.test.accuracy < 1
+    assert (trained.test.accuracy, trained.test.cross_entropy) == (sweep.test.accuracy, sweep.test.cross_entropy)
 
 
 def with_second_view(material: Material, second: np.ndarray) -> Material:
@@ -273,13 +280,13 @@ def test_heads_with_hidden_layers_come_one_after_the_other(monkeypatch: pytest.M
 def test_the_printed_command_trains_what_was_chosen() -> None:
     options = Options(Path("my cats"), seed=7, testing_percentage=20)
     recipe = choose_recipe(optimizer="adam", hidden_units=(64, 32), learning_rate=0.002, l2=0.01, epochs=9)
-    words = shlex.split(command_line(options, Configuration("resnet50", recipe), "w.h5"))
+    words = shlex.split(command_line(options, Configuration("resnet50", recipe), {"resnet50": "w.h5", "vgg16": "v.h5"}))
     assert words[0] == "retrain"
     asked = train.make_context("train", words[1:]).params
     parsed = {name: asked[name] for name in ("image_dir", "seed", "testing_percentage", "architecture", "weights")}
     assert parsed == {
         "image_dir": Path("my cats"), "seed": 7, "testing_percentage": 20,
-        "architecture": "resnet50", "weights": "w.h5",
+        "architecture": "resnet50", "weights": {"resnet50": "w.h5"},
     }  # fmt: skip
     assert (asked["hidden_units"], asked["learning_rate"], asked["l2"], asked["epochs"]) == ((64, 32), 0.002, 0.01, 9)
     again = choose_recipe(
@@ -289,18 +296,18 @@ def test_the_printed_command_trains_what_was_chosen() -> None:
 
 
 def test_the_command_of_a_linear_head() -> None:
-    command = command_line(Options(Path("cats")), Configuration("builtin", choose_recipe(l2=0.03)), None)
+    command = command_line(Options(Path("cats")), Configuration("builtin", choose_recipe(l2=0.03)), {})
     assert command == "retrain --image_dir cats --architecture builtin --l2 0.03"
 
 
 def test_the_command_of_a_head_on_views() -> None:
     options = Options(Path("cats"), flip_left_right=True, random_crop=10)
     recipe = choose_recipe(l2=0.03, class_weight="balanced")
-    words = shlex.split(command_line(options, Configuration("builtin", recipe, views=8), None))
+    words = shlex.split(command_line(options, Configuration("builtin", recipe, views=8), {}))
     asked = train.make_context("train", words[1:]).params
     assert (asked["flip_left_right"], asked["random_crop"], asked["random_scale"]) == (True, 10, 0)
     assert (asked["views"], asked["class_weight"]) == (8, "balanced")
-    plain = command_line(options, Configuration("builtin", recipe), None)
+    plain = command_line(options, Configuration("builtin", recipe), {})
     assert "flip" not in plain and "--views" not in plain
 
 
@@ -332,16 +339,31 @@ def test_from_photos_to_a_table(photos: Path, capsys: pytest.CaptureFixture[str]
     assert all(float(row["accuracy"]) > 0.9 and row["optimizer"] == "lbfgs" for row in rows)
     said = capsys.readouterr().out
     assert "test: accuracy" in said and "written: tf_files/sweep.csv" in said
-    if rows[0]["architecture"] == "fake":
-        assert f"--l2 {rows[0]['l2']}" in said
-    else:
-        assert "cannot be exported yet" in said
+    assert f"--architecture {rows[0]['architecture']} --l2 {rows[0]['l2']}" in said
     assert list(Path("tf_files").glob(".sweep*")) == []
+
+
+def test_names_that_fit_no_class_are_refused(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("names.json").write_text('{"rose": "Rosa"}')
+    with pytest.raises(SystemExit) as leave:
+        main([*CALL, "--category_names", "names.json"])
+    assert (leave.value.code, "names none of the classes 'dark', 'light'" in capsys.readouterr().err) == (1, True)
 
 
 def test_a_single_backbone_prints_its_command(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["sweep", "--image_dir", "photos", "--architecture", "fake", "--l2", "0.01,1"])
     assert "retrain --image_dir photos --architecture fake --l2 0.01" in capsys.readouterr().out
+
+
+def test_the_command_of_joined_backbones_exports_their_head(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main([*CALL[:4], "fake+fake", "--l2", "0.1"])
+    said = capsys.readouterr().out
+    main(shlex.split(said.splitlines()[-1])[1:])
+    manifest = json.loads(Path("tf_files/model/model.json").read_text())
+    assert manifest["architecture"] == "fake+fake"
+    assert Path("tf_files/model/model.tflite").exists()
+    tested = [re.search(r"test: (accuracy .* photos)", text) for text in (said, capsys.readouterr().out)]
+    assert tested[0] and tested[1] and tested[0][1] == tested[1][1]
 
 
 def test_views_and_class_weights_in_the_table(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -401,12 +423,15 @@ def test_augmentation_alone_means_as_many_views_as_retrain_makes(photos: Path) -
         (["--optimizer", "newton"], "newton is not known"),
         (["--learning_rate", "0.1"], "--learning_rate belongs to mini-batches"),
         (["--epochs", "3"], "--epochs belongs to mini-batches"),
+        (["--optimizer", "lbfgs", "--hidden_units", "0,8"], "without --hidden_units"),
+        (["--optimizer", "lbfgs", "--hidden_units", "8"], "without --hidden_units"),
         (["--folds", "1"], "folds"),
         (["--folds", "2", "--hidden_units", "8"], "--folds 2 leaves mini-batches no photos"),
         (["--weights", "w.h5"], "give NAME=FILE"),
         (["--weights", "resnet50=w.h5"], "resnet50 is not among"),
         (["--architecture", "fake,"], "empty name"),
         (["--architecture", "fake+resnet51"], "resnet51"),
+        (["--architecture", "fake,fake+builtin"], "different sizes (8, 128 pixels)"),
         (["--output_csv", "photos"], "photos"),
         (["--testing_percentage", "60", "--validation_percentage", "40"], "less than 100"),
     ],

@@ -1,0 +1,116 @@
+"""The Python code of the documentation runs, and what it says of values is true."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+NOTEBOOK = ROOT / "docs/retrain.ipynb"
+CLAIM = re.compile(r"^(?P<value>\S.*?)  # → (?P<text>.+)$", re.M)  # a value, and what it is as text
+
+
+def code_blocks(page: Path) -> list[str]:
+    """The Python blocks of a page, as they stand there."""
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.M | re.S)
+
+
+def checking_claims(code: str) -> str:
+    """The code with an assertion in the place of each claim."""
+
+    def assertion(claim: re.Match[str]) -> str:
+        return f"assert str(({claim['value']})) == {claim['text']!r}, str(({claim['value']}))"
+
+    return CLAIM.sub(assertion, code)
+
+
+def code_cells(notebook: Path) -> list[str]:
+    """The code of a notebook, cell by cell."""
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+
+
+def run(parts: list[str], folder: Path) -> str:
+    """Run pieces of code one after the other, in one namespace and a process of their own; what they print."""
+    done = subprocess.run(
+        [sys.executable, "-c", "\n".join(parts)],
+        cwd=folder,
+        env={**os.environ, "MPLBACKEND": "agg", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the project's folder, as far as the examples see it, in which the notebook has been run."""
+    house = tmp_path_factory.mktemp("house")
+    (house / "docs").mkdir()
+    os.symlink(ROOT / "scripts", house / "scripts")
+    (house / "printed.txt").write_text(run(code_cells(NOTEBOOK), house / "docs"), encoding="utf-8")
+    return house
+
+
+def test_notebook_runs_from_top_to_bottom(house: Path) -> None:
+    printed = (house / "printed.txt").read_text(encoding="utf-8")
+    assert "280 photos of black, colourpoint, spotted, tabby, tortoiseshell, tuxedo, white" in printed
+    assert "one row for each photo: (280, 640)" in printed
+    assert "% on 25 photos (95 % interval" in printed
+    assert re.search(r"^tabby$", printed, re.M)
+
+
+def test_page_of_the_api_is_true(house: Path) -> None:
+    blocks = code_blocks(ROOT / "docs/api.md")
+    claims = sum(len(CLAIM.findall(block)) for block in blocks)
+    assert (len(blocks), claims) >= (5, 6)
+    printed = run([checking_claims(block) for block in blocks], house).splitlines()
+    (promised,) = re.findall(r"^print\(evaluate\(trained\)\)  # (.*), …$", blocks[0], re.M)
+    assert printed[0].startswith(promised)
+
+
+def test_python_of_the_readme_runs(house: Path) -> None:
+    (block,) = code_blocks(ROOT / "README.md")
+    if not (house / "gato.jpg").exists():
+        os.symlink(house / "tf_files/gato.jpg", house / "gato.jpg")
+    assert run([block], house).startswith("tabby\n")
+
+
+def test_python_of_the_other_pages_runs(house: Path) -> None:
+    pages = [page for page in ROOT.glob("docs/*.md") if code_blocks(page) and page.name != "api.md"]
+    assert ROOT / "docs/store.md" in pages
+    for page in pages:
+        run(code_blocks(page), house)
+
+
+def test_a_wrong_claim_is_noticed() -> None:
+    code = checking_claims("value = 2\nvalue + 1  # → 3\nvalue, 'a'  # → (2, 'b')\n")
+    with pytest.raises(AssertionError, match="'a'"):
+        exec(code, {})
+
+
+def test_notebook_is_well_formed_and_carries_nothing_of_a_machine() -> None:
+    text = NOTEBOOK.read_text(encoding="utf-8")
+    notebook = json.loads(text)
+    assert text == json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"  # as Jupyter writes it
+    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
+    assert set(notebook) == {"cells", "metadata", "nbformat", "nbformat_minor"}
+    assert notebook["metadata"]["kernelspec"]["name"] == "python3"
+    ids = [cell["id"] for cell in notebook["cells"]]
+    assert len(set(ids)) == len(ids) and all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name) for name in ids)
+    for cell in notebook["cells"]:
+        kind = {"code": {"execution_count", "outputs"}, "markdown": set()}[cell["cell_type"]]
+        assert set(cell) == {"cell_type", "id", "metadata", "source", *kind}
+        assert cell["metadata"] == {} and all(isinstance(line, str) for line in cell["source"])
+        assert (cell.get("execution_count"), cell.get("outputs", [])) == (None, [])
+
+
+def test_links_of_the_notebook_lead_somewhere() -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", NOTEBOOK.read_text(encoding="utf-8"))
+    assert links and [link for link in links if not (NOTEBOOK.parent / link).exists()] == []

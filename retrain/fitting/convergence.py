@@ -23,6 +23,7 @@ L2_PATH = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
 L2_WITHOUT_VALIDATION = 0.03
 TOLERANCE = 1e-4  # of the loss; where a step promises less, the fit ends
 LEAST_LOSS = 0.1  # nats; a smaller loss counts as this one there
+LEAST_LOSS_OF_MANY = 1.0  # where a first fit begins on a part: the mean loss of so many is uncertain by far more
 FEW_PHOTOS = 100  # for training, of a class on average: with fewer, the head is refitted to the validation photos too
 PART = 6  # a first fit begins on one photo in so many, where these are as many as features
 
@@ -161,6 +162,7 @@ class _Fits:
     def __init__(self, bottlenecks: Standardised, labels: Classes, classes: int, loss: Loss = CROSS_ENTROPY) -> None:
         self._bottlenecks, self._labels, self._classes, self._loss = bottlenecks, labels, classes, loss
         self._preconditioner = Preconditioner(bottlenecks, classes)
+        self._many = len(bottlenecks) // PART >= bottlenecks.dim
         self._memory = Memory()
         self._fitted: list[tuple[float, Matrix]] = []  # the last two
 
@@ -193,7 +195,7 @@ class _Fits:
         The photos are drawn, the same ones in every run: at even distances they could leave classes out.
         """
         count = len(self._bottlenecks)
-        if count // PART < self._bottlenecks.dim:
+        if not self._many:
             return weights
         drawn = np.sort(np.random.default_rng(0).permutation(count)[: count // PART])
         part, labels = self._bottlenecks.part(drawn), self._labels[drawn]
@@ -212,7 +214,8 @@ class _Fits:
             result[:-1], result[-1] = self._preconditioner.solve(gradient[:-1], gradient[-1], l2)
             return result
 
-        return minimise(objective, start, precondition, self._memory, TOLERANCE, LEAST_LOSS, rescale=rescale)
+        least_loss = LEAST_LOSS_OF_MANY if self._many else LEAST_LOSS
+        return minimise(objective, start, precondition, self._memory, TOLERANCE, least_loss, rescale=rescale)
 
     def state(self) -> State:
         """All that the next fit starts from."""

@@ -143,7 +143,9 @@ def test_second_run_computes_nothing_and_makes_the_same_model(cats: SimpleNamesp
 
 def test_weights_of_another_network_are_a_sentence(cats: SimpleNamespace) -> None:
     other = SHARED / "weights/mobilenet_1.0_224.weights.h5"
-    done = call(retrain.cli.main, *cats.arguments, "--weights", other, "--output_dir", "other")
+    arguments = list(cats.arguments)
+    arguments[arguments.index("--weights") + 1] = other
+    done = call(retrain.cli.main, *arguments, "--output_dir", "other")
     assert done.code == 1
     assert "mobilenet_0.25_128" in done.err
     assert other.name in done.err

@@ -126,6 +126,8 @@ def find_backbone(
     preprocessing = entry.preprocessing if image_size is None else entry.preprocessing.with_size(image_size)
     backbone = Backbone(name, preprocessing, entry.dim, weights_sha256=f"random-{seed}")
     if name == "fake":
+        if weights not in (None, "random"):
+            raise OptionError(f"--weights {weights}: the fake backbone has none; leave them out.")
         return replace(backbone, weights_sha256="none", feature_layer="average_colour")
     if weights == "random":
         return backbone

@@ -99,6 +99,11 @@ def test_a_misspelt_name_gets_suggestions() -> None:
         architecture("mobilnet_1.0_224")
 
 
+def test_weights_for_the_fake_backbone_are_refused() -> None:
+    with pytest.raises(OptionError, match=r"--weights x\.h5: the fake backbone has none"):
+        find_backbone("fake", Path("x"), "x.h5")
+
+
 @pytest.mark.parametrize("name", ["", "!", "猫"])
 def test_a_name_like_nothing_gets_suggestions_too(name: str) -> None:
     with pytest.raises(OptionError, match="did you mean inception_v3"):

@@ -472,3 +472,18 @@ def test_views_and_class_weights_of_real_photos(tmp_path: Path, monkeypatch: pyt
     loss = {(row["views"], row["class_weight"], row["l2"]): float(row["cross_entropy"]) for row in rows}
     assert len(loss) == 8
     assert all(loss["4", weight, l2] < loss["1", weight, l2] for weight in ("", "balanced") for l2 in ("0.1", "0.01"))
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not WEIGHTS.exists() or not (SHARED / "data/flowers").exists(), reason=f"{SHARED} is absent")
+def test_heads_and_learning_rates_of_real_photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    main(["sweep", "--image_dir", str(SHARED / "data/flowers"), "--max_images_per_class", "20", "--architecture",
+          "mobilenet_0.25_128", "--weights", f"mobilenet_0.25_128={WEIGHTS}", "--hidden_units", "0,32", "--optimizer",
+          "sgd,adam", "--learning_rate", "0.01,0.00001", "--epochs", "10", "--folds", "3"])  # fmt: skip
+    with open("tf_files/sweep.csv", encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    loss = {(row["hidden_units"], row["optimizer"], float(row["learning_rate"])): row["cross_entropy"] for row in rows}
+    assert len(loss) == len(set(loss.values())) == 8  # no option is without effect
+    for units, optimizer in {key[:2] for key in loss}:
+        assert float(loss[units, optimizer, 0.01]) < float(loss[units, optimizer, 0.00001])  # which hardly learns

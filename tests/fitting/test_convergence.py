@@ -240,6 +240,20 @@ def test_a_first_fit_to_many_photos_begins_on_a_part_of_them(monkeypatch: pytest
     assert set(evaluated) == {100}
 
 
+def test_a_fit_to_many_photos_ends_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluations = []
+    real = convergence._loss_and_gradient
+    monkeypatch.setattr(convergence, "_loss_and_gradient", lambda *given: evaluations.append(1) or real(*given))
+    many = blobs(n=600, dim=20, spread=1.0)
+    sooner = fit_to_convergence(many, NOBODY, 3, path=(0.001,))
+    count = len(evaluations)
+    monkeypatch.setattr(convergence, "LEAST_LOSS_OF_MANY", 1e-6)
+    exact = fit_to_convergence(many, NOBODY, 3, path=(0.001,))
+    assert count < len(evaluations) - count
+    losses = [fit.curve[-1].training_cross_entropy for fit in (sooner, exact)]
+    assert losses[0] == pytest.approx(losses[1], abs=1e-3)
+
+
 def test_a_refit_comes_to_the_optimum_of_all_photos() -> None:
     training, validation, everything = blobs(spread=2.0), blobs(spread=2.0, seed=1), blobs(n=120, spread=2.0, seed=2)
     fit = fit_to_convergence(training, validation, 3, everything=everything)

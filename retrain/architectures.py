@@ -10,6 +10,12 @@ from difflib import get_close_matches
 from retrain.errors import OptionError
 from retrain.images import Preprocessing
 
+DEFAULT_ARCHITECTURE = "efficientnet_lite0"
+RETIRED = {
+    "auto": f"it is {DEFAULT_ARCHITECTURE} now, also where --architecture is left out",
+    "builtin": f"it was retired; {DEFAULT_ARCHITECTURE}, which needs no download either, took its place",
+}
+
 KERAS_WEIGHTS_URL = "https://storage.googleapis.com/tensorflow/keras-applications/"
 TORCHVISION_WEIGHTS_URL = "https://download.pytorch.org/models/"
 
@@ -58,7 +64,9 @@ def architecture(name: str) -> Architecture:
         raise OptionError(
             f"--architecture {name}: use {name.removesuffix('_quantized')}; quantisation belongs to the export."
         )
-    near = get_close_matches(name, ARCHITECTURES, n=3) or ["inception_v3", "mobilenet_1.0_224", "mobilenet_v2_1.0_224"]
+    if name in RETIRED:
+        raise OptionError(f"--architecture {name}: {RETIRED[name]}.")
+    near = get_close_matches(name, ARCHITECTURES, n=3) or [DEFAULT_ARCHITECTURE, "inception_v3", "mobilenet_1.0_224"]
     raise OptionError(f"--architecture {name!r} is unknown; did you mean {', '.join(near)}?")
 
 
@@ -94,7 +102,6 @@ def _others() -> Iterable[Architecture]:
     plain = (("include_preprocessing", False),)
     kernels = "weights_tf_dim_ordering_tf_kernels_notop.h5"
     yield Architecture("fake", "", 3, 8, MINUS_ONE_TO_ONE)
-    yield Architecture("builtin", "", 640, 128, MINUS_ONE_TO_ONE)
     yield Architecture(
         "inception_v3",
         "InceptionV3",

@@ -132,11 +132,9 @@ def _weights(
 network_options = group(
     click.option(
         "--architecture",
-        default="auto",
-        show_default=True,
         metavar="NAME",
-        help="The backbone: inception_v3, mobilenet_1.0_224, mobilenet_v2_1.0_224, resnet50, builtin, …; "
-        "a+b: the bottlenecks of both side by side; auto: inception_v3 where its weights can be had, else builtin.",
+        help="The backbone: efficientnet_lite0, efficientnet_lite2, inception_v3, mobilenet_1.0_224, resnet50, …; "
+        "a+b: the bottlenecks of both side by side.  [default: efficientnet_lite0]",
     ),
     click.option(
         "--weights",

@@ -82,7 +82,7 @@ def test_every_entry_is_sound(entry: backbones.Architecture) -> None:
     assert str(entry.preprocessing).startswith("decode(2)|orient|resize(")
     if entry.checkpoint:
         assert entry.checkpoint.startswith(f"{entry.name}-") and entry.checkpoint.endswith(".pth")
-    elif entry.name not in ("fake", "builtin"):
+    elif entry.name != "fake":
         assert entry.weights_file.endswith(".h5")
         assert entry.checksum is None or len(entry.checksum) in (32, 64)
 
@@ -90,8 +90,8 @@ def test_every_entry_is_sound(entry: backbones.Architecture) -> None:
 def test_published_weights_are_those_of_the_architecture() -> None:
     files = [entry.weights_file for entry in ARCHITECTURES.values() if entry.weights_file]
     checkpoints = [entry.checkpoint for entry in ARCHITECTURES.values() if entry.checkpoint]
-    assert len(set(checkpoints)) == len(checkpoints) == 3
-    assert len(set(files)) == len(files) == len(ARCHITECTURES) - 2 - 3  # not fake, not builtin
+    assert len(set(checkpoints)) == len(checkpoints) == 6
+    assert len(set(files)) == len(files) == len(ARCHITECTURES) - 1 - 6  # not fake
 
 
 def test_a_misspelt_name_gets_suggestions() -> None:
@@ -305,33 +305,27 @@ def test_the_digest_of_a_file_is_that_of_all_its_bytes(tmp_path: Path) -> None:
         file_sha256(tmp_path / "none")
 
 
-def test_auto_takes_inception_v3_where_its_weights_are_at_hand(tmp_path: Path) -> None:
-    (tmp_path / "inception_v3.weights.h5").write_bytes(b"weights")
-    backbone = find_backbone("auto", tmp_path)
-    assert backbone.architecture == "inception_v3"
-    assert backbone.choice == ""
+def test_the_default_needs_no_download(tmp_path: Path) -> None:
+    """Its weights are a locked dependency: the same on every machine."""
+    backbone = Backbone.find(model_dir=tmp_path)
+    assert (backbone.architecture, backbone.dim, backbone.input_size) == ("efficientnet_lite0", 1280, 224)
+    assert backbone.weights_sha256 == architecture("efficientnet_lite0").checksum
+    assert backbone.describe() == "efficientnet_lite0, 1280 numbers from 224 x 224 pixels"
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_auto_without_a_network_takes_the_builtin_one_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("retrain.backbones.KERAS_WEIGHTS_URL", "http://127.0.0.1:9/")
-    backbone = find_backbone("auto", tmp_path)
-    assert backbone.architecture == "builtin"
-    assert "accuracy will be lower than with Inception-V3" in backbone.choice
-    assert "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5" in backbone.choice
+@pytest.mark.parametrize("name", ["auto", "builtin"])
+def test_a_name_of_before_says_what_took_its_place(name: str) -> None:
+    with pytest.raises(OptionError, match=f"--architecture {name}: it .*efficientnet_lite0"):
+        find_backbone(name, Path("x"))
 
 
-def test_auto_falls_back_when_the_download_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server
-) -> None:
-    monkeypatch.setattr("retrain.backbones.KERAS_WEIGHTS_URL", server.url + "/")
-    backbone = find_backbone("auto", tmp_path)
-    assert server.asked == ["/inception_v3/inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"]
-    assert backbone.architecture == "builtin"
-    assert "404" in backbone.choice
+def test_untrained_weights_are_said() -> None:
+    assert "resnet50, untrained, " in find_backbone("resnet50", Path("x"), "random").describe()
 
 
-def test_auto_does_not_guess_what_weights_are_for(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="--weights needs --architecture"):
-        find_backbone("auto", tmp_path, weights="some.weights.h5")
+def test_parts_of_different_sizes_see_photos_of_the_largest() -> None:
+    joined = find_backbone("efficientnet_lite0+efficientnet_lite2", Path("x"), "random")
+    assert [part.input_size for part in joined.parts] == [260, 260]
+    joined = find_backbone("efficientnet_lite0+efficientnet_lite2", Path("x"), "random", image_size=224)
+    assert joined.input_size == 224

@@ -190,8 +190,6 @@ def _build(backbone: Backbone) -> Any:
     # Here, and not above: Keras imports TensorFlow, whose chatter retrain.networks.tensorflow turns down.
     import keras
 
-    from retrain.builtin.network import build_network
-
     entry = architecture(backbone.architecture)
     # Layers are numbered per process; from 1 each time, equal models give equal exports.
     keras.utils.clear_session()
@@ -200,9 +198,7 @@ def _build(backbone: Backbone) -> Any:
         keras.utils.set_random_seed(int(backbone.weights_sha256.removeprefix("random-")))
     shape = (backbone.input_size, backbone.input_size, 3)
     try:
-        if entry.name == "builtin":
-            model = build_network(backbone.input_size)
-        elif entry.module:
+        if entry.module:
             model = _module(entry).build_network(entry.name, backbone.input_size, **dict(entry.arguments))
         else:
             builder = getattr(keras.applications, entry.builder)
@@ -223,7 +219,7 @@ def _module(entry: Architecture) -> Any:
 
 def _load_weights(model: Any, name: str, file: Path) -> None:
     entry = architecture(name)
-    suffixes = [".npz"] if name == "builtin" else [".h5", *([CHECKPOINT_SUFFIX] if entry.module else [])]
+    suffixes = [".h5", *([CHECKPOINT_SUFFIX] if entry.module else [])]
     if not file.name.endswith(tuple(suffixes)):
         raise BackboneError(
             f"The weights {file} of {name} must be a file whose name ends in {' or '.join(suffixes)}.{_advice(entry)}"
@@ -233,7 +229,7 @@ def _load_weights(model: Any, name: str, file: Path) -> None:
 
         _module(entry).set_weights(model, read_checkpoint(file))
     else:
-        _load_own_weights(model, name, file)
+        _load_keras_weights(model, name, file)
     if not all(np.isfinite(np.asarray(weight)).all() for weight in model.get_weights()):
         raise BackboneError(f"The weights {file} hold numbers that are not finite; get the file again.")
 
@@ -243,18 +239,12 @@ def _advice(entry: Architecture) -> str:
     return ""
 
 
-def _load_own_weights(model: Any, name: str, file: Path) -> None:
-    """Weights in Keras's format, or in that of the built-in network."""
-    from retrain.builtin.network import load_weights
-
+def _load_keras_weights(model: Any, name: str, file: Path) -> None:
     try:
         # Keras only warns where parts of the file do not match, and leaves those layers random.
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
-            if name == "builtin":
-                load_weights(model, file)
-            else:
-                model.load_weights(str(file))
+            model.load_weights(str(file))
     except Exception as error:  # h5py and Keras raise half a dozen types for files that do not fit
         raise BackboneError(
             f"The weights {file} do not fit the architecture {name}: give the weights of that network, "

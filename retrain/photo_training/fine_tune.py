@@ -15,8 +15,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-import numpy as np
-
 from retrain.backbones import Backbone, file_sha256
 from retrain.dataset import Photo
 from retrain.errors import BackboneError, OptionError
@@ -179,23 +177,19 @@ def last_layers(model: Any, layers: Layers, name: str) -> list[Any]:
 
 def write_weights(model: Any, backbone: Backbone, folder: Path) -> Backbone:
     """Write the weights of a backbone's network and name them by their content; gives the backbone with them."""
-    suffix = ".weights.npz" if backbone.architecture == "builtin" else ".weights.h5"
-    temporary = folder / f".{os.getpid()}.tmp{suffix}"
+    temporary = folder / f".{os.getpid()}.tmp.weights.h5"
     try:
         folder.mkdir(parents=True, exist_ok=True)
         try:
-            if backbone.architecture == "builtin":
-                _save_builtin(model, temporary)
-            else:
-                model.save_weights(str(temporary))
+            model.save_weights(str(temporary))
             sha256 = file_sha256(temporary)
-            file = folder / f"{sha256}{suffix}"
+            file = folder / f"{sha256}.weights.h5"
             os.replace(temporary, file)
         finally:
             temporary.unlink(missing_ok=True)
     except OSError as error:
         raise BackboneError(f"The fine-tuned weights cannot be written to {folder}: {error}.") from None
-    return replace(backbone, weights_file=file, weights_sha256=sha256, choice="")
+    return replace(backbone, weights_file=file, weights_sha256=sha256)
 
 
 def _layers_in(model: Any) -> Iterable[Any]:
@@ -221,12 +215,3 @@ def _keras_head(head: Head) -> Any:
     top.build((None, head.sizes[0]))
     top.set_weights([array for layer in head.layers for array in layer])
     return top
-
-
-def _save_builtin(model: Any, path: Path) -> None:
-    arrays = {}
-    for layer in model.layers:
-        for kind, values in zip(("kernel", "bias"), layer.get_weights(), strict=False):
-            arrays[f"{layer.name}/{kind}"] = values
-    with open(path, "wb") as file:
-        np.savez(file, **arrays)

@@ -24,7 +24,7 @@ CONFINED = [
     "--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL",
     "--security-opt", "no-new-privileges", "--user", f"{CALLER}:{CALLER}", *shlex.split(os.environ["DOCKER_RUN_ARGS"]),
 ]  # fmt: skip
-DEMO = ["--image_dir", "tf_files/demo_cats", "--architecture", "builtin"]
+DEMO = ["--image_dir", "tf_files/demo_cats"]
 MEGABYTE = 1_000_000
 
 
@@ -82,7 +82,7 @@ def test_every_file_belongs_to_the_caller(trained: Path) -> None:
 
 def test_labels_are_those_of_a_run_outside(trained: Path, tmp_path: Path) -> None:
     programs = Path(sys.executable).parent
-    source = ["--image_dir", str(trained / "demo_cats"), "--architecture", "builtin"]
+    source = ["--image_dir", str(trained / "demo_cats")]
     output = ["--output_dir", str(tmp_path / "model"), "--bottleneck_dir", str(tmp_path / "bottlenecks")]
     subprocess.run([programs / "retrain", *source, *output], check=True, capture_output=True)
     photos = ["gato.jpg", "demo_cats/spotted"]

@@ -1,5 +1,6 @@
 """Checkpoints in PyTorch's formats, good ones and bad ones; `tests/support/torch_files.py` writes them."""
 
+import encodings.cp437  # noqa: F401  zipfile imports it at the first name that is not ASCII: not while we watch
 import io
 import os
 import pickle
@@ -254,7 +255,7 @@ def test_two_lengths_of_one_storage_are_refused(refusal) -> None:
     assert "two things" in refusal(files.zip_file(files.state_dict(tensors), {"0": np.ones(12, np.float32)}))
 
 
-MEMORY = 24 * 2**20  # beside twice the file's size; 100,000 instructions that make a dict each take 17 MB
+MEMORY = 24 * 2**20  # beside twice the size of the file; the greatest of these takes 17 MB
 
 
 def refused_sparingly(data: bytes, path: Path) -> None:

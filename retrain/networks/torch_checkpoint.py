@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrain.errors import BackboneError
-from retrain.networks.torch_pickle import Allowance, CheckpointFormatError, Storage, Tensor, read_pickle
+from retrain.networks.torch_pickle import Allowance, CheckpointFormatError, Storage, Tensor, read_pickle, shown
 
 ZIP_BEGINS, PICKLE_BEGINS = b"PK\3\4", b"\x80"
 MAGIC, VERSION = 0x1950A86A20F9469CFC6C, 1001
@@ -64,7 +64,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
         size = os.fstat(file.fileno()).st_size
         beginning = file.read(4)
         file.seek(0)
-        content, places = _read_zip(file, size) if beginning == ZIP_BEGINS else _read_legacy(file, beginning)
+        content, places = _read_zip(file, size) if beginning == ZIP_BEGINS else _read_legacy(file, beginning, size)
         tensors = _state_dict(content)
         for name, tensor in tensors.items():
             _check(name, tensor, places, size)
@@ -86,7 +86,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
         raise BackboneError(f"{path} cannot be read: {error.strerror or error}.") from None
 
 
-def _read_legacy(file: BinaryIO, beginning: bytes) -> tuple[object, dict[str, int]]:
+def _read_legacy(file: BinaryIO, beginning: bytes, size: int) -> tuple[object, dict[str, int]]:
     """What the pickle describes, and where each storage begins."""
     allowance = Allowance()
     magic = read_pickle(file, allowance) if beginning[:1] == PICKLE_BEGINS else None
@@ -112,7 +112,10 @@ def _read_legacy(file: BinaryIO, beginning: bytes) -> tuple[object, dict[str, in
         if len(count) < 8 or struct.unpack("<q", count) != (storage.length,):
             raise CheckpointFormatError("a storage has another length than is said of it, or the file breaks off")
         places[key] = file.tell()
-        file.seek(storage.length * _itemsize(storage), os.SEEK_CUR)
+        end = places[key] + storage.length * _itemsize(storage)
+        if end > size:
+            raise CheckpointFormatError("it breaks off before the end of its numbers")
+        file.seek(end)
     return content, places
 
 
@@ -123,9 +126,10 @@ class _Sparing:
         self._file, self.seek, self.tell = file, file.seek, file.tell
 
     def read(self, size: int = -1) -> bytes:
-        if not 0 <= size <= MAX_DIRECTORY:
+        data = self._file.read(min(size, MAX_DIRECTORY + 1) if size >= 0 else MAX_DIRECTORY + 1)
+        if len(data) > MAX_DIRECTORY:
             raise CheckpointFormatError("its table of contents is larger than that of any list of weights")
-        return self._file.read(size)
+        return data
 
 
 def _read_zip(file: BinaryIO, size: int) -> tuple[object, dict[str, int]]:
@@ -180,9 +184,9 @@ def _state_dict(content: object) -> dict[str, Tensor]:
     storages: dict[str, Storage] = {}
     for name, tensor in content.items():
         if type(tensor) is not Tensor:
-            raise CheckpointFormatError(f"it holds more than tensors with names: {name[:100]!a}")
+            raise CheckpointFormatError(f"it holds more than tensors with names: {shown(name)}")
         if storages.setdefault(tensor.storage.key, tensor.storage) != tensor.storage:
-            raise CheckpointFormatError(f"it says two things of the storage of {name[:100]!a}")
+            raise CheckpointFormatError(f"it says two things of the storage of {shown(name)}")
     return content
 
 
@@ -191,9 +195,9 @@ def _check(name: str, tensor: Tensor, places: Mapping[str, int], size: int) -> N
     storage = tensor.storage
     begin = places.get(storage.key)
     if begin is None or begin + storage.length * _itemsize(storage) > size:
-        raise CheckpointFormatError(f"it breaks off before the numbers of {name[:100]!a}")
+        raise CheckpointFormatError(f"it breaks off before the end of {shown(name)}")
     if math.prod(tensor.shape) > storage.length or tensor.offset + _extent(tensor) > storage.length:
-        raise CheckpointFormatError(f"{name[:100]!a} is larger than its storage")
+        raise CheckpointFormatError(f"{shown(name)} is larger than its storage")
 
 
 def _extent(tensor: Tensor) -> int:

@@ -81,6 +81,12 @@ class Allowance:
     bytes: int = MAX_BYTES
 
 
+def shown(name: str) -> str:
+    """A name out of a file, as a message may quote it."""
+    quoted = ascii(name)
+    return quoted if len(quoted) <= 100 else f"{quoted[:100]}…"
+
+
 def read_pickle(file: BinaryIO, allowance: Allowance) -> object:
     """The value of the pickle that begins here; the file is left at its end.
 
@@ -191,7 +197,7 @@ class _Machine:
     def name(self) -> None:
         name = f"{self.line()}.{self.line()}"
         if name not in NAMES:
-            raise CheckpointFormatError(f"it asks for {name[:100]!a}, which no list of weights needs")
+            raise CheckpointFormatError(f"it asks for {shown(name)}, which no list of weights needs")
         self.push(NAMES[name])
 
     def call(self) -> None:

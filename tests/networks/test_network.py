@@ -33,6 +33,7 @@ SMALL = "mobilenet_0.25_128"
         "vgg11",
         "vgg13",
         "efficientnet_lite0",
+        "efficientnet_lite1",
         "efficientnet_lite2",
     ],
 )

@@ -41,8 +41,8 @@ FIND_WEIGHTS = set --; weights="$(WEIGHTS)"; if [ -f "$$weights" ]; then \
 
 .PHONY: docker-build docker-retrain docker-label docker-tensorboard docker-sbom docker-lint test-docker
 
-docker-build:  ## Build the images retrain and label_image [BASE_IMAGE=… MODEL=tf_files/model DOCKER=podman]
-	$(BUILD) --build-arg BASE_IMAGE=$(TRAINING_BASE) -f docker/retrain.Dockerfile -t $(TRAINING_IMAGE) .
+docker-build:  ## Build the images retrain and label_image [BASE_IMAGE=… ARCHITECTURE=… MODEL=tf_files/model DOCKER=podman]
+	$(BUILD) --build-arg BASE_IMAGE=$(TRAINING_BASE) $(if $(ARCHITECTURE),--build-arg ARCHITECTURE="$(ARCHITECTURE)") -f docker/retrain.Dockerfile -t $(TRAINING_IMAGE) .
 	$(BUILD) $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) $(if $(MODEL),--build-arg MODEL="$(MODEL)") \
 		-f docker/label_image.Dockerfile -t $(LABELLING_IMAGE) .
 

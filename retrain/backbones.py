@@ -11,6 +11,7 @@ if it were alone.
 import hashlib
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
@@ -29,6 +30,7 @@ from retrain.networks.download import Progress, download
 from retrain.networks.weights_package import file_of_package, not_installed
 
 KERAS_CACHE = Path("~/.keras/models")
+INSTALLED_WEIGHTS = Path(sys.prefix) / "share" / "retrain"  # what an image was built with
 CHECKPOINT_SUFFIX = ".pth"  # of PyTorch's format
 
 Weights = str | Mapping[str, str] | None  # as `find_backbone` takes them
@@ -121,9 +123,9 @@ def find_backbone(
 
     `name` may be `a+b`, of which each part has this `image_size`, or the largest of their own. `weights` is a
     file, an http(s) address, `random` (untrained, from `seed`), each of these by the name of the architecture
-    that they are for, or None: then `<model_dir>/<name>.weights.h5`, the published file in `model_dir` or in
-    Keras's cache, the Python package that they come with, and at last a download are tried. Raises OptionError
-    or BackboneError.
+    that they are for, or None: then `<model_dir>/<name>.weights.h5`, the published file in `model_dir`, in Keras's
+    cache or in INSTALLED_WEIGHTS, the Python package that they come with, and at last a download are tried.
+    Raises OptionError or BackboneError.
     """
     names = name.split("+")
     weights_of = _weights_by_name(names, weights)
@@ -214,9 +216,9 @@ def weights_at_hand(entry: Architecture, model_dir: Path) -> Path | None:
     """A weights file that needs no download, or None."""
     candidates = [model_dir / f"{entry.name}.weights.h5"]
     if published := Path(entry.weights_file).name:
-        candidates += [model_dir / published, KERAS_CACHE.expanduser() / published]
+        candidates += [model_dir / published, KERAS_CACHE.expanduser() / published, INSTALLED_WEIGHTS / published]
     if entry.checkpoint:
-        candidates.append(model_dir / entry.checkpoint)
+        candidates += [model_dir / entry.checkpoint, INSTALLED_WEIGHTS / entry.checkpoint]
     if entry.package and (file := file_of_package(entry.package, entry.checkpoint)):
         candidates.append(file)
     return next((path for path in candidates if path.is_file()), None)

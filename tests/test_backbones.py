@@ -34,6 +34,7 @@ def nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     """No network (the discard port refuses), and no Keras cache but an empty one."""
     monkeypatch.setattr(backbones, "KERAS_WEIGHTS_URL", "http://127.0.0.1:9/")
     monkeypatch.setattr(backbones, "KERAS_CACHE", tmp_path / "keras")
+    monkeypatch.setattr(backbones, "INSTALLED_WEIGHTS", tmp_path / "installed")
 
 
 def put(path: Path, data: bytes) -> Path:
@@ -111,7 +112,7 @@ def test_weights_for_the_fake_backbone_are_refused() -> None:
 
 @pytest.mark.parametrize("name", ["", "!", "猫"])
 def test_a_name_like_nothing_gets_suggestions_too(name: str) -> None:
-    with pytest.raises(OptionError, match="did you mean inception_v3"):
+    with pytest.raises(OptionError, match="did you mean efficientnet_lite0"):
         architecture(name)
 
 
@@ -433,3 +434,10 @@ def test_parts_of_different_sizes_see_photos_of_the_largest() -> None:
     assert [part.input_size for part in joined.parts] == [260, 260]
     joined = find_backbone("efficientnet_lite0+efficientnet_lite2", Path("x"), "random", image_size=224)
     assert joined.input_size == 224
+
+
+def test_weights_that_an_image_was_built_with_are_found(tmp_path: Path, models: Path) -> None:
+    file = put(tmp_path / "installed" / PUBLISHED, b"weights")
+    assert find_backbone(NAME, models).weights_file == file
+    own = put(models / PUBLISHED, b"own")
+    assert find_backbone(NAME, models).weights_file == own

@@ -988,7 +988,7 @@ def refuse(sentence: str) -> click.ClickException:
     "--gato", type=click.Path(path_type=Path, dir_okay=False), help="Also draw a cat of no training picture here."
 )
 @click.option("--gato_coat", type=click.Choice(sorted(COATS)), default="tabby", show_default=True, help="Its coat.")
-@click.option("--per_coat", type=click.IntRange(1, 9999), default=40, show_default=True, help="Pictures of each coat.")
+@click.option("--per_coat", type=click.IntRange(1, 9999), default=24, show_default=True, help="Pictures of each coat.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all pictures.")
 def main(out_dir: Path, gato: Path | None, gato_coat: str, per_coat: int, seed: int) -> None:
     """Draw cats into OUT_DIR, a folder for each coat."""

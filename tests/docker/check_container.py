@@ -76,7 +76,7 @@ def trained(home: Path, mounted: list[str]) -> Path:
 
 def test_every_file_belongs_to_the_caller(trained: Path) -> None:
     files = list(trained.rglob("*"))
-    assert len(files) > 280
+    assert len(files) > 168
     assert [path for path in files if (path.stat().st_uid, path.stat().st_gid) != (CALLER, CALLER)] == []
 
 
@@ -94,7 +94,7 @@ def test_labels_are_those_of_a_run_outside(trained: Path, tmp_path: Path) -> Non
     mounts = ["-v", f"{trained}:/tf_files:ro", "-v", f"{trained}:/photos:ro"]
     inside = run(LABELLING, *ask, *photos, options=mounts)
     expected, found = answers(outside.stdout), answers(inside.stdout)
-    assert len(found) == 41 and found.keys() == expected.keys()
+    assert len(found) == 25 and found.keys() == expected.keys()
     for photo, probabilities in expected.items():
         assert found[photo] == pytest.approx(probabilities, abs=1e-4)
         assert next(iter(found[photo])) == next(iter(probabilities))
@@ -102,7 +102,7 @@ def test_labels_are_those_of_a_run_outside(trained: Path, tmp_path: Path) -> Non
 
 def test_the_second_run_takes_every_bottleneck_from_the_mounted_store(trained: Path, mounted: list[str]) -> None:
     again = json.loads(run(TRAINING, *DEMO, "--json", options=mounted).stdout)
-    assert again["bottlenecks"] == {"hits": 280, "computed": 0, "set_aside": 0}
+    assert again["bottlenecks"] == {"hits": 168, "computed": 0, "set_aside": 0}
 
 
 def test_the_training_image_labels_too(trained: Path, mounted: list[str]) -> None:

@@ -28,7 +28,7 @@ from retrain.backbones import Backbone
 from retrain.dataset import Dataset, Photo, PhotoFile, Skipped
 from retrain.errors import StoreError
 from retrain.hashes import PhotoHashes, hash_bytes
-from retrain.identify import ReadPhoto, absolute_paths, known_contents, photo_threads, read_photos
+from retrain.identify import ReadPhoto, known_contents, photo_threads, read_photos, remember_content
 from retrain.images import Pixels
 from retrain.joined import shared_photos, side_by_side
 from retrain.matrix_file import Matrix, keep_rows, release_pages, scratch_matrix
@@ -93,9 +93,7 @@ class _Contents:
             self.undecodable[photo.sha256] = photo.problem
         if self.sha256s[photo.index] is None:
             self.sha256s[photo.index] = photo.sha256
-            file = self.files[photo.index]
-            (path,) = absolute_paths([file.path])
-            self._hashes.record(path, file.size, file.mtime_ns, photo.sha256, inode=file.inode, read_ns=photo.read_ns)
+            remember_content(self.files[photo.index], photo.sha256, photo.read_ns, self._hashes)
         if time.monotonic() - self._saved >= SAVE_SECONDS:
             self.save()
 

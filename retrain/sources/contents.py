@@ -9,7 +9,7 @@ from pathlib import Path
 from retrain.dataset import PhotoFile
 from retrain.errors import DatasetError
 from retrain.hashes import PhotoHashes
-from retrain.identify import absolute_paths, known_contents
+from retrain.identify import known_contents, remember_content
 
 CHUNK = 2**20
 
@@ -24,10 +24,10 @@ def content_hashes(files: Sequence[Path], bottleneck_dir: Path, paranoid: bool) 
         listed = [_listed(file) for file in files]
         known = [None] * len(files) if paranoid else known_contents(listed, hashes)
         sha256s = []
-        for file, path, sha256 in zip(listed, absolute_paths(file.path for file in listed), known, strict=True):
+        for file, sha256 in zip(listed, known, strict=True):
             if sha256 is None:
-                read_ns, sha256 = time.time_ns(), _hash_file(path)
-                hashes.record(path, file.size, file.mtime_ns, sha256, inode=file.inode, read_ns=read_ns)
+                read_ns, sha256 = time.time_ns(), _hash_file(file.path)
+                remember_content(file, sha256, read_ns, hashes)
             sha256s.append(sha256)
     except OSError as error:
         raise DatasetError(f"{error.filename} cannot be read: {error.strerror}.") from None
@@ -37,7 +37,7 @@ def content_hashes(files: Sequence[Path], bottleneck_dir: Path, paranoid: bool) 
 
 def _listed(file: Path) -> PhotoFile:
     status = os.stat(file)
-    return PhotoFile(str(file), "", status.st_size, status.st_mtime_ns, status.st_ino)
+    return PhotoFile(str(file), "", status.st_size, status.st_mtime_ns, status.st_ino, None, status.st_ctime_ns)
 
 
 def _hash_file(path: str) -> str:

@@ -98,8 +98,8 @@ class _Contents:
             self.save()
 
     def save(self) -> None:
-        """Write the hashes down for the next run."""
-        self._hashes.save()
+        """Write the hashes down for the next run, where that can be done."""
+        self._hashes.save_if_possible()
         self._saved = time.monotonic()
 
     def forget_problems(self) -> None:
@@ -160,7 +160,8 @@ def extract(
 
     `start` makes the engine and is called only if something must be computed. `paranoid` reads
     every photo again instead of trusting its size and modification time. Photos that cannot be
-    used are in `skipped` with the reason. Raises StoreError and BackboneError.
+    used are in `skipped` with the reason. A store that has them all may be read-only. Raises StoreError
+    (UnwritableStoreError before anything is computed) and BackboneError.
     """
     folder = Path(bottleneck_dir)
     if backbone.parts:
@@ -184,6 +185,7 @@ def extract(
         batches = _batches(survey, contents, backbone, view, threads, report)
         first = next(batches, None)  # photos that cannot be decoded need no engine
         if first is not None:
+            store.check_writable()
             engine = start(backbone)
             matching = _matching_store(store, folder, backbone, engine)
             if matching is not store:

@@ -15,11 +15,13 @@ modification time and inode is not seen; `--paranoid` is for that.
 The table only ever saves work. Losing it, or a row of it, means that photos are read again.
 """
 
+import functools
 import hashlib
 import logging
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -144,9 +146,19 @@ class PhotoHashes:
         written = write_shard(self.folder, table, PREFIX, compression="zstd")
         for path in read:
             if path != written:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):  # gone, or another user's: it stays, and counts beside this one
+                    path.unlink()
         self._new.clear()
         self._use(table)
+
+    def save_if_possible(self) -> None:
+        """Save; a table that cannot be written is a warning, one for each folder, as it only saves work."""
+        try:
+            self.save()
+        except StoreError as error:
+            cause = error.__cause__
+            reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(error)
+            _warn_once(self.folder, reason)
 
     def _use(self, table: pa.Table) -> None:
         """Keep a table as arrays: a tenth of the memory of Python's objects."""
@@ -199,6 +211,11 @@ class PhotoHashes:
         columns = [list(self._new), *zip(*self._new.values(), strict=True)]
         arrays = [pa.array(column, kind.type) for column, kind in zip(columns, SCHEMA, strict=True)]
         return pa.table(arrays, schema=SCHEMA)
+
+
+@functools.cache
+def _warn_once(folder: Path, reason: str) -> None:
+    log.warning("The hashes of these photos cannot be kept in %s (%s): the next run reads them again.", folder, reason)
 
 
 def _newest(table: pa.Table) -> pa.Table:

@@ -31,7 +31,7 @@ def content_hashes(files: Sequence[Path], bottleneck_dir: Path, paranoid: bool) 
             sha256s.append(sha256)
     except OSError as error:
         raise DatasetError(f"{error.filename} cannot be read: {error.strerror}.") from None
-    hashes.save()
+    hashes.save_if_possible()
     return sha256s
 
 

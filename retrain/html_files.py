@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from retrain.errors import ExportError, OptionError
+from retrain.files import write_in_one_step
 
 GENERATOR = '<meta name="generator" content="retrain">'  # by which a page is known to be ours
 BEGINNING = 2048  # bytes of a page that hold it
@@ -32,16 +33,10 @@ def write_page(path: Path, page: str, option: str) -> Path:
 
     Raises ExportError, naming `option`, if it cannot be written or would replace something else than such a page.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     if _is_foreign(path):
         raise ExportError(_refusal(path, option))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_text(page, encoding="utf-8", newline="\n")
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_in_one_step(path, page.encode())
     except OSError as error:
         raise ExportError(f"{option} {path} cannot be written: {error.strerror}.") from None
     return path

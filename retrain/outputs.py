@@ -12,11 +12,14 @@ import filecmp
 import json
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
 from retrain.errors import ExportError, OptionError
 from retrain.exports.names import CLIENTS, FILES
+from retrain.files import temporary_folder
 
 MANIFEST = "model.json"
 FORMAT = "retrain-export"
@@ -59,16 +62,15 @@ def check_outside(folder: Path, others: dict[str, Path | None], holder: str = "-
             raise OptionError(f"{option} {path} lies in {holder} {folder}: name a path outside of it.")
 
 
-def temporary_beside(path: Path) -> Path:
-    """A new empty folder on the same file system as `path`, to write into and rename from."""
-    target = Path(os.path.realpath(path))
-    temporary = target.parent / f".{target.name}.{os.getpid()}.tmp"
-    try:
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-    except OSError as error:
-        raise ExportError(f"{path.parent} cannot be written to: {error.strerror}.") from None
-    return temporary
+@contextmanager
+def temporary_beside(path: Path) -> Iterator[Path]:
+    """A new empty folder on the same file system as `path`, to write into and rename from. Raises ExportError."""
+    with ExitStack() as stack:
+        try:
+            folder = stack.enter_context(temporary_folder(Path(os.path.realpath(path)).parent))
+        except OSError as error:
+            raise ExportError(f"{path.parent} cannot be written to: {error.strerror}.") from None
+        yield folder
 
 
 def replace_export(new: Path, folder: Path) -> None:

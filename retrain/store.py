@@ -39,6 +39,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from retrain.errors import StoreError
+from retrain.files import remove_leftovers
 from retrain.matrix_file import release_pages
 from retrain.shards import (
     KEY_COLUMNS,
@@ -53,7 +54,6 @@ from retrain.shards import (
     foreign_files,
     key_table,
     list_shards,
-    remove_stale_temporaries,
     set_aside,
     vector_array,
     write_atomically,
@@ -120,7 +120,7 @@ class Store(AbstractContextManager["Store"]):
         self._open_folder({"covers": dict(covers), "dim": dim, "dtype": dtype})
         for path in foreign_files(self.folder):
             log.warning("%s is ignored: its name is not the digest of a bottleneck shard.", path)
-        remove_stale_temporaries(self.folder)
+        remove_leftovers(self.folder)
         self.compact()
 
     def __exit__(self, error_type: object, *_: object) -> None:

@@ -10,6 +10,7 @@ from rich.markup import escape
 from retrain.errors import ExportError
 from retrain.evaluation.command import Evaluation
 from retrain.evaluation.metrics_tables import WIDEST_CONFUSION, class_table, confusion_table
+from retrain.files import temporary_folder
 from retrain.metrics import most_confused
 from retrain.outputs import place
 
@@ -75,22 +76,19 @@ def write_predictions(evaluation: Evaluation, path: Path) -> None:
     """
     refused = evaluation.refused
     answers = evaluation.probabilities.argmax(axis=1)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # surrogateescape: a file name that is not UTF-8 is written as the bytes it has.
-        with open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(("path", "class", "answer", "probability", "unknown"))
-            for row, (photo, answer) in enumerate(zip(evaluation.photos, answers, strict=True)):
-                probability = evaluation.probabilities[row, answer]
-                unknown = "" if refused is None else str(bool(refused[row])).lower()
-                writer.writerow((photo.path, photo.label, evaluation.labels[answer], f"{probability:.6f}", unknown))
-        place(temporary, path)
+        with temporary_folder(path.parent) as temporary:
+            # surrogateescape: a file name that is not UTF-8 is written as the bytes it has.
+            with open(temporary / path.name, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+                writer = csv.writer(file)
+                writer.writerow(("path", "class", "answer", "probability", "unknown"))
+                for row, (photo, answer) in enumerate(zip(evaluation.photos, answers, strict=True)):
+                    probability = evaluation.probabilities[row, answer]
+                    unknown = "" if refused is None else str(bool(refused[row])).lower()
+                    writer.writerow((photo.path, photo.label, evaluation.labels[answer], f"{probability:.6f}", unknown))
+            place(temporary / path.name, path)
     except OSError as error:
         raise ExportError(f"--predictions {path} cannot be written: {error.strerror}.") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _share(part: int, whole: int) -> str:

@@ -10,8 +10,8 @@ import functools
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -77,8 +77,7 @@ def export_model(
     preprocessing = Preprocessing.parse(manifest["preprocessing"])
     labels = tuple(str(label) for label in manifest["labels"])
     photos = export_photos(export, labels, preprocessing, source, bottleneck_dir, category_names, say)
-    temporary = temporary_beside(export)
-    try:
+    with _beside(export) as temporary:
         with ExitStack() as stack:
             formats_from = _source(export, manifest, photos, stack)
             work = _Work(export, temporary, formats_from, manifest.get("parity", {}), photos, force, say)
@@ -92,10 +91,15 @@ def export_model(
 
             serving = write_serving(export, serving_dir, preprocessing.size)
         return Report(tuple(results), reference, len(photos.test), serving)
+
+
+@contextmanager
+def _beside(export: Path) -> Iterator[Path]:
+    try:
+        with temporary_beside(export) as temporary:
+            yield temporary
     except OSError as error:
         raise ExportError(f"The export to {export} failed: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def read_manifest(export: Path) -> dict[str, Any]:

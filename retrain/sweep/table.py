@@ -2,7 +2,6 @@
 
 import csv
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,8 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from retrain.errors import ExportError, OptionError
+from retrain.files import temporary_folder
 from retrain.html_files import check_folder
-from retrain.outputs import place, temporary_beside
+from retrain.outputs import place
 from retrain.sweep.search import Result, Sweep
 
 COLUMNS = (
@@ -39,17 +39,15 @@ def write_table(results: Sequence[Result], path: Path) -> None:
 
     Raises ExportError if the file cannot be written.
     """
-    temporary = temporary_beside(path)
     try:
-        with open(temporary / path.name, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            writer.writerows(_row(rank, result) for rank, result in enumerate(results, 1))
-        place(temporary / path.name, path)
+        with temporary_folder(path.parent) as temporary:
+            with open(temporary / path.name, "w", encoding="utf-8", newline="") as file:
+                writer = csv.writer(file)
+                writer.writerow(COLUMNS)
+                writer.writerows(_row(rank, result) for rank, result in enumerate(results, 1))
+            place(temporary / path.name, path)
     except OSError as error:
         raise ExportError(f"--output_csv {path} cannot be written: {error.strerror}.") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def show_sweep(sweep: Sweep, console: Console) -> None:

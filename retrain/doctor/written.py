@@ -19,7 +19,7 @@ from retrain.errors import ExportError, OptionError
 from retrain.files import temporary_folder, write_in_one_step
 from retrain.fixes import KEEP, name_in
 from retrain.html_files import check_page, write_page
-from retrain.outputs import MANIFEST, place
+from retrain.outputs import MANIFEST, check_file, place
 
 FINDINGS, PAGE = "findings.csv", "doctor.html"
 FINDING_COLUMNS = ("kind", "rank", "file", "class", "score", "finding", "suggestion")
@@ -56,6 +56,8 @@ def check_output_dir(folder: Path, image_dir: Path) -> None:
             "would not accept other files: name another folder."
         )
     check_page(folder / PAGE, "--output_dir")
+    for name in (FINDINGS, FIXES, NEW_FIXES):
+        check_file(folder / name, "--output_dir")
 
 
 def write_diagnosis(diagnosis: Diagnosis, image_dir: Path, folder: Path) -> Written:

@@ -12,7 +12,7 @@ from retrain.evaluation.command import Evaluation
 from retrain.evaluation.metrics_tables import WIDEST_CONFUSION, class_table, confusion_table
 from retrain.files import temporary_folder
 from retrain.metrics import most_confused
-from retrain.outputs import place
+from retrain.outputs import check_file, check_not_among_photos, place
 
 
 def summary(evaluation: Evaluation) -> dict[str, object]:
@@ -67,6 +67,12 @@ def show_evaluation(evaluation: Evaluation, console: Console) -> None:
         text = f"{strangers.photos} photos are of classes that the model does not know ({names}){how}"
         console.print(escape(text), soft_wrap=True)
     console.print(f"[bold]{metrics}[/]", soft_wrap=True)
+
+
+def check_predictions(path: Path, source: str) -> None:
+    """Refuse, before any work, what `write_predictions` would not write. Raises OptionError or ExportError."""
+    check_file(path, "--predictions")
+    check_not_among_photos(Path(source), {"--predictions": path})
 
 
 def write_predictions(evaluation: Evaluation, path: Path) -> None:

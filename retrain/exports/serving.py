@@ -20,6 +20,7 @@ from retrain.errors import ExportError
 from retrain.files import temporary_folder
 from retrain.networks.tensorflow import tf
 from retrain.outputs import MANIFEST
+from retrain.placing import obey_umask
 
 COPIED = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
 EXTRA, WARM_UP = "assets.extra", "tf_serving_warmup_requests"
@@ -37,6 +38,7 @@ def write_serving(export: Path, folder: Path, size: int) -> Path:
         with temporary_folder(folder) as temporary:
             new = temporary / "version"
             _write_version(export, new, folder.resolve().name, size)
+            obey_umask(new)
             return _rename_to_next(new, folder)
     except OSError as error:
         raise ExportError(f"--serving_dir {folder} cannot be written to: {error.strerror or error}.") from None

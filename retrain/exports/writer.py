@@ -38,6 +38,7 @@ from retrain.exports.top import Top, known_top
 from retrain.images import Pixels
 from retrain.networks.engine import Engine
 from retrain.outputs import MANIFEST, place, replace_export, temporary_beside
+from retrain.placing import KEPT_INSIDE, obey_umask
 from retrain.seen_photos import seen_mask, write_seen_photos
 from retrain.split import Division
 
@@ -131,6 +132,7 @@ def write_outputs(
             (temporary / name).write_bytes(data)
         write_seen_photos(temporary, compress(extraction.photos, seen_mask(division)))
         _write_skipped(extraction, temporary / "skipped.csv")
+        obey_umask(temporary)
         return _put_in_place(options, temporary, screen)
 
 
@@ -197,7 +199,9 @@ def _put_in_place(options: "Options", temporary: Path, screen: "Screen") -> tupl
         if kept is not None:
             screen.say(f"{target} was there already: it is now {kept}.")
         written.append(target)
-    replace_export(temporary, options.output_dir)
+    kept = replace_export(temporary, options.output_dir)
+    if kept is not None and kept.parent != options.output_dir.parent and kept.name == KEPT_INSIDE:
+        screen.say(f"{options.output_dir} cannot be renamed: it was written in place, the one before is now {kept}.")
     return (options.output_dir, *written)
 
 

@@ -11,8 +11,7 @@ from rich.table import Table
 
 from retrain.errors import ExportError, OptionError
 from retrain.files import temporary_folder
-from retrain.html_files import check_folder
-from retrain.outputs import place
+from retrain.outputs import check_file, place
 from retrain.sweep.search import Result, Sweep
 
 COLUMNS = (
@@ -27,11 +26,9 @@ def check_table(path: Path, report: Path | None = None) -> None:
 
     Raises OptionError, or ExportError for a folder that cannot be written to; makes nothing.
     """
-    if path.is_dir():
-        raise OptionError(f"--output_csv {path} is a folder: name a file.")
     if report is not None and os.path.realpath(path) == os.path.realpath(report):
         raise OptionError(f"--output_csv and --report are both {path}: name two files.")
-    check_folder(path.parent, "--output_csv")
+    check_file(path, "--output_csv")
 
 
 def write_table(results: Sequence[Result], path: Path) -> None:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from retrain.architectures import KERAS_WEIGHTS_URL, TORCHVISION_WEIGHTS_URL, Architecture, architecture
 from retrain.errors import BackboneError, DownloadError, OptionError
+from retrain.files import sha256_of
 from retrain.images import Preprocessing
 from retrain.networks.download import Progress, download, reachable
 
@@ -232,11 +233,7 @@ def weights_at_hand(entry: Architecture, model_dir: Path) -> Path | None:
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file, as 64 hex digits. Raises BackboneError if it cannot be read."""
-    digest = hashlib.sha256()
     try:
-        with open(path, "rb") as file:
-            while chunk := file.read(2**20):
-                digest.update(chunk)
+        return sha256_of(path)
     except OSError as error:
         raise BackboneError(f"{path} cannot be read: {error.strerror}.") from None
-    return digest.hexdigest()

@@ -30,11 +30,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from retrain.errors import StoreError
+from retrain.files import remove_leftovers
 from retrain.shards import (
     Damaged,
     list_shards,
     read_shard,
-    remove_stale_temporaries,
     set_aside,
     write_shard,
 )
@@ -75,7 +75,7 @@ class PhotoHashes:
         self.folder = Path(bottleneck_dir)
         self.set_aside = 0  # damaged tables that this process has set aside
         self._new: dict[bytes, Row] = {}
-        remove_stale_temporaries(self.folder)
+        remove_leftovers(self.folder)
         self._use(self._read_all()[0])
 
     def lookup(

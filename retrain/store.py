@@ -40,6 +40,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from retrain.errors import StoreError, UnwritableStoreError
+from retrain.files import remove_leftovers
 from retrain.fingerprint_file import canonical_json, open_folder
 from retrain.matrix_file import release_pages
 from retrain.shards import (
@@ -55,7 +56,6 @@ from retrain.shards import (
     foreign_files,
     key_table,
     list_shards,
-    remove_stale_temporaries,
     set_aside,
     vector_array,
     write_shard,
@@ -121,7 +121,7 @@ class Store(AbstractContextManager["Store"]):
         open_folder(self.folder, {"covers": dict(covers), "dim": dim, "dtype": dtype}, self._holds_others)
         for path in foreign_files(self.folder):
             log.warning("%s is ignored: its name is not the digest of a bottleneck shard.", path)
-        remove_stale_temporaries(self.folder)
+        remove_leftovers(self.folder)
         self.compact()
 
     def __exit__(self, error_type: object, *_: object) -> None:

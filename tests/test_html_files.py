@@ -6,7 +6,8 @@ import pytest
 from retrain.cli import main
 from retrain.doctor.written import check_output_dir
 from retrain.errors import ExportError, OptionError
-from retrain.html_files import GENERATOR, check_folder, check_page, write_page
+from retrain.html_files import GENERATOR, check_page, write_page
+from retrain.outputs import check_folder
 from retrain.pipeline import Options, check_options
 
 OURS = f"<!doctype html><head>{GENERATOR}</head>"

@@ -63,10 +63,8 @@ def test_link_to_a_folder_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "disk/exports").mkdir()
     for number in "123":
         check_export_dir(tmp_path / "model")
-        new = temporary_beside(tmp_path / "model")
-        write(new / "model.json", json.dumps({"format": "retrain-export"}))
-        write(new / "labels.txt", number)
-        replace_export(new, tmp_path / "model")
+        with temporary_beside(tmp_path / "model") as temporary:
+            replace_export(export(temporary / "new", number), tmp_path / "model")
     assert (tmp_path / "model").is_symlink()
     assert marker(tmp_path / "disk/exports") == "3"
     assert names(tmp_path) == ["disk", "model"]
@@ -123,16 +121,16 @@ def test_folders_that_may_be_written_to(folder: str, tmp_path: Path) -> None:
 
 
 def test_temporary_folder_is_beside_and_empty(tmp_path: Path) -> None:
-    temporary = temporary_beside(tmp_path / "deep/model")
-    assert temporary.parent == tmp_path / "deep"
-    write(temporary / "left_over", "by a killed run")
-    assert names(temporary_beside(tmp_path / "deep/model")) == []
+    with temporary_beside(tmp_path / "deep/model") as temporary:
+        assert temporary.parent == tmp_path / "deep"
+        assert names(temporary) == []
+    assert names(tmp_path / "deep") == []
 
 
 def test_folder_that_cannot_be_written_to_is_a_sentence(tmp_path: Path) -> None:
     write(tmp_path / "file", "")
-    with pytest.raises(ExportError, match="cannot be written to"):
-        temporary_beside(tmp_path / "file/model")
+    with pytest.raises(ExportError, match="cannot be written to"), temporary_beside(tmp_path / "file/model"):
+        pass
 
 
 # Single files and folders

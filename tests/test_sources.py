@@ -256,7 +256,7 @@ def test_an_unchanged_source_is_written_once(tmp_path: Path, store: Path, monkey
     monkeypatch.setattr(retrain.hashes, "RACY_NS", -(10**12))  # a new file's hash may be remembered
     first = list_source(source, store)
     before = stamps(store.parent)
-    monkeypatch.setattr(retrain.sources.contents, "_hash_file", None)  # nor read a second time
+    monkeypatch.setattr(retrain.sources.contents, "sha256_of", None)  # nor read a second time
     monkeypatch.setattr(retrain.sources.unpack, "_write", None)
     assert list_source(source, store) == first
     assert stamps(store.parent) == before

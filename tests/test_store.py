@@ -17,8 +17,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+import retrain.files
 from retrain import shards, store
 from retrain.errors import StoreError
+from retrain.files import temporary_folder
 from retrain.shards import list_shards
 from retrain.store import Key, Store, fingerprint
 
@@ -339,7 +341,7 @@ def test_a_merged_shard_is_on_the_disk_before_the_small_ones_go(
     opened = Store(tmp_path, COVERS, DIM)
     put_in_pieces(opened, 20)
     synced = False
-    sync_folder, unlink = shards._sync_folder, Path.unlink
+    sync_folder, unlink = retrain.files.sync_folder, Path.unlink
 
     def record_sync(folder: Path) -> None:
         nonlocal synced
@@ -350,7 +352,7 @@ def test_a_merged_shard_is_on_the_disk_before_the_small_ones_go(
         assert synced
         unlink(path, missing_ok)
 
-    monkeypatch.setattr(shards, "_sync_folder", record_sync)
+    monkeypatch.setattr(retrain.files, "sync_folder", record_sync)
     monkeypatch.setattr(Path, "unlink", checked_unlink)
     opened.compact()
     assert len(files(opened)) == 1
@@ -504,14 +506,15 @@ def test_foreign_files_are_named_and_left_alone(tmp_path: Path, caplog: pytest.L
     assert stranger.read_bytes() == b"mine" and opened.set_aside == 0
 
 
-def test_stale_temporaries_are_removed_on_open(tmp_path: Path) -> None:
+def test_what_killed_writers_left_is_removed_on_open(tmp_path: Path) -> None:
     folder = Store(tmp_path, COVERS, DIM).folder
-    for name, age in [(".tmp-old", 4000), (".tmp-young", 0)]:
-        (folder / name).touch()
-        now = (folder / name).stat().st_mtime
-        os.utime(folder / name, (now - age, now - age))
-    Store(tmp_path, COVERS, DIM)
-    assert sorted(os.listdir(folder)) == [".tmp-young", "fingerprint.json"]
+    with temporary_folder(folder) as alive, temporary_folder(folder) as other:
+        (alive / "half a shard").touch()
+        left = folder / f"{other.name[:-20]}{'0' * 16}.tmp"
+        left.mkdir()
+        (left / "half a shard").touch()
+        Store(tmp_path, COVERS, DIM)
+        assert sorted(os.listdir(folder)) == sorted([alive.name, other.name, "fingerprint.json"])
 
 
 def test_scan_gives_every_row(tmp_path: Path) -> None:

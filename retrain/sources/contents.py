@@ -1,6 +1,5 @@
 """The content of a source's own files, read again only where they have changed."""
 
-import hashlib
 import os
 import time
 from collections.abc import Sequence
@@ -8,10 +7,9 @@ from pathlib import Path
 
 from retrain.dataset import PhotoFile
 from retrain.errors import DatasetError
+from retrain.files import sha256_of
 from retrain.hashes import PhotoHashes
 from retrain.identify import known_contents, remember_content
-
-CHUNK = 2**20
 
 
 def content_hashes(files: Sequence[Path], bottleneck_dir: Path, paranoid: bool) -> list[str]:
@@ -26,7 +24,7 @@ def content_hashes(files: Sequence[Path], bottleneck_dir: Path, paranoid: bool) 
         sha256s = []
         for file, sha256 in zip(listed, known, strict=True):
             if sha256 is None:
-                read_ns, sha256 = time.time_ns(), _hash_file(file.path)
+                read_ns, sha256 = time.time_ns(), sha256_of(file.path)
                 remember_content(file, sha256, read_ns, hashes)
             sha256s.append(sha256)
     except OSError as error:
@@ -38,11 +36,3 @@ def content_hashes(files: Sequence[Path], bottleneck_dir: Path, paranoid: bool) 
 def _listed(file: Path) -> PhotoFile:
     status = os.stat(file)
     return PhotoFile(str(file), "", status.st_size, status.st_mtime_ns, status.st_ino, None, status.st_ctime_ns)
-
-
-def _hash_file(path: str) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()

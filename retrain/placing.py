@@ -44,17 +44,15 @@ def exchange(one: Path, other: Path) -> bool:
 
 def can_be_replaced(path: Path) -> bool:
     """Whether something else can be renamed to this path, and what is there to another name beside it."""
-    parent = path.parent
-    if not os.access(parent, os.W_OK | os.X_OK):
-        return False
     if not os.path.lexists(path):
-        return True
-    return not _is_mount_point(path) and _may_rename(path, parent.stat())
+        parent = existing_parent(path)
+        return parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)
+    return not _is_mount_point(path) and _may_rename(path)
 
 
 def can_be_removed(folder: Path) -> bool:
     """Whether a folder can be removed with all that it holds."""
-    if not _may_rename(folder, folder.parent.stat()):
+    if not _may_rename(folder):
         return False
     folders = (path for path, _, _ in os.walk(folder))
     return all(os.access(path, os.R_OK | os.W_OK | os.X_OK) for path in folders)
@@ -145,10 +143,11 @@ def obey_umask(new: Path) -> None:
             os.chmod(os.path.join(path, name), mode & 0o666)
 
 
-def _may_rename(path: Path, parent: os.stat_result) -> bool:
+def _may_rename(path: Path) -> bool:
     """Whether this user may rename or remove an entry of a folder; in a sticky one only its owner may."""
     if not os.access(path.parent, os.W_OK | os.X_OK):
         return False
+    parent = path.parent.stat()
     return not parent.st_mode & stat.S_ISVTX or os.geteuid() in (0, parent.st_uid, path.lstat().st_uid)
 
 

@@ -141,6 +141,15 @@ def _handle(number: int, frame: FrameType | None) -> None:
     raise Stopped
 
 
+def _send_to_main_thread(number: int) -> None:
+    """Sent to it, a signal also wakes it up."""
+    identifier = threading.main_thread().ident
+    if hasattr(signal, "pthread_kill") and identifier is not None:
+        signal.pthread_kill(identifier, number)
+    else:
+        signal.raise_signal(number)
+
+
 def _end(number: int) -> None:
     """End the process now."""
     with contextlib.suppress(OSError):
@@ -158,7 +167,7 @@ def _quiet_hook(shown: Any) -> Any:
         elif issubclass(unraisable.exc_type, Stopped):
             # It was raised where Python goes on regardless, such as in a callback: once more, a little later.
             number, _state.received = _state.received, None
-            again = threading.Timer(AGAIN_SECONDS, signal.raise_signal, (number,))
+            again = threading.Timer(AGAIN_SECONDS, _send_to_main_thread, (number,))
             again.daemon = True
             with contextlib.suppress(RuntimeError):
                 again.start()

@@ -159,7 +159,7 @@ def extract(
     """The bottleneck of one view of every photo of a data set, from the store where it has them.
 
     `start` makes the engine and is called only if something must be computed. `paranoid` reads
-    every photo again instead of trusting its size and modification time. Photos that cannot be
+    every photo again instead of trusting its size, dates and inode. Photos that cannot be
     used are in `skipped` with the reason. A store that has them all may be read-only. Raises StoreError
     (UnwritableStoreError before anything is computed) and BackboneError.
     """

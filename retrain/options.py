@@ -81,7 +81,7 @@ choice_options = group(
         show_default=True,
         help="Of the split, of mini-batches, of random weights.",
     ),
-    click.option("--paranoid", is_flag=True, help="Read every photo again, whatever its size and date say."),
+    click.option("--paranoid", is_flag=True, help="Read every photo again, whatever its size and dates say."),
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="End with one JSON object on standard output.")

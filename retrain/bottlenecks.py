@@ -371,9 +371,10 @@ def _matching_store(store: Store, folder: Path, backbone: Backbone, engine: Engi
         if not found.any():
             store.put_many(keys, vectors)
             store.flush()
-            return store
         error = probe.relative_error(vectors[found], recorded[found])
         if error <= probe.TOLERANCES[backbone.compute_dtype]:
+            # A shard that loses its probe to damage then loses its photos with it: none is left without.
+            store.put_into_every_shard(keys, np.where(found[:, np.newaxis], recorded, vectors))
             return store
         log.warning(
             "The bottlenecks in %s were computed by an environment whose numbers differ from this one's by %.2g "

@@ -117,6 +117,7 @@ class Store(AbstractContextManager["Store"]):
         self.set_aside = 0  # shards that this process has set aside
         self._schema = bottleneck_schema(dim, self.dtype)
         self._buffer: list[pa.Table] = []
+        self._everywhere: list[pa.Table] = []
         self._buffered_since = 0.0
         open_folder(self.folder, {"covers": dict(covers), "dim": dim, "dtype": dtype}, self._holds_others)
         for path in foreign_files(self.folder):
@@ -198,6 +199,10 @@ class Store(AbstractContextManager["Store"]):
         if waited >= FLUSH_SECONDS or sum(t.nbytes for t in self._buffer) >= SHARD_BYTES:
             self.flush()
 
+    def put_into_every_shard(self, keys: Sequence[Key], vectors: Vectors) -> None:
+        """Write these few rows into each shard from here on: whichever shards are lost, the others have them."""
+        self._everywhere = [bottleneck_table(key_table(keys), np.array(vectors, self.dtype, order="C"), self._schema)]
+
     def check_writable(self) -> None:
         """Raise UnwritableStoreError, before anything is computed, if it could not be kept here."""
         try:
@@ -221,7 +226,7 @@ class Store(AbstractContextManager["Store"]):
         pieces = max(1, round(table.nbytes / SHARD_BYTES))
         rows = -(-table.num_rows // pieces)
         for start in range(0, table.num_rows, rows):
-            self._write(table.slice(start, rows), generation=0)
+            self._write(pa.concat_tables([table.slice(start, rows), *self._everywhere]), generation=0)
         self._buffer.clear()
 
     def close(self) -> None:

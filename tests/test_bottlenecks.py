@@ -657,6 +657,16 @@ def test_shards_set_aside_are_counted_in_every_store_that_was_asked(cats: Path, 
     assert (drift.computed, drift.set_aside) == (6, 1)
 
 
+def test_another_environment_is_seen_whichever_shard_is_damaged(cats: Path, store: Path) -> None:
+    first, _ = run(cats, store)
+    probe_shard = min(list_shards(store / first.fingerprint), key=lambda path: read_metadata(path).num_rows)
+    damage(probe_shard)
+    write(cats / "a" / "new.jpg", photo_bytes(100))
+    drift, _ = drifted(cats, store, lambda vectors: vectors * np.float32(1.5))
+    assert drift.fingerprint != first.fingerprint
+    assert (drift.hits, drift.computed, drift.set_aside) == (0, 7, 1)  # none of the first environment's among them
+
+
 def test_numbers_that_differ_as_another_cpu_s_do_are_the_same_environment(
     cats: Path, store: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

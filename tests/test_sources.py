@@ -253,7 +253,7 @@ def test_an_unchanged_source_is_written_once(tmp_path: Path, store: Path, monkey
     os.utime(source, (1, 1))  # long ago: its hash may be remembered
     first = list_source(source, store)
     before = stamps(store.parent)
-    monkeypatch.setattr(retrain.sources.contents, "_hash_file", None)  # nor read a second time
+    monkeypatch.setattr(retrain.sources.contents, "sha256_of", None)  # nor read a second time
     monkeypatch.setattr(retrain.sources.unpack, "_write", None)
     assert list_source(source, store) == first
     assert stamps(store.parent) == before
@@ -393,11 +393,11 @@ def test_one_large_row_group_is_not_held_in_memory(
     write = retrain.sources.unpack._write_photo
     first: list[str] = []
 
-    def note(path: Path, data: bytes) -> None:
+    def note(path: Path, data: bytes, temporary: Path) -> None:
         nonlocal most
         if path.name not in first and len(first) < 2:  # enough for two classes
             first.append(path.name)
-            write(path, data)
+            write(path, data, temporary)
         most = max(most, pa.total_allocated_bytes() - before)
 
     monkeypatch.setattr(retrain.sources.unpack, "_write_photo", note)

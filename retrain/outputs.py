@@ -58,11 +58,8 @@ def check_export_dir(folder: Path) -> None:
     in_place = not can_be_replaced(folder_itself) and folder.is_dir()
     _check_previous(folder_itself / KEPT_INSIDE if in_place else _previous(folder_itself))
     if os.path.lexists(folder_itself) and not folder_itself.is_dir():
-        raise ExportError(f"--output_dir {folder} is no folder; name a folder.")
-    if not in_place:
-        require_writable(folder_itself.parent, f"--output_dir {folder}")
-    elif not os.access(folder_itself, os.R_OK | os.W_OK | os.X_OK):
-        raise ExportError(f"--output_dir {folder} cannot be written: nothing may be written in it, nor beside it.")
+        raise ExportError(f"--output_dir {folder} is no folder: name a folder.")
+    require_writable(folder_itself if in_place else folder_itself.parent, f"--output_dir {folder}")
     if not folder.exists():
         return
     foreign = _foreign(folder)
@@ -77,7 +74,7 @@ def check_export_dir(folder: Path) -> None:
 
 def check_file(path: Path, option: str) -> None:
     """Refuse, before any work, what cannot become a new file. Raises OptionError or ExportError; makes nothing."""
-    if os.path.lexists(path) and not path.is_file():
+    if _is_special(path):
         raise OptionError(f"{option} {path} is no regular file, and would be replaced: name a file.")
     require_writable(path.parent, f"{option} {path}")
     if not can_be_replaced(path.absolute()):
@@ -92,18 +89,26 @@ def check_folder(folder: Path, option: str) -> None:
 def check_replaceable_folder(folder: Path, option: str) -> None:
     """Refuse, before any work, what cannot become a new folder. Raises OptionError or ExportError; makes nothing."""
     if os.path.lexists(folder) and not folder.is_dir():
-        raise OptionError(f"{option} {folder} is no folder; name a folder.")
+        raise OptionError(f"{option} {folder} is no folder: name a folder.")
     itself = Path(os.path.realpath(folder))
     require_writable(itself.parent if can_be_replaced(itself) else itself, f"{option} {folder}")
 
 
 def require_writable(folder: Path, what: str) -> None:
-    """Raises ExportError unless a folder, or the nearest one above it that is there, can be written to."""
+    """Raises ExportError unless something can be made in a folder, or in the nearest one above it that is there.
+
+    It is tried: what a user may do on a network's disk is not seen otherwise. What killed runs left there is removed.
+    """
     there = folder if os.path.lexists(folder) else existing_parent(folder)
     if not there.is_dir():
         raise ExportError(f"{what} cannot be written: {there} is no folder.")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise ExportError(f"{what} cannot be written: nothing may be written in {there.absolute()}.")
+    try:
+        with temporary_folder(there):
+            pass
+    except OSError as error:
+        raise ExportError(
+            f"{what} cannot be written: nothing may be written in {there.absolute()} ({error.strerror})."
+        ) from None
 
 
 def check_outside(folder: Path, others: Mapping[str, Path | None], holder: str = "--output_dir") -> None:
@@ -254,7 +259,7 @@ def place(new: Path, target: Path) -> Path | None:
     if target.is_dir() and new.is_dir() and _same_files(target, new):
         shutil.rmtree(new)
         return None
-    if os.path.lexists(target) and not target.is_file() and not target.is_dir():
+    if _is_special(target) and not target.is_dir():
         raise ExportError(f"{target} is neither a file nor a folder, and is not replaced: name another.")
     if target.is_dir() and new.is_dir() and not can_be_replaced(Path(os.path.realpath(target))):
         return _place_inside(new, target)
@@ -308,6 +313,16 @@ def _move(new: Path, target: Path) -> None:
         with temporary_folder(target.parent) as temporary:
             shutil.move(new, temporary / target.name)
             os.replace(temporary / target.name, target)
+
+
+def _is_special(path: Path) -> bool:
+    """Whether something else than a regular file is there, or a name by which the system gives a stream or device.
+
+    /dev/stdout is a regular file while it is redirected to one; to replace its name would break the machine.
+    """
+    where = Path(os.path.realpath(path.parent))
+    names_streams = where == Path("/dev") or where.is_relative_to("/proc")
+    return names_streams or (os.path.lexists(path) and not path.is_file())
 
 
 def _same_files(one: Path, other: Path) -> bool:

@@ -1,8 +1,10 @@
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
+from retrain import outputs
 from retrain.cli import main
 from retrain.doctor.written import check_output_dir
 from retrain.errors import ExportError, OptionError
@@ -57,8 +59,12 @@ def test_a_place_that_no_folder_can_be_made_in_is_refused(tmp_path: Path, monkey
         with pytest.raises(ExportError, match=r"--report .* is no folder"):
             check_folder(folder, "--report")
     check_folder(tmp_path / "new" / "below", "--report")
-    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
-    with pytest.raises(ExportError, match=r"--report .* nothing may be written in"):
+
+    def refuse(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, f"not in {folder.name}")
+
+    monkeypatch.setattr(outputs, "temporary_folder", refuse)
+    with pytest.raises(ExportError, match=rf"--report .* nothing may be written in .*\(not in {tmp_path.name}\)"):
         check_folder(tmp_path / "new" / "below", "--report")
 
 

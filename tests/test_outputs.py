@@ -244,6 +244,13 @@ def test_what_is_neither_a_file_nor_a_folder_is_never_replaced(tmp_path: Path) -
     assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode) and (tmp_path / "null").is_symlink()
 
 
+@pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "/dev/null", "/dev/new"])
+def test_names_of_streams_are_refused_whatever_they_lead_to(name: str) -> None:
+    """Redirected to a file, /dev/stdout is one; as root, its name was once replaced."""
+    with pytest.raises(OptionError, match="no regular file"):
+        check_file(Path(name), "--output_labels")
+
+
 def test_a_file_on_another_disk_is_there_in_one_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     replace_file = os.replace
 

@@ -406,11 +406,11 @@ def test_one_large_row_group_is_not_held_in_memory(
     write = retrain.sources.unpack._write_photo
     first: list[str] = []
 
-    def note(path: Path, data: bytes) -> None:
+    def note(path: Path, data: bytes, temporary: Path) -> None:
         nonlocal most
         if path.name not in first and len(first) < 2:  # enough for two classes
             first.append(path.name)
-            write(path, data)
+            write(path, data, temporary)
         most = max(most, pa.total_allocated_bytes() - before)
 
     monkeypatch.setattr(retrain.sources.unpack, "_write_photo", note)

@@ -56,8 +56,11 @@ SIGNALS = {
     "INT": [signal.SIGINT],
     "INT twice": [signal.SIGINT, signal.SIGINT],
 }
+EXPORTS = ("model", "model.previous", "other", "other.previous")
 PATIENCE = 120  # seconds for a process that was told to end
 FAULTS_SAID = re.compile(r"Traceback \(most recent|Exception ignored|Fatal Python error|core dumped|\.damaged")
+# Ctrl-C within the first milliseconds, before Python has read a line of the program, is answered by Python itself.
+NOT_YET_OURS = "Fatal Python error: init_import_site"
 # What a command may answer while another one replaces the export that it works on.
 REFUSALS = re.compile(r"was replaced by another training meanwhile")
 TEMPORARY = re.compile(r"\.tmp$|^\.tmp|^\.retrain-|\.part$|\.old$|\.damaged$")
@@ -111,7 +114,7 @@ class Storm:
     counts: Counter[str] = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)  # the longest that a command took to its end
-    exported: bool = False
+    exports: set[str] = field(default_factory=set)  # those that were seen, the earlier one too
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def is_over(self) -> bool:
@@ -179,7 +182,7 @@ def work(storm: Storm, slot: int, seed: int) -> None:
             return
         size = chance.choice(SIZES)
         if slot < 2:
-            kinds = ("train", "train", "export", "evaluate") if storm.exported else ("train",)
+            kinds = ("train", "train", "export", "evaluate") if "model" in storm.exports else ("train",)
         else:
             kinds = ("resume",) if slot == 2 else ("doctor", "sweep")
         kind = chance.choice(kinds)
@@ -237,6 +240,8 @@ def judge(storm: Storm, kind: str, name: str, code: int, log: Path, seconds: flo
     code = 128 - code if code < 0 else code
     # Of a child that was killed, `unshare` says 1.
     stopped = bool(name) and code in (128 + SIGNALS[name][0], *([1] if name == "KILL" and plan.namespaces else []))
+    if code == 1 and said.startswith(NOT_YET_OURS):
+        stopped, said = True, ""
     refused = code == 1 and REFUSALS.search(said) is not None
     with storm.lock:
         storm.counts[name if stopped else "refused" if refused else "ended by themselves"] += 1
@@ -246,10 +251,11 @@ def judge(storm: Storm, kind: str, name: str, code: int, log: Path, seconds: flo
         storm.fault(f"{log.name}: exit code {code} after {name or 'no signal'}: {said[-300:]!r}")
     if FAULTS_SAID.search(said):
         storm.fault(f"{log.name}: it said {FAULTS_SAID.search(said)[0]!r}")  # type: ignore[index]
-    there = (plan.folder / "storm/model/model.json").is_file()
-    if storm.exported and not there:
-        storm.fault(f"{log.name}: the export is gone after {name or 'no signal'}")
-    storm.exported = storm.exported or there
+    seen = set(storm.exports)
+    there = {name for name in EXPORTS if (plan.folder / "storm" / name / "model.json").is_file()}
+    if seen - there:
+        storm.fault(f"{log.name}: {seen - there} is gone after {name or 'no signal'}")
+    storm.exports |= there
 
 
 def check_bottlenecks(storm: Storm, backbones: Sequence[Backbone]) -> int:
@@ -322,7 +328,7 @@ def check_all(storm: Storm, backbones: Sequence[Backbone], size: int) -> int:
             except click.ClickException as error:
                 storm.fault(error.message)
     check_left_behind(storm)
-    for name in ("model", "model.previous", "other", "other.previous"):
+    for name in EXPORTS:
         if (folder / "storm" / name).exists():
             check_export(storm, folder / "storm" / name, folder / "clean" / name.removesuffix(".previous"))
     findings = [(folder / world / "doctor/findings.csv").read_bytes() for world in ("clean", "storm")]

@@ -110,6 +110,11 @@ def is_temporary(name: str) -> bool:
     return NAME.fullmatch(name) is not None
 
 
+def remove_scratch_leftovers() -> None:
+    """Remove what killed runs have left where the system keeps temporary files."""
+    remove_leftovers(Path(tempfile.gettempdir()))
+
+
 def remove_leftovers(parent: Path) -> None:
     """Remove the temporary folders of runs that were killed; what a living run owns stays, and so does all else."""
     with contextlib.suppress(OSError), os.scandir(parent) as entries:  # no such folder, or one that cannot be read

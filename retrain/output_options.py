@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING
 
+from retrain.files import remove_scratch_leftovers
 from retrain.html_files import check_page
 from retrain.outputs import (
     check_distinct,
@@ -34,6 +35,7 @@ def check_outputs(options: "Options") -> None:
         "--model_dir": options.model_dir,
         "--checkpoint_path": options.checkpoint_path,
     }
+    remove_scratch_leftovers()
     check_export_dir(options.output_dir)
     check_outside(options.output_dir, {**outputs, **kept, "--image_dir": options.image_dir})
     check_not_among_photos(options.image_dir, {"--output_dir": options.output_dir, **outputs})

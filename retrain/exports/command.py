@@ -23,6 +23,7 @@ from retrain.exports.further import FURTHER, Source, check_packages
 from retrain.exports.judgement import FLOAT32, Judgement, Reference, judge
 from retrain.exports.names import CLIENTS, SAVED_MODEL
 from retrain.exports.photos import ExportPhotos, export_photos
+from retrain.files import remove_scratch_leftovers
 from retrain.images import Pixels, Preprocessing, PreprocessingError
 from retrain.outputs import (
     FORMAT,
@@ -84,6 +85,7 @@ def export_model(
     manifest = read_manifest(export)
     names = tuple(names)
     check_packages(names)
+    remove_scratch_leftovers()
     check_replaceable_folder(export, "MODEL")
     if serving_dir is not None:
         check_outside(export, {"--serving_dir": serving_dir}, "the export")

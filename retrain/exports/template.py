@@ -29,6 +29,7 @@ from retrain.exports.names import SAVED_MODEL, TFLITE
 from retrain.exports.parity import Parity
 from retrain.files import remove_leftovers, sha256_of, temporary_folder
 from retrain.head import Hidden
+from retrain.placing import obey_umask
 
 EXPORT_VERSION = 4  # of how an export is written: another one, and templates are made again
 FOLDER = "templates"
@@ -102,6 +103,7 @@ def keep_template(folder: Path, kept: Path, covered: Covers, proof: dict[str, Pa
         with temporary_folder(kept.parent) as temporary:
             new = temporary / kept.name
             shutil.move(folder, new)  # a copy, if they are on two file systems
+            obey_umask(new)
             os.rename(new, kept)  # fails if another run has just kept one: that is as good
         _remove_all_but_the_latest(kept.parent)
     except OSError as error:

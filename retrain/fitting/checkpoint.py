@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrain.errors import CheckpointError, OptionError
-from retrain.files import temporary_folder
+from retrain.files import remove_leftovers, temporary_folder
 
 FORMAT = "retrain-checkpoint"
 FORMAT_VERSION = 1
@@ -131,7 +131,11 @@ class Saved:
 
 
 def check_checkpoint_path(path: Path) -> None:
-    """Refuse, before any work, to write a checkpoint over something else. Raises OptionError."""
+    """Refuse, before any work, to write a checkpoint over something else. Raises OptionError.
+
+    What a killed run has left beside it is removed.
+    """
+    remove_leftovers(Path(os.path.realpath(path)).parent)
     if os.path.lexists(path) and not is_checkpoint(path):
         raise OptionError(
             f"--checkpoint_path {path} is something else than a checkpoint of this project: "

@@ -25,7 +25,7 @@ from pathlib import Path
 
 from retrain.dataset import Dataset, Skipped, Split, check_class_names, list_photos, require_two_classes
 from retrain.errors import DatasetError
-from retrain.files import temporary_folder
+from retrain.files import remove_leftovers, temporary_folder
 from retrain.hashes import hash_bytes
 
 MANIFEST = "photos.csv"
@@ -85,6 +85,7 @@ def unpack(
     """
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     folder = sources_dir(bottleneck_dir)
+    remove_leftovers(folder)
     # The name is for people; the same content under another name is the same source.
     target = next(folder.glob(f"*-{digest}"), folder / f"{_readable(Path(source).stem)}-{digest}")
     if not (target / MANIFEST).exists():

@@ -1,6 +1,15 @@
-"""`python -m label_image`."""
+"""What the command `label_image` and `python -m label_image` call."""
 
-from label_image.cli import main
+from retrain.signals import guard
+
+
+def main() -> None:
+    """Run the command line; a signal is heard from here on, while the rest is imported too."""
+    with guard():
+        from label_image.cli import main as run
+
+        run()
+
 
 if __name__ == "__main__":
     main()

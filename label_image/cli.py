@@ -10,26 +10,34 @@ from typing import TYPE_CHECKING
 
 import click
 
+from retrain.signals import exit_code, say_stopped, stops_come_first
+from retrain.user_path import Text
+
 if TYPE_CHECKING:
     from label_image.pictures import Pictures
 
 
 @click.command(context_settings={"token_normalize_func": lambda name: name.replace("-", "_"), "max_content_width": 100})
 @click.version_option(package_name="retrain")
-@click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
+@click.argument("images", type=Text, nargs=-1, required=True, metavar="IMAGE...")
 @click.option(
     "--model",
+    type=Text,
     default="tf_files/model",
     show_default=True,
     metavar="DIR|FILE",
     help="An export of retrain: its folder, or its .tflite, .onnx or .pb file alone.",
 )
 @click.option("--top_k", type=click.IntRange(min=1), default=5, show_default=True, help="Answers per photo.")
-@click.option("--labels", metavar="FILE", help="Other names for the classes, one per line, in the model's order.")
+@click.option(
+    "--labels", type=Text, metavar="FILE", help="Other names for the classes, one per line, in the model's order."
+)
 @click.option("--always_answer", is_flag=True, help="Never say unknown.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per photo and line.")
-@click.option("--plot", metavar="PNG", help="Draw the photo with a bar for each answer.")
-@click.option("--heatmap", metavar="PNG", help="Draw on the photo where the first answer is seen (needs model.tflite).")
+@click.option("--plot", type=Text, metavar="PNG", help="Draw the photo with a bar for each answer.")
+@click.option(
+    "--heatmap", type=Text, metavar="PNG", help="Draw on the photo where the first answer is seen (needs model.tflite)."
+)
 def cli(
     images: tuple[str, ...],
     model: str,
@@ -148,11 +156,13 @@ def _json(value: dict[str, object]) -> str:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line: exit code 0, 1 if a photo or the model cannot be read, 2 for a wrong call."""
     try:
-        cli.main(arguments, prog_name="label_image", standalone_mode=False)
+        with stops_come_first():
+            cli.main(arguments, prog_name="label_image", standalone_mode=False)
     except click.exceptions.Exit as leave:
         sys.exit(leave.exit_code)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
-        sys.exit(130)
+        say_stopped()
+        sys.exit(exit_code())

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from PIL import Image, PngImagePlugin
 
+from retrain.files import temporary_folder
+
 SOFTWARE = "label_image"  # in a PNG's field of that name: by it an earlier picture of ours is known
 
 
@@ -34,14 +36,10 @@ def save_picture(image: Image.Image, path: Path) -> None:
     check_replaceable([path])
     about = PngImagePlugin.PngInfo()
     about.add_text("Software", SOFTWARE)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            image.save(temporary, "PNG", pnginfo=about)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with temporary_folder(path.parent) as temporary:
+            image.save(temporary / path.name, "PNG", pnginfo=about)
+            os.replace(temporary / path.name, path)
     except OSError as error:
         raise PictureError(f"{path} cannot be written: {error.strerror or error}.") from None
 

@@ -1,6 +1,15 @@
-"""`python -m retrain`."""
+"""What the command `retrain` and `python -m retrain` call."""
 
-from retrain.cli import main
+from retrain.signals import guard
+
+
+def main() -> None:
+    """Run the command line; a signal is heard from here on, while the rest is imported too."""
+    with guard():
+        from retrain.cli import main as run
+
+        run()
+
 
 if __name__ == "__main__":
     main()

@@ -25,6 +25,7 @@ from retrain.architectures import (
     architecture,
 )
 from retrain.errors import BackboneError, OptionError
+from retrain.files import sha256_of
 from retrain.images import Preprocessing
 from retrain.networks.download import Progress, download
 from retrain.networks.weights_package import file_of_package, not_installed
@@ -248,11 +249,7 @@ def check_digest(entry: Architecture, file: Path, sha256: str) -> None:
 
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file, as 64 hex digits. Raises BackboneError if it cannot be read."""
-    digest = hashlib.sha256()
     try:
-        with open(path, "rb") as file:
-            while chunk := file.read(2**20):
-                digest.update(chunk)
+        return sha256_of(path)
     except OSError as error:
         raise BackboneError(f"{path} cannot be read: {error.strerror}.") from None
-    return digest.hexdigest()

@@ -23,6 +23,7 @@ from retrain.options import (
     report_options,
     store_options,
 )
+from retrain.signals import exit_code, say_stopped, stops_come_first
 from retrain.sweep.options import sweep_options
 
 
@@ -156,9 +157,11 @@ def evaluate(
     from rich.console import Console
 
     from retrain.evaluation.command import evaluate_export
-    from retrain.evaluation.table import show_evaluation, summary, write_predictions
+    from retrain.evaluation.table import check_predictions, show_evaluation, summary, write_predictions
     from retrain.screen import TerminalScreen
 
+    if predictions is not None:
+        check_predictions(predictions, data)
     screen = TerminalScreen(results_to_stderr=as_json)
     try:
         evaluation = evaluate_export(
@@ -248,7 +251,8 @@ def main(arguments: list[str] | None = None) -> None:
     """Run the command line; errors are one sentence, exit code 2 for a wrong call, 1 for a failed run."""
     arguments = sys.argv[1:] if arguments is None else arguments
     try:
-        cli.main(train_is_the_default(arguments), prog_name="retrain", standalone_mode=False)
+        with stops_come_first():
+            cli.main(train_is_the_default(arguments), prog_name="retrain", standalone_mode=False)
     except click.exceptions.Exit as leave:
         sys.exit(leave.exit_code)
     except click.ClickException as error:
@@ -259,5 +263,5 @@ def main(arguments: list[str] | None = None) -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         head = " (--resume: the head, too)" if train_is_the_default(arguments)[0] == "train" else ""
-        click.echo(f"Interrupted. What was computed is kept: run the same command again to go on{head}.", err=True)
-        sys.exit(130)
+        say_stopped(f"What was computed is kept: run the same command again to go on{head}.")
+        sys.exit(exit_code())

@@ -16,7 +16,7 @@ import os
 import stat
 import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from pathlib import Path
 from typing import Literal
@@ -39,7 +39,10 @@ JUNK_FILES = {"thumbs.db", "desktop.ini"}
 
 @dataclass(frozen=True, slots=True)
 class PhotoFile:
-    """One file that may be a photo, as the walk found it. `split` is set where the source gives it."""
+    """One file that may be a photo, as the walk found it. `split` is set where the source gives it.
+
+    Without a change time (`ctime_ns`) a file is read again in every run.
+    """
 
     path: str
     label: str
@@ -47,6 +50,7 @@ class PhotoFile:
     mtime_ns: int
     inode: int
     split: Split | None = None
+    ctime_ns: int = field(default=2**63 - 1, compare=False)  # changes where nothing that is compared here does
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +272,7 @@ def _walk(folder: str, ancestors: frozenset[str]) -> Iterator[tuple[str, os.stat
 
 
 def _photo_file(path: str, label: str, status: os.stat_result, split: Split | None) -> PhotoFile:
-    return PhotoFile(path, label, status.st_size, status.st_mtime_ns, status.st_ino, split)
+    return PhotoFile(path, label, status.st_size, status.st_mtime_ns, status.st_ino, split, status.st_ctime_ns)
 
 
 def _is_folder(entry: "os.DirEntry[str]") -> bool:

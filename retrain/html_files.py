@@ -4,6 +4,8 @@ import os
 from pathlib import Path
 
 from retrain.errors import ExportError, OptionError
+from retrain.files import write_in_one_step
+from retrain.outputs import check_file
 
 GENERATOR = '<meta name="generator" content="retrain">'  # by which a page is known to be ours
 BEGINNING = 2048  # bytes of a page that hold it
@@ -19,12 +21,7 @@ def check_page(path: Path, option: str) -> None:
         raise OptionError(f"{option} {path} must end in .html: it is a page for a browser.")
     if _is_foreign(path):
         raise OptionError(_refusal(path, option))
-    _require_folder(path.parent, f"{option} {path}")
-
-
-def check_folder(folder: Path, option: str) -> None:
-    """Refuse, before any work, a folder that can be neither written to nor made. Raises ExportError; makes nothing."""
-    _require_folder(folder, f"{option} {folder}")
+    check_file(path, option)
 
 
 def write_page(path: Path, page: str, option: str) -> Path:
@@ -32,27 +29,13 @@ def write_page(path: Path, page: str, option: str) -> Path:
 
     Raises ExportError, naming `option`, if it cannot be written or would replace something else than such a page.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     if _is_foreign(path):
         raise ExportError(_refusal(path, option))
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_text(page, encoding="utf-8", newline="\n")
-            os.replace(temporary, path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        write_in_one_step(path, page.encode())
     except OSError as error:
         raise ExportError(f"{option} {path} cannot be written: {error.strerror}.") from None
     return path
-
-
-def _require_folder(folder: Path, what: str) -> None:
-    there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))  # at last . or /
-    if not there.is_dir():
-        raise ExportError(f"{what} cannot be written: {there} is no folder.")
-    if not os.access(there, os.W_OK | os.X_OK):
-        raise ExportError(f"{what} cannot be written: nothing may be written in {there.absolute()}.")
 
 
 def _is_foreign(path: Path) -> bool:

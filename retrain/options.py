@@ -1,8 +1,8 @@
 """The options of the command line, in groups that commands share."""
 
 import math
+import os
 from collections.abc import Callable
-from pathlib import Path
 from typing import TypeVar
 
 import click
@@ -21,12 +21,10 @@ from retrain.recipe import (
     VIEWS,
     WEIGHT_DECAY,
 )
+from retrain.user_path import AnyPath, File, Folder, Text
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
-Folder = click.Path(path_type=Path, file_okay=False)
-File = click.Path(path_type=Path, dir_okay=False)
-AnyPath = click.Path(path_type=Path)
 Percentage = click.IntRange(0, 99)
 BatchSize = click.IntRange(min=-1)
 
@@ -83,7 +81,7 @@ choice_options = group(
         show_default=True,
         help="Of the split, of mini-batches, of random weights.",
     ),
-    click.option("--paranoid", is_flag=True, help="Read every photo again, whatever its size and date say."),
+    click.option("--paranoid", is_flag=True, help="Read every photo again, whatever its size and dates say."),
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="End with one JSON object on standard output.")
@@ -122,7 +120,7 @@ def _weights(
 
     named = [value for value in values if "=" in value and value.partition("=")[0] in ARCHITECTURES]
     if len(values) == 1 and not named:
-        return values[0]
+        return os.path.expanduser(values[0])
     if len(named) < len(values):
         raise click.BadParameter("give one FILE, or NAME=FILE for each of the joined architectures.")
     return weights_by_name(context, parameter, values) or None
@@ -143,7 +141,7 @@ network_options = group(
         metavar="FILE|URL|random|NAME=…",
         help="Weights of the backbone, instead of the published ones; with a+b NAME=FILE, once for each.",
     ),
-    click.option("--tfhub_module", metavar="HANDLE|FOLDER", help="A TF-Hub feature vector as the backbone."),
+    click.option("--tfhub_module", type=Text, metavar="HANDLE|FOLDER", help="A TF-Hub feature vector as the backbone."),
     click.option("--image_size", type=click.IntRange(8, 2048), help="Another input size than the architecture's."),
 )
 
@@ -420,5 +418,5 @@ def weights_by_name(context: click.Context, parameter: click.Parameter, values: 
         name, equals, file = value.partition("=")
         if not (name and equals and file):
             raise click.BadParameter(f"{value!r} does not say for which architecture: give NAME=FILE.")
-        weights[name] = file
+        weights[name] = os.path.expanduser(file)
     return weights

@@ -24,10 +24,9 @@ from retrain.fitting.blas import threads_for
 from retrain.fitting.checkpoint import Checkpoint, Saved, check_checkpoint_path, read_checkpoint
 from retrain.fitting.sample import Matrix
 from retrain.head import Progress
-from retrain.html_files import check_folder, check_page
 from retrain.machine import choose_engine, choose_precision, do_without_gpu, gpu_remark, has_gpu, require_gpu
 from retrain.networks.engine import Engine, start_engine
-from retrain.outputs import check_export_dir, check_outside
+from retrain.output_options import check_outputs
 from retrain.photo_training.timed_curve import TimedCurve
 from retrain.split import Division, split_photos
 from retrain.training import Trained as Trained
@@ -236,27 +235,10 @@ def tell(run: Run, screen: Screen) -> Iterator[Path]:
 
 def check_options(options: Options) -> None:
     """Refuse, before any work, what cannot be done or written. Raises OptionError or ExportError."""
-    check_export_dir(options.output_dir)
-    check_outside(
-        options.output_dir,
-        {
-            "--output_graph": options.output_graph,
-            "--output_labels": options.output_labels,
-            "--saved_model_dir": options.saved_model_dir,
-            "--summaries_dir": options.summaries_dir,
-            "--report": options.report,
-            "--bottleneck_dir": options.bottleneck_dir,
-            "--model_dir": options.model_dir,
-            "--checkpoint_path": options.checkpoint_path,
-        },
-    )
+    check_outputs(options)
     recipe_of(options)
     views_asked(options)
     check_checkpoint_path(_checkpoint_path(options))
-    if options.report is not None:
-        check_page(options.report, "--report")
-    if options.summaries_dir is not None:
-        check_folder(options.summaries_dir, "--summaries_dir")
     if options.compare is not None:
         from retrain.report.curves import check_matplotlib
 

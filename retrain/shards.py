@@ -7,7 +7,7 @@ Equal content has equal names, and copying shards from one folder into another m
 A copy in progress looks like damage: copy while no run is active, or rename the copies into place.
 
 A shard is written to a temporary name, fsync'd and renamed: nobody ever sees half of one. Nothing
-here locks: the folder may lie on NFS or on a bind mount, where locks cannot be relied upon.
+here waits for a lock: the folder may lie on NFS or on a bind mount, where locks cannot be relied upon.
 
 The second half says what a table of bottlenecks is, and finds its rows by their keys.
 """
@@ -16,7 +16,6 @@ import errno
 import hashlib
 import os
 import re
-import time
 import uuid
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -28,11 +27,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from retrain.errors import StoreError
+from retrain.errors import StoreError, UnwritableStoreError
+from retrain.files import write_in_one_step
 
 ROW_GROUP_BYTES = 4 << 20  # small enough that the decoder reuses its memory: 3 x faster than 64 MB
-STALE_SECONDS = 3600
-TEMPORARY = ".tmp-"
 KEY_COLUMNS = ["photo_sha256", "view"]
 SEALED_NAME = re.compile(r"(?:(?P<prefix>[a-z-]+)-)?(?P<digest>[0-9a-f]{64})\.parquet")
 
@@ -116,17 +114,10 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
 
     Raises StoreError when the folder cannot be written; no temporary file is then left behind.
     """
-    temporary = path.with_name(f"{TEMPORARY}{uuid.uuid4().hex}")
     try:
-        try:
-            _write_and_sync(temporary, data)
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
+        write_in_one_step(path, data, sync=True)
     except OSError as error:
-        raise StoreError(_cannot_write(path.parent, len(data), error)) from error
+        raise _cannot_write(path.parent, len(data), error) from error
 
 
 def set_aside(path: Path) -> Path:
@@ -166,18 +157,6 @@ def file_size(path: Path) -> int:
         return path.stat().st_size
     except OSError:
         return 0
-
-
-def remove_stale_temporaries(folder: Path) -> None:
-    """Remove what writers that were killed an hour ago or more have left half-written."""
-    for name in _file_names(folder):
-        if name.startswith(TEMPORARY):
-            path = folder / name
-            try:
-                if time.time() - path.stat().st_mtime > STALE_SECONDS:
-                    path.unlink()
-            except OSError:
-                continue  # another process removed it, or the folder is read-only: no harm
 
 
 class Key(NamedTuple):
@@ -311,36 +290,10 @@ def _read_verified(path: Path) -> bytes:
     raise Damaged("its bytes do not match the digest in its name")
 
 
-def _write_and_sync(path: Path, data: bytes | memoryview) -> None:
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
-    try:
-        rest = memoryview(data)
-        while rest:
-            rest = rest[os.write(descriptor, rest) :]
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename survive a power cut."""
-    if os.name != "posix":
-        return  # Windows cannot open a folder
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        # Some network file systems cannot sync a folder; the file itself is safe.
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
-            raise
-    finally:
-        os.close(descriptor)
-
-
 def _file_names(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if entry.is_file())
+            return sorted(entry.name for entry in entries if _is_file(entry))
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -350,15 +303,24 @@ def _file_names(folder: Path) -> list[str]:
         ) from error
 
 
-def _cannot_write(folder: Path, size: int, error: OSError) -> str:
+def _is_file(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link to itself, or to where one may not go
+        return False
+
+
+def _cannot_write(folder: Path, size: int, error: OSError) -> StoreError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return (
+        return StoreError(
             f"The disk that holds {folder} is full ({error.strerror}, {size / 1e6:.1f} MB to write): "
             "free some space and run the same command again, or choose another --bottleneck_dir."
         )
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return (
+        return UnwritableStoreError(
             f"The folder {folder} cannot be written ({error.strerror}): "
             "give this user the right to write there, or choose another --bottleneck_dir."
         )
-    return f"Writing into {folder} failed ({error.strerror}): check that disk, or choose another --bottleneck_dir."
+    return StoreError(
+        f"Writing into {folder} failed ({error.strerror}): check that disk, or choose another --bottleneck_dir."
+    )

@@ -40,6 +40,7 @@ def test_class_folders(tmp_path: Path) -> None:
     assert listing.skipped == () and listing.remarks == ()
     status = os.stat(tmp_path / "cat/a.jpg")
     assert (listing.files[0].size, listing.files[0].mtime_ns) == (status.st_size, status.st_mtime_ns)
+    assert (listing.files[0].inode, listing.files[0].ctime_ns) == (status.st_ino, status.st_ctime_ns)
     assert all(file.split is None for file in listing.files)
     assert list_photos(str(tmp_path)) == listing
 

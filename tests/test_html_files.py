@@ -1,12 +1,15 @@
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
+from retrain import outputs
 from retrain.cli import main
 from retrain.doctor.written import check_output_dir
 from retrain.errors import ExportError, OptionError
-from retrain.html_files import GENERATOR, check_folder, check_page, write_page
+from retrain.html_files import GENERATOR, check_page, write_page
+from retrain.outputs import check_folder
 from retrain.pipeline import Options, check_options
 
 OURS = f"<!doctype html><head>{GENERATOR}</head>"
@@ -56,8 +59,12 @@ def test_a_place_that_no_folder_can_be_made_in_is_refused(tmp_path: Path, monkey
         with pytest.raises(ExportError, match=r"--report .* is no folder"):
             check_folder(folder, "--report")
     check_folder(tmp_path / "new" / "below", "--report")
-    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != tmp_path)
-    with pytest.raises(ExportError, match=r"--report .* nothing may be written in"):
+
+    def refuse(folder: Path) -> None:
+        raise PermissionError(errno.EACCES, f"not in {folder.name}")
+
+    monkeypatch.setattr(outputs, "temporary_folder", refuse)
+    with pytest.raises(ExportError, match=rf"--report .* nothing may be written in .*\(not in {tmp_path.name}\)"):
         check_folder(tmp_path / "new" / "below", "--report")
 
 

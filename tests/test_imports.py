@@ -54,10 +54,10 @@ def test_modules_without_tensorflow() -> None:
     assert loaded & {"tensorflow", "keras", "tensorflow_datasets", "matplotlib", "openvino", "sklearn"} == set()
 
 
-def test_label_image_uses_of_retrain_only_the_preprocessing() -> None:
+def test_label_image_uses_little_of_retrain() -> None:
     loaded = modules_after("from label_image.model import load_model; import label_image.cli")
     assert {name for name in loaded if name.partition(".")[0] == "retrain"} == {
-        "retrain", "retrain.errors", "retrain.images",
+        "retrain", "retrain.errors", "retrain.images", "retrain.signals", "retrain.user_path",
     }  # fmt: skip
     assert loaded & {"tensorflow", "keras", "scipy", "pyarrow"} == set()
 

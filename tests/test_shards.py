@@ -1,7 +1,6 @@
 import errno
 import hashlib
 import os
-import time
 from pathlib import Path
 
 import numpy as np
@@ -172,16 +171,6 @@ def test_a_folder_that_cannot_be_synced_is_no_failure(tmp_path: Path, monkeypatc
 
     monkeypatch.setattr(os, "fsync", network_file_system)
     assert shards.write_shard(tmp_path, TABLE).exists()
-
-
-def test_only_stale_temporaries_are_removed(tmp_path: Path) -> None:
-    old, young, other = tmp_path / ".tmp-old", tmp_path / ".tmp-young", tmp_path / "old"
-    for path in (old, young, other):
-        path.touch()
-    for path in (old, other):
-        os.utime(path, (time.time() - 3700, time.time() - 3700))
-    shards.remove_stale_temporaries(tmp_path)
-    assert sorted(os.listdir(tmp_path)) == [young.name, other.name]
 
 
 def test_row_groups_are_a_few_megabytes(tmp_path: Path) -> None:

@@ -17,8 +17,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+import retrain.files
 from retrain import shards, store
 from retrain.errors import StoreError
+from retrain.files import temporary_folder
 from retrain.shards import list_shards
 from retrain.store import Key, Store, fingerprint
 
@@ -159,12 +161,67 @@ def test_one_folder_per_fingerprint_with_its_description(tmp_path: Path) -> None
     assert served(second, [1]) == []
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '{"covers":{},"dim":4,"dtype":"float32"}', "\udcff"])
-def test_another_description_is_refused(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("stored", [False, True])
+@pytest.mark.parametrize(
+    "damaged",
+    [b"", b"{", b"[]", b'{"covers":{},"dim":4,"dtype":"float32"}', b"\xff", b"[" * 100_000, b" " * (2 << 20)],
+    ids=["empty", "cut", "other JSON", "another description", "no text", "deep", "large"],
+)
+def test_a_damaged_description_is_kept_aside_and_written_anew(tmp_path: Path, damaged: bytes, stored: bool) -> None:
+    with Store(tmp_path, COVERS, DIM) as opened:
+        if stored:
+            put(opened, [1])
+    path = opened.folder / "fingerprint.json"
+    sound = path.read_bytes()
+    path.write_bytes(damaged)
+    again = Store(tmp_path, COVERS, DIM)
+    assert served(again, [1]) == [1] * stored
+    assert path.read_bytes() == sound
+    assert (again.folder / "fingerprint.json.damaged").read_bytes() == damaged
+    assert served(Store(tmp_path, COVERS, DIM), [1]) == [1] * stored
+    assert len(list(again.folder.glob("*.damaged"))) == 1
+
+
+def test_any_flipped_bit_of_a_description_is_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    with Store(tmp_path, COVERS, DIM) as opened:
+        put(opened, [1])
+    path = opened.folder / "fingerprint.json"
+    sound = path.read_bytes()
+    for bit in range(0, 8 * len(sound), 5):
+        flipped = bytearray(sound)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        assert served(Store(tmp_path, COVERS, DIM), [1]) == [1]
+        assert json.loads(path.read_bytes()) == json.loads(sound)
+
+
+@pytest.mark.parametrize("kind", ["folder", "pipe", "link to itself", "link to nothing"])
+def test_what_is_no_file_in_the_place_of_a_description(tmp_path: Path, kind: str) -> None:
+    with Store(tmp_path, COVERS, DIM) as opened:
+        put(opened, [1])
+    path = opened.folder / "fingerprint.json"
+    sound = path.read_bytes()
+    path.unlink()
+    if kind == "folder":
+        path.mkdir()
+        (path / "precious").touch()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to(path if kind == "link to itself" else tmp_path / "nothing")
+    assert served(Store(tmp_path, COVERS, DIM), [1]) == [1]
+    assert not path.is_symlink() and path.read_bytes() == sound
+    if kind == "folder":
+        assert (path.with_name("fingerprint.json.damaged") / "precious").exists()
+
+
+def test_a_description_that_is_lost_is_written_anew(tmp_path: Path) -> None:
     path = Store(tmp_path, COVERS, DIM).folder / "fingerprint.json"
-    path.write_bytes(text.encode("utf-8", "surrogateescape"))
-    with pytest.raises(StoreError, match=str(path.parent)):
-        Store(tmp_path, COVERS, DIM)
+    sound = path.read_bytes()
+    path.unlink()
+    Store(tmp_path, COVERS, DIM)
+    assert path.read_bytes() == sound
 
 
 def test_the_wrong_dimension_or_dtype_harms_nothing(tmp_path: Path) -> None:
@@ -284,7 +341,7 @@ def test_a_merged_shard_is_on_the_disk_before_the_small_ones_go(
     opened = Store(tmp_path, COVERS, DIM)
     put_in_pieces(opened, 20)
     synced = False
-    sync_folder, unlink = shards._sync_folder, Path.unlink
+    sync_folder, unlink = retrain.files.sync_folder, Path.unlink
 
     def record_sync(folder: Path) -> None:
         nonlocal synced
@@ -295,7 +352,7 @@ def test_a_merged_shard_is_on_the_disk_before_the_small_ones_go(
         assert synced
         unlink(path, missing_ok)
 
-    monkeypatch.setattr(shards, "_sync_folder", record_sync)
+    monkeypatch.setattr(retrain.files, "sync_folder", record_sync)
     monkeypatch.setattr(Path, "unlink", checked_unlink)
     opened.compact()
     assert len(files(opened)) == 1
@@ -449,14 +506,15 @@ def test_foreign_files_are_named_and_left_alone(tmp_path: Path, caplog: pytest.L
     assert stranger.read_bytes() == b"mine" and opened.set_aside == 0
 
 
-def test_stale_temporaries_are_removed_on_open(tmp_path: Path) -> None:
+def test_what_killed_writers_left_is_removed_on_open(tmp_path: Path) -> None:
     folder = Store(tmp_path, COVERS, DIM).folder
-    for name, age in [(".tmp-old", 4000), (".tmp-young", 0)]:
-        (folder / name).touch()
-        now = (folder / name).stat().st_mtime
-        os.utime(folder / name, (now - age, now - age))
-    Store(tmp_path, COVERS, DIM)
-    assert sorted(os.listdir(folder)) == [".tmp-young", "fingerprint.json"]
+    with temporary_folder(folder) as alive, temporary_folder(folder) as other:
+        (alive / "half a shard").touch()
+        left = folder / f"{other.name[:-20]}{'0' * 16}.tmp"
+        left.mkdir()
+        (left / "half a shard").touch()
+        Store(tmp_path, COVERS, DIM)
+        assert sorted(os.listdir(folder)) == sorted([alive.name, other.name, "fingerprint.json"])
 
 
 def test_scan_gives_every_row(tmp_path: Path) -> None:

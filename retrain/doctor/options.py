@@ -2,7 +2,8 @@
 
 import click
 
-from retrain.options import AnyPath, Folder, choice_options, group
+from retrain.options import choice_options, group
+from retrain.user_path import AnyPath, Folder
 
 # What the doctor looks at, and where it writes.
 doctor_options = group(

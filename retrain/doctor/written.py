@@ -8,8 +8,7 @@ is, and what would have been written goes to fixes.new.csv, with the user's deci
 import csv
 import io
 import os
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +16,10 @@ from retrain.doctor.decisions import FIXES, NEW_FIXES, earlier_decisions
 from retrain.doctor.findings import Diagnosis, Finding
 from retrain.doctor.pages import render_page
 from retrain.errors import ExportError, OptionError
+from retrain.files import temporary_folder, write_in_one_step
 from retrain.fixes import KEEP, name_in
 from retrain.html_files import check_page, write_page
-from retrain.outputs import MANIFEST, place
+from retrain.outputs import MANIFEST, check_file, place
 
 FINDINGS, PAGE = "findings.csv", "doctor.html"
 FINDING_COLUMNS = ("kind", "rank", "file", "class", "score", "finding", "suggestion")
@@ -56,6 +56,8 @@ def check_output_dir(folder: Path, image_dir: Path) -> None:
             "would not accept other files: name another folder."
         )
     check_page(folder / PAGE, "--output_dir")
+    for name in (FINDINGS, FIXES, NEW_FIXES):
+        check_file(folder / name, "--output_dir")
 
 
 def write_diagnosis(diagnosis: Diagnosis, image_dir: Path, folder: Path) -> Written:
@@ -72,7 +74,7 @@ def write_diagnosis(diagnosis: Diagnosis, image_dir: Path, folder: Path) -> Writ
         if fixes in decisions.unread:
             moved.append(_move_in(fixes, _table(FIX_COLUMNS, rows)))
         else:
-            _replace(fixes, _table(FIX_COLUMNS, rows))
+            write_in_one_step(fixes, _table(FIX_COLUMNS, rows))
     except OSError as error:
         raise ExportError(f"{folder} cannot be written to: {error.strerror}.") from None
     remarks = (*decisions.remarks, *(f"What was there before is kept as {path}." for path in moved if path is not None))
@@ -140,29 +142,16 @@ def _write_findings(path: Path, table: bytes) -> Path | None:
     ours = path.is_file() and path.read_bytes().startswith(_table(FINDING_COLUMNS, ()))
     if not ours:
         return _move_in(path, table)
-    _replace(path, table)
+    write_in_one_step(path, table)
     return None
 
 
 def _move_in(path: Path, data: bytes) -> Path | None:
     """Write a file; returns where one that was there before and differs went."""
-    with _temporary(path, data) as temporary:
-        return place(temporary, path)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    with _temporary(path, data) as temporary:
-        os.replace(temporary, path)
-
-
-@contextmanager
-def _temporary(path: Path, data: bytes) -> Iterator[Path]:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        temporary.write_bytes(data)
-        yield temporary
-    finally:
-        temporary.unlink(missing_ok=True)
+    with temporary_folder(path.parent) as temporary:
+        new = temporary / path.name
+        new.write_bytes(data)
+        return place(new, path)
 
 
 def _is_text(path: str) -> bool:

@@ -4,7 +4,8 @@ import math
 
 import click
 
-from retrain.options import AnyPath, File, category_names_option, group, json_option, unpacking_option
+from retrain.options import category_names_option, group, json_option, unpacking_option
+from retrain.user_path import AnyPath, File, Text
 
 
 def _no_nan(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
@@ -16,7 +17,7 @@ def _no_nan(context: click.Context, parameter: click.Parameter, value: float | N
 # What is evaluated, and how it is told.
 evaluation_options = group(
     click.argument("model", type=AnyPath),
-    click.argument("data", metavar="DATA"),
+    click.argument("data", type=Text, metavar="DATA"),
     click.option("--labels", type=File, metavar="FILE", help="Other names for the classes, one per line."),
     click.option("--fixes", type=File, metavar="FILE", help="As it was given to the training, if it was."),
     category_names_option,

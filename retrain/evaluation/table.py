@@ -10,8 +10,9 @@ from rich.markup import escape
 from retrain.errors import ExportError
 from retrain.evaluation.command import Evaluation
 from retrain.evaluation.metrics_tables import WIDEST_CONFUSION, class_table, confusion_table
+from retrain.files import temporary_folder
 from retrain.metrics import most_confused
-from retrain.outputs import place
+from retrain.outputs import check_file, check_not_among_photos, place
 
 
 def summary(evaluation: Evaluation) -> dict[str, object]:
@@ -68,6 +69,12 @@ def show_evaluation(evaluation: Evaluation, console: Console) -> None:
     console.print(f"[bold]{metrics}[/]", soft_wrap=True)
 
 
+def check_predictions(path: Path, source: str) -> None:
+    """Refuse, before any work, what `write_predictions` would not write. Raises OptionError or ExportError."""
+    check_file(path, "--predictions")
+    check_not_among_photos(Path(source), {"--predictions": path})
+
+
 def write_predictions(evaluation: Evaluation, path: Path) -> None:
     """One line for each photo: path, class, answer, its probability, unknown.
 
@@ -75,22 +82,19 @@ def write_predictions(evaluation: Evaluation, path: Path) -> None:
     """
     refused = evaluation.refused
     answers = evaluation.probabilities.argmax(axis=1)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        # surrogateescape: a file name that is not UTF-8 is written as the bytes it has.
-        with open(temporary, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(("path", "class", "answer", "probability", "unknown"))
-            for row, (photo, answer) in enumerate(zip(evaluation.photos, answers, strict=True)):
-                probability = evaluation.probabilities[row, answer]
-                unknown = "" if refused is None else str(bool(refused[row])).lower()
-                writer.writerow((photo.path, photo.label, evaluation.labels[answer], f"{probability:.6f}", unknown))
-        place(temporary, path)
+        with temporary_folder(path.parent) as temporary:
+            # surrogateescape: a file name that is not UTF-8 is written as the bytes it has.
+            with open(temporary / path.name, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+                writer = csv.writer(file)
+                writer.writerow(("path", "class", "answer", "probability", "unknown"))
+                for row, (photo, answer) in enumerate(zip(evaluation.photos, answers, strict=True)):
+                    probability = evaluation.probabilities[row, answer]
+                    unknown = "" if refused is None else str(bool(refused[row])).lower()
+                    writer.writerow((photo.path, photo.label, evaluation.labels[answer], f"{probability:.6f}", unknown))
+            place(temporary / path.name, path)
     except OSError as error:
         raise ExportError(f"--predictions {path} cannot be written: {error.strerror}.") from None
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _share(part: int, whole: int) -> str:

@@ -10,8 +10,8 @@ import functools
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,8 +23,19 @@ from retrain.exports.further import FURTHER, Source, check_packages
 from retrain.exports.judgement import FLOAT32, Judgement, Reference, judge
 from retrain.exports.names import CLIENTS, SAVED_MODEL
 from retrain.exports.photos import ExportPhotos, export_photos
+from retrain.files import remove_scratch_leftovers
 from retrain.images import Pixels, Preprocessing, PreprocessingError
-from retrain.outputs import FORMAT, MANIFEST, put_into_export, temporary_beside
+from retrain.outputs import (
+    FORMAT,
+    MANIFEST,
+    check_folder,
+    check_not_among_photos,
+    check_outside,
+    check_replaceable_folder,
+    put_into_export,
+    temporary_beside,
+)
+from retrain.placing import alone_in, obey_umask
 
 PROOFS = ("parity", "template")  # in the manifest of a folder, not in those that a file carries
 SERVE_BYTES = "saved_model_bytes"
@@ -74,11 +85,16 @@ def export_model(
     manifest = read_manifest(export)
     names = tuple(names)
     check_packages(names)
+    remove_scratch_leftovers()
+    check_replaceable_folder(export, "MODEL")
+    if serving_dir is not None:
+        check_outside(export, {"--serving_dir": serving_dir}, "the export")
+        check_not_among_photos(Path(source), {"--serving_dir": serving_dir})
+        check_folder(serving_dir, "--serving_dir")
     preprocessing = Preprocessing.parse(manifest["preprocessing"])
     labels = tuple(str(label) for label in manifest["labels"])
     photos = export_photos(export, labels, preprocessing, source, bottleneck_dir, category_names, say)
-    temporary = temporary_beside(export)
-    try:
+    with _beside(export) as temporary:
         with ExitStack() as stack:
             formats_from = _source(export, manifest, photos, stack)
             work = _Work(export, temporary, formats_from, manifest.get("parity", {}), photos, force, say)
@@ -92,10 +108,15 @@ def export_model(
 
             serving = write_serving(export, serving_dir, preprocessing.size)
         return Report(tuple(results), reference, len(photos.test), serving)
+
+
+@contextmanager
+def _beside(export: Path) -> Iterator[Path]:
+    try:
+        with temporary_beside(export) as temporary:
+            yield temporary
     except OSError as error:
         raise ExportError(f"The export to {export} failed: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def read_manifest(export: Path) -> dict[str, Any]:
@@ -166,7 +187,17 @@ class _Work:
     def _record_measured(self, name: str, judgement: Judgement) -> None:
         """Beside the proof of the training, which compared it with the network itself."""
         proof = self.proofs.get(name, {})
-        record_parity(self.export, self.temporary, {name: {**judgement.plain(), **proof, **judgement.measured()}})
+        with self.replacing():
+            record_parity(self.export, self.temporary, {name: {**judgement.plain(), **proof, **judgement.measured()}})
+
+    @contextmanager
+    def replacing(self) -> Iterator[None]:
+        """One run at a time, in the export that this one has read. Raises ExportError if a training replaced it."""
+        with alone_in(self.export):
+            there = read_manifest(self.export)
+            if {key: value for key, value in there.items() if key not in PROOFS} != self.source.manifest:
+                raise ExportError(f"{self.export} was replaced by another training meanwhile: run the command again.")
+            yield
 
     def further(self, name: str) -> Result:
         """Write, run and judge a format, in each way that it has until one holds."""
@@ -188,8 +219,13 @@ class _Work:
                 _remove(new)
                 continue
             target = self.export / format.file
-            put_into_export(new, target)
-            record_parity(self.export, self.temporary, {name: {**judgement.plain(), **_called(way.called)}})
+            obey_umask(new)
+            found = {name: {**judgement.plain(), **_called(way.called)}}
+            with self.replacing():
+                # Cut off in between, the manifest says nothing of the new file, rather than what the old one was worth.
+                record_parity(self.export, self.temporary, {name: {}})
+                put_into_export(new, target)
+                record_parity(self.export, self.temporary, found)
             return Result(name, judgement, target, way.called)
         return Result(name, refused=refused)
 
@@ -210,9 +246,13 @@ def size_of(path: Path) -> int:
 
 
 def record_parity(export: Path, temporary: Path, found: Mapping[str, Mapping[str, object]]) -> None:
-    """Put what came of formats into the manifest, in one step; what is known of a format and not in `found` stays."""
+    """Put what came of formats into the manifest, in one step; what is known of a format and not in `found` stays.
+
+    Nothing stays of a format whose entry in `found` is empty.
+    """
     manifest = json.loads((export / MANIFEST).read_text(encoding="utf-8"))
-    manifest["parity"] = {**manifest.get("parity", {}), **found}
+    proofs = {**manifest.get("parity", {}), **found}
+    manifest["parity"] = {name: proof for name, proof in proofs.items() if proof}
     new = temporary / MANIFEST
     new.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     put_into_export(new, export / MANIFEST)
@@ -244,4 +284,5 @@ def _write_clients(export: Path, temporary: Path) -> None:
 
     shutil.copyfile(export / MANIFEST, temporary / MANIFEST)
     write_clients(temporary)
+    obey_umask(temporary / CLIENTS)
     put_into_export(temporary / CLIENTS, export / CLIENTS)

@@ -6,13 +6,13 @@ Inputs and outputs: `image` (size x size pixels) -> `classLabel`, `classLabel_pr
 
 import json
 import shutil
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from label_image.runtimes import MANIFEST, ModelError, Run
 from retrain.errors import ExportError
+from retrain.files import scratch_folder
 
 if TYPE_CHECKING:
     from retrain.exports.graph_def import FrozenGraph
@@ -34,8 +34,8 @@ def write_coreml(saved_model: Path, package: Path, manifest: Mapping[str, Any], 
 
     frozen = freeze_saved_model(saved_model)
     try:
-        with quiet(), tempfile.TemporaryDirectory() as folder:
-            made = Path(folder, "model.mlpackage")  # coremltools takes a name with this ending only
+        with quiet(), scratch_folder() as folder:
+            made = folder / "model.mlpackage"  # coremltools takes a name with this ending only
             convert(frozen, int(manifest["input"]["size"]), list(manifest["labels"]), float16).save(str(made))
             _always_the_same(made, manifest)
             shutil.copytree(made, package)

@@ -3,7 +3,8 @@
 import click
 
 from retrain.exports.names import ALL, EXPORTS
-from retrain.options import AnyPath, Folder, category_names_option, group, json_option, names, unpacking_option
+from retrain.options import category_names_option, group, json_option, names, unpacking_option
+from retrain.user_path import AnyPath, Folder, Text
 
 
 def _exports(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
@@ -27,6 +28,7 @@ further_options = group(
     ),
     click.option(
         "--image_dir",
+        type=Text,
         required=True,
         metavar="PATH",
         help="Photos in class folders, or what else a training takes: each format is run on those that were not "

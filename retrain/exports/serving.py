@@ -7,6 +7,7 @@ waits until TensorFlow has chosen its kernels. They are a TFRecord of `Predictio
 tensorflow-serving-api; of it only lengths and numbers of fields are needed here, so the package is not.
 """
 
+import errno
 import io
 import os
 import shutil
@@ -16,8 +17,10 @@ from typing import Any
 from PIL import Image
 
 from retrain.errors import ExportError
+from retrain.files import temporary_folder
 from retrain.networks.tensorflow import tf
 from retrain.outputs import MANIFEST
+from retrain.placing import obey_umask
 
 COPIED = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
 EXTRA, WARM_UP = "assets.extra", "tf_serving_warmup_requests"
@@ -32,17 +35,26 @@ def write_serving(export: Path, folder: Path, size: int) -> Path:
     It is written aside and renamed, so that a server never sees half of one. Raises ExportError.
     """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        version = 1 + max((int(path.name) for path in folder.iterdir() if path.name.isdecimal()), default=0)
-        temporary = folder / f".{version}.{os.getpid()}.tmp"
-        try:
-            _write_version(export, temporary, folder.resolve().name, size)
-            os.rename(temporary, folder / str(version))
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
+        with temporary_folder(folder) as temporary:
+            new = temporary / "version"
+            _write_version(export, new, folder.resolve().name, size)
+            obey_umask(new)
+            return _rename_to_next(new, folder)
     except OSError as error:
         raise ExportError(f"--serving_dir {folder} cannot be written to: {error.strerror or error}.") from None
-    return folder / str(version)
+
+
+def _rename_to_next(new: Path, folder: Path) -> Path:
+    """Rename a finished version to the number after the highest, which another run may take at the same time."""
+    while True:
+        version = 1 + max((int(path.name) for path in folder.iterdir() if path.name.isdecimal()), default=0)
+        try:
+            os.rename(new, folder / str(version))
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
+            continue
+        return folder / str(version)
 
 
 def _write_version(export: Path, version: Path, model: str, size: int) -> None:

@@ -27,7 +27,9 @@ from typing import Any
 from retrain.backbones import Backbone
 from retrain.exports.names import SAVED_MODEL, TFLITE
 from retrain.exports.parity import Parity
+from retrain.files import remove_leftovers, sha256_of, temporary_folder
 from retrain.head import Hidden
+from retrain.placing import obey_umask
 
 EXPORT_VERSION = 4  # of how an export is written: another one, and templates are made again
 FOLDER = "templates"
@@ -71,6 +73,7 @@ def fetch_template(kept: Path, covered: Covers, folder: Path) -> dict[str, Parit
     One that is damaged or covers something else is removed. Raises OSError if `folder` cannot be
     written.
     """
+    remove_leftovers(kept.parent)
     if not kept.exists():
         return None
     try:
@@ -90,22 +93,21 @@ def fetch_template(kept: Path, covered: Covers, folder: Path) -> dict[str, Parit
 
 def keep_template(folder: Path, kept: Path, covered: Covers, proof: dict[str, Parity]) -> None:
     """Move a proven template to where it is kept; if that cannot be done it is left alone."""
-    content = {
-        "covers": covered,
-        "files": {name: _sha256(folder / name) for name in _files(covered)},
-        "parity": {name: asdict(parity) for name, parity in proof.items()},
-    }
-    temporary = kept.with_name(f".{kept.name}.{os.getpid()}.tmp")
     try:
+        content = {
+            "covers": covered,
+            "files": {name: sha256_of(folder / name) for name in _files(covered)},
+            "parity": {name: asdict(parity) for name, parity in proof.items()},
+        }
         (folder / RECORD).write_text(json.dumps({**content, "seal": _digest(content)}, indent=2) + "\n")
-        kept.parent.mkdir(parents=True, exist_ok=True)
-        shutil.move(folder, temporary)  # a copy, if they are on two file systems
-        os.rename(temporary, kept)  # fails if another run has just kept one: that is as good
+        with temporary_folder(kept.parent) as temporary:
+            new = temporary / kept.name
+            shutil.move(folder, new)  # a copy, if they are on two file systems
+            obey_umask(new)
+            os.rename(new, kept)  # fails if another run has just kept one: that is as good
         _remove_all_but_the_latest(kept.parent)
     except OSError as error:
         log.info("The export template is not kept in %s: %s.", kept, error.strerror or error)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _files(covered: Covers) -> tuple[str, ...]:
@@ -116,7 +118,7 @@ def _read_record(path: Path, covered: Covers) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         seal = content.pop("seal")
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
         raise _Damaged(f"its {RECORD} cannot be read") from None
     if seal != _digest(content):
         raise _Damaged(f"its {RECORD} was changed")
@@ -133,13 +135,6 @@ def _copy_checked(source: Path, target: Path, sha256: str) -> None:
             new.write(chunk)
     if digest.hexdigest() != sha256:
         raise _Damaged(f"its {source.name} was changed")
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    for chunk in _chunks(path):
-        digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _chunks(path: Path) -> Iterator[bytes]:
@@ -163,7 +158,5 @@ def _remove_all_but_the_latest(folder: Path) -> None:
 
 def _remove(template: Path) -> None:
     """In one step, so that no run sees half of one."""
-    doomed = template.with_name(f".{template.name}.{os.getpid()}.old")
-    with contextlib.suppress(OSError):
-        os.rename(template, doomed)
-    shutil.rmtree(doomed, ignore_errors=True)
+    with contextlib.suppress(OSError), temporary_folder(template.parent) as temporary:
+        os.rename(template, temporary / template.name)

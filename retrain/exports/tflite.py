@@ -5,7 +5,6 @@ and which makes a single .tflite enough for `label_image`.
 """
 
 import io
-import tempfile
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -13,6 +12,7 @@ import numpy as np
 
 from retrain.errors import ExportError
 from retrain.exports.top import Top
+from retrain.files import scratch_folder
 
 if TYPE_CHECKING:
     from retrain.exports.classifier import Classifier
@@ -30,9 +30,9 @@ def convert(classifier: "Classifier") -> bytes:
     spec = tf.TensorSpec((1, classifier.size, classifier.size, 3), tf.float32, name="image")
     forward = tf.function(lambda image: classifier(image), autograph=False)
     function = forward.get_concrete_function(spec)
-    with tempfile.TemporaryDirectory() as folder, quiet():
-        tf.saved_model.save(classifier, folder, signatures={"serving_default": function})
-        converter = tf.lite.TFLiteConverter.from_saved_model(folder, signature_keys=["serving_default"])
+    with scratch_folder() as folder, quiet():
+        tf.saved_model.save(classifier, str(folder), signatures={"serving_default": function})
+        converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=["serving_default"])
         try:
             model: bytes = converter.convert()
         except Exception as error:  # the converter raises whatever its passes raise

@@ -12,7 +12,6 @@ All have batch 1, raw RGB 0..255, and metadata; labels and manifest are to be ap
 where int8 throughout costs accuracy: logits in 256 steps are what loses most of it.
 """
 
-import tempfile
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -26,6 +25,7 @@ from retrain.errors import ExportError
 from retrain.exports.metadata import with_metadata
 from retrain.exports.names import TFLITE, TFLITE_FLOAT16
 from retrain.exports.tflite import check_has_weights
+from retrain.files import scratch_folder
 from retrain.images import Pixels
 from retrain.networks.tensorflow import quiet, tf
 
@@ -48,10 +48,10 @@ def one_photo_model(saved_model: Path) -> Iterator[Path]:
     module.loaded = loaded
     spec = tf.TensorSpec((1, size, size, 3), tf.float32, name="image")
     function = tf.function(answer, autograph=False).get_concrete_function(spec)
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch_folder() as folder:
         with quiet():
-            tf.saved_model.save(module, folder, signatures={"serving_default": function})
-        yield Path(folder)
+            tf.saved_model.save(module, str(folder), signatures={"serving_default": function})
+        yield folder
 
 
 def convert_variant(one_photo: Path, variant: str) -> bytes:

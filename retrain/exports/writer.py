@@ -5,7 +5,8 @@ import functools
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from itertools import compress
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 from label_image.model import Outputs, load_saved_model
 from retrain.backbones import Backbone
 from retrain.bottlenecks import Extraction
-from retrain.errors import ExportError, ParityError
+from retrain.errors import ExportError, ParityError, UnwritableStoreError
 from retrain.exports.formats import write_formats
 from retrain.exports.manifest import manifest
 from retrain.exports.names import PROVEN
@@ -37,6 +38,7 @@ from retrain.exports.top import Top, known_top
 from retrain.images import Pixels
 from retrain.networks.engine import Engine
 from retrain.outputs import MANIFEST, place, replace_export, temporary_beside
+from retrain.placing import KEPT_INSIDE, obey_umask
 from retrain.seen_photos import seen_mask, write_seen_photos
 from retrain.split import Division
 
@@ -79,9 +81,9 @@ def write_outputs(
     assert trained.confidence is not None
     top = Top(trained.fit.head, trained.confidence.familiar.means)
     network = functools.cache(lambda: _load(backbone))
-    temporary = temporary_beside(options.output_dir)
-    templates = temporary / "templates"
-    try:
+    with _beside(options.output_dir) as scratch:
+        temporary, templates = scratch / "export", scratch / "templates"
+        temporary.mkdir()
         covered = {name: covers(name, backbone, labels, top.head.hidden) for name in options.formats}
         kept = {name: kept_folder(options.bottleneck_dir, covered[name]) for name in options.formats}
         fetched = {name: fetch_template(kept[name], covered[name], templates / name) for name in options.formats}
@@ -102,7 +104,10 @@ def write_outputs(
             return network_engine(network() if part is None else network().of(part))
 
         def reference() -> Outputs:
-            bottlenecks = parity_bottlenecks(extraction, rows, backbone, options.bottleneck_dir, engine)
+            try:
+                bottlenecks = parity_bottlenecks(extraction, rows, backbone, options.bottleneck_dir, engine)
+            except UnwritableStoreError:  # those of the run's precision are there, these few in float32 are not
+                bottlenecks = engine()(pixels)
             return top.outputs(bottlenecks)
 
         texts = {"labels.txt": label_lines, MANIFEST: _json(short)}
@@ -119,7 +124,6 @@ def write_outputs(
         for name in new:
             proof = fetched[name] = {what: parity[what] for what in PROVEN[name]}
             keep_template(templates / name, kept[name], covered[name], proof)
-        shutil.rmtree(templates, ignore_errors=True)
         proven = {what: value for proof in fetched.values() if proof for what, value in proof.items()}
         (temporary / MANIFEST).write_text(
             _json({**short, "parity": _plain(parity), "template": {"parity": _plain(proven)}}), encoding="utf-8"
@@ -131,11 +135,17 @@ def write_outputs(
             (temporary / name).write_bytes(data)
         write_seen_photos(temporary, compress(extraction.photos, seen_mask(division)))
         _write_skipped(extraction, temporary / "skipped.csv")
+        obey_umask(temporary)
         return _put_in_place(options, temporary, screen)
+
+
+@contextmanager
+def _beside(output_dir: Path) -> Iterator[Path]:
+    try:
+        with temporary_beside(output_dir) as scratch:
+            yield scratch
     except OSError as error:
-        raise ExportError(f"The export to {options.output_dir} failed: {error.strerror or error}.") from error
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+        raise ExportError(f"The export to {output_dir} failed: {error.strerror or error}.") from error
 
 
 def _load(backbone: Backbone) -> "Network":
@@ -179,9 +189,9 @@ def _put_in_place(options: "Options", temporary: Path, screen: "Screen") -> tupl
     if options.output_graph is not None:
         extras.append((temporary / "graph.pb", options.output_graph))
     if options.output_labels is not None:
-        extras.append((_copy(temporary / "labels.txt", temporary / "output_labels"), options.output_labels))
+        extras.append((_copy(temporary / "labels.txt", temporary.with_name("labels")), options.output_labels))
     if options.saved_model_dir is not None:
-        copy = temporary / "saved_model_dir"
+        copy = temporary.with_name("saved_model")
         copy.mkdir()
         for name in ("saved_model.pb", "fingerprint.pb", "variables", "assets"):
             if (temporary / name).exists():
@@ -192,7 +202,9 @@ def _put_in_place(options: "Options", temporary: Path, screen: "Screen") -> tupl
         if kept is not None:
             screen.say(f"{target} was there already: it is now {kept}.")
         written.append(target)
-    replace_export(temporary, options.output_dir)
+    kept = replace_export(temporary, options.output_dir)
+    if kept is not None and kept.parent != options.output_dir.parent and kept.name == KEPT_INSIDE:
+        screen.say(f"{options.output_dir} cannot be renamed: it was written in place, the one before is now {kept}.")
     return (options.output_dir, *written)
 
 

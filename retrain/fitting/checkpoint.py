@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrain.errors import CheckpointError, OptionError
+from retrain.files import remove_leftovers, temporary_folder
 
 FORMAT = "retrain-checkpoint"
 FORMAT_VERSION = 1
@@ -130,7 +131,11 @@ class Saved:
 
 
 def check_checkpoint_path(path: Path) -> None:
-    """Refuse, before any work, to write a checkpoint over something else. Raises OptionError."""
+    """Refuse, before any work, to write a checkpoint over something else. Raises OptionError.
+
+    What a killed run has left beside it is removed.
+    """
+    remove_leftovers(Path(os.path.realpath(path)).parent)
     if os.path.lexists(path) and not is_checkpoint(path):
         raise OptionError(
             f"--checkpoint_path {path} is something else than a checkpoint of this project: "
@@ -161,16 +166,12 @@ def write_checkpoint(path: Path, origin: Origin, states: Mapping[str, State]) ->
     for number, state in enumerate(states.values()):
         entries |= {f"{number}/{name}": array for name, array in state.arrays.items()}
     target = Path(os.path.realpath(path))
-    target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(f".{target.name}.tmp")  # one name, so that kills leave one file at most
-    try:
-        with open(temporary, "wb") as file:
+    with temporary_folder(target.parent) as temporary:
+        with open(temporary / target.name, "wb") as file:
             np.savez(file, **entries)  # type: ignore[arg-type]
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
+        os.replace(temporary / target.name, target)
 
 
 def read_checkpoint(path: Path, way_out: str = WITHOUT_RESUME) -> Saved | None:

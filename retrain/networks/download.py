@@ -4,9 +4,7 @@ import hashlib
 import os
 import socket
 import threading
-import uuid
 from collections.abc import Callable
-from contextlib import suppress
 from http.client import HTTPException
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -14,6 +12,7 @@ from urllib.parse import urlsplit
 from urllib.request import Request, urlopen
 
 from retrain.errors import DownloadError
+from retrain.files import temporary_folder
 
 CHUNK = 2**18
 TIMEOUT = 10  # seconds without a byte; a machine without a network answers at once
@@ -30,15 +29,15 @@ def download(url: str, path: Path, checksum: str | None = None, progress: Progre
     advice = f"Fetch it on a machine with a network and put it at {path}."
     if not url.startswith(("http://", "https://")):
         raise DownloadError(f"{url} is not an http or https address.")
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _fetch(url, temporary, progress)
-        if checksum:
-            digest = _hex_digest(temporary, "md5" if len(checksum) == 32 else "sha256")
-            if not digest.startswith(checksum):
-                raise DownloadError(f"{url} arrived with checksum {digest} instead of {checksum}. {advice}")
-        os.replace(temporary, path)
+        with temporary_folder(path.parent) as temporary:
+            new = temporary / path.name
+            _fetch(url, new, progress)
+            if checksum:
+                digest = _hex_digest(new, "md5" if len(checksum) == 32 else "sha256")
+                if not digest.startswith(checksum):
+                    raise DownloadError(f"{url} arrived with checksum {digest} instead of {checksum}. {advice}")
+            os.replace(new, path)
     except HTTPError as error:
         error.close()
         raise DownloadError(f"{url} answered {error.code} {error.reason}. {advice}") from None
@@ -47,9 +46,6 @@ def download(url: str, path: Path, checksum: str | None = None, progress: Progre
         raise DownloadError(f"{url} cannot be reached ({reason}). {advice}") from None
     except OSError as error:
         raise DownloadError(f"{path} cannot be written: {error.strerror or error}.") from None
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def reachable(url: str, seconds: float = 3.0) -> bool:

@@ -4,13 +4,12 @@ Measured against TensorFlow's bottlenecks, relative error ||a - b|| / ||b||: 1e-
 0.5 to 1.5 % in bfloat16, where both differ more from float32 than from each other.
 """
 
-import tempfile
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from retrain.backbones import Backbone
+from retrain.files import scratch_folder
 from retrain.images import Pixels
 from retrain.machine import cores
 from retrain.networks.engine import Bottlenecks, Engine, fill_up, freeze_backbone, place
@@ -31,8 +30,8 @@ def openvino_engine(backbone: Backbone) -> Engine:
         place(frozen, OPENVINO_BATCH, backbone.input_size)
     core = openvino.Core()
     # Read by the C++ frontend: openvino.convert_model would do as well, but sends telemetry.
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "backbone.pb"
+    with scratch_folder() as folder:
+        path = folder / "backbone.pb"
         path.write_bytes(graph.as_graph_def().SerializeToString())
         model = core.read_model(path)
     settings = {

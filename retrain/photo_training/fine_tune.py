@@ -18,6 +18,7 @@ from typing import Any, Literal
 from retrain.backbones import Backbone, file_sha256
 from retrain.dataset import Photo
 from retrain.errors import BackboneError, OptionError
+from retrain.files import temporary_folder
 from retrain.head import Head
 from retrain.networks.network import apply_arithmetic, load_network
 from retrain.photo_training.checkpoint import TrainingCheckpoint
@@ -177,16 +178,13 @@ def last_layers(model: Any, layers: Layers, name: str) -> list[Any]:
 
 def write_weights(model: Any, backbone: Backbone, folder: Path) -> Backbone:
     """Write the weights of a backbone's network and name them by their content; gives the backbone with them."""
-    temporary = folder / f".{os.getpid()}.tmp.weights.h5"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            model.save_weights(str(temporary))
-            sha256 = file_sha256(temporary)
+        with temporary_folder(folder) as temporary:
+            new = temporary / "tuned.weights.h5"
+            model.save_weights(str(new))
+            sha256 = file_sha256(new)
             file = folder / f"{sha256}.weights.h5"
-            os.replace(temporary, file)
-        finally:
-            temporary.unlink(missing_ok=True)
+            os.replace(new, file)
     except OSError as error:
         raise BackboneError(f"The fine-tuned weights cannot be written to {folder}: {error}.") from None
     return replace(backbone, weights_file=file, weights_sha256=sha256)

@@ -2,13 +2,12 @@
 
 import json
 import shutil
-import tempfile
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 
+from retrain.files import scratch_folder
 from retrain.networks.network import kept_network
 from retrain.photo_training.small_cnn import train_from_scratch
 from retrain.photo_training.timed_curve import (
@@ -56,8 +55,8 @@ def compare_with_scratch(
     contenders = (transfer, scratch_contender(scratch))
     for row in comparison_table(contenders):
         screen.say("  ".join(f"{cell:>14}" for cell in row))
-    with tempfile.TemporaryDirectory() as folder:
-        plot = draw_curves(contenders, Path(folder) / PLOT).read_bytes()
+    with scratch_folder() as folder:
+        plot = draw_curves(contenders, folder / PLOT).read_bytes()
     figures = json.dumps(comparison_json(contenders), indent=2, ensure_ascii=False) + "\n"
     return {PLOT: plot, FIGURES: figures.encode()}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from retrain.errors import ExportError, OptionError
+from retrain.files import temporary_folder
 from retrain.photo_training.timed_curve import Contender, CurvePoint
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7")  # Okabe and Ito's, told apart by colour-blind readers too
@@ -47,15 +48,11 @@ def draw_curves(contenders: Sequence[Contender], file: Path) -> Path:
             _label_axes(axes, quantity)
         handles, names = figure.axes[0].get_legend_handles_labels()
         figure.legend(handles, names, loc="outside lower center", ncols=2, frameon=False)
-        temporary = file.with_name(f".{file.stem}.{os.getpid()}.tmp{file.suffix}")
         try:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            try:
+            with temporary_folder(file.parent) as temporary:
                 metadata = {"Date": None} if file.suffix == ".svg" else {"Software": None}
-                figure.savefig(temporary, metadata=metadata)
-                os.replace(temporary, file)
-            finally:
-                temporary.unlink(missing_ok=True)
+                figure.savefig(temporary / file.name, metadata=metadata)
+                os.replace(temporary / file.name, file)
         except OSError as error:
             raise ExportError(f"{file} cannot be written: {error.strerror}.") from None
     return file

@@ -1,12 +1,16 @@
 """TensorBoard summaries of a run, a new folder for each: curves, accuracies, confusion matrix, embedding projector."""
 
+import errno
+import os
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from retrain.errors import ExportError
+from retrain.files import temporary_folder
 from retrain.networks.tensorflow import tf
+from retrain.placing import obey_umask
 from retrain.report.confusion_image import draw_confusion
 from retrain.report.projector import write_projector
 
@@ -21,15 +25,18 @@ def write_summaries(summaries_dir: Path, run: "Run") -> Path:
     Returns the folder. Raises ExportError if it cannot be written.
     """
     try:
-        folder = _new_folder(summaries_dir)
-        _write_curves(folder, run.trained)
-        if run.trained.test.accuracy is not None:
-            _write_test(folder / "test", run.trained)
-        # The projector sees no folder without event files; the training's always has some.
-        write_projector(folder / "training", run)
+        with temporary_folder(summaries_dir) as temporary:
+            new = temporary / "run"
+            new.mkdir()
+            _write_curves(new, run.trained)
+            if run.trained.test.accuracy is not None:
+                _write_test(new / "test", run.trained)
+            # The projector sees no folder without event files; the training's always has some.
+            write_projector(new / "training", run)
+            obey_umask(new)
+            return _rename_to_now(new, summaries_dir)
     except (OSError, tf.errors.OpError) as error:
         raise ExportError(f"--summaries_dir {summaries_dir} cannot be written to: {error}.") from None
-    return folder
 
 
 def _write_curves(folder: Path, trained: "Trained") -> None:
@@ -54,14 +61,17 @@ def _write_test(folder: Path, trained: "Trained") -> None:
         tf.summary.image("confusion", draw_confusion(trained.test)[None], step=last, description=rows_are)
 
 
-def _new_folder(parent: Path) -> Path:
-    parent.mkdir(parents=True, exist_ok=True)  # so that FileExistsError below means the new folder alone
+def _rename_to_now(new: Path, parent: Path) -> Path:
+    """Name a finished folder after the time, and a number where another run has just done so."""
     name = datetime.now().strftime("%Y-%m-%d_%H-%M-%S")
     for number in count():
         folder = parent / (f"{name}_{number}" if number else name)
-        try:
-            folder.mkdir()
-            return folder
-        except FileExistsError:
+        if os.path.lexists(folder):
             continue
+        try:
+            os.rename(new, folder)  # not over a folder that holds something
+            return folder
+        except OSError as error:
+            if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                raise
     raise AssertionError("count() has no end")

@@ -10,6 +10,7 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +53,7 @@ def list_metadata_folder(root: Path, metadata: Sequence[Path]) -> Dataset:
         return _class_folders(root, metadata, columns)
     sides = {file.split for file in files.values()}
     if len(sides - {None}) < 2:  # all on one side: there is no split to keep
-        files = {
-            path: PhotoFile(file.path, file.label, file.size, file.mtime_ns, file.inode) for path, file in files.items()
-        }
+        files = {path: replace(file, split=None) for path, file in files.items()}
     skipped += _unlisted(root, files, skipped)
     return finish(Dataset(tuple(files.values()), tuple(skipped)), root)
 
@@ -141,7 +140,7 @@ def _photo(root: Path, metadata: Path, where: str, row: dict[str, Any]) -> Photo
     if not stat.S_ISREG(status.st_mode):
         return Skipped(path, "is not a regular file")
     split = _split(os.path.relpath(path, root))
-    return PhotoFile(path, str(label), status.st_size, status.st_mtime_ns, status.st_ino, split)
+    return PhotoFile(path, str(label), status.st_size, status.st_mtime_ns, status.st_ino, split, status.st_ctime_ns)
 
 
 def _split(path: str) -> Split | None:

@@ -18,7 +18,6 @@ import json
 import os
 import re
 import shutil
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -26,6 +25,7 @@ from pathlib import Path
 
 from retrain.dataset import Dataset, Skipped, Split, check_class_names, list_photos, require_two_classes
 from retrain.errors import DatasetError
+from retrain.files import remove_leftovers, temporary_folder
 from retrain.hashes import hash_bytes
 
 MANIFEST = "photos.csv"
@@ -85,13 +85,15 @@ def unpack(
     """
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     folder = sources_dir(bottleneck_dir)
+    remove_leftovers(folder)
     # The name is for people; the same content under another name is the same source.
     target = next(folder.glob(f"*-{digest}"), folder / f"{_readable(Path(source).stem)}-{digest}")
     if not (target / MANIFEST).exists():
         part = target.with_name(f".{target.name}.part")
         say(f"The photos of {source} are written to {target}, once.")
         try:
-            _write(_observed(entries, total, observe), part, source)
+            with temporary_folder(part.parent) as temporary:
+                _write(_observed(entries, total, observe), part, temporary, source)
             _sync()
             os.rename(part, target)
         except OSError as error:
@@ -117,12 +119,12 @@ def _observed(entries: Iterable[Encoded | Skipped], total: int, observe: Observe
     observe(done, done)
 
 
-def _write(entries: Iterable[Encoded | Skipped], folder: Path, source: str) -> None:
+def _write(entries: Iterable[Encoded | Skipped], folder: Path, temporary: Path, source: str) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     folders: dict[tuple[str, Split | None], Path] = {}  # of classes
     copies: Counter[Path] = Counter()
     # Another process may be filling the same folder: photos are the same, half-written tables are not.
-    tables = {name: folder / f".{name}.{uuid.uuid4().hex}" for name in (SKIPPED, MANIFEST)}
+    tables = {name: temporary / name for name in (SKIPPED, MANIFEST)}
     with (
         open(tables[MANIFEST], "w", encoding="utf-8", newline="") as manifest_file,
         open(tables[SKIPPED], "w", encoding="utf-8", newline="") as skipped_file,
@@ -142,7 +144,7 @@ def _write(entries: Iterable[Encoded | Skipped], folder: Path, source: str) -> N
             copies[name] += 1
             number = f"_{copies[name]}" if copies[name] > 1 else ""
             path = Path(f"{name}{number}.{_extension(entry.data)}")
-            _write_photo(folder / path, entry.data)
+            _write_photo(folder / path, entry.data, temporary)
             manifest.writerow((path.as_posix(), entry.label, FOLDERS[entry.split] if entry.split else ""))
     labels = sorted({label for label, _ in folders})
     try:
@@ -155,19 +157,16 @@ def _write(entries: Iterable[Encoded | Skipped], folder: Path, source: str) -> N
         os.replace(table, folder / table_name)
 
 
-def _write_photo(path: Path, data: bytes) -> None:
+def _write_photo(path: Path, data: bytes, temporary: Path) -> None:
     """Write a photo unless an interrupted run has done it; half of one never has the photo's name."""
     try:
         if os.stat(path).st_size == len(data):
             return
     except FileNotFoundError:
         pass
-    temporary = path.with_name(f".{uuid.uuid4().hex}")
-    try:
-        temporary.write_bytes(data)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    new = temporary / path.name
+    new.write_bytes(data)
+    os.replace(new, path)
 
 
 def _sync() -> None:

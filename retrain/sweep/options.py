@@ -2,8 +2,9 @@
 
 import click
 
-from retrain.options import File, distortion_options, group, names, numbers, weights_by_name
+from retrain.options import distortion_options, group, names, numbers, weights_by_name
 from retrain.recipe import CLASS_WEIGHTS, EPOCHS, OPTIMIZERS, VIEWS
+from retrain.user_path import File
 
 
 def _heads(context: click.Context, parameter: click.Parameter, value: str) -> tuple[tuple[int, ...], ...]:

@@ -30,7 +30,7 @@ from retrain.head import Fit, predict
 from retrain.html_files import check_page
 from retrain.metrics import Metrics, measure
 from retrain.networks.engine import Engine
-from retrain.outputs import check_outside
+from retrain.outputs import check_not_among_photos, check_outside
 from retrain.pipeline import Options, Screen
 from retrain.recipe import HeadRecipe
 from retrain.split import content_groups, cross_validation_folds, split_photos
@@ -104,7 +104,9 @@ def run_sweep(
     views = views_of_grid(options, grid)
     view_counts = grid.views or (len(views),)
     check_table(output, options.report)
-    check_outside(options.bottleneck_dir, {"--output_csv": output, "--report": options.report}, "--bottleneck_dir")
+    outputs = {"--output_csv": output, "--report": options.report}
+    check_outside(options.bottleneck_dir, outputs, "--bottleneck_dir")
+    check_not_among_photos(options.image_dir, outputs)
     if options.report is not None:
         check_page(options.report, "--report")
     screen.say(describe_work(recipes, len(grid.architectures) * len(view_counts), folds))

@@ -2,7 +2,6 @@
 
 import csv
 import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,8 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from retrain.errors import ExportError, OptionError
-from retrain.html_files import check_folder
-from retrain.outputs import place, temporary_beside
+from retrain.files import temporary_folder
+from retrain.outputs import check_file, place
 from retrain.sweep.search import Result, Sweep
 
 COLUMNS = (
@@ -27,11 +26,9 @@ def check_table(path: Path, report: Path | None = None) -> None:
 
     Raises OptionError, or ExportError for a folder that cannot be written to; makes nothing.
     """
-    if path.is_dir():
-        raise OptionError(f"--output_csv {path} is a folder: name a file.")
     if report is not None and os.path.realpath(path) == os.path.realpath(report):
         raise OptionError(f"--output_csv and --report are both {path}: name two files.")
-    check_folder(path.parent, "--output_csv")
+    check_file(path, "--output_csv")
 
 
 def write_table(results: Sequence[Result], path: Path) -> None:
@@ -39,17 +36,15 @@ def write_table(results: Sequence[Result], path: Path) -> None:
 
     Raises ExportError if the file cannot be written.
     """
-    temporary = temporary_beside(path)
     try:
-        with open(temporary / path.name, "w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            writer.writerows(_row(rank, result) for rank, result in enumerate(results, 1))
-        place(temporary / path.name, path)
+        with temporary_folder(path.parent) as temporary:
+            with open(temporary / path.name, "w", encoding="utf-8", newline="") as file:
+                writer = csv.writer(file)
+                writer.writerow(COLUMNS)
+                writer.writerows(_row(rank, result) for rank, result in enumerate(results, 1))
+            place(temporary / path.name, path)
     except OSError as error:
         raise ExportError(f"--output_csv {path} cannot be written: {error.strerror}.") from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def show_sweep(sweep: Sweep, console: Console) -> None:

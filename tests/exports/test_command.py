@@ -1,4 +1,5 @@
 import json
+import os
 import shutil
 from dataclasses import replace
 from importlib.util import find_spec
@@ -10,6 +11,7 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
+import retrain.exports.command
 from label_image.model import Outputs, load_model
 from retrain.cli import main
 from retrain.errors import DatasetError, ExportError
@@ -297,6 +299,57 @@ def test_an_interruption_leaves_everything_as_it_was(
     assert (model / "model.tflite").read_bytes() == b"the one before"
     assert TFLITE not in parity_of(model)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
+
+
+def test_an_export_that_a_training_replaced_meanwhile_gets_nothing_of_the_old_model(
+    trained: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = FURTHER[TFLITE].load
+
+    def train_meanwhile(path: Path) -> object:
+        manifest = json.loads((model / "model.json").read_text())
+        (model / "model.json").write_text(json.dumps({**manifest, "seed": 99}))
+        return load(path)
+
+    (model / "model.tflite").write_bytes(b"of the new model")
+    monkeypatch.setitem(FURTHER, TFLITE, replace(FURTHER[TFLITE], load=train_meanwhile))
+    with pytest.raises(ExportError, match="was replaced by another training meanwhile"):
+        export_model(model, (TFLITE,), str(trained / "photos"), tmp_path)
+    assert (model / "model.tflite").read_bytes() == b"of the new model"
+
+
+def test_a_kill_after_a_format_was_exchanged_leaves_no_figures_of_the_old_one(
+    trained: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_model(model, (TFLITE,), str(trained / "photos"), tmp_path)
+    put = retrain.exports.command.put_into_export
+
+    def killed(new: Path, target: Path) -> None:
+        put(new, target)
+        if target.name == "model.tflite":
+            raise KeyboardInterrupt
+
+    assert TFLITE in parity_of(model)
+    monkeypatch.setattr(retrain.exports.command, "put_into_export", killed)
+    with pytest.raises(KeyboardInterrupt):
+        export_model(model, (TFLITE,), str(trained / "photos"), tmp_path)
+    assert TFLITE not in parity_of(model)
+
+
+def test_everything_has_the_modes_of_the_umask(trained: Path, tmp_path: Path) -> None:
+    photos = f"--image_dir {trained / 'photos'} --bottleneck_dir {tmp_path / 'b'}"
+    before = os.umask(0o002)
+    try:
+        main(f"{photos} --output_dir {tmp_path / 'm'} --saved_model_dir {tmp_path / 's'} --architecture fake".split())
+        main(f"export {tmp_path / 'm'} --to tflite,tfjs {photos} --serving_dir {tmp_path / 'serving'}".split())
+    finally:
+        os.umask(before)
+    made = [
+        path for folder in ("b", "m", "s", "serving") for path in (tmp_path / folder, *(tmp_path / folder).rglob("*"))
+    ]
+    wrong = [str(path) for path in made if path.stat().st_mode & 0o777 != (0o775 if path.is_dir() else 0o664)]
+    assert wrong == []
+    assert {"variables", "clients", "templates", "assets.extra"} <= {path.name for path in made}
 
 
 # Wrong calls

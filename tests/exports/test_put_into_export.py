@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from retrain import outputs
+from retrain import placing
 from retrain.outputs import put_into_export
 
 
@@ -29,7 +29,7 @@ def test_a_folder_takes_the_place_of_a_folder(
     in_one_step: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not in_one_step:
-        monkeypatch.setattr(outputs, "_exchange", lambda one, other: False)
+        monkeypatch.setattr(placing, "exchange", lambda one, other: False)
     for text in "12":
         put_into_export(folder(tmp_path / "new", text), tmp_path / "folder")
         assert (tmp_path / "folder" / "inner" / "file").read_text() == text

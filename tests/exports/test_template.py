@@ -266,7 +266,7 @@ def test_where_none_can_be_kept_the_run_goes_on(train: Train) -> None:
     for _ in range(2):
         assert train()[0] == 0
     assert sorted(path.name for path in Path("tf_files").iterdir()) == ["bottlenecks", "model", "model.previous"]
-    assert not list(Path("tf_files/bottlenecks").glob(".*.tmp"))
+    assert not list(Path("tf_files/bottlenecks").rglob(".*.tmp"))
 
 
 def test_full_disk_for_the_template_does_not_fail_the_run(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:

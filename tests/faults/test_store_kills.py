@@ -4,6 +4,7 @@ import hashlib
 import multiprocessing
 import os
 import random
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterable
@@ -181,9 +182,10 @@ def test_a_kill_halfway_through_writing_the_bytes(tmp_path: Path, monkeypatch: p
 
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(os, "write", half)
-        patch.setattr(Path, "unlink", lambda *_, **__: None)
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)
         opened.flush()
-    assert list(opened.folder.glob(".tmp-*"))
+    assert list(opened.folder.glob(".retrain-*.tmp"))
     again = Store(tmp_path, COVERS, DIM)
+    assert not list(opened.folder.glob(".retrain-*.tmp"))
     assert wrong(again, list(range(9))) == ([], list(range(9)))
     assert again.set_aside == 0

@@ -66,7 +66,7 @@ def test_a_page_beside_the_table(photos: Path, capsys: pytest.CaptureFixture[str
         (["--report", "thesis.html/sweep.html"], 1, "--report thesis.html/sweep.html cannot be written"),
         (["--report", "tf_files/bottlenecks/s.html"], 2, "lies in --bottleneck_dir tf_files/bottlenecks"),
         (["--report", "s.html", "--output_csv", "./s.html"], 2, "--output_csv and --report are both s.html"),
-        (["--output_csv", "thesis.html/sweep.csv"], 1, "--output_csv thesis.html cannot be written"),
+        (["--output_csv", "thesis.html/sweep.csv"], 1, "--output_csv thesis.html/sweep.csv cannot be written"),
         (["--output_csv", "tf_files/bottlenecks/s.csv"], 2, "lies in --bottleneck_dir tf_files/bottlenecks"),
     ],
 )

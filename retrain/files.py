@@ -1,0 +1,201 @@
+"""Temporary folders, and files that take their place in one step. The one module that makes temporary names.
+
+What is not finished lies in a folder of its own beside its place, `.retrain-<machine>-<random>.tmp`, and is renamed
+when it is complete: nobody ever sees half of it. The name is random, since process ids are the same in two containers
+on one folder, and `mkdir` neither follows a link nor takes a folder that is there.
+
+The folder is locked (flock) while its run lives, and the kernel lets the lock go however the run ends. So whoever can
+lock such a folder knows that it was left behind, and removes it. Locks are believed only on the machine that took them
+(`<machine>` stands for the boot of a kernel, which containers share): over a network they may not be seen. A folder of
+another machine, or one on a file system without locks, is left behind once nothing in it has changed for a day.
+"""
+
+import contextlib
+import errno
+import functools
+import hashlib
+import os
+import re
+import secrets
+import shutil
+import stat
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+if sys.platform != "win32":
+    import fcntl
+
+ABANDONED_SECONDS = 24 * 3600
+NO_LOCK = "0" * 8  # in place of the machine, in the name of a folder that could not be locked
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
+NAME = re.compile(r"\.retrain-(?P<machine>[0-9a-f]{8})-[0-9a-f]{16}\.tmp")
+CHUNK = 2**20
+
+
+@contextmanager
+def temporary_folder(parent: Path) -> Iterator[Path]:
+    """A new empty folder in `parent`, which is made where it is missing; removed at the end with what it still holds.
+
+    What killed runs have left in `parent` is removed first. Raises OSError.
+    """
+    parent.mkdir(parents=True, exist_ok=True)
+    remove_leftovers(parent)
+    folder, lock = _make_locked(parent)
+    try:
+        yield folder
+    finally:
+        try:
+            folder.rmdir()  # as a rule it is empty by now
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def scratch_folder() -> AbstractContextManager[Path]:
+    """A temporary folder where the system keeps such: for what goes from one library to another. Raises OSError."""
+    return temporary_folder(Path(tempfile.gettempdir()))
+
+
+def write_in_one_step(path: Path, data: bytes | memoryview, sync: bool = False) -> None:
+    """Replace or create a file: readers see the old bytes or the new ones. Raises OSError.
+
+    With `sync` it is on the disk for good when this returns.
+    """
+    with temporary_folder(path.parent) as folder:
+        descriptor = os.open(folder / path.name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+        try:
+            rest = memoryview(data)
+            while rest:
+                rest = rest[os.write(descriptor, rest) :]
+            if sync:
+                os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        os.replace(folder / path.name, path)
+    if sync:
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename survive a power cut."""
+    if os.name != "posix":
+        return  # Windows cannot open a folder
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        # Some network file systems cannot sync a folder; the file itself is safe.
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):
+            raise
+    finally:
+        os.close(descriptor)
+
+
+def sha256_of(path: str | Path) -> str:
+    """SHA-256 of a file's bytes, 64 hex digits. Raises OSError."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a name is one of a temporary folder of ours."""
+    return NAME.fullmatch(name) is not None
+
+
+def remove_scratch_leftovers() -> None:
+    """Remove what killed runs have left where the system keeps temporary files."""
+    remove_leftovers(Path(tempfile.gettempdir()))
+
+
+def remove_leftovers(parent: Path) -> None:
+    """Remove the temporary folders of runs that were killed; what a living run owns stays, and so does all else."""
+    with contextlib.suppress(OSError), os.scandir(parent) as entries:  # no such folder, or one that cannot be read
+        for name in [entry.name for entry in entries if is_temporary(entry.name)]:
+            _remove_if_left(parent, name)
+
+
+def _make_locked(parent: Path) -> tuple[Path, int | None]:
+    """A new folder, and the open descriptor that holds its lock; None where there are no locks."""
+    while True:
+        folder = _make(parent, _machine())
+        try:
+            lock = _lock(folder)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                folder.rmdir()
+            if error.errno in (errno.EWOULDBLOCK, errno.ENOENT):
+                continue  # another run took it for a leftover before it was locked
+            return _make(parent, NO_LOCK), None
+        with contextlib.suppress(OSError):
+            if lock is None or os.path.samestat(os.fstat(lock), os.lstat(folder)):
+                return folder, lock
+        if lock is not None:
+            os.close(lock)
+
+
+def _make(parent: Path, machine: str) -> Path:
+    folder = parent / f".retrain-{machine}-{secrets.token_hex(8)}.tmp"
+    folder.mkdir(mode=0o700)
+    return folder
+
+
+def _lock(folder: Path) -> int | None:
+    """Lock a folder of ours; None on a system that has no such locks. Raises OSError if it is locked or cannot be."""
+    if sys.platform == "win32":
+        return None
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def _remove_if_left(parent: Path, name: str) -> None:
+    folder = parent / name
+    lock = None
+    try:
+        # In /tmp anybody may make a folder of this name.
+        if parent.stat().st_mode & stat.S_ISVTX and folder.lstat().st_uid != os.geteuid():
+            return
+        try:
+            lock = _lock(folder)
+        except OSError as error:
+            if error.errno not in (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+                return  # locked by a living run, gone, no folder
+        machine = NAME.fullmatch(name)["machine"]  # type: ignore[index]
+        trusted = lock is not None and machine == _machine() != NO_LOCK
+        if trusted or time.time() - _last_change(folder) > ABANDONED_SECONDS:
+            shutil.rmtree(folder, ignore_errors=True)
+    except OSError:
+        return  # gone, or not ours to look at
+    finally:
+        if lock is not None:
+            os.close(lock)
+
+
+def _last_change(folder: Path) -> float:
+    """When the newest of all that is in a folder was made or written. Raises OSError."""
+    newest = folder.lstat().st_mtime
+    for path, folders, files in os.walk(folder):
+        for name in (*folders, *files):
+            newest = max(newest, os.lstat(os.path.join(path, name)).st_mtime)
+    return newest
+
+
+@functools.cache
+def _machine() -> str:
+    """What names this boot of this machine's kernel, the same in all of its containers; NO_LOCK if unknown."""
+    try:
+        return hashlib.sha256(BOOT_ID.read_bytes()).hexdigest()[:8]
+    except OSError:
+        return NO_LOCK

@@ -23,6 +23,9 @@ from retrain.networks.download import Progress, download, reachable
 
 KERAS_CACHE = Path("~/.keras/models")
 BUILTIN_WEIGHTS = Path(__file__).parent / "builtin" / "weights.npz"
+# Counts the faults of the engines that put wrong bottlenecks into stores: whoever mends one adds 1, and they are never
+# served again. 2: TensorFlow's engine ran one kernel in several threads, which mixed up photos in residual networks.
+ENGINE_REVISION = 2
 BEST = "inception_v3"  # what `auto` prefers
 
 Weights = str | Mapping[str, str] | None  # as `find_backbone` takes them
@@ -95,6 +98,8 @@ class Backbone:
             "decoder": "pillow",
             "compute_dtype": self.compute_dtype,
             "stored_dtype": self.stored_dtype,
+            # The fake backbone's are NumPy's, and those of a joined one are kept for each part.
+            **({} if self.parts or self.architecture == "fake" else {"engine_revision": ENGINE_REVISION}),
             **({"parts": [part.covers() for part in self.parts]} if self.parts else {}),
         }
 

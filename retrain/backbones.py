@@ -33,6 +33,9 @@ from retrain.networks.weights_package import file_of_package, not_installed
 KERAS_CACHE = Path("~/.keras/models")
 INSTALLED_WEIGHTS = Path(sys.prefix) / "share" / "retrain"  # what an image was built with
 CHECKPOINT_SUFFIX = ".pth"  # of PyTorch's format
+# Counts the faults of the engines that put wrong bottlenecks into stores: whoever mends one adds 1, and they are never
+# served again. 2: TensorFlow's engine ran one kernel in several threads, which mixed up photos in residual networks.
+ENGINE_REVISION = 2
 
 Weights = str | Mapping[str, str] | None  # as `find_backbone` takes them
 
@@ -108,6 +111,8 @@ class Backbone:
             "decoder": "pillow",
             "compute_dtype": self.compute_dtype,
             "stored_dtype": self.stored_dtype,
+            # The fake backbone's are NumPy's, and those of a joined one are kept for each part.
+            **({} if self.parts or self.architecture == "fake" else {"engine_revision": ENGINE_REVISION}),
             **({"parts": [part.covers() for part in self.parts]} if self.parts else {}),
         }
 

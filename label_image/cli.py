@@ -1,10 +1,9 @@
 """The command line of `label_image`."""
 
-import glob
 import json
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -52,11 +51,13 @@ def cli(
     for name, value in (("--model", model), ("--labels", labels), ("--plot", plot), ("--heatmap", heatmap)):
         if value == "":
             raise click.UsageError(f"Option '{name}' has an empty value: give it one, or leave it out.")
+    from label_image.find_photos import find_photos
+    from label_image.folders import PassedOver
     from label_image.model import ModelError, load_model
     from label_image.picture_files import PictureError
     from retrain.images import PhotoError, read_photo
 
-    photos: Iterable[str] = find_photos(images)
+    photos: Iterable[str | PassedOver] = find_photos(images)
     pictures = None
     if plot or heatmap:
         photos = list(photos)
@@ -68,8 +69,11 @@ def cli(
     except ModelError as error:
         raise click.ClickException(str(error)) from None
     failed = False
-    for position, path in enumerate(photos):
+    for position, found in enumerate(photos):
+        path = found.path if isinstance(found, PassedOver) else found
         try:
+            if isinstance(found, PassedOver):
+                raise PhotoError(found.reason)
             photo = read_photo(path)
             verdict = loaded.label(photo, top_k)
             unknown = verdict.unknown and not always_answer
@@ -95,27 +99,6 @@ def cli(
                 click.echo(f"  {name}: {_shown(file)}")
     if failed:
         sys.exit(1)
-
-
-def find_photos(images: tuple[str, ...]) -> Iterator[str]:
-    """The files that the arguments name; folders are walked, patterns expanded, hidden files passed over.
-
-    An argument that matches nothing is yielded as it is, so that reading it says what is wrong.
-    """
-    for image in images:
-        if os.path.isdir(image):
-            found = False
-            for folder, folders, files in os.walk(image):
-                folders[:] = sorted(name for name in folders if not name.startswith("."))
-                photos = [str(Path(folder, name)) for name in sorted(files) if not name.startswith(".")]
-                found = found or bool(photos)
-                yield from photos
-            if not found:
-                yield image
-        elif not os.path.lexists(image) and glob.has_magic(image):
-            yield from sorted(glob.glob(image, recursive=True)) or [image]
-        else:
-            yield image
 
 
 def _pictures(plot: str | None, heatmap: str | None, photos: int) -> "Pictures":

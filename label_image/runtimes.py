@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from label_image.plain_paths import plain_path
 from label_image.quiet import quiet
 from retrain.images import Pixels
 
@@ -67,8 +68,8 @@ def tflite_runner(path: Path) -> Run:
     from ai_edge_litert.interpreter import Interpreter
 
     try:
-        with quiet():
-            interpreter = Interpreter(model_path=str(path))
+        with plain_path(path) as plain, quiet():
+            interpreter = Interpreter(model_path=str(plain))
             interpreter.allocate_tensors()
             signature = interpreter.get_signature_runner("serving_default")
         image, outputs = signature.get_input_details()["image"], signature.get_output_details()
@@ -117,8 +118,8 @@ def load_saved_model(folder: Path) -> Any:
     """A SavedModel with its signatures, as TensorFlow loads it. Raises ModelError if that cannot be."""
     tf = _tensorflow(f"{folder} has no model.tflite, and its SavedModel")
     try:
-        with quiet():
-            loaded = tf.saved_model.load(str(folder))
+        with plain_path(folder) as plain, quiet():
+            loaded = tf.saved_model.load(str(plain))
         loaded.signatures["serving_default"]
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"The SavedModel {folder} cannot be loaded: {error}") from None
@@ -146,8 +147,8 @@ def load_onnx(path: Path, batch: int = BATCH) -> tuple[Run, str]:
     except ImportError:
         raise ModelError(f"{path} needs onnxruntime: pip install onnxruntime.") from None
     try:
-        with quiet():
-            session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        with plain_path(path) as plain, quiet():
+            session = onnxruntime.InferenceSession(plain, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises a dozen types of its own
         raise ModelError(f"{path} cannot be loaded: {_first_line(error)}") from None
     text = session.get_modelmeta().custom_metadata_map.get(MANIFEST)

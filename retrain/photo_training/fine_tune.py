@@ -17,6 +17,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from label_image.plain_paths import plain_path
 from retrain.backbones import Backbone, file_sha256
 from retrain.dataset import Photo
 from retrain.errors import BackboneError, OptionError
@@ -187,7 +188,8 @@ def write_weights(model: Any, backbone: Backbone, folder: Path) -> Backbone:
             if backbone.architecture == "builtin":
                 _save_builtin(model, temporary)
             else:
-                model.save_weights(str(temporary))
+                with plain_path(temporary) as plain:
+                    model.save_weights(str(plain))
             sha256 = file_sha256(temporary)
             file = folder / f"{sha256}{suffix}"
             os.replace(temporary, file)

@@ -1,10 +1,13 @@
 """TensorBoard summaries of a run, a new folder for each: curves, accuracies, confusion matrix, embedding projector."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from label_image.plain_paths import plain_path
 from retrain.errors import ExportError
 from retrain.networks.tensorflow import tf
 from retrain.report.confusion_image import draw_confusion
@@ -22,9 +25,10 @@ def write_summaries(summaries_dir: Path, run: "Run") -> Path:
     """
     try:
         folder = _new_folder(summaries_dir)
-        _write_curves(folder, run.trained)
-        if run.trained.test.accuracy is not None:
-            _write_test(folder / "test", run.trained)
+        with plain_path(folder) as plain:
+            _write_curves(plain, run.trained)
+            if run.trained.test.accuracy is not None:
+                _write_test(plain / "test", run.trained)
         # The projector sees no folder without event files; the training's always has some.
         write_projector(folder / "training", run)
     except (OSError, tf.errors.OpError) as error:
@@ -38,7 +42,7 @@ def _write_curves(folder: Path, trained: "Trained") -> None:
         ("training", "training_accuracy", "training_cross_entropy"),
         ("validation", "validation_accuracy", "validation_cross_entropy"),
     ):
-        with tf.summary.create_file_writer(str(folder / name)).as_default():
+        with _writer(folder / name):
             for progress in trained.fit.curve:
                 if getattr(progress, accuracy) is not None:
                     tf.summary.scalar("accuracy", getattr(progress, accuracy), step=progress.step)
@@ -48,10 +52,19 @@ def _write_curves(folder: Path, trained: "Trained") -> None:
 def _write_test(folder: Path, trained: "Trained") -> None:
     """The accuracy of the test photos, and their confusion matrix as a picture."""
     last = trained.fit.curve[-1].step
-    with tf.summary.create_file_writer(str(folder)).as_default():
+    with _writer(folder):
         tf.summary.scalar("accuracy", trained.test.accuracy, step=last)
         rows_are = "Rows are the classes, columns the answers."
         tf.summary.image("confusion", draw_confusion(trained.test)[None], step=last, description=rows_are)
+
+
+@contextmanager
+def _writer(folder: Path) -> Iterator[None]:
+    """TensorFlow's writer of summaries into a folder; all of them are in its file at the end."""
+    writer = tf.summary.create_file_writer(str(folder))
+    with writer.as_default():
+        yield
+    writer.close()
 
 
 def _new_folder(parent: Path) -> Path:

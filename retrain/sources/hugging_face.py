@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from label_image.folders import walk
+from label_image.plain_paths import plain_path
 from retrain.dataset import SPLIT_FOLDERS, Dataset, PhotoFile, Skipped, Split, list_photos
 from retrain.errors import DatasetError
 from retrain.sources import finish
@@ -110,7 +111,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
     row = 0
     try:
-        with pq.ParquetFile(path) as file:
+        with plain_path(path) as plain, pq.ParquetFile(plain) as file:
             wanted = [name for name in ("file_name", "label") if name in file.schema_arrow.names]
             if len(wanted) < 2:
                 yield f"{path}", dict.fromkeys(set(file.schema_arrow.names) - {"label"})  # for the message

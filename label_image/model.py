@@ -91,7 +91,10 @@ def load_model(path: str | Path, labels: str | Path | None = None) -> Model:
     graph.pb is used. `labels` replaces the export's labels, line by line. Raises ModelError.
     """
     path = Path(path)
-    run, manifest = _load(path)
+    try:
+        run, manifest = _load(path)
+    except OSError as error:  # behind a folder that may not be entered, for one
+        raise ModelError(f"The model {path} cannot be read: {error.strerror or error}.") from None
     try:
         names = tuple(str(label) for label in manifest["labels"])
         preprocessing = Preprocessing.parse(manifest["preprocessing"])

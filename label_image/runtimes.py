@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from label_image.plain_paths import plain_path
 from label_image.quiet import quiet
+from label_image.terminal import lacks_memory
 from retrain.images import Pixels
 
 MANIFEST = "model.json"  # in an .onnx file the name of a metadata entry
@@ -144,7 +145,9 @@ def load_onnx(path: Path, batch: int = BATCH) -> tuple[Run, str]:
     """An ONNX model in onnxruntime, and the text of its manifest. Raises ModelError if there is none."""
     try:
         import onnxruntime
-    except ImportError:
+    except ImportError as error:
+        if lacks_memory(error):
+            raise
         raise ModelError(f"{path} needs onnxruntime: pip install onnxruntime.") from None
     try:
         with plain_path(path) as plain, quiet():
@@ -198,7 +201,9 @@ def _tensorflow(what: str) -> Any:
     with quiet():
         try:
             import tensorflow as tf
-        except ImportError:
+        except ImportError as error:
+            if lacks_memory(error):
+                raise
             raise ModelError(f"{what} needs TensorFlow: pip install 'retrain[train]'.") from None
     return tf
 

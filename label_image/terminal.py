@@ -25,6 +25,7 @@ NO_MEMORY = (
     "The memory does not suffice: end other programs, allow this one more (ulimit -v, or the container's limit), "
     "or give a smaller --image_size."
 )
+NOT_LOADED = ("failed to map segment", "cannot allocate memory")  # glibc's words
 NO_THREAD = "No further thread can be started: allow more memory (ulimit -v) or more processes (ulimit -u)."
 NO_FOLDER = "The folder that this command runs in is gone: cd to one that exists, and run it again."
 
@@ -43,8 +44,7 @@ def run(command: Callable[[], None]) -> None:
         print(f"Error: {sentence}", file=sys.stderr)
         sys.exit(1)
     finally:
-        if sys.stdout is not None:
-            sys.stdout.flush()
+        sys.stdout.flush()
 
 
 def require_working_folder() -> None:
@@ -67,8 +67,8 @@ def json_line(value: object) -> str:
 
 def explained(error: BaseException) -> str | None:
     """A sentence for what the machine refused; None for anything else, which is a mistake of ours."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
-        return NO_MEMORY
+    if isinstance(error, MemoryError) or lacks_memory(error) or type(error).__name__ == "ResourceExhaustedError":
+        return str(error) if str(error).startswith("ulimit") else NO_MEMORY
     if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
         return NO_THREAD
     if isinstance(error, OSError) and error.strerror:
@@ -76,6 +76,24 @@ def explained(error: BaseException) -> str | None:
             return NO_FOLDER
         return f"{shown(error.filename)}: {error.strerror}." if error.filename else f"{error.strerror}."
     return None
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Whether a library could not be loaded because too little memory is allowed (ulimit -v)."""
+    return isinstance(error, ImportError) and any(reason in str(error).lower() for reason in NOT_LOADED)
+
+
+def require_address_space(needed: int) -> None:
+    """Raise MemoryError if ulimit -v allows fewer bytes: libraries in C++ abort at such a limit, or wait for ever."""
+    if sys.platform == "win32":
+        return
+    import resource
+
+    allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
+    if allowed != resource.RLIM_INFINITY and allowed < needed:
+        raise MemoryError(
+            f"ulimit -v allows {allowed / 1e9:.1f} GB, and {needed / 1e9:.0f} GB are needed at least: raise it."
+        )
 
 
 def shown(path: object) -> str:
@@ -144,9 +162,11 @@ def _lead_nowhere(stream: io.TextIOWrapper) -> None:
         os.close(nowhere)
 
 
-def _wrapped(stream: TextIO, kind: type[io.TextIOWrapper]) -> TextIO:
+def _wrapped(stream: TextIO | None, kind: type[io.TextIOWrapper]) -> TextIO:
     """A standard stream as `kind`; one that another program put in its place (a test, a notebook) stays."""
-    if type(stream) is not io.TextIOWrapper:
+    if stream is None:  # it was closed when the process began
+        return kind(open(os.devnull, "wb"), encoding="utf-8")
+    if type(stream) is not io.TextIOWrapper or stream not in (sys.__stdout__, sys.__stderr__):
         return stream
     return kind(
         stream.buffer, encoding=stream.encoding, errors=ERRORS,

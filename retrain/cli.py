@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from label_image.terminal import json_line, require_working_folder, run
+from label_image.terminal import json_line, require_address_space, require_working_folder, run
 from retrain.doctor.options import doctor_options
 from retrain.errors import RetrainError
 from retrain.evaluation.options import evaluation_options
@@ -23,7 +23,10 @@ from retrain.options import (
     report_options,
     store_options,
 )
+from retrain.reachable import check_reachable
 from retrain.sweep.options import sweep_options
+
+ADDRESS_SPACE = 4_000_000_000  # what TensorFlow takes up for the smallest network; in memory it is far less
 
 
 def train_is_the_default(arguments: list[str]) -> list[str]:
@@ -53,7 +56,9 @@ class NoEmptyValues(click.Command):
                 raise click.UsageError("There is an empty argument: is a variable not set?", context)
             if value == "":
                 raise click.UsageError(f"Option '{option}' has an empty value: give it one, or leave it out.", context)
-        return super().parse_args(context, arguments)
+        left = super().parse_args(context, arguments)
+        check_reachable(context)
+        return left
 
 
 def underscores(name: str) -> str:
@@ -69,6 +74,7 @@ def cli() -> None:
     Example: retrain --image_dir cats
     """
     require_working_folder()
+    require_address_space(ADDRESS_SPACE)
 
 
 @cli.command(cls=NoEmptyValues)

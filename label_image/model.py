@@ -179,7 +179,9 @@ def _parse_manifest(text: str, path: Path) -> dict[str, Any]:
 def _other_labels(path: Path, count: int) -> tuple[str, ...]:
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError):
+    except OSError as error:
+        raise ModelError(f"--labels {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
         raise ModelError(f"--labels {path} cannot be read as UTF-8 text.") from None
     labels = tuple(line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines))
     if len(labels) != count:

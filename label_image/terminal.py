@@ -71,6 +71,8 @@ def explained(error: BaseException) -> str | None:
         return str(error) if str(error).startswith("ulimit") else NO_MEMORY
     if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
         return NO_THREAD
+    if any(kind.__name__ == "OpError" for kind in type(error).__mro__):  # TensorFlow's, which is not imported for this
+        return f"TensorFlow could not go on: {next(iter(str(error).splitlines()), '')}."
     if isinstance(error, OSError) and error.strerror:
         if error.strerror == NO_FOLDER:
             return NO_FOLDER
@@ -91,9 +93,7 @@ def require_address_space(needed: int) -> None:
 
     allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
     if allowed != resource.RLIM_INFINITY and allowed < needed:
-        raise MemoryError(
-            f"ulimit -v allows {allowed / 1e9:.1f} GB, and {needed / 1e9:.0f} GB are needed at least: raise it."
-        )
+        raise MemoryError(f"ulimit -v allows {allowed / 1e9:.1f} GB: raise it to {needed / 1e9:.0f} GB at least.")
 
 
 def shown(path: object) -> str:

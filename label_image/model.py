@@ -97,7 +97,10 @@ def load_model(path: str | Path, labels: str | Path | None = None) -> Model:
     """
     path = Path(path)
     found = stamps(path.absolute())  # before it is read, so that a change in between is noticed
-    run, manifest = _load(path)
+    try:
+        run, manifest = _load(path)
+    except OSError as error:  # behind a folder that may not be entered, for one
+        raise ModelError(f"The model {path} cannot be read: {error.strerror or error}.") from None
     try:
         names = tuple(str(label) for label in manifest["labels"])
         preprocessing = Preprocessing.parse(manifest["preprocessing"])
@@ -183,7 +186,9 @@ def _parse_manifest(text: str, path: Path) -> dict[str, Any]:
 def _other_labels(path: Path, count: int) -> tuple[str, ...]:
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError):
+    except OSError as error:
+        raise ModelError(f"--labels {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
         raise ModelError(f"--labels {path} cannot be read as UTF-8 text.") from None
     labels = tuple(line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines))
     if len(labels) != count:

@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from label_image.plain_paths import plain_path
 from label_image.pool import MOST, Pool
 from label_image.quiet import quiet
+from label_image.terminal import lacks_memory
 from retrain.images import Pixels
 
 MANIFEST = "model.json"  # in an .onnx file the name of a metadata entry
@@ -129,8 +131,8 @@ def load_saved_model(folder: Path) -> Any:
     """A SavedModel with its signatures, as TensorFlow loads it. Raises ModelError if that cannot be."""
     tf = _tensorflow(f"{folder} has no model.tflite, and its SavedModel")
     try:
-        with quiet():
-            loaded = tf.saved_model.load(str(folder))
+        with plain_path(folder) as plain, quiet():
+            loaded = tf.saved_model.load(str(plain))
         loaded.signatures["serving_default"]
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"The SavedModel {folder} cannot be loaded: {error}") from None
@@ -166,11 +168,13 @@ def load_onnx(path: Path, batch: int = BATCH) -> tuple[Run, str]:
     """An ONNX model in onnxruntime, and the text of its manifest. Raises ModelError if there is none."""
     try:
         import onnxruntime
-    except ImportError:
+    except ImportError as error:
+        if lacks_memory(error):
+            raise
         raise ModelError(f"{path} needs onnxruntime: pip install onnxruntime.") from None
     try:
-        with quiet():
-            session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        with plain_path(path) as plain, quiet():
+            session = onnxruntime.InferenceSession(plain, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises a dozen types of its own
         raise ModelError(f"{path} cannot be loaded: {_first_line(error)}") from None
     text = session.get_modelmeta().custom_metadata_map.get(MANIFEST)
@@ -229,7 +233,9 @@ def _tensorflow(what: str) -> Any:
     with quiet():
         try:
             import tensorflow as tf
-        except ImportError:
+        except ImportError as error:
+            if lacks_memory(error):
+                raise
             raise ModelError(f"{what} needs TensorFlow: pip install 'retrain[train]'.") from None
     return tf
 

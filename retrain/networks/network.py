@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from label_image.plain_paths import plain_path
 from retrain.architectures import Architecture, architecture
 from retrain.backbones import CHECKPOINT_SUFFIX, Backbone
 from retrain.errors import BackboneError
@@ -164,7 +165,8 @@ class SavedModelFeatures(tf.Module):
     def __init__(self, folder: Path) -> None:
         super().__init__(name="features")
         try:
-            self.loaded = tf.saved_model.load(str(folder))
+            with plain_path(folder) as plain:
+                self.loaded = tf.saved_model.load(str(plain))
         except (OSError, ValueError) as error:
             raise BackboneError(f"--tfhub_module {folder} is not a SavedModel that can be loaded: {error}") from None
         signatures = self.loaded.signatures
@@ -244,7 +246,8 @@ def _load_keras_weights(model: Any, name: str, file: Path) -> None:
         # Keras only warns where parts of the file do not match, and leaves those layers random.
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
-            model.load_weights(str(file))
+            with plain_path(file) as plain:
+                model.load_weights(str(plain))
     except Exception as error:  # h5py and Keras raise half a dozen types for files that do not fit
         raise BackboneError(
             f"The weights {file} do not fit the architecture {name}: give the weights of that network, "

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
+from label_image.plain_paths import plain_path
 from retrain.backbones import Backbone, file_sha256
 from retrain.dataset import Photo
 from retrain.errors import BackboneError, OptionError
@@ -181,7 +182,8 @@ def write_weights(model: Any, backbone: Backbone, folder: Path) -> Backbone:
     try:
         with temporary_folder(folder) as temporary:
             new = temporary / "tuned.weights.h5"
-            model.save_weights(str(new))
+            with plain_path(new) as plain:
+                model.save_weights(str(plain))
             sha256 = file_sha256(new)
             file = folder / f"{sha256}.weights.h5"
             os.replace(new, file)

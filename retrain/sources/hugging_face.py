@@ -14,6 +14,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from label_image.folders import walk
+from label_image.plain_paths import plain_path
 from retrain.dataset import SPLIT_FOLDERS, Dataset, PhotoFile, Skipped, Split, list_photos
 from retrain.errors import DatasetError
 from retrain.sources import finish
@@ -108,7 +110,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
     row = 0
     try:
-        with pq.ParquetFile(path) as file:
+        with plain_path(path) as plain, pq.ParquetFile(plain) as file:
             wanted = [name for name in ("file_name", "label") if name in file.schema_arrow.names]
             if len(wanted) < 2:
                 yield f"{path}", dict.fromkeys(set(file.schema_arrow.names) - {"label"})  # for the message
@@ -151,10 +153,9 @@ def _unlisted(root: Path, files: dict[str, PhotoFile], skipped: Sequence[Skipped
     """Files that no metadata name. Hidden ones are passed over."""
     named = {*files, *(item.path for item in skipped)}
     found = []
-    for folder, folders, names in os.walk(os.path.normpath(root)):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = os.path.join(folder, name)
-            if path not in named and not name.startswith(".") and name.lower() not in OTHERS:
-                found.append(Skipped(path, "is not in the metadata"))
+    for _, entries, passed_over in walk([os.path.normpath(root)]):
+        for entry in entries:
+            if entry.path not in named and entry.name.lower() not in OTHERS:
+                found.append(Skipped(entry.path, "is not in the metadata"))
+        found += (Skipped(item.path, item.reason) for item in passed_over if item.kind == "unlisted")
     return found

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from label_image.installing import DISTRIBUTION
+
 if TYPE_CHECKING:
     from label_image.pictures import Pictures
 
 
 @click.command(context_settings={"token_normalize_func": lambda name: name.replace("-", "_"), "max_content_width": 100})
-@click.version_option(package_name="retrain")
+@click.version_option(package_name=DISTRIBUTION)
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...")
 @click.option(
     "--model",

@@ -1,7 +1,6 @@
 """Run a model file in the runtime it was made for: LiteRT, TensorFlow or onnxruntime, imported when one is needed."""
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,7 +8,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from label_image.installing import how_to_install
 from label_image.quiet import quiet
+from label_image.strangers import import_onnxruntime, import_tensorflow
 from retrain.images import Pixels
 
 MANIFEST = "model.json"  # in an .onnx file the name of a metadata entry
@@ -127,8 +128,7 @@ def load_saved_model(folder: Path) -> Any:
 
 def pixels_runner(loaded: Any, batch: int = BATCH) -> Run:
     """`serving_default` of a loaded SavedModel."""
-    import tensorflow as tf
-
+    tf = import_tensorflow()
     signature = loaded.signatures["serving_default"]
 
     def run(pixels: Pixels) -> Outputs:
@@ -142,9 +142,9 @@ def pixels_runner(loaded: Any, batch: int = BATCH) -> Run:
 def load_onnx(path: Path, batch: int = BATCH) -> tuple[Run, str]:
     """An ONNX model in onnxruntime, and the text of its manifest. Raises ModelError if there is none."""
     try:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
     except ImportError:
-        raise ModelError(f"{path} needs onnxruntime: pip install onnxruntime.") from None
+        raise ModelError(f"{path} needs onnxruntime: {how_to_install('export')}.") from None
     try:
         with quiet():
             session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -193,13 +193,10 @@ def load_graph_def(path: Path, batch: int = BATCH) -> tuple[Run, str]:
 
 
 def _tensorflow(what: str) -> Any:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its sessions log what no one asked for
-    with quiet():
-        try:
-            import tensorflow as tf
-        except ImportError:
-            raise ModelError(f"{what} needs TensorFlow: pip install 'retrain[train]'.") from None
-    return tf
+    try:
+        return import_tensorflow()
+    except ImportError:
+        raise ModelError(f"{what} needs TensorFlow: {how_to_install('train')}.") from None
 
 
 def _first_line(error: Exception) -> str:

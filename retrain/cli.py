@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from label_image.installing import DISTRIBUTION, what_is_missing
 from retrain.doctor.options import doctor_options
 from retrain.errors import RetrainError
 from retrain.evaluation.options import evaluation_options
@@ -62,7 +63,7 @@ def underscores(name: str) -> str:
 
 
 @click.group(cls=TrainByDefault, context_settings={"token_normalize_func": underscores, "max_content_width": 100})
-@click.version_option(package_name="retrain")
+@click.version_option(package_name=DISTRIBUTION)
 def cli() -> None:
     """Retrain an image classifier on a folder of photos per class.
 
@@ -257,6 +258,12 @@ def main(arguments: list[str] | None = None) -> None:
     except RetrainError as error:
         click.echo(f"Error: {error}", err=True)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        sentence = what_is_missing(error)
+        if sentence is None:
+            raise
+        click.echo(f"Error: {sentence}", err=True)
+        sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
         head = " (--resume: the head, too)" if train_is_the_default(arguments)[0] == "train" else ""
         click.echo(f"Interrupted. What was computed is kept: run the same command again to go on{head}.", err=True)

@@ -5,8 +5,8 @@
 writes tf_files/models/vgg13.weights.h5, where ``retrain --architecture vgg13`` finds it; any other place will do with
 ``--weights``. docs/architectures.md says where the checkpoints are published.
 
-A checkpoint is read with PyTorch, which nothing else in this project needs: ``python -m pip install torch`` (with
-NumPy), best in an environment of its own, whose Python ``--python`` names. It runs in a process of its own, because
+A checkpoint is read with PyTorch, which nothing else in this project needs: the extra ``pytorch``, best in an
+environment of its own, whose Python ``--python`` names. It runs in a process of its own, because
 TensorFlow and PyTorch do not always bear each other in one, and with ``weights_only=True``, so that a checkpoint cannot
 run code. The last eight digits in a published checkpoint's name are the beginning of its SHA-256, and are compared.
 """
@@ -70,7 +70,7 @@ def read_checkpoint(checkpoint: Path, python: str = sys.executable) -> dict[str,
         if run.returncode == NO_TORCH:
             raise BackboneError(
                 f"PyTorch is needed to read {checkpoint}, and {python} cannot import it ({run.stderr.strip()}): "
-                "python -m pip install torch numpy, in any environment, and name its Python with --python."
+                "install it there, or name another Python with --python; docs/architectures.md shows how."
             )
         if run.returncode != 0:  # PyTorch's own words advise to switch its safety off
             raise BackboneError(f"{checkpoint} is not a checkpoint of tensors and their names.")

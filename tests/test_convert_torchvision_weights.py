@@ -173,7 +173,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(run, tmp_path: Path) -> None:
 def test_without_pytorch_a_sentence_says_how_to_get_it(run, torch, checkpoint: Path) -> None:
     torch("raise ImportError('libcudnn.so.9: cannot open shared object file')")
     sentence = refused(run(checkpoint))
-    assert "python -m pip install torch" in sentence and "libcudnn.so.9" in sentence
+    assert "docs/architectures.md" in sentence and "libcudnn.so.9" in sentence
 
 
 def test_a_python_that_is_not_there_is_an_error_of_the_call(run, checkpoint: Path) -> None:

@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
+
+from retrain.networks.keras import keras
 
 INPUT_SIZE = 128
 PREPROCESSING = f"decode(2)|orient|resize({INPUT_SIZE},bilinear)|value_range(-1,1)"

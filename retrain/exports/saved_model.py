@@ -20,7 +20,7 @@ from typing import Any
 from retrain.errors import ExportError
 from retrain.exports.classifier import Classifier
 from retrain.exports.top import Top
-from retrain.networks.tensorflow import quiet, tf
+from retrain.networks.tensorflow import save_model, tf
 
 VARIABLES = Path("variables/variables")  # where TensorFlow looks for a SavedModel's variables
 BACKBONE = Path("variables/backbone")
@@ -51,8 +51,7 @@ def write_saved_model(classifier: Classifier, folder: Path) -> None:
         "serving_default": serving_default,
         "serve_bytes": tf.function(serve_bytes, autograph=False).get_concrete_function(photos),
     }
-    with quiet():
-        tf.saved_model.save(classifier, str(folder), signatures=signatures)
+    save_model(classifier, str(folder), signatures)
     # It would be that of the first top, whichever is put in.
     (folder / "fingerprint.pb").unlink(missing_ok=True)
     (folder / "assets").rmdir()  # always empty: a flat graph has none

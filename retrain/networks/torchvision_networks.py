@@ -14,11 +14,11 @@ published weights.
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
 from retrain.errors import BackboneError
+from retrain.networks.keras import keras
 
 
 @dataclass(frozen=True)

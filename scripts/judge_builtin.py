@@ -14,15 +14,15 @@ from collections.abc import Callable
 from pathlib import Path
 
 import click
-import keras
 import numpy as np
-import tensorflow as tf
 from PIL import Image, ImageOps
 from scipy.optimize import minimize
 from scipy.stats import t as student_t
 from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
 
 from retrain.builtin import network
+from retrain.networks.keras import keras
+from retrain.networks.tensorflow import tf
 
 L2 = (0.3, 0.1, 0.03, 0.01, 0.003)
 

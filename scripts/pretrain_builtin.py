@@ -28,11 +28,11 @@ from pathlib import Path
 from queue import Queue
 
 import click
-import keras
 import numpy as np
 from PIL import Image
 
 from retrain.builtin import network
+from retrain.networks.keras import keras
 
 TEACHER_SIZE = 160  # the photos' shorter side is 128 or 64: at 224 the teachers cost twice as much and say hardly more
 POOLED_SCORES = 640
@@ -206,7 +206,7 @@ def bfloat16_graphs() -> Iterator[None]:
     if keras.backend.backend() != "tensorflow":
         yield
         return
-    import tensorflow as tf
+    from retrain.networks.tensorflow import tf
 
     option = "auto_mixed_precision_onednn_bfloat16"
     tf.config.optimizer.set_experimental_options({option: True})
@@ -226,8 +226,9 @@ def as_function(
     model = keras.Model(inputs, outputs)
     if keras.backend.backend() != "tensorflow":
         return model.predict_on_batch
-    import tensorflow as tf
     from tensorflow.python.framework.convert_to_constants import convert_variables_to_constants_v2
+
+    from retrain.networks.tensorflow import tf
 
     signature = tf.TensorSpec([None, *inputs.shape[1:]], tf.uint8)
     frozen = convert_variables_to_constants_v2(

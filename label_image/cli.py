@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 )
 @click.option("--top_k", type=click.IntRange(min=1), default=5, show_default=True, help="Answers per photo.")
 @click.option("--labels", metavar="FILE", help="Other names for the classes, one per line, in the model's order.")
+@click.option(
+    "--trust_model",
+    is_flag=True,
+    help="Run a SavedModel or .pb that may do more than compute, such as write files.",
+)
 @click.option("--always_answer", is_flag=True, help="Never say unknown.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per photo and line.")
 @click.option("--plot", metavar="PNG", help="Draw the photo with a bar for each answer.")
@@ -35,6 +40,7 @@ def cli(
     model: str,
     top_k: int,
     labels: str | None,
+    trust_model: bool,
     always_answer: bool,
     as_json: bool,
     plot: str | None,
@@ -52,6 +58,7 @@ def cli(
     for name, value in (("--model", model), ("--labels", labels), ("--plot", plot), ("--heatmap", heatmap)):
         if value == "":
             raise click.UsageError(f"Option '{name}' has an empty value: give it one, or leave it out.")
+    from label_image.foreign_text import shown
     from label_image.model import ModelError, load_model
     from label_image.picture_files import PictureError
     from retrain.images import PhotoError, read_photo
@@ -62,11 +69,11 @@ def cli(
         photos = list(photos)
         pictures = _pictures(plot, heatmap, len(photos))
     try:
-        loaded = load_model(model, labels)
+        loaded = load_model(model, labels, trust_model)
         if pictures is not None:
             pictures.load(loaded, model)
     except ModelError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(shown(str(error))) from None
     failed = False
     for position, path in enumerate(photos):
         try:
@@ -76,7 +83,7 @@ def cli(
             title = str(verdict) if unknown else None
             drawn = {} if pictures is None else pictures.save(position, photo, verdict.answers, title)
         except (ModelError, PictureError) as error:
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(shown(str(error))) from None
         except PhotoError as error:
             failed = True
             message = f"{_shown(path)} {error}."
@@ -88,9 +95,9 @@ def cli(
         else:
             click.echo(_shown(path))
             if title is not None:
-                click.echo(f"  {title}")
+                click.echo(f"  {shown(title)}")
             for answer in verdict.answers:
-                click.echo(f"  {answer.probability:6.1%}  {answer.label}")
+                click.echo(f"  {answer.probability:6.1%}  {shown(answer.label)}")
             for name, file in drawn.items():
                 click.echo(f"  {name}: {_shown(file)}")
     if failed:

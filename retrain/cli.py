@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from label_image.foreign_text import shown
 from retrain.doctor.options import doctor_options
 from retrain.errors import RetrainError
 from retrain.evaluation.options import evaluation_options
@@ -141,6 +142,7 @@ def evaluate(
     labels: Path | None,
     fixes: Path | None,
     category_names: Path | None,
+    trust_model: bool,
     all_photos: bool,
     assert_accuracy_at_least: float | None,
     predictions: Path | None,
@@ -162,8 +164,17 @@ def evaluate(
     screen = TerminalScreen(results_to_stderr=as_json)
     try:
         evaluation = evaluate_export(
-            model, data, bottleneck_dir, labels, all_photos, fixes, category_names, screen.say, screen.evaluating
-        )
+            model,
+            data,
+            bottleneck_dir,
+            labels,
+            all_photos,
+            fixes,
+            category_names,
+            trust_model,
+            screen.say,
+            screen.evaluating,
+        )  # fmt: skip
     finally:
         screen.finish()
     show_evaluation(evaluation, Console(stderr=as_json, highlight=False))
@@ -184,6 +195,7 @@ def export(
     formats: tuple[str, ...],
     image_dir: str,
     category_names: Path | None,
+    trust_model: bool,
     force: bool,
     serving_dir: Path | None,
     bottleneck_dir: Path,
@@ -201,7 +213,9 @@ def export(
 
     screen = TerminalScreen(results_to_stderr=as_json)
     try:
-        report = export_model(model, formats, image_dir, bottleneck_dir, force, serving_dir, category_names, screen.say)
+        report = export_model(
+            model, formats, image_dir, bottleneck_dir, force, serving_dir, category_names, trust_model, screen.say
+        )
     finally:
         screen.finish()
     show_report(report, Console(stderr=as_json, highlight=False))
@@ -255,7 +269,7 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except RetrainError as error:
-        click.echo(f"Error: {error}", err=True)
+        click.echo(f"Error: {shown(str(error))}", err=True)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         head = " (--resume: the head, too)" if train_is_the_default(arguments)[0] == "train" else ""

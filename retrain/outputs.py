@@ -9,17 +9,18 @@ before is kept as `<name>.previous`. A single file or folder asked for by name
 import ctypes
 import errno
 import filecmp
-import json
 import os
 import shutil
 from itertools import count
 from pathlib import Path
 
+from label_image.errors import ForeignFileError
+from label_image.foreign_text import parse_json, read_limited
+from label_image.manifest import FORMAT as FORMAT
+from label_image.manifest import MANIFEST as MANIFEST
 from retrain.errors import ExportError, OptionError
 from retrain.exports.names import CLIENTS, FILES
 
-MANIFEST = "model.json"
-FORMAT = "retrain-export"
 EXPORT_NAMES = frozenset(
     {
         MANIFEST, "labels.txt", "metrics.json", "skipped.csv", "model.tflite",
@@ -154,8 +155,8 @@ def _foreign(folder: Path) -> list[str]:
 
 def _is_export(folder: Path) -> bool:
     try:
-        return bool(json.loads((folder / MANIFEST).read_text(encoding="utf-8")).get("format") == FORMAT)
-    except (OSError, ValueError, AttributeError):
+        return bool(parse_json(read_limited(folder / MANIFEST), dict).get("format") == FORMAT)
+    except (OSError, ForeignFileError):
         return False
 
 

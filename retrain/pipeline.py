@@ -58,6 +58,7 @@ class Options:
     architecture: str = "auto"
     weights: Weights = None
     tfhub_module: str | None = None
+    trust_model: bool = False
     image_size: int | None = None
     precision: str = "auto"
     engine: str = "auto"
@@ -348,7 +349,7 @@ def find_backbone_or_module(options: Options, screen: Screen) -> Backbone:
             )
         from retrain.networks.hub import hub_backbone
 
-        return hub_backbone(options.tfhub_module, options.image_size)
+        return hub_backbone(options.tfhub_module, options.image_size, options.trust_model)
     return find_backbone(
         options.architecture, options.model_dir, options.weights, options.image_size, options.seed, screen.downloading
     )

@@ -9,7 +9,6 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -23,6 +22,7 @@ from rich.progress import (
 from retrain.head import Progress as TrainingProgress
 from retrain.metrics import most_confused
 from retrain.pipeline import Run
+from retrain.terminal_text import escape
 
 if TYPE_CHECKING:
     from retrain.photo_training.keras_training import EpochProgress

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import keras
-import numpy as np
+
+from retrain.array_files import read_npz
 
 INPUT_SIZE = 128
 PREPROCESSING = f"decode(2)|orient|resize({INPUT_SIZE},bilinear)|value_range(-1,1)"
@@ -76,7 +77,9 @@ def build_network(input_size: int = INPUT_SIZE) -> keras.Model:
 
 def load_weights(network: keras.Model, path: Path = WEIGHTS) -> None:
     """Read ``<layer>/kernel`` and ``<layer>/bias`` (float16) from an ``.npz`` into ``network``; never a pickle."""
-    with np.load(path, allow_pickle=False) as arrays:
-        for layer in LAYERS:
-            values = [arrays[f"{layer.name}/{kind}"].astype("float32") for kind in ("kernel", "bias")]
-            network.get_layer(layer.name).set_weights(values)
+    names = {layer.name: [f"{layer.name}/{kind}" for kind in ("kernel", "bias")] for layer in LAYERS}
+    # Twice what the network takes in float32, and room for headers: float64 would do, a bomb does not.
+    limit = 8 * network.count_params() + 2**20
+    arrays = read_npz(path, limit, [name for of_layer in names.values() for name in of_layer])
+    for layer in LAYERS:
+        network.get_layer(layer.name).set_weights([arrays[name].astype("float32") for name in names[layer.name]])

@@ -5,13 +5,13 @@ import os
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 
 from retrain.errors import ExportError
 from retrain.evaluation.command import Evaluation
 from retrain.evaluation.metrics_tables import WIDEST_CONFUSION, class_table, confusion_table
 from retrain.metrics import most_confused
 from retrain.outputs import place
+from retrain.terminal_text import escape
 
 
 def summary(evaluation: Evaluation) -> dict[str, object]:

@@ -5,9 +5,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from label_image.manifest import read_manifest
 from retrain.errors import ExportError
 from retrain.exports.names import CLIENTS
-from retrain.outputs import MANIFEST
 
 TEMPLATES = Path(__file__).with_name("templates")
 FILES = ("classify.py", "tf_serving.sh", "Classifier.kt", "Classifier.swift", "classify.mjs", "classify.cpp")
@@ -20,7 +20,7 @@ def write_clients(folder: Path) -> None:
         import jinja2
     except ImportError:
         raise ExportError("The client programs need jinja2: pip install 'retrain[train]'.") from None
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest = read_manifest(folder).content
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
     )

@@ -16,15 +16,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from label_image import manifest as manifests
+from label_image.errors import ModelError
 from label_image.quiet import quiet
-from label_image.runtimes import ModelError, Outputs, Run, load_saved_model, pixels_runner
+from label_image.runtimes import Outputs, Run, load_saved_model, pixels_runner
 from retrain.errors import ExportError, ParityError
 from retrain.exports.further import FURTHER, Source, check_packages
 from retrain.exports.judgement import FLOAT32, Judgement, Reference, judge
 from retrain.exports.names import CLIENTS, SAVED_MODEL
 from retrain.exports.photos import ExportPhotos, export_photos
-from retrain.images import Pixels, Preprocessing, PreprocessingError
-from retrain.outputs import FORMAT, MANIFEST, put_into_export, temporary_beside
+from retrain.images import Pixels, Preprocessing
+from retrain.outputs import MANIFEST, put_into_export, temporary_beside
 
 PROOFS = ("parity", "template")  # in the manifest of a folder, not in those that a file carries
 SERVE_BYTES = "saved_model_bytes"
@@ -64,16 +66,20 @@ def export_model(
     force: bool = False,
     serving_dir: Path | None = None,
     category_names: Path | None = None,
+    trust_model: bool = False,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> Report:
     """Write formats by their names into an export folder, judged on the photos of a source.
 
-    `force` keeps float16 and int8 formats that lose accuracy. Raises a RetrainError for whatever a user can cause;
+    `force` keeps float16 and int8 formats that lose accuracy. A SavedModel that could do more than compute is refused
+    unless `trust_model`. Raises a RetrainError for whatever a user can cause;
     a format that cannot be made or does not hold is a `refused` result, and the others go on.
     """
     manifest = read_manifest(export)
     names = tuple(names)
     check_packages(names)
+    if not trust_model:
+        _search(export)
     preprocessing = Preprocessing.parse(manifest["preprocessing"])
     labels = tuple(str(label) for label in manifest["labels"])
     photos = export_photos(export, labels, preprocessing, source, bottleneck_dir, category_names, say)
@@ -103,16 +109,24 @@ def read_manifest(export: Path) -> dict[str, Any]:
     if not export.is_dir():
         raise ExportError(f"{export} is no export folder: name the --output_dir of a training.")
     try:
-        manifest = json.loads((export / MANIFEST).read_text(encoding="utf-8"))
-        if manifest["format"] != FORMAT:
-            raise ValueError
-        Preprocessing.parse(manifest["preprocessing"]), list(manifest["labels"]), manifest["input"]["size"]
-    except (OSError, ValueError, KeyError, TypeError, PreprocessingError):
-        raise ExportError(f"{export} holds no readable {MANIFEST}: it is no export of retrain.") from None
+        manifest = manifests.read_manifest(export)
+    except ModelError as error:
+        raise ExportError(str(error)) from None
+    if manifest.input is None:
+        raise ExportError(f"The {MANIFEST} of {export} does not say what the model takes: export the model again.")
     if not (export / "saved_model.pb").is_file():
         raise ExportError(f"{export} has no SavedModel, which other formats are made of: train it again.")
-    found: dict[str, Any] = manifest
-    return found
+    return manifest.content
+
+
+def _search(export: Path) -> None:
+    """Refuse a SavedModel that could do more than compute, before any of it runs. Raises ExportError."""
+    from label_image.operations import check_saved_model
+
+    try:
+        check_saved_model(export)
+    except ModelError as error:
+        raise ExportError(str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -131,7 +145,7 @@ class _Work:
     def loaded(self) -> Any:
         """The SavedModel in TensorFlow."""
         try:
-            return load_saved_model(self.export)
+            return load_saved_model(self.export, trust=True)  # it was searched when the command began
         except ModelError as error:
             raise ExportError(str(error)) from None
 
@@ -211,7 +225,7 @@ def size_of(path: Path) -> int:
 
 def record_parity(export: Path, temporary: Path, found: Mapping[str, Mapping[str, object]]) -> None:
     """Put what came of formats into the manifest, in one step; what is known of a format and not in `found` stays."""
-    manifest = json.loads((export / MANIFEST).read_text(encoding="utf-8"))
+    manifest = read_manifest(export)
     manifest["parity"] = {**manifest.get("parity", {}), **found}
     new = temporary / MANIFEST
     new.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from label_image.runtimes import MANIFEST, ModelError, Run
+from label_image.errors import ModelError
+from label_image.manifest import MANIFEST
+from label_image.runtimes import Run
 from retrain.errors import ExportError
 
 if TYPE_CHECKING:

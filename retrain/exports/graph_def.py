@@ -73,7 +73,7 @@ def frozen_graph(classify: Classify, size: int, image: str = "image", scores: st
 
 def freeze_saved_model(folder: Path) -> FrozenGraph:
     """The `serving_default` of a SavedModel, without its constant labels. Raises ModelError if it cannot be loaded."""
-    loaded = load_saved_model(folder)  # its signatures alone do not keep the variables alive
+    loaded = load_saved_model(folder, trust=True)  # searched by `export_model`
     signature = loaded.signatures["serving_default"]
     size = signature.structured_input_signature[1]["image"].shape[1]
     return frozen_graph(lambda image: signature(image=image), size)

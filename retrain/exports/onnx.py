@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from label_image.runtimes import MANIFEST
+from label_image.manifest import MANIFEST
 from retrain.errors import ExportError
 
 OPSET = 18

@@ -164,7 +164,7 @@ class SavedModelFeatures(tf.Module):
         super().__init__(name="features")
         try:
             self.loaded = tf.saved_model.load(str(folder))
-        except (OSError, ValueError) as error:
+        except Exception as error:  # TensorFlow raises a dozen types for damaged ones
             raise BackboneError(f"--tfhub_module {folder} is not a SavedModel that can be loaded: {error}") from None
         signatures = self.loaded.signatures
         signature = signatures.get("serving_default") or signatures.get("default")

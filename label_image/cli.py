@@ -1,7 +1,6 @@
 """The command line of `label_image`."""
 
 import glob
-import json
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -58,7 +57,7 @@ def cli(
     for name, value in (("--model", model), ("--labels", labels), ("--plot", plot), ("--heatmap", heatmap)):
         if value == "":
             raise click.UsageError(f"Option '{name}' has an empty value: give it one, or leave it out.")
-    from label_image.foreign_text import shown
+    from label_image.foreign_text import json_line, shown
     from label_image.model import ModelError, load_model
     from label_image.picture_files import PictureError
     from retrain.images import PhotoError, read_photo
@@ -87,11 +86,13 @@ def cli(
         except PhotoError as error:
             failed = True
             message = f"{_shown(path)} {error}."
-            click.echo(_json({"image": path, "error": message}) if as_json else f"Error: {message}", err=not as_json)
+            click.echo(
+                json_line({"image": path, "error": message}) if as_json else f"Error: {message}", err=not as_json
+            )
             continue
         if as_json:
             top = [{"label": answer.label, "probability": answer.probability} for answer in verdict.answers]
-            click.echo(_json({"image": path, **top[0], "unknown": unknown, "top": top, **drawn}))
+            click.echo(json_line({"image": path, **top[0], "unknown": unknown, "top": top, **drawn}))
         else:
             click.echo(_shown(path))
             if title is not None:
@@ -140,16 +141,6 @@ def _pictures(plot: str | None, heatmap: str | None, photos: int) -> "Pictures":
 def _shown(path: str) -> str:
     """A path as text that can be printed, also where its bytes are not UTF-8."""
     return os.fsencode(path).decode(errors="backslashreplace")
-
-
-def _json(value: dict[str, object]) -> str:
-    """One line of JSON; in ASCII where a path is not UTF-8, so that it can be printed and read back."""
-    line = json.dumps(value, ensure_ascii=False)
-    try:
-        line.encode()
-    except UnicodeEncodeError:
-        return json.dumps(value)
-    return line
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -4,6 +4,7 @@
 one with a bidirectional override reads as another label.
 """
 
+import json
 import os
 import unicodedata
 from pathlib import Path
@@ -65,6 +66,12 @@ def read_lines(path: Path) -> tuple[str, ...]:
     except UnicodeDecodeError:
         raise ForeignFileError("is not UTF-8") from None
     return tuple(line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines))
+
+
+def json_line(value: object) -> str:
+    """A value as a line of JSON; in ASCII, which means the same, where a terminal would not show it harmlessly."""
+    line = json.dumps(value, ensure_ascii=False)
+    return line if shown(line) == line else json.dumps(value)
 
 
 def shown(text: str) -> str:

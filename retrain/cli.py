@@ -3,14 +3,13 @@
 Heavy modules are imported inside the commands, so that `--help` answers at once.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
-from label_image.foreign_text import shown
+from label_image.foreign_text import json_line, shown
 from retrain.doctor.options import doctor_options
 from retrain.errors import RetrainError
 from retrain.evaluation.options import evaluation_options
@@ -92,7 +91,7 @@ def train(as_json: bool, **options: Any) -> None:
     finally:
         screen.finish()
     if as_json:
-        click.echo(json.dumps(run.summary(), ensure_ascii=False))
+        click.echo(json_line(run.summary()))
 
 
 @cli.command(cls=NoEmptyValues)
@@ -181,7 +180,7 @@ def evaluate(
     if predictions is not None:
         write_predictions(evaluation, predictions)
     if as_json:
-        click.echo(json.dumps(summary(evaluation), ensure_ascii=False))
+        click.echo(json_line(summary(evaluation)))
     accuracy = evaluation.metrics.accuracy
     if assert_accuracy_at_least is not None and (accuracy is None or accuracy < assert_accuracy_at_least):
         found = "There is no accuracy, which" if accuracy is None else f"The accuracy of {accuracy:.4f}"
@@ -220,7 +219,7 @@ def export(
         screen.finish()
     show_report(report, Console(stderr=as_json, highlight=False))
     if as_json:
-        click.echo(json.dumps(summary(report), ensure_ascii=False))
+        click.echo(json_line(summary(report)))
     refused = [result.name for result in report.results if result.refused is not None]
     if refused:
         raise click.ClickException(f"Not kept: {', '.join(refused)}; what was there before is untouched.")

@@ -12,7 +12,8 @@ import math
 import os
 import random
 import re
-from collections.abc import Callable, Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,8 @@ import click
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 Colour = tuple[int, int, int]
 Points = npt.NDArray[np.float64]
@@ -1014,12 +1017,28 @@ def main(out_dir: Path, gato: Path | None, gato_coat: str, per_coat: int, seed: 
     )
 
 
-def paint_all(jobs: list[tuple[Path, str, str]]) -> list[bool]:
-    """Draw the files, on every core if there are many."""
+def paint_all(jobs: list[tuple[Path, str, str]]) -> Iterator[bool]:
+    """Draw the files, on every core if there are many, with a bar where somebody looks on."""
+    columns = (TextColumn("Drawing cats"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield from progress.track(_painted(jobs), total=len(jobs))
+
+
+def _painted(jobs: list[tuple[Path, str, str]]) -> Iterator[bool]:
     if len(jobs) < 60:
-        return [paint_file(*job) for job in jobs]
-    with ProcessPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
-        return list(pool.map(paint_file, *zip(*jobs, strict=True), chunksize=8))
+        yield from (paint_file(*job) for job in jobs)
+        return
+    # Ctrl-C goes to all processes of a terminal: this one ends the others.
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, 8), initializer=_ignore_interrupts) as pool:
+        try:
+            yield from pool.map(paint_file, *zip(*jobs, strict=True), chunksize=4)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

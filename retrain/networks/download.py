@@ -24,8 +24,8 @@ Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where
 def download(url: str, path: Path, checksum: str | None = None, progress: Progress = lambda done, total: None) -> None:
     """Download `url` to `path`; an existing file is replaced only by a complete, checked one.
 
-    `checksum` is the published MD5 or SHA-256 in hex, where there is one. Raises DownloadError, whose sentence
-    names the URL and where the file could be put by hand.
+    `checksum` is the published MD5 or the beginning of the SHA-256, in hex, where there is one. Raises DownloadError,
+    whose sentence names the URL and where the file could be put by hand.
     """
     advice = f"Fetch it on a machine with a network and put it at {path}."
     if not url.startswith(("http://", "https://")):
@@ -35,8 +35,8 @@ def download(url: str, path: Path, checksum: str | None = None, progress: Progre
         path.parent.mkdir(parents=True, exist_ok=True)
         _fetch(url, temporary, progress)
         if checksum:
-            digest = _hex_digest(temporary, "sha256" if len(checksum) == 64 else "md5")
-            if digest != checksum:
+            digest = _hex_digest(temporary, "md5" if len(checksum) == 32 else "sha256")
+            if not digest.startswith(checksum):
                 raise DownloadError(f"{url} arrived with checksum {digest} instead of {checksum}. {advice}")
         os.replace(temporary, path)
     except HTTPError as error:

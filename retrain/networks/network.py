@@ -4,6 +4,7 @@ Imports TensorFlow; imported only when a network has to run or to be exported.
 """
 
 import functools
+import importlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,11 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from retrain.architectures import architecture
-from retrain.backbones import Backbone
+from label_image.errors import ForeignFileError
+from retrain.architectures import Architecture, architecture
+from retrain.backbones import CHECKPOINT_SUFFIX, Backbone
 from retrain.errors import BackboneError
+from retrain.hdf5_files import check_hdf5
 from retrain.images import Arithmetic
 from retrain.networks.tensorflow import quiet, tf
+
+ROOM = 2**20  # bytes of a file of weights besides those of its network
 
 
 @dataclass(frozen=True)
@@ -190,7 +195,6 @@ def _build(backbone: Backbone) -> Any:
     import keras
 
     from retrain.builtin.network import build_network
-    from retrain.networks import torchvision_networks
 
     entry = architecture(backbone.architecture)
     # Layers are numbered per process; from 1 each time, equal models give equal exports.
@@ -202,8 +206,8 @@ def _build(backbone: Backbone) -> Any:
     try:
         if entry.name == "builtin":
             model = build_network(backbone.input_size)
-        elif entry.checkpoint:
-            model = torchvision_networks.build_network(entry.name, backbone.input_size)
+        elif entry.module:
+            model = _module(entry).build_network(entry.name, backbone.input_size, **dict(entry.arguments))
         else:
             builder = getattr(keras.applications, entry.builder)
             model = builder(include_top=False, pooling="avg", weights=None, input_shape=shape, **dict(entry.arguments))
@@ -216,13 +220,37 @@ def _build(backbone: Backbone) -> Any:
     return model
 
 
+def _module(entry: Architecture) -> Any:
+    """The module that builds a network which Keras lacks, and puts the weights of a checkpoint into it."""
+    return importlib.import_module(f"retrain.networks.{entry.module}")
+
+
 def _load_weights(model: Any, name: str, file: Path) -> None:
+    entry = architecture(name)
+    suffixes = [".npz"] if name == "builtin" else [".h5", *([CHECKPOINT_SUFFIX] if entry.module else [])]
+    if not file.name.endswith(tuple(suffixes)):
+        raise BackboneError(
+            f"The weights {file} of {name} must be a file whose name ends in {' or '.join(suffixes)}.{_advice(entry)}"
+        )
+    if file.name.endswith(CHECKPOINT_SUFFIX):
+        from retrain.networks.torch_checkpoint import read_checkpoint
+
+        _module(entry).set_weights(model, read_checkpoint(file))
+    else:
+        _load_own_weights(model, name, file)
+    if not all(np.isfinite(np.asarray(weight)).all() for weight in model.get_weights()):
+        raise BackboneError(f"The weights {file} hold numbers that are not finite; get the file again.")
+
+
+def _advice(entry: Architecture) -> str:
+    """What to do with a file of PyTorch for a network of Keras."""
+    return ""
+
+
+def _load_own_weights(model: Any, name: str, file: Path) -> None:
+    """Weights in Keras's format, or in that of the built-in network."""
     from retrain.builtin.network import load_weights
 
-    suffix = ".npz" if name == "builtin" else ".h5"
-    if not file.name.endswith(suffix):
-        advice = " scripts/convert_torchvision_weights.py makes one." if architecture(name).checkpoint else ""
-        raise BackboneError(f"The weights {file} of {name} must be a file whose name ends in {suffix}.{advice}")
     try:
         # Keras only warns where parts of the file do not match, and leaves those layers random.
         with warnings.catch_warnings():
@@ -230,11 +258,13 @@ def _load_weights(model: Any, name: str, file: Path) -> None:
             if name == "builtin":
                 load_weights(model, file)
             else:
+                # Twice what the network takes in float32: float64 would do, a bomb does not.
+                check_hdf5(file, 8 * model.count_params() + ROOM)
                 model.load_weights(str(file))
+    except ForeignFileError as error:
+        raise BackboneError(f"The weights {file} cannot be used: the file {error}.") from None
     except Exception as error:  # h5py and Keras raise half a dozen types for files that do not fit
         raise BackboneError(
             f"The weights {file} do not fit the architecture {name}: give the weights of that network, "
             "or the architecture that the weights were made for."
         ) from error
-    if not all(np.isfinite(np.asarray(weight)).all() for weight in model.get_weights()):
-        raise BackboneError(f"The weights {file} hold numbers that are not finite; get the file again.")

@@ -5,6 +5,7 @@ size is looked at before it is read, a member's before it is unpacked, and never
 """
 
 import contextlib
+import errno
 import os
 import struct
 import zipfile
@@ -18,7 +19,7 @@ from label_image.manifest import MANIFEST, Manifest, parse_manifest
 END = b"PK\x05\x06"  # of the directory: 22 bytes, and a comment of 64 KiB at most
 END64 = b"PK\x06\x07"
 TAIL = 22 + 2**16 + 20
-DIRECTORY = 4 * 2**20  # bytes; it takes some ten times as many in memory
+DIRECTORY = 2**20  # bytes; it takes some ten times as many in memory
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # Python unpacks others in pieces of any size
 ENCRYPTED = 1  # the flag
 
@@ -44,7 +45,11 @@ def opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
             _check_end(file.read())
             with zipfile.ZipFile(file) as archive:
                 yield archive
-    except (ForeignFileError, OSError):
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # that of a place before the beginning of the file
+            raise
+        raise ForeignFileError("holds a zip that is damaged (a part is said to lie before its beginning)") from None
+    except ForeignFileError:
         raise
     except Exception as error:  # zipfile, zlib and struct raise half a dozen types for damaged files
         raise ForeignFileError(f"holds a zip that is damaged ({_first_line(error)})") from None

@@ -40,7 +40,8 @@ def parse_json(data: bytes, kind: Any = Any) -> Any:
     if len(data) > LIMIT:
         raise ForeignFileError(f"has more than {LIMIT >> 20} MiB of JSON")
     try:
-        return msgspec.json.decode(data.removeprefix(b"\xef\xbb\xbf"), type=kind)
+        text = data.decode("utf-8-sig")
+        return msgspec.json.decode(text, type=kind)
     except UnicodeDecodeError:
         raise ForeignFileError("is not UTF-8") from None
     except RecursionError:

@@ -17,6 +17,7 @@ from label_image.appended_zip import check_member, opened_zip
 from label_image.errors import ForeignFileError
 
 Array = npt.NDArray[Any]
+CHUNK = 2**20
 
 
 def read_npy(path: Path) -> Array:
@@ -44,6 +45,18 @@ def read_npz(path: Path, limit: int, names: Iterable[str] | None = None) -> dict
     return arrays
 
 
+def _read_bytes(file: IO[bytes], size: int) -> Array:
+    """The next bytes of a file. Raises ForeignFileError if there are fewer."""
+    data = np.empty(size, np.uint8)
+    rest = data.data
+    while rest:
+        count = file.readinto(rest[:CHUNK])  # type: ignore[attr-defined]
+        if not count:
+            raise ForeignFileError("is damaged: it is cut off")
+        rest = rest[count:]
+    return data
+
+
 def _read_array(file: IO[bytes], size: int) -> Array:
     """The array in a file of `size` bytes, which are exactly its own. Raises ForeignFileError, OSError."""
     try:
@@ -58,10 +71,7 @@ def _read_array(file: IO[bytes], size: int) -> Array:
             raise ForeignFileError("is damaged: it is no array of numbers or text")
         if count * dtype.itemsize != size - start:
             raise ForeignFileError("is damaged: its array is not as long as it says")
-        data = file.read(size - start)
-        if len(data) != size - start:
-            raise ForeignFileError("is damaged: it is cut off")
-        array: Array = np.frombuffer(data, dtype, count) if count else np.empty(0, dtype)
+        array: Array = _read_bytes(file, size - start).view(dtype)
         return array.reshape(shape, order="F" if fortran_order else "C")
     except (ForeignFileError, OSError):
         raise

@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import ForeignFileError
-from label_image.foreign_text import parse_json
+from label_image.foreign_text import convert
 from retrain.array_files import read_npz
 from retrain.errors import CheckpointError, OptionError
 
@@ -212,7 +212,7 @@ def read_checkpoint(path: Path, way_out: str = WITHOUT_RESUME) -> Saved | None:
     try:
         # They are kept as they are, so all of them are as large as the file.
         entries = read_npz(path, os.stat(path).st_size)
-        header = parse_json(_text(entries).encode(), _Header)
+        header = convert(json.loads(_text(entries)), _Header)  # Python's JSON: a state may hold an infinity
         if header.format_version == FORMAT_VERSION:
             states = {
                 fit.name: State({name: entries[f"{number}/{name}"] for name in fit.arrays}, fit.values)
@@ -221,7 +221,7 @@ def read_checkpoint(path: Path, way_out: str = WITHOUT_RESUME) -> Saved | None:
             return Saved(path, header.origin, states, way_out)
     except OSError as error:
         raise CheckpointError(f"The checkpoint {path} cannot be read: {error.strerror}.") from None
-    except (ForeignFileError, KeyError, UnicodeError) as error:
+    except (ValueError, KeyError, RecursionError) as error:  # ForeignFileError among them
         raise CheckpointError(f"The checkpoint {path} is damaged ({error}): {way_out} to begin again.") from None
     raise CheckpointError(
         f"The checkpoint {path} was written by another version of this project: {way_out} to begin again."

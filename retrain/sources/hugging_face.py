@@ -92,7 +92,7 @@ def _json_object(line: str, where: str) -> dict[str, Any]:
         return parse_json(line.encode(), dict[str, Any])
     except ForeignFileError as error:
         raise DatasetError(
-            f'{where} {error}; expected is an object such as {{"file_name": "1.jpg", "label": "cat"}}.'
+            f'{where}: expected an object such as {{"file_name": "1.jpg", "label": "cat"}}; the line {error}.'
         ) from None
 
 

@@ -44,7 +44,13 @@ def batches(file: pq.ParquetFile, path: Path, columns: list[str], rows: int) -> 
         if any("DICTIONARY" in encoding for encoding in chunk.encodings):
             largest_repeated = max(largest_repeated, chunk.total_uncompressed_size)
     rows = max(1, min(rows, BUDGET // largest_repeated))
-    yield from file.iter_batches(rows, columns=columns, use_threads=False)
+    row = 0
+    try:
+        for batch in file.iter_batches(rows, columns=columns, use_threads=False):
+            yield batch
+            row += batch.num_rows
+    except (pa.ArrowException, OSError) as error:
+        raise DatasetError(f"{path} cannot be read at row {row + 1} ({_one_line(error)}).") from None
 
 
 def _check_size(chunk: Any, path: Path) -> None:

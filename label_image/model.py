@@ -90,7 +90,7 @@ def load_model(path: str | Path, labels: str | Path | None = None, trust: bool =
     path = Path(path)
     run, manifest = _load(path, trust)
     preprocessing = Preprocessing.parse(manifest.preprocessing)
-    _check_fit(path, run, preprocessing.size, len(manifest.labels))
+    check_fit(path, run, preprocessing.size, len(manifest.labels))
     names = manifest.labels if labels is None else _other_labels(Path(labels), len(manifest.labels))
     return Model(names, preprocessing, run, manifest.threshold)
 
@@ -124,10 +124,13 @@ def _run_folder(folder: Path, trust: bool) -> Run:
     return saved_model_runner(folder, trust=trust)
 
 
-def _check_fit(path: Path, run: Run, size: int, labels: int) -> None:
-    """Run one black photo, so that a manifest and a model that do not belong together are noticed."""
+def check_fit(path: Path, run: Run, size: int, labels: int) -> None:
+    """Run one black photo, so that a manifest and a model that do not belong together are noticed. Raises ModelError."""
     try:
-        scores = run(np.zeros((1, size, size, 3), np.uint8)).probabilities
+        said = run(np.zeros((1, size, size, 3), np.uint8))
+        scores, similarity = said.probabilities, said.similarity
+        if scores.ndim != 2 or scores.dtype.kind != "f" or (similarity is not None and similarity.shape != (1,)):
+            raise ValueError("it does not answer with a score for each class")
     except Exception as error:  # both runtimes raise types of their own
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ModelError(f"{path} cannot be run on photos of {size} pixels: {reason}") from None
@@ -138,8 +141,10 @@ def _check_fit(path: Path, run: Run, size: int, labels: int) -> None:
 def _other_labels(path: Path, count: int) -> tuple[str, ...]:
     try:
         labels = read_lines(path)
-    except (OSError, ForeignFileError):
-        raise ModelError(f"--labels {path} cannot be read as UTF-8 text.") from None
+    except OSError as error:
+        raise ModelError(f"--labels {path} cannot be read: {error.strerror}.") from None
+    except ForeignFileError as error:
+        raise ModelError(f"--labels {path} {error}: give UTF-8 text, a name on each line.") from None
     if len(labels) != count:
         raise ModelError(f"--labels {path} has {len(labels)} lines; the model has {count} classes.")
     return labels

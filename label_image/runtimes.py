@@ -151,7 +151,8 @@ def load_onnx(path: Path, batch: int = BATCH) -> tuple[Run, Manifest]:
     check_onnx(path)
     try:
         with quiet():
-            session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+            # Its fallback would print, and try the same again.
+            session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"], enable_fallback=0)
         text = session.get_modelmeta().custom_metadata_map.get(MANIFEST)
         names = [output.name for output in session.get_outputs()]
     except Exception as error:  # onnxruntime raises a dozen types of its own, and UnicodeDecodeError for its texts

@@ -18,6 +18,7 @@ from typing import Any
 
 from label_image import manifest as manifests
 from label_image.errors import ModelError
+from label_image.model import check_fit
 from label_image.quiet import quiet
 from label_image.runtimes import Outputs, Run, load_saved_model, pixels_runner
 from retrain.errors import ExportError, ParityError
@@ -145,7 +146,10 @@ class _Work:
     def loaded(self) -> Any:
         """The SavedModel in TensorFlow."""
         try:
-            return load_saved_model(self.export, trust=True)  # it was searched when the command began
+            loaded = load_saved_model(self.export, trust=True)  # it was searched when the command began
+            size, labels = self.source.manifest["input"]["size"], self.source.manifest["labels"]
+            check_fit(self.export, pixels_runner(loaded), size, len(labels))
+            return loaded
         except ModelError as error:
             raise ExportError(str(error)) from None
 
@@ -171,6 +175,8 @@ class _Work:
         """Its other signature, on the photos as PNG files."""
         from retrain.exports.parity import bytes_runner
 
+        if "serve_bytes" not in self.loaded.signatures:
+            return Result(SERVE_BYTES, refused=f"{self.export} has no signature serve_bytes: train it again.")
         said, milliseconds = timed(bytes_runner(self.loaded), self.photos.test.pixels)
         size = sum(map(size_of, (self.export / name for name in SAVED_MODEL_FILES)))
         judgement = judge("The SavedModel (serve_bytes)", said, self.reference, FLOAT32, milliseconds, size, False)

@@ -1,4 +1,4 @@
-"""Files of kilobytes that promise gigabytes, and files that reach for others: refused in a sentence, in little memory."""
+"""Files that promise gigabytes, and files that reach for others: refused in a sentence, in little memory."""
 
 import io
 import os

@@ -67,21 +67,24 @@ def evaluate_export(
     all_photos: bool = False,
     fixes: Path | None = None,
     category_names: Path | None = None,
+    trust_model: bool = False,
     say: Callable[[str], None] = lambda sentence: None,
     begin: Callable[[int], Observe] = lambda photos: lambda done: None,
 ) -> Evaluation:
     """Run an export on the photos of a source.
 
     Photos that the model has seen in training are left out, unless `all_photos`. `fixes` and `category_names`
-    are those of the training, where it had any; `labels` are other names for the classes. `begin` is given the
-    number of photos and returns what is told how many are done. Raises a RetrainError for whatever a
-    user can cause.
+    are those of the training, where it had any; `labels` are other names for the classes. `trust_model` runs a model
+    that could do more than compute. `begin` is given the number of photos and returns what is told how many are done.
+    Raises a RetrainError for whatever a user can cause.
     """
     try:
-        loaded = load_model(model, labels)
+        loaded = load_model(model, labels, trust_model)
     except ModelError as error:
         raise ExportError(str(error)) from None
     if len(set(loaded.labels)) < len(loaded.labels):
+        if labels is None:
+            raise ExportError(f"{model} has two classes of the same name: name them anew by --labels to evaluate it.")
         raise OptionError(f"--labels {labels} has two classes of the same name: give each its own to evaluate them.")
     dataset = Dataset.open(source, bottleneck_dir=bottleneck_dir, fixes=fixes, say=say)
     name_of = {label: label for label in dataset.labels}

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from retrain.architectures import KERAS_WEIGHTS_URL, TORCHVISION_WEIGHTS_URL, Architecture, architecture
 from retrain.errors import BackboneError, DownloadError, OptionError
-from retrain.images import Preprocessing
+from retrain.images import DECODER, Preprocessing
 from retrain.networks.download import Progress, download, reachable
 
 KERAS_CACHE = Path("~/.keras/models")
@@ -92,7 +92,7 @@ class Backbone:
             "feature_layer": self.feature_layer,
             "input_size": self.input_size,
             "preprocessing": str(self.preprocessing),
-            "decoder": "pillow",
+            "decoder": f"pillow {DECODER}",
             "compute_dtype": self.compute_dtype,
             "stored_dtype": self.stored_dtype,
             **({"parts": [part.covers() for part in self.parts]} if self.parts else {}),

@@ -13,7 +13,7 @@ from PIL import Image
 from retrain.dataset import Photo
 from retrain.errors import PhotoError
 from retrain.identify import map_in_order, photo_threads
-from retrain.images import Pixels, Preprocessing, read_header, read_photo
+from retrain.images import Pixels, Preprocessing, photo_bytes, read_header
 from retrain.machine import cores
 
 SIDE = 160  # of the square copy that is measured
@@ -97,9 +97,9 @@ def laplacian_variance(gray: Floats) -> float:
 
 def _look(path: str) -> _Look | None:
     try:
-        data = read_photo(path)
-        header = read_header(data)
-        pixels = COPY.pixels(data, _square)
+        with photo_bytes(path) as data:
+            header = read_header(data)
+            pixels = COPY.pixels(data, _square)
     except PhotoError:
         return None  # it could be read when its bottleneck was computed: changed or gone since then
     gray = pixels @ LUMA

@@ -29,7 +29,7 @@ def to_8_bits(photo: OpenPhoto) -> Convert:
     image = photo.image
     if image.mode in ("RGB", "L") and "transparency" not in image.info:
         _check_not_black(photo)
-        return _as_it_is
+        return as_it_is
     if image.mode == "F":
         raise PhotoError("has floating-point pixels; save it with 8 bits per channel")
     if image.mode.startswith("I"):
@@ -42,7 +42,8 @@ def to_8_bits(photo: OpenPhoto) -> Convert:
     return _plain
 
 
-def _as_it_is(image: Image.Image) -> Image.Image:
+def as_it_is(image: Image.Image) -> Image.Image:
+    """The same picture: of what is RGB or gray of 8 bits already."""
     return image
 
 

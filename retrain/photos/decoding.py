@@ -1,8 +1,9 @@
 """Decoding a photo within a budget of bytes: to a small square, or upright in RGB.
 
-A photo that is decoded whole is in memory once, as it is stored. Turning it, making it RGB and the
-first half of the resize are done in bands of a few megapixels, so that none of these needs another copy. The pixels
-are those of doing it all at once: Pillow's resize works along the rows first, each for itself.
+A photo that is decoded whole is in memory once as it is stored. It is turned and made RGB in bands of a megapixel,
+so that this needs one more copy and not five. Above LARGEST pixels there is no room for that copy either: bands are
+resized along their rows, each for itself, and then all of them along the columns. That is what Pillow's resize
+does, in one order or the other, so that such a photo's pixels may be off by a level of rounding.
 """
 
 import math
@@ -15,13 +16,13 @@ from PIL import Image
 from retrain.errors import PhotoError
 from retrain.photos import bmp, tiff
 from retrain.photos.budget import ByteBudget
-from retrain.photos.colours import Convert, to_8_bits
+from retrain.photos.colours import Convert, as_it_is, to_8_bits
 from retrain.photos.opening import TURNS, OpenPhoto, orientation
 
 MOST_BYTES = 640 * 2**20  # enough for a PNG of 150 megapixels, or a progressive JPEG of 108
 ORDINARY_BYTES = 56 * 2**20  # of a PNG of 12 megapixels
 BAND = 2**20  # pixels
-LARGEST_UPRIGHT = 2**24  # pixels of a photo that is wanted whole; a larger one is made smaller by a whole number
+LARGEST = 2**25  # pixels, 33 million, of a photo of which there may be a copy
 
 DECODING = ByteBudget(MOST_BYTES, ORDINARY_BYTES)
 
@@ -41,12 +42,13 @@ _BACKWARD = {  # whose first row is the last row or column that is stored
     Image.Transpose.ROTATE_90,
     Image.Transpose.TRANSVERSE,
 }
-# Bytes per pixel: of a decoded picture by its mode (4 of all others), of what decoders take beside it, and of the
-# copies in which a part is turned and made RGB.
+# Bytes per pixel: of a decoded picture by its mode (4 of all others), of what decoders take beside it, of a band that
+# is turned and made RGB, and of the copies that are made of a whole photo.
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
-_DECODERS = {"WEBP": 12, "AVIF": 20, "HEIF": 20, "GIF": 1}
+_DECODERS = {"WEBP": 12, "AVIF": 16, "HEIF": 16, "GIF": 1}
 _RUN_LENGTH = 3
-_PLAIN_COPIES, _OTHER_COPIES = 8, 24
+_BAND = 24
+_COPY, _DISTORTED = 4, 12
 _FILTER = 48  # per pixel of a side: the weights of the widest filter
 
 
@@ -66,17 +68,10 @@ class Decoded:
         return _turned(_squeezed(stored, side, resample, box), self.turn).convert("RGB")
 
     def upright(self, box: Box | None = None) -> Image.Image:
-        """The upright photo in RGB: whole, unless it is larger than LARGEST_UPRIGHT."""
+        """The upright photo in RGB. One of more than LARGEST pixels is made smaller by a whole number."""
         size = self.image.size if box is None else (round(box[2]), round(box[3]))
-        times = math.ceil(math.sqrt(size[0] * size[1] / LARGEST_UPRIGHT))
-        if times <= 1:
-            part = self.image if size == self.image.size else self.image.crop((0, 0, *size))
-            return _turned(self.convert(part).convert("RGB"), self.turn)
-        width, height = size[::-1] if self.turn in _SWAPPING else size
-        small = Image.new("RGB", (-(-width // times), -(-height // times)))
-        for top, band in _bands(self, size, times):
-            small.paste(band.reduce(times), (0, top // times))
-        return small
+        times = math.ceil(math.sqrt(size[0] * size[1] / LARGEST))
+        return _assembled(self, size, times).convert("RGB")
 
 
 @contextmanager
@@ -103,13 +98,15 @@ def decode_bytes(photo: OpenPhoto, side: int, whole: bool = False) -> int:
     image = photo.image
     width, height = image.size
     pixels, longest = width * height, max(width, height)
-    is_plain = image.mode in ("RGB", "L", "1", "P", "CMYK", "YCbCr") and "transparency" not in image.info
-    copied = min(pixels, LARGEST_UPRIGHT if whole else max(BAND, longest))
+    is_ready = image.mode in ("RGB", "L") and "transparency" not in image.info and orientation(image) == 1
+    band = 0 if is_ready else _BAND
+    copies = _DISTORTED if whole else 0 if is_ready or pixels > LARGEST else _COPY
     return (
         pixels * _STORED.get(image.mode, 4)
         + _decoder_bytes(photo)
-        + copied * (_PLAIN_COPIES if is_plain else _OTHER_COPIES)
-        + _FILTER * (width + height)
+        + min(pixels, LARGEST) * copies
+        + min(pixels, max(BAND, longest)) * band
+        + (width + height) * _FILTER
         + 4 * side * longest
     )
 
@@ -133,8 +130,8 @@ def _decoder_bytes(photo: OpenPhoto) -> int:
 def _squeezed(photo: Decoded, side: int, resample: Image.Resampling, box: Box | None = None) -> Image.Image:
     """All of the photo, or its box, as a square. There is no box of one that is turned."""
     image, square = photo.image, (side, side)
-    if image.width * image.height <= BAND:
-        return photo.convert(_turned(image, photo.turn)).resize(square, resample, box)
+    if image.width * image.height <= LARGEST or (photo.turn is None and photo.convert is as_it_is):
+        return _assembled(photo, image.size).resize(square, resample, box)
     width, height = image.size[::-1] if photo.turn in _SWAPPING else image.size
     left, top, right, bottom = box or (0, 0, width, height)
     narrow = None
@@ -145,6 +142,19 @@ def _squeezed(photo: Decoded, side: int, resample: Image.Resampling, box: Box | 
     return narrow.resize(square, resample, (0, top, side, bottom))
 
 
+def _assembled(photo: Decoded, size: Size, times: int = 1) -> Image.Image:
+    """The upright photo of 8 bits, as many times smaller. `size` is what it fills of the picture, as it is stored."""
+    if photo.turn is None and photo.convert is as_it_is and size == photo.image.size and times == 1:
+        return photo.image
+    width, height = size[::-1] if photo.turn in _SWAPPING else size
+    whole = None
+    for row, band in _bands(photo, size, times):
+        whole = whole or Image.new(band.mode, (-(-width // times), -(-height // times)))
+        whole.paste(band.reduce(times) if times > 1 else band, (0, row // times))
+    assert whole is not None, "no photo is without a row"
+    return whole
+
+
 def _bands(photo: Decoded, size: Size, times: int = 1) -> Iterator[tuple[int, Image.Image]]:
     """The upright photo from top to bottom, in parts: the first row of each, and the part.
 
@@ -152,6 +162,9 @@ def _bands(photo: Decoded, size: Size, times: int = 1) -> Iterator[tuple[int, Im
     """
     width, height = size[::-1] if photo.turn in _SWAPPING else size
     rows = max(1, BAND // width // times) * times
+    if rows >= height and size == photo.image.size:
+        yield 0, _turned(photo.convert(photo.image), photo.turn)
+        return
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
         first, end = (height - bottom, height - top) if photo.turn in _BACKWARD else (top, bottom)

@@ -132,12 +132,14 @@ HONEST: dict[str, Callable[[], bytes]] = {
 
 
 def write(folder: Path, names: Iterator[str] | None = None) -> Iterator[Path]:
-    """Write the files, one after the other."""
+    """Write the files, one after the other; what is there already stays."""
     folder.mkdir(parents=True, exist_ok=True)
     makers = {**HONEST, **HOSTILE}
     for name in names or iter([*makers, *SPARSE]):
         path = folder / name
-        if name in makers:
+        if path.exists():
+            pass
+        elif name in makers:
             path.write_bytes(makers[name]())
         else:
             with path.open("wb") as file:

@@ -19,7 +19,7 @@ from retrain.dataset import Dataset, Photo, PhotoFile, Skipped
 from retrain.errors import DatasetError, ExportError, OptionError, PhotoError
 from retrain.hashes import hash_bytes
 from retrain.identify import map_in_order, photo_threads
-from retrain.images import Pixels, read_photo
+from retrain.images import Pixels, load_pixels, photo_bytes
 from retrain.metrics import Metrics, Probabilities, measure
 from retrain.seen_photos import were_seen
 
@@ -130,7 +130,8 @@ def _identify(files: Sequence[PhotoFile], threads: ThreadPoolExecutor) -> tuple[
 
     def read(file: PhotoFile) -> Photo | Skipped:
         try:
-            return Photo(file.path, file.label, hash_bytes(read_photo(file.path)), file.split)
+            with photo_bytes(file.path) as data:
+                return Photo(file.path, file.label, hash_bytes(data), file.split)
         except PhotoError as error:
             return Skipped(file.path, str(error))
 
@@ -161,7 +162,7 @@ def _run(model: Model, photos: Sequence[Photo], threads: ThreadPoolExecutor, obs
 
     def prepare(photo: Photo) -> Pixels | Skipped:
         try:
-            return model.preprocessing.pixels(read_photo(photo.path))
+            return load_pixels(photo.path, model.preprocessing)
         except PhotoError as error:
             return Skipped(photo.path, str(error))
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from label_image.plain_paths import plain_path
 from retrain.errors import DatasetError
-from retrain.images import MAX_BYTES
+from retrain.photos.reading import MAX_BYTES
 
 CHUNK = 2**20
 LARGE = 2**28  # bytes of a column in a group of rows: only there is a suspicion worth the user's time

@@ -12,7 +12,7 @@ from retrain.networks.torch_weights import named
 class NormedConvolution:
     """A convolution and its batch norm; `name` and `norm` are what the checkpoint calls them.
 
-    `filters` is None where each map is filtered alone (depthwise). `padding`: zeros on each side, as PyTorch does; None:
+    `filters` is None where each map is filtered alone (depthwise). `padding`: zeros on each side, as in PyTorch; None:
     as many as TensorFlow's "same" adds, which are uneven where the stride is not 1.
     """
 

@@ -240,8 +240,9 @@ def _load_weights(model: Any, name: str, file: Path) -> None:
 
 
 def _advice(entry: Architecture) -> str:
-    """What to do with a file of PyTorch for a network of Keras."""
-    return ""
+    """Where a checkpoint of torchvision belongs that was given for the network of Keras."""
+    other = {"ResNet50": "resnet50_torchvision", "MobileNetV2": "mobilenet_v2_torchvision"}.get(entry.builder)
+    return f" Weights of torchvision are for --architecture {other}, which is another network." if other else ""
 
 
 def _load_keras_weights(model: Any, name: str, file: Path) -> None:

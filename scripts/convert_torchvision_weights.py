@@ -19,7 +19,6 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 
 import click
@@ -29,6 +28,7 @@ import numpy.typing as npt
 from retrain.architectures import ARCHITECTURES
 from retrain.backbones import file_sha256
 from retrain.errors import BackboneError, OptionError, RetrainError
+from retrain.files import temporary_folder
 
 # All that PyTorch does here: checkpoint in, .npz out. Without the classifier, which is most of the file.
 READER = """
@@ -86,16 +86,12 @@ def write_weights(architecture: str, arrays: Mapping[str, npt.NDArray[np.floatin
 
     model = build_network(architecture, ARCHITECTURES[architecture].input_size)
     set_weights(model, arrays)
-    aside = output.with_name(f".{os.getpid()}.{output.name}")
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        model.save_weights(str(aside))
-        os.replace(aside, output)
+        with temporary_folder(output.parent) as temporary:
+            model.save_weights(str(temporary / output.name))
+            os.replace(temporary / output.name, output)
     except OSError as error:
         raise BackboneError(f"{output} cannot be written: {error.strerror or error}.") from None
-    finally:
-        with suppress(OSError):
-            aside.unlink()
 
 
 def convert(checkpoint: Path, architecture: str | None, output: Path | None, force: bool, python: str) -> Path:

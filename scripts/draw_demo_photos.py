@@ -22,6 +22,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
 
+from retrain.files import write_in_one_step
+
 Colour = tuple[int, int, int]
 Points = npt.NDArray[np.float64]
 
@@ -936,13 +938,7 @@ def paint_file(path: Path, coat: str, seed: str) -> bool:
     data = jpeg(draw_cat(coat, seed))
     if path.is_file() and path.read_bytes() == data:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")  # hidden: retrain skips it, should we be killed now
-    try:
-        aside.write_bytes(data)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    write_in_one_step(path, data)
     return True
 
 

@@ -42,6 +42,14 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=
     && python -m pip install --no-cache-dir --no-deps --no-build-isolation /opt/src \
     && mkdir -p /tf_files && chmod 1777 /tf_files
 
+# The weights of other networks than the default one, such as inception_v3: what the image has is not downloaded again.
+ARG ARCHITECTURE=
+RUN --mount=type=secret,id=ca.crt \
+    if [ -n "${ARCHITECTURE}" ]; then \
+        if [ -f /run/secrets/ca.crt ]; then export SSL_CERT_FILE=/run/secrets/ca.crt; fi; \
+        python /opt/src/scripts/fetch_weights.py --for_all "${ARCHITECTURE}" && chmod -R a+rX /opt/retrain/share/retrain; \
+    fi
+
 ARG VERSION=unknown
 ARG REVISION=unknown
 ARG BASE_IMAGE

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from label_image.from_file import FromFile, stamps
 from label_image.runtimes import (
     MANIFEST,
     ModelError,
@@ -57,6 +58,10 @@ class Verdict:
 class Model:
     """A loaded export. `run` takes uint8 RGB (n, size, size, 3).
 
+    Any number of threads may use one; each gets the answers that a single thread would. It can be pickled: where it is
+    unpickled, the same files have to lie at the same path, and are loaded again. After a fork, TensorFlow's formats
+    (SavedModel and graph.pb) cannot be run: start processes by `spawn` for these.
+
     A photo whose similarity is below `threshold` is none of the labels; without one none is so.
     """
 
@@ -91,7 +96,11 @@ def load_model(path: str | Path, labels: str | Path | None = None) -> Model:
     graph.pb is used. `labels` replaces the export's labels, line by line. Raises ModelError.
     """
     path = Path(path)
-    run, manifest = _load(path)
+    found = stamps(path.absolute())  # before it is read, so that a change in between is noticed
+    try:
+        run, manifest = _load(path)
+    except OSError as error:  # behind a folder that may not be entered, for one
+        raise ModelError(f"The model {path} cannot be read: {error.strerror or error}.") from None
     try:
         names = tuple(str(label) for label in manifest["labels"])
         preprocessing = Preprocessing.parse(manifest["preprocessing"])
@@ -99,7 +108,8 @@ def load_model(path: str | Path, labels: str | Path | None = None) -> Model:
     except (KeyError, TypeError, ValueError, AttributeError, PreprocessingError) as error:
         raise ModelError(f"The manifest of {path} is damaged ({error}); export the model again.") from None
     _check_fit(path, run, preprocessing.size, len(names))
-    return Model(_other_labels(Path(labels), len(names)) if labels else names, preprocessing, run, threshold)
+    names = _other_labels(Path(labels), len(names)) if labels else names
+    return Model(names, preprocessing, FromFile(path.absolute(), found, run), threshold)
 
 
 def _load(path: Path) -> tuple[Run, dict[str, Any]]:
@@ -176,7 +186,9 @@ def _parse_manifest(text: str, path: Path) -> dict[str, Any]:
 def _other_labels(path: Path, count: int) -> tuple[str, ...]:
     try:
         lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError):
+    except OSError as error:
+        raise ModelError(f"--labels {path} cannot be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
         raise ModelError(f"--labels {path} cannot be read as UTF-8 text.") from None
     labels = tuple(line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines))
     if len(labels) != count:

@@ -1,15 +1,23 @@
-"""Run a model file in the runtime it was made for: LiteRT, TensorFlow or onnxruntime, imported when one is needed."""
+"""Run a model file in the runtime it was made for: LiteRT, TensorFlow or onnxruntime, imported when one is needed.
+
+What runs it may be called by several threads: each borrows an interpreter of LiteRT or kernels of TensorFlow of its own
+(see `label_image.pool`). onnxruntime's session is made for threads.
+"""
 
 import json
 import os
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from label_image.plain_paths import plain_path
+from label_image.pool import MOST, Pool
 from label_image.quiet import quiet
+from label_image.terminal import lacks_memory
 from retrain.images import Pixels
 
 MANIFEST = "model.json"  # in an .onnx file the name of a metadata entry
@@ -66,18 +74,24 @@ def tflite_runner(path: Path) -> Run:
     """A TFLite model in LiteRT, one photo at a time. Raises ModelError if it cannot be loaded."""
     from ai_edge_litert.interpreter import Interpreter
 
-    try:
+    def load() -> Any:
         with quiet():
-            interpreter = Interpreter(model_path=str(path))
+            interpreter = Interpreter(model_content=data)
             interpreter.allocate_tensors()
-            signature = interpreter.get_signature_runner("serving_default")
-        image, outputs = signature.get_input_details()["image"], signature.get_output_details()
+            return interpreter.get_signature_runner("serving_default")
+
+    try:
+        data = path.read_bytes()  # once: a later interpreter is of the same file, whatever becomes of it
+        signatures = Pool(load)
+        with signatures.borrow() as signature:
+            image, outputs = signature.get_input_details()["image"], signature.get_output_details()
         shape = tuple(image["shape"][1:])
     except (ValueError, RuntimeError, OSError, KeyError) as error:
         raise ModelError(f"{path} cannot be loaded: {error}") from None
 
     def answer(photo: Pixels) -> Outputs:
-        said = signature(image=_quantised(photo[None], image))
+        with signatures.borrow() as signature:
+            said = signature(image=_quantised(photo[None], image))
         return named_outputs({name: _dequantised(values, outputs[name]) for name, values in said.items()})
 
     def run(pixels: Pixels) -> Outputs:
@@ -117,8 +131,8 @@ def load_saved_model(folder: Path) -> Any:
     """A SavedModel with its signatures, as TensorFlow loads it. Raises ModelError if that cannot be."""
     tf = _tensorflow(f"{folder} has no model.tflite, and its SavedModel")
     try:
-        with quiet():
-            loaded = tf.saved_model.load(str(folder))
+        with plain_path(folder) as plain, quiet():
+            loaded = tf.saved_model.load(str(plain))
         loaded.signatures["serving_default"]
     except (OSError, ValueError, KeyError) as error:
         raise ModelError(f"The SavedModel {folder} cannot be loaded: {error}") from None
@@ -130,10 +144,21 @@ def pixels_runner(loaded: Any, batch: int = BATCH) -> Run:
     import tensorflow as tf
 
     signature = loaded.signatures["serving_default"]
+    first = [signature]
+
+    def another() -> Any:
+        """A function of another name: it has kernels of its own, and the same variables."""
+        with suppress(IndexError):
+            return first.pop()
+        spec = signature.structured_input_signature[1]["image"]
+        return tf.function(lambda image: signature(image=image), autograph=False).get_concrete_function(image=spec)
+
+    functions = Pool(another, forkable=False)
 
     def run(pixels: Pixels) -> Outputs:
         assert loaded is not None  # the signature alone does not keep the variables alive
-        answers = signature(image=tf.constant(pixels, tf.float32))
+        with functions.borrow() as function:
+            answers = function(image=tf.constant(pixels, tf.float32))
         return named_outputs({name: value.numpy() for name, value in answers.items()})
 
     return in_batches(run, batch)
@@ -143,11 +168,13 @@ def load_onnx(path: Path, batch: int = BATCH) -> tuple[Run, str]:
     """An ONNX model in onnxruntime, and the text of its manifest. Raises ModelError if there is none."""
     try:
         import onnxruntime
-    except ImportError:
+    except ImportError as error:
+        if lacks_memory(error):
+            raise
         raise ModelError(f"{path} needs onnxruntime: pip install onnxruntime.") from None
     try:
-        with quiet():
-            session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        with plain_path(path) as plain, quiet():
+            session = onnxruntime.InferenceSession(plain, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises a dozen types of its own
         raise ModelError(f"{path} cannot be loaded: {_first_line(error)}") from None
     text = session.get_modelmeta().custom_metadata_map.get(MANIFEST)
@@ -182,12 +209,21 @@ def load_graph_def(path: Path, batch: int = BATCH) -> tuple[Run, str]:
         image = tensors.pop("image")
         with quiet(), graph.as_default():
             tf.import_graph_def(graph_def, name="")
+            # A session has kernels for every set of outputs that it is asked for: of these no two threads share one.
+            copies = [
+                {name: tf.identity(graph.get_tensor_by_name(tensor)) for name, tensor in tensors.items()}
+                for _ in range(MOST)
+            ]
             session = tf.compat.v1.Session()
     except (ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path} cannot be loaded: {_first_line(error)}") from None
 
+    fetches = Pool(copies.pop, len(copies), forkable=False)
+
     def run(pixels: Pixels) -> Outputs:
-        return named_outputs(session.run(tensors, {image: pixels.astype(np.float32)}))
+        with fetches.borrow() as tensors:
+            answers = session.run(tensors, {image: pixels.astype(np.float32)})
+        return named_outputs(answers)
 
     return in_batches(run, batch), text
 
@@ -197,7 +233,9 @@ def _tensorflow(what: str) -> Any:
     with quiet():
         try:
             import tensorflow as tf
-        except ImportError:
+        except ImportError as error:
+            if lacks_memory(error):
+                raise
             raise ModelError(f"{what} needs TensorFlow: pip install 'retrain[train]'.") from None
     return tf
 

@@ -28,7 +28,7 @@ from retrain.backbones import Backbone
 from retrain.dataset import Dataset, Photo, PhotoFile, Skipped
 from retrain.errors import StoreError
 from retrain.hashes import PhotoHashes, hash_bytes
-from retrain.identify import ReadPhoto, absolute_paths, known_contents, photo_threads, read_photos
+from retrain.identify import ReadPhoto, known_contents, photo_threads, read_photos, remember_content
 from retrain.images import Pixels
 from retrain.joined import shared_photos, side_by_side
 from retrain.matrix_file import Matrix, keep_rows, release_pages, scratch_matrix
@@ -93,15 +93,13 @@ class _Contents:
             self.undecodable[photo.sha256] = photo.problem
         if self.sha256s[photo.index] is None:
             self.sha256s[photo.index] = photo.sha256
-            file = self.files[photo.index]
-            (path,) = absolute_paths([file.path])
-            self._hashes.record(path, file.size, file.mtime_ns, photo.sha256, inode=file.inode, read_ns=photo.read_ns)
+            remember_content(self.files[photo.index], photo.sha256, photo.read_ns, self._hashes)
         if time.monotonic() - self._saved >= SAVE_SECONDS:
             self.save()
 
     def save(self) -> None:
-        """Write the hashes down for the next run."""
-        self._hashes.save()
+        """Write the hashes down for the next run, where that can be done."""
+        self._hashes.save_if_possible()
         self._saved = time.monotonic()
 
     def forget_problems(self) -> None:
@@ -161,8 +159,9 @@ def extract(
     """The bottleneck of one view of every photo of a data set, from the store where it has them.
 
     `start` makes the engine and is called only if something must be computed. `paranoid` reads
-    every photo again instead of trusting its size and modification time. Photos that cannot be
-    used are in `skipped` with the reason. Raises StoreError and BackboneError.
+    every photo again instead of trusting its size, dates and inode. Photos that cannot be
+    used are in `skipped` with the reason. A store that has them all may be read-only. Raises StoreError
+    (UnwritableStoreError before anything is computed) and BackboneError.
     """
     folder = Path(bottleneck_dir)
     if backbone.parts:
@@ -186,6 +185,7 @@ def extract(
         batches = _batches(survey, contents, backbone, view, threads, report)
         first = next(batches, None)  # photos that cannot be decoded need no engine
         if first is not None:
+            store.check_writable()
             engine = start(backbone)
             matching = _matching_store(store, folder, backbone, engine)
             if matching is not store:
@@ -371,9 +371,10 @@ def _matching_store(store: Store, folder: Path, backbone: Backbone, engine: Engi
         if not found.any():
             store.put_many(keys, vectors)
             store.flush()
-            return store
         error = probe.relative_error(vectors[found], recorded[found])
         if error <= probe.TOLERANCES[backbone.compute_dtype]:
+            # A shard that loses its probe to damage then loses its photos with it: none is left without.
+            store.put_into_every_shard(keys, np.where(found[:, np.newaxis], recorded, vectors))
             return store
         log.warning(
             "The bottlenecks in %s were computed by an environment whose numbers differ from this one's by %.2g "

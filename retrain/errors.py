@@ -10,6 +10,7 @@
     ├── GpuError                --require_gpu, and there is none
     ├── CheckpointError         a checkpoint is damaged, or belongs to another training
     ├── StoreError              the bottleneck store cannot be read or written
+    │   └── UnwritableStoreError    it lacks something, which cannot be added to it
     └── ExportError             an export cannot be written or read
         └── ParityError         an export does not behave like the model it came from
 
@@ -59,6 +60,10 @@ class CheckpointError(RetrainError):
 
 class StoreError(RetrainError):
     """The bottleneck store or a side table of it cannot be read or written."""
+
+
+class UnwritableStoreError(StoreError):
+    """The bottleneck store is complete no more, or not yet, and this user cannot write into it."""
 
 
 class ExportError(RetrainError):

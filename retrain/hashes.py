@@ -1,20 +1,27 @@
-"""The side table (path, size, mtime_ns[, inode]) -> SHA-256: saves reading unchanged photos again.
+"""The side table (path, size, mtime_ns, inode, ctime_ns) -> SHA-256: saves reading unchanged photos again.
 
 One sealed shard in the bottleneck folder, `photo-hashes-<sha256>.parquet`, with the columns
 path (binary, UTF-8; bytes that are no text keep their surrogates), size, mtime_ns, inode, read_ns
-(int64) and photo_sha256 (string). It is rewritten as a whole and never changed in place; where two
-processes saved at once there are several for a while, and their union counts.
+(int64), photo_sha256 (string) and ctime_ns (int64). It is rewritten as a whole and never changed in
+place; where two processes saved at once there are several for a while, and their union counts.
+
+The change time is what no program can put back: writing into a photo, replacing it and recreating it
+all set it, whatever is then done to its modification time. So do renaming, linking and `chmod`, which
+cost one more reading. Tables of before it was kept have rows without one (null): they are served if the
+photo's change time is well before it was read. Where a file system keeps no change time (FAT, some
+network and FUSE file systems, Windows), a photo that is replaced by another one of the same size,
+modification time and inode is not seen; `--paranoid` is for that.
 
 The table only ever saves work. Losing it, or a row of it, means that photos are read again.
-A row can be wrong in one way: a photo replaced by another one of the same size with the same
-modification time (and the same inode, where the caller gives it); `--paranoid` is for that.
 """
 
+import functools
 import hashlib
 import logging
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -42,12 +49,15 @@ SCHEMA = pa.schema(
         pa.field("inode", pa.int64(), nullable=False),
         pa.field("read_ns", pa.int64(), nullable=False),
         pa.field("photo_sha256", pa.string(), nullable=False),
+        pa.field("ctime_ns", pa.int64()),  # last, and null in rows of tables that had no such column
     ]
 )
+SCHEMA_WITHOUT_CTIME = SCHEMA.remove(SCHEMA.get_field_index("ctime_ns"))
+UNKNOWN = -(2**63)  # a change time that is null, in memory
 log = logging.getLogger(__name__)
 
-# size, mtime_ns, inode, read_ns, photo_sha256
-Row = tuple[int, int, int, int, str]
+# size, mtime_ns, inode, read_ns, photo_sha256, ctime_ns
+Row = tuple[int, int, int, int, str, int]
 
 
 def hash_bytes(data: bytes | bytearray | memoryview) -> str:
@@ -74,21 +84,24 @@ class PhotoHashes:
         sizes: npt.NDArray[np.int64],
         mtimes_ns: npt.NDArray[np.int64],
         inodes: npt.NDArray[np.uint64],
+        ctimes_ns: npt.NDArray[np.int64],
     ) -> list[str | None]:
         """The hash of each photo, given by its absolute path, that is known to be unchanged; else None.
 
-        Its size, modification time and inode, all arrays (n,), must be as they were recorded.
+        Its size, modification time, inode and change time, all arrays (n,), must be as they were recorded.
         """
         names = _encoded(paths)
         stats = np.stack([sizes, mtimes_ns, inodes.view(np.int64)], axis=1)
         rows = pc.index_in(names, value_set=self._paths).fill_null(-1).to_numpy()
         same = rows >= 0
         same[same] = (self._stats[rows[same]] == stats[same]).all(axis=1)
+        same[same] = self._have_not_changed(rows[same], ctimes_ns[same])
         sha256s: list[str | None] = self._sha256.take(pa.array(rows, mask=~same)).to_pylist()
         if self._new:
             for index, new in enumerate(map(self._new.get, names.to_pylist())):
                 if new is not None:
-                    sha256s[index] = new[4] if new[:3] == tuple(stats[index].tolist()) else None
+                    now = (*stats[index].tolist(), int(ctimes_ns[index]))
+                    sha256s[index] = new[4] if (*new[:3], new[5]) == now else None
         return sha256s
 
     def record(
@@ -98,20 +111,21 @@ class PhotoHashes:
         mtime_ns: int,
         sha256: str,
         *,
-        inode: int = 0,
+        inode: int,
+        ctime_ns: int,
         read_ns: int | None = None,
     ) -> None:
         """Remember a hash. The stats are those taken *before* the photo was read.
 
         `read_ns` is the time (`time.time_ns()`) just before it was read, by default now. A photo
-        that was modified less than 2 s before is not remembered: a later write within the same tick
-        of the file system's clock would go unseen.
+        that was modified or changed less than 2 s before is not remembered: a later write within the same
+        tick of the file system's clock would go unseen.
         """
         if not os.path.isabs(path):
             raise ValueError(f"{path!r} is not an absolute path")
         read_ns = time.time_ns() if read_ns is None else read_ns
-        if mtime_ns <= read_ns - RACY_NS:
-            self._new[_encode(path)] = (size, mtime_ns, _int64(inode), read_ns, sha256)
+        if max(mtime_ns, ctime_ns) <= read_ns - RACY_NS:
+            self._new[_encode(path)] = (size, mtime_ns, _int64(inode), read_ns, sha256, ctime_ns)
 
     def save(self) -> None:
         """Write the table, with what other processes have saved since; nothing new, no writing.
@@ -132,16 +146,37 @@ class PhotoHashes:
         written = write_shard(self.folder, table, PREFIX, compression="zstd")
         for path in read:
             if path != written:
-                path.unlink(missing_ok=True)
+                with suppress(OSError):  # gone, or another user's: it stays, and counts beside this one
+                    path.unlink()
         self._new.clear()
         self._use(table)
+
+    def save_if_possible(self) -> None:
+        """Save; a table that cannot be written is a warning, one for each folder, as it only saves work."""
+        try:
+            self.save()
+        except StoreError as error:
+            cause = error.__cause__
+            reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(error)
+            _warn_once(self.folder, reason)
 
     def _use(self, table: pa.Table) -> None:
         """Keep a table as arrays: a tenth of the memory of Python's objects."""
         self._paths = table["path"].combine_chunks()
         columns = [table[name].to_numpy() for name in ("size", "mtime_ns", "inode")]
         self._stats: npt.NDArray[np.int64] = np.stack(columns, axis=1)
+        self._ctimes_ns: npt.NDArray[np.int64] = table["ctime_ns"].fill_null(UNKNOWN).to_numpy()
+        self._read_ns: npt.NDArray[np.int64] = table["read_ns"].to_numpy()
         self._sha256 = table["photo_sha256"].combine_chunks()
+
+    def _have_not_changed(self, rows: npt.NDArray[np.int64], ctimes_ns: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Whether photos with these change times are those that the rows were read from."""
+        recorded = self._ctimes_ns[rows]
+        unchanged: npt.NDArray[np.bool_] = recorded == ctimes_ns
+        old = recorded == UNKNOWN
+        if old.any():
+            unchanged[old] = ctimes_ns[old] <= self._read_ns[rows[old]] - RACY_NS
+        return unchanged
 
     def _read_all(self) -> tuple[pa.Table, list[Path]]:
         """The union of the tables in the folder, and the files that it comes from."""
@@ -149,6 +184,8 @@ class PhotoHashes:
         for path in list_shards(self.folder, PREFIX):
             try:
                 table = read_shard(path)
+                if table.schema.equals(SCHEMA_WITHOUT_CTIME):
+                    table = pa.table([*table.columns, pa.nulls(len(table), pa.int64())], schema=SCHEMA)
                 if not table.schema.equals(SCHEMA):
                     raise Damaged("its columns are not those of a table of hashes")
             except FileNotFoundError:
@@ -174,6 +211,11 @@ class PhotoHashes:
         columns = [list(self._new), *zip(*self._new.values(), strict=True)]
         arrays = [pa.array(column, kind.type) for column, kind in zip(columns, SCHEMA, strict=True)]
         return pa.table(arrays, schema=SCHEMA)
+
+
+@functools.cache
+def _warn_once(folder: Path, reason: str) -> None:
+    log.warning("The hashes of these photos cannot be kept in %s (%s): the next run reads them again.", folder, reason)
 
 
 def _newest(table: pa.Table) -> pa.Table:

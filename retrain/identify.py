@@ -55,7 +55,14 @@ def known_contents(files: Sequence[PhotoFile], hashes: PhotoHashes) -> list[str 
         np.fromiter(map(attrgetter("size"), files), np.int64, len(files)),
         np.fromiter(map(attrgetter("mtime_ns"), files), np.int64, len(files)),
         np.fromiter(map(attrgetter("inode"), files), np.uint64, len(files)),
+        np.fromiter(map(attrgetter("ctime_ns"), files), np.int64, len(files)),
     )
+
+
+def remember_content(file: PhotoFile, sha256: str, read_ns: int, hashes: PhotoHashes) -> None:
+    """Keep the SHA-256 of a file that was read at `read_ns`, after it was listed."""
+    (path,) = absolute_paths([file.path])
+    hashes.record(path, file.size, file.mtime_ns, sha256, inode=file.inode, ctime_ns=file.ctime_ns, read_ns=read_ns)
 
 
 def absolute_paths(paths: Iterable[str]) -> list[str]:

@@ -81,7 +81,7 @@ choice_options = group(
         show_default=True,
         help="Of the split, of mini-batches, of random weights.",
     ),
-    click.option("--paranoid", is_flag=True, help="Read every photo again, whatever its size and date say."),
+    click.option("--paranoid", is_flag=True, help="Read every photo again, whatever its size and dates say."),
 )
 
 json_option = click.option("--json", "as_json", is_flag=True, help="End with one JSON object on standard output.")
@@ -130,11 +130,9 @@ def _weights(
 network_options = group(
     click.option(
         "--architecture",
-        default="auto",
-        show_default=True,
         metavar="NAME",
-        help="The backbone: inception_v3, mobilenet_1.0_224, mobilenet_v2_1.0_224, resnet50, builtin, …; "
-        "a+b: the bottlenecks of both side by side; auto: inception_v3 where its weights can be had, else builtin.",
+        help="The backbone: efficientnet_lite0, efficientnet_lite2, inception_v3, mobilenet_1.0_224, resnet50, …; "
+        "a+b: the bottlenecks of both side by side.  [default: efficientnet_lite0]",
     ),
     click.option(
         "--weights",

@@ -27,7 +27,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from retrain.errors import StoreError
+from retrain.errors import StoreError, UnwritableStoreError
 from retrain.files import write_in_one_step
 
 ROW_GROUP_BYTES = 4 << 20  # small enough that the decoder reuses its memory: 3 x faster than 64 MB
@@ -117,7 +117,7 @@ def write_atomically(path: Path, data: bytes | memoryview) -> None:
     try:
         write_in_one_step(path, data, sync=True)
     except OSError as error:
-        raise StoreError(_cannot_write(path.parent, len(data), error)) from error
+        raise _cannot_write(path.parent, len(data), error) from error
 
 
 def set_aside(path: Path) -> Path:
@@ -293,7 +293,7 @@ def _read_verified(path: Path) -> bytes:
 def _file_names(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if entry.is_file())
+            return sorted(entry.name for entry in entries if _is_file(entry))
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -303,15 +303,24 @@ def _file_names(folder: Path) -> list[str]:
         ) from error
 
 
-def _cannot_write(folder: Path, size: int, error: OSError) -> str:
+def _is_file(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_file()
+    except OSError:  # a link to itself, or to where one may not go
+        return False
+
+
+def _cannot_write(folder: Path, size: int, error: OSError) -> StoreError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return (
+        return StoreError(
             f"The disk that holds {folder} is full ({error.strerror}, {size / 1e6:.1f} MB to write): "
             "free some space and run the same command again, or choose another --bottleneck_dir."
         )
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return (
+        return UnwritableStoreError(
             f"The folder {folder} cannot be written ({error.strerror}): "
             "give this user the right to write there, or choose another --bottleneck_dir."
         )
-    return f"Writing into {folder} failed ({error.strerror}): check that disk, or choose another --bottleneck_dir."
+    return StoreError(
+        f"Writing into {folder} failed ({error.strerror}): check that disk, or choose another --bottleneck_dir."
+    )

@@ -22,9 +22,10 @@ shard has vanished lists the folder again, and finds the row in the merged one.
 A kill -9 loses the rows put in since the last flush: about the last 5 seconds of work.
 """
 
+import errno
 import hashlib
-import json
 import logging
+import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -38,8 +39,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from retrain.errors import StoreError
+from retrain.errors import StoreError, UnwritableStoreError
 from retrain.files import remove_leftovers
+from retrain.fingerprint_file import canonical_json, open_folder
 from retrain.matrix_file import release_pages
 from retrain.shards import (
     KEY_COLUMNS,
@@ -56,7 +58,6 @@ from retrain.shards import (
     list_shards,
     set_aside,
     vector_array,
-    write_atomically,
     write_shard,
 )
 
@@ -90,7 +91,7 @@ class PruneReport:
 
 def fingerprint(covers: Mapping[str, object]) -> str:
     """SHA-256 (64 hex digits) of the canonical JSON of everything that changes a vector."""
-    return hashlib.sha256(_canonical_json(covers).encode()).hexdigest()
+    return hashlib.sha256(canonical_json(covers).encode()).hexdigest()
 
 
 class Store(AbstractContextManager["Store"]):
@@ -116,8 +117,9 @@ class Store(AbstractContextManager["Store"]):
         self.set_aside = 0  # shards that this process has set aside
         self._schema = bottleneck_schema(dim, self.dtype)
         self._buffer: list[pa.Table] = []
+        self._everywhere: list[pa.Table] = []
         self._buffered_since = 0.0
-        self._open_folder({"covers": dict(covers), "dim": dim, "dtype": dtype})
+        open_folder(self.folder, {"covers": dict(covers), "dim": dim, "dtype": dtype}, self._holds_others)
         for path in foreign_files(self.folder):
             log.warning("%s is ignored: its name is not the digest of a bottleneck shard.", path)
         remove_leftovers(self.folder)
@@ -197,6 +199,21 @@ class Store(AbstractContextManager["Store"]):
         if waited >= FLUSH_SECONDS or sum(t.nbytes for t in self._buffer) >= SHARD_BYTES:
             self.flush()
 
+    def put_into_every_shard(self, keys: Sequence[Key], vectors: Vectors) -> None:
+        """Write these few rows into each shard from here on: whichever shards are lost, the others have them."""
+        self._everywhere = [bottleneck_table(key_table(keys), np.array(vectors, self.dtype, order="C"), self._schema)]
+
+    def check_writable(self) -> None:
+        """Raise UnwritableStoreError, before anything is computed, if it could not be kept here."""
+        try:
+            tempfile.TemporaryFile(dir=self.folder).close()
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise UnwritableStoreError(
+                    f"Bottlenecks are missing in {self.folder}, and new ones cannot be kept there "
+                    f"({error.strerror}): give this user the right to write there, or choose another --bottleneck_dir."
+                ) from error
+
     def flush(self) -> None:
         """Write the waiting rows; when this returns they survive a kill and a power cut.
 
@@ -209,7 +226,7 @@ class Store(AbstractContextManager["Store"]):
         pieces = max(1, round(table.nbytes / SHARD_BYTES))
         rows = -(-table.num_rows // pieces)
         for start in range(0, table.num_rows, rows):
-            self._write(table.slice(start, rows), generation=0)
+            self._write(pa.concat_tables([table.slice(start, rows), *self._everywhere]), generation=0)
         self._buffer.clear()
 
     def close(self) -> None:
@@ -342,42 +359,17 @@ class Store(AbstractContextManager["Store"]):
         metadata = {"retrain.fingerprint": self.fingerprint, "retrain.generation": str(generation)}
         return write_shard(self.folder, table.replace_schema_metadata(metadata))
 
-    def _open_folder(self, description: Mapping[str, object]) -> None:
-        """Make the folder, or check that it was made for the same thing."""
-        path = self.folder / "fingerprint.json"
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            text = path.read_text("utf-8")
-        except FileNotFoundError:
-            text = json.dumps(description, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-            write_atomically(path, text.encode())
-            return
-        except (OSError, UnicodeDecodeError) as error:
-            raise StoreError(
-                f"The bottlenecks in {self.folder} cannot be opened ({error}): "
-                "give this user the right to read and write there, or choose another --bottleneck_dir."
-            ) from error
-        try:
-            same = _canonical_json(json.loads(text)) == _canonical_json(description)
-        except ValueError:
-            same = False
-        if not same:
-            raise StoreError(
-                f"{path} does not describe the bottlenecks that are asked for "
-                f"({self.dtype}[{self.dim}]), although its folder bears their name: it was edited, damaged "
-                "or renamed. Move the folder away, and the bottlenecks are computed again."
-            )
-
-
-def _canonical_json(value: object) -> str:
-    """One text for equal values. Raises TypeError or ValueError for what JSON cannot hold."""
-    return json.dumps(
-        dict(value) if isinstance(value, Mapping) else value,
-        sort_keys=True,
-        separators=(",", ":"),
-        ensure_ascii=False,
-        allow_nan=False,
-    )
+    def _holds_others(self) -> bool:
+        """Whether the shards here are not those of this store: the first sound one tells."""
+        for path in list_shards(self.folder):
+            with suppress(Damaged, FileNotFoundError):
+                Shard(path)
+                try:
+                    self._open(path)
+                except Damaged:
+                    return True
+                return False
+        return False
 
 
 def _generation(shard: Shard) -> int:

@@ -18,6 +18,7 @@ from retrain.dataset import list_photos
 from retrain.fitting.convergence import fit_to_convergence
 from retrain.hashes import PhotoHashes, hash_bytes
 from retrain.head import Classes, Matrix, Sample
+from retrain.identify import remember_content
 from retrain.matrix_file import scratch_matrix
 from retrain.store import Key, Store
 
@@ -70,8 +71,7 @@ def make_files(folder: Path, files: int) -> None:
     hashes, backbone, keys = PhotoHashes(folder), find_backbone("fake", folder), []
     for file in list_photos(folder / "photos").files:
         keys.append(Key(hash_bytes(os.fsencode(file.path))))
-        path = os.path.abspath(file.path)
-        hashes.record(path, file.size, file.mtime_ns, keys[-1].photo_sha256, inode=file.inode, read_ns=read_ns)
+        remember_content(file, keys[-1].photo_sha256, read_ns, hashes)
     hashes.save()
     with Store(folder, backbone.covers(), backbone.dim, backbone.stored_dtype) as store:
         store.put_many(keys, np.ones((len(keys), backbone.dim), np.float32))

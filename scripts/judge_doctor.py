@@ -139,7 +139,8 @@ def plant_copies(listing: Dataset, number: int, seed: int, folder: Path) -> tupl
         label = file.label if index // len(KINDS) % 2 == 0 else str(random.choice(labels))
         path = make_copy(file.path, kind, folder / f"copy {seed} {index}.jpg")
         status = path.stat()
-        added.append(PhotoFile(str(path), label, status.st_size, status.st_mtime_ns, status.st_ino))
+        stats = status.st_size, status.st_mtime_ns, status.st_ino
+        added.append(PhotoFile(str(path), label, *stats, ctime_ns=status.st_ctime_ns))
         origin[str(path)] = (file.path, kind)
     return replace(listing, files=(*listing.files, *added)), origin
 

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -17,10 +18,10 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from PIL import Image
 from pyarrow.parquet import read_metadata
 
-from retrain import bottlenecks, identify, matrix_file, probe
+from retrain import bottlenecks, dataset, hashes, identify, matrix_file, probe
 from retrain.backbones import Backbone, find_backbone
 from retrain.bottlenecks import Extraction, extract
-from retrain.dataset import list_photos
+from retrain.dataset import Dataset
 from retrain.errors import StoreError
 from retrain.hashes import PhotoHashes, hash_bytes
 from retrain.images import Pixels, Preprocessing
@@ -31,6 +32,12 @@ from retrain.store import Store
 FAKE = find_backbone("fake", Path("no-models"))
 LONG_AGO = 1_500_000_000 * 10**9
 clock = itertools.count(LONG_AGO, 10**9)  # files that are a moment old are never trusted unread
+
+
+def list_photos(source: Path) -> Dataset:
+    """Photos as a file system lists them that keeps no change times: what is written a moment ago may look old."""
+    listing = dataset.list_photos(source)
+    return replace(listing, files=tuple(replace(file, ctime_ns=file.mtime_ns) for file in listing.files))
 
 
 class Counter:
@@ -235,6 +242,28 @@ def test_the_same_size_with_a_newer_time_is_seen(cats: Path, store: Path) -> Non
     os.utime(path)
     again, _ = run(cats, store)
     assert again.computed == 1
+    assert_true(again)
+
+
+def test_a_photo_replaced_in_place_with_its_old_time_is_seen_by_its_change_time(
+    cats: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hashes, "RACY_NS", -(10**12))  # nobody writes within the same tick here
+    reads = []
+    read_photo = identify.read_photo
+    monkeypatch.setattr(identify, "read_photo", lambda path: reads.append(path) or read_photo(path))
+
+    def real_run() -> Extraction:
+        reads.clear()
+        return extract(dataset.list_photos(cats), FAKE, store)
+
+    real_run()
+    assert (real_run().computed, reads) == (0, [])
+    time.sleep(0.05)  # a tick of the clock of the file system
+    replaced = cats / "b" / "1.jpg"
+    replace_unseen(replaced, photo_bytes(101))
+    again = real_run()
+    assert (again.computed, reads) == (1, [str(replaced)])
     assert_true(again)
 
 
@@ -626,6 +655,16 @@ def test_shards_set_aside_are_counted_in_every_store_that_was_asked(cats: Path, 
     damage(max(list_shards(store / first.fingerprint), key=lambda path: read_metadata(path).num_rows))
     drift, _ = drifted(cats, store, lambda vectors: vectors * np.float32(1.5))
     assert (drift.computed, drift.set_aside) == (6, 1)
+
+
+def test_another_environment_is_seen_whichever_shard_is_damaged(cats: Path, store: Path) -> None:
+    first, _ = run(cats, store)
+    probe_shard = min(list_shards(store / first.fingerprint), key=lambda path: read_metadata(path).num_rows)
+    damage(probe_shard)
+    write(cats / "a" / "new.jpg", photo_bytes(100))
+    drift, _ = drifted(cats, store, lambda vectors: vectors * np.float32(1.5))
+    assert drift.fingerprint != first.fingerprint
+    assert (drift.hits, drift.computed, drift.set_aside) == (0, 7, 1)  # none of the first environment's among them
 
 
 def test_numbers_that_differ_as_another_cpu_s_do_are_the_same_environment(

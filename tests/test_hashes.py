@@ -1,9 +1,11 @@
 import os
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import given
@@ -11,7 +13,7 @@ from hypothesis import strategies as st
 
 from retrain import shards
 from retrain.errors import StoreError
-from retrain.hashes import PhotoHashes, hash_bytes
+from retrain.hashes import SCHEMA_WITHOUT_CTIME, PhotoHashes, hash_bytes
 from retrain.shards import list_shards
 
 LONG_AGO = 1_500_000_000 * 10**9
@@ -25,14 +27,30 @@ def tables(folder: Path) -> list[Path]:
 def saved(folder: Path, *rows: tuple[str, int, int, str]) -> PhotoHashes:
     hashes = PhotoHashes(folder)
     for row in rows:
-        hashes.record(*row)
+        record(hashes, *row)
     hashes.save()
     return hashes
 
 
-def lookup(hashes: PhotoHashes, path: str, size: int, mtime_ns: int, inode: int = 0) -> str | None:
+def record(
+    hashes: PhotoHashes,
+    path: str,
+    size: int,
+    mtime_ns: int,
+    sha256: str,
+    *,
+    inode: int = 0,
+    ctime_ns: int = LONG_AGO,
+    read_ns: int | None = None,
+) -> None:
+    hashes.record(path, size, mtime_ns, sha256, inode=inode, ctime_ns=ctime_ns, read_ns=read_ns)
+
+
+def lookup(
+    hashes: PhotoHashes, path: str, size: int, mtime_ns: int, inode: int = 0, ctime_ns: int = LONG_AGO
+) -> str | None:
     stats = np.array([[size], [mtime_ns]], np.int64)
-    (sha256,) = hashes.lookup([path], *stats, np.array([inode], np.uint64))
+    (sha256,) = hashes.lookup([path], *stats, np.array([inode], np.uint64), np.array([ctime_ns], np.int64))
     return sha256
 
 
@@ -43,7 +61,7 @@ def test_hash_bytes_is_sha256() -> None:
 
 def test_a_photo_is_known_while_nothing_about_it_changes(tmp_path: Path) -> None:
     hashes = PhotoHashes(tmp_path)
-    hashes.record("/a.jpg", 10, LONG_AGO, A, inode=5)
+    record(hashes, "/a.jpg", 10, LONG_AGO, A, inode=5)
     for known in (hashes, None):
         if known is None:
             hashes.save()
@@ -54,6 +72,8 @@ def test_a_photo_is_known_while_nothing_about_it_changes(tmp_path: Path) -> None
         assert lookup(known, "/a.jpg", 10, LONG_AGO + 1, 5) is None
         assert lookup(known, "/a.jpg", 10, LONG_AGO, 6) is None
         assert lookup(known, "/a.jpg", 10, LONG_AGO) is None
+        assert lookup(known, "/a.jpg", 10, LONG_AGO, 5, LONG_AGO + 1) is None
+        assert lookup(known, "/a.jpg", 10, LONG_AGO, 5, LONG_AGO - 1) is None
 
 
 def test_a_photo_that_changed_is_replaced(tmp_path: Path) -> None:
@@ -75,7 +95,7 @@ def test_swapped_photos_of_equal_size_and_time_are_told_apart_by_their_inodes(
         Path(path).write_bytes(content)
         os.utime(path, ns=(LONG_AGO, LONG_AGO))
         stat = os.stat(path)
-        hashes.record(path, stat.st_size, stat.st_mtime_ns, hash_bytes(content), inode=stat.st_ino)
+        record(hashes, path, stat.st_size, stat.st_mtime_ns, hash_bytes(content), inode=stat.st_ino)
     hashes.save()
     for old, new in ((first, between), (second, first), (between, second)):
         os.rename(old, new)
@@ -85,22 +105,108 @@ def test_swapped_photos_of_equal_size_and_time_are_told_apart_by_their_inodes(
         assert lookup(again, path, stat.st_size, stat.st_mtime_ns, stat.st_ino) is None
 
 
+@pytest.mark.parametrize("clock", ["modified", "changed"])
 @pytest.mark.parametrize(("age", "known"), [(-60, False), (0, False), (1.9, False), (2, True)])
-def test_what_was_modified_just_before_it_was_read_is_not_remembered(tmp_path: Path, age: float, known: bool) -> None:
-    read_ns = LONG_AGO
-    mtime_ns = read_ns - int(age * 1e9)
+def test_what_was_touched_just_before_it_was_read_is_not_remembered(
+    tmp_path: Path, clock: str, age: float, known: bool
+) -> None:
+    read_ns = LONG_AGO + 10**12
+    touched_ns = read_ns - int(age * 1e9)
+    mtime_ns, ctime_ns = (touched_ns, LONG_AGO) if clock == "modified" else (LONG_AGO, touched_ns)
     hashes = PhotoHashes(tmp_path)
-    hashes.record("/a.jpg", 1, mtime_ns, A, read_ns=read_ns)
-    assert lookup(hashes, "/a.jpg", 1, mtime_ns) == (A if known else None)
+    record(hashes, "/a.jpg", 1, mtime_ns, A, ctime_ns=ctime_ns, read_ns=read_ns)
+    assert lookup(hashes, "/a.jpg", 1, mtime_ns, ctime_ns=ctime_ns) == (A if known else None)
     hashes.save()
-    assert lookup(PhotoHashes(tmp_path), "/a.jpg", 1, mtime_ns) == (A if known else None)
+    assert lookup(PhotoHashes(tmp_path), "/a.jpg", 1, mtime_ns, ctime_ns=ctime_ns) == (A if known else None)
+
+
+def table_without_ctimes(folder: Path, *, read_ns: int) -> None:
+    """A table as it was written before change times were kept."""
+    row = {"path": b"/a.jpg", "size": 1, "mtime_ns": LONG_AGO, "inode": 0, "read_ns": read_ns, "photo_sha256": A}
+    shards.write_shard(folder, pa.Table.from_pylist([row], SCHEMA_WITHOUT_CTIME), "photo-hashes")
+
+
+@pytest.mark.parametrize(("seconds", "known"), [(-3600, True), (-2, True), (-1.9, False), (0, False), (3600, False)])
+def test_a_table_without_change_times_is_served_for_photos_that_were_changed_before_it_read_them(
+    tmp_path: Path, seconds: float, known: bool
+) -> None:
+    read_ns = LONG_AGO + 10**13
+    table_without_ctimes(tmp_path, read_ns=read_ns)
+    ctime_ns = read_ns + int(seconds * 1e9)
+    hashes = PhotoHashes(tmp_path)
+    assert hashes.set_aside == 0
+    assert lookup(hashes, "/a.jpg", 1, LONG_AGO, ctime_ns=ctime_ns) == (A if known else None)
+    assert lookup(hashes, "/a.jpg", 2, LONG_AGO, ctime_ns=ctime_ns) is None
+
+
+def test_a_table_without_change_times_is_united_with_new_rows(tmp_path: Path) -> None:
+    read_ns = LONG_AGO + 10**13
+    table_without_ctimes(tmp_path, read_ns=read_ns)
+    saved(tmp_path, ("/b.jpg", 1, LONG_AGO, B))
+    assert len(tables(tmp_path)) == 1
+    hashes = PhotoHashes(tmp_path)
+    for ctime_ns, known in ((LONG_AGO, A), (read_ns, None)):
+        assert lookup(hashes, "/a.jpg", 1, LONG_AGO, ctime_ns=ctime_ns) == known
+    assert lookup(hashes, "/b.jpg", 1, LONG_AGO) == B
+    record(hashes, "/a.jpg", 1, LONG_AGO, B, ctime_ns=read_ns)
+    hashes.save()
+    hashes = PhotoHashes(tmp_path)
+    assert lookup(hashes, "/a.jpg", 1, LONG_AGO, ctime_ns=read_ns) == B
+    assert lookup(hashes, "/a.jpg", 1, LONG_AGO) is None
+
+
+def remembered(folder: Path, photo: Path, content: bytes) -> str | None:
+    """What a new run believes a photo to be, which is then recorded as `content`, a minute later."""
+    hashes = PhotoHashes(folder)
+    path, stat = str(photo), photo.stat()
+    known = lookup(hashes, path, stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_ctime_ns)
+    hashes.record(
+        path,
+        stat.st_size,
+        stat.st_mtime_ns,
+        hash_bytes(content),
+        inode=stat.st_ino,
+        ctime_ns=stat.st_ctime_ns,
+        read_ns=stat.st_ctime_ns + 60 * 10**9,
+    )
+    hashes.save()
+    return known
+
+
+@pytest.mark.parametrize("kind", ["overwritten", "recreated"])
+def test_a_photo_that_has_its_old_time_and_inode_is_read_again(tmp_path: Path, kind: str) -> None:
+    photo, folder = tmp_path / "a.jpg", tmp_path / "bottlenecks"
+    photo.write_bytes(b"a")
+    before = photo.stat()
+    assert remembered(folder, photo, b"a") is None
+    assert remembered(folder, photo, b"a") == A
+    time.sleep(0.05)  # a tick of the clock of the file system
+    if kind == "recreated":
+        photo.unlink()
+    photo.write_bytes(b"b")
+    os.utime(photo, ns=(before.st_atime_ns, before.st_mtime_ns))
+    if photo.stat().st_ino != before.st_ino:
+        pytest.skip("this file system gave the new file another inode")
+    assert remembered(folder, photo, b"b") is None
+    assert remembered(folder, photo, b"b") == B
+
+
+@pytest.mark.parametrize("touch", [lambda p: p.chmod(0o600), lambda p: os.link(p, p.with_suffix(".png"))])
+def test_rights_and_links_cost_one_more_reading(tmp_path: Path, touch: Callable[[Path], None]) -> None:
+    photo, folder = tmp_path / "a.jpg", tmp_path / "bottlenecks"
+    photo.write_bytes(b"a")
+    remembered(folder, photo, b"a")
+    time.sleep(0.05)
+    touch(photo)
+    assert remembered(folder, photo, b"a") is None
+    assert remembered(folder, photo, b"a") == A
 
 
 def test_the_time_of_reading_is_now_unless_given(tmp_path: Path) -> None:
     hashes = PhotoHashes(tmp_path)
     now = time.time_ns()
-    hashes.record("/new.jpg", 1, now, A)
-    hashes.record("/old.jpg", 1, now - 10**10, A)
+    record(hashes, "/new.jpg", 1, now, A)
+    record(hashes, "/old.jpg", 1, now - 10**10, A)
     assert lookup(hashes, "/new.jpg", 1, now) is None
     assert lookup(hashes, "/old.jpg", 1, now - 10**10) == A
 
@@ -110,7 +216,7 @@ def test_a_photo_rewritten_in_the_same_tick_is_read_again(tmp_path: Path) -> Non
     hashes = PhotoHashes(tmp_path / "bottlenecks")
     photo.write_bytes(b"a")
     stat = photo.stat()
-    hashes.record(str(photo), stat.st_size, stat.st_mtime_ns, A)
+    record(hashes, str(photo), stat.st_size, stat.st_mtime_ns, A)
     photo.write_bytes(b"b")
     os.utime(photo, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert lookup(hashes, str(photo), stat.st_size, stat.st_mtime_ns) is None
@@ -138,14 +244,14 @@ def test_names_never_collide(tmp_path_factory: pytest.TempPathFactory, names: di
 
 def test_an_inode_may_use_64_bits(tmp_path: Path) -> None:
     hashes = PhotoHashes(tmp_path)
-    hashes.record("/a.jpg", 1, LONG_AGO, A, inode=2**64 - 1)
+    record(hashes, "/a.jpg", 1, LONG_AGO, A, inode=2**64 - 1)
     hashes.save()
     assert lookup(PhotoHashes(tmp_path), "/a.jpg", 1, LONG_AGO, 2**64 - 1) == A
 
 
 def test_a_relative_path_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"a\.jpg"):
-        PhotoHashes(tmp_path).record("a.jpg", 1, LONG_AGO, A)
+        record(PhotoHashes(tmp_path), "a.jpg", 1, LONG_AGO, A)
 
 
 def test_nothing_new_nothing_written(tmp_path: Path) -> None:
@@ -162,17 +268,17 @@ def test_nothing_new_nothing_written(tmp_path: Path) -> None:
 def test_saving_what_is_saved_already_keeps_it(tmp_path: Path) -> None:
     hashes = PhotoHashes(tmp_path)
     for _ in range(2):
-        hashes.record("/a.jpg", 1, LONG_AGO, A, read_ns=LONG_AGO + 10**10)
+        record(hashes, "/a.jpg", 1, LONG_AGO, A, read_ns=LONG_AGO + 10**10)
         hashes.save()
         assert lookup(PhotoHashes(tmp_path), "/a.jpg", 1, LONG_AGO) == A
 
 
 def test_what_another_process_saved_meanwhile_is_kept(tmp_path: Path) -> None:
     first, second = PhotoHashes(tmp_path), PhotoHashes(tmp_path)
-    first.record("/a.jpg", 1, LONG_AGO, A)
-    first.record("/both.jpg", 1, LONG_AGO, A, read_ns=LONG_AGO + 10**10)
-    second.record("/b.jpg", 1, LONG_AGO, B)
-    second.record("/both.jpg", 1, LONG_AGO, B, read_ns=LONG_AGO + 10**11)
+    record(first, "/a.jpg", 1, LONG_AGO, A)
+    record(first, "/both.jpg", 1, LONG_AGO, A, read_ns=LONG_AGO + 10**10)
+    record(second, "/b.jpg", 1, LONG_AGO, B)
+    record(second, "/both.jpg", 1, LONG_AGO, B, read_ns=LONG_AGO + 10**11)
     second.save()
     first.save()
     assert len(tables(tmp_path)) == 1
@@ -191,7 +297,7 @@ def test_several_tables_are_united(tmp_path: Path) -> None:
     hashes = PhotoHashes(tmp_path / "2")
     assert len(tables(tmp_path / "2")) == 2
     assert [lookup(hashes, f"/{name}.jpg", 1, LONG_AGO) for name in ("a", "b", "both")] == [A, B, B]
-    hashes.record("/c.jpg", 1, LONG_AGO, A)
+    record(hashes, "/c.jpg", 1, LONG_AGO, A)
     hashes.save()
     assert len(tables(tmp_path / "2")) == 1
     hashes = PhotoHashes(tmp_path / "2")
@@ -208,7 +314,7 @@ def test_a_damaged_table_is_set_aside_and_rebuilt(tmp_path: Path) -> None:
         assert hashes.set_aside == 1 and tables(tmp_path) == []
         assert lookup(hashes, "/a.jpg", 1, LONG_AGO) is None
     assert len(list(tmp_path.glob("*.damaged"))) == 3
-    hashes.record("/a.jpg", 1, LONG_AGO, B)
+    record(hashes, "/a.jpg", 1, LONG_AGO, B)
     hashes.save()
     assert lookup(PhotoHashes(tmp_path), "/a.jpg", 1, LONG_AGO) == B
 
@@ -224,7 +330,7 @@ def test_a_sound_table_with_other_columns_is_set_aside(tmp_path: Path) -> None:
 
 def test_a_failed_save_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     hashes = saved(tmp_path, ("/a.jpg", 1, LONG_AGO, A))
-    hashes.record("/b.jpg", 1, LONG_AGO, B)
+    record(hashes, "/b.jpg", 1, LONG_AGO, B)
 
     def full(*_: object) -> int:
         raise OSError(28, "No space left on device")

@@ -198,7 +198,7 @@ def test_a_gpu_that_tensorflow_does_not_find_is_said_once_and_the_cpu_computes(
     )
     outputs = [*output, "--bottleneck_dir", str(tmp_path / "bottlenecks")]
     source = [str(photos)] if command == ["doctor"] else ["--image_dir", str(photos)]
-    main([*command, *source, "--architecture", "builtin", *outputs])
+    main([*command, *source, "--architecture", "efficientnet_lite0", *outputs])
     assert started == ["float16", "float32"]
     assert exported == ([] if command else ["float32"])
     said = [line for line in capsys.readouterr().err.splitlines() if "GPU" in line]
@@ -211,7 +211,7 @@ def test_a_second_backbone_does_not_say_it_again(gpu_of_no_use: Machine) -> None
     """A sweep chooses the precision of all its backbones before the first one runs."""
     said: list[str] = []
     screen, options = SimpleNamespace(say=said.append), pipeline.Options(Path("cats"))
-    backbone = replace(find_backbone("builtin", Path("unused")), compute_dtype=choose_precision("auto"))
+    backbone = replace(find_backbone("efficientnet_lite0", Path("unused")), compute_dtype=choose_precision("auto"))
 
     def work(backbone: Backbone) -> str:
         start_engine(backbone)
@@ -227,7 +227,7 @@ def test_a_float16_that_was_asked_for_is_not_exchanged(
 ) -> None:
     store = ["--bottleneck_dir", str(tmp_path / "bottlenecks"), "--output_dir", str(tmp_path / "model")]
     with pytest.raises(SystemExit) as left:
-        main(["--image_dir", str(photos), "--architecture", "builtin", "--precision", "float16", *store])
+        main(["--image_dir", str(photos), "--precision", "float16", *store])
     assert left.value.code == 1
     assert "give --precision float32" in " ".join(capsys.readouterr().err.split())
 

@@ -6,7 +6,9 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+import retrain.hashes
 import retrain.sources.contents
 import retrain.sources.tfds
 import retrain.sources.unpack
@@ -250,7 +253,7 @@ def test_shards_of_two_sets_are_refused(tmp_path: Path, store: Path) -> None:
 
 def test_an_unchanged_source_is_written_once(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = parquet(tmp_path / "x.parquet", [0, 1, 1], names=NAMES)
-    os.utime(source, (1, 1))  # long ago: its hash may be remembered
+    monkeypatch.setattr(retrain.hashes, "RACY_NS", -(10**12))  # a new file's hash may be remembered
     first = list_source(source, store)
     before = stamps(store.parent)
     monkeypatch.setattr(retrain.sources.contents, "sha256_of", None)  # nor read a second time
@@ -267,17 +270,27 @@ def test_a_moved_source_is_not_written_again(tmp_path: Path, store: Path, monkey
     assert list_source(shutil.move(source, tmp_path / "there/y.parquet"), store) == first
 
 
-def test_a_changed_source_of_equal_size_and_date_is_seen_when_paranoid(tmp_path: Path, store: Path) -> None:
+@pytest.mark.parametrize("keeps_change_times", [True, False])
+def test_a_changed_source_of_equal_size_and_date_is_seen_by_its_change_time_or_when_paranoid(
+    tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch, keeps_change_times: bool
+) -> None:
+    listed = retrain.sources.contents._listed
+    if keeps_change_times:
+        monkeypatch.setattr(retrain.hashes, "RACY_NS", -(10**12))
+    else:
+        monkeypatch.setattr(retrain.sources.contents, "_listed", lambda file: replace(listed(file), ctime_ns=1))
     other = parquet(tmp_path / "other.parquet", ["a", "c"])
     source = parquet(tmp_path / "x.parquet", ["a", "b"])
     os.utime(source, (1, 1))
     list_source(source, store)
     before = source.stat()
+    time.sleep(0.05)  # a tick of the clock of the file system
     with open(source, "r+b") as file:  # the same inode
         file.write(other.read_bytes())
     os.utime(source, (1, 1))
     assert (source.stat().st_size, source.stat().st_ino) == (before.st_size, before.st_ino)
-    assert {file.label for file in list_source(source, store).files} == {"a", "b"}
+    seen = {file.label for file in list_source(source, store).files}
+    assert seen == ({"a", "c"} if keeps_change_times else {"a", "b"})
     assert {file.label for file in list_source(source, store, paranoid=True).files} == {"a", "c"}
 
 
@@ -486,6 +499,7 @@ def test_metadata_name_the_classes(kind: str, labels: list[Any], tmp_path: Path,
         (str(path), str(labels[index % 2])) for index, path in enumerate(paths)
     )
     assert {file.split for file in listing.files} == {None}
+    assert all(file.ctime_ns == os.stat(file.path).st_ctime_ns for file in listing.files)
     assert reasons(listing) == [("4.png", "is not in the metadata")]
     assert not store.parent.exists()  # nothing is copied
 

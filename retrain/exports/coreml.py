@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from label_image.plain_paths import plain_path
 from label_image.runtimes import MANIFEST, ModelError, Run
 from retrain.errors import ExportError
 from retrain.files import scratch_folder
@@ -83,8 +84,8 @@ def coreml_runner(package: Path) -> Run:
         specification = Model.FromString((package / SPECIFICATION).read_bytes())
         manifest = json.loads(specification.description.metadata.userDefined[MANIFEST])
         labels = list(manifest["labels"])
-        with quiet():
-            program = load(specification, specification.specificationVersion, str(package / WEIGHTS))
+        with quiet(), plain_path(package) as plain:
+            program = load(specification, specification.specificationVersion, str(plain / WEIGHTS))
     except Exception as error:  # the loader raises whatever its parts raise
         raise ModelError(f"{package} cannot be loaded: {next(iter(str(error).splitlines()), error)}") from None
     return program_runner(program, labels, package)

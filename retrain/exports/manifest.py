@@ -27,7 +27,6 @@ def manifest(
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "architecture": backbone.architecture,
-        "architecture_choice": backbone.choice,
         "preprocessing": str(backbone.preprocessing),
         "input": {"name": "image", "size": backbone.input_size, "channels": "RGB", "range": [0, 255]},
         "labels": list(labels),

@@ -87,4 +87,6 @@ def _file(photo: Photo) -> PhotoFile:
         found = os.stat(photo.path)
     except OSError as error:
         raise ExportError(f"{photo.path} cannot be read any more ({error.strerror}): run the command again.") from None
-    return PhotoFile(photo.path, photo.label, found.st_size, found.st_mtime_ns, found.st_ino, photo.split)
+    return PhotoFile(
+        photo.path, photo.label, found.st_size, found.st_mtime_ns, found.st_ino, photo.split, found.st_ctime_ns
+    )

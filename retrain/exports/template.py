@@ -118,7 +118,7 @@ def _read_record(path: Path, covered: Covers) -> dict[str, Any]:
     try:
         content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         seal = content.pop("seal")
-    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
         raise _Damaged(f"its {RECORD} cannot be read") from None
     if seal != _digest(content):
         raise _Damaged(f"its {RECORD} was changed")

@@ -9,7 +9,7 @@ from retrain.dataset import PhotoFile
 from retrain.errors import DatasetError
 from retrain.files import sha256_of
 from retrain.hashes import PhotoHashes
-from retrain.identify import absolute_paths, known_contents
+from retrain.identify import known_contents, remember_content
 
 
 def content_hashes(files: Sequence[Path], bottleneck_dir: Path, paranoid: bool) -> list[str]:
@@ -22,17 +22,17 @@ def content_hashes(files: Sequence[Path], bottleneck_dir: Path, paranoid: bool) 
         listed = [_listed(file) for file in files]
         known = [None] * len(files) if paranoid else known_contents(listed, hashes)
         sha256s = []
-        for file, path, sha256 in zip(listed, absolute_paths(file.path for file in listed), known, strict=True):
+        for file, sha256 in zip(listed, known, strict=True):
             if sha256 is None:
-                read_ns, sha256 = time.time_ns(), sha256_of(path)
-                hashes.record(path, file.size, file.mtime_ns, sha256, inode=file.inode, read_ns=read_ns)
+                read_ns, sha256 = time.time_ns(), sha256_of(file.path)
+                remember_content(file, sha256, read_ns, hashes)
             sha256s.append(sha256)
     except OSError as error:
         raise DatasetError(f"{error.filename} cannot be read: {error.strerror}.") from None
-    hashes.save()
+    hashes.save_if_possible()
     return sha256s
 
 
 def _listed(file: Path) -> PhotoFile:
     status = os.stat(file)
-    return PhotoFile(str(file), "", status.st_size, status.st_mtime_ns, status.st_ino)
+    return PhotoFile(str(file), "", status.st_size, status.st_mtime_ns, status.st_ino, None, status.st_ctime_ns)

@@ -10,9 +10,12 @@ import json
 import os
 import stat
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from label_image.folders import walk
+from label_image.plain_paths import plain_path
 from retrain.dataset import SPLIT_FOLDERS, Dataset, PhotoFile, Skipped, Split, list_photos
 from retrain.errors import DatasetError
 from retrain.sources import finish
@@ -52,9 +55,7 @@ def list_metadata_folder(root: Path, metadata: Sequence[Path]) -> Dataset:
         return _class_folders(root, metadata, columns)
     sides = {file.split for file in files.values()}
     if len(sides - {None}) < 2:  # all on one side: there is no split to keep
-        files = {
-            path: PhotoFile(file.path, file.label, file.size, file.mtime_ns, file.inode) for path, file in files.items()
-        }
+        files = {path: replace(file, split=None) for path, file in files.items()}
     skipped += _unlisted(root, files, skipped)
     return finish(Dataset(tuple(files.values()), tuple(skipped)), root)
 
@@ -109,7 +110,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
     row = 0
     try:
-        with pq.ParquetFile(path) as file:
+        with plain_path(path) as plain, pq.ParquetFile(plain) as file:
             wanted = [name for name in ("file_name", "label") if name in file.schema_arrow.names]
             if len(wanted) < 2:
                 yield f"{path}", dict.fromkeys(set(file.schema_arrow.names) - {"label"})  # for the message
@@ -141,7 +142,7 @@ def _photo(root: Path, metadata: Path, where: str, row: dict[str, Any]) -> Photo
     if not stat.S_ISREG(status.st_mode):
         return Skipped(path, "is not a regular file")
     split = _split(os.path.relpath(path, root))
-    return PhotoFile(path, str(label), status.st_size, status.st_mtime_ns, status.st_ino, split)
+    return PhotoFile(path, str(label), status.st_size, status.st_mtime_ns, status.st_ino, split, status.st_ctime_ns)
 
 
 def _split(path: str) -> Split | None:
@@ -152,10 +153,9 @@ def _unlisted(root: Path, files: dict[str, PhotoFile], skipped: Sequence[Skipped
     """Files that no metadata name. Hidden ones are passed over."""
     named = {*files, *(item.path for item in skipped)}
     found = []
-    for folder, folders, names in os.walk(os.path.normpath(root)):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = os.path.join(folder, name)
-            if path not in named and not name.startswith(".") and name.lower() not in OTHERS:
-                found.append(Skipped(path, "is not in the metadata"))
+    for _, entries, passed_over in walk([os.path.normpath(root)]):
+        for entry in entries:
+            if entry.path not in named and entry.name.lower() not in OTHERS:
+                found.append(Skipped(entry.path, "is not in the metadata"))
+        found += (Skipped(item.path, item.reason) for item in passed_over if item.kind == "unlisted")
     return found

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from label_image.plain_paths import plain_path
 from retrain.dataset import SPLIT_FOLDERS, Dataset, Skipped, Split
 from retrain.errors import DatasetError
 from retrain.sources.contents import content_hashes
@@ -188,7 +189,8 @@ def _entry(
 def _opened(path: Path) -> pq.ParquetFile:
     try:
         # Buffered, and nothing ahead: a row group of gigabytes is not held as a whole.
-        return pq.ParquetFile(path, buffer_size=CHUNK, pre_buffer=False)
+        with plain_path(path) as plain:
+            return pq.ParquetFile(plain, buffer_size=CHUNK, pre_buffer=False)
     except FileNotFoundError:
         raise DatasetError(f"There is no file {path}; check --image_dir.") from None
     except (pa.ArrowException, OSError) as error:

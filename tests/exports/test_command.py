@@ -411,7 +411,7 @@ def test_cats_in_every_precision(tmp_path: Path) -> None:
     if not cats.is_dir() or not flowers.is_dir():
         pytest.skip(f"{SHARED}/data is absent")
     main(
-        f"--image_dir {cats} --max_images_per_class 50 --testing_percentage 40 --architecture builtin "
+        f"--image_dir {cats} --max_images_per_class 50 --testing_percentage 40 "
         f"--output_dir {tmp_path / 'model'} --bottleneck_dir {tmp_path / 'b'} --model_dir {tmp_path / 'm'} "
         "--formats saved_model".split()
     )

@@ -12,9 +12,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
-from retrain import shards, store
-from retrain.errors import StoreError
+from retrain import hashes, shards, store
+from retrain.backbones import Backbone, find_backbone
+from retrain.bottlenecks import extract
+from retrain.dataset import list_photos
+from retrain.errors import StoreError, UnwritableStoreError
+from retrain.networks.engine import Engine
 from retrain.shards import list_shards
 from retrain.store import Key, Store
 
@@ -220,6 +225,92 @@ def test_a_read_only_store_is_read_and_not_written(ordinary_user: Path) -> None:
     first.folder.chmod(0o700)
     opened.flush()
     assert served(Store(ordinary_user, COVERS, DIM), range(9)) == [0, 1, 2, 7, 8]
+
+
+@pytest.mark.parametrize("damage", ["none", "flipped", "lost"])
+def test_a_read_only_store_needs_no_sound_description(
+    ordinary_user: Path, damage: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Store(ordinary_user, COVERS, DIM) as first:
+        put(first, range(3))
+    description = first.folder / "fingerprint.json"
+    if damage == "flipped":
+        description.write_bytes(altered(description.read_bytes(), 9))
+    elif damage == "lost":
+        description.unlink()
+    before = sorted((path.name, path.read_bytes()) for path in first.folder.iterdir())
+    first.folder.chmod(0o500)
+    opened = Store(ordinary_user, COVERS, DIM)
+    assert served(opened, range(5)) == [0, 1, 2]
+    with pytest.raises(UnwritableStoreError, match=f"missing in {opened.folder}.*--bottleneck_dir"):
+        opened.check_writable()
+    assert sorted((path.name, path.read_bytes()) for path in first.folder.iterdir()) == before
+    assert len(caplog.records) == (damage == "flipped")
+
+
+FAKE = find_backbone("fake", Path("no-models"))
+Image.init()  # an ordinary user may not be allowed to read the folder of the packages
+
+
+@pytest.fixture
+def photos(ordinary_user: Path) -> Path:
+    """Six photos of two classes, beside which `store` may be made."""
+    for number in range(6):
+        path = ordinary_user / "photos" / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (9, 9), (number * 40, 0, 0)).save(path)
+        os.utime(path, (1, 1))
+    return ordinary_user / "photos"
+
+
+def no_engine(backbone: Backbone) -> Engine:
+    raise AssertionError("nothing is to be computed")
+
+
+def test_a_read_only_store_that_has_everything_serves_photos_it_never_saw(
+    photos: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = photos.with_name("store")
+    before = extract(list_photos(photos), FAKE, folder)
+    for path in list_shards(folder, "photo-hashes"):
+        path.unlink()
+    folder.chmod(0o500)
+    (folder / before.fingerprint).chmod(0o500)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashes, "RACY_NS", -(10**12))  # photos of a moment ago may be remembered
+        for _ in range(2):
+            again = extract(list_photos(photos), FAKE, folder, start=no_engine)
+            assert np.array_equal(again.matrix, before.matrix)
+    (record,) = caplog.records
+    assert f"cannot be kept in {folder} (Permission denied)" in record.getMessage()
+
+
+def test_a_read_only_store_that_lacks_photos_is_refused_before_they_are_computed(photos: Path) -> None:
+    folder = photos.with_name("store")
+    before = extract(list_photos(photos), FAKE, folder)
+    (folder / before.fingerprint).chmod(0o500)
+    Image.new("RGB", (9, 9), (0, 0, 99)).save(photos / "a" / "new.png")
+    with pytest.raises(UnwritableStoreError, match=r"missing in .*Permission denied.*choose another --bottleneck_dir"):
+        extract(list_photos(photos), FAKE, folder, start=no_engine)
+
+
+def test_a_full_disk_for_the_hashes_alone_is_a_warning(photos: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = photos.with_name("store")
+    write_shard = hashes.write_shard
+
+    def full(*_: object, **__: object) -> Path:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "write", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+            return write_shard(*_, **__)  # type: ignore[arg-type]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hashes, "RACY_NS", -(10**12))
+        patch.setattr(hashes, "write_shard", full)
+        extraction = extract(list_photos(photos), FAKE, folder)
+    assert extraction.computed == 6 and len(extraction.photos) == 6
+    (record,) = caplog.records
+    assert "No space left on device" in record.getMessage()
+    assert extract(list_photos(photos), FAKE, folder, start=no_engine).hits == 6
 
 
 def test_a_folder_where_none_can_be_made_is_a_sentence(ordinary_user: Path) -> None:

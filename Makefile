@@ -27,6 +27,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@echo "Setting up .venv: this takes a minute or two, once."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@# Until 0.1.0 the distribution had another project's name: removed first, for its scripts have the same names.
+	@$(BIN)/python -m pip uninstall -qq --yes retrain
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 

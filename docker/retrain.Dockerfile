@@ -12,7 +12,7 @@ FROM ${BASE_IMAGE}
 
 # Whoever runs this need not be in /etc/passwd, and may write to /tmp and /tf_files alone.
 ENV LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
-    HOME=/tmp USER=retrain \
+    HOME=/tmp USER=retrain RETRAIN_IMAGE=retrain \
     TFDS_DATA_DIR=/tf_files/tensorflow_datasets TFHUB_CACHE_DIR=/tf_files/models/tfhub \
     PATH=/opt/retrain/bin:$PATH
 

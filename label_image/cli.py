@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from label_image.installing import DISTRIBUTION
 from label_image.terminal import json_line, require_working_folder, run, shown
 from retrain.signals import exit_code, say_stopped, stops_come_first
 from retrain.user_path import Text
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(context_settings={"token_normalize_func": lambda name: name.replace("-", "_"), "max_content_width": 100})
-@click.version_option(package_name="retrain")
+@click.version_option(package_name=DISTRIBUTION)
 @click.argument("images", type=Text, nargs=-1, required=True, metavar="IMAGE...")
 @click.option(
     "--model",

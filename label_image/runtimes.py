@@ -5,7 +5,6 @@ What runs it may be called by several threads: each borrows an interpreter of Li
 """
 
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -14,9 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from label_image.installing import how_to_install
 from label_image.plain_paths import plain_path
 from label_image.pool import MOST, Pool
 from label_image.quiet import quiet
+from label_image.strangers import import_onnxruntime, import_tensorflow
 from label_image.terminal import lacks_memory
 from retrain.images import Pixels
 
@@ -141,8 +142,7 @@ def load_saved_model(folder: Path) -> Any:
 
 def pixels_runner(loaded: Any, batch: int = BATCH) -> Run:
     """`serving_default` of a loaded SavedModel."""
-    import tensorflow as tf
-
+    tf = import_tensorflow()
     signature = loaded.signatures["serving_default"]
     first = [signature]
 
@@ -167,11 +167,11 @@ def pixels_runner(loaded: Any, batch: int = BATCH) -> Run:
 def load_onnx(path: Path, batch: int = BATCH) -> tuple[Run, str]:
     """An ONNX model in onnxruntime, and the text of its manifest. Raises ModelError if there is none."""
     try:
-        import onnxruntime
+        onnxruntime = import_onnxruntime()
     except ImportError as error:
         if lacks_memory(error):
             raise
-        raise ModelError(f"{path} needs onnxruntime: pip install onnxruntime.") from None
+        raise ModelError(f"{path} needs onnxruntime: {how_to_install('export')}.") from None
     try:
         with plain_path(path) as plain, quiet():
             session = onnxruntime.InferenceSession(plain, providers=["CPUExecutionProvider"])
@@ -229,15 +229,12 @@ def load_graph_def(path: Path, batch: int = BATCH) -> tuple[Run, str]:
 
 
 def _tensorflow(what: str) -> Any:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its sessions log what no one asked for
-    with quiet():
-        try:
-            import tensorflow as tf
-        except ImportError as error:
-            if lacks_memory(error):
-                raise
-            raise ModelError(f"{what} needs TensorFlow: pip install 'retrain[train]'.") from None
-    return tf
+    try:
+        return import_tensorflow()
+    except ImportError as error:
+        if lacks_memory(error):
+            raise
+        raise ModelError(f"{what} needs TensorFlow: {how_to_install('train')}.") from None
 
 
 def _first_line(error: Exception) -> str:

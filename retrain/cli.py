@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from label_image.installing import DISTRIBUTION, what_is_missing
 from label_image.terminal import json_line, require_address_space, require_working_folder, run
 from retrain.doctor.options import doctor_options
 from retrain.errors import RetrainError
@@ -68,7 +69,7 @@ def underscores(name: str) -> str:
 
 
 @click.group(cls=TrainByDefault, context_settings={"token_normalize_func": underscores, "max_content_width": 100})
-@click.version_option(package_name="retrain")
+@click.version_option(package_name=DISTRIBUTION)
 def cli() -> None:
     """Retrain an image classifier on a folder of photos per class.
 
@@ -271,6 +272,12 @@ def _main(arguments: list[str]) -> None:
     except RetrainError as error:
         print(f"Error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        sentence = what_is_missing(error)
+        if sentence is None:
+            raise
+        click.echo(f"Error: {sentence}", err=True)
+        sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
         head = " (--resume: the head, too)" if train_is_the_default(arguments)[0] == "train" else ""
         say_stopped(f"What was computed is kept: run the same command again to go on{head}.")

@@ -41,6 +41,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, UnidentifiedImageError
 
+from label_image.installing import how_to_install
 from retrain.errors import PhotoError, PreprocessingError
 
 __all__ = [
@@ -327,7 +328,7 @@ def _heif_format() -> tuple[str, ...]:
     try:
         import pillow_heif
     except ImportError:
-        raise PhotoError("is a HEIC photo: run `pip install pillow-heif`, or save it as JPEG") from None
+        raise PhotoError(f"is a HEIC photo: save it as JPEG, or {how_to_install('heic')}") from None
     pillow_heif.register_heif_opener()
     return ("HEIF",)
 

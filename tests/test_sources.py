@@ -3,6 +3,7 @@ import errno
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -23,6 +24,7 @@ import retrain.hashes
 import retrain.sources.contents
 import retrain.sources.tfds
 import retrain.sources.unpack
+from label_image.installing import how_to_install
 from retrain.dataset import Dataset, PhotoFile, Skipped, list_photos
 from retrain.errors import DatasetError, OptionError
 from retrain.sources import list_source
@@ -680,7 +682,7 @@ def test_class_folders_need_no_tensorflow_datasets(tmp_path: Path) -> None:
 
 def test_tfds_without_its_package(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(DatasetError, match=r"pip install 'retrain\[tfds\]'"):
+    with pytest.raises(DatasetError, match=re.escape(how_to_install("tfds"))):
         list_source("tfds:tf_flowers", store)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from label_image.installing import how_to_install
 from retrain.errors import ExportError
 from retrain.exports.names import CLIENTS
 from retrain.outputs import MANIFEST
@@ -19,7 +20,7 @@ def write_clients(folder: Path) -> None:
     try:
         import jinja2
     except ImportError:
-        raise ExportError("The client programs need jinja2: pip install 'retrain[train]'.") from None
+        raise ExportError(f"The client programs need jinja2: {how_to_install('train')}.") from None
     manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, keep_trailing_newline=True

@@ -10,8 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from label_image.installing import how_to_install
 from label_image.plain_paths import plain_path
 from label_image.runtimes import MANIFEST, ModelError, Run
+from label_image.strangers import keras_apart
 from retrain.errors import ExportError
 from retrain.files import scratch_folder
 
@@ -103,10 +105,10 @@ def import_coremltools() -> Any:
     level = log.level
     log.setLevel(logging.CRITICAL)
     try:
-        with quiet():
+        with quiet(), keras_apart():
             import coremltools
     except ImportError:
-        raise ExportError("A Core ML package needs coremltools: pip install 'retrain[export]'.") from None
+        raise ExportError(f"A Core ML package needs coremltools: {how_to_install('export')}.") from None
     finally:
         log.setLevel(level)
     return coremltools

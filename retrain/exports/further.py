@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from label_image.installing import how_to_install
 from label_image.model import load_model
 from label_image.runtimes import Run
 from retrain.errors import ExportError
@@ -83,7 +84,7 @@ def check_packages(names: Iterable[str]) -> None:
     for name in names:
         missing = [package for package in PACKAGES.get(name, ()) if importlib.util.find_spec(package) is None]
         if missing:
-            raise ExportError(f"The format {name} needs {' and '.join(missing)}: pip install 'retrain[export]'.")
+            raise ExportError(f"The format {name} needs {' and '.join(missing)}: {how_to_install('export')}.")
 
 
 def as_label_image_runs_it(path: Path) -> Run:

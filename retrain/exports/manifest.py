@@ -1,8 +1,8 @@
 """The manifest `model.json`: what a reader of the export needs, and where the model came from."""
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from label_image.installing import versions
 from retrain.backbones import Backbone
 from retrain.bottlenecks import Extraction
 from retrain.dataset import dataset_digest
@@ -45,7 +45,7 @@ def manifest(
             "testing_percentage": options.testing_percentage,
             "validation_percentage": options.validation_percentage,
             "seed": options.seed,
-            "versions": {package: version(package) for package in PACKAGES},
+            "versions": versions(PACKAGES),
         },
     }
 

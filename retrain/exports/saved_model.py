@@ -21,7 +21,7 @@ from label_image.plain_paths import plain_path
 from retrain.errors import ExportError
 from retrain.exports.classifier import Classifier
 from retrain.exports.top import Top
-from retrain.networks.tensorflow import quiet, tf
+from retrain.networks.tensorflow import save_model, tf
 
 VARIABLES = Path("variables/variables")  # where TensorFlow looks for a SavedModel's variables
 BACKBONE = Path("variables/backbone")
@@ -53,8 +53,8 @@ def write_saved_model(classifier: Classifier, folder: Path) -> None:
         "serve_bytes": tf.function(serve_bytes, autograph=False).get_concrete_function(photos),
     }
     folder.mkdir(parents=True, exist_ok=True)
-    with plain_path(folder) as plain, quiet():
-        tf.saved_model.save(classifier, str(plain), signatures=signatures)
+    with plain_path(folder) as plain:
+        save_model(classifier, str(plain), signatures)
     # It would be that of the first top, whichever is put in.
     (folder / "fingerprint.pb").unlink(missing_ok=True)
     (folder / "assets").rmdir()  # always empty: a flat graph has none

@@ -20,10 +20,10 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from label_image.installing import versions
 from retrain.backbones import Backbone
 from retrain.exports.names import SAVED_MODEL, TFLITE
 from retrain.exports.parity import Parity
@@ -57,7 +57,7 @@ def covers(format: str, backbone: Backbone, labels: tuple[str, ...], hidden: tup
         **backbone.in_float32().covers(),
         "labels": list(labels),
         "hidden_layers": [[len(layer.bias), layer.activation] for layer in hidden],
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": versions(PACKAGES),
         "export_version": EXPORT_VERSION,
     }
 

@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy.typing as npt
 
 from retrain.networks import torch_weights
+from retrain.networks.keras import keras
 from retrain.networks.torch_weights import named
 
 EPSILON = 1e-3  # of the batch norms

@@ -4,6 +4,7 @@ import hashlib
 import re
 from pathlib import Path
 
+from label_image.strangers import keras_apart
 from retrain.backbones import Backbone
 from retrain.errors import DownloadError, OptionError
 from retrain.images import Preprocessing
@@ -53,7 +54,8 @@ def _resolve(handle: str) -> Path:
         if not (folder / "saved_model.pb").is_file():
             raise OptionError(f"--tfhub_module {handle} is neither a web address nor a folder with a saved_model.pb.")
         return folder
-    import tensorflow_hub
+    with keras_apart():  # it brings tf_keras
+        import tensorflow_hub
 
     try:
         return Path(tensorflow_hub.resolve(handle))

@@ -189,8 +189,7 @@ class SavedModelFeatures(tf.Module):
 
 
 def _build(backbone: Backbone) -> Any:
-    # Here, and not above: Keras imports TensorFlow, whose chatter retrain.networks.tensorflow turns down.
-    import keras
+    from retrain.networks.keras import keras
 
     entry = architecture(backbone.architecture)
     # Layers are numbered per process; from 1 each time, equal models give equal exports.

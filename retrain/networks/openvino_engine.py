@@ -21,16 +21,16 @@ ELEMENT_TYPES = {"float32": "f32", "bfloat16": "bf16"}
 
 def openvino_engine(backbone: Backbone) -> Engine:
     """OpenVINO on all cores: one stream per core, so that no core waits for another."""
-    import openvino
-
+    from label_image.strangers import import_openvino
     from retrain.networks.tensorflow import tf
 
+    openvino = import_openvino()
     frozen = freeze_backbone(backbone)
     graph = tf.Graph()
     with graph.as_default():
         place(frozen, OPENVINO_BATCH, backbone.input_size)
     core = openvino.Core()
-    # Read by the C++ frontend: openvino.convert_model would do as well, but sends telemetry.
+    # Read by the C++ frontend: openvino.convert_model would do as well, but has to be told to send nothing.
     with scratch_folder() as folder:
         path = folder / "backbone.pb"
         path.write_bytes(graph.as_graph_def().SerializeToString())

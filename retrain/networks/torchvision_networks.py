@@ -14,10 +14,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy.typing as npt
 
 from retrain.networks import torch_weights
+from retrain.networks.keras import keras
 from retrain.networks.torch_weights import named
 
 

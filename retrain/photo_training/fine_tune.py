@@ -201,14 +201,14 @@ def _layers_in(model: Any) -> Iterable[Any]:
 
 
 def _can_learn(layer: Any) -> bool:
-    import keras
+    from retrain.networks.keras import keras
 
     return bool(layer.trainable_weights) and not isinstance(layer, keras.layers.BatchNormalization)
 
 
 def _keras_head(head: Head) -> Any:
     """The head as Keras layers, without the softmax."""
-    import keras
+    from retrain.networks.keras import keras
 
     sizes = zip(head.sizes[1:], (*head.activations, None), strict=True)
     top = keras.Sequential([keras.layers.Dense(units, activation) for units, activation in sizes], name="head")

@@ -197,7 +197,7 @@ def test_images_say_what_they_are_and_do_not_run_as_root(image: str) -> None:
     labels = json.loads(inspect(image, "{{json .Config.Labels}}"))
     for label in ("title", "description", "licenses", "version", "revision", "base.name"):
         assert labels[f"org.opencontainers.image.{label}"]
-    assert labels["org.opencontainers.image.version"] == version("retrain")
+    assert labels["org.opencontainers.image.version"] == version("retrain-photos")
 
 
 def test_nothing_of_the_machine_that_built_it_is_left_in_an_image() -> None:
@@ -212,6 +212,6 @@ def test_the_bill_of_materials_names_what_is_there(tmp_path: Path) -> None:
     for image in (TRAINING, LABELLING):
         document = json.loads((tmp_path / "sbom" / f"{Path(image).name}.cdx.json").read_text(encoding="utf-8"))
         listed[image] = {component["purl"].split("@")[0] for component in document["components"]}
-    assert {"pkg:pypi/tensorflow", "pkg:pypi/retrain", "pkg:deb/debian/libc6"} <= listed[TRAINING]
-    assert {"pkg:pypi/ai-edge-litert", "pkg:pypi/retrain"} <= listed[LABELLING]
+    assert {"pkg:pypi/tensorflow", "pkg:pypi/retrain-photos", "pkg:deb/debian/libc6"} <= listed[TRAINING]
+    assert {"pkg:pypi/ai-edge-litert", "pkg:pypi/retrain-photos"} <= listed[LABELLING]
     assert "pkg:pypi/tensorflow" not in listed[LABELLING]

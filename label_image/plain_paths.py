@@ -6,10 +6,11 @@ with an innocent name instead.
 
 import os
 import re
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from retrain.files import scratch_folder
 
 MISREAD = re.compile(r"[*?\[\]{}\\\x00-\x1f\x7f\ud800-\udfff]")
 
@@ -21,8 +22,8 @@ def plain_path(path: str | os.PathLike[str]) -> Iterator[Path]:
     if os.sep == "\\" or not MISREAD.search(absolute):
         yield Path(path)
         return
-    with tempfile.TemporaryDirectory(prefix="retrain-") as folder:
+    with scratch_folder() as folder:
         suffix = "".join(Path(absolute).suffixes)
-        link = Path(folder, f"link{'' if MISREAD.search(suffix) else suffix}")
+        link = folder.joinpath(f"link{'' if MISREAD.search(suffix) else suffix}")
         link.symlink_to(absolute)
         yield link

@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 @click.option(
     "--labels", type=Text, metavar="FILE", help="Other names for the classes, one per line, in the model's order."
 )
+@click.option(
+    "--trust_model",
+    is_flag=True,
+    help="Run a SavedModel or .pb that may do more than compute, such as write files.",
+)
 @click.option("--always_answer", is_flag=True, help="Never say unknown.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per photo and line.")
 @click.option("--plot", type=Text, metavar="PNG", help="Draw the photo with a bar for each answer.")
@@ -43,6 +48,7 @@ def cli(
     model: str,
     top_k: int,
     labels: str | None,
+    trust_model: bool,
     always_answer: bool,
     as_json: bool,
     plot: str | None,
@@ -73,11 +79,11 @@ def cli(
         photos = list(photos)
         pictures = _pictures(plot, heatmap, len(photos))
     try:
-        loaded = load_model(model, labels)
+        loaded = load_model(model, labels, trust_model)
         if pictures is not None:
             pictures.load(loaded, model)
     except ModelError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(shown(str(error))) from None
     failed = False
     say = partial(print, flush=True)  # for who reads the answers as they come
     for position, found in enumerate(photos):
@@ -91,7 +97,7 @@ def cli(
             title = str(verdict) if unknown else None
             drawn = {} if pictures is None else pictures.save(position, photo, verdict.answers, title)
         except (ModelError, PictureError) as error:
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(shown(str(error))) from None
         except PhotoError as error:
             failed = True
             message = f"{shown(path)} {error}."
@@ -106,9 +112,9 @@ def cli(
         else:
             say(shown(path))
             if title is not None:
-                say(f"  {title}")
+                say(f"  {shown(title)}")
             for answer in verdict.answers:
-                say(f"  {answer.probability:6.1%}  {answer.label}")
+                say(f"  {answer.probability:6.1%}  {shown(answer.label)}")
             for name, file in drawn.items():
                 say(f"  {name}: {shown(file)}")
     if failed:

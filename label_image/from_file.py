@@ -7,7 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from label_image.runtimes import MANIFEST, ModelError, Outputs, Run
+from label_image.errors import ModelError
+from label_image.manifest import MANIFEST
+from label_image.runtimes import Outputs, Run
 from retrain.images import Pixels
 
 FILES = (MANIFEST, "model.tflite", "saved_model.pb", "model.onnx", "graph.pb")
@@ -18,20 +20,21 @@ Stamps = tuple[tuple[str, int, int, int, int], ...]
 
 @dataclass(frozen=True)
 class FromFile:
-    """`run`, loaded from the export `path` when its files had these `stamps`.
+    """`run`, loaded from the export `path` when its files had these `stamps`; `trust` as `load_model` was told.
 
     Pickling it raises ModelError if they have changed since, for then it would become another model.
     """
 
     path: Path
     stamps: Stamps
+    trust: bool
     run: Run
 
     def __call__(self, pixels: Pixels) -> Outputs:
         return self.run(pixels)
 
-    def __reduce__(self) -> tuple[object, tuple[str, str]]:
-        return loaded_again, (str(self.path), self.sha256())
+    def __reduce__(self) -> tuple[object, tuple[str, str, bool]]:
+        return loaded_again, (str(self.path), self.sha256(), self.trust)
 
     def sha256(self) -> str:
         """Of the files that it was loaded from. Raises ModelError if they are there no more."""
@@ -50,11 +53,11 @@ class FromFile:
 
 
 @functools.lru_cache(maxsize=4)  # a process that is sent the same model with every photo loads it once
-def loaded_again(path: str, sha256: str) -> FromFile:
+def loaded_again(path: str, sha256: str, trust: bool) -> FromFile:
     """What runs the export at `path`. Raises ModelError if it is not the one that was pickled."""
     from label_image.model import load_model
 
-    run = load_model(path).run
+    run = load_model(path, trust=trust).run
     assert isinstance(run, FromFile)
     if run.sha256() != sha256:
         raise ModelError(f"{path} is not the model that was pickled: it was changed since, or is another here.")

@@ -92,7 +92,7 @@ def activation_maps(path: Path) -> Callable[[Pixels], Maps]:
             head = _find_head(data)
     except _NoMap as why:
         raise ModelError(f"{path} has no heat map: {why}") from None
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except Exception as error:  # a flatbuffer that is damaged is noticed wherever it is read
         raise ModelError(f"{path} cannot be loaded: {error}") from None
 
     def maps(pixels: Pixels) -> Maps:
@@ -143,8 +143,14 @@ def _find_head(data: bytes) -> _Head:
         for number in operator.OutputsAsNumpy().tolist()
     }
 
+    steps = 0
+
     def source(tensor: int) -> tuple[str, list[int]]:
         """The operation that makes a tensor, and the tensors it takes; of an input or constant there is none."""
+        nonlocal steps
+        steps += 1
+        if steps > 2 * len(made_by) + 8:
+            raise _NoMap("its operations go in a circle.")
         if tensor not in made_by:
             return "nothing", []
         code = model.OperatorCodes(made_by[tensor].OpcodeIndex())

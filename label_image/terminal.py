@@ -10,12 +10,14 @@ import io
 import json
 import os
 import sys
+import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn, TextIO
 
 BROKEN_PIPE = 141  # as a shell counts a program that SIGPIPE ended
 ERRORS = "spelled_out"
+JOINERS = "\u200c\u200d"  # invisible, and part of emoji and of many scripts
 SPELLED = str.maketrans(
     {"…": "...", "–": "-", "—": "-", "→": "->", "×": "x", "±": "+-", "‘": "'", "’": "'", "“": '"', "”": '"'}
     | dict.fromkeys("━╸╺─", "-")
@@ -56,13 +58,13 @@ def require_working_folder() -> None:
 
 
 def json_line(value: object) -> str:
-    """One line of JSON for standard output; in ASCII where that, or a path that is not UTF-8, asks for it."""
+    """One line of JSON for standard output; in ASCII, which means the same, where it could not be shown harmlessly."""
     line = json.dumps(value, ensure_ascii=False)
     try:
         line.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except UnicodeEncodeError:
         return json.dumps(value)
-    return line
+    return line if shown(line) == line else json.dumps(value)
 
 
 def explained(error: BaseException) -> str | None:
@@ -96,10 +98,23 @@ def require_address_space(needed: int) -> None:
         raise MemoryError(f"ulimit -v allows {allowed / 1e9:.1f} GB: raise it to {needed / 1e9:.0f} GB at least.")
 
 
-def shown(path: object) -> str:
-    """A path as text that can be printed in one line, also where its bytes are not UTF-8."""
-    text = os.fsencode(path) if isinstance(path, str | os.PathLike) else str(path).encode()
-    return text.decode(errors="backslashreplace").replace("\n", "\\n")
+def shown(text: object) -> str:
+    """A text or path without anything that steers a terminal: such characters as their numbers, `\\x1b` or `\\u202e`.
+
+    An escape sequence in a label would move the cursor or set the window's title, and one with a bidirectional override
+    would read as another label. Of a path, bytes that are not UTF-8 are written as `\\xff`.
+    """
+    text = str(text)
+    return text if text.isascii() and text.isprintable() else "".join(map(_harmless, text))
+
+
+def _harmless(character: str) -> str:
+    # Cc: controls. Cf: bidirectional marks, tags. Cs: lone surrogates, which no terminal takes. Zl, Zp: line ends.
+    if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp") or character in JOINERS:
+        return character
+    if "\udc80" <= character <= "\udcff":  # how Python keeps a byte of a name that is not UTF-8
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape", "surrogatepass").decode()
 
 
 def open_standard_files() -> None:
@@ -183,8 +198,7 @@ def _spell_out(error: UnicodeError) -> tuple[str, int]:
 
 
 def _escaped(character: str) -> str:
-    if "\udc80" <= character <= "\udcff":
-        return f"\\x{ord(character) - 0xDC00:02x}"
+    character = _harmless(character)
     return character.encode("ascii", "backslashreplace").decode()
 
 

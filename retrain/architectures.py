@@ -200,6 +200,13 @@ def _others() -> Iterable[Architecture]:
         yield Architecture(
             name, "", dim, 224, IMAGENET_STATISTICS, checkpoint=checkpoint, module="torchvision_networks"
         )
+    for name, dim, checkpoint in (
+        ("resnet50_torchvision", 2048, "resnet50-0676ba61.pth"),
+        ("mobilenet_v2_torchvision", 1280, "mobilenet_v2-b0353104.pth"),
+    ):
+        yield Architecture(
+            name, "", dim, 224, IMAGENET_STATISTICS, checkpoint=checkpoint, module="torchvision_residual"
+        )
 
 
 def _efficientnets_lite() -> Iterable[Architecture]:

@@ -26,7 +26,7 @@ from retrain.architectures import (
 )
 from retrain.errors import BackboneError, OptionError
 from retrain.files import sha256_of
-from retrain.images import Preprocessing
+from retrain.images import DECODER, Preprocessing
 from retrain.networks.download import Progress, download
 from retrain.networks.weights_package import file_of_package, not_installed
 
@@ -108,7 +108,7 @@ class Backbone:
             "feature_layer": self.feature_layer,
             "input_size": self.input_size,
             "preprocessing": str(self.preprocessing),
-            "decoder": "pillow",
+            "decoder": f"pillow {DECODER}",
             "compute_dtype": self.compute_dtype,
             "stored_dtype": self.stored_dtype,
             # The fake backbone's are NumPy's, and those of a joined one are kept for each part.

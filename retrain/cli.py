@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from label_image.installing import DISTRIBUTION, what_is_missing
-from label_image.terminal import json_line, require_address_space, require_working_folder, run
+from label_image.terminal import json_line, require_address_space, require_working_folder, run, shown
 from retrain.doctor.options import doctor_options
 from retrain.errors import RetrainError
 from retrain.evaluation.options import evaluation_options
@@ -150,6 +150,7 @@ def evaluate(
     labels: Path | None,
     fixes: Path | None,
     category_names: Path | None,
+    trust_model: bool,
     all_photos: bool,
     assert_accuracy_at_least: float | None,
     predictions: Path | None,
@@ -173,8 +174,17 @@ def evaluate(
     screen = TerminalScreen(results_to_stderr=as_json)
     try:
         evaluation = evaluate_export(
-            model, data, bottleneck_dir, labels, all_photos, fixes, category_names, screen.say, screen.evaluating
-        )
+            model,
+            data,
+            bottleneck_dir,
+            labels,
+            all_photos,
+            fixes,
+            category_names,
+            trust_model,
+            screen.say,
+            screen.evaluating,
+        )  # fmt: skip
     finally:
         screen.finish()
     show_evaluation(evaluation, Console(stderr=as_json, highlight=False))
@@ -195,6 +205,7 @@ def export(
     formats: tuple[str, ...],
     image_dir: str,
     category_names: Path | None,
+    trust_model: bool,
     force: bool,
     serving_dir: Path | None,
     bottleneck_dir: Path,
@@ -212,7 +223,9 @@ def export(
 
     screen = TerminalScreen(results_to_stderr=as_json)
     try:
-        report = export_model(model, formats, image_dir, bottleneck_dir, force, serving_dir, category_names, screen.say)
+        report = export_model(
+            model, formats, image_dir, bottleneck_dir, force, serving_dir, category_names, trust_model, screen.say
+        )
     finally:
         screen.finish()
     show_report(report, Console(stderr=as_json, highlight=False))
@@ -270,7 +283,7 @@ def _main(arguments: list[str]) -> None:
         error.show()
         sys.exit(error.exit_code)
     except RetrainError as error:
-        print(f"Error: {error}", file=sys.stderr)
+        print(f"Error: {shown(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
         sentence = what_is_missing(error)

@@ -9,9 +9,7 @@ A source is one of
 `list_photos` walks it without opening a photo; what is passed over is listed with the reason.
 """
 
-import csv
 import hashlib
-import io
 import os
 import stat
 import unicodedata
@@ -23,6 +21,7 @@ from typing import Literal
 
 from label_image.folders import entries_of, is_litter, walk
 from retrain.errors import DatasetError
+from retrain.text_tables import table_rows
 
 Split = Literal["training", "validation", "testing"]
 
@@ -313,27 +312,6 @@ def _manifest_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         is_header = number == 0 and [cell.strip().lower() for cell in row[:2]] == ["path", "label"]
         if not is_header:
             yield line, row
-
-
-def table_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a .csv or .tsv with their line numbers; comma, semicolon (Excel's) or tab. Raises DatasetError."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise DatasetError(f"{path} is not UTF-8; save it as UTF-8.") from None
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from None
-    if "\0" in text:  # UTF-16, as a rule; Python 3.10's csv would stop at it, later ones would not
-        raise DatasetError(f"{path} holds NUL characters; save it as UTF-8 text.")
-    first = text.partition("\n")[0]
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        for row in reader:
-            if row:
-                yield reader.line_num, row
-    except csv.Error as error:
-        raise DatasetError(f"{path}, line {reader.line_num}: {error}.") from None
 
 
 def _manifest_split(path: Path, line: int, name: str) -> Split | None:

@@ -58,6 +58,7 @@ class Options:
     architecture: str | None = None
     weights: Weights = None
     tfhub_module: str | None = None
+    trust_model: bool = False
     image_size: int | None = None
     precision: str = "auto"
     engine: str = "auto"
@@ -332,7 +333,7 @@ def find_backbone_or_module(options: Options, screen: Screen) -> Backbone:
             )
         from retrain.networks.hub import hub_backbone
 
-        return hub_backbone(options.tfhub_module, options.image_size)
+        return hub_backbone(options.tfhub_module, options.image_size, options.trust_model)
     if options.architecture is None and options.weights not in (None, "random"):
         raise OptionError("--weights needs --architecture: say which network the weights are for.")
     name = options.architecture or DEFAULT_ARCHITECTURE

@@ -6,10 +6,9 @@ import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from rich.markup import escape
-
 from retrain.metrics import most_confused
 from retrain.pipeline import Run
+from retrain.terminal_text import escape
 
 THREADED = ("read", "decode")  # stages whose seconds are summed over threads
 

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from rich.cells import cell_len
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -24,6 +23,7 @@ from rich.progress import (
 from retrain.head import Progress as TrainingProgress
 from retrain.pipeline import Run
 from retrain.results import command_to_try, result_lines, shown
+from retrain.terminal_text import escape
 
 if TYPE_CHECKING:
     from retrain.photo_training.keras_training import EpochProgress

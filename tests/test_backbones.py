@@ -155,7 +155,7 @@ def test_covers_is_plain_json() -> None:
         "feature_layer": "avg_pool",
         "input_size": 128,
         "preprocessing": "decode(2)|orient|resize(128,bilinear)|value_range(-1,1)",
-        "decoder": "pillow",
+        "decoder": "pillow 2",
         "compute_dtype": "float32",
         "stored_dtype": "float32",
     }

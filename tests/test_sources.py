@@ -582,7 +582,7 @@ def test_metadata_without_classes_leave_them_to_the_folders(tmp_path: Path, stor
         ),
         ("metadata.csv", b"file_name,label\n1.png,cat\n", "only the class 'cat'"),
         ("metadata.csv", b'file_name,label\n1.png,"c\nd"\n2.png,x\n', "line break"),
-        ("metadata.csv", b"file_name,label\n" + b"x" * 200_000 + b",a\n", "no CSV file"),
+        ("metadata.csv", b"file_name,label\n" + b"x" * 200_000 + b",a\n", "line 2: field larger"),
         ("metadata.jsonl", b'{"file_name": "1.png", "label": "a"}\n{"file_name"\n', "line 2: expected an object"),
         ("metadata.jsonl", b'["1.png", "a"]\n', "line 1: expected an object"),
         ("metadata.jsonl", b'{"file_name": 1, "label": "a"}\n', "line 1: the file_name 1 is not"),

@@ -10,9 +10,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from label_image.errors import ModelError
 from label_image.installing import how_to_install
+from label_image.manifest import MANIFEST
 from label_image.plain_paths import plain_path
-from label_image.runtimes import MANIFEST, ModelError, Run
+from label_image.runtimes import Run
 from label_image.strangers import keras_apart
 from retrain.errors import ExportError
 from retrain.files import scratch_folder

@@ -96,7 +96,7 @@ def _write_graph_def(source: Source, path: Path) -> None:
     from label_image.runtimes import load_saved_model
     from retrain.exports.graph_def import write_graph_def
 
-    loaded = load_saved_model(source.export)
+    loaded = load_saved_model(source.export, trust=True)  # searched by `export_model`
     signature, size = loaded.signatures["serving_default"], int(source.manifest["input"]["size"])
     write_graph_def(lambda image: signature(image=image), size, path, manifest=source.manifest)
 

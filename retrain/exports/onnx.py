@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from label_image.installing import how_to_install
-from label_image.runtimes import MANIFEST
+from label_image.manifest import MANIFEST
 from label_image.strangers import keras_apart
 from retrain.errors import ExportError
 

@@ -35,7 +35,7 @@ HEAD_OPERATIONS = ("FULLY_CONNECTED", "SOFTMAX", "L2_NORMALIZATION", "REDUCE_MAX
 @contextmanager
 def one_photo_model(saved_model: Path) -> Iterator[Path]:
     """A SavedModel of batch 1 with `scores` and `similarity`, in a folder that is removed at the end."""
-    loaded = load_saved_model(saved_model)
+    loaded = load_saved_model(saved_model, trust=True)  # searched by `export_model`
     signature = loaded.signatures["serving_default"]
     size = signature.structured_input_signature[1]["image"].shape[1]
     names = [name for name in signature.structured_outputs if name != "classes"]

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from retrain.networks import torch_weights
 from retrain.networks.keras import keras
-from retrain.networks.torch_weights import named
+from retrain.networks.normed import NormedConvolution, keras_name, relu6
 
 EPSILON = 1e-3  # of the batch norms
 STEM, LAST = 32, 1280  # maps of the first and of the last convolution
@@ -47,8 +47,7 @@ STAGES = (
 def build_network(name: str, input_size: int, width: float, depth: float) -> keras.Model:
     """The network with random weights: float32 (n, input_size, input_size, 3) -> float32 (n, 1280)."""
     image = keras.Input((input_size, input_size, 3))
-    tensor = _convolution(image, "_conv_stem", "_bn0", STEM, kernel=3, stride=2)
-    tensor = _relu6(tensor, "_relu_stem")
+    tensor = relu6(NormedConvolution("_conv_stem", "_bn0", STEM, 3, 2, epsilon=EPSILON)(image), "_relu_stem")
     number = 0
     for stage in STAGES:
         blocks = 1 if stage.blocks == 1 else math.ceil(stage.blocks * depth)
@@ -56,8 +55,7 @@ def build_network(name: str, input_size: int, width: float, depth: float) -> ker
             stride = stage.stride if index == 0 else 1
             tensor = _block(tensor, f"_blocks.{number}", stage, stride, _rounded(stage.filters * width))
             number += 1
-    tensor = _convolution(tensor, "_conv_head", "_bn1", LAST)
-    tensor = _relu6(tensor, "top_activation")
+    tensor = relu6(NormedConvolution("_conv_head", "_bn1", LAST, epsilon=EPSILON)(tensor), "top_activation")
     return keras.Model(image, keras.layers.GlobalAveragePooling2D(name="avg_pool")(tensor), name=name)
 
 
@@ -76,36 +74,14 @@ def _block(tensor: Any, name: str, stage: Stage, stride: int, filters: int) -> A
     """An inverted residual: widen, filter map by map, narrow; the input is added where it has the same shape."""
     inputs, channels = tensor, tensor.shape[-1]
     if stage.expansion > 1:
-        tensor = _convolution(tensor, f"{name}._expand_conv", f"{name}._bn0", channels * stage.expansion)
-        tensor = _relu6(tensor, f"{name}._relu0")
-    layer = keras.layers.DepthwiseConv2D(
-        stage.kernel, stride, padding="same", use_bias=False,
-        depthwise_initializer="he_normal", name=_keras_name(f"{name}._depthwise_conv"),
-    )  # fmt: skip
-    tensor = _batch_norm(named(layer, f"{name}._depthwise_conv")(tensor), f"{name}._bn1")
-    tensor = _relu6(tensor, f"{name}._relu1")
-    tensor = _convolution(tensor, f"{name}._project_conv", f"{name}._bn2", filters)
+        wide = channels * stage.expansion
+        widen = NormedConvolution(f"{name}._expand_conv", f"{name}._bn0", wide, epsilon=EPSILON)
+        tensor = relu6(widen(tensor), f"{name}._relu0")
+    depthwise = NormedConvolution(
+        f"{name}._depthwise_conv", f"{name}._bn1", None, stage.kernel, stride, epsilon=EPSILON
+    )
+    tensor = relu6(depthwise(tensor), f"{name}._relu1")
+    tensor = NormedConvolution(f"{name}._project_conv", f"{name}._bn2", filters, epsilon=EPSILON)(tensor)
     if stride == 1 and channels == filters:
-        tensor = keras.layers.Add(name=_keras_name(f"{name}._add"))([tensor, inputs])
+        tensor = keras.layers.Add(name=keras_name(f"{name}._add"))([tensor, inputs])
     return tensor
-
-
-def _convolution(tensor: Any, name: str, norm: str, filters: int, kernel: int = 1, stride: int = 1) -> Any:
-    layer = keras.layers.Conv2D(
-        filters, kernel, stride, padding="same", use_bias=False,
-        kernel_initializer="he_normal", name=_keras_name(name),
-    )  # fmt: skip
-    return _batch_norm(named(layer, name)(tensor), norm)
-
-
-def _batch_norm(tensor: Any, name: str) -> Any:
-    return named(keras.layers.BatchNormalization(epsilon=EPSILON, name=_keras_name(name)), name)(tensor)
-
-
-def _relu6(tensor: Any, name: str) -> Any:
-    return keras.layers.ReLU(6.0, name=_keras_name(name))(tensor)
-
-
-def _keras_name(name: str) -> str:
-    """`blocks_3_bn1` for `_blocks.3._bn1`"""
-    return name.replace("._", "_").replace(".", "_").lstrip("_")

@@ -13,12 +13,16 @@ from typing import Any
 
 import numpy as np
 
+from label_image.errors import ForeignFileError
 from label_image.plain_paths import plain_path
 from retrain.architectures import Architecture, architecture
 from retrain.backbones import CHECKPOINT_SUFFIX, Backbone
 from retrain.errors import BackboneError
+from retrain.hdf5_files import check_hdf5
 from retrain.images import Arithmetic
 from retrain.networks.tensorflow import quiet, tf
+
+ROOM = 2**20  # bytes of a file of weights besides those of its network
 
 
 @dataclass(frozen=True)
@@ -167,7 +171,7 @@ class SavedModelFeatures(tf.Module):
         try:
             with plain_path(folder) as plain:
                 self.loaded = tf.saved_model.load(str(plain))
-        except (OSError, ValueError) as error:
+        except Exception as error:  # TensorFlow raises a dozen types for damaged ones
             raise BackboneError(f"--tfhub_module {folder} is not a SavedModel that can be loaded: {error}") from None
         signatures = self.loaded.signatures
         signature = signatures.get("serving_default") or signatures.get("default")
@@ -236,8 +240,9 @@ def _load_weights(model: Any, name: str, file: Path) -> None:
 
 
 def _advice(entry: Architecture) -> str:
-    """What to do with a file of PyTorch for a network of Keras."""
-    return ""
+    """Where a checkpoint of torchvision belongs that was given for the network of Keras."""
+    other = {"ResNet50": "resnet50_torchvision", "MobileNetV2": "mobilenet_v2_torchvision"}.get(entry.builder)
+    return f" Weights of torchvision are for --architecture {other}, which is another network." if other else ""
 
 
 def _load_keras_weights(model: Any, name: str, file: Path) -> None:
@@ -245,8 +250,12 @@ def _load_keras_weights(model: Any, name: str, file: Path) -> None:
         # Keras only warns where parts of the file do not match, and leaves those layers random.
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
+            # Twice what the network takes in float32: float64 would do, a bomb does not.
+            check_hdf5(file, 8 * model.count_params() + ROOM)
             with plain_path(file) as plain:
                 model.load_weights(str(plain))
+    except ForeignFileError as error:
+        raise BackboneError(f"The weights {file} cannot be used: the file {error}.") from None
     except Exception as error:  # h5py and Keras raise half a dozen types for files that do not fit
         raise BackboneError(
             f"The weights {file} do not fit the architecture {name}: give the weights of that network, "

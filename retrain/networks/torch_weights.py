@@ -3,11 +3,11 @@
 from collections.abc import Collection, Mapping
 from typing import Any
 
-import keras
 import numpy as np
 import numpy.typing as npt
 
 from retrain.errors import BackboneError
+from retrain.networks.keras import keras
 
 # The checkpoint's name of each weight of a layer, in Keras's order, and the axes of PyTorch's array in that of Keras.
 Parts = tuple[tuple[str, tuple[int, ...]], ...]

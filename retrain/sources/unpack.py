@@ -27,6 +27,7 @@ from retrain.dataset import Dataset, Skipped, Split, check_class_names, list_pho
 from retrain.errors import DatasetError
 from retrain.files import remove_leftovers, temporary_folder
 from retrain.hashes import hash_bytes
+from retrain.text_tables import table_rows
 
 MANIFEST = "photos.csv"
 SKIPPED = "skipped.csv"
@@ -177,9 +178,8 @@ def _sync() -> None:
 
 def _read_skipped(path: Path) -> list[Skipped]:
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            return [Skipped(row[0], row[1]) for row in csv.reader(file) if len(row) == 2]
-    except OSError:
+        return [Skipped(row[0], row[1]) for _, row in table_rows(path) if len(row) == 2]
+    except DatasetError:
         return []  # only a report
 
 

@@ -76,7 +76,10 @@ def read_back(literal: str, escapes: dict[str, str], numbered: str, base: int) -
 
 @given(st.text())
 @example("\"'\\$\u2028\x00\x7f\x859??/")
+@example("\u202egod\u2066")
 def test_literals_mean_the_text(text: str) -> None:
+    for literal in (python_literal, javascript_literal, kotlin_literal, swift_literal, cpp_literal):
+        assert not re.search("[\x00-\x1f\u202a-\u202e\u2066-\u2069]", literal(text))
     assert ast.literal_eval(python_literal(text)) == text
     assert json.loads(javascript_literal(text)) == text
     kotlin = kotlin_literal(text)

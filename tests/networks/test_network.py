@@ -32,6 +32,8 @@ SMALL = "mobilenet_0.25_128"
         "alexnet",
         "vgg11",
         "vgg13",
+        "resnet50_torchvision",
+        "mobilenet_v2_torchvision",
         "efficientnet_lite0",
         "efficientnet_lite1",
         "efficientnet_lite2",

@@ -24,6 +24,6 @@ def plain_path(path: str | os.PathLike[str]) -> Iterator[Path]:
         return
     with scratch_folder() as folder:
         suffix = "".join(Path(absolute).suffixes)
-        link = Path(folder, f"link{'' if MISREAD.search(suffix) else suffix}")
+        link = folder.joinpath(f"link{'' if MISREAD.search(suffix) else suffix}")
         link.symlink_to(absolute)
         yield link

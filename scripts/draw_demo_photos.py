@@ -25,6 +25,8 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from retrain.files import write_in_one_step
+
 Colour = tuple[int, int, int]
 Points = npt.NDArray[np.float64]
 
@@ -939,13 +941,7 @@ def paint_file(path: Path, coat: str, seed: str) -> bool:
     data = jpeg(draw_cat(coat, seed))
     if path.is_file() and path.read_bytes() == data:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")  # hidden: retrain skips it, should we be killed now
-    try:
-        aside.write_bytes(data)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    write_in_one_step(path, data)
     return True
 
 

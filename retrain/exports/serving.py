@@ -37,7 +37,9 @@ def write_serving(export: Path, folder: Path, size: int) -> Path:
         version = 1 + max((int(path.name) for path in folder.iterdir() if path.name.isdecimal()), default=0)
         temporary = folder / f".{version}.{os.getpid()}.tmp"
         try:
-            _write_version(export, temporary, folder.resolve().name, size)
+            # The requests are in UTF-8, whatever the name of the folder is in.
+            model = os.fsencode(folder.resolve().name).decode(errors="replace")
+            _write_version(export, temporary, model, size)
             os.rename(temporary, folder / str(version))
         finally:
             shutil.rmtree(temporary, ignore_errors=True)

@@ -211,10 +211,12 @@ def _lead_nowhere(stream: io.TextIOWrapper) -> None:
 
 
 def _wrapped(stream: TextIO | None, kind: type[io.TextIOWrapper]) -> TextIO:
-    """A standard stream as `kind`; one that another program put in its place (a test, a notebook) stays."""
+    """A standard stream as `kind`; one that another program put in its place (a test, a notebook) learns to spell."""
     if stream is None:  # it was closed when the process began
         return kind(open(os.devnull, "wb"), encoding="utf-8")
     if type(stream) is not io.TextIOWrapper or stream not in (sys.__stdout__, sys.__stderr__):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ERRORS)
         return stream
     return kind(
         stream.buffer, encoding=stream.encoding, errors=ERRORS,

@@ -60,7 +60,7 @@ EXPORTS = ("model", "model.previous", "other", "other.previous")
 PATIENCE = 120  # seconds for a process that was told to end
 FAULTS_SAID = re.compile(r"Traceback \(most recent|Exception ignored|Fatal Python error|core dumped|\.damaged")
 # Ctrl-C within the first milliseconds, before Python has read a line of the program, is answered by Python itself.
-NOT_YET_OURS = "Fatal Python error: init_import_site"
+NOT_YET_OURS = "Fatal Python error: init_"
 # What a command may answer while another one replaces the export that it works on.
 REFUSALS = re.compile(r"was replaced by another training meanwhile")
 TEMPORARY = re.compile(r"\.tmp$|^\.tmp|^\.retrain-|\.part$|\.old$|\.damaged$")

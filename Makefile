@@ -1,7 +1,7 @@
 # Everything that is done with this project from its folder. `make` alone lists the targets.
 
 PYTHON ?= python3
-# Without IMAGE_DIR, cats are drawn and the built-in backbone is used: nothing has to be downloaded.
+# Without IMAGE_DIR, cats are drawn. The default network came with the set-up: nothing has to be downloaded.
 IMAGE_DIR ?=
 ARCHITECTURE ?=
 WEIGHTS ?=
@@ -27,6 +27,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@echo "Setting up .venv: this takes a minute or two, once."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@# Until 0.1.0 the distribution had another project's name: removed first, for its scripts have the same names.
+	@$(BIN)/python -m pip uninstall -qq --yes retrain
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
@@ -34,7 +36,7 @@ retrain: $(INSTALLED)  ## Retrain on IMAGE_DIR=folder [ARCHITECTURE=… WEIGHTS=
 ifeq ($(IMAGE_DIR),)
 	@$(BIN)/python scripts/draw_demo_photos.py tf_files/demo_cats --gato tf_files/gato.jpg
 	@$(BIN)/retrain --image_dir tf_files/demo_cats --output_dir "$(OUTPUT_DIR)" \
-		--architecture "$(or $(ARCHITECTURE),builtin)" $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(ARGS)
+		$(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)") $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(ARGS)
 else
 	@$(BIN)/retrain --image_dir "$(IMAGE_DIR)" --output_dir "$(OUTPUT_DIR)" \
 		$(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)") $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(ARGS)

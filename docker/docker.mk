@@ -41,8 +41,8 @@ FIND_WEIGHTS = set --; weights="$(WEIGHTS)"; if [ -f "$$weights" ]; then \
 
 .PHONY: docker-build docker-retrain docker-label docker-tensorboard docker-sbom docker-lint test-docker
 
-docker-build:  ## Build the images retrain and label_image [BASE_IMAGE=… MODEL=tf_files/model DOCKER=podman]
-	$(BUILD) --build-arg BASE_IMAGE=$(TRAINING_BASE) -f docker/retrain.Dockerfile -t $(TRAINING_IMAGE) .
+docker-build:  ## Build the images retrain and label_image [BASE_IMAGE=… ARCHITECTURE=… MODEL=tf_files/model DOCKER=podman]
+	$(BUILD) --build-arg BASE_IMAGE=$(TRAINING_BASE) $(if $(ARCHITECTURE),--build-arg ARCHITECTURE="$(ARCHITECTURE)") -f docker/retrain.Dockerfile -t $(TRAINING_IMAGE) .
 	$(BUILD) $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) $(if $(MODEL),--build-arg MODEL="$(MODEL)") \
 		-f docker/label_image.Dockerfile -t $(LABELLING_IMAGE) .
 
@@ -53,7 +53,7 @@ ifeq ($(IMAGE_DIR),)
 	@$(DOCKER) run $(CONFINED) $(TERMINAL) $(MOUNT_TF_FILES) $(TRAINING_IMAGE) bash -c \
 		"python /opt/src/scripts/draw_demo_photos.py tf_files/demo_cats --gato tf_files/gato.jpg"
 	@$(FIND_WEIGHTS); $(DOCKER) run $(CONFINED) $(TERMINAL) $(GPUS) $(MOUNT_TF_FILES) "$$@" $(TRAINING_IMAGE) retrain \
-		--image_dir tf_files/demo_cats --output_dir "$(OUTPUT_DIR)" --architecture "$(or $(ARCHITECTURE),builtin)" \
+		--image_dir tf_files/demo_cats --output_dir "$(OUTPUT_DIR)" $(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)") \
 		$(if $(WEIGHTS),--weights "$$weights") $(ARGS)
 else
 	@test -d "$(IMAGE_DIR)" || { echo "IMAGE_DIR=$(IMAGE_DIR) is no folder: it is mounted into the container." >&2; exit 1; }

@@ -9,7 +9,7 @@ ARG BASE_IMAGE=docker.io/library/python:3.12-slim-bookworm
 # hadolint ignore=DL3006
 FROM ${BASE_IMAGE}
 
-ENV LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp PATH=/opt/label_image/bin:$PATH
+ENV LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp RETRAIN_IMAGE=label_image PATH=/opt/label_image/bin:$PATH
 
 # A font for --plot, so that names keep their accents, and pip where the base has none. The newest pip of the base's
 # distribution will do: what it installs has hashes.

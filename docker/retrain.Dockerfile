@@ -12,7 +12,7 @@ FROM ${BASE_IMAGE}
 
 # Whoever runs this need not be in /etc/passwd, and may write to /tmp and /tf_files alone.
 ENV LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
-    HOME=/tmp USER=retrain \
+    HOME=/tmp USER=retrain RETRAIN_IMAGE=retrain \
     TFDS_DATA_DIR=/tf_files/tensorflow_datasets TFHUB_CACHE_DIR=/tf_files/models/tfhub \
     PATH=/opt/retrain/bin:$PATH
 
@@ -41,6 +41,14 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=
     chmod -R a+rX /opt/src \
     && python -m pip install --no-cache-dir --no-deps --no-build-isolation /opt/src \
     && mkdir -p /tf_files && chmod 1777 /tf_files
+
+# The weights of other networks than the default one, such as inception_v3: what the image has is not downloaded again.
+ARG ARCHITECTURE=
+RUN --mount=type=secret,id=ca.crt \
+    if [ -n "${ARCHITECTURE}" ]; then \
+        if [ -f /run/secrets/ca.crt ]; then export SSL_CERT_FILE=/run/secrets/ca.crt; fi; \
+        python /opt/src/scripts/fetch_weights.py --for_all "${ARCHITECTURE}" && chmod -R a+rX /opt/retrain/share/retrain; \
+    fi
 
 ARG VERSION=unknown
 ARG REVISION=unknown

@@ -1,15 +1,15 @@
 """The command line of `label_image`."""
 
-import glob
-import json
-import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from label_image.installing import DISTRIBUTION
+from label_image.terminal import json_line, require_working_folder, run, shown
 from retrain.signals import exit_code, say_stopped, stops_come_first
 from retrain.user_path import Text
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.command(context_settings={"token_normalize_func": lambda name: name.replace("-", "_"), "max_content_width": 100})
-@click.version_option(package_name="retrain")
+@click.version_option(package_name=DISTRIBUTION)
 @click.argument("images", type=Text, nargs=-1, required=True, metavar="IMAGE...")
 @click.option(
     "--model",
@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 @click.option(
     "--labels", type=Text, metavar="FILE", help="Other names for the classes, one per line, in the model's order."
 )
+@click.option(
+    "--trust_model",
+    is_flag=True,
+    help="Run a SavedModel or .pb that may do more than compute, such as write files.",
+)
 @click.option("--always_answer", is_flag=True, help="Never say unknown.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per photo and line.")
 @click.option("--plot", type=Text, metavar="PNG", help="Draw the photo with a bar for each answer.")
@@ -43,6 +48,7 @@ def cli(
     model: str,
     top_k: int,
     labels: str | None,
+    trust_model: bool,
     always_answer: bool,
     as_json: bool,
     plot: str | None,
@@ -57,73 +63,62 @@ def cli(
     With several photos --plot and --heatmap number their files: OUT.png becomes OUT-1.png, OUT-2.png
     and so on. Only files that label_image has drawn are replaced.
     """
+    require_working_folder()
     for name, value in (("--model", model), ("--labels", labels), ("--plot", plot), ("--heatmap", heatmap)):
         if value == "":
             raise click.UsageError(f"Option '{name}' has an empty value: give it one, or leave it out.")
+    from label_image.find_photos import find_photos
+    from label_image.folders import PassedOver
     from label_image.model import ModelError, load_model
     from label_image.picture_files import PictureError
     from retrain.images import PhotoError, read_photo
 
-    photos: Iterable[str] = find_photos(images)
+    photos: Iterable[str | PassedOver] = find_photos(images)
     pictures = None
     if plot or heatmap:
         photos = list(photos)
         pictures = _pictures(plot, heatmap, len(photos))
     try:
-        loaded = load_model(model, labels)
+        loaded = load_model(model, labels, trust_model)
         if pictures is not None:
             pictures.load(loaded, model)
     except ModelError as error:
-        raise click.ClickException(str(error)) from None
+        raise click.ClickException(shown(str(error))) from None
     failed = False
-    for position, path in enumerate(photos):
+    say = partial(print, flush=True)  # for who reads the answers as they come
+    for position, found in enumerate(photos):
+        path = found.path if isinstance(found, PassedOver) else found
         try:
+            if isinstance(found, PassedOver):
+                raise PhotoError(found.reason)
             photo = read_photo(path)
             verdict = loaded.label(photo, top_k)
             unknown = verdict.unknown and not always_answer
             title = str(verdict) if unknown else None
             drawn = {} if pictures is None else pictures.save(position, photo, verdict.answers, title)
         except (ModelError, PictureError) as error:
-            raise click.ClickException(str(error)) from None
+            raise click.ClickException(shown(str(error))) from None
         except PhotoError as error:
             failed = True
-            message = f"{_shown(path)} {error}."
-            click.echo(_json({"image": path, "error": message}) if as_json else f"Error: {message}", err=not as_json)
+            message = f"{shown(path)} {error}."
+            if as_json:
+                say(json_line({"image": path, "error": message}))
+            else:
+                say(f"Error: {message}", file=sys.stderr)
             continue
         if as_json:
             top = [{"label": answer.label, "probability": answer.probability} for answer in verdict.answers]
-            click.echo(_json({"image": path, **top[0], "unknown": unknown, "top": top, **drawn}))
+            say(json_line({"image": path, **top[0], "unknown": unknown, "top": top, **drawn}))
         else:
-            click.echo(_shown(path))
+            say(shown(path))
             if title is not None:
-                click.echo(f"  {title}")
+                say(f"  {shown(title)}")
             for answer in verdict.answers:
-                click.echo(f"  {answer.probability:6.1%}  {answer.label}")
+                say(f"  {answer.probability:6.1%}  {shown(answer.label)}")
             for name, file in drawn.items():
-                click.echo(f"  {name}: {_shown(file)}")
+                say(f"  {name}: {shown(file)}")
     if failed:
         sys.exit(1)
-
-
-def find_photos(images: tuple[str, ...]) -> Iterator[str]:
-    """The files that the arguments name; folders are walked, patterns expanded, hidden files passed over.
-
-    An argument that matches nothing is yielded as it is, so that reading it says what is wrong.
-    """
-    for image in images:
-        if os.path.isdir(image):
-            found = False
-            for folder, folders, files in os.walk(image):
-                folders[:] = sorted(name for name in folders if not name.startswith("."))
-                photos = [str(Path(folder, name)) for name in sorted(files) if not name.startswith(".")]
-                found = found or bool(photos)
-                yield from photos
-            if not found:
-                yield image
-        elif not os.path.lexists(image) and glob.has_magic(image):
-            yield from sorted(glob.glob(image, recursive=True)) or [image]
-        else:
-            yield image
 
 
 def _pictures(plot: str | None, heatmap: str | None, photos: int) -> "Pictures":
@@ -138,23 +133,12 @@ def _pictures(plot: str | None, heatmap: str | None, photos: int) -> "Pictures":
         raise click.UsageError(str(error)) from None
 
 
-def _shown(path: str) -> str:
-    """A path as text that can be printed, also where its bytes are not UTF-8."""
-    return os.fsencode(path).decode(errors="backslashreplace")
-
-
-def _json(value: dict[str, object]) -> str:
-    """One line of JSON; in ASCII where a path is not UTF-8, so that it can be printed and read back."""
-    line = json.dumps(value, ensure_ascii=False)
-    try:
-        line.encode()
-    except UnicodeEncodeError:
-        return json.dumps(value)
-    return line
-
-
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line: exit code 0, 1 if a photo or the model cannot be read, 2 for a wrong call."""
+    run(lambda: _main(arguments))
+
+
+def _main(arguments: list[str] | None) -> None:
     try:
         with stops_come_first():
             cli.main(arguments, prog_name="label_image", standalone_mode=False)

@@ -21,6 +21,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from label_image.model import ModelError
+from label_image.pool import Pool
 from label_image.quiet import quiet
 from retrain.images import Pixels
 
@@ -68,12 +69,12 @@ def activation_maps(path: Path) -> Callable[[Pixels], Maps]:
     """Load a .tflite export once, for the maps of many photos. Raises ModelError if it has none.
 
     The result maps one photo, uint8 RGB (size, size, 3), to float32 (classes, rows, columns): the map
-    of a class averages to its logit, which is checked for every photo (ModelError).
+    of a class averages to its logit, which is checked for every photo (ModelError). It may be called by
+    several threads.
     """
     from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-    try:
-        data = path.read_bytes()
+    def load() -> tuple[Any, Any]:
         with quiet():
             interpreter = Interpreter(
                 model_content=data,
@@ -82,21 +83,27 @@ def activation_maps(path: Path) -> Callable[[Pixels], Maps]:
                 experimental_op_resolver_type=OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
             )
             interpreter.allocate_tensors()
-            signature = interpreter.get_signature_runner(SIGNATURE)
-        head = _find_head(data)
+            return interpreter, interpreter.get_signature_runner(SIGNATURE)
+
+    try:
+        data = path.read_bytes()
+        interpreters = Pool(load)
+        with interpreters.borrow():
+            head = _find_head(data)
     except _NoMap as why:
         raise ModelError(f"{path} has no heat map: {why}") from None
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except Exception as error:  # a flatbuffer that is damaged is noticed wherever it is read
         raise ModelError(f"{path} cannot be loaded: {error}") from None
 
     def maps(pixels: Pixels) -> Maps:
-        signature(image=pixels[None].astype(np.float32))
-        kernel = interpreter.get_tensor(head.kernel)
-        features = np.concatenate([interpreter.get_tensor(number)[0] for number in head.features], axis=-1)
-        found: Maps = np.moveaxis(features @ kernel.T, -1, 0)
-        if head.bias is not None:
-            found += interpreter.get_tensor(head.bias)[:, None, None]
-        logits = interpreter.get_tensor(head.logits)[0]
+        with interpreters.borrow() as (interpreter, signature):
+            signature(image=pixels[None].astype(np.float32))
+            kernel = interpreter.get_tensor(head.kernel)
+            features = np.concatenate([interpreter.get_tensor(number)[0] for number in head.features], axis=-1)
+            found: Maps = np.moveaxis(features @ kernel.T, -1, 0)
+            if head.bias is not None:
+                found += interpreter.get_tensor(head.bias)[:, None, None]
+            logits = interpreter.get_tensor(head.logits)[0]
         if not np.allclose(found.mean(axis=(1, 2)), logits, rtol=0, atol=EXACT * (1 + np.abs(found).max())):
             raise ModelError(f"{path} has no heat map: its scores are not an average over places of linear ones.")
         return found
@@ -136,8 +143,14 @@ def _find_head(data: bytes) -> _Head:
         for number in operator.OutputsAsNumpy().tolist()
     }
 
+    steps = 0
+
     def source(tensor: int) -> tuple[str, list[int]]:
         """The operation that makes a tensor, and the tensors it takes; of an input or constant there is none."""
+        nonlocal steps
+        steps += 1
+        if steps > 2 * len(made_by) + 8:
+            raise _NoMap("its operations go in a circle.")
         if tensor not in made_by:
             return "nothing", []
         code = model.OperatorCodes(made_by[tensor].OpcodeIndex())

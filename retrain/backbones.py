@@ -2,9 +2,7 @@
 
 `retrain.networks.network` builds the network itself, when one has to run. Nothing here imports TensorFlow.
 
-The `builtin` backbone comes with the package (see retrain/builtin/README.md), so that the pipeline
-works without a network. The `fake` backbone is the photo's average colour, three numbers; it needs
-no TensorFlow, and is there for tests.
+The `fake` backbone is the photo's average colour, three numbers; it needs no TensorFlow, and is there for tests.
 
 `a+b` is a backbone too: its bottleneck is that of b behind that of a. Each part is computed and kept as
 if it were alone.
@@ -12,19 +10,32 @@ if it were alone.
 
 import hashlib
 import os
+import re
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
 
-from retrain.architectures import KERAS_WEIGHTS_URL, TORCHVISION_WEIGHTS_URL, Architecture, architecture
-from retrain.errors import BackboneError, DownloadError, OptionError
+from retrain.architectures import (
+    DEFAULT_ARCHITECTURE,
+    KERAS_WEIGHTS_URL,
+    TORCHVISION_WEIGHTS_URL,
+    Architecture,
+    architecture,
+)
+from retrain.errors import BackboneError, OptionError
 from retrain.files import sha256_of
-from retrain.images import Preprocessing
-from retrain.networks.download import Progress, download, reachable
+from retrain.images import DECODER, Preprocessing
+from retrain.networks.download import Progress, download
+from retrain.networks.weights_package import file_of_package, not_installed
 
 KERAS_CACHE = Path("~/.keras/models")
-BUILTIN_WEIGHTS = Path(__file__).parent / "builtin" / "weights.npz"
-BEST = "inception_v3"  # what `auto` prefers
+INSTALLED_WEIGHTS = Path(sys.prefix) / "share" / "retrain"  # what an image was built with
+CHECKPOINT_SUFFIX = ".pth"  # of PyTorch's format
+# Counts the faults of the engines that put wrong bottlenecks into stores: whoever mends one adds 1, and they are never
+# served again. 2: TensorFlow's engine ran one kernel in several threads, which mixed up photos in residual networks.
+ENGINE_REVISION = 2
 
 Weights = str | Mapping[str, str] | None  # as `find_backbone` takes them
 
@@ -34,9 +45,8 @@ class Backbone:
     """Everything that determines a bottleneck, apart from the photo.
 
     `weights_file` is None for the fake backbone and for random weights; for a TF-Hub module it is
-    the folder of the SavedModel. `dim` is the length of the bottleneck vector. `choice` says why
-    this one was taken, where the user left it open. A joined backbone has `parts`, each with weights
-    and arithmetic of its own, and no arithmetic itself.
+    the folder of the SavedModel. `dim` is the length of the bottleneck vector. A joined backbone has
+    `parts`, each with weights and arithmetic of its own, and no arithmetic itself.
     """
 
     architecture: str
@@ -47,13 +57,12 @@ class Backbone:
     feature_layer: str = "avg_pool"
     compute_dtype: str = "float32"
     stored_dtype: str = "float32"
-    choice: str = ""
     parts: tuple["Backbone", ...] = ()
 
     @classmethod
     def find(
         cls,
-        name: str = "auto",
+        name: str = DEFAULT_ARCHITECTURE,
         *,
         weights: Weights | os.PathLike[str] = None,
         image_size: int | None = None,
@@ -73,10 +82,16 @@ class Backbone:
         """Side of the square input, in pixels."""
         return self.preprocessing.size
 
+    def describe(self) -> str:
+        """What it is, for people, as in `efficientnet_lite0, 1280 numbers from 224 x 224 pixels`."""
+        size = self.input_size
+        untrained = ", untrained" if self.weights_sha256.startswith("random-") else ""
+        return f"{self.architecture}{untrained}, {self.dim} numbers from {size} x {size} pixels"
+
     def in_float32(self) -> "Backbone":
         """The same backbone as exports compute it, whatever precision its bottlenecks have."""
         parts = tuple(part.in_float32() for part in self.parts)
-        return replace(self, compute_dtype="float32", stored_dtype="float32", choice="", parts=parts)
+        return replace(self, compute_dtype="float32", stored_dtype="float32", parts=parts)
 
     def computed_in(self, precision: str) -> "Backbone":
         """The same backbone with bottlenecks of this precision; the fake one has but float32."""
@@ -93,9 +108,11 @@ class Backbone:
             "feature_layer": self.feature_layer,
             "input_size": self.input_size,
             "preprocessing": str(self.preprocessing),
-            "decoder": "pillow",
+            "decoder": f"pillow {DECODER}",
             "compute_dtype": self.compute_dtype,
             "stored_dtype": self.stored_dtype,
+            # The fake backbone's are NumPy's, and those of a joined one are kept for each part.
+            **({} if self.parts or self.architecture == "fake" else {"engine_revision": ENGINE_REVISION}),
             **({"parts": [part.covers() for part in self.parts]} if self.parts else {}),
         }
 
@@ -110,19 +127,19 @@ def find_backbone(
 ) -> Backbone:
     """An architecture with its weights: given ones, ones at hand, or downloaded ones.
 
-    `name` may be `auto`: Inception-V3 where its weights can be had, else the built-in backbone; or
-    `a+b`, of which each part has this `image_size`. `weights` is a file, an http(s) address, `random`
-    (untrained, from `seed`), each of these by the name of the architecture that they are for, or None: then
-    `<model_dir>/<name>.weights.h5`, the published file in `model_dir` or in Keras's cache, and at
-    last a download are tried. Raises OptionError or BackboneError.
+    `name` may be `a+b`, of which each part has this `image_size`, or the largest of their own. `weights` is a
+    file, an http(s) address, `random` (untrained, from `seed`), each of these by the name of the architecture
+    that they are for, or None: then `<model_dir>/<name>.weights.h5`, the published file in `model_dir`, in Keras's
+    cache or in INSTALLED_WEIGHTS, the Python package that they come with, and at last a download are tried.
+    Raises OptionError or BackboneError.
     """
     names = name.split("+")
     weights_of = _weights_by_name(names, weights)
     if len(names) > 1:
+        if image_size is None:  # a model takes photos of one size: that of the part which needs the most
+            image_size = max(architecture(part).input_size for part in names)
         return join([find_backbone(part, model_dir, weights_of[part], image_size, seed, progress) for part in names])
     weights = weights_of[name]
-    if name == "auto":
-        return _choose_backbone(model_dir, weights, image_size, seed, progress)
     entry = architecture(name)
     preprocessing = entry.preprocessing if image_size is None else entry.preprocessing.with_size(image_size)
     backbone = Backbone(name, preprocessing, entry.dim, weights_sha256=f"random-{seed}")
@@ -133,7 +150,9 @@ def find_backbone(
     if weights == "random":
         return backbone
     file = find_weights(entry, model_dir, weights, progress)
-    return replace(backbone, weights_file=file, weights_sha256=file_sha256(file))
+    sha256 = file_sha256(file)
+    check_digest(entry, file, sha256)
+    return replace(backbone, weights_file=file, weights_sha256=sha256)
 
 
 def join(parts: Sequence[Backbone]) -> Backbone:
@@ -177,58 +196,60 @@ def find_weights(
         if not path.is_file():
             raise OptionError(f"--weights {weights}: there is no such file.")
         return path
-    if entry.name == "builtin" and weights is None:
-        return BUILTIN_WEIGHTS
     if weights is not None:
         # Named after the address too: another address is another file, and neither is the user's own.
         digest = hashlib.sha256(weights.encode()).hexdigest()[:12]
-        url, path, checksum = weights, model_dir / f"{entry.name}-{digest}.weights.h5", None
+        published = PurePosixPath(urlsplit(weights).path).name
+        suffix = f"-{published}" if published.endswith(CHECKPOINT_SUFFIX) else ".weights.h5"
+        url, path, checksum = weights, model_dir / f"{entry.name}-{digest}{suffix}", None
     else:
         at_hand = weights_at_hand(entry, model_dir)
         if at_hand is not None:
             return at_hand
+        if entry.package:
+            raise BackboneError(not_installed(entry.name, entry.package))
         if entry.checkpoint:
-            raise BackboneError(
-                f"The weights of {entry.name} have to be converted once: download "
-                f"{TORCHVISION_WEIGHTS_URL}{entry.checkpoint}, run scripts/convert_torchvision_weights.py on it, "
-                f"and put the result at {model_dir / f'{entry.name}.weights.h5'}"
-            )
-        url, checksum = KERAS_WEIGHTS_URL + entry.weights_file, entry.checksum
-        path = model_dir / Path(entry.weights_file).name
+            url, checksum = TORCHVISION_WEIGHTS_URL + entry.checkpoint, digest_in_name(entry.checkpoint)
+        else:
+            url, checksum = KERAS_WEIGHTS_URL + entry.weights_file, entry.checksum
+        path = model_dir / (entry.checkpoint or Path(entry.weights_file).name)
     if not path.exists():
         download(url, path, checksum, progress)
     return path
-
-
-def _choose_backbone(
-    model_dir: Path, weights: str | None, image_size: int | None, seed: int, progress: Progress
-) -> Backbone:
-    """BEST where its weights are at hand or can be downloaded now, else the built-in backbone."""
-    if weights is not None:
-        raise OptionError("--weights needs --architecture: say which network the weights are for.")
-    entry = architecture(BEST)
-    reason = ""
-    if weights_at_hand(entry, model_dir) is None and not reachable(KERAS_WEIGHTS_URL):
-        reason = "cannot be downloaded now"
-    else:
-        try:
-            return find_backbone(BEST, model_dir, None, image_size, seed, progress)
-        except DownloadError as error:
-            reason = f"could not be downloaded ({error})"
-    choice = (
-        f"Using the small built-in backbone, because the weights of {BEST} {reason}: accuracy will be lower than with "
-        f"Inception-V3. To use it, put {Path(entry.weights_file).name} into {model_dir}; "
-        f"it comes from {KERAS_WEIGHTS_URL}{entry.weights_file}"
-    )
-    return replace(find_backbone("builtin", model_dir, None, image_size, seed, progress), choice=choice)
 
 
 def weights_at_hand(entry: Architecture, model_dir: Path) -> Path | None:
     """A weights file that needs no download, or None."""
     candidates = [model_dir / f"{entry.name}.weights.h5"]
     if published := Path(entry.weights_file).name:
-        candidates += [model_dir / published, KERAS_CACHE.expanduser() / published]
+        candidates += [model_dir / published, KERAS_CACHE.expanduser() / published, INSTALLED_WEIGHTS / published]
+    if entry.checkpoint:
+        candidates += [model_dir / entry.checkpoint, INSTALLED_WEIGHTS / entry.checkpoint]
+    if entry.package and (file := file_of_package(entry.package, entry.checkpoint)):
+        candidates.append(file)
     return next((path for path in candidates if path.is_file()), None)
+
+
+def digest_in_name(name: str) -> str | None:
+    """The beginning of a checkpoint's SHA-256, with which PyTorch's published files end their names."""
+    match = re.search(rf"-([0-9a-f]{{8,64}}){re.escape(CHECKPOINT_SUFFIX)}$", name)
+    return match[1] if match else None
+
+
+def check_digest(entry: Architecture, file: Path, sha256: str) -> None:
+    """Compare a file's SHA-256 with that in its name, and with ours where it is the published one.
+
+    Raises BackboneError.
+    """
+    promised = digest_in_name(file.name) or ""
+    if entry.checksum and file.name == entry.checkpoint:
+        promised = entry.checksum
+    if not sha256.startswith(promised):
+        advice = f"install {entry.package} again" if entry.package else "get it again"
+        raise BackboneError(
+            f"{file} is not the published file: its SHA-256 begins with {sha256[:8]}, not {promised[:8]}; {advice}, "
+            "or give weights of your own a name of their own."
+        )
 
 
 def file_sha256(path: Path) -> str:

@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from label_image.errors import ForeignFileError
+from label_image.foreign_text import parse_json, read_limited
 from retrain.bottlenecks import Extraction
 from retrain.dataset import check_class_names
 from retrain.errors import DatasetError
@@ -28,15 +30,15 @@ class CategoryNames:
 def read_category_names(path: Path) -> CategoryNames:
     """Read a JSON object from class names or indices to display names. Raises DatasetError."""
     try:
-        pairs = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_Pairs)
+        data = read_limited(path)
+        parse_json(data)  # it knows what is no JSON; Python's own shows names that stand twice
+        pairs = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_Pairs)
     except FileNotFoundError:
         raise DatasetError(f"There is no file {path}; check --category_names.") from None
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}; check --category_names.") from None
-    except UnicodeDecodeError:
-        raise DatasetError(f"{path} is not UTF-8; save it as UTF-8.") from None
-    except (ValueError, RecursionError) as error:
-        raise DatasetError(f"{path} is not JSON ({error}); check --category_names.") from None
+    except (ForeignFileError, ValueError, RecursionError) as error:
+        raise DatasetError(f"{path} {error}; check --category_names.") from None
     if not isinstance(pairs, _Pairs):
         raise DatasetError(f'{path} is no JSON object such as {{"21": "fire lily"}}; check --category_names.')
     names: dict[str, str] = {}

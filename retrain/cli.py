@@ -3,13 +3,14 @@
 Heavy modules are imported inside the commands, so that `--help` answers at once.
 """
 
-import json
 import sys
 from pathlib import Path
 from typing import Any
 
 import click
 
+from label_image.installing import DISTRIBUTION, what_is_missing
+from label_image.terminal import json_line, require_address_space, require_working_folder, run, shown
 from retrain.doctor.options import doctor_options
 from retrain.errors import RetrainError
 from retrain.evaluation.options import evaluation_options
@@ -23,8 +24,11 @@ from retrain.options import (
     report_options,
     store_options,
 )
+from retrain.reachable import check_reachable
 from retrain.signals import exit_code, say_stopped, stops_come_first
 from retrain.sweep.options import sweep_options
+
+ADDRESS_SPACE = 4_000_000_000  # what TensorFlow takes up for the smallest network; in memory it is far less
 
 
 def train_is_the_default(arguments: list[str]) -> list[str]:
@@ -54,7 +58,9 @@ class NoEmptyValues(click.Command):
                 raise click.UsageError("There is an empty argument: is a variable not set?", context)
             if value == "":
                 raise click.UsageError(f"Option '{option}' has an empty value: give it one, or leave it out.", context)
-        return super().parse_args(context, arguments)
+        left = super().parse_args(context, arguments)
+        check_reachable(context)
+        return left
 
 
 def underscores(name: str) -> str:
@@ -63,12 +69,14 @@ def underscores(name: str) -> str:
 
 
 @click.group(cls=TrainByDefault, context_settings={"token_normalize_func": underscores, "max_content_width": 100})
-@click.version_option(package_name="retrain")
+@click.version_option(package_name=DISTRIBUTION)
 def cli() -> None:
     """Retrain an image classifier on a folder of photos per class.
 
     Example: retrain --image_dir cats
     """
+    require_working_folder()
+    require_address_space(ADDRESS_SPACE)
 
 
 @cli.command(cls=NoEmptyValues)
@@ -88,11 +96,11 @@ def train(as_json: bool, **options: Any) -> None:
 
     screen = TerminalScreen(results_to_stderr=as_json)
     try:
-        run = run_training(Options(**options), screen)
+        trained = run_training(Options(**options), screen)
     finally:
         screen.finish()
     if as_json:
-        click.echo(json.dumps(run.summary(), ensure_ascii=False))
+        print(json_line(trained.summary()))
 
 
 @cli.command(cls=NoEmptyValues)
@@ -142,6 +150,7 @@ def evaluate(
     labels: Path | None,
     fixes: Path | None,
     category_names: Path | None,
+    trust_model: bool,
     all_photos: bool,
     assert_accuracy_at_least: float | None,
     predictions: Path | None,
@@ -165,15 +174,24 @@ def evaluate(
     screen = TerminalScreen(results_to_stderr=as_json)
     try:
         evaluation = evaluate_export(
-            model, data, bottleneck_dir, labels, all_photos, fixes, category_names, screen.say, screen.evaluating
-        )
+            model,
+            data,
+            bottleneck_dir,
+            labels,
+            all_photos,
+            fixes,
+            category_names,
+            trust_model,
+            screen.say,
+            screen.evaluating,
+        )  # fmt: skip
     finally:
         screen.finish()
     show_evaluation(evaluation, Console(stderr=as_json, highlight=False))
     if predictions is not None:
         write_predictions(evaluation, predictions)
     if as_json:
-        click.echo(json.dumps(summary(evaluation), ensure_ascii=False))
+        print(json_line(summary(evaluation)))
     accuracy = evaluation.metrics.accuracy
     if assert_accuracy_at_least is not None and (accuracy is None or accuracy < assert_accuracy_at_least):
         found = "There is no accuracy, which" if accuracy is None else f"The accuracy of {accuracy:.4f}"
@@ -187,6 +205,7 @@ def export(
     formats: tuple[str, ...],
     image_dir: str,
     category_names: Path | None,
+    trust_model: bool,
     force: bool,
     serving_dir: Path | None,
     bottleneck_dir: Path,
@@ -204,12 +223,14 @@ def export(
 
     screen = TerminalScreen(results_to_stderr=as_json)
     try:
-        report = export_model(model, formats, image_dir, bottleneck_dir, force, serving_dir, category_names, screen.say)
+        report = export_model(
+            model, formats, image_dir, bottleneck_dir, force, serving_dir, category_names, trust_model, screen.say
+        )
     finally:
         screen.finish()
     show_report(report, Console(stderr=as_json, highlight=False))
     if as_json:
-        click.echo(json.dumps(summary(report), ensure_ascii=False))
+        print(json_line(summary(report)))
     refused = [result.name for result in report.results if result.refused is not None]
     if refused:
         raise click.ClickException(f"Not kept: {', '.join(refused)}; what was there before is untouched.")
@@ -249,7 +270,10 @@ def _leave_photos_for_training(options: dict[str, Any]) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line; errors are one sentence, exit code 2 for a wrong call, 1 for a failed run."""
-    arguments = sys.argv[1:] if arguments is None else arguments
+    run(lambda: _main(sys.argv[1:] if arguments is None else arguments))
+
+
+def _main(arguments: list[str]) -> None:
     try:
         with stops_come_first():
             cli.main(train_is_the_default(arguments), prog_name="retrain", standalone_mode=False)
@@ -259,8 +283,14 @@ def main(arguments: list[str] | None = None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except RetrainError as error:
-        click.echo(f"Error: {error}", err=True)
+        print(f"Error: {shown(str(error))}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except ModuleNotFoundError as error:
+        sentence = what_is_missing(error)
+        if sentence is None:
+            raise
+        click.echo(f"Error: {sentence}", err=True)
+        sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
         head = " (--resume: the head, too)" if train_is_the_default(arguments)[0] == "train" else ""
         say_stopped(f"What was computed is kept: run the same command again to go on{head}.")

@@ -9,9 +9,7 @@ A source is one of
 `list_photos` walks it without opening a photo; what is passed over is listed with the reason.
 """
 
-import csv
 import hashlib
-import io
 import os
 import stat
 import unicodedata
@@ -21,7 +19,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Literal
 
+from label_image.folders import entries_of, is_litter, walk
 from retrain.errors import DatasetError
+from retrain.text_tables import table_rows
 
 Split = Literal["training", "validation", "testing"]
 
@@ -34,7 +34,6 @@ SPLIT_FOLDERS: dict[str, Split] = {
     "test": "testing",
     "testing": "testing",
 }
-JUNK_FILES = {"thumbs.db", "desktop.ini"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,19 +188,15 @@ def dataset_digest(photos: Iterable[Photo]) -> str:
 
 
 def _list_folder(root: Path) -> Dataset:
-    children = [entry for entry in _entries(root) if _is_folder(entry) and not entry.name.startswith(".")]
+    children = [entry for entry in _entries(root) if _is_folder(entry) and not is_litter(entry.name)]
     if not _has_split_folders(children):
-        return _list_class_folders(root, None)
-    datasets = [_list_class_folders(Path(child.path), SPLIT_FOLDERS[child.name.lower()]) for child in children]
+        return _list_class_folders([(root, None)])
     names = {child.name for child in children}
     skipped = [
         Skipped(entry.path, "is not in one of the split folders") for entry in _entries(root) if entry.name not in names
     ]
-    return Dataset(
-        tuple(file for dataset in datasets for file in dataset.files),
-        (*skipped, *(item for dataset in datasets for item in dataset.skipped)),
-        tuple(remark for dataset in datasets for remark in dataset.remarks),
-    )
+    dataset = _list_class_folders([(Path(child.path), SPLIT_FOLDERS[child.name.lower()]) for child in children])
+    return replace(dataset, skipped=(*skipped, *dataset.skipped))
 
 
 def _has_split_folders(children: Sequence["os.DirEntry[str]"]) -> bool:
@@ -218,57 +213,58 @@ def _has_split_folders(children: Sequence["os.DirEntry[str]"]) -> bool:
     )
 
 
-def _list_class_folders(root: Path, split: Split | None) -> Dataset:
+def _list_class_folders(roots: Sequence[tuple[Path, Split | None]]) -> Dataset:
+    """The photos of class folders, which lie in one folder for each side, or in one for all."""
     files: list[PhotoFile] = []
     skipped: list[Skipped] = []
-    empty: list[str] = []
-    for entry in _entries(root):
-        if entry.name.startswith("."):
-            skipped.append(Skipped(entry.path, "is hidden"))
-        elif not _is_folder(entry):
-            skipped.append(Skipped(entry.path, "is not in a class folder"))
-        elif _is_loop(entry, frozenset()):
-            skipped.append(Skipped(entry.path, "is a link to a folder that it lies in"))
-        else:
-            before = len(files)
-            ancestors = frozenset({os.path.realpath(root), os.path.realpath(entry.path)})
-            for found in _walk(entry.path, ancestors):
-                if isinstance(found, Skipped):
-                    skipped.append(found)
-                else:
-                    path, status = found
-                    files.append(_photo_file(path, entry.name, status, split))
-            if len(files) == before:
-                empty.append(entry.name)
-    remarks = (f"{root} has class folders without photos, left out: {', '.join(empty)}.",) if empty else ()
-    return Dataset(tuple(files), tuple(skipped), remarks)
+    unlisted: list[str] = []
+    folders: list[tuple[Path, os.DirEntry[str], Split | None]] = []
+    for root, split in roots:
+        for entry in _entries(root):
+            reason = _no_class_folder(entry)
+            if reason:
+                skipped.append(Skipped(entry.path, reason))
+                unlisted += [f"{entry.path} {reason}"] if reason.startswith("cannot") else []
+            else:
+                folders.append((root, entry, split))
+    filled = set()
+    for start, entries, passed_over in walk(entry.path for _, entry, _ in folders):
+        _, class_folder, split = folders[start]
+        before = len(files)
+        for entry in entries:
+            try:
+                files.append(_photo_file(entry.path, class_folder.name, entry.stat(), split))
+            except OSError as error:
+                skipped.append(Skipped(entry.path, f"cannot be read: {error.strerror}"))
+        if len(files) > before:
+            filled.add(start)
+        skipped += (Skipped(item.path, item.reason) for item in passed_over)
+        unlisted += (f"{item.path} {item.reason}" for item in passed_over if item.kind == "unlisted")
+    remarks = [
+        f"{root} has class folders without photos, left out: {', '.join(empty)}."
+        for root, _ in roots
+        if (
+            empty := [
+                entry.name for start, (place, entry, _) in enumerate(folders) if place == root and start not in filled
+            ]
+        )
+    ]
+    if unlisted:
+        more = f" ({len(unlisted) - 1} more so)" if len(unlisted) > 1 else ""
+        remarks.append(f"Photos may be missing: {unlisted[0]}{more}.")
+    return Dataset(tuple(files), tuple(skipped), tuple(remarks))
 
 
-def _walk(folder: str, ancestors: frozenset[str]) -> Iterator[tuple[str, os.stat_result] | Skipped]:
-    """Yield the regular files below a class folder, and what is passed over."""
+def _no_class_folder(entry: "os.DirEntry[str]") -> str:
+    """Why an entry is no class folder, as a phrase that continues its path; empty if it is one."""
+    if is_litter(entry.name):
+        return "is hidden"
     try:
-        entries = _entries(Path(folder))
-    except DatasetError as error:
-        yield Skipped(folder, f"cannot be listed: {error}")
-        return
-    for entry in entries:
-        if entry.name.startswith(".") or entry.name.lower() in JUNK_FILES:
-            yield Skipped(entry.path, "is hidden")
-            continue
-        try:
-            status = entry.stat()
-        except OSError as error:
-            reason = "is a link to nothing" if entry.is_symlink() else f"cannot be read: {error.strerror}"
-            yield Skipped(entry.path, reason)
-            continue
-        if stat.S_ISREG(status.st_mode):
-            yield entry.path, status
-        elif not stat.S_ISDIR(status.st_mode):
-            yield Skipped(entry.path, "is not a regular file")
-        elif _is_loop(entry, ancestors):
-            yield Skipped(entry.path, "is a link to a folder that it lies in")
-        else:
-            yield from _walk(entry.path, ancestors | {os.path.realpath(entry.path)})
+        return "" if entry.is_dir() else "is not in a class folder"
+    except PermissionError as error:  # a link into a folder that may not be entered
+        return f"cannot be read: {error.strerror}"
+    except OSError:  # a link to itself
+        return "is not in a class folder"
 
 
 def _photo_file(path: str, label: str, status: os.stat_result, split: Split | None) -> PhotoFile:
@@ -282,18 +278,9 @@ def _is_folder(entry: "os.DirEntry[str]") -> bool:
         return False
 
 
-def _is_loop(entry: "os.DirEntry[str]", ancestors: frozenset[str]) -> bool:
-    """Whether a folder is a link to one of the folders that the walk came through, or that it lies in."""
-    if not entry.is_symlink():
-        return False
-    target, home = os.path.realpath(entry.path), os.path.realpath(os.path.dirname(entry.path))
-    return target in ancestors or os.path.commonpath([target, home]) == target
-
-
 def _entries(folder: Path) -> list["os.DirEntry[str]"]:
     try:
-        with os.scandir(folder) as entries:
-            return sorted(entries, key=attrgetter("name"))
+        return entries_of(folder)
     except OSError as error:
         raise DatasetError(f"The folder {folder} cannot be listed: {error.strerror}.") from None
 
@@ -325,27 +312,6 @@ def _manifest_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
         is_header = number == 0 and [cell.strip().lower() for cell in row[:2]] == ["path", "label"]
         if not is_header:
             yield line, row
-
-
-def table_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    """The rows of a .csv or .tsv with their line numbers; comma, semicolon (Excel's) or tab. Raises DatasetError."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise DatasetError(f"{path} is not UTF-8; save it as UTF-8.") from None
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from None
-    if "\0" in text:  # UTF-16, as a rule; Python 3.10's csv would stop at it, later ones would not
-        raise DatasetError(f"{path} holds NUL characters; save it as UTF-8 text.")
-    first = text.partition("\n")[0]
-    delimiter = "\t" if path.suffix.lower() == ".tsv" else max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        for row in reader:
-            if row:
-                yield reader.line_num, row
-    except csv.Error as error:
-        raise DatasetError(f"{path}, line {reader.line_num}: {error}.") from None
 
 
 def _manifest_split(path: Path, line: int, name: str) -> Split | None:

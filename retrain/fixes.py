@@ -15,8 +15,9 @@ from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
 
-from retrain.dataset import Dataset, PhotoFile, table_rows
+from retrain.dataset import Dataset, PhotoFile
 from retrain.errors import DatasetError
+from retrain.text_tables import table_rows
 
 KEEP, REMOVE, RELABEL = "keep", "remove", "relabel:"
 

@@ -20,7 +20,7 @@ import numpy as np
 from retrain.dataset import PhotoFile
 from retrain.errors import PhotoError
 from retrain.hashes import PhotoHashes, hash_bytes
-from retrain.images import Pixels, read_photo
+from retrain.images import Pixels, photo_bytes
 from retrain.machine import cores
 
 # Either just now, or long ago with its size and time stamp put back.
@@ -115,14 +115,14 @@ def read_photos(
         read_ns = time.time_ns()
         begin = middle = time.perf_counter()
         try:
-            data = read_photo(files[index].path)
-            digest = hash_bytes(data)
-            middle = time.perf_counter()
-            if expected is not None and digest != expected:
-                raise PhotoError(CHANGED)
-            sha256 = digest
-            if claim(sha256):
-                pixels = prepare(data, digest)
+            with photo_bytes(files[index].path) as data:
+                digest = hash_bytes(data)
+                middle = time.perf_counter()
+                if expected is not None and digest != expected:
+                    raise PhotoError(CHANGED)
+                sha256 = digest
+                if claim(sha256):
+                    pixels = prepare(data, digest)
         except PhotoError as error:
             problem = str(error)
         return ReadPhoto(index, sha256, pixels, problem, read_ns, middle - begin, time.perf_counter() - middle)

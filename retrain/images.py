@@ -27,30 +27,29 @@ The form follows big_vision's preprocessing strings. It is parsed, never evaluat
 """
 
 import ast
-import functools
-import io
 import os
-import stat
 import sys
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from retrain.errors import PhotoError, PreprocessingError
+from retrain.photos.decoding import Box, decoded
+from retrain.photos.opening import explained, open_photo, orientation
+from retrain.photos.reading import photo_bytes, read_photo
 
 __all__ = [
     "Arithmetic", "Header", "PhotoError", "Pixels", "Preprocessing", "PreprocessingError",
-    "load_pixels", "read_header", "read_photo",
+    "load_pixels", "photo_bytes", "read_header", "read_photo",
 ]  # fmt: skip
 
-MAX_BYTES = 256 * 2**20
-MAX_PIXELS = 250_000_000
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+# What the same bytes and the same steps give is part of the bottleneck fingerprint. 2: gray of more than 8 bits by the
+# depth that it uses, BMP that would be invisible, very large photos for views made smaller.
+DECODER = 2
+
 FILTERS = {
     "nearest": Image.Resampling.NEAREST,
     "box": Image.Resampling.BOX,
@@ -58,22 +57,6 @@ FILTERS = {
     "bicubic": Image.Resampling.BICUBIC,
     "lanczos": Image.Resampling.LANCZOS,
 }
-TURNS = {  # by EXIF orientation
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-# MAX_PIXELS above is checked on the header of every photo and replaces Pillow's global limit,
-# whose warning is not safe to catch in threads.
-Image.MAX_IMAGE_PIXELS = None
-# A photo decodes or is listed as skipped; Pillow's remarks about its metadata help nobody.
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-
 # K in `decode(K)`: libjpeg's scaling is a coarse filter. At 2 the resize that follows hides it;
 # at 1 it would replace the resize.
 DECODE_MARGINS = range(2, 9)
@@ -81,7 +64,6 @@ DECODE_MARGINS = range(2, 9)
 Pixels = npt.NDArray[np.uint8]
 Number = int | float
 Distort = Callable[[Image.Image, int, Image.Resampling], Image.Image]
-Box = tuple[float, float, float, float]
 
 
 @dataclass(frozen=True)
@@ -156,27 +138,22 @@ class Preprocessing:
     def pixels(self, data: bytes, distort: Distort | None = None) -> Pixels:
         """Decode the bytes of a photo and bring them to the network's size.
 
-        Returns uint8 RGB of shape (size, size, 3), 0..255. `distort` takes the place of the plain resize:
-        it gets the upright RGB photo, the size and the filter, and what it returns may have another shape.
-        Raises PhotoError.
+        Returns uint8 RGB of shape (size, size, 3), 0..255. `distort` takes the place of the plain resize: it gets the
+        upright RGB photo (a very large one made smaller, see `photos.decoding`), the size and the filter, and what it
+        returns may have another shape. Raises PhotoError.
         """
+        resample = FILTERS[str(self._step("resize").arguments[1])]
+        orient = any(step.name == "orient" for step in self.steps)
         try:
-            with _open(data) as image:
-                box = self._decode_smaller(image)
-                turn = _turn(image) if any(step.name == "orient" for step in self.steps) else None
-                square, resample = (self.size, self.size), FILTERS[str(self._step("resize").arguments[1])]
-                if distort is not None:
-                    photo = _rgb(image) if box is None else _rgb(image).crop((0, 0, round(box[2]), round(box[3])))
-                    return np.asarray(distort(_turned(photo, turn), self.size, resample))
-                if box is None:
-                    return np.asarray(_rgb(_turned(image, turn)).resize(square, resample))
-                return np.asarray(_turned(_rgb(image).resize(square, resample, box), turn))
-        except PhotoError:
-            raise
-        except MemoryError:
-            raise PhotoError("there is not enough memory to decode it") from None
-        except Exception as error:  # Pillow's plugins raise a dozen different types on damaged files
-            raise PhotoError(f"cannot be decoded: {_reason(error)}") from error
+            photo = open_photo(data)
+            with photo.image:
+                box = self._decode_smaller(photo.image)
+                with decoded(photo, self.size, orient, whole=distort is not None) as ready:
+                    if distort is None:
+                        return np.asarray(ready.square(self.size, resample, box))
+                    return np.asarray(distort(ready.upright(box), self.size, resample))
+        except Exception as error:
+            raise explained(error, data) from error
 
     def _decode_smaller(self, image: Image.Image) -> Box | None:
         """Set a JPEG that is large enough to be decoded at a fraction of its size.
@@ -210,41 +187,19 @@ class Preprocessing:
         return next(step for step in self.steps if step.name == name)
 
 
-def read_photo(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a photo. Raises PhotoError for anything but a regular file of sensible size."""
-    try:
-        with open(path, "rb", opener=_open_without_waiting) as file:
-            status = os.fstat(file.fileno())
-            if not stat.S_ISREG(status.st_mode):
-                raise PhotoError("is not a regular file")
-            if status.st_size > MAX_BYTES:
-                raise PhotoError(f"has {status.st_size} bytes; the limit is {MAX_BYTES}")
-            return file.read()
-    except OSError as error:
-        raise PhotoError(f"cannot be read: {error.strerror or error}") from None
-    except ValueError as error:  # a NUL in the path
-        raise PhotoError(f"cannot be read: {error}") from None
-
-
 def load_pixels(path: str | os.PathLike[str], preprocessing: Preprocessing) -> Pixels:
     """Read and prepare one photo: uint8 RGB of shape (size, size, 3). Raises PhotoError."""
-    return preprocessing.pixels(read_photo(Path(path)))
+    with photo_bytes(path) as data:
+        return preprocessing.pixels(data)
 
 
 def read_header(data: bytes) -> Header:
     """The size and the orientation that the bytes of a photo state; no pixel is decoded. Raises PhotoError."""
     try:
-        with _open(data) as image:
-            return Header(image.width, image.height, _orientation(image))
-    except PhotoError:
-        raise
-    except Exception as error:  # Pillow's plugins raise a dozen different types on damaged files
-        raise PhotoError(f"cannot be decoded: {_reason(error)}") from error
-
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    # Opening a FIFO without O_NONBLOCK would wait for a writer for ever.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+        with open_photo(data).image as image:
+            return Header(image.width, image.height, orientation(image))
+    except Exception as error:
+        raise explained(error, data) from error
 
 
 def _parse_step(text: str) -> Step:
@@ -306,69 +261,3 @@ def _arguments_fit(step: Step) -> bool:
 
 def _triple(values: npt.NDArray[np.float64]) -> tuple[float, float, float]:
     return (float(values[0]), float(values[1]), float(values[2]))
-
-
-def _open(data: bytes) -> Image.Image:
-    if not data:
-        raise PhotoError("is empty (0 bytes)")
-    is_avif = b"avif" in data[8:64] or b"avis" in data[8:64]  # its first brand may be HEIF's mif1
-    is_heif = data[4:8] == b"ftyp" and data[8:11] in (b"hei", b"hev", b"mif", b"msf") and not is_avif
-    try:
-        image = Image.open(io.BytesIO(data), formats=_heif_format() if is_heif else FORMATS)
-    except UnidentifiedImageError:
-        raise PhotoError(f"is not a photo: its first bytes are not those of {', '.join(FORMATS)}") from None
-    if image.width * image.height > MAX_PIXELS:
-        raise PhotoError(f"is {image.width} x {image.height} pixels; the limit is {MAX_PIXELS}")
-    return image
-
-
-@functools.cache
-def _heif_format() -> tuple[str, ...]:
-    try:
-        import pillow_heif
-    except ImportError:
-        raise PhotoError("is a HEIC photo: run `pip install pillow-heif`, or save it as JPEG") from None
-    pillow_heif.register_heif_opener()
-    return ("HEIF",)
-
-
-def _turn(image: Image.Image) -> Image.Transpose | None:
-    image.load()  # Pillow turns a TIFF while it loads, and then drops the orientation
-    return TURNS.get(_orientation(image))
-
-
-def _orientation(image: Image.Image) -> int:
-    # Damaged EXIF says nothing about the pixels, so it counts as no EXIF at all. For the same reason
-    # not ImageOps.exif_transpose, which fails when it cannot write the other tags back.
-    try:
-        orientation = image.getexif().get(0x0112, 1)
-        return int(orientation) if orientation in TURNS else 1
-    except Exception:
-        return 1
-
-
-def _turned(image: Image.Image, turn: Image.Transpose | None) -> Image.Image:
-    return image if turn is None else image.transpose(turn)
-
-
-def _rgb(image: Image.Image) -> Image.Image:
-    if image.mode == "RGB" and "transparency" not in image.info:
-        return image
-    if image.mode.startswith("I"):
-        return _from_16_bit(image)
-    if image.mode == "F":
-        raise PhotoError("has floating-point pixels; save it with 8 bits per channel")
-    if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
-    return image.convert("RGB")
-
-
-def _from_16_bit(image: Image.Image) -> Image.Image:
-    # Pillow clips 16-bit gray to 255 when it converts; the high byte is what every viewer shows.
-    high_byte = np.clip(np.asarray(image, dtype=np.int64) >> 8, 0, 255).astype(np.uint8)
-    return Image.fromarray(high_byte).convert("RGB")
-
-
-def _reason(error: Exception) -> str:
-    return str(error).strip().rstrip(".") or type(error).__name__

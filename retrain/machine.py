@@ -15,6 +15,7 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
+from label_image.installing import how_to_install
 from retrain.errors import GpuError, OptionError
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
@@ -65,7 +66,7 @@ def choose_engine(asked: str, compute_dtype: str) -> str:
         raise OptionError(f"--engine {asked} is not known: give one of {', '.join(ENGINES)}.")
     installed = find_spec("openvino") is not None
     if asked == "openvino" and not installed:
-        raise OptionError("--engine openvino: it is not installed; run `pip install 'retrain[openvino]'`.")
+        raise OptionError(f"--engine openvino: it is not installed; {how_to_install('openvino')}.")
     if asked == "openvino" and compute_dtype == "float16":
         raise OptionError("--engine openvino runs on the CPU, in float32 or bfloat16: choose one with --precision.")
     if asked != "auto":
@@ -90,7 +91,7 @@ def why_no_gpu() -> str | None:
     if not _loads(DRIVER):
         return f"the driver's {DRIVER} is not there"
     if not (_loads(CUDNN) or _comes_with_packages(CUDNN)):
-        return f"{CUDNN} and CUDA's other libraries are not there: pip install 'tensorflow[and-cuda]'"
+        return f"{CUDNN} and CUDA's other libraries are not there: {how_to_install('cuda')}"
     return None
 
 

@@ -75,13 +75,13 @@ class Metrics:
     confusion: tuple[tuple[int, ...], ...]
 
     def __str__(self) -> str:
-        """Accuracy with its interval, and cross-entropy, for people."""
+        """Accuracy with its interval, and cross-entropy (the loss), for people: 80 columns with a name before it."""
         if self.accuracy is None or self.interval is None:
             return "no photos, so no accuracy"
         low, high = self.interval
         return (
-            f"accuracy {self.accuracy:.1%} on {self.n} photos (95 % interval {low:.1%} to {high:.1%}), "
-            f"cross-entropy {self.cross_entropy:.3f}"
+            f"accuracy {self.accuracy:.1%} on {self.n} photos (95 % interval {100 * low:.1f}-{high:.1%}), "
+            f"loss {self.cross_entropy:.3f}"
         )
 
     def headline(self) -> dict[str, object]:

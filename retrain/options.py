@@ -126,15 +126,19 @@ def _weights(
     return weights_by_name(context, parameter, values) or None
 
 
+trust_option = click.option(
+    "--trust_model",
+    is_flag=True,
+    help="Run a SavedModel (or .pb) from elsewhere that may do more than compute, such as write files.",
+)
+
 # Which network computes the bottlenecks.
 network_options = group(
     click.option(
         "--architecture",
-        default="auto",
-        show_default=True,
         metavar="NAME",
-        help="The backbone: inception_v3, mobilenet_1.0_224, mobilenet_v2_1.0_224, resnet50, builtin, …; "
-        "a+b: the bottlenecks of both side by side; auto: inception_v3 where its weights can be had, else builtin.",
+        help="The backbone: efficientnet_lite0, efficientnet_lite2, inception_v3, mobilenet_1.0_224, resnet50, …; "
+        "a+b: the bottlenecks of both side by side.  [default: efficientnet_lite0]",
     ),
     click.option(
         "--weights",
@@ -144,6 +148,7 @@ network_options = group(
         help="Weights of the backbone, instead of the published ones; with a+b NAME=FILE, once for each.",
     ),
     click.option("--tfhub_module", type=Text, metavar="HANDLE|FOLDER", help="A TF-Hub feature vector as the backbone."),
+    trust_option,
     click.option("--image_size", type=click.IntRange(8, 2048), help="Another input size than the architecture's."),
 )
 

@@ -20,6 +20,10 @@ from contextlib import ExitStack, contextmanager
 from itertools import count
 from pathlib import Path
 
+from label_image.errors import ForeignFileError
+from label_image.foreign_text import parse_json, read_limited
+from label_image.manifest import FORMAT as FORMAT
+from label_image.manifest import MANIFEST as MANIFEST
 from retrain.errors import ExportError, OptionError
 from retrain.exports.names import CLIENTS, FILES
 from retrain.files import temporary_folder
@@ -37,8 +41,6 @@ from retrain.placing import (
 )
 from retrain.signals import deferred
 
-MANIFEST = "model.json"
-FORMAT = "retrain-export"
 UNFINISHED = {"format": FORMAT, "unfinished": "An export is being written here, or its run was killed: run it again."}
 ATTEMPTS = 20  # to replace an export that another run is replacing, too
 EXPORT_NAMES = frozenset(
@@ -367,10 +369,9 @@ def _is_export(folder: Path) -> bool:
 
 def _manifest(folder: Path) -> dict[str, object]:
     try:
-        found = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
+        return parse_json(read_limited(folder / MANIFEST), dict[str, object])
+    except (OSError, ForeignFileError):
         return {}
-    return found if isinstance(found, dict) else {}
 
 
 def _is_empty(folder: Path) -> bool:

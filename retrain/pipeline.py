@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
+from retrain.architectures import DEFAULT_ARCHITECTURE
 from retrain.backbones import Backbone, Weights, find_backbone
 from retrain.bottlenecks import Extraction, extract, extract_views
 from retrain.category_names import display_names, read_category_names, rename_classes
@@ -54,9 +55,10 @@ class Options:
     output_graph: Path | None = None
     output_labels: Path | None = None
     saved_model_dir: Path | None = None
-    architecture: str = "auto"
+    architecture: str | None = None
     weights: Weights = None
     tfhub_module: str | None = None
+    trust_model: bool = False
     image_size: int | None = None
     precision: str = "auto"
     engine: str = "auto"
@@ -297,6 +299,7 @@ def choose_backbone(options: Options, screen: Screen) -> Backbone:
     precision = choose_precision(options.precision)
     choose_engine(options.engine, precision)  # what is not there is refused before anything is downloaded
     backbone = find_backbone_or_module(options, screen)
+    screen.say(f"Backbone: {backbone.describe()}.")
     return backbone.computed_in(precision)
 
 
@@ -323,17 +326,18 @@ def on_what_is_there(
 def find_backbone_or_module(options: Options, screen: Screen) -> Backbone:
     """The backbone of `--architecture` or `--tfhub_module`, in float32."""
     if options.tfhub_module is not None:
-        if options.architecture != "auto":
+        if options.architecture is not None:
             raise OptionError(
                 f"--tfhub_module is a backbone of its own, as is --architecture {options.architecture}: "
                 "leave one of them out."
             )
         from retrain.networks.hub import hub_backbone
 
-        return hub_backbone(options.tfhub_module, options.image_size)
-    return find_backbone(
-        options.architecture, options.model_dir, options.weights, options.image_size, options.seed, screen.downloading
-    )
+        return hub_backbone(options.tfhub_module, options.image_size, options.trust_model)
+    if options.architecture is None and options.weights not in (None, "random"):
+        raise OptionError("--weights needs --architecture: say which network the weights are for.")
+    name = options.architecture or DEFAULT_ARCHITECTURE
+    return find_backbone(name, options.model_dir, options.weights, options.image_size, options.seed, screen.downloading)
 
 
 def extract_with_progress(

@@ -1,15 +1,15 @@
 """What a person sees while `retrain` works: phases with progress, then the lines that matter."""
 
-import os
+import re
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import (
     BarColumn,
     DownloadColumn,
@@ -21,8 +21,9 @@ from rich.progress import (
 )
 
 from retrain.head import Progress as TrainingProgress
-from retrain.metrics import most_confused
 from retrain.pipeline import Run
+from retrain.results import command_to_try, result_lines, shown
+from retrain.terminal_text import escape
 
 if TYPE_CHECKING:
     from retrain.photo_training.keras_training import EpochProgress
@@ -58,7 +59,7 @@ class TerminalScreen:
 
     def say(self, sentence: str) -> None:
         """One sentence that the user should know."""
-        self._progress_console.print(escape(sentence), highlight=False)
+        _print(self._progress_console, escape(sentence))
 
     def downloading(self, done: int, total: int | None) -> None:
         """Called for every chunk of a download."""
@@ -153,23 +154,25 @@ class TerminalScreen:
     def results(self, run: Run) -> None:
         """The end of a run: the lines that matter. Tables are in the report, and in `retrain evaluate`."""
         self.finish()
-        say = partial(self._console.print, soft_wrap=True)  # paths and sentences stay on one line
-        say()
+        say = partial(_print, self._console)
+        say("")
         if run.options.print_misclassified_test_images:
             self._misclassified(run)
         for line in result_lines(run):
             say(line)
+        # Not broken into rows: pasted, it is one command.
+        self._console.print(f"try it: {shown(shlex.join(command_to_try(run)))}", soft_wrap=True)
 
     def _misclassified(self, run: Run) -> None:
         index_of = {label: index for index, label in enumerate(run.labels)}
-        self._console.print("misclassified test photos:")
+        _print(self._console, "misclassified test photos:")
         for row, probabilities in zip(run.trained.test_rows, run.trained.test_probabilities, strict=True):
             photo = run.extraction.photos[row]
             if probabilities.argmax() == index_of[photo.label]:
                 continue
             best = probabilities.argsort()[::-1][: run.options.top_k]
             answers = ", ".join(f"{run.labels[i]} {probabilities[i]:.2f}" for i in best)
-            self._console.print(f"  {_shown(photo.path)}: {escape(answers)}", soft_wrap=True)
+            _print(self._console, f"  {shown(photo.path)}: {escape(answers)}")
 
     def _begin(self, progress: Progress, description: str, total: int | None) -> None:
         self._progress = progress
@@ -198,36 +201,23 @@ def _figures(progress: TrainingProgress, first_step: int, first_time: float, now
     return "  ".join(parts)
 
 
-def _shown(path: str) -> str:
-    """A path as text that any terminal takes, also where its bytes are not UTF-8."""
-    return escape(os.fsencode(path).decode(errors="backslashreplace"))
+def _print(console: Console, line: str) -> None:
+    """Print a line with markup. A terminal gets it in rows of its width that end between words, never in one.
+
+    A file or a pipe gets it whole, for those who search in it.
+    """
+    text = console.render_str(line, highlight=False)
+    for row in text.divide(_row_starts(text.plain, console.width)) if console.is_terminal else [text]:
+        row.rstrip()
+        console.print(row, highlight=False, soft_wrap=True)
 
 
-def result_lines(run: Run) -> Iterator[str]:
-    """What a run found out, made and suggests, as lines with markup."""
-    extraction, trained = run.extraction, run.trained
-    yield (
-        f"[bold]{len(extraction.photos)}[/] photos of {len(run.labels)} classes; "
-        f"{len(extraction.skipped)} skipped; bottlenecks: {extraction.hits} cached, {extraction.computed} computed"
-        + (f", {extraction.set_aside} damaged shards set aside" if extraction.set_aside else "")
-    )
-    if extraction.skipped:
-        first = extraction.skipped[0]
-        more = f", and {len(extraction.skipped) - 1} more" if len(extraction.skipped) > 1 else ""
-        where = escape(str(run.options.output_dir / "skipped.csv"))
-        yield f"skipped: {_shown(first.path)} {escape(first.reason)}{more}: see {where}"
-    yield f"validation: {trained.validation}"
-    how = f"{max(run.division.folds) + 1}-fold cross-validation, " if run.division.folds else ""
-    yield f"[bold]test: {how}{trained.test}[/]"
-    mistakes = [f"{photos} of {true} for {predicted}" for true, predicted, photos in most_confused(trained.test, 3)]
-    if mistakes:
-        yield f"taken for another: {escape(', '.join(mistakes))}"
-    confidence = trained.confidence
-    if confidence is not None and trained.test.ece is not None:
-        error = f"calibration error {trained.test.ece:.3f} (so few photos alone make {trained.test.ece_by_chance:.3f})"
-        unknown = f"; called unknown: {confidence.refused} of {trained.test.n} test photos"
-        yield error + (unknown if confidence.refused is not None else "")
-    stages = "  ".join(f"{name} {seconds:.1f}" for name, seconds in run.seconds.items() if seconds >= 0.05)
-    yield f"seconds: {stages}  (read and decode are summed over threads)"
-    yield f"written: {', '.join(_shown(str(path)) for path in run.written)}"
-    yield f"try it: label_image --model {_shown(shlex.quote(str(run.options.output_dir)))} PHOTO"
+def _row_starts(words: str, width: int) -> list[int]:
+    """Where the second and all further rows of a line begin. A longer word, such as a path, has a row to itself."""
+    starts, row, end = [], 0, 0
+    for word in re.finditer(r"\S+", words):
+        if cell_len(words[row : word.end()]) > width and end > row:
+            row = word.start()
+            starts.append(row)
+        end = word.end()
+    return starts

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from label_image.errors import ForeignFileError
+from retrain.array_files import read_npy
 from retrain.dataset import Photo
 from retrain.errors import ExportError
 from retrain.split import Division
@@ -42,10 +44,12 @@ def were_seen(model: Path, photos: Sequence[Photo]) -> npt.NDArray[np.bool_] | N
     if not path.is_file():
         return None
     try:
-        seen = np.load(path, allow_pickle=False)
-        if not isinstance(seen, np.ndarray) or seen.dtype != np.uint64 or seen.ndim != 1:
-            raise ValueError("not a list of numbers")
-    except (OSError, ValueError, EOFError) as error:
-        raise ExportError(f"{path} is damaged ({error}): export the model again.") from None
+        seen = read_npy(path)
+        if seen.dtype != np.uint64 or seen.ndim != 1:
+            raise ForeignFileError("is damaged: it is no list of numbers")
+    except OSError as error:
+        raise ExportError(f"{path} cannot be read: {error.strerror}.") from None
+    except ForeignFileError as error:
+        raise ExportError(f"{path} {error}. Export the model again.") from None
     found: npt.NDArray[np.bool_] = np.isin(photo_ids(photos), seen)
     return found

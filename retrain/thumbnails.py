@@ -10,7 +10,7 @@ from PIL import Image, ImageOps
 
 from retrain.errors import PhotoError
 from retrain.identify import photo_threads
-from retrain.images import Pixels, Preprocessing, read_photo
+from retrain.images import Pixels, Preprocessing, photo_bytes
 
 SIDE = 144  # pixels of a square; shown at 110 to 144, so that they are sharp enough on a phone, too
 LONGER_SIDE = 160  # pixels, where the whole photo is shown
@@ -71,7 +71,8 @@ def _small(paths: Sequence[str], side: int, fit: Fit) -> Iterable[Pixels | None]
 
 def _pixels(path: str, steps: Preprocessing, fit: Fit) -> Pixels | None:
     try:
-        return steps.pixels(read_photo(path), fit)
+        with photo_bytes(path) as data:
+            return steps.pixels(data, fit)
     except PhotoError:
         return None  # it was there when the bottlenecks were computed, and is gone
 

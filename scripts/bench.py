@@ -120,7 +120,7 @@ def find_weights(names: Sequence[str], given: Sequence[str], model_dir: Path) ->
     weights: dict[str, str | None] = {}
     for name in names:
         at_hand = weights_at_hand(architecture(name), model_dir)
-        own = None if name in ("builtin", "fake") else "random"
+        own = None if name == "fake" else "random"
         weights[name] = files.get(name) or (str(at_hand) if at_hand else own)
     return weights
 

@@ -2,8 +2,9 @@
 
 It needs MediaPipe, which is large and no dependency of this project: in an environment of its own,
 
-    pip install mediapipe ai-edge-litert click numpy pillow
-    python scripts/check_mediapipe.py tf_files/model/*.tflite --image_dir cats
+    python3 -m venv mediapipe
+    mediapipe/bin/pip install '.[mediapipe]'
+    mediapipe/bin/python scripts/check_mediapipe.py tf_files/model/*.tflite --image_dir cats
 
 Photos are given to both at the network's input size, since MediaPipe's own resize is another one. On
 Debian MediaPipe needs the packages libegl1, libgles2 and libgl1. Ends with exit code 1 if a label, the order of

@@ -12,7 +12,8 @@ import math
 import os
 import random
 import re
-from collections.abc import Callable, Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,10 @@ import click
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageChops, ImageDraw, ImageFilter
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from retrain.files import write_in_one_step
 
 Colour = tuple[int, int, int]
 Points = npt.NDArray[np.float64]
@@ -936,13 +941,7 @@ def paint_file(path: Path, coat: str, seed: str) -> bool:
     data = jpeg(draw_cat(coat, seed))
     if path.is_file() and path.read_bytes() == data:
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")  # hidden: retrain skips it, should we be killed now
-    try:
-        aside.write_bytes(data)
-        os.replace(aside, path)
-    finally:
-        aside.unlink(missing_ok=True)
+    write_in_one_step(path, data)
     return True
 
 
@@ -985,7 +984,7 @@ def refuse(sentence: str) -> click.ClickException:
     "--gato", type=click.Path(path_type=Path, dir_okay=False), help="Also draw a cat of no training picture here."
 )
 @click.option("--gato_coat", type=click.Choice(sorted(COATS)), default="tabby", show_default=True, help="Its coat.")
-@click.option("--per_coat", type=click.IntRange(1, 9999), default=40, show_default=True, help="Pictures of each coat.")
+@click.option("--per_coat", type=click.IntRange(1, 9999), default=24, show_default=True, help="Pictures of each coat.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of all pictures.")
 def main(out_dir: Path, gato: Path | None, gato_coat: str, per_coat: int, seed: int) -> None:
     """Draw cats into OUT_DIR, a folder for each coat."""
@@ -1014,12 +1013,28 @@ def main(out_dir: Path, gato: Path | None, gato_coat: str, per_coat: int, seed: 
     )
 
 
-def paint_all(jobs: list[tuple[Path, str, str]]) -> list[bool]:
-    """Draw the files, on every core if there are many."""
+def paint_all(jobs: list[tuple[Path, str, str]]) -> Iterator[bool]:
+    """Draw the files, on every core if there are many, with a bar where somebody looks on."""
+    columns = (TextColumn("Drawing cats"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        yield from progress.track(_painted(jobs), total=len(jobs))
+
+
+def _painted(jobs: list[tuple[Path, str, str]]) -> Iterator[bool]:
     if len(jobs) < 60:
-        return [paint_file(*job) for job in jobs]
-    with ProcessPoolExecutor(min(os.cpu_count() or 1, 8)) as pool:
-        return list(pool.map(paint_file, *zip(*jobs, strict=True), chunksize=8))
+        yield from (paint_file(*job) for job in jobs)
+        return
+    # Ctrl-C goes to all processes of a terminal: this one ends the others.
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, 8), initializer=_ignore_interrupts) as pool:
+        try:
+            yield from pool.map(paint_file, *zip(*jobs, strict=True), chunksize=4)
+        except BaseException:
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+
+
+def _ignore_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import click
 
-from retrain.architectures import ARCHITECTURES, CAFFE_BGR, IMAGENET_STATISTICS, MINUS_ONE_TO_ONE, Architecture
+from retrain.architectures import ARCHITECTURES, CAFFE_BGR, IMAGENET_STATISTICS, LITE, MINUS_ONE_TO_ONE, Architecture
 from retrain.backbones import find_backbone
 
 HEADER = """\
@@ -22,6 +22,7 @@ PIXELS = {
     MINUS_ONE_TO_ONE: "-1..1",
     IMAGENET_STATISTICS: "mean and deviation",
     CAFFE_BGR: "BGR minus mean",
+    LITE: "(x - 127) / 128",
 }
 
 
@@ -41,9 +42,17 @@ def row(family: list[Architecture], parameters: str) -> str:
     name = first.name
     if len(family) > 1:
         name = re.sub(r"_\d+$", f"_{{{sizes.replace(' ', '')}}}", name)
-    weights = "torchvision, converted" if first.checkpoint else "Keras" if first.weights_file else "in the package"
-    cells = (f"`{name}`", str(first.dim), sizes, PIXELS[first.arithmetic], parameters, weights)
+    cells = (f"`{name}`", str(first.dim), sizes, PIXELS[first.arithmetic], parameters, origin(first))
     return f"| {' | '.join(cells)} |"
+
+
+def origin(entry: Architecture) -> str:
+    """Where the weights come from, in a word or two."""
+    if entry.package:
+        return "installed"
+    if entry.checkpoint:
+        return "torchvision"
+    return "Keras" if entry.weights_file else "in the package"
 
 
 def count_parameters(name: str) -> str:

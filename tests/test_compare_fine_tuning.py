@@ -45,13 +45,14 @@ def test_a_real_training_on_two_splits(tmp_path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         colours = NOISE.integers(0, 120, (40, 40, 3)) + np.array([0, 0, 120] if index % 2 else [120, 0, 0])
         Image.fromarray(colours.astype(np.uint8)).save(path)
-    asked = ["--image_dir", tmp_path / "photos", "--architecture", "builtin", "--fine_tune_layers", 1, "--splits", 2]
+    asked = ["--image_dir", tmp_path / "photos", "--architecture", "efficientnet_lite0"]
+    asked += ["--fine_tune_layers", 1, "--splits", 2]
     kept = ["--bottleneck_dir", tmp_path / "bottlenecks", "--model_dir", tmp_path / "models"]
     result = CliRunner().invoke(script.main, [str(argument) for argument in (*asked, *kept)])
     assert result.exit_code == 0, result.output
     for word in ("photos, split 0: before", "photos, split 1: before", "tuned", "kept"):
         assert word in result.output
-    assert len(list((tmp_path / "models" / "fine_tuned").glob("*.weights.npz"))) == 2  # each split its own
+    assert len(list((tmp_path / "models" / "fine_tuned").glob("*.weights.h5"))) == 2  # each split its own
 
 
 def test_a_backbone_without_layers_is_refused_in_a_sentence(tmp_path: Path) -> None:

@@ -60,9 +60,9 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_notebook_runs_from_top_to_bottom(house: Path) -> None:
     printed = (house / "printed.txt").read_text(encoding="utf-8")
-    assert "280 photos of black, colourpoint, spotted, tabby, tortoiseshell, tuxedo, white" in printed
-    assert "one row for each photo: (280, 640)" in printed
-    assert "% on 25 photos (95 % interval" in printed
+    assert "168 photos of black, colourpoint, spotted, tabby, tortoiseshell, tuxedo, white" in printed
+    assert "one row for each photo: (168, 1280)" in printed
+    assert "% on 17 photos (95 % interval" in printed
     assert re.search(r"^tabby$", printed, re.M)
 
 

@@ -13,9 +13,11 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted([*(ROOT / "retrain").rglob("*.py"), *(ROOT / "label_image").rglob("*.py")])
 # Modules that import TensorFlow: where a network is built, trained or exported, and nowhere else.
 WITH_TENSORFLOW = {
-    "builtin.network", "exports.classifier", "exports.features", "exports.graph_def", "exports.mil",
-    "exports.saved_model", "exports.serving", "exports.tflite_variants", "fitting.mini_batches", "networks.network",
-    "networks.tensorflow", "networks.torchvision_networks", "photo_training.fine_tune", "photo_training.keras_training",
+    "exports.classifier", "exports.features", "exports.graph_def", "exports.mil", "exports.saved_model",
+    "exports.serving", "exports.tflite_variants", "fitting.mini_batches", "networks.efficientnet_lite",
+    "networks.keras", "networks.network", "networks.normed", "networks.tensorflow", "networks.torch_weights",
+    "networks.torchvision_networks", "networks.torchvision_residual", "photo_training.fine_tune",
+    "photo_training.keras_training",
     "photo_training.scratch_comparison", "photo_training.sides", "photo_training.small_cnn",
     "photo_training.tuned_model", "report.summaries",
 }  # fmt: skip

@@ -70,12 +70,20 @@ def test_each_part_has_its_weights(tmp_path: Path) -> None:
         ("resnet50", {"vgg16": "w.h5"}, "vgg16 is not in --architecture resnet50"),
         ("vgg16+resnet51", "random", "'resnet51' is unknown; did you mean resnet50"),
         ("resnet50+", "random", "'' is unknown"),
-        ("inception_v3+vgg16", "random", r"different sizes \(224, 299 pixels\).*--image_size 299"),
     ],
 )
 def test_what_cannot_be_joined_is_a_sentence(name: str, weights: object, says: str) -> None:
     with pytest.raises(OptionError, match=says):
         find(name, None, weights=weights)
+
+
+def test_parts_that_see_photos_of_different_sizes_cannot_be_joined() -> None:
+    with pytest.raises(OptionError, match=r"different sizes \(224, 299 pixels\).*--image_size 299"):
+        join([find("inception_v3", None, weights="random"), find("vgg16", None, weights="random")])
+
+
+def test_without_an_image_size_all_parts_see_the_largest_of_theirs() -> None:
+    assert {part.input_size for part in find("inception_v3+vgg16", None).parts} == {299}
 
 
 def test_one_image_size_makes_sizes_equal() -> None:

@@ -330,6 +330,7 @@ def test_no_option_asks_for_what_the_export_knows(capsys: pytest.CaptureFixture[
         "--plot",
         "--heatmap",
         "--always_answer",
+        "--trust_model",
         "--version",
         "--help",
     }

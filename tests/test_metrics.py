@@ -98,7 +98,7 @@ def test_most_confused_pairs_first_and_ties_by_name() -> None:
 
 def test_metrics_are_shown_as_one_line() -> None:
     shown = str(measure(certain(ANSWERS), TRUE, LABELS))
-    assert shown.startswith("accuracy 60.0% on 10 photos (95 % interval 31.3% to 83.2%), cross-entropy ")
+    assert shown.startswith("accuracy 60.0% on 10 photos (95 % interval 31.3-83.2%), loss ")
 
 
 def test_headline_is_plain_json() -> None:

@@ -1,6 +1,7 @@
 """docs/odd_photos.md, row by row: what training, label_image and `serve_bytes` make of each odd photo."""
 
 import io
+import os
 import re
 import struct
 import zlib
@@ -57,6 +58,29 @@ def png_of_16_bits(values: np.ndarray, colour_type: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(data)
 
 
+def with_chunk(name: bytes, body: bytes, right: bool = True) -> bytes:
+    """A PNG with one more chunk, with a right checksum or a wrong one."""
+    photo = file(RGB, "PNG")
+    place = photo.index(b"IDAT") - 4
+    checksum = zlib.crc32(name + body) if right else 0
+    return photo[:place] + struct.pack(">I", len(body)) + name + body + struct.pack(">I", checksum) + photo[place:]
+
+
+def wrong_checksum_of_pixels() -> bytes:
+    photo = bytearray(file(RGB, "PNG"))
+    photo[-13] ^= 1  # before the last chunk, IEND, of 12 bytes
+    return bytes(photo)
+
+
+def bmp_with_alpha(alpha: int) -> bytes:
+    """A BMP of 32 bits per pixel whose header says that the highest 8 are the opacity."""
+    width, height = RGB.size
+    masks = [0xFF << shift for shift in (16, 8, 0, 24)]
+    header = struct.pack("<IiiHHIIiiII4I", 108, width, height, 1, 32, 3, 0, 0, 0, 0, 0, *masks).ljust(108, b"\0")
+    pixels = np.dstack([np.asarray(RGB)[..., ::-1], np.full((height, width), alpha, np.uint8)])[::-1]
+    return b"BM" + struct.pack("<IHHI", 0, 0, 0, 122) + header + pixels.tobytes()
+
+
 RGB = shapes(100, 75)
 RGBA = RGB.copy()
 RGBA.putalpha(Image.fromarray(np.tile(np.linspace(0, 255, 100), (75, 1)).astype(np.uint8)))
@@ -83,6 +107,10 @@ PHOTOS: dict[str, Callable[[], list[bytes]]] = {
         png_of_16_bits(HIGH, 2),
         png_of_16_bits(np.dstack([HIGH, np.asarray(RGBA)[..., 3].astype(np.uint16) * 257]), 6),
     ],
+    "gray PNG of 8, 10 or 12 bits in 16, as X-rays are": lambda: [
+        png_of_16_bits((HIGH[..., :1] >> shift).clip(0, 4095), 0) for shift in (8, 6, 4)
+    ],
+    "PNG of colours of 12 bits in 16": lambda: [png_of_16_bits(HIGH >> 4, 2)],
     "PNG with a palette": lambda: [file(PALETTE, "PNG")],
     "PNG with transparency (alpha, gray and alpha, palette)": lambda: [
         file(RGBA, "PNG"),
@@ -90,9 +118,15 @@ PHOTOS: dict[str, Callable[[], list[bytes]]] = {
         file(PALETTE, "PNG", transparency=3),
     ],
     "animated PNG": lambda: [frames(RGB, "PNG")],
+    "PNG with megabytes of text or of a colour profile": lambda: [
+        *(with_chunk(name, b"x\0\0" + zlib.compress(os.urandom(2**21))) for name in (b"zTXt", b"iCCP")),
+    ],
+    "PNG with a wrong checksum of what no pixel depends on": lambda: [with_chunk(b"gAMA", bytes(4), right=False)],
+    "PNG with a wrong checksum of its pixels": lambda: [wrong_checksum_of_pixels()],
     "PNG named .jpg": lambda: [file(RGB, "PNG")],  # every photo of these tests has that name
     "GIF, also animated": lambda: [file(RGB, "GIF"), frames(RGB, "GIF")],
     "BMP in colour or gray": lambda: [file(RGB, "BMP"), file(GRAY, "BMP")],
+    "BMP that is transparent everywhere": lambda: [bmp_with_alpha(0)],
     "WebP": lambda: [file(RGB, "WEBP"), file(RGB, "WEBP", lossless=True)],
     "MPO (two JPEGs of a 3D camera)": lambda: [frames(RGB, "MPO")],
     "EXIF orientation": lambda: [file(RGB, "JPEG", exif=TURNED), file(RGB, "PNG", exif=TURNED)],
@@ -101,8 +135,13 @@ PHOTOS: dict[str, Callable[[], list[bytes]]] = {
     "BMP in black and white": lambda: [file(GRAY.convert("1"), "BMP")],
     "animated WebP": lambda: [frames(RGB, "WEBP", lossless=True)],
     "TIFF": lambda: [file(RGB, "TIFF"), frames(RGB, "TIFF")],
+    "gray TIFF of 32 bits": lambda: [file(Image.fromarray(np.asarray(GRAY).astype(np.int32)), "TIFF")],
     "AVIF": lambda: [file(RGB, "AVIF")] if features.check("avif") else [],
     "cut off JPEG or PNG": lambda: [file(RGB, "JPEG")[:-300], file(RGB, "PNG")[:-300]],
+    "PPM, PGM, JPEG 2000, TGA, ICO": lambda: [
+        *(file(image, "PPM") for image in (RGB, GRAY)),
+        *(file(RGB, format) for format in ("JPEG2000", "TGA", "ICO")),
+    ],
     "empty file": lambda: [b""],
     "text named .jpg": lambda: [b"This is not a photo."],
     "TIFF of floating-point numbers": lambda: [file(Image.new("F", (9, 9)), "TIFF")],
@@ -112,7 +151,7 @@ PHOTOS: dict[str, Callable[[], list[bytes]]] = {
 
 def table() -> dict[str, tuple[str, str]]:
     """The rows of the table in the documentation: photo, to what is done in training and in `serve_bytes`."""
-    text = (ROOT / "docs/odd_photos.md").read_text(encoding="utf-8")
+    text = (ROOT / "docs/odd_photos.md").read_text(encoding="utf-8").partition("\n## ")[0]
     rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line.startswith("| ")]
     return {row[0]: (row[1], row[2]) for row in rows[1:]}
 

@@ -2,9 +2,11 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from rich.cells import cell_len
 
 from retrain import screen
 from retrain.head import Progress
+from retrain.results import shown
 from retrain.screen import TerminalScreen
 
 
@@ -107,7 +109,7 @@ def test_epochs_on_photos_show_loss_accuracy_and_time_left_on_80_columns(
 
 
 def test_paths_are_shown_whatever_their_bytes() -> None:
-    assert screen._shown(str(Path("a\udcff.jpg"))) == r"a\xff.jpg"
+    assert shown(str(Path("a\udcff.jpg"))) == r"a\xff.jpg"
 
 
 def test_unpacking_shows_how_many_photos_are_written(capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,3 +120,26 @@ def test_unpacking_shows_how_many_photos_are_written(capsys: pytest.CaptureFixtu
     assert "Unpacking photos" in said and "250/250" in said
     shown.say("Next.")
     assert capsys.readouterr().err == "Next.\n"  # the bar has gone
+
+
+def test_a_terminal_gets_rows_that_end_between_words_and_paths_in_one_piece(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("FORCE_COLOR", "1")  # rich's own way to say: a terminal
+    path = "/a/folder/whose/name/is/longer/than/a/whole/row.jpg"
+    sentence = f"An accuracy of 91.25% on 2400 photos was found; see {path} for 猫猫猫猫猫猫猫 and the rest."
+    TerminalScreen(results_to_stderr=False).say(sentence)
+    rows = capsys.readouterr().err.rstrip("\n").split("\n")
+    assert " ".join(rows) == sentence
+    assert path in rows
+    assert all(cell_len(row) <= 40 for row in rows if row != path)
+    assert len(rows) == 4
+
+
+def test_a_file_gets_a_sentence_on_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    TerminalScreen(results_to_stderr=False).say("word " * 30 + "[end]")
+    assert capsys.readouterr().err == "word " * 30 + "[end]\n"

@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -24,6 +25,7 @@ import retrain.hashes
 import retrain.sources.contents
 import retrain.sources.tfds
 import retrain.sources.unpack
+from label_image.installing import how_to_install
 from retrain.dataset import Dataset, PhotoFile, Skipped, list_photos
 from retrain.errors import DatasetError, OptionError
 from retrain.sources import list_source
@@ -624,7 +626,7 @@ def test_metadata_without_classes_leave_them_to_the_folders(tmp_path: Path, stor
         ),
         ("metadata.csv", b"file_name,label\n1.png,cat\n", "only the class 'cat'"),
         ("metadata.csv", b'file_name,label\n1.png,"c\nd"\n2.png,x\n', "line break"),
-        ("metadata.csv", b"file_name,label\n" + b"x" * 200_000 + b",a\n", "no CSV file"),
+        ("metadata.csv", b"file_name,label\n" + b"x" * 200_000 + b",a\n", "line 2: field larger"),
         ("metadata.jsonl", b'{"file_name": "1.png", "label": "a"}\n{"file_name"\n', "line 2: expected an object"),
         ("metadata.jsonl", b'["1.png", "a"]\n', "line 1: expected an object"),
         ("metadata.jsonl", b'{"file_name": 1, "label": "a"}\n', "line 1: the file_name 1 is not"),
@@ -724,7 +726,7 @@ def test_class_folders_need_no_tensorflow_datasets(tmp_path: Path) -> None:
 
 def test_tfds_without_its_package(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(DatasetError, match=r"pip install 'retrain\[tfds\]'"):
+    with pytest.raises(DatasetError, match=re.escape(how_to_install("tfds"))):
         list_source("tfds:tf_flowers", store)
 
 

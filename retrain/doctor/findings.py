@@ -16,6 +16,7 @@ KINDS = MappingProxyType(
         "copy_across_split": "The same photo in training and in test",
         "copy": "The same photo twice in a class",
         "outlier": "Photos unlike all others",
+        "blank": "Photos of a single colour",
         "blurred": "Blurred photos",
         "tiny": "Tiny photos",
         "huge": "Huge photos",

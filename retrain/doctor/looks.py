@@ -13,11 +13,12 @@ from PIL import Image
 from retrain.dataset import Photo
 from retrain.errors import PhotoError
 from retrain.identify import map_in_order, photo_threads
-from retrain.images import Pixels, Preprocessing, read_header, read_photo
+from retrain.images import Pixels, Preprocessing, photo_bytes, read_header
 from retrain.machine import cores
 
 SIDE = 160  # of the square copy that is measured
 THUMBNAIL = 32
+FEW = (0.25, 99.75)  # percent: a hot pixel of a black photo is among the others, a line that is drawn is not
 BINS = 4  # of a colour histogram, per channel
 COPY = Preprocessing.parse(f"decode(2)|orient|resize({SIDE // 2},bilinear)|value_range(0,1)")
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as in JPEG
@@ -31,14 +32,16 @@ class Looks:
 
     `thumbnails` (n, 32, 32) float32 gray 0..255; `histograms` (n, 64) shares of colours; `sharpness` (n,) the variance
     of the Laplacian of a gray copy of 160 x 160; `colourfulness` (n,) the mean distance of the channels, 0..255;
-    `widths` and `heights` (n,) in pixels as stored; `orientations` (n,) of EXIF, 1..8. `readable` (n,) is False where a
-    photo could not be read any more; its numbers mean nothing then.
+    `spans` (n,) how far apart the darkest and the brightest pixels are, but for FEW of them, in the channel where that
+    is most, 0..255; `widths` and `heights` (n,) in pixels as stored; `orientations` (n,) of EXIF, 1..8. `readable` (n,)
+    is False where a photo could not be read any more; its numbers mean nothing then.
     """
 
     thumbnails: Floats
     histograms: Floats
     sharpness: Floats
     colourfulness: Floats
+    spans: Floats
     widths: npt.NDArray[np.int64]
     heights: npt.NDArray[np.int64]
     orientations: npt.NDArray[np.int64]
@@ -51,6 +54,7 @@ class _Look:
     histogram: Floats
     sharpness: float
     colourfulness: float
+    span: float
     header: tuple[int, int, int]
 
 
@@ -60,6 +64,7 @@ def look_at(photos: Sequence[Photo], observe: Callable[[int], None] = lambda don
     looks = Looks(
         np.zeros((n, THUMBNAIL, THUMBNAIL), np.float32),
         np.zeros((n, BINS**3), np.float32),
+        np.zeros(n, np.float32),
         np.zeros(n, np.float32),
         np.zeros(n, np.float32),
         np.zeros(n, np.int64),
@@ -72,6 +77,7 @@ def look_at(photos: Sequence[Photo], observe: Callable[[int], None] = lambda don
             if look is not None:
                 looks.thumbnails[row], looks.histograms[row] = look.thumbnail, look.histogram
                 looks.sharpness[row], looks.colourfulness[row] = look.sharpness, look.colourfulness
+                looks.spans[row] = look.span
                 looks.widths[row], looks.heights[row], looks.orientations[row] = look.header
                 looks.readable[row] = True
             observe(row + 1)
@@ -97,9 +103,9 @@ def laplacian_variance(gray: Floats) -> float:
 
 def _look(path: str) -> _Look | None:
     try:
-        data = read_photo(path)
-        header = read_header(data)
-        pixels = COPY.pixels(data, _square)
+        with photo_bytes(path) as data:
+            header = read_header(data)
+            pixels = COPY.pixels(data, _square)
     except PhotoError:
         return None  # it could be read when its bottleneck was computed: changed or gone since then
     gray = pixels @ LUMA
@@ -110,6 +116,7 @@ def _look(path: str) -> _Look | None:
         colour_histogram(pixels[::2, ::2]),
         laplacian_variance(gray),
         float((spread.max(axis=2) - spread.min(axis=2)).mean()),
+        float(np.ptp(np.percentile(pixels[::2, ::2], FEW, axis=(0, 1)), axis=0).max()),
         (header.width, header.height, header.orientation),
     )
 

@@ -21,6 +21,7 @@ ADVICE = {
     "copy_across_split": "The accuracy on the test photos is too good to be true with them. Remove one of each.",
     "copy": "They do no harm in training, but count twice. Remove them if you like.",
     "outlier": "They may show something else, or only be unusual. Remove what does not belong.",
+    "blank": "Nothing can be learned from them. If they are not empty in another program, say which file it is.",
     "blurred": "Keep them if the photos you want to label will be like this.",
     "tiny": "They are enlarged for the network. Keep them if the photos you want to label are as small.",
     "huge": "They only take time to read.",
@@ -28,7 +29,7 @@ ADVICE = {
     "rotated": "There is nothing to do here. Other programs may show them lying on their side.",
     "imbalance": "Add photos to these classes, if you can.",
 }
-HAS_CHOICE = {"label", "copy_across_classes", "copy_across_split", "copy", "outlier", "blurred", "tiny"}
+HAS_CHOICE = {"label", "copy_across_classes", "copy_across_split", "copy", "outlier", "blank", "blurred", "tiny"}
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,9 @@
-"""Photos that are technically poor: blurred, tiny, huge, without colour, lying on their side."""
+"""Photos that are technically poor: empty, blurred, tiny, huge, without colour, lying on their side."""
 
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from retrain.dataset import Photo, Skipped
 from retrain.doctor.findings import Finding
@@ -12,6 +13,8 @@ from retrain.doctor.outliers import quartile_scores
 BLURRED = 2.0  # quartile ranges below the lower quartile of log sharpness
 SHARP_ENOUGH = 60.0  # variance of the Laplacian at 160 x 160 from which on no photo is called blurred
 HUGE_PIXELS = 40_000_000
+BLANK = 8.0  # levels of 0..255 that nearly all pixels of a photo of one colour are within
+DARK, BRIGHT = 32.0, 223.0
 COLOURLESS = 2.0  # mean distance of the channels, in levels of 0..255
 FEW = 0.5  # a property of more photos than this share is one of the set, and not a finding
 TURNED = {2: "mirrored", 3: "upside down", 4: "upside down and mirrored", 5: "on its side and mirrored",
@@ -26,12 +29,28 @@ def unreadable_findings(skipped: Sequence[Skipped]) -> list[Finding]:
 def quality_findings(photos: Sequence[Photo], looks: Looks, input_size: int) -> list[Finding]:
     """What is poor about photos, for a network that sees squares of `input_size` pixels."""
     return [
+        *_blank(photos, looks),
         *_blurred(photos, looks),
         *_tiny(photos, looks, input_size),
         *_huge(photos, looks),
         *_colourless(photos, looks),
         *_turned(photos, looks),
     ]
+
+
+def _blank(photos: Sequence[Photo], looks: Looks) -> list[Finding]:
+    """The score is how far within the limit nearly all pixels are."""
+    found = np.flatnonzero(_is_blank(looks))
+    brightness = looks.thumbnails.mean(axis=(1, 2))
+    names = np.where(brightness < DARK, "black", np.where(brightness > BRIGHT, "white", "one colour"))
+    return [
+        _finding("blank", photos, int(row), BLANK - float(looks.spans[row]), f"This photo is {names[row]} everywhere.")
+        for row in sorted(found, key=lambda row: looks.spans[row])
+    ]
+
+
+def _is_blank(looks: Looks) -> npt.NDArray[np.bool_]:
+    return looks.readable & (looks.spans < BLANK)
 
 
 def _blurred(photos: Sequence[Photo], looks: Looks) -> list[Finding]:
@@ -41,7 +60,7 @@ def _blurred(photos: Sequence[Photo], looks: Looks) -> list[Finding]:
         return []
     sharpness = np.log(np.maximum(looks.sharpness[rows], 1e-3)).astype(np.float64)
     scores, median = quartile_scores(-sharpness), float(np.median(sharpness))
-    blurred = (scores > BLURRED) & (looks.sharpness[rows] < SHARP_ENOUGH)
+    blurred = (scores > BLURRED) & (looks.sharpness[rows] < SHARP_ENOUGH) & ~_is_blank(looks)[rows]
     return [
         _finding(
             "blurred", photos, int(rows[place]), median - float(sharpness[place]),
@@ -79,7 +98,7 @@ def _huge(photos: Sequence[Photo], looks: Looks) -> list[Finding]:
 
 def _colourless(photos: Sequence[Photo], looks: Looks) -> list[Finding]:
     """The score is how far below the limit the colour is."""
-    found = np.flatnonzero(looks.readable & (looks.colourfulness < COLOURLESS))
+    found = np.flatnonzero(looks.readable & (looks.colourfulness < COLOURLESS) & ~_is_blank(looks))
     if len(found) > FEW * max(1, int(looks.readable.sum())):
         return []
     return [

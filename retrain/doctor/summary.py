@@ -1,12 +1,12 @@
 """The diagnosis on the screen: what there is to look at, and where."""
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from retrain.doctor.decisions import FIXES
 from retrain.doctor.findings import Diagnosis
 from retrain.doctor.written import Written
+from retrain.terminal_text import escape
 
 
 def show_diagnosis(diagnosis: Diagnosis, written: Written, console: Console) -> None:

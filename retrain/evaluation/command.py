@@ -19,7 +19,7 @@ from retrain.dataset import Dataset, Photo, PhotoFile, Skipped
 from retrain.errors import DatasetError, ExportError, OptionError, PhotoError
 from retrain.hashes import hash_bytes
 from retrain.identify import map_in_order, photo_threads
-from retrain.images import Pixels, read_photo
+from retrain.images import Pixels, load_pixels, photo_bytes
 from retrain.metrics import Metrics, Probabilities, measure
 from retrain.seen_photos import were_seen
 
@@ -67,21 +67,24 @@ def evaluate_export(
     all_photos: bool = False,
     fixes: Path | None = None,
     category_names: Path | None = None,
+    trust_model: bool = False,
     say: Callable[[str], None] = lambda sentence: None,
     begin: Callable[[int], Observe] = lambda photos: lambda done: None,
 ) -> Evaluation:
     """Run an export on the photos of a source.
 
     Photos that the model has seen in training are left out, unless `all_photos`. `fixes` and `category_names`
-    are those of the training, where it had any; `labels` are other names for the classes. `begin` is given the
-    number of photos and returns what is told how many are done. Raises a RetrainError for whatever a
-    user can cause.
+    are those of the training, where it had any; `labels` are other names for the classes. `trust_model` runs a model
+    that could do more than compute. `begin` is given the number of photos and returns what is told how many are done.
+    Raises a RetrainError for whatever a user can cause.
     """
     try:
-        loaded = load_model(model, labels)
+        loaded = load_model(model, labels, trust_model)
     except ModelError as error:
         raise ExportError(str(error)) from None
     if len(set(loaded.labels)) < len(loaded.labels):
+        if labels is None:
+            raise ExportError(f"{model} has two classes of the same name: name them anew by --labels to evaluate it.")
         raise OptionError(f"--labels {labels} has two classes of the same name: give each its own to evaluate them.")
     dataset = Dataset.open(source, bottleneck_dir=bottleneck_dir, fixes=fixes, say=say)
     name_of = {label: label for label in dataset.labels}
@@ -127,7 +130,8 @@ def _identify(files: Sequence[PhotoFile], threads: ThreadPoolExecutor) -> tuple[
 
     def read(file: PhotoFile) -> Photo | Skipped:
         try:
-            return Photo(file.path, file.label, hash_bytes(read_photo(file.path)), file.split)
+            with photo_bytes(file.path) as data:
+                return Photo(file.path, file.label, hash_bytes(data), file.split)
         except PhotoError as error:
             return Skipped(file.path, str(error))
 
@@ -158,7 +162,7 @@ def _run(model: Model, photos: Sequence[Photo], threads: ThreadPoolExecutor, obs
 
     def prepare(photo: Photo) -> Pixels | Skipped:
         try:
-            return model.preprocessing.pixels(read_photo(photo.path))
+            return load_pixels(photo.path, model.preprocessing)
         except PhotoError as error:
             return Skipped(photo.path, str(error))
 

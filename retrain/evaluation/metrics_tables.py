@@ -1,9 +1,9 @@
 """Metrics as text and tables on a terminal."""
 
-from rich.markup import escape
 from rich.table import Table
 
 from retrain.metrics import Average, Metrics
+from retrain.terminal_text import escape
 
 WIDEST_CONFUSION = 20  # classes; a wider matrix does not fit a terminal
 

@@ -4,7 +4,7 @@ import math
 
 import click
 
-from retrain.options import category_names_option, group, json_option, unpacking_option
+from retrain.options import category_names_option, group, json_option, trust_option, unpacking_option
 from retrain.user_path import AnyPath, File, Text
 
 
@@ -21,6 +21,7 @@ evaluation_options = group(
     click.option("--labels", type=File, metavar="FILE", help="Other names for the classes, one per line."),
     click.option("--fixes", type=File, metavar="FILE", help="As it was given to the training, if it was."),
     category_names_option,
+    trust_option,
     click.option("--all_photos", is_flag=True, help="Do not leave out the photos that the model was trained on."),
     click.option(
         "--assert_accuracy_at_least",

@@ -5,7 +5,6 @@ import os
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 
 from retrain.errors import ExportError
 from retrain.evaluation.command import Evaluation
@@ -13,6 +12,7 @@ from retrain.evaluation.metrics_tables import WIDEST_CONFUSION, class_table, con
 from retrain.files import temporary_folder
 from retrain.metrics import most_confused
 from retrain.outputs import check_file, check_not_among_photos, place
+from retrain.terminal_text import escape
 
 
 def summary(evaluation: Evaluation) -> dict[str, object]:

@@ -1,16 +1,20 @@
 """Small programs that use an export, in the languages of those who get it, with its labels and threshold in them."""
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from label_image.installing import how_to_install
+from label_image.manifest import read_manifest
 from retrain.errors import ExportError
 from retrain.exports.names import CLIENTS
-from retrain.outputs import MANIFEST
 
 TEMPLATES = Path(__file__).with_name("templates")
 FILES = ("classify.py", "tf_serving.sh", "Classifier.kt", "Classifier.swift", "classify.mjs", "classify.cpp")
+# Controls, line ends, and what turns the direction of writing: in a program it would read as another one.
+STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 NEVER = -2.0  # no cosine is lower: a threshold below which no photo is
 
 
@@ -19,8 +23,8 @@ def write_clients(folder: Path) -> None:
     try:
         import jinja2
     except ImportError:
-        raise ExportError("The client programs need jinja2: pip install 'retrain[train]'.") from None
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        raise ExportError(f"The client programs need jinja2: {how_to_install('train')}.") from None
+    manifest = read_manifest(folder).content
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
     )
@@ -49,7 +53,7 @@ def python_literal(text: str) -> str:
 
 def javascript_literal(text: str) -> str:
     """A string literal of JavaScript (since ES2019 JSON is part of it)."""
-    return json.dumps(text, ensure_ascii=False)
+    return STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", json.dumps(text, ensure_ascii=False))
 
 
 def kotlin_literal(text: str) -> str:
@@ -75,8 +79,7 @@ def _quoted(text: str, special: str, escape: Callable[[int], str], last: int = 0
         if character in special:
             return f"\\{character}"
         code = ord(character)
-        is_control = code < 0x20 or 0x7F <= code < 0xA0 or code in (0x2028, 0x2029)
-        return escape(code) if is_control or code > last else character
+        return escape(code) if STEERING.match(character) or code > last else character
 
     return f'"{"".join(map(escaped, text))}"'
 

@@ -16,17 +16,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from label_image import manifest as manifests
+from label_image.errors import ModelError
+from label_image.model import check_fit
 from label_image.quiet import quiet
-from label_image.runtimes import ModelError, Outputs, Run, load_saved_model, pixels_runner
+from label_image.runtimes import Outputs, Run, load_saved_model, pixels_runner
 from retrain.errors import ExportError, ParityError
 from retrain.exports.further import FURTHER, Source, check_packages
 from retrain.exports.judgement import FLOAT32, Judgement, Reference, judge
 from retrain.exports.names import CLIENTS, SAVED_MODEL
 from retrain.exports.photos import ExportPhotos, export_photos
 from retrain.files import remove_scratch_leftovers
-from retrain.images import Pixels, Preprocessing, PreprocessingError
+from retrain.images import Pixels, Preprocessing
 from retrain.outputs import (
-    FORMAT,
     MANIFEST,
     check_folder,
     check_not_among_photos,
@@ -75,16 +77,20 @@ def export_model(
     force: bool = False,
     serving_dir: Path | None = None,
     category_names: Path | None = None,
+    trust_model: bool = False,
     say: Callable[[str], None] = lambda sentence: None,
 ) -> Report:
     """Write formats by their names into an export folder, judged on the photos of a source.
 
-    `force` keeps float16 and int8 formats that lose accuracy. Raises a RetrainError for whatever a user can cause;
+    `force` keeps float16 and int8 formats that lose accuracy. A SavedModel that could do more than compute is refused
+    unless `trust_model`. Raises a RetrainError for whatever a user can cause;
     a format that cannot be made or does not hold is a `refused` result, and the others go on.
     """
     manifest = read_manifest(export)
     names = tuple(names)
     check_packages(names)
+    if not trust_model:
+        _search(export)
     remove_scratch_leftovers()
     check_replaceable_folder(export, "MODEL")
     if serving_dir is not None:
@@ -124,16 +130,24 @@ def read_manifest(export: Path) -> dict[str, Any]:
     if not export.is_dir():
         raise ExportError(f"{export} is no export folder: name the --output_dir of a training.")
     try:
-        manifest = json.loads((export / MANIFEST).read_text(encoding="utf-8"))
-        if manifest["format"] != FORMAT:
-            raise ValueError
-        Preprocessing.parse(manifest["preprocessing"]), list(manifest["labels"]), manifest["input"]["size"]
-    except (OSError, ValueError, KeyError, TypeError, PreprocessingError):
-        raise ExportError(f"{export} holds no readable {MANIFEST}: it is no export of retrain.") from None
+        manifest = manifests.read_manifest(export)
+    except ModelError as error:
+        raise ExportError(str(error)) from None
+    if manifest.input is None:
+        raise ExportError(f"The {MANIFEST} of {export} does not say what the model takes: export the model again.")
     if not (export / "saved_model.pb").is_file():
         raise ExportError(f"{export} has no SavedModel, which other formats are made of: train it again.")
-    found: dict[str, Any] = manifest
-    return found
+    return manifest.content
+
+
+def _search(export: Path) -> None:
+    """Refuse a SavedModel that could do more than compute, before any of it runs. Raises ExportError."""
+    from label_image.operations import check_saved_model
+
+    try:
+        check_saved_model(export)
+    except ModelError as error:
+        raise ExportError(str(error)) from None
 
 
 @dataclass(frozen=True)
@@ -152,7 +166,10 @@ class _Work:
     def loaded(self) -> Any:
         """The SavedModel in TensorFlow."""
         try:
-            return load_saved_model(self.export)
+            loaded = load_saved_model(self.export, trust=True)  # it was searched when the command began
+            size, labels = self.source.manifest["input"]["size"], self.source.manifest["labels"]
+            check_fit(self.export, pixels_runner(loaded), size, len(labels))
+            return loaded
         except ModelError as error:
             raise ExportError(str(error)) from None
 
@@ -178,6 +195,8 @@ class _Work:
         """Its other signature, on the photos as PNG files."""
         from retrain.exports.parity import bytes_runner
 
+        if "serve_bytes" not in self.loaded.signatures:
+            return Result(SERVE_BYTES, refused=f"{self.export} has no signature serve_bytes: train it again.")
         said, milliseconds = timed(bytes_runner(self.loaded), self.photos.test.pixels)
         size = sum(map(size_of, (self.export / name for name in SAVED_MODEL_FILES)))
         judgement = judge("The SavedModel (serve_bytes)", said, self.reference, FLOAT32, milliseconds, size, False)
@@ -250,7 +269,7 @@ def record_parity(export: Path, temporary: Path, found: Mapping[str, Mapping[str
 
     Nothing stays of a format whose entry in `found` is empty.
     """
-    manifest = json.loads((export / MANIFEST).read_text(encoding="utf-8"))
+    manifest = read_manifest(export)
     proofs = {**manifest.get("parity", {}), **found}
     manifest["parity"] = {name: proof for name, proof in proofs.items() if proof}
     new = temporary / MANIFEST

@@ -10,7 +10,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from label_image.runtimes import MANIFEST, ModelError, Run
+from label_image.errors import ModelError
+from label_image.installing import how_to_install
+from label_image.manifest import MANIFEST
+from label_image.plain_paths import plain_path
+from label_image.runtimes import Run
+from label_image.strangers import keras_apart
 from retrain.errors import ExportError
 from retrain.files import scratch_folder
 
@@ -83,8 +88,8 @@ def coreml_runner(package: Path) -> Run:
         specification = Model.FromString((package / SPECIFICATION).read_bytes())
         manifest = json.loads(specification.description.metadata.userDefined[MANIFEST])
         labels = list(manifest["labels"])
-        with quiet():
-            program = load(specification, specification.specificationVersion, str(package / WEIGHTS))
+        with quiet(), plain_path(package) as plain:
+            program = load(specification, specification.specificationVersion, str(plain / WEIGHTS))
     except Exception as error:  # the loader raises whatever its parts raise
         raise ModelError(f"{package} cannot be loaded: {next(iter(str(error).splitlines()), error)}") from None
     return program_runner(program, labels, package)
@@ -102,10 +107,10 @@ def import_coremltools() -> Any:
     level = log.level
     log.setLevel(logging.CRITICAL)
     try:
-        with quiet():
+        with quiet(), keras_apart():
             import coremltools
     except ImportError:
-        raise ExportError("A Core ML package needs coremltools: pip install 'retrain[export]'.") from None
+        raise ExportError(f"A Core ML package needs coremltools: {how_to_install('export')}.") from None
     finally:
         log.setLevel(level)
     return coremltools

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from label_image.installing import how_to_install
 from label_image.model import load_model
 from label_image.runtimes import Run
 from retrain.errors import ExportError
@@ -83,7 +84,7 @@ def check_packages(names: Iterable[str]) -> None:
     for name in names:
         missing = [package for package in PACKAGES.get(name, ()) if importlib.util.find_spec(package) is None]
         if missing:
-            raise ExportError(f"The format {name} needs {' and '.join(missing)}: pip install 'retrain[export]'.")
+            raise ExportError(f"The format {name} needs {' and '.join(missing)}: {how_to_install('export')}.")
 
 
 def as_label_image_runs_it(path: Path) -> Run:
@@ -95,7 +96,7 @@ def _write_graph_def(source: Source, path: Path) -> None:
     from label_image.runtimes import load_saved_model
     from retrain.exports.graph_def import write_graph_def
 
-    loaded = load_saved_model(source.export)
+    loaded = load_saved_model(source.export, trust=True)  # searched by `export_model`
     signature, size = loaded.signatures["serving_default"], int(source.manifest["input"]["size"])
     write_graph_def(lambda image: signature(image=image), size, path, manifest=source.manifest)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from label_image.errors import ModelError
 from label_image.runtimes import GRAPH_MANIFEST, load_saved_model
 from retrain.networks.network import freeze
 from retrain.networks.tensorflow import tf
@@ -73,9 +74,12 @@ def frozen_graph(classify: Classify, size: int, image: str = "image", scores: st
 
 def freeze_saved_model(folder: Path) -> FrozenGraph:
     """The `serving_default` of a SavedModel, without its constant labels. Raises ModelError if it cannot be loaded."""
-    loaded = load_saved_model(folder)  # its signatures alone do not keep the variables alive
+    loaded = load_saved_model(folder, trust=True)  # searched by `export_model`
     signature = loaded.signatures["serving_default"]
-    size = signature.structured_input_signature[1]["image"].shape[1]
+    image = signature.structured_input_signature[1]["image"].shape
+    size = image[1] if image.rank == 4 else None
+    if size is None:
+        raise ModelError(f"The SavedModel {folder} does not say which size its photos have.")
     return frozen_graph(lambda image: signature(image=image), size)
 
 

@@ -1,8 +1,8 @@
 """The manifest `model.json`: what a reader of the export needs, and where the model came from."""
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
+from label_image.installing import versions
 from retrain.backbones import Backbone
 from retrain.bottlenecks import Extraction
 from retrain.dataset import dataset_digest
@@ -27,7 +27,6 @@ def manifest(
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "architecture": backbone.architecture,
-        "architecture_choice": backbone.choice,
         "preprocessing": str(backbone.preprocessing),
         "input": {"name": "image", "size": backbone.input_size, "channels": "RGB", "range": [0, 255]},
         "labels": list(labels),
@@ -46,7 +45,7 @@ def manifest(
             "testing_percentage": options.testing_percentage,
             "validation_percentage": options.validation_percentage,
             "seed": options.seed,
-            "versions": {package: version(package) for package in PACKAGES},
+            "versions": versions(PACKAGES),
         },
     }
 

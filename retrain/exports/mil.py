@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from label_image.runtimes import ModelError, Outputs, Run
+from label_image.errors import ModelError
+from label_image.runtimes import Outputs, Run
 from retrain.images import Pixels
 from retrain.networks.tensorflow import quiet, tf
 

@@ -8,7 +8,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from label_image.runtimes import MANIFEST
+from label_image.installing import how_to_install
+from label_image.manifest import MANIFEST
+from label_image.strangers import keras_apart
 from retrain.errors import ExportError
 
 OPSET = 18
@@ -22,9 +24,11 @@ def write_onnx(saved_model: Path, path: Path, manifest: Mapping[str, Any]) -> No
     """
     try:
         import onnx
-        import tf2onnx
+
+        with keras_apart():
+            import tf2onnx
     except ImportError as error:
-        raise ExportError(f"An ONNX model needs {error.name}: pip install 'retrain[export]'.") from None
+        raise ExportError(f"An ONNX model needs {error.name}: {how_to_install('export')}.") from None
     from retrain.exports.graph_def import freeze_saved_model
     from retrain.networks.tensorflow import quiet
 

@@ -3,7 +3,7 @@
 import click
 
 from retrain.exports.names import ALL, EXPORTS
-from retrain.options import category_names_option, group, json_option, names, unpacking_option
+from retrain.options import category_names_option, group, json_option, names, trust_option, unpacking_option
 from retrain.user_path import AnyPath, Folder, Text
 
 
@@ -35,6 +35,7 @@ further_options = group(
         "trained on, int8 is calibrated with some of the others.",
     ),
     category_names_option,
+    trust_option,
     click.option(
         "--force", is_flag=True, help="Keep a float16 or int8 format that loses more than 1 point of accuracy."
     ),

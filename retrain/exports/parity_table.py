@@ -1,11 +1,11 @@
 """What `retrain export` shows: a line for each format, and what has to be said of some."""
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from retrain.exports.command import Report, Result
 from retrain.exports.judgement import Judgement
+from retrain.terminal_text import escape
 
 COLUMNS = ("|dp|", "same", "similarity", "accuracy", "ms", "MB")
 

@@ -17,7 +17,7 @@ from retrain.errors import DatasetError, PhotoError
 from retrain.exports.reference import spread
 from retrain.hashes import hash_bytes
 from retrain.identify import map_in_order, photo_threads
-from retrain.images import Pixels, Preprocessing, read_photo
+from retrain.images import Pixels, Preprocessing, load_pixels, photo_bytes
 from retrain.metrics import Classes
 from retrain.seen_photos import were_seen
 from retrain.sources import list_source
@@ -75,7 +75,7 @@ def export_photos(
     unseen, seen = _divide(export, photos, say)
 
     def decode(photo: Photo) -> tuple[Pixels, int]:
-        return preprocessing.pixels(read_photo(photo.path)), index_of[photo.label]
+        return load_pixels(photo.path, preprocessing), index_of[photo.label]
 
     def choose(candidates: list[Photo], count: int) -> LabelledPixels:
         chosen = _in_threads(decode, [candidates[index] for index in spread(len(candidates), count)])
@@ -110,7 +110,8 @@ def _divide(export: Path, photos: list[Photo], say: Callable[[str], None]) -> tu
 
 
 def _identify(file: PhotoFile) -> Photo:
-    return Photo(file.path, file.label, hash_bytes(read_photo(file.path)), file.split)
+    with photo_bytes(file.path) as data:
+        return Photo(file.path, file.label, hash_bytes(data), file.split)
 
 
 def _in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

@@ -17,10 +17,11 @@ photos itself and feeds pixels.
 from pathlib import Path
 from typing import Any
 
+from label_image.plain_paths import plain_path
 from retrain.errors import ExportError
 from retrain.exports.classifier import Classifier
 from retrain.exports.top import Top
-from retrain.networks.tensorflow import quiet, tf
+from retrain.networks.tensorflow import save_model, tf
 
 VARIABLES = Path("variables/variables")  # where TensorFlow looks for a SavedModel's variables
 BACKBONE = Path("variables/backbone")
@@ -51,8 +52,9 @@ def write_saved_model(classifier: Classifier, folder: Path) -> None:
         "serving_default": serving_default,
         "serve_bytes": tf.function(serve_bytes, autograph=False).get_concrete_function(photos),
     }
-    with quiet():
-        tf.saved_model.save(classifier, str(folder), signatures=signatures)
+    folder.mkdir(parents=True, exist_ok=True)
+    with plain_path(folder) as plain:
+        save_model(classifier, str(plain), signatures)
     # It would be that of the first top, whichever is put in.
     (folder / "fingerprint.pb").unlink(missing_ok=True)
     (folder / "assets").rmdir()  # always empty: a flat graph has none
@@ -63,6 +65,11 @@ def take_top_out(folder: Path) -> None:
 
     Raises ExportError if the top is not where `put_top_in` would put one.
     """
+    with plain_path(folder) as plain:
+        _take_top_out(plain)
+
+
+def _take_top_out(folder: Path) -> None:
     reader = tf.train.load_checkpoint(str(folder / VARIABLES))
     names = reader.get_variable_to_shape_map()
     of_top = {name for name in names if name.startswith(TOP)}
@@ -78,6 +85,11 @@ def take_top_out(folder: Path) -> None:
 
 def put_top_in(folder: Path, top: Top) -> None:
     """Complete a SavedModel that `take_top_out` left."""
+    with plain_path(folder) as plain:
+        _put_top_in(plain, top)
+
+
+def _put_top_in(folder: Path, top: Top) -> None:
     head = top.head
     prefix = folder / VARIABLES.with_name("top")
     values = {_variable("kernel"): head.kernel, _variable("bias"): head.bias, _variable("means"): top.means}

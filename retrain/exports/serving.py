@@ -16,6 +16,7 @@ from typing import Any
 
 from PIL import Image
 
+from label_image.plain_paths import plain_path
 from retrain.errors import ExportError
 from retrain.files import temporary_folder
 from retrain.networks.tensorflow import tf
@@ -66,7 +67,7 @@ def _write_version(export: Path, version: Path, model: str, size: int) -> None:
             shutil.copyfile(export / name, version / name)
     for name in ("labels.txt", MANIFEST):
         shutil.copyfile(export / name, version / EXTRA / name)
-    with tf.io.TFRecordWriter(str(version / EXTRA / WARM_UP)) as file:
+    with plain_path(version) as plain, tf.io.TFRecordWriter(str(plain / EXTRA / WARM_UP)) as file:
         for request in warm_up_requests(model, size):
             file.write(request)
 

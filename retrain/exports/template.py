@@ -20,10 +20,12 @@ import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import asdict
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from label_image.errors import ForeignFileError
+from label_image.foreign_text import parse_json, read_limited
+from label_image.installing import versions
 from retrain.backbones import Backbone
 from retrain.exports.names import SAVED_MODEL, TFLITE
 from retrain.exports.parity import Parity
@@ -57,7 +59,7 @@ def covers(format: str, backbone: Backbone, labels: tuple[str, ...], hidden: tup
         **backbone.in_float32().covers(),
         "labels": list(labels),
         "hidden_layers": [[len(layer.bias), layer.activation] for layer in hidden],
-        "versions": {package: version(package) for package in PACKAGES},
+        "versions": versions(PACKAGES),
         "export_version": EXPORT_VERSION,
     }
 
@@ -116,9 +118,9 @@ def _files(covered: Covers) -> tuple[str, ...]:
 
 def _read_record(path: Path, covered: Covers) -> dict[str, Any]:
     try:
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        content = parse_json(read_limited(path), dict[str, Any])
         seal = content.pop("seal")
-    except (OSError, ValueError, KeyError, AttributeError, TypeError, RecursionError):
+    except (OSError, ForeignFileError, KeyError):
         raise _Damaged(f"its {RECORD} cannot be read") from None
     if seal != _digest(content):
         raise _Damaged(f"its {RECORD} was changed")

@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from label_image.runtimes import ModelError, Outputs, Run, in_batches, named_outputs
+from label_image.errors import ModelError
+from label_image.runtimes import Outputs, Run, in_batches, named_outputs
 from retrain.errors import ExportError
 from retrain.images import Pixels
 from retrain.outputs import MANIFEST

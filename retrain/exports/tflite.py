@@ -25,13 +25,13 @@ def convert(classifier: "Classifier") -> bytes:
     """
     # Here, and not above: to put another top into a model takes no TensorFlow.
     from retrain.exports.metadata import with_metadata
-    from retrain.networks.tensorflow import quiet, tf
+    from retrain.networks.tensorflow import quiet, save_model, tf
 
     spec = tf.TensorSpec((1, classifier.size, classifier.size, 3), tf.float32, name="image")
     forward = tf.function(lambda image: classifier(image), autograph=False)
     function = forward.get_concrete_function(spec)
     with scratch_folder() as folder, quiet():
-        tf.saved_model.save(classifier, str(folder), signatures={"serving_default": function})
+        save_model(classifier, str(folder), {"serving_default": function})
         converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=["serving_default"])
         try:
             model: bytes = converter.convert()

@@ -27,7 +27,7 @@ from retrain.exports.names import TFLITE, TFLITE_FLOAT16
 from retrain.exports.tflite import check_has_weights
 from retrain.files import scratch_folder
 from retrain.images import Pixels
-from retrain.networks.tensorflow import quiet, tf
+from retrain.networks.tensorflow import quiet, save_model, tf
 
 HEAD_OPERATIONS = ("FULLY_CONNECTED", "SOFTMAX", "L2_NORMALIZATION", "REDUCE_MAX")
 
@@ -35,7 +35,7 @@ HEAD_OPERATIONS = ("FULLY_CONNECTED", "SOFTMAX", "L2_NORMALIZATION", "REDUCE_MAX
 @contextmanager
 def one_photo_model(saved_model: Path) -> Iterator[Path]:
     """A SavedModel of batch 1 with `scores` and `similarity`, in a folder that is removed at the end."""
-    loaded = load_saved_model(saved_model)
+    loaded = load_saved_model(saved_model, trust=True)  # searched by `export_model`
     signature = loaded.signatures["serving_default"]
     size = signature.structured_input_signature[1]["image"].shape[1]
     names = [name for name in signature.structured_outputs if name != "classes"]
@@ -50,7 +50,7 @@ def one_photo_model(saved_model: Path) -> Iterator[Path]:
     function = tf.function(answer, autograph=False).get_concrete_function(spec)
     with scratch_folder() as folder:
         with quiet():
-            tf.saved_model.save(module, str(folder), signatures={"serving_default": function})
+            save_model(module, str(folder), {"serving_default": function})
         yield folder
 
 

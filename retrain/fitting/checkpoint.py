@@ -15,13 +15,16 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from label_image.errors import ForeignFileError
+from label_image.foreign_text import convert
+from retrain.array_files import read_npz
 from retrain.errors import CheckpointError, OptionError
 from retrain.files import remove_leftovers, temporary_folder
 
@@ -130,6 +133,32 @@ class Saved:
                 )
 
 
+@dataclass(frozen=True)
+class _Fit:
+    """What the header says of one fit."""
+
+    name: str
+    values: dict[str, Any]
+    arrays: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class _Header:
+    """The first entry of a checkpoint file."""
+
+    format_version: int
+    origin: dict[str, Any] = field(default_factory=dict)
+    fits: tuple[_Fit, ...] = ()
+
+
+def _text(entries: Mapping[str, Array]) -> str:
+    """The text of the header. Raises ForeignFileError."""
+    entry = entries.get(FORMAT)
+    if entry is None or entry.dtype.kind != "U" or entry.size != 1:
+        raise ForeignFileError("it has no header")
+    return str(entry.reshape(-1)[0])
+
+
 def check_checkpoint_path(path: Path) -> None:
     """Refuse, before any work, to write a checkpoint over something else. Raises OptionError.
 
@@ -182,18 +211,19 @@ def read_checkpoint(path: Path, way_out: str = WITHOUT_RESUME) -> Saved | None:
     if not os.path.lexists(path):
         return None
     try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as entries:
-            header = json.loads(str(entries[FORMAT]))
-            if header["format_version"] == FORMAT_VERSION:
-                states = {
-                    fit["name"]: State({name: entries[f"{number}/{name}"] for name in fit["arrays"]}, fit["values"])
-                    for number, fit in enumerate(header["fits"])
-                }
-                return Saved(path, dict(header["origin"]), states, way_out)
-    except Exception as error:  # zipfile, zlib, NumPy and json raise a dozen types for damaged files
-        raise CheckpointError(
-            f"The checkpoint {path} is damaged ({_first_line(error)}): {way_out} to begin again."
-        ) from None
+        # They are kept as they are, so all of them are as large as the file.
+        entries = read_npz(path, os.stat(path).st_size)
+        header = convert(json.loads(_text(entries)), _Header)  # Python's JSON: a state may hold an infinity
+        if header.format_version == FORMAT_VERSION:
+            states = {
+                fit.name: State({name: entries[f"{number}/{name}"] for name in fit.arrays}, fit.values)
+                for number, fit in enumerate(header.fits)
+            }
+            return Saved(path, header.origin, states, way_out)
+    except OSError as error:
+        raise CheckpointError(f"The checkpoint {path} cannot be read: {error.strerror}.") from None
+    except (ValueError, KeyError, RecursionError) as error:  # ForeignFileError among them
+        raise CheckpointError(f"The checkpoint {path} is damaged ({error}): {way_out} to begin again.") from None
     raise CheckpointError(
         f"The checkpoint {path} was written by another version of this project: {way_out} to begin again."
     )
@@ -212,7 +242,3 @@ def _shown(value: object) -> str:
     if len(text) == 64 and set(text) <= set("0123456789abcdef"):
         return f"{text[:12]}…"  # a digest
     return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "") or type(error).__name__

@@ -94,7 +94,7 @@ class _Trainer:
 
     def __init__(self, dim: int, classes: int, recipe: HeadRecipe, total: int, class_weights: Matrix | None) -> None:
         # Here, and not above: it imports TensorFlow, whose chatter retrain.networks.tensorflow turns down.
-        import keras
+        from retrain.networks.keras import keras
 
         self._variables = [keras.Variable(value) for value in _initial(dim, classes, recipe)]
         self._optimizer = _optimizer(recipe, total, self._variables)
@@ -164,7 +164,7 @@ class _Trainer:
             tf.TensorSpec((None,), tf.int64),
             tf.TensorSpec((), tf.int64),
         )
-        return tf.function(step, input_signature=signature).get_concrete_function()
+        return tf.function(step, input_signature=signature, autograph=False).get_concrete_function()
 
 
 class _History:
@@ -258,7 +258,7 @@ def _initial(dim: int, classes: int, recipe: HeadRecipe) -> list[Matrix]:
 
 def _optimizer(recipe: HeadRecipe, total: int, variables: list[Any]) -> Any:
     """Keras's optimiser for these variables, kernels and biases in turn."""
-    import keras
+    from retrain.networks.keras import keras
 
     rate: Any = recipe.learning_rate
     if recipe.learning_rate_schedule == "cosine":

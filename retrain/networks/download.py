@@ -23,8 +23,8 @@ Progress = Callable[[int, int | None], None]  # bytes so far, bytes in all where
 def download(url: str, path: Path, checksum: str | None = None, progress: Progress = lambda done, total: None) -> None:
     """Download `url` to `path`; an existing file is replaced only by a complete, checked one.
 
-    `checksum` is the published MD5 or SHA-256 in hex, where there is one. Raises DownloadError, whose sentence
-    names the URL and where the file could be put by hand.
+    `checksum` is the published MD5 or the beginning of the SHA-256, in hex, where there is one. Raises DownloadError,
+    whose sentence names the URL and where the file could be put by hand.
     """
     advice = f"Fetch it on a machine with a network and put it at {path}."
     if not url.startswith(("http://", "https://")):
@@ -34,8 +34,8 @@ def download(url: str, path: Path, checksum: str | None = None, progress: Progre
             new = temporary / path.name
             _fetch(url, new, progress)
             if checksum:
-                digest = _hex_digest(new, "sha256" if len(checksum) == 64 else "md5")
-                if digest != checksum:
+                digest = _hex_digest(new, "md5" if len(checksum) == 32 else "sha256")
+                if not digest.startswith(checksum):
                     raise DownloadError(f"{url} arrived with checksum {digest} instead of {checksum}. {advice}")
             os.replace(new, path)
     except HTTPError as error:

@@ -3,6 +3,10 @@
 An engine maps uint8 RGB of shape (n, size, size, 3) to float32 bottlenecks of shape (n, dim).
 There are two: TensorFlow, on the GPUs or the CPU, and OpenVINO, which is faster on CPUs. Both run the
 same frozen graph: its variables are constants, so the batch norms fold into the convolutions.
+
+No kernel ever runs in two threads at once. TensorFlow's for a convolution with an addend (oneDNN's, in every residual
+network) keep that addend in themselves: of two runs at once one adds the other's, or memory that is no longer there.
+`scripts/check_engine.py` looks for that. An engine may be called by several threads.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from label_image.pool import Pool
 from retrain.backbones import Backbone
 from retrain.errors import GpuError
 from retrain.images import Pixels
@@ -26,6 +31,7 @@ BATCH = max(32, 2 * CPU_BATCH * CPU_RUNS)  # photos handed to an engine at a tim
 
 Bottlenecks = npt.NDArray[np.float32]
 Engine = Callable[[Pixels], Bottlenecks]
+Forward = Callable[..., list[Bottlenecks]]  # one run of a graph
 
 
 def start_engine(backbone: Backbone, engine: str = "auto") -> Engine:
@@ -87,10 +93,10 @@ def place(frozen: "FrozenGraph", batch: int, size: int) -> tuple[Any, Any]:
 
 
 def tensorflow_engine(backbone: Backbone, devices: Sequence[str]) -> Engine:
-    """TensorFlow on the given devices, each with a replica of its own."""
+    """TensorFlow on the given devices, each with a replica of its own, hence kernels of its own; one run at a time."""
     devices = devices[:BATCH]
     batch = BATCH // len(devices)
-    forward = _forward(backbone, batch, devices)
+    forwards = Pool(_forwards(backbone, batch, devices, 1).pop, 1, forkable=False)
     shape = (batch, backbone.input_size, backbone.input_size, 3)
 
     def run(pixels: Pixels) -> Bottlenecks:
@@ -100,7 +106,8 @@ def tensorflow_engine(backbone: Backbone, devices: Sequence[str]) -> Engine:
                 fill_up(pixels[first : first + batch], shape)
                 for first in range(start, start + batch * len(devices), batch)
             ]
-            parts.extend(forward(*shares))
+            with forwards.borrow() as forward:
+                parts.extend(forward(*shares))
         return np.concatenate(parts)[: len(pixels)]
 
     return run
@@ -112,12 +119,13 @@ def tensorflow_cpu_engine(backbone: Backbone) -> Engine:
     In a single batch all cores wait for the slowest of them at every operation: 5 % on the network alone, and
     15 % where photos are decoded beside it (MobileNet 1.0 in bfloat16 on two cores).
     """
-    forward = _forward(backbone, CPU_BATCH, ["/CPU:0"])
+    forwards = Pool(_forwards(backbone, CPU_BATCH, ["/CPU:0"], CPU_RUNS).pop, CPU_RUNS, forkable=False)
     shape = (CPU_BATCH, backbone.input_size, backbone.input_size, 3)
     threads = ThreadPoolExecutor(CPU_RUNS, thread_name_prefix="network")
 
     def run_batch(pixels: Pixels) -> Bottlenecks:
-        vectors: Bottlenecks = forward(fill_up(pixels, shape))[0]
+        with forwards.borrow() as forward:
+            vectors = forward(fill_up(pixels, shape))[0]
         return vectors[: len(pixels)]
 
     def run(pixels: Pixels) -> Bottlenecks:
@@ -127,23 +135,29 @@ def tensorflow_cpu_engine(backbone: Backbone) -> Engine:
     return run
 
 
-def _forward(backbone: Backbone, batch: int, devices: Sequence[str]) -> Callable[..., list[Bottlenecks]]:
-    """The network on each of the devices: batches of pixels, one for each, in; their bottlenecks out."""
+def _forwards(backbone: Backbone, batch: int, devices: Sequence[str], copies: int) -> list[Forward]:
+    """The network on each of the devices: batches of pixels, one for each, in; their bottlenecks out.
+
+    There are `copies` of that, of which each has kernels of its own: a session makes kernels for every set of outputs
+    that it is asked for, and shares none that keeps state. Sessions of their own would do as well, but each holds the
+    graph and its constants once more: for Inception-V3 450 MB instead of 160.
+    """
     from retrain.networks.tensorflow import tf
 
     frozen = freeze_backbone(backbone)
     graph = tf.Graph()
-    inputs, outputs = [], []
+    inputs: list[Any] = []
+    outputs: list[list[Any]] = [[] for _ in range(copies)]
     with graph.as_default():
         for device in devices:
             with tf.device(device):
                 pixels, bottlenecks = place(frozen, batch, backbone.input_size)
+                for copy in outputs:
+                    copy.append(tf.identity(bottlenecks))
             inputs.append(pixels)
-            outputs.append(bottlenecks)
     # A session, because its precision is its own: what TensorFlow offers for functions is one setting for the process.
     session = tf.compat.v1.Session(graph=graph, config=session_config(backbone.compute_dtype))
-    run: Callable[..., list[Bottlenecks]] = session.make_callable(outputs, feed_list=inputs)
-    return run
+    return [session.make_callable(copy, feed_list=inputs) for copy in outputs]
 
 
 def fill_up(pixels: Pixels, shape: tuple[int, ...]) -> Pixels:
@@ -160,6 +174,7 @@ def session_config(compute_dtype: str) -> Any:
     from retrain.networks.tensorflow import tf
 
     config = tf.compat.v1.ConfigProto(allow_soft_placement=True)
+    config.experimental.disable_output_partition_graphs = True  # copies that no one asks for, constants and all
     rewrites = config.graph_options.rewrite_options
     if compute_dtype == "bfloat16":
         rewrites.auto_mixed_precision_onednn_bfloat16 = rewrites.ON

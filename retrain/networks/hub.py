@@ -4,24 +4,33 @@ import hashlib
 import re
 from pathlib import Path
 
+from label_image.errors import ModelError
+from label_image.operations import check_saved_model
+from label_image.strangers import keras_apart
 from retrain.backbones import Backbone
-from retrain.errors import DownloadError, OptionError
+from retrain.errors import BackboneError, DownloadError, OptionError
 from retrain.images import Preprocessing
 
 DEFAULT_SIZE = 224
 
 
-def hub_backbone(handle: str, image_size: int | None = None) -> Backbone:
+def hub_backbone(handle: str, image_size: int | None = None, trust: bool = False) -> Backbone:
     """Resolve a handle or folder, load it once to learn its shapes, and describe it.
 
     TF-Hub image modules take RGB 0..1. The input size is the one that the model fixes, else
-    `image_size`, else the number that closes the handle's name (…_224), else 224.
+    `image_size`, else the number that closes the handle's name (…_224), else 224. A module that could do more than
+    compute is refused before any of it runs, unless `trust`.
     Raises OptionError, DownloadError or BackboneError.
     """
     from retrain.networks.network import SavedModelFeatures
     from retrain.networks.tensorflow import tf
 
     folder = _resolve(handle)
+    if not trust:
+        try:
+            check_saved_model(folder)
+        except ModelError as error:
+            raise BackboneError(f"--tfhub_module: {error}") from None
     features = SavedModelFeatures(folder)
     fixed = features.input_size
     if fixed and image_size and fixed != image_size:
@@ -53,7 +62,8 @@ def _resolve(handle: str) -> Path:
         if not (folder / "saved_model.pb").is_file():
             raise OptionError(f"--tfhub_module {handle} is neither a web address nor a folder with a saved_model.pb.")
         return folder
-    import tensorflow_hub
+    with keras_apart():  # it brings tf_keras
+        import tensorflow_hub
 
     try:
         return Path(tensorflow_hub.resolve(handle))

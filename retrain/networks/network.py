@@ -4,6 +4,7 @@ Imports TensorFlow; imported only when a network has to run or to be exported.
 """
 
 import functools
+import importlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,11 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from retrain.architectures import architecture
-from retrain.backbones import Backbone
+from label_image.errors import ForeignFileError
+from label_image.plain_paths import plain_path
+from retrain.architectures import Architecture, architecture
+from retrain.backbones import CHECKPOINT_SUFFIX, Backbone
 from retrain.errors import BackboneError
+from retrain.hdf5_files import check_hdf5
 from retrain.images import Arithmetic
 from retrain.networks.tensorflow import quiet, tf
+
+ROOM = 2**20  # bytes of a file of weights besides those of its network
 
 
 @dataclass(frozen=True)
@@ -163,8 +169,9 @@ class SavedModelFeatures(tf.Module):
     def __init__(self, folder: Path) -> None:
         super().__init__(name="features")
         try:
-            self.loaded = tf.saved_model.load(str(folder))
-        except (OSError, ValueError) as error:
+            with plain_path(folder) as plain:
+                self.loaded = tf.saved_model.load(str(plain))
+        except Exception as error:  # TensorFlow raises a dozen types for damaged ones
             raise BackboneError(f"--tfhub_module {folder} is not a SavedModel that can be loaded: {error}") from None
         signatures = self.loaded.signatures
         signature = signatures.get("serving_default") or signatures.get("default")
@@ -186,11 +193,7 @@ class SavedModelFeatures(tf.Module):
 
 
 def _build(backbone: Backbone) -> Any:
-    # Here, and not above: Keras imports TensorFlow, whose chatter retrain.networks.tensorflow turns down.
-    import keras
-
-    from retrain.builtin.network import build_network
-    from retrain.networks import torchvision_networks
+    from retrain.networks.keras import keras
 
     entry = architecture(backbone.architecture)
     # Layers are numbered per process; from 1 each time, equal models give equal exports.
@@ -200,10 +203,8 @@ def _build(backbone: Backbone) -> Any:
         keras.utils.set_random_seed(int(backbone.weights_sha256.removeprefix("random-")))
     shape = (backbone.input_size, backbone.input_size, 3)
     try:
-        if entry.name == "builtin":
-            model = build_network(backbone.input_size)
-        elif entry.checkpoint:
-            model = torchvision_networks.build_network(entry.name, backbone.input_size)
+        if entry.module:
+            model = _module(entry).build_network(entry.name, backbone.input_size, **dict(entry.arguments))
         else:
             builder = getattr(keras.applications, entry.builder)
             model = builder(include_top=False, pooling="avg", weights=None, input_shape=shape, **dict(entry.arguments))
@@ -216,25 +217,47 @@ def _build(backbone: Backbone) -> Any:
     return model
 
 
-def _load_weights(model: Any, name: str, file: Path) -> None:
-    from retrain.builtin.network import load_weights
+def _module(entry: Architecture) -> Any:
+    """The module that builds a network which Keras lacks, and puts the weights of a checkpoint into it."""
+    return importlib.import_module(f"retrain.networks.{entry.module}")
 
-    suffix = ".npz" if name == "builtin" else ".h5"
-    if not file.name.endswith(suffix):
-        advice = " scripts/convert_torchvision_weights.py makes one." if architecture(name).checkpoint else ""
-        raise BackboneError(f"The weights {file} of {name} must be a file whose name ends in {suffix}.{advice}")
+
+def _load_weights(model: Any, name: str, file: Path) -> None:
+    entry = architecture(name)
+    suffixes = [".h5", *([CHECKPOINT_SUFFIX] if entry.module else [])]
+    if not file.name.endswith(tuple(suffixes)):
+        raise BackboneError(
+            f"The weights {file} of {name} must be a file whose name ends in {' or '.join(suffixes)}.{_advice(entry)}"
+        )
+    if file.name.endswith(CHECKPOINT_SUFFIX):
+        from retrain.networks.torch_checkpoint import read_checkpoint
+
+        _module(entry).set_weights(model, read_checkpoint(file))
+    else:
+        _load_keras_weights(model, name, file)
+    if not all(np.isfinite(np.asarray(weight)).all() for weight in model.get_weights()):
+        raise BackboneError(f"The weights {file} hold numbers that are not finite; get the file again.")
+
+
+def _advice(entry: Architecture) -> str:
+    """Where a checkpoint of torchvision belongs that was given for the network of Keras."""
+    other = {"ResNet50": "resnet50_torchvision", "MobileNetV2": "mobilenet_v2_torchvision"}.get(entry.builder)
+    return f" Weights of torchvision are for --architecture {other}, which is another network." if other else ""
+
+
+def _load_keras_weights(model: Any, name: str, file: Path) -> None:
     try:
         # Keras only warns where parts of the file do not match, and leaves those layers random.
         with warnings.catch_warnings():
             warnings.simplefilter("error", UserWarning)
-            if name == "builtin":
-                load_weights(model, file)
-            else:
-                model.load_weights(str(file))
+            # Twice what the network takes in float32: float64 would do, a bomb does not.
+            check_hdf5(file, 8 * model.count_params() + ROOM)
+            with plain_path(file) as plain:
+                model.load_weights(str(plain))
+    except ForeignFileError as error:
+        raise BackboneError(f"The weights {file} cannot be used: the file {error}.") from None
     except Exception as error:  # h5py and Keras raise half a dozen types for files that do not fit
         raise BackboneError(
             f"The weights {file} do not fit the architecture {name}: give the weights of that network, "
             "or the architecture that the weights were made for."
         ) from error
-    if not all(np.isfinite(np.asarray(weight)).all() for weight in model.get_weights()):
-        raise BackboneError(f"The weights {file} hold numbers that are not finite; get the file again.")

@@ -4,6 +4,7 @@ Measured against TensorFlow's bottlenecks, relative error ||a - b|| / ||b||: 1e-
 0.5 to 1.5 % in bfloat16, where both differ more from float32 than from each other.
 """
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -20,16 +21,16 @@ ELEMENT_TYPES = {"float32": "f32", "bfloat16": "bf16"}
 
 def openvino_engine(backbone: Backbone) -> Engine:
     """OpenVINO on all cores: one stream per core, so that no core waits for another."""
-    import openvino
-
+    from label_image.strangers import import_openvino
     from retrain.networks.tensorflow import tf
 
+    openvino = import_openvino()
     frozen = freeze_backbone(backbone)
     graph = tf.Graph()
     with graph.as_default():
         place(frozen, OPENVINO_BATCH, backbone.input_size)
     core = openvino.Core()
-    # Read by the C++ frontend: openvino.convert_model would do as well, but sends telemetry.
+    # Read by the C++ frontend: openvino.convert_model would do as well, but has to be told to send nothing.
     with scratch_folder() as folder:
         path = folder / "backbone.pb"
         path.write_bytes(graph.as_graph_def().SerializeToString())
@@ -43,6 +44,7 @@ def openvino_engine(backbone: Backbone) -> Engine:
     requests = openvino.AsyncInferQueue(compiled)
     shape = tuple(compiled.input(0).shape)
     dim = compiled.output(0).shape[1]
+    one_call = threading.Lock()  # each request of the queue has its own state, but there is one callback for them all
 
     def run(pixels: Pixels) -> Bottlenecks:
         vectors = np.empty((len(pixels), dim), np.float32)
@@ -51,10 +53,11 @@ def openvino_engine(backbone: Backbone) -> Engine:
             rows = min(OPENVINO_BATCH, len(pixels) - start)
             vectors[start : start + rows] = request.get_output_tensor(0).data[:rows]
 
-        requests.set_callback(keep)
-        for start in range(0, len(pixels), OPENVINO_BATCH):
-            requests.start_async([fill_up(pixels[start : start + OPENVINO_BATCH], shape)], start)
-        requests.wait_all()
+        with one_call:
+            requests.set_callback(keep)
+            for start in range(0, len(pixels), OPENVINO_BATCH):
+                requests.start_async([fill_up(pixels[start : start + OPENVINO_BATCH], shape)], start)
+            requests.wait_all()
         return vectors
 
     return run

@@ -1,4 +1,4 @@
-"""The one place that imports TensorFlow, with its chatter turned down.
+"""The one place that imports TensorFlow for training, with its chatter turned down.
 
 Modules that need it write `from retrain.networks.tensorflow import tf` and are themselves imported only
 when a network has to run or an export has to be written. What TensorFlow's C++ code logs at
@@ -6,39 +6,27 @@ start-up (no CUDA, CPU features) comes before any log level is read, hence `quie
 """
 
 import contextlib
-import os
-import sys
-from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
 
 from label_image.quiet import quiet
+from label_image.strangers import import_tensorflow, without_bytecode
 
+import_tensorflow()
+import tensorflow as tf  # noqa: E402  already there: for the type checker
 
-@contextlib.contextmanager
-def without_keras() -> Iterator[None]:
-    """Keep `import tensorflow` from importing Keras, which it does at its end and does not need.
-
-    Keras (and scikit-learn, matplotlib and what else it finds) is up to half of TensorFlow's import.
-    Where a network is built it is imported then; an export from a template takes none.
-    """
-    if "keras" in sys.modules:
-        yield
-        return
-    sys.modules["keras"] = None  # type: ignore[assignment]  # Python's own way to say: not there
-    try:
-        yield
-    finally:
-        del sys.modules["keras"]
-
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 with quiet():
-    with without_keras():
-        import tensorflow as tf
-
     with contextlib.suppress(RuntimeError):  # somebody else has started TensorFlow already
         for gpu in tf.config.list_physical_devices("GPU"):
             tf.config.experimental.set_memory_growth(gpu, True)  # later it is too late
     tf.config.list_logical_devices()  # the search for GPUs is the noisy part
 tf.get_logger().setLevel("ERROR")
 
-__all__ = ["quiet", "tf"]
+
+def save_model(module: Any, folder: str, signatures: Mapping[str, Any]) -> None:
+    """`tf.saved_model.save`, without the bytecode of its generated code, which would stay in the temporary folder."""
+    with quiet(), without_bytecode():
+        tf.saved_model.save(module, folder, signatures=dict(signatures))
+
+
+__all__ = ["quiet", "save_model", "tf"]

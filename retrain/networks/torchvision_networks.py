@@ -7,18 +7,18 @@ filters, no local response normalisation), VGG the one without batch normalisati
 
 torchvision numbers the layers within `features`, ReLUs included; each convolution here carries the
 name of its counterpart, with the dot that Keras's summaries dislike replaced: `features.3.weight`
-there is the kernel of `features_3` here. `scripts/convert_torchvision_weights.py` converts the
-published weights.
+there is the kernel of `features_3` here.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-import keras
-import numpy as np
 import numpy.typing as npt
 
-from retrain.errors import BackboneError
+from retrain.networks import torch_weights
+from retrain.networks.keras import keras
+from retrain.networks.torch_weights import named
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def build_network(name: str, input_size: int) -> keras.Model:
             continue
         if layer.padding is not None:  # Keras's own padding is uneven where the stride is not 1; PyTorch's never is
             tensor = keras.layers.ZeroPadding2D(layer.padding, name=f"features_{number}_padding")(tensor)
-        tensor = keras.layers.Conv2D(
+        convolution = keras.layers.Conv2D(
             layer.filters,
             layer.kernel,
             layer.stride,
@@ -91,45 +91,12 @@ def build_network(name: str, input_size: int) -> keras.Model:
             activation="relu",
             kernel_initializer="he_normal",  # with Keras's usual one the signal fades from ReLU to ReLU
             name=f"features_{number}",
-        )(tensor)
+        )
+        tensor = named(convolution, f"features.{number}")(tensor)
         number += 2  # the ReLU has a number of its own
     return keras.Model(image, keras.layers.GlobalAveragePooling2D(name="avg_pool")(tensor), name=name)
 
 
-def set_weights(model: keras.Model, checkpoint: Mapping[str, npt.NDArray[np.floating]]) -> None:
-    """Take over torchvision's weights: `checkpoint` is its names and arrays.
-
-    The classifier's arrays are passed over. Raises BackboneError, with the difference named, unless
-    the others are exactly the kernels (filters, channels, height, width) and biases (filters,) of
-    this network, all of them finite numbers.
-    """
-    names = {layer.name.replace("_", "."): layer for layer in model.layers if isinstance(layer, keras.layers.Conv2D)}
-    expected = {f"{name}.{part}" for name in names for part in ("weight", "bias")}
-    given = {name for name in checkpoint if not name.startswith("classifier.")}
-    for missing, verb in ((expected - given, "lack"), (given - expected, "also have")):
-        if missing:
-            raise BackboneError(f"These are not the weights of {model.name}: they {verb} {_some(missing)}.")
-    for name, layer in names.items():
-        height, width, channels, filters = layer.kernel.shape
-        kernel = _checked(checkpoint, f"{name}.weight", (filters, channels, height, width), model.name)
-        bias = _checked(checkpoint, f"{name}.bias", (filters,), model.name)
-        layer.set_weights([kernel.transpose(2, 3, 1, 0), bias])
-
-
-def _checked(
-    checkpoint: Mapping[str, npt.NDArray[np.floating]], name: str, shape: tuple[int, ...], network: str
-) -> npt.NDArray[np.float32]:
-    array = np.asarray(checkpoint[name])
-    if array.shape != shape:
-        raise BackboneError(f"These are not the weights of {network}: {name} is of shape {array.shape}, not {shape}.")
-    with np.errstate(over="ignore"):  # what overflows is not finite, and refused
-        array = array.astype(np.float32)
-    if not np.isfinite(array).all():
-        raise BackboneError(f"{name} holds numbers that are not finite; get the checkpoint again.")
-    return array
-
-
-def _some(names: Collection[str]) -> str:
-    """`a, b, c and 4 more`"""
-    shown = ", ".join(sorted(names)[:3])
-    return shown if len(names) <= 3 else f"{shown} and {len(names) - 3} more"
+def set_weights(model: keras.Model, checkpoint: Mapping[str, npt.NDArray[Any]]) -> None:
+    """Take over torchvision's weights, without the classifier; see `torch_weights.set_weights`."""
+    torch_weights.set_weights(model, checkpoint, top="classifier.")

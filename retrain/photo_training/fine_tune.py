@@ -15,8 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal
 
-import numpy as np
-
+from label_image.plain_paths import plain_path
 from retrain.backbones import Backbone, file_sha256
 from retrain.dataset import Photo
 from retrain.errors import BackboneError, OptionError
@@ -180,20 +179,17 @@ def last_layers(model: Any, layers: Layers, name: str) -> list[Any]:
 
 def write_weights(model: Any, backbone: Backbone, folder: Path) -> Backbone:
     """Write the weights of a backbone's network and name them by their content; gives the backbone with them."""
-    suffix = ".weights.npz" if backbone.architecture == "builtin" else ".weights.h5"
     try:
         with temporary_folder(folder) as temporary:
-            new = temporary / f"tuned{suffix}"
-            if backbone.architecture == "builtin":
-                _save_builtin(model, new)
-            else:
-                model.save_weights(str(new))
+            new = temporary / "tuned.weights.h5"
+            with plain_path(new) as plain:
+                model.save_weights(str(plain))
             sha256 = file_sha256(new)
-            file = folder / f"{sha256}{suffix}"
+            file = folder / f"{sha256}.weights.h5"
             os.replace(new, file)
     except OSError as error:
         raise BackboneError(f"The fine-tuned weights cannot be written to {folder}: {error}.") from None
-    return replace(backbone, weights_file=file, weights_sha256=sha256, choice="")
+    return replace(backbone, weights_file=file, weights_sha256=sha256)
 
 
 def _layers_in(model: Any) -> Iterable[Any]:
@@ -205,26 +201,17 @@ def _layers_in(model: Any) -> Iterable[Any]:
 
 
 def _can_learn(layer: Any) -> bool:
-    import keras
+    from retrain.networks.keras import keras
 
     return bool(layer.trainable_weights) and not isinstance(layer, keras.layers.BatchNormalization)
 
 
 def _keras_head(head: Head) -> Any:
     """The head as Keras layers, without the softmax."""
-    import keras
+    from retrain.networks.keras import keras
 
     sizes = zip(head.sizes[1:], (*head.activations, None), strict=True)
     top = keras.Sequential([keras.layers.Dense(units, activation) for units, activation in sizes], name="head")
     top.build((None, head.sizes[0]))
     top.set_weights([array for layer in head.layers for array in layer])
     return top
-
-
-def _save_builtin(model: Any, path: Path) -> None:
-    arrays = {}
-    for layer in model.layers:
-        for kind, values in zip(("kernel", "bias"), layer.get_weights(), strict=False):
-            arrays[f"{layer.name}/{kind}"] = values
-    with open(path, "wb") as file:
-        np.savez(file, **arrays)

@@ -204,7 +204,7 @@ def _best(curve: Sequence[Epoch]) -> Epoch:
 
 
 def _optimizer(recipe: Recipe, steps_per_epoch: int) -> Any:
-    import keras
+    from retrain.networks.keras import keras
 
     steps = recipe.epochs * steps_per_epoch
     warm_up = steps // 10
@@ -224,7 +224,9 @@ def _step_function(learner: Learner, optimizer: Any, size: int) -> Callable[[Any
     """One gradient step on a batch; gives the sum of its cross-entropies and how many answers were right."""
     trained = list(learner.trained)
 
-    @tf.function(input_signature=(tf.TensorSpec((None, size, size, 3), tf.uint8), tf.TensorSpec((None,), tf.int64)))
+    signature = (tf.TensorSpec((None, size, size, 3), tf.uint8), tf.TensorSpec((None,), tf.int64))
+
+    @tf.function(input_signature=signature, autograph=False)  # which would leave files in the temporary folder
     def step(pixels: Any, classes: Any) -> tuple[Any, Any]:
         # Layers are marked as not trainable when a backbone is loaded, so the tape is told what to watch.
         with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -263,6 +265,7 @@ def _forward_function(forward: Forward, photos: PhotoSet) -> Callable[[npt.NDArr
     function: Callable[[npt.NDArray[np.uint8]], Any] = tf.function(
         lambda pixels: forward(tf.cast(pixels, tf.float32), False),
         input_signature=(tf.TensorSpec((None, size, size, 3), tf.uint8),),
+        autograph=False,
     )
     return function
 

@@ -50,7 +50,7 @@ def build_network(classes: int, size: int = SIZE, filters: Sequence[int] = FILTE
     and one dense layer. With the default filters it has 1,202,272 + 353 * classes parameters, of
     which 1664 are the moving averages of the batch norms and not trained.
     """
-    import keras
+    from retrain.networks.keras import keras
 
     images = keras.Input((size, size, 3), name="images")
     tensor = images
@@ -83,7 +83,7 @@ def train_from_scratch(
     a split without training or validation photos, CheckpointError for a checkpoint
     of another training, DatasetError for photos that are gone.
     """
-    import keras
+    from retrain.networks.keras import keras
 
     check_sides(division, "--compare scratch")
     keras.utils.set_random_seed(seed)

@@ -6,6 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from label_image.installing import how_to_install
+from label_image.strangers import matplotlib_apart
 from retrain.errors import ExportError, OptionError
 from retrain.files import temporary_folder
 from retrain.photo_training.timed_curve import Contender, CurvePoint
@@ -20,7 +22,7 @@ PANELS = (
 def check_matplotlib() -> None:
     """Raise OptionError, with what to run, where matplotlib is missing; imports nothing."""
     if find_spec("matplotlib") is None:
-        raise OptionError("The plot of the learning curves needs matplotlib: run `pip install 'retrain[report]'`.")
+        raise OptionError(f"The plot of the learning curves needs matplotlib: {how_to_install('report')}.")
 
 
 def draw_curves(contenders: Sequence[Contender], file: Path) -> Path:
@@ -33,9 +35,10 @@ def draw_curves(contenders: Sequence[Contender], file: Path) -> Path:
     check_matplotlib()
     if file.suffix not in (".png", ".svg"):
         raise OptionError(f"{file}: learning curves are drawn as .png or .svg.")
-    import matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    with matplotlib_apart():
+        import matplotlib
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
 
     # Letters as text and fixed identifiers: equal curves give an equal file.
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "retrain"}):

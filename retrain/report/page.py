@@ -1,6 +1,5 @@
 """The report of a run: one HTML page that needs nothing beside it, no network and no script."""
 
-import json
 import math
 import time
 from collections.abc import Sequence
@@ -11,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from label_image.errors import ModelError
+from label_image.foreign_text import parse_json, read_limited
+from label_image.manifest import read_manifest
 from retrain.calibration import Calibration
 from retrain.confidence import Confidence
 from retrain.html_files import write_page
 from retrain.metrics import Bin, Metrics, measure
-from retrain.outputs import MANIFEST
 from retrain.report.charts import Chart, learning_charts, reliability_chart, similarity_chart
 from retrain.report.command_line import command_of
 from retrain.report.evidence import (
@@ -199,7 +200,7 @@ def _contenders(run: "Run") -> tuple[Contender, ...]:
     if run.options.compare != "scratch":
         return ()  # an export of another run may still be there
     try:
-        entries = json.loads((run.options.output_dir / COMPARISON).read_text(encoding="utf-8"))
+        entries = parse_json(read_limited(run.options.output_dir / COMPARISON))
         return tuple(
             Contender(
                 entry["name"],
@@ -292,7 +293,6 @@ def _unknown(evidence: Evidence, confidence: Confidence | None) -> Unknown | Non
 def _manifest(output_dir: Path) -> dict[str, Any]:
     """What the export says of itself; empty where there is none."""
     try:
-        manifest = json.loads((output_dir / MANIFEST).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return read_manifest(output_dir).content
+    except ModelError:
         return {}
-    return manifest if isinstance(manifest, dict) else {}

@@ -91,4 +91,5 @@ def _write_vectors(path: Path, vectors: Matrix) -> None:
     largest = float(np.abs(vectors).max(initial=0))
     digits = DIGITS - 1 - math.floor(math.log10(largest)) if largest > 0 else 0
     table = pa.table({str(column): values for column, values in enumerate(np.round(vectors, digits).T)})
-    csv.write_csv(table, path, csv.WriteOptions(include_header=False, delimiter="\t"))
+    with open(path, "wb") as file:  # Arrow itself takes no name that is not UTF-8
+        csv.write_csv(table, file, csv.WriteOptions(include_header=False, delimiter="\t"))

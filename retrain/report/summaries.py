@@ -2,11 +2,14 @@
 
 import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from label_image.plain_paths import plain_path
 from retrain.errors import ExportError
 from retrain.files import temporary_folder
 from retrain.networks.tensorflow import tf
@@ -28,9 +31,10 @@ def write_summaries(summaries_dir: Path, run: "Run") -> Path:
         with temporary_folder(summaries_dir) as temporary:
             new = temporary / "run"
             new.mkdir()
-            _write_curves(new, run.trained)
-            if run.trained.test.accuracy is not None:
-                _write_test(new / "test", run.trained)
+            with plain_path(new) as plain:
+                _write_curves(plain, run.trained)
+                if run.trained.test.accuracy is not None:
+                    _write_test(plain / "test", run.trained)
             # The projector sees no folder without event files; the training's always has some.
             write_projector(new / "training", run)
             obey_umask(new)
@@ -45,7 +49,7 @@ def _write_curves(folder: Path, trained: "Trained") -> None:
         ("training", "training_accuracy", "training_cross_entropy"),
         ("validation", "validation_accuracy", "validation_cross_entropy"),
     ):
-        with tf.summary.create_file_writer(str(folder / name)).as_default():
+        with _writer(folder / name):
             for progress in trained.fit.curve:
                 if getattr(progress, accuracy) is not None:
                     tf.summary.scalar("accuracy", getattr(progress, accuracy), step=progress.step)
@@ -55,10 +59,19 @@ def _write_curves(folder: Path, trained: "Trained") -> None:
 def _write_test(folder: Path, trained: "Trained") -> None:
     """The accuracy of the test photos, and their confusion matrix as a picture."""
     last = trained.fit.curve[-1].step
-    with tf.summary.create_file_writer(str(folder)).as_default():
+    with _writer(folder):
         tf.summary.scalar("accuracy", trained.test.accuracy, step=last)
         rows_are = "Rows are the classes, columns the answers."
         tf.summary.image("confusion", draw_confusion(trained.test)[None], step=last, description=rows_are)
+
+
+@contextmanager
+def _writer(folder: Path) -> Iterator[None]:
+    """TensorFlow's writer of summaries into a folder; all of them are in its file at the end."""
+    writer = tf.summary.create_file_writer(str(folder))
+    with writer.as_default():
+        yield
+    writer.close()
 
 
 def _rename_to_now(new: Path, parent: Path) -> Path:

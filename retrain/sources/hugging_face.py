@@ -5,8 +5,6 @@ A photo's split is the folder that it lies in. Metadata without a column `label`
 say nothing about classes; then the class folders do.
 """
 
-import csv
-import json
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -14,10 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from label_image.errors import ForeignFileError
+from label_image.folders import walk
+from label_image.foreign_text import parse_json
 from retrain.dataset import SPLIT_FOLDERS, Dataset, PhotoFile, Skipped, Split, list_photos
 from retrain.errors import DatasetError
 from retrain.sources import finish
+from retrain.text_tables import table_rows, text_lines
 
+ROWS = 4096  # of Parquet, in memory at a time
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 OTHERS = {"readme.md", ".gitattributes", "dataset_infos.json", *METADATA}  # no photos, and nobody expects them to be
 
@@ -71,54 +74,42 @@ def _class_folders(root: Path, metadata: Sequence[Path], columns: set[str]) -> D
 
 def _rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     """Rows as {column: value}, each with where it stands."""
-    try:
-        if path.suffix == ".parquet":
-            yield from _parquet_rows(path)
-            return
-        with open(path, encoding="utf-8-sig", newline="") as file:
-            if path.suffix == ".csv":
-                reader = csv.DictReader(file)
-                for row in reader:
-                    yield f"{path}, line {reader.line_num}", {key: value for key, value in row.items() if key}
-            else:
-                for number, line in enumerate(file, 1):
-                    if line.strip():
-                        yield f"{path}, line {number}", _json_object(line, f"{path}, line {number}")
-    except UnicodeDecodeError:
-        raise DatasetError(f"{path} is not UTF-8; save it as UTF-8.") from None
-    except csv.Error as error:
-        raise DatasetError(f"{path} is no CSV file that can be read: {error}.") from None
-    except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror or error}.") from None
+    if path.suffix == ".parquet":
+        yield from _parquet_rows(path)
+    elif path.suffix == ".csv":
+        rows = table_rows(path)
+        _, columns = next(rows, (0, []))
+        for line, row in rows:
+            yield f"{path}, line {line}", {name: cell for name, cell in zip(columns, row, strict=False) if name}
+    else:
+        for number, text in enumerate(text_lines(path), 1):
+            if text.strip():
+                yield f"{path}, line {number}", _json_object(text, f"{path}, line {number}")
 
 
 def _json_object(line: str, where: str) -> dict[str, Any]:
     try:
-        value = json.loads(line)
-    except ValueError:
-        value = None
-    if not isinstance(value, dict):
-        raise DatasetError(f'{where}: expected an object such as {{"file_name": "1.jpg", "label": "cat"}}.')
-    return value
+        return parse_json(line.encode(), dict[str, Any])
+    except ForeignFileError as error:
+        raise DatasetError(
+            f'{where}: expected an object such as {{"file_name": "1.jpg", "label": "cat"}}; the line {error}.'
+        ) from None
 
 
 def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    # Here, and not above: the other two kinds need no Arrow.
+    from retrain.sources.parquet_file import batches, opened_parquet
 
     row = 0
-    try:
-        with pq.ParquetFile(path) as file:
-            wanted = [name for name in ("file_name", "label") if name in file.schema_arrow.names]
-            if len(wanted) < 2:
-                yield f"{path}", dict.fromkeys(set(file.schema_arrow.names) - {"label"})  # for the message
-                return
-            for batch in file.iter_batches(columns=wanted):
-                for values in batch.to_pylist():
-                    row += 1
-                    yield f"{path}, row {row}", values
-    except pa.ArrowException as error:
-        raise DatasetError(f"{path} is no Parquet file that can be read ({str(error).partition('.')[0]}).") from None
+    with opened_parquet(path) as file:
+        wanted = [name for name in ("file_name", "label") if name in file.schema_arrow.names]
+        if len(wanted) < 2:
+            yield f"{path}", dict.fromkeys(set(file.schema_arrow.names) - {"label"})  # for the message
+            return
+        for batch in batches(file, path, wanted, ROWS):
+            for values in batch.to_pylist():
+                row += 1
+                yield f"{path}, row {row}", values
 
 
 def _photo(root: Path, metadata: Path, where: str, row: dict[str, Any]) -> PhotoFile | Skipped:
@@ -151,10 +142,9 @@ def _unlisted(root: Path, files: dict[str, PhotoFile], skipped: Sequence[Skipped
     """Files that no metadata name. Hidden ones are passed over."""
     named = {*files, *(item.path for item in skipped)}
     found = []
-    for folder, folders, names in os.walk(os.path.normpath(root)):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        for name in sorted(names):
-            path = os.path.join(folder, name)
-            if path not in named and not name.startswith(".") and name.lower() not in OTHERS:
-                found.append(Skipped(path, "is not in the metadata"))
+    for _, entries, passed_over in walk([os.path.normpath(root)]):
+        for entry in entries:
+            if entry.path not in named and entry.name.lower() not in OTHERS:
+                found.append(Skipped(entry.path, "is not in the metadata"))
+        found += (Skipped(item.path, item.reason) for item in passed_over if item.kind == "unlisted")
     return found

@@ -6,7 +6,6 @@ are in the schema's metadata. Words in a shard's path (`train-00000-of-00002.par
 `data/test/0000.parquet`) give its split.
 """
 
-import json
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -15,14 +14,14 @@ from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
+from label_image.foreign_text import parse_json
 from retrain.dataset import SPLIT_FOLDERS, Dataset, Skipped, Split
 from retrain.errors import DatasetError
 from retrain.sources.contents import content_hashes
+from retrain.sources.parquet_file import batches, opened_parquet
 from retrain.sources.unpack import Encoded, Observer, unpack
 
-CHUNK = 2**20
 ROWS = 64  # photos in memory at a time, besides the page of Parquet that they are in
 
 
@@ -113,7 +112,7 @@ def _same_columns(files: Sequence[Path]) -> Columns:
 
 
 def _columns(path: Path) -> Columns:
-    with _opened(path) as file:
+    with opened_parquet(path) as file:
         schema: pa.Schema = file.schema_arrow
     features = _hugging_face_features(schema)
     shown = ", ".join(schema.names) or "none"
@@ -136,7 +135,7 @@ def _columns(path: Path) -> Columns:
 
 
 def _rows_in(path: Path) -> int:
-    with _opened(path) as file:
+    with opened_parquet(path) as file:
         rows: int = file.metadata.num_rows
     return rows
 
@@ -144,7 +143,7 @@ def _rows_in(path: Path) -> int:
 def _hugging_face_features(schema: pa.Schema) -> dict[str, dict[str, Any]]:
     """What the writer says of the columns: {"label": {"_type": "ClassLabel", "names": [...]}, ...}."""
     try:
-        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+        features = parse_json((schema.metadata or {})[b"huggingface"])["info"]["features"]
         return {name: feature for name, feature in features.items() if isinstance(feature, dict)}
     except (KeyError, ValueError, TypeError, AttributeError):
         return {}  # not written by Hugging Face's library
@@ -158,17 +157,14 @@ def _holds_bytes(kind: pa.DataType) -> bool:
 
 def _rows(path: Path, columns: Columns, split: Split | None) -> Iterator[Encoded | Skipped]:
     row = 0
-    try:
-        with _opened(path) as file:
-            for batch in file.iter_batches(ROWS, columns=[columns.image, columns.label], use_threads=False):
-                images = batch.column(columns.image)
-                if pa.types.is_struct(images.type):
-                    images = pc.struct_field(images, "bytes")
-                for data, label in zip(images.to_pylist(), batch.column(columns.label).to_pylist(), strict=True):
-                    row += 1
-                    yield _entry(f"{path}, row {row}", data, label, columns, split)
-    except (pa.ArrowException, OSError) as error:
-        raise DatasetError(f"{path} cannot be read at row {row + 1} ({_one_line(error)}).") from None
+    with opened_parquet(path) as file:
+        for batch in batches(file, path, [columns.image, columns.label], ROWS):
+            images = batch.column(columns.image)
+            if pa.types.is_struct(images.type):
+                images = pc.struct_field(images, "bytes")
+            for data, label in zip(images, batch.column(columns.label).to_pylist(), strict=True):
+                row += 1
+                yield _entry(f"{path}, row {row}", data.as_py(), label, columns, split)
 
 
 def _entry(
@@ -183,17 +179,3 @@ def _entry(
             return Skipped(where, f"has the class {label}, and there are {len(columns.names)} names")
         label = columns.names[label]
     return Encoded(data, str(label), split)
-
-
-def _opened(path: Path) -> pq.ParquetFile:
-    try:
-        # Buffered, and nothing ahead: a row group of gigabytes is not held as a whole.
-        return pq.ParquetFile(path, buffer_size=CHUNK, pre_buffer=False)
-    except FileNotFoundError:
-        raise DatasetError(f"There is no file {path}; check --image_dir.") from None
-    except (pa.ArrowException, OSError) as error:
-        raise DatasetError(f"{path} is no Parquet file that can be read ({_one_line(error)}).") from None
-
-
-def _one_line(error: Exception) -> str:
-    return str(error).strip().partition("\n")[0].rstrip(".")

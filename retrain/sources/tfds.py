@@ -20,6 +20,8 @@ from urllib.request import getproxies
 import numpy as np
 from PIL import Image
 
+from label_image.installing import how_to_install
+from label_image.strangers import keras_apart
 from retrain.dataset import SPLIT_FOLDERS, Dataset, Skipped, Split
 from retrain.errors import DatasetError, OptionError
 from retrain.networks.download import reachable
@@ -59,11 +61,14 @@ def list_tfds(
 
 def _tensorflow_datasets() -> Any:
     try:
-        import tensorflow_datasets as tfds
+        with keras_apart():
+            import tensorflow_datasets as tfds
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "tensorflow_datasets":
-            raise DatasetError(f"tensorflow-datasets lacks the package {error.name}: install it.") from None
-        raise DatasetError("tfds: sets need the package tensorflow-datasets: pip install 'retrain[tfds]'.") from None
+            raise DatasetError(
+                f"tensorflow-datasets lacks its package {error.name}: {how_to_install('tfds')}."
+            ) from None
+        raise DatasetError(f"tfds: sets need tensorflow-datasets: {how_to_install('tfds')}.") from None
     return tfds
 
 

@@ -30,6 +30,7 @@ from retrain.errors import DatasetError
 from retrain.files import remove_leftovers, sha256_of, temporary_folder
 from retrain.hashes import hash_bytes
 from retrain.shards import set_aside
+from retrain.text_tables import table_rows
 
 MANIFEST = "photos.csv"
 SEAL = "photos.csv.sha256"
@@ -207,9 +208,8 @@ def _sync() -> None:
 
 def _read_skipped(path: Path) -> list[Skipped]:
     try:
-        with open(path, encoding="utf-8", newline="") as file:
-            return [Skipped(row[0], row[1]) for row in csv.reader(file) if len(row) == 2]
-    except OSError:
+        return [Skipped(row[0], row[1]) for _, row in table_rows(path) if len(row) == 2]
+    except DatasetError:
         return []  # only a report
 
 

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 from retrain.errors import ExportError, OptionError
 from retrain.files import temporary_folder
 from retrain.outputs import check_file, place
 from retrain.sweep.search import Result, Sweep
+from retrain.terminal_text import escape
 
 COLUMNS = (
     "rank", "architecture", "views", "hidden_units", "optimizer", "learning_rate", "l2", "class_weight",

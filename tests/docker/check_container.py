@@ -24,7 +24,7 @@ CONFINED = [
     "--rm", "--network", "none", "--read-only", "--tmpfs", "/tmp", "--cap-drop", "ALL",
     "--security-opt", "no-new-privileges", "--user", f"{CALLER}:{CALLER}", *shlex.split(os.environ["DOCKER_RUN_ARGS"]),
 ]  # fmt: skip
-DEMO = ["--image_dir", "tf_files/demo_cats", "--architecture", "builtin"]
+DEMO = ["--image_dir", "tf_files/demo_cats"]
 MEGABYTE = 1_000_000
 
 
@@ -76,13 +76,13 @@ def trained(home: Path, mounted: list[str]) -> Path:
 
 def test_every_file_belongs_to_the_caller(trained: Path) -> None:
     files = list(trained.rglob("*"))
-    assert len(files) > 280
+    assert len(files) > 168
     assert [path for path in files if (path.stat().st_uid, path.stat().st_gid) != (CALLER, CALLER)] == []
 
 
 def test_labels_are_those_of_a_run_outside(trained: Path, tmp_path: Path) -> None:
     programs = Path(sys.executable).parent
-    source = ["--image_dir", str(trained / "demo_cats"), "--architecture", "builtin"]
+    source = ["--image_dir", str(trained / "demo_cats")]
     output = ["--output_dir", str(tmp_path / "model"), "--bottleneck_dir", str(tmp_path / "bottlenecks")]
     subprocess.run([programs / "retrain", *source, *output], check=True, capture_output=True)
     photos = ["gato.jpg", "demo_cats/spotted"]
@@ -94,7 +94,7 @@ def test_labels_are_those_of_a_run_outside(trained: Path, tmp_path: Path) -> Non
     mounts = ["-v", f"{trained}:/tf_files:ro", "-v", f"{trained}:/photos:ro"]
     inside = run(LABELLING, *ask, *photos, options=mounts)
     expected, found = answers(outside.stdout), answers(inside.stdout)
-    assert len(found) == 41 and found.keys() == expected.keys()
+    assert len(found) == 25 and found.keys() == expected.keys()
     for photo, probabilities in expected.items():
         assert found[photo] == pytest.approx(probabilities, abs=1e-4)
         assert next(iter(found[photo])) == next(iter(probabilities))
@@ -102,7 +102,7 @@ def test_labels_are_those_of_a_run_outside(trained: Path, tmp_path: Path) -> Non
 
 def test_the_second_run_takes_every_bottleneck_from_the_mounted_store(trained: Path, mounted: list[str]) -> None:
     again = json.loads(run(TRAINING, *DEMO, "--json", options=mounted).stdout)
-    assert again["bottlenecks"] == {"hits": 280, "computed": 0, "set_aside": 0}
+    assert again["bottlenecks"] == {"hits": 168, "computed": 0, "set_aside": 0}
 
 
 def test_the_training_image_labels_too(trained: Path, mounted: list[str]) -> None:
@@ -197,7 +197,7 @@ def test_images_say_what_they_are_and_do_not_run_as_root(image: str) -> None:
     labels = json.loads(inspect(image, "{{json .Config.Labels}}"))
     for label in ("title", "description", "licenses", "version", "revision", "base.name"):
         assert labels[f"org.opencontainers.image.{label}"]
-    assert labels["org.opencontainers.image.version"] == version("retrain")
+    assert labels["org.opencontainers.image.version"] == version("retrain-photos")
 
 
 def test_nothing_of_the_machine_that_built_it_is_left_in_an_image() -> None:
@@ -212,6 +212,6 @@ def test_the_bill_of_materials_names_what_is_there(tmp_path: Path) -> None:
     for image in (TRAINING, LABELLING):
         document = json.loads((tmp_path / "sbom" / f"{Path(image).name}.cdx.json").read_text(encoding="utf-8"))
         listed[image] = {component["purl"].split("@")[0] for component in document["components"]}
-    assert {"pkg:pypi/tensorflow", "pkg:pypi/retrain", "pkg:deb/debian/libc6"} <= listed[TRAINING]
-    assert {"pkg:pypi/ai-edge-litert", "pkg:pypi/retrain"} <= listed[LABELLING]
+    assert {"pkg:pypi/tensorflow", "pkg:pypi/retrain-photos", "pkg:deb/debian/libc6"} <= listed[TRAINING]
+    assert {"pkg:pypi/ai-edge-litert", "pkg:pypi/retrain-photos"} <= listed[LABELLING]
     assert "pkg:pypi/tensorflow" not in listed[LABELLING]

@@ -227,6 +227,7 @@ class Recorded:
             "IMAGE_DIR",
             "OUTPUT_DIR",
             "WEIGHTS",
+            "ARCHITECTURE",
             "DOCKER_BUILD_ARGS",
         ):
             environment.pop(name, None)
@@ -241,6 +242,13 @@ def test_make_builds_for_the_gpu_where_there_is_one(recorded: Recorded) -> None:
     assert "-gpu" not in recorded.make("docker-build", "HAS_GPU=", gpu=True)
     assert "--gpus" not in recorded.make("docker-retrain", "HAS_GPU=", gpu=True)
     assert recorded.make("docker-build", "BASE_IMAGE=my:base").count("BASE_IMAGE=my:base") == 2
+
+
+def test_make_builds_an_image_with_the_weights_of_an_architecture(recorded: Recorded) -> None:
+    assert "ARCHITECTURE" not in recorded.make("docker-build")
+    assert (
+        recorded.make("docker-build", "ARCHITECTURE=inception_v3").count("--build-arg ARCHITECTURE=inception_v3") == 1
+    )
 
 
 def test_podman_is_told_to_keep_the_health_check(recorded: Recorded) -> None:

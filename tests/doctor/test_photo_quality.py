@@ -51,6 +51,31 @@ def test_each_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("level", "noise", "sentence"),
+    [
+        (0, 0, "This photo is black everywhere."),
+        (2, 3, "This photo is black everywhere."),
+        (255, 0, "This photo is white everywhere."),
+        (120, 2, "This photo is one colour everywhere."),
+    ],
+)
+def test_a_photo_of_one_colour(level: int, noise: int, sentence: str, tmp_path: Path) -> None:
+    changes = np.random.default_rng(0).integers(-noise, noise + 1, (180, 200, 3))
+    blank = Image.fromarray((level + changes).clip(0, 255).astype(np.uint8))
+    photos = [*(save(tmp_path, f"{seed}.png", noisy(seed)) for seed in range(20)), save(tmp_path, "blank.png", blank)]
+    (finding,) = quality_findings(photos, look_at(photos), 160)
+    assert (finding.kind, Path(finding.path).name, finding.sentence) == ("blank", "blank.png", sentence)
+
+
+def test_little_on_much_of_one_colour_is_no_blank_photo(tmp_path: Path) -> None:
+    page = np.full((180, 200, 3), 255, np.uint8)
+    page[90:92, 40:160] = 0  # a line
+    photos = [*(save(tmp_path, f"{seed}.png", noisy(seed)) for seed in range(20))]
+    photos.append(save(tmp_path, "page.png", Image.fromarray(page)))
+    assert "blank" not in kinds(photos)
+
+
 def test_a_set_without_colours_is_no_finding(tmp_path: Path) -> None:
     assert kinds([save(tmp_path, f"{seed}.png", noisy(seed).convert("L")) for seed in range(5)]) == {}
 

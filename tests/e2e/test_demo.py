@@ -38,7 +38,7 @@ def test_make_retrain_alone_draws_cats_and_make_label_names_one(house: Path) -> 
     assert retrained.returncode == 0, retrained.stderr
     summary = json.loads(retrained.stdout.splitlines()[-1])
     assert summary["test"]["accuracy"] >= 0.9
-    assert summary["bottlenecks"]["computed"] == summary["photos"]["used"] == 280
+    assert summary["bottlenecks"]["computed"] == summary["photos"]["used"] == 168
     labelled = subprocess.run(
         without_network([*MAKE, "label", "ARGS=--json"]), cwd=house, capture_output=True, text=True, timeout=100
     )

@@ -18,6 +18,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 
+from label_image.installing import how_to_install
 from label_image.model import load_model, load_saved_model
 from retrain.cli import main
 from retrain.errors import ExportError
@@ -75,7 +76,10 @@ def read_back(literal: str, escapes: dict[str, str], numbered: str, base: int) -
 
 @given(st.text())
 @example("\"'\\$\u2028\x00\x7f\x859??/")
+@example("\u202egod\u2066")
 def test_literals_mean_the_text(text: str) -> None:
+    for literal in (python_literal, javascript_literal, kotlin_literal, swift_literal, cpp_literal):
+        assert not re.search("[\x00-\x1f\u202a-\u202e\u2066-\u2069]", literal(text))
     assert ast.literal_eval(python_literal(text)) == text
     assert json.loads(javascript_literal(text)) == text
     kotlin = kotlin_literal(text)
@@ -244,5 +248,5 @@ def test_they_are_the_same_every_time(export: Path, tmp_path: Path) -> None:
 
 def test_missing_package_is_a_sentence(export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "jinja2", None)
-    with pytest.raises(ExportError, match="pip install"):
+    with pytest.raises(ExportError, match=re.escape(how_to_install("train"))):
         write_clients(tmp_path)

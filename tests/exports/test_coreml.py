@@ -1,4 +1,5 @@
 import json
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -6,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from label_image.installing import how_to_install
 from label_image.model import ModelError, saved_model_runner
 from retrain.errors import ExportError
 from retrain.exports.coreml import SPECIFICATION, coreml_runner, write_coreml
@@ -101,7 +103,7 @@ def test_damaged_package_is_a_sentence(damage: str, made: Path, tmp_path: Path) 
 
 def test_missing_package_is_a_sentence(small_export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "coremltools", None)
-    with pytest.raises(ExportError, match=r"pip install 'retrain\[export\]'"):
+    with pytest.raises(ExportError, match=re.escape(how_to_install("export"))):
         write_coreml(small_export, tmp_path / "model.mlpackage", {"labels": []})
 
 

@@ -32,7 +32,11 @@ SMALL = "mobilenet_0.25_128"
         "alexnet",
         "vgg11",
         "vgg13",
-        "builtin",
+        "resnet50_torchvision",
+        "mobilenet_v2_torchvision",
+        "efficientnet_lite0",
+        "efficientnet_lite1",
+        "efficientnet_lite2",
     ],
 )
 def test_networks_give_as_many_numbers_as_the_registry_says(name: str) -> None:
@@ -266,7 +270,7 @@ def run_graph(graph: tf.compat.v1.GraphDef, feed: str, fetch: str, values: np.nd
             return session.run(fetch, {feed: values})
 
 
-@pytest.mark.parametrize("name", [SMALL, "mobilenet_v3_small", "builtin", "alexnet"])
+@pytest.mark.parametrize("name", [SMALL, "mobilenet_v3_small", "efficientnet_lite1", "alexnet"])
 def test_frozen_graph_is_plain_and_answers_as_its_network(name: str) -> None:
     network = load_network(find_backbone(name, Path("x"), "random", image_size=64))
     pixels = np.random.default_rng(0).integers(0, 256, (2, 64, 64, 3)).astype(np.float32)

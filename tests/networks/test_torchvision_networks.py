@@ -4,6 +4,7 @@ torchvision's layers are written out here once more, as its own `Sequential`s ar
 of PyTorch; where PyTorch is installed, by PyTorch too.
 """
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch_files
 from numpy.lib.stride_tricks import sliding_window_view
 
 from retrain.architectures import ARCHITECTURES, architecture
@@ -229,7 +231,8 @@ def test_numbers_that_are_not_finite_are_refused(alexnet: SimpleNamespace, value
 
 
 def test_the_registry_and_the_definitions_name_the_same_networks() -> None:
-    assert set(LAYERS) == {entry.name for entry in ARCHITECTURES.values() if entry.checkpoint} == set(FEATURES)
+    ours = {entry.name for entry in ARCHITECTURES.values() if entry.module == "torchvision_networks"}
+    assert set(LAYERS) == ours == set(FEATURES)
 
 
 def test_weights_of_the_other_vgg_are_refused_when_loading(tmp_path: Path) -> None:
@@ -238,3 +241,40 @@ def test_weights_of_the_other_vgg_are_refused_when_loading(tmp_path: Path) -> No
     backbone = find_backbone("vgg13", tmp_path, "random", image_size=32)
     with pytest.raises(BackboneError, match="do not fit the architecture vgg13"):
         load_network(replace(backbone, weights_file=path))
+
+
+# A checkpoint as it is published
+
+
+def published(folder: Path, write, arrays: dict[str, np.ndarray]) -> Path:
+    """A file whose name ends in the beginning of its digest, with a classifier, as torchvision's have."""
+    data = write({**arrays, "classifier.6.bias": np.zeros(1000, np.float32)})
+    path = folder / f"alexnet-owt-{hashlib.sha256(data).hexdigest()[:8]}.pth"
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("write", [torch_files.legacy, torch_files.zipped])
+def test_a_published_file_works_as_it_stands(write, alexnet: SimpleNamespace, tmp_path: Path) -> None:
+    path = published(tmp_path, write, alexnet.arrays)
+    model = load_network(find_backbone("alexnet", tmp_path / "none", str(path), image_size=63)).model
+    for number in (0, 3, 6, 8, 10):
+        kernel, bias = model.get_layer(f"features_{number}").get_weights()
+        assert np.array_equal(kernel.transpose(3, 2, 0, 1), alexnet.arrays[f"features.{number}.weight"])
+        assert np.array_equal(bias, alexnet.arrays[f"features.{number}.bias"])
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        ("vgg11", {}, "not the weights of vgg11"),
+        ("alexnet", {"features.3.bias": np.full(192, np.nan, np.float32)}, "features.3.bias holds numbers that are"),
+        ("resnet50", {}, r"must be a file whose name ends in \.h5"),
+    ],
+)
+def test_a_checkpoint_that_does_not_fit_is_refused(
+    name: str, change: dict[str, np.ndarray], words: str, alexnet: SimpleNamespace, tmp_path: Path
+) -> None:
+    path = published(tmp_path, torch_files.zipped, {**alexnet.arrays, **change})
+    with pytest.raises(BackboneError, match=words):
+        load_network(find_backbone(name, tmp_path, str(path), image_size=64))

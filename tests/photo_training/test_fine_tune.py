@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from retrain.backbones import Backbone, file_sha256, find_backbone
-from retrain.builtin.network import build_network, load_weights
 from retrain.dataset import Photo
 from retrain.errors import BackboneError, CheckpointError, OptionError
 from retrain.head import Fit, Head, Hidden
@@ -22,7 +21,6 @@ from retrain.photo_training.fine_tune import (
     check_fine_tuning,
     fine_tune,
     last_layers,
-    write_weights,
 )
 from retrain.photo_training.keras_training import EpochProgress, Recipe
 from retrain.photo_training.photo_batches import Distortion
@@ -249,16 +247,6 @@ def test_below_a_head_with_hidden_layers(activation: str, given: Given, tmp_path
         deep.validation_loss(tuned.backbone, deep.head), rel=1e-3
     )
     assert tuned.after.validation_cross_entropy != pytest.approx(tuned.before.validation_cross_entropy, rel=1e-3)
-
-
-def test_weights_of_the_built_in_network_are_written_as_it_reads_them(tmp_path: Path) -> None:
-    backbone = find_backbone("builtin", Path("x"), image_size=SIZE)
-    model = build_network(SIZE)
-    written = write_weights(model, backbone, tmp_path)
-    assert written.weights_file == tmp_path / f"{written.weights_sha256}.weights.npz"
-    again = build_network(SIZE)
-    load_weights(again, written.weights_file)
-    assert all(np.array_equal(one, other) for one, other in zip(again.get_weights(), model.get_weights(), strict=True))
 
 
 def test_more_layers_than_there_are_are_refused(given: Given) -> None:

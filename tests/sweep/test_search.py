@@ -296,18 +296,18 @@ def test_the_printed_command_trains_what_was_chosen() -> None:
 
 
 def test_the_command_of_a_linear_head() -> None:
-    command = command_line(Options(Path("cats")), Configuration("builtin", choose_recipe(l2=0.03)), {})
-    assert command == "retrain --image_dir cats --architecture builtin --l2 0.03"
+    command = command_line(Options(Path("cats")), Configuration("resnet50", choose_recipe(l2=0.03)), {})
+    assert command == "retrain --image_dir cats --architecture resnet50 --l2 0.03"
 
 
 def test_the_command_of_a_head_on_views() -> None:
     options = Options(Path("cats"), flip_left_right=True, random_crop=10)
     recipe = choose_recipe(l2=0.03, class_weight="balanced")
-    words = shlex.split(command_line(options, Configuration("builtin", recipe, views=8), {}))
+    words = shlex.split(command_line(options, Configuration("resnet50", recipe, views=8), {}))
     asked = train.make_context("train", words[1:]).params
     assert (asked["flip_left_right"], asked["random_crop"], asked["random_scale"]) == (True, 10, 0)
     assert (asked["views"], asked["class_weight"]) == (8, "balanced")
-    plain = command_line(options, Configuration("builtin", recipe), {})
+    plain = command_line(options, Configuration("resnet50", recipe), {})
     assert "flip" not in plain and "--views" not in plain
 
 
@@ -431,7 +431,6 @@ def test_augmentation_alone_means_as_many_views_as_retrain_makes(photos: Path) -
         (["--weights", "resnet50=w.h5"], "resnet50 is not among"),
         (["--architecture", "fake,"], "empty name"),
         (["--architecture", "fake+resnet51"], "resnet51"),
-        (["--architecture", "fake,fake+builtin"], "different sizes (8, 128 pixels)"),
         (["--output_csv", "photos"], "photos"),
         (["--testing_percentage", "60", "--validation_percentage", "40"], "less than 100"),
     ],

@@ -1,0 +1,95 @@
+"""Which photos the arguments of `label_image` name: files, folders and patterns."""
+
+import glob
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+
+from label_image.folders import PassedOver, is_litter, walk
+
+Found = str | PassedOver
+ANY_FOLDERS = "**"
+
+
+def find_photos(images: Iterable[str]) -> Iterator[Found]:
+    """The files that the arguments name; folders are walked, patterns expanded, hidden files passed over.
+
+    An argument that matches nothing is yielded as it is, so that reading it says what is wrong. So is what a folder
+    holds that is no file; folders that cannot be listed are yielded as PassedOver.
+    """
+    for image in images:
+        if os.path.isdir(image):
+            yield from _below(image)
+        elif not os.path.lexists(image) and glob.has_magic(image):
+            yield from _matches(image)
+        else:
+            yield image
+
+
+def _below(folder: str) -> Iterator[Found]:
+    found = False
+    for item in _walk(folder):
+        found = True
+        yield item
+    if not found:
+        yield folder
+
+
+def _walk(folder: str) -> Iterator[Found]:
+    # With a slash, a link that was named is followed as if it were the folder.
+    start = os.path.join(str(Path(folder)), "")
+    dot = os.path.join(os.curdir, "") if start == os.path.join(os.curdir, "") else ""
+    for _, files, passed_over in walk([start]):
+        yield from (entry.path.removeprefix(dot) for entry in files)
+        yield from (item.path for item in passed_over if item.kind == "no file")
+        yield from (item for item in passed_over if item.kind == "unlisted")
+
+
+def _matches(pattern: str) -> Iterator[Found]:
+    """What a pattern matches. Below `**` each folder is walked once; Python's own glob follows links without end."""
+    start, parts = _at_any_folders(pattern)
+    matches = _matches_below(start, parts) if parts else _plain_matches(pattern)
+    found = False
+    for item in matches:
+        found = found or isinstance(item, str)
+        yield item
+    if not found:
+        yield pattern
+
+
+def _plain_matches(pattern: str) -> Iterator[str]:
+    named = not glob.has_magic(os.path.basename(pattern))
+    yield from (path for path in sorted(glob.glob(pattern)) if named or not is_litter(os.path.basename(path)))
+
+
+def _matches_below(start: str, parts: Sequence[str]) -> Iterator[Found]:
+    for folder in sorted(filter(os.path.isdir, glob.glob(start or os.curdir))):
+        for item in _walk(folder):
+            if isinstance(item, PassedOver) or _fits(os.path.relpath(item, folder).split(os.sep), parts):
+                yield item
+
+
+def _at_any_folders(pattern: str) -> tuple[str, Sequence[str]]:
+    """A pattern before its first `**`, and its parts from there on; none if it has no `**`."""
+    pattern = pattern.replace(os.altsep, os.sep) if os.altsep else pattern
+    parts = pattern.split(os.sep)
+    at = parts.index(ANY_FOLDERS) if ANY_FOLDERS in parts else len(parts)
+    return os.path.join(os.sep.join(parts[:at]), "") if at else "", parts[at:]
+
+
+def _fits(names: Sequence[str], parts: Sequence[str]) -> bool:
+    """Whether a path fits a pattern in which `**` stands for any number of folders, at its end for all that is left."""
+    used = {0}  # how many parts may have been used up
+    for name in names:
+        used = {after for at in used for after in _after(name, parts, at)}
+    return any(set(parts[at:]) <= {ANY_FOLDERS} for at in used)
+
+
+def _after(name: str, parts: Sequence[str], at: int) -> Iterator[int]:
+    """How many parts may have been used up after one more name."""
+    while at < len(parts) and parts[at] == ANY_FOLDERS:
+        yield at
+        at += 1
+    if at < len(parts) and fnmatch(name, parts[at]):
+        yield at + 1

@@ -1,0 +1,84 @@
+"""What runs an export, fit to be pickled: as the path of the export, which is loaded again where it is unpickled."""
+
+import functools
+import hashlib
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from label_image.errors import ModelError
+from label_image.manifest import MANIFEST
+from label_image.runtimes import Outputs, Run
+from retrain.images import Pixels
+
+FILES = (MANIFEST, "model.tflite", "saved_model.pb", "model.onnx", "graph.pb")
+FOLDERS = ("variables", "assets")  # of a SavedModel
+
+Stamps = tuple[tuple[str, int, int, int, int], ...]
+
+
+@dataclass(frozen=True)
+class FromFile:
+    """`run`, loaded from the export `path` when its files had these `stamps`; `trust` as `load_model` was told.
+
+    Pickling it raises ModelError if they have changed since, for then it would become another model.
+    """
+
+    path: Path
+    stamps: Stamps
+    trust: bool
+    run: Run
+
+    def __call__(self, pixels: Pixels) -> Outputs:
+        return self.run(pixels)
+
+    def __reduce__(self) -> tuple[object, tuple[str, str, bool]]:
+        return loaded_again, (str(self.path), self.sha256(), self.trust)
+
+    def sha256(self) -> str:
+        """Of the files that it was loaded from. Raises ModelError if they are there no more."""
+        digest = hashlib.sha256()
+        try:
+            for file in _files(self.path):
+                digest.update(f"{file.relative_to(self.path).as_posix()}\0{file.stat().st_size}\0".encode())
+                with open(file, "rb") as opened:
+                    while chunk := opened.read(2**20):
+                        digest.update(chunk)
+        except OSError as error:
+            raise ModelError(f"{self.path} cannot be read again: {error.strerror}.") from None
+        if stamps(self.path) != self.stamps:
+            raise ModelError(f"{self.path} was changed after it was loaded: load it again before it is pickled.")
+        return digest.hexdigest()
+
+
+@functools.lru_cache(maxsize=4)  # a process that is sent the same model with every photo loads it once
+def loaded_again(path: str, sha256: str, trust: bool) -> FromFile:
+    """What runs the export at `path`. Raises ModelError if it is not the one that was pickled."""
+    from label_image.model import load_model
+
+    run = load_model(path, trust=trust).run
+    assert isinstance(run, FromFile)
+    if run.sha256() != sha256:
+        raise ModelError(f"{path} is not the model that was pickled: it was changed since, or is another here.")
+    return run
+
+
+def stamps(path: Path) -> Stamps:
+    """The files of an export, each with what tells that it was written to."""
+    found = []
+    with suppress(OSError):  # whoever reads them says so
+        for file in _files(path):
+            status = file.stat()
+            found.append((str(file), status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+    return tuple(found)
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_file():
+        yield path
+    for name in FILES:
+        if (path / name).is_file():
+            yield path / name
+    for name in FOLDERS:
+        yield from sorted(file for file in (path / name).rglob("*") if file.is_file())

@@ -1,0 +1,29 @@
+"""Names that any library takes, for files and folders whose own name it would misread.
+
+TensorFlow takes `m[1]` for a pattern, and most libraries in C++ take no name that is not UTF-8. They are given a link
+with an innocent name instead.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from retrain.files import scratch_folder
+
+MISREAD = re.compile(r"[*?\[\]{}\\\x00-\x1f\x7f\ud800-\udfff]")
+
+
+@contextmanager
+def plain_path(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Another name for a file or folder, which may be made under it; the same one where that does no harm."""
+    absolute = os.path.abspath(path)
+    if os.sep == "\\" or not MISREAD.search(absolute):
+        yield Path(path)
+        return
+    with scratch_folder() as folder:
+        suffix = "".join(Path(absolute).suffixes)
+        link = folder.joinpath(f"link{'' if MISREAD.search(suffix) else suffix}")
+        link.symlink_to(absolute)
+        yield link

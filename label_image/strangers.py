@@ -1,0 +1,121 @@
+"""Other projects' packages, imported so that they talk to nobody and write nothing into anybody's home folder.
+
+What they would do otherwise, when they are imported or first used:
+
+- onnxruntime (since 1.29) sends what it runs to its maker, and keeps a device number in ~/.cache/Microsoft;
+- openvino sends that it was imported to an analytics host, and keeps a client number in ~/intel;
+- Keras, tf_keras and TensorFlow's copy of Keras write ~/.keras/keras.json, and obey one that is there;
+- matplotlib, which Keras imports where it finds it, fills ~/.config/matplotlib and ~/.cache/matplotlib;
+- requests, which TensorFlow, Keras and tf2onnx import, tries with a socket whether there is IPv6.
+
+tests/strangers/ watches every command. Imports are lazy: this module itself needs nothing.
+"""
+
+import contextlib
+import os
+import socket
+import sys
+import tempfile
+from collections.abc import Iterator
+from typing import Any
+
+from label_image.quiet import quiet
+
+# A folder that is there and in which no file can be: Keras has nothing to read, and its attempt to write ends quietly.
+_KERAS = {"KERAS_HOME": os.devnull, "KERAS_BACKEND": "tensorflow"}
+
+
+@contextlib.contextmanager
+def without_modules(*names: str) -> Iterator[None]:
+    """For everyone who would import them in here, these packages are not installed. Those already imported stay."""
+    hidden = [name for name in names if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]  # Python's own way to say: not there
+    try:
+        yield
+    finally:
+        for name in hidden:
+            del sys.modules[name]
+
+
+@contextlib.contextmanager
+def without_bytecode() -> Iterator[None]:
+    """Python keeps no compiled form of what is imported in here."""
+    before, sys.dont_write_bytecode = sys.dont_write_bytecode, True
+    try:
+        yield
+    finally:
+        sys.dont_write_bytecode = before
+
+
+@contextlib.contextmanager
+def environment(**settings: str) -> Iterator[None]:
+    """These environment variables, while in here."""
+    before = {name: os.environ.get(name) for name in settings}
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def without_trying_ipv6() -> Iterator[None]:
+    """requests, imported in here, takes it that there is IPv6; where there is none, it goes on to the next address."""
+    there = socket.has_ipv6
+    first = "urllib3" not in sys.modules
+    socket.has_ipv6 = False  # else urllib3 opens a socket to see
+    try:
+        yield
+    finally:
+        socket.has_ipv6 = there
+        if first and "urllib3.util.connection" in sys.modules:
+            sys.modules["urllib3.util.connection"].HAS_IPV6 = there  # type: ignore[attr-defined]
+
+
+@contextlib.contextmanager
+def keras_apart() -> Iterator[None]:
+    """Whatever imports Keras in here gets it as it comes: no settings of the user's are read, and none are written."""
+    with environment(**_KERAS), without_modules("matplotlib"), without_trying_ipv6():
+        yield
+
+
+def import_tensorflow() -> Any:
+    """TensorFlow, without its chatter. Raises ImportError.
+
+    It imports Keras at its end and does not need it. Keras (and scikit-learn, matplotlib and what else it finds) is up
+    to half of TensorFlow's import; where a network is built it is imported then, an export from a template takes none.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    with quiet(), keras_apart(), without_modules("keras"):
+        import tensorflow
+    return tensorflow
+
+
+def import_onnxruntime() -> Any:
+    """onnxruntime, which reads its switch when it first runs anything. Raises ImportError."""
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    import onnxruntime
+
+    return onnxruntime
+
+
+def import_openvino() -> Any:
+    """openvino, which does without the package that reports for it where that is not installed. Raises ImportError."""
+    with without_modules("openvino_telemetry"):
+        import openvino
+    return openvino
+
+
+@contextlib.contextmanager
+def matplotlib_apart() -> Iterator[None]:
+    """matplotlib is imported in here: with the fonts that it brings, its cache in a folder that goes again."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        environment(MPLCONFIGDIR=folder, MPL_IGNORE_SYSTEM_FONTS="1"),
+    ):
+        yield

@@ -1,0 +1,37 @@
+"""Paths that a command is given and cannot even look at: refused before any work, by the name of their option."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from label_image.terminal import shown
+
+TEXTS = {"image_dir", "data", "weights", "tfhub_module"}  # that may be something else than a path
+
+
+def check_reachable(context: click.Context) -> None:
+    """Raise ClickException if the place that an option names is behind a folder that may not be entered.
+
+    That there is nothing is for others to say, or as it should be.
+    """
+    for parameter in context.command.params:
+        for path in _paths(parameter, context.params.get(parameter.name or "")):
+            try:
+                os.stat(path)
+            except (FileNotFoundError, NotADirectoryError, ValueError):
+                continue
+            except OSError as error:
+                name = parameter.opts[0] if isinstance(parameter, click.Option) else parameter.make_metavar(context)
+                raise click.ClickException(
+                    f"{name} {shown(path)} cannot be reached: {error.strerror}. "
+                    "Name another place, or have this one opened to you."
+                ) from None
+
+
+def _paths(parameter: click.Parameter, value: object) -> Iterator[str | Path]:
+    if isinstance(value, Path) or (isinstance(value, str) and parameter.name in TEXTS):
+        yield value
+    elif isinstance(value, dict) and parameter.name in TEXTS:
+        yield from value.values()

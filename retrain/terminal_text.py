@@ -1,0 +1,10 @@
+"""Text from elsewhere (names of classes, of photos, messages) on the way to a terminal by rich."""
+
+from rich import markup
+
+from label_image.terminal import shown
+
+
+def escape(text: str) -> str:
+    """A text that rich prints as it is, but for characters that steer a terminal: these by their numbers."""
+    return markup.escape(shown(text))

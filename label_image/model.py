@@ -134,7 +134,7 @@ def _run_folder(folder: Path, trust: bool) -> Run:
 
 
 def check_fit(path: Path, run: Run, size: int, labels: int) -> None:
-    """Run a black photo: a manifest and a model that do not belong together are noticed. Raises ModelError."""
+    """Run one black photo: a manifest and a model that do not belong together are a ModelError."""
     try:
         said = run(np.zeros((1, size, size, 3), np.uint8))
         scores, similarity = said.probabilities, said.similarity

@@ -14,7 +14,7 @@ from threading import Thread
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -74,6 +74,7 @@ def read_back(literal: str, escapes: dict[str, str], numbered: str, base: int) -
     return re.sub(rf"{numbered}|\\.", unescape, literal[1:-1], flags=re.DOTALL)
 
 
+@settings(deadline=None)
 @given(st.text())
 @example("\"'\\$\u2028\x00\x7f\x859??/")
 @example("\u202egod\u2066")

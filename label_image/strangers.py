@@ -15,11 +15,11 @@ import contextlib
 import os
 import socket
 import sys
-import tempfile
 from collections.abc import Iterator
 from typing import Any
 
 from label_image.quiet import quiet
+from retrain.files import scratch_folder
 
 # A folder that is there and in which no file can be: Keras has nothing to read, and its attempt to write ends quietly.
 _KERAS = {"KERAS_HOME": os.devnull, "KERAS_BACKEND": "tensorflow"}
@@ -115,7 +115,7 @@ def import_openvino() -> Any:
 def matplotlib_apart() -> Iterator[None]:
     """matplotlib is imported in here: with the fonts that it brings, its cache in a folder that goes again."""
     with (
-        tempfile.TemporaryDirectory() as folder,
-        environment(MPLCONFIGDIR=folder, MPL_IGNORE_SYSTEM_FONTS="1"),
+        scratch_folder() as folder,
+        environment(MPLCONFIGDIR=str(folder), MPL_IGNORE_SYSTEM_FONTS="1"),
     ):
         yield

@@ -59,7 +59,7 @@ def test_modules_without_tensorflow() -> None:
 def test_label_image_uses_little_of_retrain() -> None:
     loaded = modules_after("from label_image.model import load_model; import label_image.cli")
     assert {name for name in loaded if name.partition(".")[0] == "retrain"} == {
-        "retrain", "retrain.errors", "retrain.images", "retrain.signals", "retrain.user_path",
+        "retrain", "retrain.errors", "retrain.files", "retrain.images", "retrain.signals", "retrain.user_path",
     }  # fmt: skip
     assert loaded & {"tensorflow", "keras", "scipy", "pyarrow"} == set()
 

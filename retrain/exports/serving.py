@@ -38,7 +38,9 @@ def write_serving(export: Path, folder: Path, size: int) -> Path:
     try:
         with temporary_folder(folder) as temporary:
             new = temporary / "version"
-            _write_version(export, new, folder.resolve().name, size)
+            # The requests are in UTF-8, whatever the name of the folder is in.
+            model = os.fsencode(folder.resolve().name).decode(errors="replace")
+            _write_version(export, new, model, size)
             obey_umask(new)
             return _rename_to_next(new, folder)
     except OSError as error:

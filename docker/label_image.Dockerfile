@@ -9,7 +9,8 @@ ARG BASE_IMAGE=docker.io/library/python:3.12-slim-bookworm
 # hadolint ignore=DL3006
 FROM ${BASE_IMAGE}
 
-ENV LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 HOME=/tmp RETRAIN_IMAGE=label_image PATH=/opt/label_image/bin:$PATH
+ENV LANG=C.UTF-8 PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \
+    HOME=/tmp RETRAIN_IMAGE=label_image PATH=/opt/label_image/bin:$PATH
 
 # A font for --plot, so that names keep their accents, and pip where the base has none. The newest pip of the base's
 # distribution will do: what it installs has hashes.
@@ -27,7 +28,9 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=
 
 COPY docker/build.lock /opt/src/docker/
 COPY pyproject.toml README.md LICENSE /opt/src/
-COPY retrain/__init__.py retrain/images.py retrain/errors.py retrain/py.typed /opt/src/retrain/
+COPY retrain/__init__.py retrain/errors.py retrain/files.py retrain/images.py retrain/signals.py retrain/user_path.py \
+    retrain/py.typed /opt/src/retrain/
+COPY retrain/photos /opt/src/retrain/photos
 COPY label_image /opt/src/label_image
 # Whoever runs this reads the files, also if only their owner could where they came from.
 # What builds the package is not left behind.

@@ -1,5 +1,6 @@
 """What the command `label_image` and `python -m label_image` call."""
 
+import retrain.early_signals  # noqa: F401  # first: what follows takes a moment
 from retrain.signals import guard
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from label_image.installing import DISTRIBUTION
+from label_image.show_error import show_error
 from label_image.terminal import json_line, require_working_folder, run, shown
 from retrain.signals import exit_code, say_stopped, stops_come_first
 from retrain.user_path import Text
@@ -145,7 +146,7 @@ def _main(arguments: list[str] | None) -> None:
     except click.exceptions.Exit as leave:
         sys.exit(leave.exit_code)
     except click.ClickException as error:
-        error.show()
+        show_error(error)
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         say_stopped()

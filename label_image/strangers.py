@@ -8,7 +8,7 @@ What they would do otherwise, when they are imported or first used:
 - matplotlib, which Keras imports where it finds it, fills ~/.config/matplotlib and ~/.cache/matplotlib;
 - requests, which TensorFlow, Keras and tf2onnx import, tries with a socket whether there is IPv6.
 
-tests/strangers/ watches every command. Imports are lazy: this module itself needs nothing.
+tests/strangers/ watches every command. Imports are lazy: this module itself needs no package.
 """
 
 import contextlib

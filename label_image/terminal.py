@@ -9,6 +9,8 @@ import errno
 import io
 import json
 import os
+import re
+import shutil
 import sys
 import unicodedata
 from collections.abc import Callable
@@ -43,7 +45,7 @@ def run(command: Callable[[], None]) -> None:
         sentence = explained(error)
         if sentence is None:
             raise
-        print(f"Error: {sentence}", file=sys.stderr)
+        complain(f"Error: {sentence}")
         sys.exit(1)
     finally:
         sys.stdout.flush()
@@ -55,6 +57,37 @@ def require_working_folder() -> None:
         os.getcwd()
     except OSError as error:
         raise FileNotFoundError(errno.ENOENT, NO_FOLDER) from error
+
+
+def complain(text: str) -> None:
+    """Print a sentence, or several lines, on standard error; a terminal gets it in rows that end between words."""
+    for line in text.splitlines():
+        starts = [0, *(row_starts(line, shutil.get_terminal_size().columns) if sys.stderr.isatty() else [])]
+        for start, end in zip(starts, [*starts[1:], len(line)], strict=True):
+            print(line[start:end].rstrip(), file=sys.stderr)
+
+
+def row_starts(words: str, width: int) -> list[int]:
+    """Where the second and all further rows of a line begin, in a terminal of `width` columns.
+
+    Rows end between words. A longer word, such as a path, has a row to itself and stays whole: it can be copied.
+    """
+    starts, row, end = [], 0, 0
+    for word in re.finditer(r"\S+", words):
+        if columns(words[row : word.end()]) > width and end > row:
+            row = word.start()
+            starts.append(row)
+        end = word.end()
+    return starts
+
+
+def columns(text: str) -> int:
+    """How wide a text is on a terminal."""
+    if text.isascii():
+        return len(text)
+    # Mn, Me: accents. Cf: joiners.
+    seen = [character for character in text if unicodedata.category(character) not in ("Mn", "Me", "Cf")]
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in seen)
 
 
 def json_line(value: object) -> str:
@@ -178,10 +211,12 @@ def _lead_nowhere(stream: io.TextIOWrapper) -> None:
 
 
 def _wrapped(stream: TextIO | None, kind: type[io.TextIOWrapper]) -> TextIO:
-    """A standard stream as `kind`; one that another program put in its place (a test, a notebook) stays."""
+    """A standard stream as `kind`; one that another program put in its place (a test, a notebook) learns to spell."""
     if stream is None:  # it was closed when the process began
         return kind(open(os.devnull, "wb"), encoding="utf-8")
     if type(stream) is not io.TextIOWrapper or stream not in (sys.__stdout__, sys.__stderr__):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=ERRORS)
         return stream
     return kind(
         stream.buffer, encoding=stream.encoding, errors=ERRORS,

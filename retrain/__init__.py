@@ -5,8 +5,8 @@ TensorFlow nor anything else that is slow: they are loaded when they are first u
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # that of `typing`, which is slow to import
 if TYPE_CHECKING:
     from retrain.api import Bottlenecks, TrainedHead, evaluate, export, extract, fit_head
     from retrain.architectures import ARCHITECTURES

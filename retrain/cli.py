@@ -10,7 +10,8 @@ from typing import Any
 import click
 
 from label_image.installing import DISTRIBUTION, what_is_missing
-from label_image.terminal import json_line, require_address_space, require_working_folder, run, shown
+from label_image.show_error import show_error
+from label_image.terminal import complain, json_line, require_address_space, require_working_folder, run, shown
 from retrain.doctor.options import doctor_options
 from retrain.errors import RetrainError
 from retrain.evaluation.options import evaluation_options
@@ -280,16 +281,16 @@ def _main(arguments: list[str]) -> None:
     except click.exceptions.Exit as leave:
         sys.exit(leave.exit_code)
     except click.ClickException as error:
-        error.show()
+        show_error(error)
         sys.exit(error.exit_code)
     except RetrainError as error:
-        print(f"Error: {shown(str(error))}", file=sys.stderr)
+        complain(f"Error: {shown(str(error))}")
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
         sentence = what_is_missing(error)
         if sentence is None:
             raise
-        click.echo(f"Error: {sentence}", err=True)
+        complain(f"Error: {sentence}")
         sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
         head = " (--resume: the head, too)" if train_is_the_default(arguments)[0] == "train" else ""

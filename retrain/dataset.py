@@ -240,15 +240,11 @@ def _list_class_folders(roots: Sequence[tuple[Path, Split | None]]) -> Dataset:
             filled.add(start)
         skipped += (Skipped(item.path, item.reason) for item in passed_over)
         unlisted += (f"{item.path} {item.reason}" for item in passed_over if item.kind == "unlisted")
-    remarks = [
-        f"{root} has class folders without photos, left out: {', '.join(empty)}."
-        for root, _ in roots
-        if (
-            empty := [
-                entry.name for start, (place, entry, _) in enumerate(folders) if place == root and start not in filled
-            ]
-        )
-    ]
+    remarks = []
+    for root, _ in roots:
+        of_root = ((start, entry.name) for start, (place, entry, _) in enumerate(folders) if place == root)
+        if empty := [name for start, name in of_root if start not in filled]:
+            remarks.append(f"{root} has class folders without photos, left out: {', '.join(empty)}.")
     if unlisted:
         more = f" ({len(unlisted) - 1} more so)" if len(unlisted) > 1 else ""
         remarks.append(f"Photos may be missing: {unlisted[0]}{more}.")

@@ -152,8 +152,10 @@ class Preprocessing:
                     if distort is None:
                         return np.asarray(ready.square(self.size, resample, box))
                     return np.asarray(distort(ready.upright(box), self.size, resample))
+        except PhotoError:
+            raise
         except Exception as error:
-            raise explained(error, data) from error
+            raise explained(error, data) from None
 
     def _decode_smaller(self, image: Image.Image) -> Box | None:
         """Set a JPEG that is large enough to be decoded at a fraction of its size.
@@ -198,8 +200,10 @@ def read_header(data: bytes) -> Header:
     try:
         with open_photo(data).image as image:
             return Header(image.width, image.height, orientation(image))
+    except PhotoError:
+        raise
     except Exception as error:
-        raise explained(error, data) from error
+        raise explained(error, data) from None
 
 
 def _parse_step(text: str) -> Step:

@@ -1,6 +1,5 @@
 """What a person sees while `retrain` works: phases with progress, then the lines that matter."""
 
-import re
 import shlex
 import time
 from collections.abc import Callable
@@ -8,7 +7,6 @@ from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -20,6 +18,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from label_image.terminal import row_starts
 from retrain.head import Progress as TrainingProgress
 from retrain.pipeline import Run
 from retrain.results import command_to_try, result_lines, shown
@@ -207,17 +206,6 @@ def _print(console: Console, line: str) -> None:
     A file or a pipe gets it whole, for those who search in it.
     """
     text = console.render_str(line, highlight=False)
-    for row in text.divide(_row_starts(text.plain, console.width)) if console.is_terminal else [text]:
+    for row in text.divide(row_starts(text.plain, console.width)) if console.is_terminal else [text]:
         row.rstrip()
         console.print(row, highlight=False, soft_wrap=True)
-
-
-def _row_starts(words: str, width: int) -> list[int]:
-    """Where the second and all further rows of a line begin. A longer word, such as a path, has a row to itself."""
-    starts, row, end = [], 0, 0
-    for word in re.finditer(r"\S+", words):
-        if cell_len(words[row : word.end()]) > width and end > row:
-            row = word.start()
-            starts.append(row)
-        end = word.end()
-    return starts

@@ -1,25 +1,32 @@
-"""What hostile photos take: seconds and memory of a whole `retrain` run and a whole `label_image` call, for each.
+"""What hostile photos take: seconds and memory of whole commands, for docs/odd_photos.md.
 
-    python scripts/measure_hostile_photos.py FOLDER
+    python scripts/measure_hostile_photos.py FOLDER [THREADS]
 
-writes the files of scripts/hostile_photos.py into FOLDER (600 MB), and runs a fresh process for each file, among 40
-ordinary photos, and for all of them at once. It prints a table in Markdown for docs/odd_photos.md.
+writes the files of scripts/hostile_photos.py into FOLDER (600 MB). It runs a fresh `label_image` for each file, one for
+all of them, and a `retrain` with all of them among 40 ordinary photos, and prints a table in Markdown. Seconds
+are of the clock and of the processor; memory is the largest resident size of the process. All are above those of the
+same command with ordinary photos alone.
 
-Seconds are of the clock and of the processor; memory is the largest resident size of the process, above that of the
-same call with ordinary photos alone.
+With THREADS it only decodes all files, in so many threads of this process, with neither network nor export: training
+computes with TensorFlow after it has read, and that would hide what the photos take.
 """
 
 import csv
 import json
 import os
+import resource
 import shutil
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
 from hostile_photos import write
+
+from retrain.errors import PhotoError
+from retrain.images import Preprocessing, load_pixels
 
 CLASSES, PHOTOS = ("a", "b"), 20
 
@@ -73,12 +80,26 @@ def label(model: Path, files: list[Path]) -> Run:
     return run("label_image", "--json", "--model", model, *files)
 
 
-def _beyond(taken: Run, ordinary: Run) -> tuple[str, str, str]:
-    """What a run took more than the ordinary one, as text."""
+def in_threads(files: list[Path], threads: int) -> str:
+    """Decode all files at the same time, an ordinary one first; the largest resident size above that."""
+    preprocessing = Preprocessing.parse("decode(2)|orient|resize(299,bilinear)|value_range(-1,1)")
+
+    def pixels(file: Path) -> bool:
+        try:
+            return load_pixels(file, preprocessing).shape == (299, 299, 3)
+        except PhotoError:
+            return False
+
+    with ThreadPoolExecutor(threads) as pool:
+        list(pool.map(pixels, [files[0].parent / "ordinary.jpg"] * threads))
+        before = resource.getrusage(resource.RUSAGE_SELF)
+        begin, processor = time.perf_counter(), time.process_time()
+        read = list(pool.map(pixels, files))
+    after = resource.getrusage(resource.RUSAGE_SELF)
     return (
-        f"{max(0, taken.seconds - ordinary.seconds):.1f}",
-        f"{max(0, taken.processor - ordinary.processor):.1f}",
-        f"{max(0, taken.megabytes - ordinary.megabytes):.0f}",
+        f"{len(files)} files in {threads} threads: {sum(read)} read, {time.perf_counter() - begin:.1f} s "
+        f"({time.process_time() - processor:.1f} s of the processor), "
+        f"{(after.ru_maxrss - before.ru_maxrss) / 1000:.0f} MB above ordinary photos."
     )
 
 
@@ -86,29 +107,38 @@ def main() -> None:
     """Measure and print."""
     folder = Path(sys.argv[1]).resolve()
     files = list(write(folder))
+    if len(sys.argv) > 2:
+        print(in_threads(files, int(sys.argv[2])))
+        return
     ordinary = folder / "ordinary.jpg"
     train(folder / "plain", [])  # it makes the export's template, with TensorFlow; the others do without
     plain, _ = train(folder / "plain", [])
     model = folder / "plain" / "model"
     labelled = label(model, [ordinary])
-    print(f"Ordinary photos alone: retrain {plain.seconds:.1f} s ({plain.processor:.1f} s of the processor) and "
-          f"{plain.megabytes:.0f} MB, label_image {labelled.seconds:.1f} s ({labelled.processor:.1f} s) and "
-          f"{labelled.megabytes:.0f} MB.\n", flush=True)  # fmt: skip
-    print("| file | bytes | retrain: seconds | processor | MB above | label_image: seconds | processor | MB above | |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    for name, chosen in [*((file.name, [file]) for file in files), ("all of them", files)]:
-        trained, reasons = train(folder / "run", chosen)
+    print(f"Ordinary photos alone: label_image {labelled.seconds:.1f} s ({labelled.processor:.1f} s of the processor) "
+          f"and {labelled.megabytes:.0f} MB, retrain {plain.seconds:.1f} s ({plain.processor:.1f} s) and "
+          f"{plain.megabytes:.0f} MB.\n")  # fmt: skip
+    print("| file | bytes | seconds | of the processor | MB | |\n|---|---|---|---|---|---|", flush=True)
+    for name, chosen in [*((f"`{file.name}`", [file]) for file in files), ("all with `label_image`", files)]:
         called = label(model, chosen)
         answers = [json.loads(line) for line in called.output.splitlines() if line.startswith("{")]
-        skipped = {Path(answer["image"]).name for answer in answers if "error" in answer}
-        assert len(answers) == len(chosen) and skipped == set(reasons), (name, called.output, reasons)
-        outcome = f"skipped: {reasons[name]}" if name in reasons else "read"
-        if len(chosen) > 1:
-            outcome = f"{len(reasons)} skipped, the others read"
-        size = sum(file.stat().st_size for file in chosen)
-        figures = [*_beyond(trained, plain), *_beyond(called, labelled)]
-        print(f"| `{name}` | {size:,} | {' | '.join(figures)} | {outcome} |", flush=True)
+        errors = [answer["error"].removeprefix(f"{answer['image']} ") for answer in answers if "error" in answer]
+        assert len(answers) == len(chosen), called.output
+        print(_row(name, chosen, called, labelled, errors), flush=True)
+    trained, reasons = train(folder / "run", files)
+    print(_row("all with `retrain`", files, trained, plain, list(reasons.values())))
     shutil.rmtree(folder / "run")
+
+
+def _row(name: str, files: list[Path], taken: Run, ordinary: Run, errors: list[str]) -> str:
+    """What a run took more than the ordinary one."""
+    outcome = f"{len(errors)} skipped, {len(files) - len(errors)} read" if len(files) > 1 else "".join(errors) or "read"
+    figures = (
+        f"{max(0, taken.seconds - ordinary.seconds):.1f}",
+        f"{max(0, taken.processor - ordinary.processor):.1f}",
+        f"{max(0, taken.megabytes - ordinary.megabytes):.0f}",
+    )
+    return f"| {name} | {sum(file.stat().st_size for file in files):,} | {' | '.join(figures)} | {outcome} |"
 
 
 if __name__ == "__main__":

@@ -57,10 +57,10 @@ SIGNALS = {
     "INT twice": [signal.SIGINT, signal.SIGINT],
 }
 EXPORTS = ("model", "model.previous", "other", "other.previous")
-PATIENCE = 120  # seconds for a process that was told to end
+PATIENCE = 600  # seconds for a process that was told to end
 FAULTS_SAID = re.compile(r"Traceback \(most recent|Exception ignored|Fatal Python error|core dumped|\.damaged")
-# Ctrl-C within the first milliseconds, before Python has read a line of the program, is answered by Python itself.
-NOT_YET_OURS = "Fatal Python error: init_import_site"
+# Ctrl-C in the first milliseconds, before Python has read a line of the program, is answered by Python itself.
+OURS = re.compile(r"retrain/(?!__init__)\w+\.py")
 # What a command may answer while another one replaces the export that it works on.
 REFUSALS = re.compile(r"was replaced by another training meanwhile")
 TEMPORARY = re.compile(r"\.tmp$|^\.tmp|^\.retrain-|\.part$|\.old$|\.damaged$")
@@ -240,7 +240,7 @@ def judge(storm: Storm, kind: str, name: str, code: int, log: Path, seconds: flo
     code = 128 - code if code < 0 else code
     # Of a child that was killed, `unshare` says 1.
     stopped = bool(name) and code in (128 + SIGNALS[name][0], *([1] if name == "KILL" and plan.namespaces else []))
-    if code == 1 and said.startswith(NOT_YET_OURS):
+    if said.rstrip().endswith("KeyboardInterrupt") and not OURS.search(said):
         stopped, said = True, ""
     refused = code == 1 and REFUSALS.search(said) is not None
     with storm.lock:

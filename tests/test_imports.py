@@ -1,6 +1,7 @@
 """What is imported when, and what the source never does."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -56,11 +57,15 @@ def test_modules_without_tensorflow() -> None:
     assert loaded & {"tensorflow", "keras", "tensorflow_datasets", "matplotlib", "openvino", "sklearn"} == set()
 
 
-def test_label_image_uses_little_of_retrain() -> None:
-    loaded = modules_after("from label_image.model import load_model; import label_image.cli")
-    assert {name for name in loaded if name.partition(".")[0] == "retrain"} == {
-        "retrain", "retrain.errors", "retrain.files", "retrain.images", "retrain.signals", "retrain.user_path",
-    }  # fmt: skip
+def test_label_image_uses_of_retrain_what_its_image_has() -> None:
+    parts = "cli, model, pictures, find_photos, heatmap"
+    loaded = modules_after(f"import {', '.join(f'label_image.{part}' for part in parts.split(', '))}")
+    used = {name for name in loaded if name.partition(".")[0] == "retrain"}
+    dockerfile = (ROOT / "docker" / "label_image.Dockerfile").read_text(encoding="utf-8")
+    copied = {path.removesuffix(".py").replace("/", ".") for path in re.findall(r"\bretrain/[\w./]+", dockerfile)}
+    assert {name for name in used if name != "retrain" and not name.startswith("retrain.photos.")} == {
+        name for name in copied if not name.endswith(("__init__", "py.typed"))
+    }
     assert loaded & {"tensorflow", "keras", "scipy", "pyarrow"} == set()
 
 

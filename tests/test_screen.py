@@ -1,9 +1,13 @@
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
+import click
 import pytest
 from rich.cells import cell_len
 
+from label_image.show_error import show_error
+from label_image.terminal import columns
 from retrain import screen
 from retrain.head import Progress
 from retrain.results import shown
@@ -143,3 +147,18 @@ def test_a_file_gets_a_sentence_on_one_line(
     monkeypatch.setenv("COLUMNS", "40")
     TerminalScreen(results_to_stderr=False).say("word " * 30 + "[end]")
     assert capsys.readouterr().err == "word " * 30 + "[end]\n"
+
+
+@pytest.mark.parametrize(("text", "width"), [("abc", 3), ("é", 1), ("e\u0301", 1), ("猫", 2), ("ｶ", 1), ("", 0)])
+def test_columns_are_those_of_a_terminal(text: str, width: int) -> None:
+    assert columns(text) == width
+
+
+def test_an_error_ends_its_rows_between_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "30")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    show_error(click.BadParameter("1234567 is not in the range of 1 to 10."))
+    rows = capsys.readouterr().err.splitlines()
+    assert rows == ["Error: Invalid value: 1234567", "is not in the range of 1 to", "10."]

@@ -1,5 +1,6 @@
 import csv
 import errno
+import hashlib
 import io
 import json
 import os
@@ -335,6 +336,49 @@ def test_an_interrupted_run_is_gone_on_with(stop: int, tmp_path: Path) -> None:
     assert set(written.values()) <= {os.stat(file.path).st_ino for file in listing.files}  # kept, not written again
     (folder,) = (tmp_path / "sources").iterdir()
     assert not folder.name.startswith(".")
+
+
+@pytest.mark.parametrize("damage", ["another class", "cut", "empty", "gone"])
+def test_a_damaged_table_is_set_aside_and_its_source_written_anew(tmp_path: Path, damage: str) -> None:
+    store, told = tmp_path / "bottlenecks", []
+    first = unpack(entries_until(6, None), {}, "set", store)
+    (folder,) = (tmp_path / "sources").iterdir()
+    table = folder / "photos.csv"
+    content = table.read_bytes()
+    if damage == "gone":
+        table.unlink()
+    else:
+        table.write_bytes(
+            {"another class": content.replace(b",a,", b",b,", 1), "cut": content[:-30], "empty": b""}[damage]
+        )
+    again = unpack(entries_until(6, None), {}, "set", store, told.append)
+    assert listed(again) == listed(first) and table.read_bytes() == content
+    assert [path.name for path in (tmp_path / "sources").glob("*.damaged")] == [f"{folder.name}.damaged"]
+    assert f"{folder} was damaged" in told[0]
+    assert listed(unpack(entries_until(0, AssertionError()), {}, "set", store)) == listed(first)
+
+
+def test_a_source_unpacked_before_tables_were_sealed_is_believed(tmp_path: Path) -> None:
+    store = tmp_path / "bottlenecks"
+    first = unpack(entries_until(6, None), {}, "set", store)
+    (folder,) = (tmp_path / "sources").iterdir()
+    assert (folder / "photos.csv.sha256").read_text() == f"{hash_of(folder / 'photos.csv')}  photos.csv\n"
+    (folder / "photos.csv.sha256").unlink()
+    assert listed(unpack(entries_until(0, AssertionError()), {}, "set", store)) == listed(first)
+
+
+def hash_of(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def test_a_photo_that_a_power_cut_left_empty_is_written_again(tmp_path: Path) -> None:
+    store = tmp_path / "bottlenecks"
+    with pytest.raises(KeyboardInterrupt):
+        unpack(entries_until(3, KeyboardInterrupt()), {}, "set", store)
+    torn = sorted((tmp_path / "sources").rglob("*.png"))[0]
+    torn.write_bytes(bytes(torn.stat().st_size))
+    listing = unpack(entries_until(6, None), {}, "set", store)
+    assert listed(listing) == sorted(("ab"[number % 2], "", photo(number)) for number in range(6))
 
 
 def test_half_a_photo_is_written_again(tmp_path: Path) -> None:

@@ -83,8 +83,6 @@ def orientation(image: Image.Image) -> int:
 
 def explained(error: Exception, data: bytes) -> PhotoError:
     """The sentence for whatever Pillow's plugins raise, a dozen different types, on a damaged file."""
-    if isinstance(error, PhotoError):
-        return error
     if isinstance(error, MemoryError):
         return PhotoError("there is not enough memory to decode it")
     reason = str(error).strip().rstrip(".") or type(error).__name__

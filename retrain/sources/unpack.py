@@ -2,12 +2,14 @@
 
     tf_files/sources/<name>-<digest>/
         photos.csv                  path,label,split: what the source holds, in its order
+        photos.csv.sha256           its seal, as `sha256sum` writes and checks it
         skipped.csv                 path,reason: entries without a photo or without a class
         train/daisy/<hash>.jpg
 
 The digest is of what determines the content, so another content goes into another folder and an
 unchanged source is not written again. A folder that is being filled has a name of its own
-(`.<name>-<digest>.part`) and is renamed when it is complete; an interrupted run goes on in it.
+(`.<name>-<digest>.part`) and is renamed when it is complete; an interrupted run goes on in it. One whose table
+is no longer what was written is set aside (`<name>-<digest>.damaged`): classes never come from a damaged table.
 Names of photos come from their content and names of folders from those of the classes, made
 harmless; the manifest alone says what class a photo belongs to.
 """
@@ -25,11 +27,13 @@ from pathlib import Path
 
 from retrain.dataset import Dataset, Skipped, Split, check_class_names, list_photos, require_two_classes
 from retrain.errors import DatasetError
-from retrain.files import remove_leftovers, temporary_folder
+from retrain.files import remove_leftovers, sha256_of, temporary_folder
 from retrain.hashes import hash_bytes
+from retrain.shards import set_aside
 from retrain.text_tables import table_rows
 
 MANIFEST = "photos.csv"
+SEAL = "photos.csv.sha256"
 SKIPPED = "skipped.csv"
 FOLDERS: dict[Split | None, str] = {
     "training": "train",
@@ -89,6 +93,7 @@ def unpack(
     remove_leftovers(folder)
     # The name is for people; the same content under another name is the same source.
     target = next(folder.glob(f"*-{digest}"), folder / f"{_readable(Path(source).stem)}-{digest}")
+    _put_aside_if_damaged(target, say)
     if not (target / MANIFEST).exists():
         part = target.with_name(f".{target.name}.part")
         say(f"The photos of {source} are written to {target}, once.")
@@ -107,6 +112,29 @@ def unpack(
             shutil.rmtree(part, ignore_errors=True)
     dataset = list_photos(target / MANIFEST)
     return replace(dataset, skipped=(*_read_skipped(target / SKIPPED), *dataset.skipped))
+
+
+def _put_aside_if_damaged(target: Path, say: Callable[[str], None]) -> None:
+    """Rename an unpacked source whose table does not match its seal; one of before there were seals is believed."""
+    try:
+        if not (target / SEAL).exists():
+            return
+        if (target / MANIFEST).exists() and (target / SEAL).read_bytes() == _seal(target / MANIFEST):
+            return
+    except OSError as error:
+        raise DatasetError(f"{error.filename} cannot be read ({error.strerror}): move {target} away.") from None
+    try:
+        aside = set_aside(target)
+    except OSError as error:
+        raise DatasetError(
+            f"{target / MANIFEST} is damaged, and cannot be set aside ({error.strerror}): move {target} away, and it "
+            "is written anew."
+        ) from None
+    say(f"{target} was damaged: it is now {aside.name}, and written anew.")
+
+
+def _seal(manifest: Path) -> bytes:
+    return f"{sha256_of(manifest)}  {MANIFEST}\n".encode()
 
 
 def _observed(entries: Iterable[Encoded | Skipped], total: int, observe: Observer) -> Iterator[Encoded | Skipped]:
@@ -154,14 +182,16 @@ def _write(entries: Iterable[Encoded | Skipped], folder: Path, temporary: Path, 
     except DatasetError:
         shutil.rmtree(folder, ignore_errors=True)
         raise
+    (temporary / SEAL).write_bytes(_seal(tables[MANIFEST]))
+    os.replace(temporary / SEAL, folder / SEAL)
     for table_name, table in tables.items():
         os.replace(table, folder / table_name)
 
 
 def _write_photo(path: Path, data: bytes, temporary: Path) -> None:
-    """Write a photo unless an interrupted run has done it; half of one never has the photo's name."""
+    """Write a photo unless an interrupted run has done it; after a power cut it may have done it in name only."""
     try:
-        if os.stat(path).st_size == len(data):
+        if os.stat(path).st_size == len(data) and path.read_bytes() == data:
             return
     except FileNotFoundError:
         pass

@@ -1,6 +1,9 @@
 """Bands give the pixels of doing it all at once; what takes too much is refused by name; the budget is kept."""
 
+import contextlib
+import gc
 import io
+import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,7 +14,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageOps, features
 
 from retrain.errors import PhotoError
-from retrain.images import FILTERS, Preprocessing
+from retrain.images import FILTERS, Preprocessing, read_header
 from retrain.photos import decoding
 from retrain.photos.budget import ByteBudget
 from retrain.photos.decoding import decode_bytes
@@ -173,3 +176,28 @@ def test_a_progressive_jpeg_keeps_its_coefficients_at_any_scale() -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (1600, 800)).save(buffer, "JPEG")
     assert open_photo(buffer.getvalue()).coefficients == 0
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        photo("RGB", 40, 30)[:900],
+        photo("RGB JPEG", 40, 30)[:-2],
+        photo("RGB TIFF", 40, 30)[:-900],
+        b"\xff\xd8\xff\xe0" + bytes(99),
+        b"BM" + bytes(99),
+        b"no photo",
+    ],
+)
+def test_nothing_is_kept_of_a_photo_that_is_refused(data: bytes) -> None:
+    """An error that held the bytes until the next garbage collection held those of many large files at a time."""
+    preprocessing = Preprocessing.parse("decode|orient|resize(8,bilinear)")
+    gc.disable()
+    try:
+        before = sys.getrefcount(data)
+        for attempt in (preprocessing.pixels, read_header):
+            with contextlib.suppress(PhotoError):
+                attempt(data)
+        assert sys.getrefcount(data) == before
+    finally:
+        gc.enable()

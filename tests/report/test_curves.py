@@ -1,9 +1,11 @@
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from label_image.installing import how_to_install
 from retrain.errors import ExportError, OptionError
 from retrain.metrics import measure
 from retrain.photo_training.timed_curve import Contender, CurvePoint
@@ -52,7 +54,7 @@ def test_a_curve_of_one_point_is_drawn(tmp_path: Path) -> None:
 
 def test_without_matplotlib_it_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(curves, "find_spec", lambda name: None)
-    with pytest.raises(OptionError, match=r"retrain\[report\]"):
+    with pytest.raises(OptionError, match=re.escape(how_to_install("report"))):
         draw_curves(CONTENDERS, tmp_path / "curves.png")
 
 

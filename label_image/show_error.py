@@ -1,0 +1,14 @@
+"""Click's errors as a terminal of any width shows them well."""
+
+import io
+
+import click
+
+from label_image.terminal import complain
+
+
+def show_error(error: click.ClickException) -> None:
+    """Print the usage and the sentence of an error as Click does, in rows that end between words."""
+    text = io.StringIO()
+    error.show(text)
+    complain(text.getvalue())

@@ -8,7 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrain import shards
@@ -230,6 +230,7 @@ def test_any_name_is_kept(tmp_path: Path, path: str) -> None:
     assert lookup(hashes, path[:-1], 1, LONG_AGO) is None
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.text(st.sampled_from("a?\udce8\udce9\ud800é")), st.integers(0, 2**63 - 1)))
 def test_names_never_collide(tmp_path_factory: pytest.TempPathFactory, names: dict[str, int]) -> None:
     folder = tmp_path_factory.mktemp("hashes")

@@ -262,7 +262,7 @@ def _load_own_weights(model: Any, name: str, file: Path) -> None:
                 check_hdf5(file, 8 * model.count_params() + ROOM)
                 model.load_weights(str(file))
     except ForeignFileError as error:
-        raise BackboneError(f"The weights {file} cannot be used: the file {error}.") from None
+        raise BackboneError(f"The weights {file} of {name} cannot be used: the file {error}.") from None
     except Exception as error:  # h5py and Keras raise half a dozen types for files that do not fit
         raise BackboneError(
             f"The weights {file} do not fit the architecture {name}: give the weights of that network, "

@@ -12,6 +12,7 @@ from PIL import Image
 
 from label_image.model import load_model
 from retrain import Backbone, Bottlenecks, Dataset, Division, TrainedHead, evaluate, export, extract, fit_head
+from retrain.architectures import DEFAULT_ARCHITECTURE
 from retrain.cli import main
 from retrain.errors import DatasetError, ExportError, OptionError, RetrainError
 from retrain.options import head_options
@@ -215,7 +216,8 @@ def test_arguments_have_names_and_defaults_of_the_options() -> None:
                 assert default == options[name], name
                 compared.add(name)
     assert {"seed", "tta", "l2", "formats", "bottleneck_dir", "precision", "weights"} <= compared
-    assert inspect.signature(Backbone.find).parameters["name"].default == options["architecture"]
+    assert options["architecture"] is None  # which means the default that `Backbone.find` names
+    assert inspect.signature(Backbone.find).parameters["name"].default == DEFAULT_ARCHITECTURE
 
 
 def test_every_option_of_the_head_is_an_argument() -> None:

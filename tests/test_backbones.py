@@ -11,7 +11,7 @@ import pytest
 
 from label_image.installing import how_to_install
 from retrain import backbones
-from retrain.architectures import ARCHITECTURES, architecture
+from retrain.architectures import ARCHITECTURES, DEFAULT_ARCHITECTURE, architecture
 from retrain.backbones import (
     ENGINE_REVISION,
     Backbone,
@@ -20,6 +20,7 @@ from retrain.backbones import (
     find_backbone,
     weights_at_hand,
 )
+from retrain.cli import train
 from retrain.errors import BackboneError, DownloadError, OptionError, PreprocessingError
 from retrain.images import Preprocessing
 
@@ -458,3 +459,8 @@ def test_weights_that_an_image_was_built_with_are_found(tmp_path: Path, models: 
     assert find_backbone(NAME, models).weights_file == file
     own = put(models / PUBLISHED, b"own")
     assert find_backbone(NAME, models).weights_file == own
+
+
+def test_the_help_of_the_option_names_the_default() -> None:
+    (option,) = [option for option in train.params if option.name == "architecture"]
+    assert f"[default: {DEFAULT_ARCHITECTURE}]" in option.help

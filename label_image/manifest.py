@@ -18,6 +18,7 @@ from retrain.images import Preprocessing
 MANIFEST = "model.json"
 FORMAT = "retrain-export"
 FORMAT_VERSION = 1
+UNFINISHED = "unfinished"  # a key that the manifest of a folder has while it is written in place, and after a kill
 
 
 @dataclass(frozen=True)
@@ -72,6 +73,11 @@ def parse_manifest(data: bytes, path: Path) -> Manifest:
         content = parse_json(data)
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise ModelError(f"The {MANIFEST} of {path} is not that of an export of retrain.")
+        if UNFINISHED in content:
+            raise ModelError(
+                f"{path} is unfinished: a run is writing it, or was stopped while it did. Run that command again; "
+                f"an export that was there before is in {path / 'previous'}."
+            )
         version = content.get("format_version")
         if version != FORMAT_VERSION:
             raise ModelError(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 from label_image.appended_zip import read_appended_manifest
 from label_image.errors import ForeignFileError, ModelError
 from label_image.foreign_text import read_lines
-from label_image.from_file import FromFile, stamps
+from label_image.from_file import FromFile, Stamps, stamps
 from label_image.manifest import MANIFEST, Manifest, read_manifest
 from label_image.runtimes import (
     Outputs,
@@ -28,6 +28,8 @@ __all__ = [
     "Answer", "Model", "ModelError", "Outputs", "Verdict", "load_model",
     "load_saved_model", "named_outputs", "pixels_runner", "saved_model_runner", "tflite_runner",
 ]  # fmt: skip
+
+ATTEMPTS = 3  # to load an export that a training or `retrain export` is replacing meanwhile
 
 
 @dataclass(frozen=True)
@@ -93,15 +95,32 @@ def load_model(path: str | Path, labels: str | Path | None = None, trust: bool =
     compute, such as write files, is refused unless `trust`. Raises ModelError.
     """
     path = Path(path)
-    found = stamps(path.absolute())  # before it is read, so that a change in between is noticed
-    try:
-        run, manifest = _load(path, trust)
-    except OSError as error:  # behind a folder that may not be entered, for one
-        raise ModelError(f"The model {path} cannot be read: {error.strerror or error}.") from None
+    found, run, manifest = _load_unchanged(path, trust)
     preprocessing = Preprocessing.parse(manifest.preprocessing)
     check_fit(path, run, preprocessing.size, len(manifest.labels))
     names = manifest.labels if labels is None else _other_labels(Path(labels), len(manifest.labels))
     return Model(names, preprocessing, FromFile(path.absolute(), found, trust, run), manifest.threshold)
+
+
+def _load_unchanged(path: Path, trust: bool) -> tuple[Stamps, Run, Manifest]:
+    """What runs an export, and its manifest, of files that were the same before and after.
+
+    Else the labels may be those of one export, and what runs that of the next, which was put in its place meanwhile.
+    """
+    for _ in range(ATTEMPTS):
+        found = stamps(path.absolute())
+        try:
+            run, manifest = _load(path, trust)
+        except (OSError, ModelError) as error:
+            if stamps(path.absolute()) != found:
+                continue
+            if isinstance(error, ModelError):
+                raise
+            # It is behind a folder that may not be entered, for one.
+            raise ModelError(f"The model {path} cannot be read: {error.strerror or error}.") from None
+        if stamps(path.absolute()) == found:
+            return found, run, manifest
+    raise ModelError(f"{path} is being replaced again and again: try once more when the run that does so has ended.")
 
 
 def _load(path: Path, trust: bool) -> tuple[Run, Manifest]:

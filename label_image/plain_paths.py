@@ -5,14 +5,11 @@ with an innocent name instead.
 """
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from retrain.files import scratch_folder
-
-MISREAD = re.compile(r"[*?\[\]{}\\\x00-\x1f\x7f\ud800-\udfff]")
+from retrain.files import MISREAD, scratch_folder
 
 
 @contextmanager

@@ -34,6 +34,8 @@ NO_LOCK = "0" * 8  # in place of the machine, in the name of a folder that could
 BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 NAME = re.compile(r"\.retrain-(?P<machine>[0-9a-f]{8})-[0-9a-f]{16}\.tmp")
 CHUNK = 2**20
+# In a path: patterns to TensorFlow, separators of other systems, and what is no text to most libraries in C++.
+MISREAD = re.compile(r"[*?\[\]{}\\\x00-\x1f\x7f\ud800-\udfff]")
 
 
 @contextmanager
@@ -58,7 +60,7 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
 
 def scratch_folder() -> AbstractContextManager[Path]:
     """A temporary folder where the system keeps such: for what goes from one library to another. Raises OSError."""
-    return temporary_folder(Path(tempfile.gettempdir()))
+    return temporary_folder(_scratch_place())
 
 
 def write_in_one_step(path: Path, data: bytes | memoryview, sync: bool = False) -> None:
@@ -112,7 +114,7 @@ def is_temporary(name: str) -> bool:
 
 def remove_scratch_leftovers() -> None:
     """Remove what killed runs have left where the system keeps temporary files."""
-    remove_leftovers(Path(tempfile.gettempdir()))
+    remove_leftovers(_scratch_place())
 
 
 def remove_leftovers(parent: Path) -> None:
@@ -120,6 +122,19 @@ def remove_leftovers(parent: Path) -> None:
     with contextlib.suppress(OSError), os.scandir(parent) as entries:  # no such folder, or one that cannot be read
         for name in [entry.name for entry in entries if is_temporary(entry.name)]:
             _remove_if_left(parent, name)
+
+
+def _scratch_place() -> Path:
+    """The folder for temporary files, or another one of the system if any library would misread its name."""
+    try:
+        chosen = tempfile.gettempdir()
+    except FileNotFoundError:
+        reason = "No folder for temporary files can be written to: name one in the variable TMPDIR"
+        raise FileNotFoundError(errno.ENOENT, reason) from None
+    if os.sep != "\\" and MISREAD.search(chosen):
+        others = (place for place in ("/tmp", "/var/tmp") if os.access(place, os.W_OK | os.X_OK))
+        chosen = next(others, chosen)
+    return Path(chosen)
 
 
 def _make_locked(parent: Path) -> tuple[Path, int | None]:

@@ -24,6 +24,7 @@ from label_image.errors import ForeignFileError
 from label_image.foreign_text import parse_json, read_limited
 from label_image.manifest import FORMAT as FORMAT
 from label_image.manifest import MANIFEST as MANIFEST
+from label_image.manifest import UNFINISHED
 from retrain.errors import ExportError, OptionError
 from retrain.exports.names import CLIENTS, FILES
 from retrain.files import temporary_folder
@@ -41,7 +42,7 @@ from retrain.placing import (
 )
 from retrain.signals import deferred
 
-UNFINISHED = {"format": FORMAT, "unfinished": "An export is being written here, or its run was killed: run it again."}
+MEANWHILE = {"format": FORMAT, UNFINISHED: "An export is being written here, or its run was killed: run it again."}
 ATTEMPTS = 20  # to replace an export that another run is replacing, too
 EXPORT_NAMES = frozenset(
     {
@@ -187,8 +188,8 @@ def replace_export(new: Path, folder: Path) -> Path | None:
     with alone_in(folder):
         kept = folder / KEPT_INSIDE
         _check_previous(kept)
-        is_whole = _is_export(folder) and not _manifest(folder).get("unfinished")
-        fill_in_place(new, folder, MANIFEST, kept if is_whole else None, json.dumps(UNFINISHED).encode())
+        is_whole = _is_export(folder) and not _manifest(folder).get(UNFINISHED)
+        fill_in_place(new, folder, MANIFEST, kept if is_whole else None, json.dumps(MEANWHILE).encode())
         return kept if is_whole else None
 
 

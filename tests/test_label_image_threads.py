@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from label_image.heatmap import activation_maps
-from label_image.model import Model, ModelError, load_model
+from label_image.model import Model, ModelError, load_model, tflite_runner
 from retrain.exports.graph_def import write_graph_def
 from retrain.exports.tflite import append_files
 from retrain.images import Pixels
@@ -133,6 +133,39 @@ def test_a_later_thread_is_of_the_same_file(exports: Path, tmp_path: Path) -> No
     with ThreadPoolExecutor(THREADS) as threads:
         found = list(threads.map(lambda _: model.run(PHOTOS).probabilities, range(2 * THREADS)))
     assert all(np.array_equal(each, expected) for each in found)
+
+
+def test_a_model_that_is_replaced_while_it_is_loaded_is_one_of_both(
+    exports: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = write_folder(exports, tmp_path / "model", "old")
+    times = []
+
+    def replaced_before(path: Path) -> Any:
+        times.append(path)
+        if len(times) == 1:
+            model.rename(tmp_path / "previous")
+            write_folder(exports, model, "new")
+        return tflite_runner(path)
+
+    monkeypatch.setattr("label_image.model.tflite_runner", replaced_before)
+    assert load_model(model).labels[0] == "new 0", "and not the labels of one with the numbers of the other"
+
+    def replaced_every_time(path: Path) -> Any:
+        (model / "model.json").touch()
+        return tflite_runner(path)
+
+    monkeypatch.setattr("label_image.model.tflite_runner", replaced_every_time)
+    with pytest.raises(ModelError, match="is being replaced again and again"):
+        load_model(model)
+
+
+def write_folder(exports: Path, folder: Path, name: str) -> Path:
+    folder.mkdir()
+    labels = [f"{name} {number}" for number in range(CLASSES)]
+    (folder / "model.json").write_text(json.dumps({**MANIFEST, "labels": labels}))
+    shutil.copyfile(exports / "model.tflite", folder / "model.tflite")
+    return folder
 
 
 # In other processes

@@ -12,8 +12,11 @@ from pathlib import Path
 
 import pytest
 
+from label_image.errors import ModelError
+from label_image.model import load_model
 from retrain import outputs, placing
 from retrain.errors import ExportError, OptionError
+from retrain.exports.command import read_manifest
 from retrain.outputs import (
     check_distinct,
     check_export_dir,
@@ -404,6 +407,17 @@ def test_a_kill_while_it_is_written_in_place_leaves_no_mixture(
     assert marker(model) == "3" and marker(model / "previous") in ("1", "2")
     assert names(tmp_path) == ["model"]
     assert names(model) == ["labels.txt", "model.json", "previous"]
+
+
+def test_an_unfinished_export_is_a_sentence_for_every_reader(tmp_path: Path) -> None:
+    model = tmp_path / "model"
+    model.mkdir()
+    (model / "model.json").write_text(json.dumps(outputs.MEANWHILE))
+    (model / "saved_model.pb").touch()
+    with pytest.raises(ModelError, match="is unfinished: .* Run that command again; .*model/previous"):
+        load_model(model)
+    with pytest.raises(ExportError, match="is unfinished"):
+        read_manifest(model)
 
 
 def test_what_a_rename_cannot_do_is_noticed_when_it_is_tried(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

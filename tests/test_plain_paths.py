@@ -3,6 +3,7 @@
 import json
 import os
 import sys
+import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from PIL import Image
 from label_image.cli import main as label_image
 from label_image.plain_paths import plain_path
 from retrain.cli import main as retrain
+from retrain.files import MISREAD, scratch_folder
 
 # All in one: a pattern that does not fit itself, a separator of other systems, a line break, a byte that is not UTF-8.
 NAME = os.fsdecode(b"m[1]\\*\n\xe9")
@@ -129,3 +131,21 @@ def test_a_lent_name_is_gone_afterwards(tmp_path: Path) -> None:
         assert plain.name.endswith(".tar.gz") and "*" not in str(plain)
     assert not plain.parent.exists()
     assert (tmp_path / "a*.tar.gz").read_text() == "text"
+
+
+def test_a_folder_for_temporary_files_of_such_a_name_is_not_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / NAME).mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / NAME))
+    with plain_path(tmp_path / "m[1]") as plain, scratch_folder() as scratch:
+        assert not MISREAD.search(str(plain)) and not MISREAD.search(str(scratch))
+
+
+def test_where_there_is_no_folder_for_temporary_files_one_has_to_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> str:
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(tempfile, "gettempdir", none)
+    with pytest.raises(FileNotFoundError, match="TMPDIR"), scratch_folder():
+        pass

@@ -7,6 +7,7 @@ does, in one order or the other, so that such a photo's pixels may be off by a l
 """
 
 import math
+import mmap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +18,7 @@ from retrain.errors import PhotoError
 from retrain.photos import bmp, tiff
 from retrain.photos.budget import ByteBudget
 from retrain.photos.colours import Convert, as_it_is, to_8_bits
-from retrain.photos.opening import TURNS, OpenPhoto, orientation
+from retrain.photos.opening import NO_MEMORY, TURNS, OpenPhoto, orientation
 
 MOST_BYTES = 640 * 2**20  # enough for a PNG of 150 megapixels, or a progressive JPEG of 108
 ORDINARY_BYTES = 56 * 2**20  # of a PNG of 12 megapixels
@@ -88,9 +89,15 @@ def decoded(photo: OpenPhoto, side: int, orient: bool, whole: bool) -> Iterator[
             f"the limit is {DECODING.total / 1e6:.0f} MB: make it smaller, or save it as JPEG"
         )
     with DECODING.reserved(need):
-        photo.image.load()  # Pillow turns a TIFF while it loads, and then drops the orientation
-        turn = TURNS.get(orientation(photo.image)) if orient else None
-        yield Decoded(photo.image, turn, to_8_bits(photo))
+        try:
+            photo.image.load()  # Pillow turns a TIFF while it loads, and then drops the orientation
+            turn = TURNS.get(orientation(photo.image)) if orient else None
+            yield Decoded(photo.image, turn, to_8_bits(photo))
+        except Exception:
+            photo.image.close()  # it is in nobody's way then
+            if not _is_room_for(need):  # several libraries call that a damaged file
+                raise PhotoError(NO_MEMORY) from None
+            raise
 
 
 def decode_bytes(photo: OpenPhoto, side: int, whole: bool = False) -> int:
@@ -109,6 +116,15 @@ def decode_bytes(photo: OpenPhoto, side: int, whole: bool = False) -> int:
         + (width + height) * _FILTER
         + 4 * side * longest
     )
+
+
+def _is_room_for(size: int) -> bool:
+    """Whether the process may have as many bytes more (ulimit -v)."""
+    try:
+        mmap.mmap(-1, max(size, 1)).close()
+    except (OSError, MemoryError):
+        return False
+    return True
 
 
 def _decoder_bytes(photo: OpenPhoto) -> int:

@@ -14,6 +14,7 @@ from retrain.photos import bmp, gif, jpeg, png, tiff
 from retrain.photos.kinds import kind_of
 
 MAX_PIXELS = 250_000_000
+NO_MEMORY = "takes more memory to decode than this program may have: allow it more (ulimit -v)"
 TURNS = {  # by EXIF orientation
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -84,7 +85,7 @@ def orientation(image: Image.Image) -> int:
 def explained(error: Exception, data: bytes) -> PhotoError:
     """The sentence for whatever Pillow's plugins raise, a dozen different types, on a damaged file."""
     if isinstance(error, MemoryError):
-        return PhotoError("there is not enough memory to decode it")
+        return PhotoError(NO_MEMORY)
     reason = str(error).strip().rstrip(".") or type(error).__name__
     if "truncated" in reason.lower():
         if not data.startswith(b"\xff\xd8") or jpeg.is_cut_off(data):

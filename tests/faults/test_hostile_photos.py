@@ -5,6 +5,8 @@ import os
 import signal
 import socket
 import struct
+import subprocess
+import sys
 import tempfile
 import zlib
 from collections.abc import Iterator
@@ -229,8 +231,36 @@ def test_no_memory_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
         raise MemoryError
 
     monkeypatch.setattr(Image.Image, "resize", fail)
-    with pytest.raises(PhotoError, match="not enough memory"):
+    with pytest.raises(PhotoError, match="more memory to decode than"):
         PREPROCESSING.pixels(PHOTOS["PNG"])
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no such limit, or do not keep it")
+@pytest.mark.parametrize("kind", [kind for kind in ("JPEG", "AVIF") if kind in PHOTOS])
+def test_a_whole_photo_is_not_called_damaged_where_memory_lacks(kind: str, tmp_path: Path) -> None:
+    # libjpeg calls it a broken data stream, libavif a frame that cannot be decoded.
+    noise = np.random.default_rng(0).integers(0, 256, (1500, 2000, 3), np.uint8)
+    Image.fromarray(noise).save(tmp_path / "photo", kind, progressive=True, speed=10, quality=50)
+    code = """
+import re, resource, sys
+from retrain.images import PhotoError, Preprocessing
+preprocessing = Preprocessing.parse("decode|orient|resize(32,bilinear)|value_range(0,1)")
+small, large = (open(path, "rb").read() for path in sys.argv[1:])
+preprocessing.pixels(small)
+used = int(re.search(r"VmSize:\\s+([0-9]+)", open("/proc/self/status").read())[1]) << 10
+for room in (1, 9, 11, 14):
+    resource.setrlimit(resource.RLIMIT_AS, (used + (room << 20), resource.RLIM_INFINITY))
+    try:
+        preprocessing.pixels(large)
+    except PhotoError as error:
+        print(error)
+"""
+    (tmp_path / "small").write_bytes(PHOTOS[kind])
+    run = subprocess.run(
+        [sys.executable, "-c", code, tmp_path / "small", tmp_path / "photo"], capture_output=True, text=True
+    )
+    lines = run.stdout.splitlines()
+    assert len(lines) >= 2 and set(lines) == {opening.NO_MEMORY}, run.stdout + run.stderr
 
 
 # What is no regular file

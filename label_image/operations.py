@@ -6,7 +6,8 @@ must be one that only computes (`label_image.pure_operations`); the names of all
 refuses it. A model that was trained here passes, and so do those of Keras and TensorFlow Hub for photos.
 
 A SavedModel brings functions that save and restore its own variables. They are passed over where nothing runs them:
-TensorFlow's loader restores variables itself, and calls no function that neither the object graph nor another names.
+TensorFlow's loader restores variables itself, and calls no function that neither the object graph nor another names,
+unless an attribute lets it take the place of another.
 """
 
 import os
@@ -73,13 +74,21 @@ def _saver_functions(meta_graph: Any) -> frozenset[str]:
         used = _named(function.node_def)
         called |= used
         impure = used - PURE - functions
-        if impure and impure <= SAVER:
+        if impure and impure <= SAVER and not _may_replace_others(function):
             saver.add(function.signature.name)
     called |= {gradient.gradient_func for gradient in library.gradient}
     called |= {gradient.gradient_func for gradient in library.registered_gradients}
     # Wherever the object graph may name a function: fields differ between versions of TensorFlow.
     objects = meta_graph.object_graph_def.SerializeToString()
     return frozenset(name for name in saver - called if name.encode() not in objects)
+
+
+def _may_replace_others(function: Any) -> bool:
+    """Whether TensorFlow might run a function where another is called, as with the attribute `api_implements`.
+
+    A function that saves or restores has but notes for TensorFlow itself; the names of those begin with "_".
+    """
+    return any(not name.startswith("_") for name in function.attr)
 
 
 def _named(nodes: Iterable[Any]) -> set[str]:

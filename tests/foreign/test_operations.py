@@ -170,6 +170,48 @@ def test_a_saver_that_something_calls_is_refused(tmp_path: Path) -> None:
             load_model(model)
 
 
+def test_a_saver_that_tensorflow_would_put_in_the_place_of_another_function_is_refused(
+    tmp_path: Path, outside: Path
+) -> None:
+    """What has the same `api_implements` as a function that is called may run instead of it, and nothing names it."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    scorer = Scorer(lambda: None)
+    scorer.inner = tf.function(lambda: tf.constant(1.0), autograph=False)
+    scorer.act = lambda: scorer.inner()
+    model = scorer.save(tmp_path / "model")
+    file = model / "saved_model.pb"
+    saved = SavedModel.FromString(file.read_bytes())
+    library = saved.meta_graphs[0].graph_def.library
+    called = {name for function in library.function for node in function.node_def for name in _named_functions(node)}
+    for function in [one for one in library.function if one.signature.name in called and len(one.node_def) == 2]:
+        function.attr["api_implements"].s = b"same"
+        function.attr["api_preferred_device"].s = b"GPU"
+        other = library.function.add()
+        other.CopyFrom(function)
+        other.signature.name = "another"
+        other.attr["api_preferred_device"].s = b"CPU"
+        inputs = {"prefix": str(outside), "names": ["x"], "slices": [""], "value": [1.0]}
+        for name, value in inputs.items():
+            node, tensor = other.node_def.add(name=name, op="Const"), tf.make_tensor_proto(value)
+            node.attr["dtype"].type = tensor.dtype
+            node.attr["value"].tensor.CopyFrom(tensor)
+        node = other.node_def.add(name="save", op="SaveV2", input=[f"{name}:output:0" for name in inputs])
+        node.attr["dtypes"].list.type.append(tf.float32.as_datatype_enum)
+        other.signature.control_output.append("save")
+        other.control_ret["save"] = "save"
+        other.signature.is_stateful = True
+    assert "another" in {function.signature.name for function in library.function}
+    file.write_bytes(saved.SerializeToString())
+    with pytest.raises(ModelError, match="SaveV2"):
+        load_model(model)
+    assert not list(outside.parent.glob(f"{outside.name}*"))
+
+
+def _named_functions(node: Any) -> list[str]:
+    return [attribute.func.name for attribute in node.attr.values() if attribute.HasField("func")]
+
+
 def test_a_function_cannot_hide_behind_the_name_of_an_operation_or_in_an_attribute() -> None:
     graph = tf.compat.v1.GraphDef()
     graph.library.function.add().signature.name = "ReadFile"

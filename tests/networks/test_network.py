@@ -56,7 +56,7 @@ def parameters(network: Network) -> str:
 def documented_parameters(name: str) -> str:
     """What docs/architectures.md says."""
     page = Path(__file__).resolve().parents[2] / "docs" / "architectures.md"
-    row = re.compile(r"\| `" + re.escape(re.sub(r"^(mobilenet_.*\d)_\d+$", r"\1", name)) + r"(_[^|]*)?` \|")
+    row = re.compile(r"\| `" + re.escape(re.sub(r"^(mobilenet_.*\d)_\d+$", r"\1", name)) + r"(_[{\d][^|]*)?` \|")
     (line,) = [
         line for line in page.read_text(encoding="utf-8").splitlines() if row.match(line) and line.count("|") == 7
     ]

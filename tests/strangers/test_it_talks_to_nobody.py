@@ -25,15 +25,15 @@ TRAIN = f"retrain --image_dir photos {STORE}"
 # Those of a stage need what the stages before have written.
 STAGES = (
     {
-        "train": f"{TRAIN} --architecture builtin --engine tensorflow --output_dir given/model "
+        "train": f"{TRAIN} --architecture efficientnet_lite0 --engine tensorflow --output_dir given/model "
         "--report given/report.html --summaries_dir given/summaries --output_graph given/graph.pb "
         "--output_labels given/labels.txt",
-        "openvino in float32": f"{TRAIN} --architecture builtin --engine openvino --precision float32 "
+        "openvino in float32": f"{TRAIN} --architecture efficientnet_lite0 --engine openvino --precision float32 "
         "--bottleneck_dir given/float32 --output_dir given/of_openvino",
         "openvino in bfloat16": f"{TRAIN} --architecture fake --engine openvino --precision bfloat16 "
         "--output_dir given/of_bfloat16",
-        "fine-tuning and comparison": f"{TRAIN} --architecture builtin --fine_tune_layers 2 --compare scratch "
-        "--epochs 1 --output_dir given/tuned",
+        "fine-tuning and comparison": f"{TRAIN} --architecture efficientnet_lite0 --fine_tune_layers 2 "
+        "--compare scratch --epochs 1 --output_dir given/tuned",
         "a network of Keras": f"{TRAIN} --architecture mobilenet_v2_0.35_96 --weights random "
         "--hidden_units 8 --epochs 2 --formats saved_model --output_dir given/of_keras",
         "sweep": f"retrain sweep --image_dir photos {STORE} --architecture fake --report given/sweep.html "

@@ -6,7 +6,8 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -132,9 +133,19 @@ def test_every_photo_is_computed_once(cats: Path, store: Path) -> None:
     assert first.fingerprint == second.fingerprint
 
 
+def read_by(monkeypatch: pytest.MonkeyPatch, read: Callable[[str], bytes]) -> None:
+    """Photos are read by this function."""
+
+    @contextmanager
+    def opened(path: str) -> Iterator[bytes]:
+        yield read(path)
+
+    monkeypatch.setattr(identify, "photo_bytes", opened)
+
+
 def test_an_unchanged_photo_is_not_even_read_again(cats: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run(cats, store)
-    monkeypatch.setattr(identify, "read_photo", lambda path: pytest.fail(f"{path} was read"))
+    read_by(monkeypatch, lambda path: pytest.fail(f"{path} was read"))
     assert run(cats, store)[0].hits == 6
 
 
@@ -250,8 +261,7 @@ def test_a_photo_replaced_in_place_with_its_old_time_is_seen_by_its_change_time(
 ) -> None:
     monkeypatch.setattr(hashes, "RACY_NS", -(10**12))  # nobody writes within the same tick here
     reads = []
-    read_photo = identify.read_photo
-    monkeypatch.setattr(identify, "read_photo", lambda path: reads.append(path) or read_photo(path))
+    read_by(monkeypatch, lambda path: reads.append(path) or Path(path).read_bytes())
 
     def real_run() -> Extraction:
         reads.clear()
@@ -386,7 +396,7 @@ def broken_photos(cats: Path) -> dict[str, str]:
     """Paths of files that are no photos, and a part of the reason that each must get."""
     whole = photo_bytes(102)
     return {
-        str(write(cats / "a" / "cut.jpg", whole[: len(whole) // 2])): "cannot be decoded",
+        str(write(cats / "a" / "cut.jpg", whole[: len(whole) // 2])): "is cut off",
         str(write(cats / "a" / "empty.jpg", b"")): "empty",
         str(write(cats / "b" / "text.png", b"just some text")): "not a photo",
     }
@@ -480,7 +490,7 @@ def test_each_photo_is_read_once(cats: Path, store: Path, monkeypatch: pytest.Mo
     broken_photos(cats)
     write(cats / "a" / "copy.jpg", photo_bytes(0))
     reads: list[str] = []
-    monkeypatch.setattr(identify, "read_photo", lambda path: reads.append(path) or Path(path).read_bytes())
+    read_by(monkeypatch, lambda path: reads.append(path) or Path(path).read_bytes())
     assert run(cats, store)[0].computed == 6
     assert sorted(reads) == sorted(file.path for file in list_photos(cats).files)
 
@@ -496,7 +506,7 @@ def test_a_photo_that_changes_while_it_is_read_gets_the_bottleneck_of_what_was_r
             write(Path(name), photo_bytes(100))
         return data
 
-    monkeypatch.setattr(identify, "read_photo", read)
+    read_by(monkeypatch, read)
     first, _ = run(cats, store)
     assert (first.computed, first.photos[0].sha256) == (6, hash_bytes(photo_bytes(0)))
     np.testing.assert_allclose(first.matrix[0], average_colour(photo_bytes(0)), atol=2e-6)
@@ -549,7 +559,7 @@ def test_hashes_survive_an_interruption(cats: Path, store: Path, monkeypatch: py
     with pytest.raises(KeyboardInterrupt):
         extract(list_photos(cats), FAKE, store, start=interrupted_after(0))
     reads: list[str] = []
-    monkeypatch.setattr(identify, "read_photo", lambda path: reads.append(path) or Path(path).read_bytes())
+    read_by(monkeypatch, lambda path: reads.append(path) or Path(path).read_bytes())
     run(cats, store)
     assert sorted(reads) == sorted(file.path for file in list_photos(cats).files)  # to decode, not to hash
 

@@ -210,5 +210,5 @@ def test_a_missing_part_of_tfds_is_named(store: Path, monkeypatch: pytest.Monkey
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "promise", None)
     monkeypatch.setitem(sys.modules, "etils", None)
-    with pytest.raises(DatasetError, match=r"tensorflow-datasets lacks the package \w+"):
+    with pytest.raises(DatasetError, match=r"tensorflow-datasets lacks its package \w+"):
         list_source("tfds:cats", store)

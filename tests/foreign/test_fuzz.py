@@ -222,7 +222,7 @@ def test_a_mutated_file_is_read_or_refused_in_a_sentence(name: str, temporary: P
     read_if_it_can(reader, path)
     count = 0
 
-    @(settings(SETTINGS, max_examples=SETTINGS.max_examples // 8) if "parquet" in name else SETTINGS)  # a process each
+    @SETTINGS
     @given(st.integers(0, 2**64))  # a seed: hypothesis would take longer to make the changes than a reader to read them
     def mutate(seed: int) -> None:
         nonlocal count

@@ -59,7 +59,7 @@ def check_export_dir(folder: Path) -> None:
     if folder_itself in (Path.cwd(), *Path.cwd().parents):
         raise ExportError(f"--output_dir {folder} is the current folder or holds it: name a folder inside it.")
     in_place = not can_be_replaced(folder_itself) and folder.is_dir()
-    _check_previous(folder_itself / KEPT_INSIDE if in_place else _previous(folder_itself))
+    _check_previous(folder_itself / KEPT_INSIDE if in_place else previous_of(folder_itself))
     if os.path.lexists(folder_itself) and not folder_itself.is_dir():
         raise ExportError(f"--output_dir {folder} is no folder: name a folder.")
     require_writable(folder_itself if in_place else folder_itself.parent, f"--output_dir {folder}")
@@ -194,7 +194,7 @@ def replace_export(new: Path, folder: Path) -> Path | None:
 
 
 def _replace(new: Path, folder: Path) -> Path | None:
-    previous = _previous(folder)
+    previous = previous_of(folder)
     for attempt in range(ATTEMPTS):
         _check_previous(previous)
         try:
@@ -342,7 +342,9 @@ def _same_path(one: Path, other: Path) -> bool:
     return one.is_dir() and other.is_dir()
 
 
-def _previous(folder: Path) -> Path:
+def previous_of(folder: Path) -> Path:
+    """Where an export goes when the next one takes its place."""
+    folder = Path(os.path.realpath(folder))
     return folder.with_name(f"{folder.name}.previous")
 
 

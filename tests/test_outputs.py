@@ -17,6 +17,7 @@ from label_image.model import load_model
 from retrain import outputs, placing
 from retrain.errors import ExportError, OptionError
 from retrain.exports.command import read_manifest
+from retrain.output_options import check_outputs
 from retrain.outputs import (
     check_distinct,
     check_export_dir,
@@ -26,6 +27,7 @@ from retrain.outputs import (
     replace_export,
     temporary_beside,
 )
+from retrain.pipeline import Options
 
 
 def export(folder: Path, marker: str) -> Path:
@@ -481,6 +483,18 @@ def test_outputs_do_not_lie_among_the_photos(tmp_path: Path) -> None:
     for path in (".models/model", "page.html", "../model"):
         check_not_among_photos(photos, {"--x": photos / path, "--y": None})
     check_not_among_photos(tmp_path / "table.csv", {"--x": tmp_path / "model"})
+
+
+@pytest.mark.parametrize("place", ["model.previous", "model.previous/graph.pb", "link.previous/graph.pb"])
+def test_no_output_lies_where_the_export_before_goes(place: str, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("model")
+    folder = tmp_path / place.split(".")[0]
+    replace(folder, "1")
+    replace(folder, "2")
+    (tmp_path / "link.previous").symlink_to("model.previous")
+    options = Options(tmp_path / "photos", output_dir=folder, bottleneck_dir=tmp_path / place)
+    with pytest.raises(OptionError, match=f"{place} lies in the place of the export before, .*model.previous"):
+        check_outputs(options)
 
 
 def test_two_outputs_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from label_image.manifest import MANIFEST as MANIFEST
 from label_image.manifest import UNFINISHED
 from retrain.errors import ExportError, OptionError
 from retrain.exports.names import CLIENTS, FILES
-from retrain.files import temporary_folder
+from retrain.files import sync_all, temporary_folder
 from retrain.placing import (
     KEPT_INSIDE,
     NO_RENAME,
@@ -174,10 +174,11 @@ def temporary_beside(path: Path) -> Iterator[Path]:
 def replace_export(new: Path, folder: Path) -> Path | None:
     """Put a finished export in place; readers see the old one or the new one, never half of one.
 
-    Returns where the old one went. Of two runs at the same time, the last one's is there, and the other's is the
+    What it holds is on the disk before. Returns where the old one went. Of two runs at the same time, the last one's is there, and the other's is the
     one before. Raises ExportError or OSError.
     """
     folder = Path(os.path.realpath(folder))  # of a link to a folder, the folder is replaced
+    sync_all(new)
     if can_be_replaced(folder):
         with alone_in(folder.parent), alone_in(folder):  # in itself, another run may just write a further format
             try:
@@ -246,6 +247,7 @@ def put_into_export(new: Path, target: Path) -> None:
 
     What was there is gone: it was made from the same export, and can be made again.
     """
+    sync_all(new)
     with deferred():
         put(new, target)
 
@@ -266,6 +268,7 @@ def place(new: Path, target: Path) -> Path | None:
         raise ExportError(f"{target} is neither a file nor a folder, and is not replaced: name another.")
     if target.is_dir() and new.is_dir() and not can_be_replaced(Path(os.path.realpath(target))):
         return _place_inside(new, target)
+    sync_all(new)
     with deferred():
         kept = None
         if target.is_dir() and not os.listdir(target):

@@ -81,6 +81,24 @@ def test_next_exports_keep_the_one_before(in_one_step: bool, tmp_path: Path, mon
     assert names(tmp_path) == ["model", "model.previous"]
 
 
+def test_all_of_an_export_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+
+    def fsync(descriptor: int) -> None:
+        assert not (tmp_path / "model").exists()
+        synced.append(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with temporary_beside(tmp_path / "model") as temporary:
+        new = export(temporary / "new", "1")
+        write(new / "variables/index", "")
+        replace_export(new, tmp_path / "model")
+    model = tmp_path / "model"
+    assert set(synced) == {path.stat().st_ino for path in (model, *model.rglob("*"))}
+
+
 def test_empty_folder_is_taken_and_leaves_nothing_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     for number in "123":

@@ -58,6 +58,9 @@ def check_export_dir(folder: Path) -> None:
     folder_itself = Path(os.path.realpath(folder))
     if folder_itself in (Path.cwd(), *Path.cwd().parents):
         raise ExportError(f"--output_dir {folder} is the current folder or holds it: name a folder inside it.")
+    holder = next(filter(_is_export, folder_itself.parents), None)
+    if holder is not None:
+        raise ExportError(f"--output_dir {folder} lies in the export {holder}: name a folder outside of it.")
     in_place = not can_be_replaced(folder_itself) and folder.is_dir()
     _check_previous(folder_itself / KEPT_INSIDE if in_place else previous_of(folder_itself))
     if os.path.lexists(folder_itself) and not folder_itself.is_dir():

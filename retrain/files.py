@@ -98,6 +98,24 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def sync_all(path: Path) -> None:
+    """Make a new file, or a folder with all inside, survive a power cut, once it is renamed. Raises OSError."""
+    if path.is_symlink():
+        return
+    if path.is_dir():
+        for name in os.listdir(path):
+            sync_all(path / name)
+        sync_folder(path)
+        return
+    try:
+        with open(path, "rb") as file:
+            os.fsync(file.fileno())
+    except OSError as error:
+        # Some systems do not sync what is open for reading, and some umasks forbid that.
+        if error.errno not in (errno.EBADF, errno.EINVAL, errno.ENOTSUP, errno.EACCES):
+            raise
+
+
 def sha256_of(path: str | Path) -> str:
     """SHA-256 of a file's bytes, 64 hex digits. Raises OSError."""
     digest = hashlib.sha256()

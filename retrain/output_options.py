@@ -12,6 +12,7 @@ from retrain.outputs import (
     check_not_among_photos,
     check_outside,
     check_replaceable_folder,
+    previous_of,
 )
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ def check_outputs(options: "Options") -> None:
     remove_scratch_leftovers()
     check_export_dir(options.output_dir)
     check_outside(options.output_dir, {**outputs, **kept, "--image_dir": options.image_dir})
+    check_outside(previous_of(options.output_dir), {**outputs, **kept}, "the place of the export before,")
     check_not_among_photos(options.image_dir, {"--output_dir": options.output_dir, **outputs})
     check_distinct(outputs)
     for option, path in files.items():

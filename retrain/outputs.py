@@ -27,7 +27,7 @@ from label_image.manifest import MANIFEST as MANIFEST
 from label_image.manifest import UNFINISHED
 from retrain.errors import ExportError, OptionError
 from retrain.exports.names import CLIENTS, FILES
-from retrain.files import temporary_folder
+from retrain.files import sync_all, temporary_folder
 from retrain.placing import (
     KEPT_INSIDE,
     NO_RENAME,
@@ -58,8 +58,11 @@ def check_export_dir(folder: Path) -> None:
     folder_itself = Path(os.path.realpath(folder))
     if folder_itself in (Path.cwd(), *Path.cwd().parents):
         raise ExportError(f"--output_dir {folder} is the current folder or holds it: name a folder inside it.")
+    holder = next(filter(_is_export, folder_itself.parents), None)
+    if holder is not None:
+        raise ExportError(f"--output_dir {folder} lies in the export {holder}: name a folder outside of it.")
     in_place = not can_be_replaced(folder_itself) and folder.is_dir()
-    _check_previous(folder_itself / KEPT_INSIDE if in_place else _previous(folder_itself))
+    _check_previous(folder_itself / KEPT_INSIDE if in_place else previous_of(folder_itself))
     if os.path.lexists(folder_itself) and not folder_itself.is_dir():
         raise ExportError(f"--output_dir {folder} is no folder: name a folder.")
     require_writable(folder_itself if in_place else folder_itself.parent, f"--output_dir {folder}")
@@ -174,10 +177,11 @@ def temporary_beside(path: Path) -> Iterator[Path]:
 def replace_export(new: Path, folder: Path) -> Path | None:
     """Put a finished export in place; readers see the old one or the new one, never half of one.
 
-    Returns where the old one went. Of two runs at the same time, the last one's is there, and the other's is the
+    What it holds is on the disk before. Returns where the old one went. Of two runs at the same time, the last one's is there, and the other's is the
     one before. Raises ExportError or OSError.
     """
     folder = Path(os.path.realpath(folder))  # of a link to a folder, the folder is replaced
+    sync_all(new)
     if can_be_replaced(folder):
         with alone_in(folder.parent), alone_in(folder):  # in itself, another run may just write a further format
             try:
@@ -194,7 +198,7 @@ def replace_export(new: Path, folder: Path) -> Path | None:
 
 
 def _replace(new: Path, folder: Path) -> Path | None:
-    previous = _previous(folder)
+    previous = previous_of(folder)
     for attempt in range(ATTEMPTS):
         _check_previous(previous)
         try:
@@ -246,6 +250,7 @@ def put_into_export(new: Path, target: Path) -> None:
 
     What was there is gone: it was made from the same export, and can be made again.
     """
+    sync_all(new)
     with deferred():
         put(new, target)
 
@@ -266,6 +271,7 @@ def place(new: Path, target: Path) -> Path | None:
         raise ExportError(f"{target} is neither a file nor a folder, and is not replaced: name another.")
     if target.is_dir() and new.is_dir() and not can_be_replaced(Path(os.path.realpath(target))):
         return _place_inside(new, target)
+    sync_all(new)
     with deferred():
         kept = None
         if target.is_dir() and not os.listdir(target):
@@ -342,7 +348,9 @@ def _same_path(one: Path, other: Path) -> bool:
     return one.is_dir() and other.is_dir()
 
 
-def _previous(folder: Path) -> Path:
+def previous_of(folder: Path) -> Path:
+    """Where an export goes when the next one takes its place."""
+    folder = Path(os.path.realpath(folder))
     return folder.with_name(f"{folder.name}.previous")
 
 

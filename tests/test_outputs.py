@@ -17,6 +17,7 @@ from label_image.model import load_model
 from retrain import outputs, placing
 from retrain.errors import ExportError, OptionError
 from retrain.exports.command import read_manifest
+from retrain.output_options import check_outputs
 from retrain.outputs import (
     check_distinct,
     check_export_dir,
@@ -26,6 +27,7 @@ from retrain.outputs import (
     replace_export,
     temporary_beside,
 )
+from retrain.pipeline import Options
 
 
 def export(folder: Path, marker: str) -> Path:
@@ -79,6 +81,24 @@ def test_next_exports_keep_the_one_before(in_one_step: bool, tmp_path: Path, mon
     assert names(tmp_path) == ["model", "model.previous"]
 
 
+def test_all_of_an_export_is_on_the_disk_before_it_has_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+
+    def fsync(descriptor: int) -> None:
+        assert not (tmp_path / "model").exists()
+        synced.append(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with temporary_beside(tmp_path / "model") as temporary:
+        new = export(temporary / "new", "1")
+        write(new / "variables/index", "")
+        replace_export(new, tmp_path / "model")
+    model = tmp_path / "model"
+    assert set(synced) == {path.stat().st_ino for path in (model, *model.rglob("*"))}
+
+
 def test_empty_folder_is_taken_and_leaves_nothing_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     for number in "123":
@@ -128,6 +148,13 @@ def test_folder_that_only_looks_like_an_export_is_refused(text: str, tmp_path: P
     write(tmp_path / "model/model.json", text)
     with pytest.raises(ExportError, match=r"model\.json"):
         check_export_dir(tmp_path / "model")
+
+
+@pytest.mark.parametrize("place", ["new", "previous", "new/below"])
+def test_an_export_does_not_lie_in_another(place: str, tmp_path: Path) -> None:
+    export(tmp_path / "model", "1")
+    with pytest.raises(ExportError, match=f"{place} lies in the export .*model: name a folder outside"):
+        check_export_dir(tmp_path / "model" / place)
 
 
 def test_file_is_no_export_folder(tmp_path: Path) -> None:
@@ -481,6 +508,18 @@ def test_outputs_do_not_lie_among_the_photos(tmp_path: Path) -> None:
     for path in (".models/model", "page.html", "../model"):
         check_not_among_photos(photos, {"--x": photos / path, "--y": None})
     check_not_among_photos(tmp_path / "table.csv", {"--x": tmp_path / "model"})
+
+
+@pytest.mark.parametrize("place", ["model.previous", "model.previous/graph.pb", "link.previous/graph.pb"])
+def test_no_output_lies_where_the_export_before_goes(place: str, tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("model")
+    folder = tmp_path / place.split(".")[0]
+    replace(folder, "1")
+    replace(folder, "2")
+    (tmp_path / "link.previous").symlink_to("model.previous")
+    options = Options(tmp_path / "photos", output_dir=folder, bottleneck_dir=tmp_path / place)
+    with pytest.raises(OptionError, match=f"{place} lies in the place of the export before, .*model.previous"):
+        check_outputs(options)
 
 
 def test_two_outputs_of_one_name_are_refused(tmp_path: Path) -> None:

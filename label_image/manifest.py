@@ -22,9 +22,9 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class Unknown:
-    """When a photo is none of the classes."""
+    """When a photo is none of the classes: if its similarity, in -1..1, is below this."""
 
-    threshold: float
+    threshold: Annotated[float, Meta(ge=-2, le=2)]
 
 
 @dataclass(frozen=True)

@@ -23,9 +23,9 @@ UNFINISHED = "unfinished"  # a key that the manifest of a folder has while it is
 
 @dataclass(frozen=True)
 class Unknown:
-    """When a photo is none of the classes."""
+    """When a photo is none of the classes: if its similarity, in -1..1, is below this."""
 
-    threshold: float
+    threshold: Annotated[float, Meta(ge=-2, le=2)]
 
 
 @dataclass(frozen=True)

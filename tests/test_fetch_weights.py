@@ -43,6 +43,13 @@ def test_in_an_image_every_run_finds_them(published: bytes, tmp_path: Path) -> N
     assert backbones.find_backbone(NAME, tmp_path / "other").weights_file == tmp_path / "installed" / FILE
 
 
+def test_the_folder_of_an_image_is_there_also_where_nothing_is_fetched(published: bytes, tmp_path: Path) -> None:
+    """The image's recipe opens it to everyone."""
+    result = CliRunner().invoke(script.main, ["efficientnet_lite0+fake", "--for_all"])
+    assert result.exit_code == 0 and "fake: has no weights" in result.output
+    assert list((tmp_path / "installed").iterdir()) == []
+
+
 def test_another_file_than_the_published_one_is_refused(published: bytes, server: Server, tmp_path: Path) -> None:
     server.pages[f"/inception_v3/{FILE}"] = (200, b"other", 5)
     result = CliRunner().invoke(script.main, [NAME, "--model_dir", str(tmp_path)])

@@ -30,6 +30,7 @@ DAMAGED = {
     "nested deeply": ("parity", "[" * 100_000 + "]" * 100_000, "nested too deeply"),
     "a threshold of 1e400": ("unknown", '{"threshold": 1e400}', "out of range"),
     "a threshold of 10^400": ("unknown", '{"threshold": 1' + "0" * 400 + "}", "out of range"),
+    "a threshold of 1e300": ("unknown", '{"threshold": 1e300}', "unknown.threshold"),
     "a threshold of NaN": ("unknown", '{"threshold": NaN}', "not JSON"),
     "a threshold of text": ("unknown", '{"threshold": "0.5"}', "unknown.threshold"),
     "unknown is a list": ("unknown", "[1]", "unknown"),

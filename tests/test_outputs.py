@@ -441,7 +441,7 @@ def test_an_unfinished_export_is_a_sentence_for_every_reader(tmp_path: Path) -> 
     model.mkdir()
     (model / "model.json").write_text(json.dumps(outputs.MEANWHILE))
     (model / "saved_model.pb").touch()
-    with pytest.raises(ModelError, match="is unfinished: .* Run that command again; .*model/previous"):
+    with pytest.raises(ModelError, match=r"is unfinished: .* Run that command again; .*model/previous"):
         load_model(model)
     with pytest.raises(ExportError, match="is unfinished"):
         read_manifest(model)

@@ -116,6 +116,14 @@ def sync_all(path: Path) -> None:
             raise
 
 
+def reason_of(error: OSError) -> str:
+    """What the system says, in its words; of all that failed while a folder was copied, the first."""
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
+        text = str(error.args[0][0][2])  # as "[Errno 28] No space left on device: 'from' -> 'to'"
+        return re.sub(r"\A\[Errno \d+\] ", "", text).partition(": '")[0]
+    return error.strerror or str(error)
+
+
 def sha256_of(path: str | Path) -> str:
     """SHA-256 of a file's bytes, 64 hex digits. Raises OSError."""
     digest = hashlib.sha256()

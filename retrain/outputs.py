@@ -177,8 +177,8 @@ def temporary_beside(path: Path) -> Iterator[Path]:
 def replace_export(new: Path, folder: Path) -> Path | None:
     """Put a finished export in place; readers see the old one or the new one, never half of one.
 
-    What it holds is on the disk before. Returns where the old one went. Of two runs at the same time, the last one's is there, and the other's is the
-    one before. Raises ExportError or OSError.
+    What it holds is on the disk before. Returns where the old one went. Of two runs at the same time, the last one's
+    is there, and the other's is the one before. Raises ExportError or OSError.
     """
     folder = Path(os.path.realpath(folder))  # of a link to a folder, the folder is replaced
     sync_all(new)

@@ -1,5 +1,7 @@
+import errno
 import os
 import re
+import shutil
 import stat
 import subprocess
 import sys
@@ -14,6 +16,7 @@ from retrain import files
 from retrain.files import (
     NO_LOCK,
     is_temporary,
+    reason_of,
     remove_leftovers,
     scratch_folder,
     sha256_of,
@@ -192,3 +195,17 @@ def test_a_scratch_folder_lies_where_the_system_says(tmp_path: Path, monkeypatch
 @pytest.mark.parametrize("word", ["getpid", "mkstemp", "mkdtemp", "TemporaryDirectory", "NamedTemporaryFile"])
 def test_no_other_module_makes_temporary_names(word: str) -> None:
     assert [path.name for path in SOURCES if word in path.read_text(encoding="utf-8")] == []
+
+
+def test_of_a_copy_that_failed_the_first_reason_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(source: str, target: str, **_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), source, None, target)
+
+    (tmp_path / "from").mkdir()
+    for name in "ab":
+        (tmp_path / "from" / name).touch()
+    with pytest.raises(shutil.Error) as failed:
+        shutil.copytree(tmp_path / "from", tmp_path / "to", copy_function=full)
+    assert reason_of(failed.value) == "No space left on device"
+    assert reason_of(OSError(errno.EROFS, "Read-only file system", "x")) == "Read-only file system"
+    assert reason_of(OSError("something else")) == "something else"

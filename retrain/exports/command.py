@@ -26,7 +26,7 @@ from retrain.exports.further import FURTHER, Source, check_packages
 from retrain.exports.judgement import FLOAT32, Judgement, Reference, judge
 from retrain.exports.names import CLIENTS, SAVED_MODEL
 from retrain.exports.photos import ExportPhotos, export_photos
-from retrain.files import remove_scratch_leftovers
+from retrain.files import reason_of, remove_scratch_leftovers
 from retrain.images import Pixels, Preprocessing
 from retrain.outputs import (
     MANIFEST,
@@ -122,7 +122,7 @@ def _beside(export: Path) -> Iterator[Path]:
         with temporary_beside(export) as temporary:
             yield temporary
     except OSError as error:
-        raise ExportError(f"The export to {export} failed: {error.strerror or error}.") from error
+        raise ExportError(f"The export to {export} failed: {reason_of(error)}.") from error
 
 
 def read_manifest(export: Path) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from PIL import Image
 
 from label_image.plain_paths import plain_path
 from retrain.errors import ExportError
-from retrain.files import temporary_folder
+from retrain.files import reason_of, temporary_folder
 from retrain.networks.tensorflow import tf
 from retrain.outputs import MANIFEST
 from retrain.placing import obey_umask
@@ -44,7 +44,7 @@ def write_serving(export: Path, folder: Path, size: int) -> Path:
             obey_umask(new)
             return _rename_to_next(new, folder)
     except OSError as error:
-        raise ExportError(f"--serving_dir {folder} cannot be written to: {error.strerror or error}.") from None
+        raise ExportError(f"--serving_dir {folder} cannot be written to: {reason_of(error)}.") from None
 
 
 def _rename_to_next(new: Path, folder: Path) -> Path:

@@ -29,7 +29,7 @@ from label_image.installing import versions
 from retrain.backbones import Backbone
 from retrain.exports.names import SAVED_MODEL, TFLITE
 from retrain.exports.parity import Parity
-from retrain.files import remove_leftovers, sha256_of, temporary_folder
+from retrain.files import reason_of, remove_leftovers, sha256_of, temporary_folder
 from retrain.head import Hidden
 from retrain.placing import obey_umask
 
@@ -109,7 +109,7 @@ def keep_template(folder: Path, kept: Path, covered: Covers, proof: dict[str, Pa
             os.rename(new, kept)  # fails if another run has just kept one: that is as good
         _remove_all_but_the_latest(kept.parent)
     except OSError as error:
-        log.info("The export template is not kept in %s: %s.", kept, error.strerror or error)
+        log.info("The export template is not kept in %s: %s.", kept, reason_of(error))
 
 
 def _files(covered: Covers) -> tuple[str, ...]:

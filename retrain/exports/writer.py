@@ -35,6 +35,7 @@ from retrain.exports.template import (
     kept_folder,
 )
 from retrain.exports.top import Top, known_top
+from retrain.files import reason_of
 from retrain.images import Pixels
 from retrain.networks.engine import Engine
 from retrain.outputs import MANIFEST, place, replace_export, temporary_beside
@@ -145,7 +146,7 @@ def _beside(output_dir: Path) -> Iterator[Path]:
         with temporary_beside(output_dir) as scratch:
             yield scratch
     except OSError as error:
-        raise ExportError(f"The export to {output_dir} failed: {error.strerror or error}.") from error
+        raise ExportError(f"The export to {output_dir} failed: {reason_of(error)}.") from error
 
 
 def _load(backbone: Backbone) -> "Network":

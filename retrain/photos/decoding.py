@@ -55,11 +55,15 @@ _FILTER = 48  # per pixel of a side: the weights of the widest filter
 
 @dataclass(frozen=True)
 class Decoded:
-    """A photo in memory as it is stored; `turn` makes it upright, `convert` 8 bits of RGB or gray."""
+    """A photo in memory as it is stored; `turn` makes it upright, `convert` 8 bits of RGB or gray.
+
+    There is room for a copy that is so many `times` smaller.
+    """
 
     image: Image.Image
     turn: Turn
     convert: Convert
+    times: int = 1
 
     def square(self, side: int, resample: Image.Resampling, box: Box | None = None) -> Image.Image:
         """The upright photo in RGB, squeezed to a square. `box` is what it fills of the picture, if not all."""
@@ -69,9 +73,9 @@ class Decoded:
         return _turned(_squeezed(stored, side, resample, box), self.turn).convert("RGB")
 
     def upright(self, box: Box | None = None) -> Image.Image:
-        """The upright photo in RGB. One of more than LARGEST pixels is made smaller by a whole number."""
+        """The upright photo in RGB. A large one, by LARGEST or `times`, is made smaller by a whole number."""
         size = self.image.size if box is None else (round(box[2]), round(box[3]))
-        times = math.ceil(math.sqrt(size[0] * size[1] / LARGEST))
+        times = max(self.times, math.ceil(math.sqrt(size[0] * size[1] / LARGEST)))
         return _assembled(self, size, times).convert("RGB")
 
 
@@ -82,7 +86,8 @@ def decoded(photo: OpenPhoto, side: int, orient: bool, whole: bool) -> Iterator[
     It is wanted as a square of that side, or `whole`. Raises PhotoError for one that takes more than there is for all,
     and whatever Pillow raises.
     """
-    need = decode_bytes(photo, side, whole)
+    times = _times_smaller(photo, side) if whole else 1
+    need = decode_bytes(photo, side, whole, times)
     if need > DECODING.total:
         raise PhotoError(
             f"is {photo.image.width} x {photo.image.height} pixels and would take {need / 1e6:,.0f} MB to decode; "
@@ -92,7 +97,7 @@ def decoded(photo: OpenPhoto, side: int, orient: bool, whole: bool) -> Iterator[
         try:
             photo.image.load()  # Pillow turns a TIFF while it loads, and then drops the orientation
             turn = TURNS.get(orientation(photo.image)) if orient else None
-            yield Decoded(photo.image, turn, to_8_bits(photo))
+            yield Decoded(photo.image, turn, to_8_bits(photo), times)
         except Exception:
             photo.image.close()  # it is in nobody's way then
             if not _is_room_for(need):  # several libraries call that a damaged file
@@ -100,22 +105,39 @@ def decoded(photo: OpenPhoto, side: int, orient: bool, whole: bool) -> Iterator[
             raise
 
 
-def decode_bytes(photo: OpenPhoto, side: int, whole: bool = False) -> int:
-    """How many bytes it takes, at most, to decode an open photo and bring it to a square of that side."""
+def decode_bytes(photo: OpenPhoto, side: int, whole: bool = False, times: int = 1) -> int:
+    """How many bytes it takes, at most, to decode an open photo and bring it to a square of that side.
+
+    One that is wanted whole is made smaller so many times, or as LARGEST says.
+    """
     image = photo.image
     width, height = image.size
     pixels, longest = width * height, max(width, height)
     is_ready = image.mode in ("RGB", "L") and "transparency" not in image.info and orientation(image) == 1
     band = 0 if is_ready else _BAND
-    copies = _DISTORTED if whole else 0 if is_ready or pixels > LARGEST else _COPY
+    copies = 0 if is_ready or pixels > LARGEST else pixels * _COPY
     return (
         pixels * _STORED.get(image.mode, 4)
         + _decoder_bytes(photo)
-        + min(pixels, LARGEST) * copies
+        + (_distorted_bytes(pixels, times) if whole else copies)
         + min(pixels, max(BAND, longest)) * band
         + (width + height) * _FILTER
         + 4 * side * longest
     )
+
+
+def _distorted_bytes(pixels: int, times: int) -> int:
+    """What the copies of a photo take that is wanted whole, and so many times smaller."""
+    # A JPEG may fill a little less than what is decoded, and so need not be made smaller.
+    return pixels // max(times, math.ceil(math.sqrt(pixels / LARGEST / 1.05))) ** 2 * _DISTORTED
+
+
+def _times_smaller(photo: OpenPhoto, side: int) -> int:
+    """How many times smaller a photo has to be that is wanted whole, for there to be room; 1 if that does not help."""
+    pixels = photo.image.width * photo.image.height
+    room = DECODING.total - decode_bytes(photo, side, whole=True) + _distorted_bytes(pixels, 1)
+    enough = range(1, min(photo.image.size) // side + 1)
+    return next((times for times in enough if _distorted_bytes(pixels, times) <= room), 1)
 
 
 def _is_room_for(size: int) -> bool:

@@ -201,3 +201,19 @@ def test_nothing_is_kept_of_a_photo_that_is_refused(data: bytes) -> None:
         assert sys.getrefcount(data) == before
     finally:
         gc.enable()
+
+
+def test_every_photo_that_fits_as_a_square_has_views_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    data, preprocessing = photo("RGB", 600, 400), Preprocessing.parse("decode(2)|orient|resize(8,bilinear)")
+    plain = decode_bytes(open_photo(data), 8)
+    assert plain + 40_000 < decode_bytes(open_photo(data), 8, True)
+    monkeypatch.setattr(decoding, "DECODING", ByteBudget(plain + 40_000, 0))
+    seen: list[Image.Image] = []
+
+    def distort(image: Image.Image, size: int, resample: Image.Resampling) -> Image.Image:
+        seen.append(image.copy())
+        return image.resize((size, size), resample)
+
+    assert preprocessing.pixels(data, distort).shape == preprocessing.pixels(data).shape
+    times = 9  # 600 / 9 x 400 / 9 x 12 bytes are the first that fit
+    assert np.array_equal(seen[0], Image.open(io.BytesIO(data)).reduce(times))

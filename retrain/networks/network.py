@@ -255,7 +255,7 @@ def _load_keras_weights(model: Any, name: str, file: Path) -> None:
             with plain_path(file) as plain:
                 model.load_weights(str(plain))
     except ForeignFileError as error:
-        raise BackboneError(f"The weights {file} cannot be used: the file {error}.") from None
+        raise BackboneError(f"The weights {file} of {name} cannot be used: the file {error}.") from None
     except Exception as error:  # h5py and Keras raise half a dozen types for files that do not fit
         raise BackboneError(
             f"The weights {file} do not fit the architecture {name}: give the weights of that network, "

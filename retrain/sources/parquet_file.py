@@ -65,13 +65,16 @@ def _check_size(chunk: Any, path: Path) -> None:
 
 def _chunks(file: pq.ParquetFile, columns: Iterable[str]) -> Iterator[Any]:
     """What the footer says of each of the columns in each group of rows."""
-    wanted, metadata = set(columns), file.metadata
-    for group in range(metadata.num_row_groups):
-        row_group = metadata.row_group(group)
-        for number in range(row_group.num_columns):
-            chunk = row_group.column(number)
-            if chunk.path_in_schema.partition(".")[0] in wanted:
-                yield chunk
+    wanted, schema = set(columns), file.schema
+    numbers = [number for number in range(len(schema)) if schema.column(number).path.partition(".")[0] in wanted]
+    for group in range(file.metadata.num_row_groups):
+        # Of a damaged footer pyarrow 26 ends the process where it describes a column, and raises where it reads one: so
+        # no rows are read first, which opens each of the columns.
+        for _ in file.reader.iter_batches(0, row_groups=[group], column_indices=numbers, use_threads=False):
+            pass
+        row_group = file.metadata.row_group(group)
+        for number in numbers:
+            yield row_group.column(number)
 
 
 def _one_line(error: BaseException) -> str:

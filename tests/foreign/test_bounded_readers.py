@@ -216,7 +216,7 @@ def test_weights_that_reach_for_other_files_or_hold_too_much(make: Callable[...,
         make(file.create_group("layers"), other)
     refused(lambda: check_hdf5(path, 2**24), ForeignFileError, "elsewhere|more numbers|instead of numbers")
     backbone = find_backbone("mobilenet_0.25_128", tmp_path, str(path))
-    with pytest.raises(BackboneError, match=r"x\.weights\.h5 cannot be used: the file"):
+    with pytest.raises(BackboneError, match=r"x\.weights\.h5 of mobilenet_0\.25_128 cannot be used: the file"):
         load_network(backbone)
 
 

@@ -30,9 +30,13 @@ def check_saved_model(folder: Path) -> None:
 
     file = folder / "saved_model.pb"
     try:
-        saved_model = SavedModel.FromString(file.read_bytes())
+        data = file.read_bytes() if file.is_file() else None  # a FIFO would be read for ever
     except OSError as error:
         raise ModelError(f"The SavedModel {folder} cannot be loaded: {error.strerror}.") from None
+    if data is None:
+        raise ModelError(f"The SavedModel {folder} cannot be loaded: it has no file saved_model.pb.")
+    try:
+        saved_model = SavedModel.FromString(data)
     except Exception as error:  # protobuf's errors differ between its implementations
         raise ModelError(f"The SavedModel {folder} cannot be loaded: {_first_line(error)}") from None
     found: set[str] = set()

@@ -10,14 +10,13 @@ TensorFlow's loader restores variables itself, and calls no function that neithe
 unless an attribute lets it take the place of another.
 """
 
-import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from label_image.errors import ModelError
 from label_image.pure_operations import PURE
-from label_image.quiet import quiet
+from label_image.strangers import import_tensorflow
 
 # What the functions that save and restore are made of, besides what only computes.
 SAVER = frozenset({"MergeV2Checkpoints", "RestoreV2", "SaveV2", "ShardedFilename"})
@@ -26,14 +25,18 @@ SHOWN = 8
 
 def check_saved_model(folder: Path) -> None:
     """Raise ModelError, naming the operations, for a SavedModel that could do more than compute. Imports TensorFlow."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    with quiet():
-        from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+    import_tensorflow()  # before any part of it
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
     file = folder / "saved_model.pb"
     try:
-        saved_model = SavedModel.FromString(file.read_bytes())
+        data = file.read_bytes() if file.is_file() else None  # a FIFO would be read for ever
     except OSError as error:
         raise ModelError(f"The SavedModel {folder} cannot be loaded: {error.strerror}.") from None
+    if data is None:
+        raise ModelError(f"The SavedModel {folder} cannot be loaded: it has no file saved_model.pb.")
+    try:
+        saved_model = SavedModel.FromString(data)
     except Exception as error:  # protobuf's errors differ between its implementations
         raise ModelError(f"The SavedModel {folder} cannot be loaded: {_first_line(error)}") from None
     found: set[str] = set()

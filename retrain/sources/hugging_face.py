@@ -98,7 +98,7 @@ def _json_object(line: str, where: str) -> dict[str, Any]:
 
 def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     # Here, and not above: the other two kinds need no Arrow.
-    from retrain.sources.parquet_file import batches, opened_parquet, rows_at_a_time
+    from retrain.sources.parquet_file import batches, opened_parquet
 
     row = 0
     with opened_parquet(path) as file:
@@ -106,8 +106,7 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         if len(wanted) < 2:
             yield f"{path}", dict.fromkeys(set(file.schema_arrow.names) - {"label"})  # for the message
             return
-        at_a_time = rows_at_a_time([path], wanted, ROWS)[path]
-        for batch in batches(file, path, wanted, at_a_time):
+        for batch in batches(file, path, wanted, ROWS):
             for values in batch.to_pylist():
                 row += 1
                 yield f"{path}, row {row}", values

@@ -19,7 +19,7 @@ from label_image.foreign_text import parse_json
 from retrain.dataset import SPLIT_FOLDERS, Dataset, Skipped, Split
 from retrain.errors import DatasetError
 from retrain.sources.contents import content_hashes
-from retrain.sources.parquet_file import batches, opened_parquet, rows_at_a_time
+from retrain.sources.parquet_file import batches, opened_parquet
 from retrain.sources.unpack import Encoded, Observer, unpack
 
 ROWS = 64  # photos in memory at a time, besides the page of Parquet that they are in
@@ -78,9 +78,8 @@ def list_parquet(
 
     def entries() -> Iterator[Encoded | Skipped]:
         yield from (Skipped(str(file), "names no split, unlike the files beside it") for file in without)
-        rows = rows_at_a_time(shards, [columns.image, columns.label], ROWS)
         for file in shards:
-            yield from _rows(file, columns, splits[file], rows[file])
+            yield from _rows(file, columns, splits[file])
 
     total = len(without) + sum(_rows_in(file) for file in shards)
     return unpack(entries(), identity, str(source), bottleneck_dir, say, total, observe)
@@ -156,10 +155,10 @@ def _holds_bytes(kind: pa.DataType) -> bool:
     return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
-def _rows(path: Path, columns: Columns, split: Split | None, at_a_time: int) -> Iterator[Encoded | Skipped]:
+def _rows(path: Path, columns: Columns, split: Split | None) -> Iterator[Encoded | Skipped]:
     row = 0
     with opened_parquet(path) as file:
-        for batch in batches(file, path, [columns.image, columns.label], at_a_time):
+        for batch in batches(file, path, [columns.image, columns.label], ROWS):
             images = batch.column(columns.image)
             if pa.types.is_struct(images.type):
                 images = pc.struct_field(images, "bytes")

@@ -5,11 +5,7 @@ footer says of the columns is looked at before they are read.
 """
 
 import contextlib
-import json
-import os
-import subprocess
-import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +16,6 @@ from label_image.plain_paths import plain_path
 from retrain.errors import DatasetError
 from retrain.photos.reading import MAX_BYTES
 
-FOOTER = Path(__file__).with_name("parquet_footer.py")
 CHUNK = 2**20
 LARGE = 2**28  # bytes of a column in a group of rows: only there is a suspicion worth the user's time
 PACKED = 20  # times smaller than its content a column of photos or of names of large size cannot be
@@ -42,24 +37,14 @@ def opened_parquet(path: Path) -> Iterator[pq.ParquetFile]:
         raise DatasetError(f"{path} is no Parquet file that can be read ({_one_line(error)}).") from None
 
 
-def rows_at_a_time(paths: Sequence[Path], columns: Sequence[str], most: int) -> dict[Path, int]:
-    """How many rows of each file, of some of its columns, are read in one batch: `most`, or fewer where cells repeat.
-
-    Raises DatasetError for a file whose cells are too large, or whose footer is damaged: before any of them is read.
-    """
-    rows = {}
-    for path, chunks in zip(paths, _footers(paths), strict=True):
-        largest_repeated = 1
-        for chunk in chunks:
-            if chunk["column"].partition(".")[0] in columns:
-                _check_size(chunk, path)
-                largest_repeated = max(largest_repeated, chunk["size"] if chunk["repeats"] else 1)
-        rows[path] = max(1, min(most, BUDGET // largest_repeated))
-    return rows
-
-
 def batches(file: pq.ParquetFile, path: Path, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
-    """Some columns in batches of so many rows; see `rows_at_a_time`. Raises DatasetError."""
+    """Some columns in batches of at most so many rows. Raises DatasetError, before it reads, for what is too large."""
+    largest_repeated = 1
+    for chunk in _chunks(file, columns):
+        _check_size(chunk, path)
+        if any("DICTIONARY" in encoding for encoding in chunk.encodings):
+            largest_repeated = max(largest_repeated, chunk.total_uncompressed_size)
+    rows = max(1, min(rows, BUDGET // largest_repeated))
     row = 0
     try:
         for batch in file.iter_batches(rows, columns=columns, use_threads=False):
@@ -69,26 +54,28 @@ def batches(file: pq.ParquetFile, path: Path, columns: list[str], rows: int) -> 
         raise DatasetError(f"{path} cannot be read at row {row + 1} ({_one_line(error)}).") from None
 
 
-def _footers(paths: Sequence[Path]) -> Iterator[list[dict[str, Any]]]:
-    """The columns of each file by its footer, which another process has read: a damaged one may end that."""
-    names = b"\0".join(os.fsencode(os.path.abspath(path)) for path in paths)
-    asked = subprocess.run([sys.executable, FOOTER], input=names, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-    lines = asked.stdout.splitlines()
-    for number, path in enumerate(paths):
-        found = json.loads(lines[number]) if number < len(lines) else "its footer is damaged"
-        if isinstance(found, str):
-            raise DatasetError(f"{path} is no Parquet file that can be read ({_one_line(found)}).")
-        yield found
-
-
-def _check_size(chunk: Mapping[str, Any], path: Path) -> None:
-    size, packed, values = chunk["size"], chunk["packed"], chunk["values"]
-    if size > MAX_BYTES * max(1, values) or (size > LARGE and size > PACKED * packed):
+def _check_size(chunk: Any, path: Path) -> None:
+    size, packed = chunk.total_uncompressed_size, chunk.total_compressed_size
+    if size > MAX_BYTES * max(1, chunk.num_values) or (size > LARGE and size > PACKED * packed):
         raise DatasetError(
-            f"{path} is not read: its column {chunk['column']} has {size >> 20} MiB in {values} cells, "
+            f"{path} is not read: its column {chunk.path_in_schema} has {size >> 20} MiB in {chunk.num_values} cells, "
             f"packed in {packed >> 20} MiB; photos have at most {MAX_BYTES >> 20} MiB and cannot be packed so."
         )
 
 
-def _one_line(error: BaseException | str) -> str:
+def _chunks(file: pq.ParquetFile, columns: Iterable[str]) -> Iterator[Any]:
+    """What the footer says of each of the columns in each group of rows."""
+    wanted, schema = set(columns), file.schema
+    numbers = [number for number in range(len(schema)) if schema.column(number).path.partition(".")[0] in wanted]
+    for group in range(file.metadata.num_row_groups):
+        # Of a damaged footer pyarrow 26 ends the process where it describes a column, and raises where it reads one: so
+        # no rows are read first, which opens each of the columns.
+        for _ in file.reader.iter_batches(0, row_groups=[group], column_indices=numbers, use_threads=False):
+            pass
+        row_group = file.metadata.row_group(group)
+        for number in numbers:
+            yield row_group.column(number)
+
+
+def _one_line(error: BaseException) -> str:
     return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__

@@ -157,11 +157,10 @@ def test_a_cell_that_is_repeated_is_read_row_by_row(tmp_path: Path) -> None:
     assert path.stat().st_size < 2**25
 
     def read() -> None:
-        from retrain.sources.parquet_file import batches, opened_parquet, rows_at_a_time
+        from retrain.sources.parquet_file import batches, opened_parquet
 
         with opened_parquet(path) as file:
-            at_a_time = rows_at_a_time([path], ["image"], 64)[path]
-            rows = [batch.num_rows for batch in batches(file, path, ["image"], at_a_time)]
+            rows = [batch.num_rows for batch in batches(file, path, ["image"], 64)]
         assert sum(rows) == 200 and max(rows) <= 8
 
     assert peak_memory(read) < 2**29

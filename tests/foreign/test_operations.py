@@ -306,3 +306,16 @@ def test_a_damaged_saved_model_is_a_sentence(tmp_path: Path) -> None:
     os.truncate(file, 0)
     with pytest.raises(ModelError, match="cannot be loaded"):
         load_model(model)
+
+
+def test_a_saved_model_that_is_no_file_is_a_sentence(tmp_path: Path) -> None:
+    model = Scorer(lambda: None).save(tmp_path / "model")
+    (model / "saved_model.pb").unlink()
+    for make in (lambda path: None, lambda path: path.write_text("x"), os.mkfifo):
+        make(model / "saved_model.pbtxt")
+        with pytest.raises(ModelError, match=r"model cannot be loaded: it has no file saved_model\.pb"):
+            load_model(model)
+        (model / "saved_model.pbtxt").unlink(missing_ok=True)
+    os.mkfifo(model / "saved_model.pb")
+    with pytest.raises(ModelError, match=r"it has no file saved_model\.pb"):
+        load_model(model)

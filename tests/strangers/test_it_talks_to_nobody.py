@@ -39,7 +39,7 @@ STAGES = (
         "sweep": f"retrain sweep --image_dir photos {STORE} --architecture fake --report given/sweep.html "
         "--output_csv given/sweep.csv",
         "doctor": f"retrain doctor photos {STORE} --architecture fake --output_dir given/doctor",
-        "a failed run": "retrain --image_dir nowhere",
+        "a failed run": "retrain --image_dir nowhere --output_dir given/nothing",
     },
     {
         "export": "retrain export given/model --to all --image_dir photos --serving_dir given/serving --force",
@@ -70,6 +70,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     """What the witnesses of every command saw, two commands at a time."""
     place = tmp_path_factory.mktemp("strangers")
     draw_photos(place / "photos")
+    (place / "given").mkdir()  # else it is tried, before the work, whether a folder can be made beside the photos
     seen: dict[str, Run] = {}
 
     def watch(number: int, command: str) -> Run:

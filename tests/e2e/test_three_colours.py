@@ -124,8 +124,8 @@ def test_three_colours_are_told_apart(first_run: SimpleNamespace) -> None:
 
 def test_the_last_lines_go_to_standard_error_and_are_few(first_run: SimpleNamespace) -> None:
     last = first_run.err.partition("\n\n")[2].splitlines()
-    assert "called unknown" in " ".join(last)
-    assert "called unknown" not in first_run.out
+    assert "; unknown: " in " ".join(last)
+    assert "; unknown: " not in first_run.out
     assert len(last) <= 10
 
 

@@ -172,7 +172,11 @@ def test_what_the_export_proves_is_told(make_run) -> None:
         "dataset_digest": "d12181", "weights_sha256": "22f873", "bottleneck_fingerprint": "4e35b0",
         "versions": {"numpy": "2.4.6"},
     }  # fmt: skip
-    manifest = {"parity": proof, "provenance": provenance}
+    manifest = {
+        "format": "retrain-export", "format_version": 1, "labels": ["a", "b"],
+        "preprocessing": "decode(2)|orient|resize(8,bilinear)|value_range(-1,1)",
+        "parity": proof, "provenance": provenance,
+    }  # fmt: skip
     (run.options.output_dir / "model.json").write_text(json.dumps(manifest))
     page = opened(run)
     assert "parity" in page.ids

@@ -58,7 +58,7 @@ def test_modules_without_tensorflow() -> None:
 
 
 def test_label_image_uses_of_retrain_what_its_image_has() -> None:
-    parts = "cli, model, pictures, find_photos, heatmap"
+    parts = "__main__, cli, model, pictures, find_photos, heatmap"
     loaded = modules_after(f"import {', '.join(f'label_image.{part}' for part in parts.split(', '))}")
     used = {name for name in loaded if name.partition(".")[0] == "retrain"}
     dockerfile = (ROOT / "docker" / "label_image.Dockerfile").read_text(encoding="utf-8")

@@ -15,8 +15,6 @@ import numpy.typing as npt
 from label_image.errors import ModelError
 from label_image.installing import how_to_install
 from label_image.manifest import MANIFEST, Manifest, parse_manifest
-from label_image.onnx_file import check_onnx
-from label_image.operations import check_graph, check_saved_model
 from label_image.plain_paths import plain_path
 from label_image.pool import MOST, Pool
 from label_image.quiet import quiet
@@ -133,6 +131,8 @@ def load_saved_model(folder: Path, trust: bool = False) -> Any:
     """
     tf = _tensorflow(f"{folder} has no model.tflite, and its SavedModel")
     if not trust:
+        from label_image.operations import check_saved_model
+
         check_saved_model(folder)
     try:
         with plain_path(folder) as plain, quiet():
@@ -175,6 +175,8 @@ def load_onnx(path: Path, batch: int = BATCH) -> tuple[Run, Manifest]:
         if lacks_memory(error):
             raise
         raise ModelError(f"{path} needs onnxruntime: {how_to_install('export')}.") from None
+    from label_image.onnx_file import check_onnx
+
     check_onnx(path)
     try:
         with plain_path(path) as plain, quiet():
@@ -212,6 +214,8 @@ def load_graph_def(path: Path, batch: int = BATCH, trust: bool = False) -> tuple
     tensors = dict(manifest.tensors)
     image = tensors.pop("image", "")
     if not trust:
+        from label_image.operations import check_graph
+
         check_graph(graph_def, path)
     graph = tf.Graph()
     try:

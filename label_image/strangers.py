@@ -13,13 +13,11 @@ tests/strangers/ watches every command. Imports are lazy: this module itself nee
 
 import contextlib
 import os
-import socket
 import sys
 from collections.abc import Iterator
 from typing import Any
 
 from label_image.quiet import quiet
-from retrain.files import scratch_folder
 
 # A folder that is there and in which no file can be: Keras has nothing to read, and its attempt to write ends quietly.
 _KERAS = {"KERAS_HOME": os.devnull, "KERAS_BACKEND": "tensorflow"}
@@ -66,6 +64,8 @@ def environment(**settings: str) -> Iterator[None]:
 @contextlib.contextmanager
 def without_trying_ipv6() -> Iterator[None]:
     """requests, imported in here, takes it that there is IPv6; where there is none, it goes on to the next address."""
+    import socket
+
     there = socket.has_ipv6
     first = "urllib3" not in sys.modules
     socket.has_ipv6 = False  # else urllib3 opens a socket to see
@@ -114,6 +114,8 @@ def import_openvino() -> Any:
 @contextlib.contextmanager
 def matplotlib_apart() -> Iterator[None]:
     """matplotlib is imported in here: with the fonts that it brings, its cache in a folder that goes again."""
+    from retrain.files import scratch_folder
+
     with (
         scratch_folder() as folder,
         environment(MPLCONFIGDIR=str(folder), MPL_IGNORE_SYSTEM_FONTS="1"),

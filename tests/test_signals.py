@@ -238,8 +238,8 @@ def test_retrain_while_it_loads_tensorflow(signals: list[signal.Signals], tmp_pa
 
 def test_label_image_while_it_loads(tmp_path: Path) -> None:
     code, said = end_of(start(STOPPED_WHILE_IMPORTING, "15", "label_image.model", "label_image", str(tmp_path)), 30)
-    if code == 1:  # it was faster
-        assert said.startswith("Error: ")
+    if said.startswith("Error: "):  # it was faster, and at most at its very end when the signal came
+        assert code in (1, 143)
     else:
         assert (code, said.strip()) == (143, "Terminated.")
 

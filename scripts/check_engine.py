@@ -22,7 +22,6 @@ import numpy as np
 from retrain import Backbone
 
 SIZE, FILTERS, BLOCKS = 32, 16, 30  # of the network of residual convolutions
-PHOTOS = 256
 TOLERANCE = 1e-3  # of the largest number: a crashed or mixed-up run is far beyond
 RIGHT, WRONG = 0, 1
 
@@ -31,12 +30,20 @@ RIGHT, WRONG = 0, 1
 @click.option("--processes", default=5, show_default=True, help="Fresh processes, one after the other.")
 @click.option("--rounds", default=30, show_default=True, help="How often all photos go through the engine.")
 @click.option("--runs", default=4, show_default=True, help="Runs at the same time, whatever the number of cores.")
+@click.option("--photos", default=256, show_default=True, help="Of random pixels.")
 @click.option("--precision", type=click.Choice(["float32", "bfloat16"]), default="float32", show_default=True)
 @click.option("--architecture", help="A network of the registry, with random weights, instead of the residual one.")
 @click.option("--image_size", type=int, help="Size of its photos.")
 @click.option("--here", is_flag=True, help="Check in this process: what each of the fresh ones is called with.")
 def cli(
-    processes: int, rounds: int, runs: int, precision: str, architecture: str | None, image_size: int | None, here: bool
+    processes: int,
+    rounds: int,
+    runs: int,
+    photos: int,
+    precision: str,
+    architecture: str | None,
+    image_size: int | None,
+    here: bool,
 ) -> None:
     """Run one engine from several threads, and compare what it says with what it said before."""
     if not here:
@@ -49,8 +56,8 @@ def cli(
             backbone = residual_backbone(Path(folder) / "residual")
         else:
             backbone = Backbone.find(architecture, weights="random", image_size=image_size)
-        wrong, greatest = wrong_bottlenecks(replace(backbone, compute_dtype=precision), rounds, runs)
-    click.echo(f"{wrong} of {rounds * PHOTOS} bottlenecks differ, by up to {greatest:.2g} of the largest number")
+        wrong, greatest = wrong_bottlenecks(replace(backbone, compute_dtype=precision), photos, rounds, runs)
+    click.echo(f"{wrong} of {rounds * photos} bottlenecks differ, by up to {greatest:.2g} of the largest number")
     sys.exit(WRONG if wrong else RIGHT)
 
 
@@ -59,15 +66,15 @@ def _fresh_process() -> int:
     return subprocess.run([sys.executable, *sys.argv, "--here"]).returncode
 
 
-def wrong_bottlenecks(backbone: Backbone, rounds: int, runs: int) -> tuple[int, float]:
+def wrong_bottlenecks(backbone: Backbone, photos: int, rounds: int, runs: int) -> tuple[int, float]:
     """How many bottlenecks are not what they are most of the time, and the greatest difference, relative."""
     import retrain.networks.engine as engines
 
     engines.CPU_RUNS = runs
     run = engines.tensorflow_cpu_engine(backbone)
     size = backbone.input_size
-    photos = np.random.default_rng(0).integers(0, 256, (PHOTOS, size, size, 3), dtype=np.uint8)
-    said = np.stack([run(photos) for _ in range(rounds)])
+    pixels = np.random.default_rng(0).integers(0, 256, (photos, size, size, 3), dtype=np.uint8)
+    said = np.stack([run(pixels) for _ in range(rounds)])
     usual = np.median(said, axis=0)
     differences = np.abs(said - usual).max(axis=2) / np.abs(usual).max()
     return int((differences > TOLERANCE).sum()), float(differences.max())

@@ -28,9 +28,6 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=
 
 COPY docker/build.lock /opt/src/docker/
 COPY pyproject.toml README.md LICENSE /opt/src/
-COPY retrain/__init__.py retrain/early_signals.py retrain/errors.py retrain/files.py retrain/images.py retrain/signals.py retrain/user_path.py \
-    retrain/py.typed /opt/src/retrain/
-COPY retrain/photos /opt/src/retrain/photos
 COPY label_image /opt/src/label_image
 # Whoever runs this reads the files, also if only their owner could where they came from.
 # What builds the package is not left behind.

@@ -1,7 +1,7 @@
 """What the command `label_image` and `python -m label_image` call."""
 
-import retrain.early_signals  # noqa: F401  # first: what follows takes a moment
-from retrain.signals import guard
+import label_image.early_signals  # noqa: F401  # first: what follows takes a moment
+from label_image.signals import guard
 
 
 def main() -> None:

@@ -10,9 +10,9 @@ import click
 
 from label_image.installing import DISTRIBUTION
 from label_image.show_error import show_error
+from label_image.signals import exit_code, say_stopped, stops_come_first
 from label_image.terminal import json_line, require_working_folder, run, shown
-from retrain.signals import exit_code, say_stopped, stops_come_first
-from retrain.user_path import Text
+from label_image.user_path import Text
 
 if TYPE_CHECKING:
     from label_image.pictures import Pictures
@@ -72,7 +72,7 @@ def cli(
     from label_image.folders import PassedOver
     from label_image.model import ModelError, load_model
     from label_image.picture_files import PictureError
-    from retrain.images import PhotoError, read_photo
+    from label_image.preprocessing import PhotoError, read_photo
 
     photos: Iterable[str | PassedOver] = find_photos(images)
     pictures = None

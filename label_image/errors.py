@@ -1,7 +1,21 @@
-"""What `label_image` raises on purpose, besides the PhotoError of a photo."""
+"""What `label_image` raises on purpose; `retrain.core.errors` has the others, on the same root."""
 
 
-class ModelError(Exception):
+class RetrainError(Exception):
+    """Base of every error that a user of this project can cause; the message is a sentence that says what to do."""
+
+    exit_code = 1
+
+
+class PhotoError(RetrainError):
+    """One photo cannot be read or decoded; the message is the reason, without the path."""
+
+
+class PreprocessingError(RetrainError):
+    """A preprocessing string that the grammar of `label_image.preprocessing` does not know."""
+
+
+class ModelError(RetrainError):
     """An export that cannot be used; the message is a sentence."""
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 from label_image.errors import ModelError
 from label_image.manifest import MANIFEST
+from label_image.preprocessing import Pixels
 from label_image.runtimes import Outputs, Run
-from retrain.images import Pixels
 
 FILES = (MANIFEST, "model.tflite", "saved_model.pb", "model.onnx", "graph.pb")
 FOLDERS = ("variables", "assets")  # of a SavedModel

@@ -22,8 +22,8 @@ from PIL import Image
 
 from label_image.model import ModelError
 from label_image.pool import Pool
+from label_image.preprocessing import Pixels
 from label_image.quiet import quiet
-from retrain.images import Pixels
 
 Map = npt.NDArray[np.float32]
 Maps = npt.NDArray[np.float32]

@@ -10,10 +10,9 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from label_image.errors import ForeignFileError, ModelError
+from label_image.errors import ForeignFileError, ModelError, PreprocessingError
 from label_image.foreign_text import convert, parse_json, read_limited
-from retrain.errors import PreprocessingError
-from retrain.images import Preprocessing
+from label_image.preprocessing import Preprocessing
 
 MANIFEST = "model.json"
 FORMAT = "retrain-export"

@@ -11,6 +11,7 @@ from label_image.errors import ForeignFileError, ModelError
 from label_image.foreign_text import read_lines
 from label_image.from_file import FromFile, Stamps, stamps
 from label_image.manifest import MANIFEST, Manifest, read_manifest
+from label_image.preprocessing import Preprocessing
 from label_image.runtimes import (
     Outputs,
     Run,
@@ -22,7 +23,6 @@ from label_image.runtimes import (
     saved_model_runner,
     tflite_runner,
 )
-from retrain.images import Preprocessing
 
 __all__ = [
     "Answer", "Model", "ModelError", "Outputs", "Verdict", "load_model",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from PIL import Image, PngImagePlugin
 
-from retrain.files import temporary_folder
+from label_image.files import temporary_folder
 
 SOFTWARE = "label_image"  # in a PNG's field of that name: by it an earlier picture of ours is known
 

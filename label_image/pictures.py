@@ -9,7 +9,7 @@ from label_image.heatmap import Maps, activation_maps, find_tflite, overlay
 from label_image.model import Answer, Model
 from label_image.picture_files import PictureError, check_replaceable, picture_path, save_picture
 from label_image.plot import captioned, plot
-from retrain.images import Pixels, Preprocessing
+from label_image.preprocessing import Pixels, Preprocessing
 
 SMALLEST, LARGEST = 480, 800  # pixels of a photo's longer side in a picture
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from retrain.files import MISREAD, scratch_folder
+from label_image.files import MISREAD, scratch_folder
 
 
 @contextmanager

@@ -17,10 +17,10 @@ from label_image.installing import how_to_install
 from label_image.manifest import MANIFEST, Manifest, parse_manifest
 from label_image.plain_paths import plain_path
 from label_image.pool import MOST, Pool
+from label_image.preprocessing import Pixels
 from label_image.quiet import quiet
 from label_image.strangers import import_onnxruntime, import_tensorflow
 from label_image.terminal import lacks_memory
-from retrain.images import Pixels
 
 GRAPH_MANIFEST = "retrain_manifest"  # the constant of a frozen graph that holds the manifest
 BATCH = 16

@@ -114,7 +114,7 @@ def import_openvino() -> Any:
 @contextlib.contextmanager
 def matplotlib_apart() -> Iterator[None]:
     """matplotlib is imported in here: with the fonts that it brings, its cache in a folder that goes again."""
-    from retrain.files import scratch_folder
+    from label_image.files import scratch_folder
 
     with (
         scratch_folder() as folder,

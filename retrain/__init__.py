@@ -9,23 +9,23 @@ from importlib import import_module
 TYPE_CHECKING = False  # that of `typing`, which is slow to import
 if TYPE_CHECKING:
     from retrain.api import Bottlenecks, TrainedHead, evaluate, export, extract, fit_head
-    from retrain.architectures import ARCHITECTURES
-    from retrain.backbones import Backbone
-    from retrain.dataset import Dataset
-    from retrain.errors import RetrainError
-    from retrain.head import Head
-    from retrain.metrics import Metrics
-    from retrain.split import Division
+    from retrain.backbones.backbone import Backbone
+    from retrain.backbones.registry import ARCHITECTURES
+    from retrain.core.errors import RetrainError
+    from retrain.photos.dataset import Dataset
+    from retrain.photos.split import Division
+    from retrain.training.head import Head
+    from retrain.training.metrics import Metrics
 
 _HOMES = {
     "api": ("Bottlenecks", "TrainedHead", "evaluate", "export", "extract", "fit_head"),
-    "architectures": ("ARCHITECTURES",),
-    "backbones": ("Backbone",),
-    "dataset": ("Dataset",),
-    "errors": ("RetrainError",),
-    "head": ("Head",),
-    "metrics": ("Metrics",),
-    "split": ("Division",),
+    "backbones.backbone": ("Backbone",),
+    "backbones.registry": ("ARCHITECTURES",),
+    "core.errors": ("RetrainError",),
+    "photos.dataset": ("Dataset",),
+    "photos.split": ("Division",),
+    "training.head": ("Head",),
+    "training.metrics": ("Metrics",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

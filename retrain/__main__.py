@@ -1,13 +1,13 @@
 """What the command `retrain` and `python -m retrain` call."""
 
-import retrain.early_signals  # noqa: F401  # first: what follows takes a moment
-from retrain.signals import guard
+import label_image.early_signals  # noqa: F401  # first: what follows takes a moment
+from label_image.signals import guard
 
 
 def main() -> None:
     """Run the command line; a signal is heard from here on, while the rest is imported too."""
     with guard():
-        from retrain.cli import main as run
+        from retrain.cli.main import main as run
 
         run()
 

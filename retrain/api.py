@@ -19,19 +19,17 @@ from pathlib import Path
 
 import numpy as np
 
-from retrain.backbones import Backbone
-from retrain.bottlenecks import Extraction
-from retrain.confidence import with_confidence
-from retrain.dataset import Dataset, Photo, Skipped, require_two_classes
-from retrain.errors import DatasetError, OptionError
+from retrain.backbones.backbone import Backbone
+from retrain.backbones.engines.base import start_engine
+from retrain.bottlenecks.extraction import Extraction
+from retrain.core.blas import threads_for
+from retrain.core.errors import DatasetError, OptionError
+from retrain.core.machine import choose_engine, choose_precision
 from retrain.exports.names import FORMATS, check_formats
-from retrain.fitting.blas import threads_for
-from retrain.fitting.sample import Classes, Matrix, Sample
-from retrain.head import Head, predict
-from retrain.machine import choose_engine, choose_precision
-from retrain.metrics import Metrics, measure
-from retrain.networks.engine import start_engine
-from retrain.pipeline import (
+from retrain.photos.dataset import Dataset, Photo, Skipped, require_two_classes
+from retrain.photos.seen_photos import photo_ids, seen_mask
+from retrain.photos.split import Division, check_split, split_photos
+from retrain.runs.train import (
     Options,
     Screen,
     check_options,
@@ -39,9 +37,11 @@ from retrain.pipeline import (
     look_for_gpu,
     on_what_is_there,
 )
-from retrain.seen_photos import photo_ids, seen_mask
-from retrain.split import Division, check_split, split_photos
-from retrain.training import Trained, train_head, views_asked
+from retrain.training.confidence import with_confidence
+from retrain.training.fitting.sample import Classes, Matrix, Sample
+from retrain.training.head import Head, predict
+from retrain.training.metrics import Metrics, measure
+from retrain.training.train_head import Trained, train_head, views_asked
 
 
 @dataclass(frozen=True, eq=False)
@@ -303,7 +303,7 @@ def export(
 @contextmanager
 def _shown(progress: bool) -> Iterator[Screen]:
     """What the command line shows, or nothing."""
-    from retrain.screen import QuietScreen, TerminalScreen
+    from retrain.insight.terminal import QuietScreen, TerminalScreen
 
     screen = TerminalScreen(results_to_stderr=True) if progress else QuietScreen()
     try:

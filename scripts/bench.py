@@ -24,11 +24,11 @@ from commands import command, failure
 from rich.console import Console
 from rich.table import Table
 
-from retrain.architectures import architecture
-from retrain.backbones import weights_at_hand
-from retrain.dataset import list_photos
-from retrain.machine import ENGINES, PRECISIONS, choose_precision
-from retrain.shards import write_atomically
+from retrain.backbones.backbone import weights_at_hand
+from retrain.backbones.registry import architecture
+from retrain.bottlenecks.shards import write_atomically
+from retrain.core.machine import ENGINES, PRECISIONS, choose_precision
+from retrain.photos.dataset import list_photos
 
 DEMO = Path("tf_files/demo_cats")
 MANY = click.IntRange(min=200)

@@ -12,15 +12,15 @@ from pathlib import Path
 import click
 import numpy as np
 
-from retrain.backbones import find_backbone
-from retrain.bottlenecks import extract
-from retrain.dataset import list_photos
-from retrain.fitting.convergence import fit_to_convergence
-from retrain.hashes import PhotoHashes, hash_bytes
-from retrain.head import Classes, Matrix, Sample
-from retrain.identify import remember_content
-from retrain.matrix_file import scratch_matrix
-from retrain.store import Key, Store
+from retrain.backbones.backbone import find_backbone
+from retrain.bottlenecks.extraction import extract
+from retrain.bottlenecks.store import Key, Store
+from retrain.core.matrix_file import scratch_matrix
+from retrain.photos.dataset import list_photos
+from retrain.photos.hashes import PhotoHashes, hash_bytes
+from retrain.photos.reading import remember_content
+from retrain.training.fitting.convergence import fit_to_convergence
+from retrain.training.head import Classes, Matrix, Sample
 
 DIM, CLASSES = 1280, 100
 FACTORS = 64  # that make the features correlate

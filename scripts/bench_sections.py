@@ -23,14 +23,14 @@ import numpy as np
 import numpy.typing as npt
 from bench_scale import BLOCK, DIM, make_files, make_store, pooled_features, seconds_of
 
-from retrain.backbones import Backbone, find_backbone
-from retrain.bottlenecks import extract
-from retrain.dataset import Dataset, PhotoFile
-from retrain.fitting.convergence import fit_to_convergence
-from retrain.head import Classes, Matrix, Sample
-from retrain.images import load_pixels
-from retrain.machine import choose_engine, choose_precision, has_gpu
-from retrain.networks.engine import BATCH, Engine, freeze_backbone, place, start_engine
+from label_image.preprocessing import load_pixels
+from retrain.backbones.backbone import Backbone, find_backbone
+from retrain.backbones.engines.base import BATCH, Engine, freeze_backbone, place, start_engine
+from retrain.bottlenecks.extraction import extract
+from retrain.core.machine import choose_engine, choose_precision, has_gpu
+from retrain.photos.dataset import Dataset, PhotoFile
+from retrain.training.fitting.convergence import fit_to_convergence
+from retrain.training.head import Classes, Matrix, Sample
 
 Item = TypeVar("Item")
 
@@ -184,7 +184,7 @@ def extraction_of(bench: Bench, backbone: Backbone) -> Iterator[Row]:
 
 def one_by_one(backbone: Backbone) -> Callable[[str], object]:
     """Read, decode and run one photo, in float32, by a session on a frozen graph: the way of the 2017 script."""
-    from retrain.networks.tensorflow import tf
+    from retrain.core.tensorflow import tf
 
     frozen = freeze_backbone(backbone)
     graph = tf.Graph()
@@ -196,7 +196,7 @@ def one_by_one(backbone: Backbone) -> Callable[[str], object]:
 
 def keras_predict(backbone: Backbone) -> Callable[[Sequence[str]], object]:
     """Load a batch of photos, predict it with Keras in float32, load the next: what one writes without thinking."""
-    from retrain.networks.network import load_network
+    from retrain.backbones.network import load_network
 
     model = load_network(backbone).model
     arithmetic = backbone.preprocessing.arithmetic()
@@ -311,7 +311,7 @@ def head_on(bench: Bench, kind: str, separation: float) -> Iterator[Row]:
     features = pooled_features(classes, dim, count, separation=separation)
     training = Sample(features, classes)
     validation = training.spread(1000)
-    # retrain.head's loss is on features centred and scaled like this; scikit-learn has to see the same.
+    # retrain.training.head's loss is on features centred and scaled like this; scikit-learn has to see the same.
     mean = features.mean(axis=0, dtype=np.float64)
     scale = np.sqrt(features.var(axis=0, dtype=np.float64).mean())
     scaled = ((features - mean.astype(np.float32)) / np.float32(scale)).astype(np.float32, copy=False)
@@ -324,7 +324,7 @@ def head_on(bench: Bench, kind: str, separation: float) -> Iterator[Row]:
         spent = time.perf_counter() - begin
         # The head is for features as they are; its loss is told of the scaled ones.
         kernel = fitted.kernel.astype(np.float64)
-        losses["retrain.head"] = loss(scaled, classes, kernel * scale, fitted.bias + mean @ kernel)
+        losses["retrain.training.head"] = loss(scaled, classes, kernel * scale, fitted.bias + mean @ kernel)
         return spent
 
     def scikit_learn() -> float:
@@ -332,7 +332,7 @@ def head_on(bench: Bench, kind: str, separation: float) -> Iterator[Row]:
         losses["scikit-learn"] = loss(scaled, classes, other.coef_.T.astype(np.float64), other.intercept_)
         return spent
 
-    spent = take_turns({"retrain.head": ours, "scikit-learn": scikit_learn}, bench.repeat)
+    spent = take_turns({"retrain.training.head": ours, "scikit-learn": scikit_learn}, bench.repeat)
     our_fit, their_fit = (Row(section, f"{name}, fit", value, "s") for name, value in spent.items())
     our_loss, their_loss = (Row(section, f"{name}, loss", losses[name], "nats") for name in spent)
     yield our_fit

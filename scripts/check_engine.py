@@ -4,7 +4,7 @@
 
 Run it on another version of TensorFlow before it is asked for in pyproject.toml. In fresh processes the same photos go
 through one engine again and again; every bottleneck must be the same each time. Without --architecture it is a network
-of small residual convolutions, whose kernels meet often: the engine of before revision 2 (retrain/backbones.py), which
+of small residual convolutions, whose kernels meet often: the engine of before revision 2 (ENGINE_REVISION), which
 shared them between threads, failed on it in 6 of 7 processes.
 """
 
@@ -68,7 +68,7 @@ def _fresh_process() -> int:
 
 def wrong_bottlenecks(backbone: Backbone, photos: int, rounds: int, runs: int) -> tuple[int, float]:
     """How many bottlenecks are not what they are most of the time, and the greatest difference, relative."""
-    import retrain.networks.engine as engines
+    import retrain.backbones.engines.base as engines
 
     engines.CPU_RUNS = runs
     run = engines.tensorflow_cpu_engine(backbone)
@@ -82,8 +82,8 @@ def wrong_bottlenecks(backbone: Backbone, photos: int, rounds: int, runs: int) -
 
 def residual_backbone(folder: Path) -> Backbone:
     """A network that is next to nothing but convolutions with a bias and an addend, written to `folder`."""
-    from retrain.networks.hub import hub_backbone
-    from retrain.networks.tensorflow import tf
+    from retrain.backbones.hub import hub_backbone
+    from retrain.core.tensorflow import tf
 
     numbers = np.random.default_rng(0)
 

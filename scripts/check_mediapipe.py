@@ -20,7 +20,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # without retrain being installed there
 
 from label_image.model import Model, Outputs, load_model
-from retrain.images import Pixels, read_photo
+from label_image.preprocessing import Pixels, read_photo
 
 TOLERANCE = 1e-4  # of a score; int8 answers are in steps of 1/256 on both sides
 PHOTOS = (".jpg", ".jpeg", ".png", ".webp")

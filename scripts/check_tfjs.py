@@ -21,8 +21,8 @@ from threading import Event, Thread
 import numpy as np
 
 from label_image.model import load_model, saved_model_runner
-from retrain.exports.reference import spread
-from retrain.images import read_photo
+from label_image.preprocessing import read_photo
+from retrain.exports.proof.reference import spread
 
 NODE = """
 import { readFileSync } from "node:fs";

@@ -8,15 +8,15 @@ from pathlib import Path
 import click
 import numpy as np
 
-from retrain.dataset import Photo, list_photos
-from retrain.doctor.looks import colour_histogram
-from retrain.errors import PhotoError
-from retrain.fitting.convergence import fit_to_convergence
-from retrain.hashes import hash_bytes
-from retrain.head import Sample
-from retrain.images import Preprocessing, read_photo
-from retrain.metrics import measure
-from retrain.split import split_photos
+from label_image.errors import PhotoError
+from label_image.preprocessing import Preprocessing, read_photo
+from retrain.insight.doctor.looks import colour_histogram
+from retrain.photos.dataset import Photo, list_photos
+from retrain.photos.hashes import hash_bytes
+from retrain.photos.split import split_photos
+from retrain.training.fitting.convergence import fit_to_convergence
+from retrain.training.head import Sample
+from retrain.training.metrics import measure
 
 PREPROCESSING = Preprocessing.parse("decode|orient|resize(64,bilinear)|value_range(0,1)")
 

@@ -9,7 +9,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
-from retrain.errors import RetrainError
+from retrain.core.errors import RetrainError
 
 Function = Callable[..., None]
 

@@ -14,9 +14,9 @@ from rich.console import Console
 from rich.table import Table
 
 from retrain.api import evaluate, extract, fit_head
-from retrain.backbones import Backbone
-from retrain.dataset import Dataset
-from retrain.options import weights_by_name
+from retrain.backbones.backbone import Backbone
+from retrain.cli.options import weights_by_name
+from retrain.photos.dataset import Dataset
 
 
 def accuracies(dataset: Dataset, backbone: Backbone, bottleneck_dir: Path, splits: int) -> list[float]:

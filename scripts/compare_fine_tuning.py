@@ -17,10 +17,12 @@ from commands import change, command, comparison_options
 from rich.console import Console
 from rich.table import Table
 
-from retrain.networks.engine import start_engine
-from retrain.options import weights_by_name
-from retrain.photo_training.tuned_model import fine_tune_and_choose
-from retrain.pipeline import (
+from retrain.backbones.engines.base import start_engine
+from retrain.cli.options import weights_by_name
+from retrain.insight.terminal import TerminalScreen
+from retrain.photos.split import split_photos
+from retrain.runs.fine_tune import fine_tune_and_choose
+from retrain.runs.train import (
     Model,
     Options,
     choose_backbone,
@@ -28,9 +30,7 @@ from retrain.pipeline import (
     gather_dataset,
     on_what_is_there,
 )
-from retrain.screen import TerminalScreen
-from retrain.split import split_photos
-from retrain.training import train_head, training_origin
+from retrain.training.train_head import train_head, training_origin
 
 MODELS = ("before", "tuned", "kept")
 # On the test photos: accuracy in 0..1 and cross-entropy in nats, by model; and the processor seconds it took.

@@ -17,14 +17,14 @@ from commands import change, command, comparison_options
 from rich.console import Console
 from rich.table import Table
 
-from retrain.fitting.convergence import fit_to_convergence, refit_helps
-from retrain.fitting.sample import Sample
-from retrain.head import Classes, predict
-from retrain.options import names, numbers, weights_by_name
-from retrain.pipeline import Options
-from retrain.screen import TerminalScreen
-from retrain.split import split_photos
-from retrain.sweep.search import Grid, Material, fit_recipe, gather, sweep_heads
+from retrain.cli.options import names, numbers, weights_by_name
+from retrain.insight.terminal import TerminalScreen
+from retrain.photos.split import split_photos
+from retrain.runs.sweep import Grid, Material, fit_recipe, gather, sweep_heads
+from retrain.runs.train import Options
+from retrain.training.fitting.convergence import fit_to_convergence, refit_helps
+from retrain.training.fitting.sample import Sample
+from retrain.training.head import Classes, predict
 
 FOLDS = 5
 Sides = np.ndarray[tuple[int], np.dtype[np.str_]]

@@ -16,13 +16,13 @@ from commands import command, comparison_options
 from rich.console import Console
 from rich.table import Table
 
-from retrain.backbones import Backbone, find_backbone
-from retrain.bottlenecks import extract
-from retrain.dataset import Photo, list_photos
-from retrain.fitting.convergence import fit_to_convergence
-from retrain.head import Head, Matrix, Sample
-from retrain.machine import PRECISIONS, choose_precision
-from retrain.split import split_photos
+from retrain.backbones.backbone import Backbone, find_backbone
+from retrain.bottlenecks.extraction import extract
+from retrain.core.machine import PRECISIONS, choose_precision
+from retrain.photos.dataset import Photo, list_photos
+from retrain.photos.split import split_photos
+from retrain.training.fitting.convergence import fit_to_convergence
+from retrain.training.head import Head, Matrix, Sample
 
 
 @dataclass(frozen=True)

@@ -17,17 +17,17 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from retrain.backbones import Backbone, find_backbone
-from retrain.bottlenecks import extract
-from retrain.dataset import list_photos
-from retrain.fitting.convergence import fit_to_convergence
-from retrain.fitting.sample import Matrix, Sample
-from retrain.head import Head, log_softmax
-from retrain.machine import choose_precision
-from retrain.metrics import roc_area
-from retrain.networks.engine import start_engine
-from retrain.split import split_photos
-from retrain.unknown import REFUSED, become_familiar
+from retrain.backbones.backbone import Backbone, find_backbone
+from retrain.backbones.engines.base import start_engine
+from retrain.bottlenecks.extraction import extract
+from retrain.core.machine import choose_precision
+from retrain.photos.dataset import list_photos
+from retrain.photos.split import split_photos
+from retrain.training.fitting.convergence import fit_to_convergence
+from retrain.training.fitting.sample import Matrix, Sample
+from retrain.training.head import Head, log_softmax
+from retrain.training.metrics import roc_area
+from retrain.training.unknown import REFUSED, become_familiar
 
 NOISE = 200  # pictures
 NEIGHBOURS = 5

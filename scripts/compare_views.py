@@ -14,16 +14,16 @@ from commands import change, command, comparison_options
 from rich.console import Console
 from rich.table import Table
 
-from retrain.backbones import find_backbone
-from retrain.bottlenecks import Extraction, extract_views
-from retrain.dataset import list_photos
-from retrain.fitting.blas import threads_for
-from retrain.fitting.sample import Matrix
-from retrain.machine import choose_precision
-from retrain.pipeline import Options
-from retrain.split import split_photos
-from retrain.training import train_head
-from retrain.views import Augmentation, views_of
+from retrain.backbones.backbone import find_backbone
+from retrain.bottlenecks.extraction import Extraction, extract_views
+from retrain.core.blas import threads_for
+from retrain.core.machine import choose_precision
+from retrain.photos.dataset import list_photos
+from retrain.photos.split import split_photos
+from retrain.photos.views import Augmentation, views_of
+from retrain.runs.train import Options
+from retrain.training.fitting.sample import Matrix
+from retrain.training.train_head import train_head
 
 AUGMENTATION = Augmentation(flip_left_right=True, random_crop=10, random_scale=10, random_brightness=10)
 

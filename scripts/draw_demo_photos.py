@@ -25,7 +25,7 @@ from PIL import Image, ImageChops, ImageDraw, ImageFilter
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from retrain.files import write_in_one_step
+from label_image.files import write_in_one_step
 
 Colour = tuple[int, int, int]
 Points = npt.NDArray[np.float64]

@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 from commands import command
 
-from retrain.architectures import architecture
-from retrain.backbones import INSTALLED_WEIGHTS, check_digest, file_sha256, find_weights
-from retrain.screen import TerminalScreen
+from retrain.backbones.backbone import INSTALLED_WEIGHTS, check_digest, file_sha256, find_weights
+from retrain.backbones.registry import architecture
+from retrain.insight.terminal import TerminalScreen
 
 
 @command

@@ -19,19 +19,19 @@ import click
 import numpy as np
 from PIL import Image, ImageOps
 
-from retrain.backbones import Backbone, find_backbone
-from retrain.bottlenecks import Extraction, extract
-from retrain.dataset import Dataset, Photo, PhotoFile, list_photos
-from retrain.doctor.diagnose import diagnose
-from retrain.doctor.duplicates import find_copies
-from retrain.doctor.findings import Copies
-from retrain.doctor.label_errors import suspect_labels
-from retrain.doctor.looks import look_at
-from retrain.doctor.out_of_fold import deal_groups, groups_with_copies, out_of_fold
-from retrain.doctor.outliers import class_distances, outlier_findings
-from retrain.fitting.sample import Classes
-from retrain.machine import choose_precision
-from retrain.split import split_photos
+from retrain.backbones.backbone import Backbone, find_backbone
+from retrain.bottlenecks.extraction import Extraction, extract
+from retrain.core.machine import choose_precision
+from retrain.insight.doctor.diagnose import diagnose
+from retrain.insight.doctor.duplicates import find_copies
+from retrain.insight.doctor.findings import Copies
+from retrain.insight.doctor.label_errors import suspect_labels
+from retrain.insight.doctor.looks import look_at
+from retrain.insight.doctor.out_of_fold import deal_groups, groups_with_copies, out_of_fold
+from retrain.insight.doctor.outliers import class_distances, outlier_findings
+from retrain.photos.dataset import Dataset, Photo, PhotoFile, list_photos
+from retrain.photos.split import split_photos
+from retrain.training.fitting.sample import Classes
 
 RECALLS = (0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
 STRANGERS = 24

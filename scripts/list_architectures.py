@@ -12,8 +12,15 @@ from pathlib import Path
 
 import click
 
-from retrain.architectures import ARCHITECTURES, CAFFE_BGR, IMAGENET_STATISTICS, LITE, MINUS_ONE_TO_ONE, Architecture
-from retrain.backbones import find_backbone
+from retrain.backbones.backbone import find_backbone
+from retrain.backbones.registry import (
+    ARCHITECTURES,
+    CAFFE_BGR,
+    IMAGENET_STATISTICS,
+    LITE,
+    MINUS_ONE_TO_ONE,
+    Architecture,
+)
 
 HEADER = """\
 | architecture | bottleneck | photo | pixels | parameters | weights |
@@ -58,7 +65,7 @@ def origin(entry: Architecture) -> str:
 def count_parameters(name: str) -> str:
     """Parameters of the backbone, without any classifier, in millions."""
     # Here, and not above: the rows need no TensorFlow.
-    from retrain.networks.network import load_network
+    from retrain.backbones.network import load_network
 
     backbone = find_backbone(name, Path(), "random", image_size=96)
     return f"{load_network(backbone).model.count_params() / 1e6:.1f}"

@@ -25,8 +25,8 @@ from pathlib import Path
 
 from hostile_photos import write
 
-from retrain.errors import PhotoError
-from retrain.images import Preprocessing, load_pixels
+from label_image.errors import PhotoError
+from label_image.preprocessing import Preprocessing, load_pixels
 
 CLASSES, PHOTOS = ("a", "b"), 20
 

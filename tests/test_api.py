@@ -12,11 +12,11 @@ from PIL import Image
 
 from label_image.model import load_model
 from retrain import Backbone, Bottlenecks, Dataset, Division, TrainedHead, evaluate, export, extract, fit_head
-from retrain.architectures import DEFAULT_ARCHITECTURE
-from retrain.cli import main
-from retrain.errors import DatasetError, ExportError, OptionError, RetrainError
-from retrain.options import head_options
-from retrain.pipeline import Options
+from retrain.backbones.registry import DEFAULT_ARCHITECTURE
+from retrain.cli.main import main
+from retrain.cli.options import head_options
+from retrain.core.errors import DatasetError, ExportError, OptionError, RetrainError
+from retrain.runs.train import Options
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 WEIGHTS = SHARED / "weights/mobilenet_0.25_128.weights.h5"
@@ -339,7 +339,7 @@ def test_download_is_observed(monkeypatch: pytest.MonkeyPatch) -> None:
         path.parent.mkdir(parents=True)
         path.write_bytes(b"weights")
 
-    monkeypatch.setattr("retrain.backbones.download", download)
-    monkeypatch.setattr("retrain.backbones.KERAS_CACHE", Path("nowhere"))
+    monkeypatch.setattr("retrain.backbones.backbone.download", download)
+    monkeypatch.setattr("retrain.backbones.backbone.KERAS_CACHE", Path("nowhere"))
     backbone = Backbone.find("mobilenet_0.25_128", model_dir="models", observe=lambda *done: told.append(done))
     assert told == [(1, 2)] and backbone.weights_file == Path("models/mobilenet_2_5_128_tf_no_top.h5")

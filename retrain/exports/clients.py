@@ -8,7 +8,7 @@ from typing import Any
 
 from label_image.installing import how_to_install
 from label_image.manifest import read_manifest
-from retrain.errors import ExportError
+from retrain.core.errors import ExportError
 from retrain.exports.names import CLIENTS
 
 TEMPLATES = Path(__file__).with_name("templates")

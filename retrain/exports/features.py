@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from retrain.networks.network import Network
-from retrain.networks.tensorflow import tf
+from retrain.backbones.network import Network
+from retrain.core.tensorflow import tf
 
 LARGE = 1024  # values; smaller constants stay in the graph, where TensorFlow folds them
 

@@ -9,9 +9,11 @@ from typing import Any
 
 from label_image.installing import how_to_install
 from label_image.model import load_model
+from label_image.preprocessing import Pixels
 from label_image.runtimes import Run
-from retrain.errors import ExportError
-from retrain.exports.judgement import FLOAT16, FLOAT32, INT8, Limits
+from retrain.core.errors import ExportError
+from retrain.core.outputs import MANIFEST
+from retrain.exports.formats.tflite import append_files
 from retrain.exports.names import (
     COREML,
     COREML_FLOAT16,
@@ -24,9 +26,7 @@ from retrain.exports.names import (
     TFLITE_FLOAT16,
     TFLITE_INT8,
 )
-from retrain.exports.tflite import append_files
-from retrain.images import Pixels
-from retrain.outputs import MANIFEST
+from retrain.exports.proof.judgement import FLOAT16, FLOAT32, INT8, Limits
 
 PACKAGES = {
     ONNX: ("tf2onnx", "onnx", "onnxruntime"),
@@ -94,7 +94,7 @@ def as_label_image_runs_it(path: Path) -> Run:
 
 def _write_graph_def(source: Source, path: Path) -> None:
     from label_image.runtimes import load_saved_model
-    from retrain.exports.graph_def import write_graph_def
+    from retrain.exports.formats.graph_def import write_graph_def
 
     loaded = load_saved_model(source.export, trust=True)  # searched by `export_model`
     signature, size = loaded.signatures["serving_default"], int(source.manifest["input"]["size"])
@@ -102,14 +102,14 @@ def _write_graph_def(source: Source, path: Path) -> None:
 
 
 def _write_onnx(source: Source, path: Path) -> None:
-    from retrain.exports.onnx import write_onnx
+    from retrain.exports.formats.onnx import write_onnx
 
     write_onnx(source.export, path, source.manifest)
 
 
 def _coreml(float16: bool) -> Write:
     def write(source: Source, path: Path) -> None:
-        from retrain.exports.coreml import write_coreml
+        from retrain.exports.formats.coreml import write_coreml
 
         write_coreml(source.export, path, source.manifest, float16)
 
@@ -117,26 +117,26 @@ def _coreml(float16: bool) -> Write:
 
 
 def _load_coreml(path: Path) -> Run:
-    from retrain.exports.coreml import coreml_runner
+    from retrain.exports.formats.coreml import coreml_runner
 
     return coreml_runner(path)
 
 
 def _write_tfjs(source: Source, path: Path) -> None:
-    from retrain.exports.tfjs import write_tfjs
+    from retrain.exports.formats.tfjs import write_tfjs
 
     write_tfjs(source.export, path, source.manifest)
 
 
 def _load_tfjs(path: Path) -> Run:
-    from retrain.exports.tfjs import tfjs_runner
+    from retrain.exports.formats.tfjs import tfjs_runner
 
     return tfjs_runner(path)
 
 
 def _tflite(variant: str) -> Write:
     def write(source: Source, path: Path) -> None:
-        from retrain.exports.tflite_variants import convert_variant
+        from retrain.exports.formats.tflite_variants import convert_variant
 
         _write_tflite(convert_variant(source.one_photo(), variant), source, path)
 
@@ -144,13 +144,13 @@ def _tflite(variant: str) -> Write:
 
 
 def _write_int8(source: Source, path: Path) -> None:
-    from retrain.exports.tflite_variants import convert_int8
+    from retrain.exports.formats.tflite_variants import convert_int8
 
     _write_tflite(convert_int8(source.one_photo(), source.calibration()), source, path)
 
 
 def _write_int8_with_float_head(source: Source, path: Path) -> None:
-    from retrain.exports.tflite_variants import convert_int8_with_float_head
+    from retrain.exports.formats.tflite_variants import convert_int8_with_float_head
 
     _write_tflite(convert_int8_with_float_head(source.one_photo(), source.calibration()), source, path)
 

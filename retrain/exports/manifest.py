@@ -3,14 +3,14 @@
 from typing import TYPE_CHECKING
 
 from label_image.installing import versions
-from retrain.backbones import Backbone
-from retrain.bottlenecks import Extraction
-from retrain.dataset import dataset_digest
-from retrain.outputs import FORMAT
-from retrain.unknown import OUTPUT
+from retrain.backbones.backbone import Backbone
+from retrain.bottlenecks.extraction import Extraction
+from retrain.core.outputs import FORMAT
+from retrain.photos.dataset import dataset_digest
+from retrain.training.unknown import OUTPUT
 
 if TYPE_CHECKING:
-    from retrain.pipeline import Options, Trained
+    from retrain.runs.train import Options, Trained
 
 FORMAT_VERSION = 1
 PACKAGES = ("retrain", "tensorflow", "keras", "numpy", "pillow", "scipy")

@@ -18,7 +18,7 @@ import flatbuffers
 import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 
-from retrain.errors import ExportError
+from retrain.core.errors import ExportError
 
 NAME, IDENTIFIER, VERSION = "TFLITE_METADATA", b"M001", "1.0.0"
 LABELS_FILE = "labels.txt"

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 
-from retrain.errors import OptionError
+from retrain.core.errors import OptionError
 
 SAVED_MODEL = "saved_model"
 TFLITE = "tflite"

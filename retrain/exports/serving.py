@@ -16,12 +16,12 @@ from typing import Any
 
 from PIL import Image
 
+from label_image.files import reason_of, temporary_folder
 from label_image.plain_paths import plain_path
-from retrain.errors import ExportError
-from retrain.files import reason_of, temporary_folder
-from retrain.networks.tensorflow import tf
-from retrain.outputs import MANIFEST
-from retrain.placing import obey_umask
+from retrain.core.errors import ExportError
+from retrain.core.outputs import MANIFEST
+from retrain.core.placing import obey_umask
+from retrain.core.tensorflow import tf
 
 COPIED = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
 EXTRA, WARM_UP = "assets.extra", "tf_serving_warmup_requests"

@@ -24,14 +24,14 @@ from pathlib import Path
 from typing import Any
 
 from label_image.errors import ForeignFileError
+from label_image.files import reason_of, remove_leftovers, sha256_of, temporary_folder
 from label_image.foreign_text import parse_json, read_limited
 from label_image.installing import versions
-from retrain.backbones import Backbone
+from retrain.backbones.backbone import Backbone
+from retrain.core.placing import obey_umask
 from retrain.exports.names import SAVED_MODEL, TFLITE
-from retrain.exports.parity import Parity
-from retrain.files import reason_of, remove_leftovers, sha256_of, temporary_folder
-from retrain.head import Hidden
-from retrain.placing import obey_umask
+from retrain.exports.proof.parity import Parity
+from retrain.training.head import Hidden
 
 EXPORT_VERSION = 4  # of how an export is written: another one, and templates are made again
 FOLDER = "templates"

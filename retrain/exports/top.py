@@ -5,13 +5,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from label_image.model import Outputs
-from retrain.head import Head, Hidden, Matrix
-from retrain.unknown import similarity
+from retrain.training.head import Head, Hidden, Matrix
+from retrain.training.unknown import similarity
 
 
 @dataclass(frozen=True)
 class Top:
-    """A head, and `means` (dim, classes): float32 columns of length 1, as `retrain.unknown.Familiar` has them."""
+    """A head, and `means` (dim, classes): float32 columns of length 1 as in `retrain.training.unknown.Familiar`."""
 
     head: Head
     means: Matrix

@@ -13,15 +13,20 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from label_image.files import reason_of
 from label_image.model import Outputs, load_saved_model
-from retrain.backbones import Backbone
-from retrain.bottlenecks import Extraction
-from retrain.errors import ExportError, ParityError, UnwritableStoreError
-from retrain.exports.formats import write_formats
+from label_image.preprocessing import Pixels
+from retrain.backbones.backbone import Backbone
+from retrain.backbones.engines.base import Engine
+from retrain.bottlenecks.extraction import Extraction
+from retrain.core.errors import ExportError, ParityError, UnwritableStoreError
+from retrain.core.outputs import MANIFEST, place, replace_export, temporary_beside
+from retrain.core.placing import KEPT_INSIDE, obey_umask
+from retrain.exports.first_formats import write_formats
 from retrain.exports.manifest import manifest
 from retrain.exports.names import PROVEN
-from retrain.exports.parity import Parity, compare, graph_def_runner
-from retrain.exports.reference import (
+from retrain.exports.proof.parity import Parity, compare, graph_def_runner
+from retrain.exports.proof.reference import (
     network_engine,
     parity_bottlenecks,
     parity_photos,
@@ -35,18 +40,13 @@ from retrain.exports.template import (
     kept_folder,
 )
 from retrain.exports.top import Top, known_top
-from retrain.files import reason_of
-from retrain.images import Pixels
-from retrain.networks.engine import Engine
-from retrain.outputs import MANIFEST, place, replace_export, temporary_beside
-from retrain.placing import KEPT_INSIDE, obey_umask
-from retrain.seen_photos import seen_mask, write_seen_photos
-from retrain.split import Division
+from retrain.photos.seen_photos import seen_mask, write_seen_photos
+from retrain.photos.split import Division
 
 if TYPE_CHECKING:
+    from retrain.backbones.network import Network
     from retrain.exports.classifier import Classifier
-    from retrain.networks.network import Network
-    from retrain.pipeline import Options, Screen, Trained
+    from retrain.runs.train import Options, Screen, Trained
 
 # That prove a template. What goes wrong in a conversion (weights, channels, arithmetic) shows on every photo; a fault
 # that shows on 1 of 16 is found by 48 with a chance of 95 %. On two cores Inception-V3 takes 0.4 s for each.
@@ -151,14 +151,14 @@ def _beside(output_dir: Path) -> Iterator[Path]:
 
 def _load(backbone: Backbone) -> "Network":
     # Here, and not above: an export from a template needs no network.
-    from retrain.networks.network import kept_network
+    from retrain.backbones.network import kept_network
 
     return kept_network(backbone.in_float32())
 
 
 def _write_graph_def(folder: Path, final_tensor_name: str, short: Mapping[str, object], pixels: Pixels) -> Outputs:
     """Write graph.pb from the SavedModel beside it, with its manifest, and run it."""
-    from retrain.exports.graph_def import write_graph_def
+    from retrain.exports.formats.graph_def import write_graph_def
 
     loaded = load_saved_model(folder)  # its signatures alone do not keep the variables alive
     write_graph_def(

@@ -1,1 +1,1 @@
-"""From files to upright photos: reading within a budget of bytes, opening, decoding."""
+"""The photos of a data set: where they come from, what each is called, on which side of the split it is."""

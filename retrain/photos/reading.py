@@ -1,64 +1,147 @@
-"""The bytes of a photo, from a regular file of sensible size."""
+"""Reading photos, each once: the same bytes give its hash and, where its bottleneck is missing, its pixels.
+
+Threads do it: reading, hashing, decoding and resizing all run outside of Python's lock. A bounded number
+of photos is read ahead of the one who asks for them, and they come in the order in which they were
+asked for.
+"""
 
 import os
-import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import BinaryIO
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import TypeVar
 
-from retrain.errors import PhotoError
-from retrain.photos.budget import ByteBudget
+import numpy as np
 
-MAX_BYTES = 256 * 2**20
-ORDINARY_BYTES = 16 * 2**20
+from label_image.errors import PhotoError
+from label_image.preprocessing import Pixels, photo_bytes
+from retrain.core.machine import cores
+from retrain.photos.dataset import PhotoFile
+from retrain.photos.hashes import PhotoHashes, hash_bytes
 
-READING = ByteBudget(MAX_BYTES, ORDINARY_BYTES)
+# Either just now, or long ago with its size and time stamp put back.
+CHANGED = "changed while it was being read; run the same command again, with --paranoid if that does not help"
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 
-@contextmanager
-def photo_bytes(path: str | os.PathLike[str]) -> Iterator[bytes]:
-    """The bytes of a photo, for as long as the block runs: large files wait until there is room for them.
+@dataclass(frozen=True, slots=True)
+class ReadPhoto:
+    """What became of file `index`.
 
-    Raises PhotoError for anything but a regular file of sensible size.
+    `sha256` is empty where the file cannot be used; elsewhere a `problem` is one of the content, and
+    holds for each of its copies. There are `pixels` only if the content is new and decodes.
+    `read_ns` is the time just before the file was read.
     """
-    with _photo_file(path) as (file, size), READING.reserved(size):
-        yield _all_of(file, size)
+
+    index: int
+    sha256: str = ""
+    pixels: Pixels | None = None
+    problem: str = ""
+    read_ns: int = 0
+    read_seconds: float = 0.0
+    decode_seconds: float = 0.0
 
 
-def read_photo(path: str | os.PathLike[str]) -> bytes:
-    """The bytes of a photo, for one who reads one after the other. Raises as `photo_bytes` does."""
-    with photo_bytes(path) as data:
-        return data
+def known_contents(files: Sequence[PhotoFile], hashes: PhotoHashes) -> list[str | None]:
+    """The SHA-256 of each file that was read before and is unchanged since, else None."""
+    return hashes.lookup(
+        absolute_paths([file.path for file in files]),
+        np.fromiter(map(attrgetter("size"), files), np.int64, len(files)),
+        np.fromiter(map(attrgetter("mtime_ns"), files), np.int64, len(files)),
+        np.fromiter(map(attrgetter("inode"), files), np.uint64, len(files)),
+        np.fromiter(map(attrgetter("ctime_ns"), files), np.int64, len(files)),
+    )
 
 
-@contextmanager
-def _photo_file(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, int]]:
-    """A file that is open for reading, and its size."""
+def remember_content(file: PhotoFile, sha256: str, read_ns: int, hashes: PhotoHashes) -> None:
+    """Keep the SHA-256 of a file that was read at `read_ns`, after it was listed."""
+    (path,) = absolute_paths([file.path])
+    hashes.record(path, file.size, file.mtime_ns, sha256, inode=file.inode, ctime_ns=file.ctime_ns, read_ns=read_ns)
+
+
+def absolute_paths(paths: Iterable[str]) -> list[str]:
+    """`os.path.abspath` of paths of files, most of which share their folders with others."""
+    folders: dict[str, str] = {}
+    absolute = []
+    for path in paths:
+        name = path.rpartition(os.sep)[2]
+        folder = path[: len(path) - len(name)]
+        if folder not in folders:
+            folders[folder] = os.path.join(os.path.abspath(folder), "")
+        absolute.append(folders[folder] + name)
+    return absolute
+
+
+def photo_threads() -> ThreadPoolExecutor:
+    """The threads that read photos, one for each core."""
+    return ThreadPoolExecutor(cores(), thread_name_prefix="photos")
+
+
+def read_photos(
+    wanted: Iterable[tuple[int, str | None]],
+    files: Sequence[PhotoFile],
+    stored: Container[str],
+    prepare: Callable[[bytes, str], Pixels],
+    threads: ThreadPoolExecutor,
+    ahead: int,
+) -> Iterator[ReadPhoto]:
+    """Read the wanted files, at most `ahead` in advance: (index, SHA-256 or None if it is unknown).
+
+    `prepare` makes the pixels of each content that is not `stored`, once, from its bytes and SHA-256.
+    A file whose SHA-256 is not the one it was wanted for is not used.
+    """
+    claimed: set[str] = set()
+    lock = threading.Lock()
+
+    def claim(sha256: str) -> bool:
+        if sha256 in stored:
+            return False
+        with lock:
+            fresh = sha256 not in claimed
+            claimed.add(sha256)
+        return fresh
+
+    def read(item: tuple[int, str | None]) -> ReadPhoto:
+        index, expected = item
+        if expected is not None and expected in claimed:
+            return ReadPhoto(index, expected)
+        sha256, pixels, problem = "", None, ""
+        read_ns = time.time_ns()
+        begin = middle = time.perf_counter()
+        try:
+            with photo_bytes(files[index].path) as data:
+                digest = hash_bytes(data)
+                middle = time.perf_counter()
+                if expected is not None and digest != expected:
+                    raise PhotoError(CHANGED)
+                sha256 = digest
+                if claim(sha256):
+                    pixels = prepare(data, digest)
+        except PhotoError as error:
+            problem = str(error)
+        return ReadPhoto(index, sha256, pixels, problem, read_ns, middle - begin, time.perf_counter() - middle)
+
+    return map_in_order(read, wanted, threads, ahead)
+
+
+def map_in_order(
+    function: Callable[[Item], Result], items: Iterable[Item], threads: ThreadPoolExecutor, ahead: int
+) -> Iterator[Result]:
+    """Map in threads, keeping the order and at most `ahead` results in memory."""
+    pending: deque[Future[Result]] = deque()
     try:
-        file = open(path, "rb", opener=_open_without_waiting)  # noqa: SIM115 - what the caller raises is not ours
-    except OSError as error:
-        raise PhotoError(f"cannot be read: {error.strerror or error}") from None
-    except ValueError as error:  # a NUL in the path
-        raise PhotoError(f"cannot be read: {error}") from None
-    with file:
-        status = os.fstat(file.fileno())
-        if not stat.S_ISREG(status.st_mode):
-            raise PhotoError("is not a regular file")
-        if status.st_size > MAX_BYTES:
-            raise PhotoError(f"has {status.st_size} bytes; the limit is {MAX_BYTES}")
-        yield file, status.st_size
-
-
-def _all_of(file: BinaryIO, size: int) -> bytes:
-    try:
-        data = file.read(size + 1)
-    except OSError as error:
-        raise PhotoError(f"cannot be read: {error.strerror or error}") from None
-    if len(data) > size:
-        raise PhotoError("grew while it was being read")
-    return data
-
-
-def _open_without_waiting(path: str, flags: int) -> int:
-    # Opening a FIFO without O_NONBLOCK would wait for a writer for ever.
-    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+        for item in items:
+            pending.append(threads.submit(function, item))
+            if len(pending) >= ahead:
+                yield pending.popleft().result()
+        while pending:
+            yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()

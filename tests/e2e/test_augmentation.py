@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 import retrain.exports.writer
-import retrain.pipeline
-from retrain.cli import main
-from retrain.training import Trained, train_head
+import retrain.runs.train
+from retrain.cli.main import main
+from retrain.training.train_head import Trained, train_head
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 PHOTOS = 36
@@ -70,7 +70,7 @@ def train(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[np.ndarray, Tr
         runs.append((arguments[-1], trained))
         return trained
 
-    monkeypatch.setattr(retrain.pipeline, "train_head", watched)
+    monkeypatch.setattr(retrain.runs.train, "train_head", watched)
     monkeypatch.setattr(retrain.exports.writer, "write_outputs", lambda *arguments: ())
 
     def call(*options: str) -> tuple[np.ndarray, Trained]:

@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 import retrain.exports.writer
-import retrain.photo_training.scratch_comparison
+import retrain.runs.compare_scratch
 from label_image.model import load_model
-from retrain.cli import main
-from retrain.photo_training.keras_training import Recipe
-from retrain.photo_training.small_cnn import train_from_scratch
+from retrain.cli.main import main
+from retrain.training.on_photos.keras_training import Recipe
+from retrain.training.on_photos.small_cnn import train_from_scratch
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 FLOWERS = SHARED / "data/flowers"
@@ -81,7 +81,7 @@ def test_a_second_run_computes_no_bottleneck_again(here: Path, capsys: pytest.Ca
 def test_a_training_that_was_stopped_is_in_the_way_of_no_other(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from retrain.screen import TerminalScreen
+    from retrain.insight.terminal import TerminalScreen
 
     seen: list[tuple[int, int]] = []
 
@@ -109,8 +109,8 @@ def test_a_training_that_was_stopped_is_in_the_way_of_no_other(
 def test_stopped_after_the_training_it_is_not_done_again(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from retrain.photo_training import tuned_model
-    from retrain.screen import TerminalScreen
+    from retrain.insight.terminal import TerminalScreen
+    from retrain.runs import fine_tune as tuned_model
 
     with monkeypatch.context() as patch:
         patch.setattr(tuned_model, "train_head", lambda *given, **more: _interrupted())
@@ -147,7 +147,7 @@ def test_from_scratch_side_by_side(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     short = partial(train_from_scratch, size=32, recipe=Recipe("adamw", learning_rate=1e-3, epochs=2, patience=2))
-    monkeypatch.setattr(retrain.photo_training.scratch_comparison, "train_from_scratch", short)
+    monkeypatch.setattr(retrain.runs.compare_scratch, "train_from_scratch", short)
     _, said = run(capsys, "--compare", "scratch")
     folder = Path("tf_files/model")
     transfer, scratch = json.loads((folder / "comparison.json").read_text())
@@ -218,7 +218,7 @@ def test_a_pretrained_backbone_is_far_ahead_of_one_from_scratch(
 ) -> None:
     recipe = Recipe("adamw", learning_rate=2e-3, epochs=4, patience=4)
     short = partial(train_from_scratch, size=48, recipe=recipe)
-    monkeypatch.setattr(retrain.photo_training.scratch_comparison, "train_from_scratch", short)
+    monkeypatch.setattr(retrain.runs.compare_scratch, "train_from_scratch", short)
     transfer, scratch = json.loads(train("--compare", "scratch")[1]["comparison.json"])
     assert transfer["test"]["n"] == scratch["test"]["n"] > 20
     assert transfer["test"]["accuracy"] > scratch["test"]["accuracy"] + 0.15

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import retrain.cli
+import retrain.cli.main
 import retrain.exports.writer
-import retrain.pipeline
-from retrain.fitting.checkpoint import read_checkpoint
-from retrain.head import Head
-from retrain.pipeline import Run
+import retrain.runs.train
+from retrain.runs.train import Run
+from retrain.training.fitting.checkpoint import read_checkpoint
+from retrain.training.head import Head
 
 COLOURS = {"red": (170, 90, 90), "green": (90, 170, 90), "blue": (90, 90, 170)}
 CHECKPOINT = Path("tf_files/model.checkpoint.npz")
@@ -48,18 +48,18 @@ def train(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(retrain.exports.writer, "write_outputs", lambda *arguments: ())
     runs: list[Run] = []
-    real = retrain.pipeline.run_training
+    real = retrain.runs.train.run_training
 
     def watched(*arguments: object) -> Run:
         runs.append(real(*arguments))
         return runs[-1]
 
-    monkeypatch.setattr(retrain.pipeline, "run_training", watched)
+    monkeypatch.setattr(retrain.runs.train, "run_training", watched)
 
     def call(*arguments: object, image_dir: Path = photos.folder) -> object:
         command = ["--image_dir", image_dir, "--architecture", "fake", "--bottleneck_dir", photos.bottlenecks]
         try:
-            retrain.cli.main([str(argument) for argument in [*command, *arguments]])
+            retrain.cli.main.main([str(argument) for argument in [*command, *arguments]])
         except SystemExit as leave:
             said = capsys.readouterr().err
             assert "Traceback" not in said

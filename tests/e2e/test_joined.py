@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 import label_image.cli
-import retrain.cli
+import retrain.cli.main
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 NAME = "fake+mobilenet_0.25_128"
@@ -38,7 +38,7 @@ def call(main: object, *arguments: object) -> SimpleNamespace:
 
 
 def train(*arguments: object) -> dict:
-    done = call(retrain.cli.main, "--json", *arguments)
+    done = call(retrain.cli.main.main, "--json", *arguments)
     assert done.code == 0, done.err
     return json.loads(done.out)
 
@@ -74,7 +74,7 @@ def test_the_command_of_a_sweep_trains_the_head_that_it_tested() -> None:
     """On bottlenecks of two networks."""
     weights = [f"--weights={name}={SHARED}/weights/{name}.weights.h5" for name in REAL]
     sources = ("--image_dir", SHARED / "data/flowers", "--architecture", "+".join(REAL), *weights)
-    swept = call(retrain.cli.main, "sweep", *sources, "--l2", "0.1,0.03", "--testing_percentage", "30")
+    swept = call(retrain.cli.main.main, "sweep", *sources, "--l2", "0.1,0.03", "--testing_percentage", "30")
     assert swept.code == 0, swept.err
     found = re.search(r"test: accuracy ([\d.]+%) on (\d+) photos", swept.out)
     assert found and found[1] != "100.0%"

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 import label_image.cli
-import retrain.cli
-import retrain.networks.network
+import retrain.backbones.network
+import retrain.cli.main
 from label_image.model import load_model
+from label_image.preprocessing import load_pixels
 from retrain.exports.writer import CHECK_PHOTOS
-from retrain.images import load_pixels
-from retrain.split import split_photos
+from retrain.photos.split import split_photos
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 WEIGHTS = SHARED / "weights/mobilenet_0.25_128.weights.h5"
@@ -42,7 +42,7 @@ def call(main: object, *arguments: object) -> SimpleNamespace:
 
 
 def train(*arguments: object) -> dict:
-    done = call(retrain.cli.main, "--json", *arguments)
+    done = call(retrain.cli.main.main, "--json", *arguments)
     assert done.code == 0, done.err
     return json.loads(done.out)
 
@@ -64,8 +64,8 @@ def manifest(model: Path) -> dict:
 
 def held_out(limit: int) -> list[tuple[str, str]]:
     """Test photos of the default split, spread over the breeds, with their breed."""
-    from retrain.dataset import Photo
-    from retrain.hashes import hash_bytes
+    from retrain.photos.dataset import Photo
+    from retrain.photos.hashes import hash_bytes
 
     photos = [
         Photo(str(path), path.parent.name, hash_bytes(path.read_bytes()))
@@ -131,7 +131,7 @@ def test_odd_files_are_all_labelled(cats: SimpleNamespace) -> None:
 def test_second_run_computes_nothing_and_makes_the_same_model(cats: SimpleNamespace) -> None:
     before = manifest(cats.model)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(retrain.networks.network, "load_network", None)
+        patch.setattr(retrain.backbones.network, "load_network", None)
         report = train(*cats.arguments)
     assert cats.report["bottlenecks"]["computed"] > 2300
     assert report["bottlenecks"]["computed"] == 0
@@ -145,7 +145,7 @@ def test_weights_of_another_network_are_a_sentence(cats: SimpleNamespace) -> Non
     other = SHARED / "weights/mobilenet_1.0_224.weights.h5"
     arguments = list(cats.arguments)
     arguments[arguments.index("--weights") + 1] = other
-    done = call(retrain.cli.main, *arguments, "--output_dir", "other")
+    done = call(retrain.cli.main.main, *arguments, "--output_dir", "other")
     assert done.code == 1
     assert "mobilenet_0.25_128" in done.err
     assert other.name in done.err

@@ -7,13 +7,13 @@ from types import SimpleNamespace
 import judge_doctor as judge
 import pytest
 
-from retrain.backbones import find_backbone
-from retrain.bottlenecks import extract
-from retrain.dataset import list_photos
-from retrain.doctor.duplicates import find_copies
-from retrain.doctor.looks import look_at
-from retrain.machine import choose_precision
-from retrain.subset import limit_per_class
+from retrain.backbones.backbone import find_backbone
+from retrain.bottlenecks.extraction import extract
+from retrain.core.machine import choose_precision
+from retrain.insight.doctor.duplicates import find_copies
+from retrain.insight.doctor.looks import look_at
+from retrain.photos.dataset import list_photos
+from retrain.photos.subset import limit_per_class
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"

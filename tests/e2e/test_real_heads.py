@@ -14,17 +14,17 @@ import numpy as np
 import pytest
 
 import retrain.exports.writer
-from retrain.backbones import find_backbone
-from retrain.bottlenecks import extract
-from retrain.cli import main
-from retrain.dataset import list_photos
-from retrain.fitting.checkpoint import read_checkpoint
-from retrain.fitting.convergence import fit_to_convergence
-from retrain.fitting.sample import Sample
-from retrain.head import Fit, Head, predict, score
-from retrain.networks.engine import start_engine
-from retrain.recipe import choose_recipe
-from retrain.split import split_photos
+from retrain.backbones.backbone import find_backbone
+from retrain.backbones.engines.base import start_engine
+from retrain.bottlenecks.extraction import extract
+from retrain.cli.main import main
+from retrain.photos.dataset import list_photos
+from retrain.photos.split import split_photos
+from retrain.training.fitting.checkpoint import read_checkpoint
+from retrain.training.fitting.convergence import fit_to_convergence
+from retrain.training.fitting.sample import Sample
+from retrain.training.head import Fit, Head, predict, score
+from retrain.training.recipe import choose_recipe
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"
@@ -65,7 +65,7 @@ def fit(photos: SimpleNamespace, **asked: object) -> Fit:
             label_smoothing=recipe.label_smoothing,
             balanced=recipe.class_weight is not None,
         )
-    from retrain.fitting.mini_batches import fit_mini_batches
+    from retrain.training.fitting.mini_batches import fit_mini_batches
 
     return fit_mini_batches(photos.training, photos.validation, 5, recipe)
 
@@ -193,8 +193,8 @@ CHECKPOINT = "tf_files/model.checkpoint.npz"
 # Runs the command line with a checkpoint after every step, and kills itself after the third.
 KILLING = """
 import os, signal, sys
-from retrain.fitting import checkpoint
-from retrain.cli import main
+from retrain.training.fitting import checkpoint
+from retrain.cli.main import main
 checkpoint.SECONDS_BETWEEN, checkpoint.WRITING_SHARE = 0.0, 1e9
 write, writes = checkpoint.write_checkpoint, 0
 def killing(*arguments):

@@ -13,9 +13,9 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-import retrain.cli
-from retrain.dataset import list_photos
-from retrain.subset import limit_per_class
+import retrain.cli.main
+from retrain.photos.dataset import list_photos
+from retrain.photos.subset import limit_per_class
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"
@@ -58,7 +58,7 @@ def shard(path: str, rows: list[tuple[Path, str]]) -> None:
 
 def train(capsys: pytest.CaptureFixture[str], *arguments: str, model: str = "model") -> dict[str, Any]:
     """Run `retrain` to the end: what --json prints, what is said, and the manifest."""
-    retrain.cli.main(["--architecture", "fake", "--json", "--output_dir", model, *arguments])
+    retrain.cli.main.main(["--architecture", "fake", "--json", "--output_dir", model, *arguments])
     captured = capsys.readouterr()
     manifest = json.loads(Path(model, "model.json").read_text(encoding="utf-8"))
     return {**json.loads(captured.out), "said": " ".join(captured.err.split()), "manifest": manifest}
@@ -210,7 +210,7 @@ def test_bad_category_names_end_the_run(content: str, capsys: pytest.CaptureFixt
     photos("photos", 4)
     Path("names.json").write_text(content)
     with pytest.raises(SystemExit) as leave:
-        retrain.cli.main(["--architecture", "fake", "--image_dir", "photos", "--category_names", "names.json"])
+        retrain.cli.main.main(["--architecture", "fake", "--image_dir", "photos", "--category_names", "names.json"])
     assert leave.value.code == 1
     assert "Error: names.json" in capsys.readouterr().err
     assert not Path("tf_files/model").exists()
@@ -218,7 +218,7 @@ def test_bad_category_names_end_the_run(content: str, capsys: pytest.CaptureFixt
 
 def test_wrong_tfds_name_is_a_wrong_call(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as leave:
-        retrain.cli.main(["--architecture", "fake", "--image_dir", "tfds:"])
+        retrain.cli.main.main(["--architecture", "fake", "--image_dir", "tfds:"])
     assert leave.value.code == 2
     assert "tfds:NAME" in capsys.readouterr().err
 

@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 import label_image.cli
-import retrain.cli
+import retrain.cli.main
 from label_image.model import tflite_runner
-from retrain.outputs import EXPORT_NAMES
-from retrain.pipeline import Options, Run, run_training
-from retrain.screen import QuietScreen
+from retrain.core.outputs import EXPORT_NAMES
+from retrain.insight.terminal import QuietScreen
+from retrain.runs.train import Options, Run, run_training
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220), "grey": (128, 128, 128)}
 # The command of the 2017 tutorial, with another architecture.
@@ -55,7 +55,7 @@ def call(main: object, *arguments: object) -> SimpleNamespace:
 
 
 def train(*arguments: object) -> dict:
-    done = call(retrain.cli.main, "--architecture", "fake", "--json", *arguments)
+    done = call(retrain.cli.main.main, "--architecture", "fake", "--json", *arguments)
     assert done.code == 0, done.err
     return {**json.loads(done.out), "err": done.err}
 
@@ -85,7 +85,7 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamesp
     paint_classes(folder / "photos")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        done = call(retrain.cli.main, "--image_dir", "photos", "--architecture", "fake", "--json")
+        done = call(retrain.cli.main.main, "--image_dir", "photos", "--architecture", "fake", "--json")
         assert done.code == 0, done.err
     yield SimpleNamespace(folder=folder, model=folder / "tf_files/model", out=done.out, err=done.err)
 
@@ -222,7 +222,7 @@ def test_command_line_of_2017_twice(here: Path) -> None:
     mine.write_bytes(b"a week of training")
     (here / "tf_files/retrained_graph.pb").write_bytes(b"an older graph")
     for _ in range(2):
-        done = call(retrain.cli.main, *COMMAND_OF_2017.split())
+        done = call(retrain.cli.main.main, *COMMAND_OF_2017.split())
         assert done.code == 0, done.err
     assert mine.read_bytes() == b"a week of training"  # T12
     assert (here / "tf_files/retrained_graph.pb.1").read_bytes() == b"an older graph"
@@ -257,7 +257,7 @@ def test_output_dir_with_something_else_is_refused_before_any_work(here: Path) -
     paint_classes(here / "photos", each=3)
     (here / "out").mkdir()
     (here / "out/thesis.tex").write_text("chapter 1")
-    done = call(retrain.cli.main, "--image_dir", "photos", "--architecture", "fake", "--output_dir", "out")
+    done = call(retrain.cli.main.main, "--image_dir", "photos", "--architecture", "fake", "--output_dir", "out")
     assert done.code == 1
     assert "thesis.tex" in done.err
     assert not (here / "tf_files").exists()
@@ -309,7 +309,7 @@ def test_class_names_survive_everywhere(odd_run: SimpleNamespace) -> None:
     assert json.loads((odd_run.model / "model.json").read_text(encoding="utf-8"))["labels"] == expected
     photo = paint(odd_run.folder / "new.jpg", "red", 77)
     assert label("--model", odd_run.model, photo)[0]["label"] == "猫"
-    shown = call(retrain.cli.main, "evaluate", odd_run.model, odd_run.folder / "photos", "--all_photos")
+    shown = call(retrain.cli.main.main, "evaluate", odd_run.model, odd_run.folder / "photos", "--all_photos")
     assert "[bold] c++" in shown.out
 
 
@@ -397,14 +397,14 @@ def test_misclassified_test_photos_are_named(here: Path, no_export: None) -> Non
 
 
 def test_interrupted_run_leaves_no_export(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import retrain.exports.formats
+    import retrain.exports.first_formats
 
     def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
     paint_classes(here / "photos", 4)
-    monkeypatch.setattr(retrain.exports.formats, "write_tflite", interrupt)
-    done = call(retrain.cli.main, "--image_dir", "photos", "--architecture", "fake")
+    monkeypatch.setattr(retrain.exports.first_formats, "write_tflite", interrupt)
+    done = call(retrain.cli.main.main, "--image_dir", "photos", "--architecture", "fake")
     assert done.code == 130
     assert "run the same command again" in done.err
     assert [path.name for path in (here / "tf_files").iterdir()] == ["bottlenecks"]
@@ -416,7 +416,7 @@ def test_interrupted_run_leaves_no_export(here: Path, monkeypatch: pytest.Monkey
 def test_nothing_left_to_train_on_is_a_sentence(here: Path) -> None:
     rows = [f"{paint(here / f'{colour}{n}.jpg', colour, n)},{colour},test" for colour in COLOURS for n in range(3)]
     (here / "photos.csv").write_text("\n".join(rows), encoding="utf-8")
-    done = call(retrain.cli.main, "--image_dir", "photos.csv", "--architecture", "fake")
+    done = call(retrain.cli.main.main, "--image_dir", "photos.csv", "--architecture", "fake")
     assert done.code == 1
     assert "no photos for training" in done.err
 
@@ -432,7 +432,9 @@ def test_one_photo_copied_into_every_class_is_no_better_than_chance(here: Path, 
 )
 def test_nothing_else_may_be_written_into_the_export(option: str, here: Path) -> None:
     paint_classes(here / "photos", 4)
-    done = call(retrain.cli.main, "--image_dir", "photos", "--architecture", "fake", option, "tf_files/model/inside")
+    done = call(
+        retrain.cli.main.main, "--image_dir", "photos", "--architecture", "fake", option, "tf_files/model/inside"
+    )
     assert done.code == 2
     assert option in done.err
     assert not (here / "tf_files").exists()
@@ -444,7 +446,7 @@ def test_file_names_that_are_not_utf_8(here: Path) -> None:
         (here / name.decode(errors="surrogateescape")).write_bytes((here / "photos/red/1.jpg").read_bytes())
     (here / b"photos/red/broken\xff.jpg".decode(errors="surrogateescape")).write_bytes(b"")
     assert train("--image_dir", "photos")["photos"] == {"used": 13, "skipped": 1}
-    assert call(retrain.cli.main, "--image_dir", "photos", "--architecture", "fake").code == 0
+    assert call(retrain.cli.main.main, "--image_dir", "photos", "--architecture", "fake").code == 0
     plain = call(label_image.cli.main, "photos/red")
     assert r"photos/red/\xff.jpg" in plain.out
     done = call(label_image.cli.main, "--json", "photos/red")

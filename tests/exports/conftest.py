@@ -4,12 +4,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retrain.backbones import find_backbone
+from retrain.backbones.backbone import find_backbone
+from retrain.backbones.network import load_network
 from retrain.exports.classifier import Classifier
-from retrain.exports.saved_model import write_saved_model
+from retrain.exports.formats.saved_model import write_saved_model
 from retrain.exports.top import Top
-from retrain.head import Head
-from retrain.networks.network import load_network
+from retrain.training.head import Head
 
 # What may be in a folder's name and be misread in a file format or in a programming language.
 AWKWARD_LABELS = ("São João 🐈‍⬛", "\"quoted\", 'twice'", "100% ${x} \\n `y`")

@@ -20,8 +20,9 @@ from PIL import Image
 
 from label_image.installing import how_to_install
 from label_image.model import load_model, load_saved_model
-from retrain.cli import main
-from retrain.errors import ExportError
+from retrain.cli.main import main
+from retrain.core.errors import ExportError
+from retrain.core.tensorflow import tf
 from retrain.exports.clients import (
     FILES,
     LITERALS,
@@ -33,7 +34,6 @@ from retrain.exports.clients import (
     swift_literal,
     write_clients,
 )
-from retrain.networks.tensorflow import tf
 
 # In the order in which a run sorts them.
 COLOURS = {"\"quoted\", 'blue'": (30, 30, 220), "100% ${red} \\n `y`??!": (220, 30, 30), "vërdé 🐈‍⬛": (30, 200, 30)}

@@ -11,19 +11,20 @@ import pytest
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
 
-import retrain.exports.command
+import retrain.runs.export
 from label_image.installing import how_to_install
 from label_image.model import Outputs, load_model
-from retrain.cli import main
-from retrain.errors import DatasetError, ExportError
-from retrain.evaluation.command import evaluate_export
-from retrain.exports import further, tflite_variants
-from retrain.exports.command import export_model
+from retrain.cli.main import main
+from retrain.core.errors import DatasetError, ExportError
+from retrain.core.outputs import check_export_dir
+from retrain.core.tensorflow import tf
+from retrain.exports import further
+from retrain.exports.formats import tflite_variants
 from retrain.exports.further import FURTHER, Way
 from retrain.exports.names import EXPORTS, FILES, TFLITE, TFLITE_DYNAMIC, TFLITE_INT8
-from retrain.networks.tensorflow import tf
-from retrain.outputs import check_export_dir
-from retrain.seen_photos import NAME as SEEN
+from retrain.photos.seen_photos import NAME as SEEN
+from retrain.runs.evaluate import evaluate_export
+from retrain.runs.export import export_model
 
 COLOURS = {"red": (220, 30, 30), "gr,ün 🐸": (30, 200, 30), "b'l\"ue": (30, 30, 220)}
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -323,7 +324,7 @@ def test_a_kill_after_a_format_was_exchanged_leaves_no_figures_of_the_old_one(
     trained: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     export_model(model, (TFLITE,), str(trained / "photos"), tmp_path)
-    put = retrain.exports.command.put_into_export
+    put = retrain.runs.export.put_into_export
 
     def killed(new: Path, target: Path) -> None:
         put(new, target)
@@ -331,7 +332,7 @@ def test_a_kill_after_a_format_was_exchanged_leaves_no_figures_of_the_old_one(
             raise KeyboardInterrupt
 
     assert TFLITE in parity_of(model)
-    monkeypatch.setattr(retrain.exports.command, "put_into_export", killed)
+    monkeypatch.setattr(retrain.runs.export, "put_into_export", killed)
     with pytest.raises(KeyboardInterrupt):
         export_model(model, (TFLITE,), str(trained / "photos"), tmp_path)
     assert TFLITE not in parity_of(model)

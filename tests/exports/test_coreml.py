@@ -9,8 +9,8 @@ import pytest
 
 from label_image.installing import how_to_install
 from label_image.model import ModelError, saved_model_runner
-from retrain.errors import ExportError
-from retrain.exports.coreml import SPECIFICATION, coreml_runner, write_coreml
+from retrain.core.errors import ExportError
+from retrain.exports.formats.coreml import SPECIFICATION, coreml_runner, write_coreml
 
 pytest.importorskip("coremltools")
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), np.uint8)
@@ -83,7 +83,7 @@ def test_labels_in_another_order_are_noticed(made: Path, tmp_path: Path) -> None
 
 
 def test_an_op_that_is_not_known_is_never_passed_over(made: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from retrain.exports import mil
+    from retrain.exports.proof import mil
 
     monkeypatch.setattr(mil, "OPS", {name: op for name, op in mil.OPS.items() if name != "softmax"})
     with pytest.raises(ModelError, match="the op softmax of Core ML is not known"):

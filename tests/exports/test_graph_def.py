@@ -5,9 +5,9 @@ import numpy as np
 import pytest
 
 from label_image.model import ModelError, load_model, load_saved_model, saved_model_runner
-from retrain.cli import main
-from retrain.exports.graph_def import write_graph_def
-from retrain.networks.tensorflow import tf
+from retrain.cli.main import main
+from retrain.core.tensorflow import tf
+from retrain.exports.formats.graph_def import write_graph_def
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (19, 8, 8, 3), np.uint8)
 

@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import retrain.cli
+import retrain.cli.main
 from label_image.model import load_model, load_saved_model, pixels_runner, tflite_runner
-from retrain.backbones import find_backbone
+from retrain.backbones.backbone import find_backbone
+from retrain.backbones.network import load_network
+from retrain.core.tensorflow import tf
 from retrain.exports.classifier import Classifier
-from retrain.exports.parity import bytes_runner
-from retrain.exports.saved_model import put_top_in, take_top_out, write_saved_model
+from retrain.exports.formats.saved_model import put_top_in, take_top_out, write_saved_model
+from retrain.exports.formats.tflite import convert, exchange_top
+from retrain.exports.proof.parity import bytes_runner
 from retrain.exports.template import covers, kept_folder
-from retrain.exports.tflite import convert, exchange_top
 from retrain.exports.top import Top, known_top
-from retrain.head import Head, Hidden
-from retrain.networks.network import load_network
-from retrain.networks.tensorflow import tf
+from retrain.training.head import Head, Hidden
 
 FAKE = find_backbone("fake", Path("."))
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), np.uint8)
@@ -74,7 +74,7 @@ def test_whole_command_with_hidden_layers_twice(tmp_path: Path, monkeypatch: pyt
             Image.new("RGB", (9, 9), tuple(map(int, colour))).save(tmp_path / "photos" / name / f"{number}.png")
     command = "--image_dir photos --architecture fake --hidden_units 9,5 --activation gelu --learning_rate 0.05"
     for epochs in ("30", "60"):
-        retrain.cli.main([*command.split(), "--epochs", epochs, "--output_graph", "g.pb", "--resume"])
+        retrain.cli.main.main([*command.split(), "--epochs", epochs, "--output_graph", "g.pb", "--resume"])
         manifest = json.loads(Path("tf_files/model/model.json").read_text(encoding="utf-8"))
         assert set(manifest["parity"]) == {"saved_model", "saved_model_bytes", "tflite", "graph_def"}
         assert all(proof["greatest_difference"] <= 1e-5 for proof in manifest["parity"].values())

@@ -4,8 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from label_image.runtimes import Outputs
-from retrain.errors import ParityError
-from retrain.exports.judgement import FLOAT16, FLOAT32, INT8, Limits, Reference, judge, paired_interval
+from retrain.core.errors import ParityError
+from retrain.exports.proof.judgement import FLOAT16, FLOAT32, INT8, Limits, Reference, judge, paired_interval
 
 CLEAR = np.tile(np.array([[0.7, 0.2, 0.1]], np.float32), (200, 1))
 REFERENCE = Reference(Outputs(CLEAR, np.full(200, 0.5, np.float32)), np.zeros(200, np.intp))

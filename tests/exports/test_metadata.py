@@ -9,16 +9,16 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from label_image.model import tflite_runner
-from retrain.backbones import find_backbone
-from retrain.errors import ExportError
+from retrain.backbones.backbone import find_backbone
+from retrain.backbones.network import load_network
+from retrain.core.errors import ExportError
+from retrain.core.tensorflow import tf
 from retrain.exports import metadata as module
 from retrain.exports.classifier import Classifier
+from retrain.exports.formats.tflite import append_files, convert
 from retrain.exports.metadata import metadata, with_metadata
-from retrain.exports.tflite import append_files, convert
 from retrain.exports.top import Top
-from retrain.head import Head
-from retrain.networks.network import load_network
-from retrain.networks.tensorflow import tf
+from retrain.training.head import Head
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), np.uint8)
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from label_image.model import ModelError
-from retrain.exports import mil
-from retrain.exports.coreml import convert
-from retrain.exports.graph_def import frozen_graph
-from retrain.networks.tensorflow import tf
+from retrain.core.tensorflow import tf
+from retrain.exports.formats.coreml import convert
+from retrain.exports.formats.graph_def import frozen_graph
+from retrain.exports.proof import mil
 
 ct = pytest.importorskip("coremltools")
 pytestmark = pytest.mark.filterwarnings("ignore")

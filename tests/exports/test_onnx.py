@@ -10,8 +10,8 @@ from label_image.heatmap import find_tflite
 from label_image.installing import how_to_install
 from label_image.model import ModelError, load_model, saved_model_runner
 from label_image.runtimes import load_onnx
-from retrain.errors import ExportError
-from retrain.exports.onnx import write_onnx
+from retrain.core.errors import ExportError
+from retrain.exports.formats.onnx import write_onnx
 
 onnx = pytest.importorskip("onnx")
 PIXELS = np.random.default_rng(0).integers(0, 256, (19, 8, 8, 3), np.uint8)

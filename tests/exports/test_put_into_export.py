@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from retrain import placing
-from retrain.outputs import put_into_export
+from retrain.core import placing
+from retrain.core.outputs import put_into_export
 
 
 def folder(path: Path, text: str) -> Path:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from retrain.exports.coreml import write_coreml
-from retrain.exports.onnx import write_onnx
-from retrain.exports.tfjs import write_tfjs
+from retrain.exports.formats.coreml import write_coreml
+from retrain.exports.formats.onnx import write_onnx
+from retrain.exports.formats.tfjs import write_tfjs
 
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAM = """

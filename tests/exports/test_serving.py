@@ -6,15 +6,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrain.backbones import find_backbone
-from retrain.errors import ExportError
+from retrain.backbones.backbone import find_backbone
+from retrain.backbones.network import load_network
+from retrain.core.errors import ExportError
+from retrain.core.tensorflow import tf
 from retrain.exports.classifier import Classifier
-from retrain.exports.saved_model import write_saved_model
+from retrain.exports.formats.saved_model import write_saved_model
 from retrain.exports.serving import _field, prediction_log, write_serving
 from retrain.exports.top import Top
-from retrain.head import Head
-from retrain.networks.network import load_network
-from retrain.networks.tensorflow import tf
+from retrain.training.head import Head
 
 
 @pytest.fixture(scope="module")

@@ -13,15 +13,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import retrain.cli
+import retrain.cli.main
 from label_image.model import Outputs, load_model
-from retrain.backbones import find_backbone
-from retrain.exports import formats, reference, template, writer
-from retrain.exports.formats import write_saved_model_template as save
+from retrain.backbones.backbone import find_backbone
+from retrain.exports import first_formats as formats
+from retrain.exports import template, writer
+from retrain.exports.first_formats import write_saved_model_template as save
+from retrain.exports.formats.tflite import convert
 from retrain.exports.names import PROVEN, SAVED_MODEL, TFLITE
-from retrain.exports.parity import Parity, compare
+from retrain.exports.proof import reference
+from retrain.exports.proof.parity import Parity, compare
 from retrain.exports.template import FILES, KEPT, RECORD, covers, fetch_template, keep_template, kept_folder
-from retrain.exports.tflite import convert
 
 FAKE = find_backbone("fake", Path("."))
 COVERS = covers(SAVED_MODEL, FAKE, ("a", "b"))
@@ -50,7 +52,7 @@ def train(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         err = io.StringIO()
         with contextlib.redirect_stderr(err), contextlib.redirect_stdout(io.StringIO()):
             try:
-                retrain.cli.main(["--image_dir", str(photos), "--architecture", "fake", *arguments])
+                retrain.cli.main.main(["--image_dir", str(photos), "--architecture", "fake", *arguments])
             except SystemExit as leave:
                 return int(leave.code or 0), err.getvalue()
         return 0, err.getvalue()
@@ -313,8 +315,8 @@ def test_bottlenecks_of_another_machine_do_not_fail_the_export(train: Train, mon
 def test_bottlenecks_of_another_precision_are_not_the_reference(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from retrain.bottlenecks import extract
-    from retrain.dataset import list_photos
+    from retrain.bottlenecks.extraction import extract
+    from retrain.photos.dataset import list_photos
 
     half = replace(FAKE, compute_dtype="bfloat16")
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from label_image.model import ModelError, saved_model_runner
-from retrain.errors import ExportError
-from retrain.exports import tfjs
-from retrain.exports.tfjs import read_weights, tfjs_runner, write_tfjs
+from retrain.core.errors import ExportError
+from retrain.exports.formats import tfjs
+from retrain.exports.formats.tfjs import read_weights, tfjs_runner, write_tfjs
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (19, 8, 8, 3), np.uint8)
 

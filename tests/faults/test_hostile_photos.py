@@ -18,9 +18,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image, features
 
-from retrain.errors import PhotoError
-from retrain.images import Preprocessing, load_pixels, read_photo
-from retrain.photos import opening, reading
+from label_image.errors import PhotoError
+from label_image.photo_files import opening, reading
+from label_image.preprocessing import Preprocessing, load_pixels, read_photo
 
 PREPROCESSING = Preprocessing.parse("decode|orient|resize(8,bilinear)")
 # Damage makes Pillow warn; what the warning says reaches nobody outside the tests either.
@@ -243,7 +243,7 @@ def test_a_whole_photo_is_not_called_damaged_where_memory_lacks(kind: str, tmp_p
     Image.fromarray(noise).save(tmp_path / "photo", kind, progressive=True, speed=10, quality=50)
     code = """
 import re, resource, sys
-from retrain.images import PhotoError, Preprocessing
+from label_image.preprocessing import PhotoError, Preprocessing
 preprocessing = Preprocessing.parse("decode|orient|resize(32,bilinear)|value_range(0,1)")
 small, large = (open(path, "rb").read() for path in sys.argv[1:])
 preprocessing.pixels(small)

@@ -14,14 +14,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from retrain import hashes, shards, store
-from retrain.backbones import Backbone, find_backbone
-from retrain.bottlenecks import extract
-from retrain.dataset import list_photos
-from retrain.errors import StoreError, UnwritableStoreError
-from retrain.networks.engine import Engine
-from retrain.shards import list_shards
-from retrain.store import Key, Store
+from retrain.backbones.backbone import Backbone, find_backbone
+from retrain.backbones.engines.base import Engine
+from retrain.bottlenecks import shards, store
+from retrain.bottlenecks.extraction import extract
+from retrain.bottlenecks.shards import list_shards
+from retrain.bottlenecks.store import Key, Store
+from retrain.core.errors import StoreError, UnwritableStoreError
+from retrain.photos import hashes
+from retrain.photos.dataset import list_photos
 
 COVERS = {"architecture": "fake"}
 DIM = 4

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retrain import store
-from retrain.store import Key, Store
+from retrain.bottlenecks import store
+from retrain.bottlenecks.store import Key, Store
 
 DIM = 128
 COVERS = {"architecture": "fake"}

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from storm import Plan, Storm, check_bottlenecks, check_left_behind, draw_photos, judge
 
-from retrain.backbones import find_backbone
-from retrain.bottlenecks import extract
-from retrain.dataset import list_photos
-from retrain.store import Store
+from retrain.backbones.backbone import find_backbone
+from retrain.bottlenecks.extraction import extract
+from retrain.bottlenecks.store import Store
+from retrain.photos.dataset import list_photos
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "storm.py"
 FAKE = find_backbone("fake", Path("no-models"))

@@ -17,12 +17,12 @@ import pytest
 from PIL import Image
 
 import retrain.exports.writer
-import retrain.photo_training.scratch_comparison
-from retrain.cli import main
-from retrain.fitting.checkpoint import read_checkpoint
-from retrain.photo_training.keras_training import Recipe
-from retrain.photo_training.small_cnn import train_from_scratch
-from retrain.screen import TerminalScreen
+import retrain.runs.compare_scratch
+from retrain.cli.main import main
+from retrain.insight.terminal import TerminalScreen
+from retrain.training.fitting.checkpoint import read_checkpoint
+from retrain.training.on_photos.keras_training import Recipe
+from retrain.training.on_photos.small_cnn import train_from_scratch
 
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINT = "tf_files/model.checkpoint.npz"
@@ -32,8 +32,8 @@ CHILD = """
 import os, signal, sys
 import numpy as np
 import retrain.exports.writer
-from retrain.fitting import checkpoint
-from retrain.cli import main
+from retrain.training.fitting import checkpoint
+from retrain.cli.main import main
 
 operation, number, checkpoint.SECONDS_BETWEEN = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
 checkpoint.WRITING_SHARE = 1e9
@@ -70,11 +70,11 @@ main(["--image_dir", "photos", "--architecture", "fake", *sys.argv[4:]])
 CHILD_ON_PHOTOS = """
 import os, signal, sys
 from functools import partial
-import retrain.photo_training.scratch_comparison as comparison
-from retrain.fitting import checkpoint
-from retrain.cli import main
-from retrain.photo_training.keras_training import Recipe
-from retrain.photo_training.small_cnn import train_from_scratch
+import retrain.runs.compare_scratch as comparison
+from retrain.training.fitting import checkpoint
+from retrain.cli.main import main
+from retrain.training.on_photos.keras_training import Recipe
+from retrain.training.on_photos.small_cnn import train_from_scratch
 
 file, epochs = sys.argv[1], int(sys.argv[2])
 
@@ -241,7 +241,7 @@ def test_trainings_on_photos_killed_after_an_epoch_end_as_if_they_had_not_been(
     monkeypatch.setattr(TerminalScreen, "epoch", lambda screen, what, progress: epochs.append(progress.epoch))
     recipe = Recipe("adamw", learning_rate=2e-3, epochs=4, patience=4, batch_size=16)
     short = partial(train_from_scratch, size=32, recipe=recipe)
-    monkeypatch.setattr(retrain.photo_training.scratch_comparison, "train_from_scratch", short)
+    monkeypatch.setattr(retrain.runs.compare_scratch, "train_from_scratch", short)
     expected = finish()
     command = [sys.executable, "-c", CHILD_ON_PHOTOS, file, "2", *ON_PHOTOS, *asked]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}

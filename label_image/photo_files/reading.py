@@ -1,0 +1,64 @@
+"""The bytes of a photo, from a regular file of sensible size."""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import BinaryIO
+
+from label_image.errors import PhotoError
+from label_image.photo_files.budget import ByteBudget
+
+MAX_BYTES = 256 * 2**20
+ORDINARY_BYTES = 16 * 2**20
+
+READING = ByteBudget(MAX_BYTES, ORDINARY_BYTES)
+
+
+@contextmanager
+def photo_bytes(path: str | os.PathLike[str]) -> Iterator[bytes]:
+    """The bytes of a photo, for as long as the block runs: large files wait until there is room for them.
+
+    Raises PhotoError for anything but a regular file of sensible size.
+    """
+    with _photo_file(path) as (file, size), READING.reserved(size):
+        yield _all_of(file, size)
+
+
+def read_photo(path: str | os.PathLike[str]) -> bytes:
+    """The bytes of a photo, for one who reads one after the other. Raises as `photo_bytes` does."""
+    with photo_bytes(path) as data:
+        return data
+
+
+@contextmanager
+def _photo_file(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, int]]:
+    """A file that is open for reading, and its size."""
+    try:
+        file = open(path, "rb", opener=_open_without_waiting)  # noqa: SIM115 - what the caller raises is not ours
+    except OSError as error:
+        raise PhotoError(f"cannot be read: {error.strerror or error}") from None
+    except ValueError as error:  # a NUL in the path
+        raise PhotoError(f"cannot be read: {error}") from None
+    with file:
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
+            raise PhotoError("is not a regular file")
+        if status.st_size > MAX_BYTES:
+            raise PhotoError(f"has {status.st_size} bytes; the limit is {MAX_BYTES}")
+        yield file, status.st_size
+
+
+def _all_of(file: BinaryIO, size: int) -> bytes:
+    try:
+        data = file.read(size + 1)
+    except OSError as error:
+        raise PhotoError(f"cannot be read: {error.strerror or error}") from None
+    if len(data) > size:
+        raise PhotoError("grew while it was being read")
+    return data
+
+
+def _open_without_waiting(path: str, flags: int) -> int:
+    # Opening a FIFO without O_NONBLOCK would wait for a writer for ever.
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))

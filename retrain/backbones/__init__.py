@@ -1,0 +1,1 @@
+"""The pretrained networks whose output is the bottleneck, and what runs them."""

@@ -1,0 +1,260 @@
+"""Backbones: architectures with their weights at hand, which is all that determines a bottleneck.
+
+`retrain.backbones.network` builds the network itself, when one has to run. Nothing here imports TensorFlow.
+
+The `fake` backbone is the photo's average colour, three numbers; it needs no TensorFlow, and is there for tests.
+
+`a+b` is a backbone too: its bottleneck is that of b behind that of a. Each part is computed and kept as
+if it were alone.
+"""
+
+import hashlib
+import os
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+from label_image.files import sha256_of
+from label_image.preprocessing import DECODER, Preprocessing
+from retrain.backbones.registry import (
+    DEFAULT_ARCHITECTURE,
+    KERAS_WEIGHTS_URL,
+    TORCHVISION_WEIGHTS_URL,
+    Architecture,
+    architecture,
+)
+from retrain.backbones.weights_package import file_of_package, not_installed
+from retrain.core.download import Progress, download
+from retrain.core.errors import BackboneError, OptionError
+
+KERAS_CACHE = Path("~/.keras/models")
+INSTALLED_WEIGHTS = Path(sys.prefix) / "share" / "retrain"  # what an image was built with
+CHECKPOINT_SUFFIX = ".pth"  # of PyTorch's format
+# Counts the faults of the engines that put wrong bottlenecks into stores: whoever mends one adds 1, and they are never
+# served again. 2: TensorFlow's engine ran one kernel in several threads, which mixed up photos in residual networks.
+ENGINE_REVISION = 2
+
+Weights = str | Mapping[str, str] | None  # as `find_backbone` takes them
+
+
+@dataclass(frozen=True)
+class Backbone:
+    """Everything that determines a bottleneck, apart from the photo.
+
+    `weights_file` is None for the fake backbone and for random weights; for a TF-Hub module it is
+    the folder of the SavedModel. `dim` is the length of the bottleneck vector. A joined backbone has
+    `parts`, each with weights and arithmetic of its own, and no arithmetic itself.
+    """
+
+    architecture: str
+    preprocessing: Preprocessing
+    dim: int
+    weights_sha256: str
+    weights_file: Path | None = None
+    feature_layer: str = "avg_pool"
+    compute_dtype: str = "float32"
+    stored_dtype: str = "float32"
+    parts: tuple["Backbone", ...] = ()
+
+    @classmethod
+    def find(
+        cls,
+        name: str = DEFAULT_ARCHITECTURE,
+        *,
+        weights: Weights | os.PathLike[str] = None,
+        image_size: int | None = None,
+        model_dir: str | os.PathLike[str] = "tf_files/models",
+        seed: int = 0,
+        observe: Progress = lambda done, total: None,
+    ) -> "Backbone":
+        """An architecture of the registry with its weights, for Python users; see `find_backbone`.
+
+        `observe` is told of a download: the bytes so far, and how many there are if it is known.
+        """
+        weights = os.fspath(weights) if isinstance(weights, os.PathLike) else weights
+        return find_backbone(name, Path(model_dir), weights, image_size, seed, observe)
+
+    @property
+    def input_size(self) -> int:
+        """Side of the square input, in pixels."""
+        return self.preprocessing.size
+
+    def describe(self) -> str:
+        """What it is, for people, as in `efficientnet_lite0, 1280 numbers from 224 x 224 pixels`."""
+        size = self.input_size
+        untrained = ", untrained" if self.weights_sha256.startswith("random-") else ""
+        return f"{self.architecture}{untrained}, {self.dim} numbers from {size} x {size} pixels"
+
+    def in_float32(self) -> "Backbone":
+        """The same backbone as exports compute it, whatever precision its bottlenecks have."""
+        parts = tuple(part.in_float32() for part in self.parts)
+        return replace(self, compute_dtype="float32", stored_dtype="float32", parts=parts)
+
+    def computed_in(self, precision: str) -> "Backbone":
+        """The same backbone with bottlenecks of this precision; the fake one has but float32."""
+        if self.architecture == "fake":
+            return self
+        parts = tuple(part.computed_in(precision) for part in self.parts)
+        return replace(self, compute_dtype=precision, parts=parts)
+
+    def covers(self) -> dict[str, object]:
+        """What the bottleneck fingerprint covers, as plain JSON."""
+        return {
+            "architecture": self.architecture,
+            "weights_sha256": self.weights_sha256,
+            "feature_layer": self.feature_layer,
+            "input_size": self.input_size,
+            "preprocessing": str(self.preprocessing),
+            "decoder": f"pillow {DECODER}",
+            "compute_dtype": self.compute_dtype,
+            "stored_dtype": self.stored_dtype,
+            # The fake backbone's are NumPy's, and those of a joined one are kept for each part.
+            **({} if self.parts or self.architecture == "fake" else {"engine_revision": ENGINE_REVISION}),
+            **({"parts": [part.covers() for part in self.parts]} if self.parts else {}),
+        }
+
+
+def find_backbone(
+    name: str,
+    model_dir: Path,
+    weights: Weights = None,
+    image_size: int | None = None,
+    seed: int = 0,
+    progress: Progress = lambda done, total: None,
+) -> Backbone:
+    """An architecture with its weights: given ones, ones at hand, or downloaded ones.
+
+    `name` may be `a+b`, of which each part has this `image_size`, or the largest of their own. `weights` is a
+    file, an http(s) address, `random` (untrained, from `seed`), each of these by the name of the architecture
+    that they are for, or None: then `<model_dir>/<name>.weights.h5`, the published file in `model_dir`, in Keras's
+    cache or in INSTALLED_WEIGHTS, the Python package that they come with, and at last a download are tried.
+    Raises OptionError or BackboneError.
+    """
+    names = name.split("+")
+    weights_of = _weights_by_name(names, weights)
+    if len(names) > 1:
+        if image_size is None:  # a model takes photos of one size: that of the part which needs the most
+            image_size = max(architecture(part).input_size for part in names)
+        return join([find_backbone(part, model_dir, weights_of[part], image_size, seed, progress) for part in names])
+    weights = weights_of[name]
+    entry = architecture(name)
+    preprocessing = entry.preprocessing if image_size is None else entry.preprocessing.with_size(image_size)
+    backbone = Backbone(name, preprocessing, entry.dim, weights_sha256=f"random-{seed}")
+    if name == "fake":
+        if weights not in (None, "random"):
+            raise OptionError(f"--weights {weights}: the fake backbone has none; leave them out.")
+        return replace(backbone, weights_sha256="none", feature_layer="average_colour")
+    if weights == "random":
+        return backbone
+    file = find_weights(entry, model_dir, weights, progress)
+    sha256 = file_sha256(file)
+    check_digest(entry, file, sha256)
+    return replace(backbone, weights_file=file, weights_sha256=sha256)
+
+
+def join(parts: Sequence[Backbone]) -> Backbone:
+    """Several backbones as one, their bottlenecks side by side. Raises OptionError if they see different photos."""
+    name = "+".join(part.architecture for part in parts)
+    sizes = sorted({part.input_size for part in parts})
+    if len(sizes) > 1:
+        raise OptionError(
+            f"--architecture {name}: their photos have different sizes ({', '.join(map(str, sizes))} pixels), and a "
+            f"model takes but one. Choose backbones of one size, or train with --image_size {sizes[-1]} for all."
+        )
+    digest = hashlib.sha256("+".join(part.weights_sha256 for part in parts).encode()).hexdigest()
+    pixels = parts[0].preprocessing.without_arithmetic()
+    return Backbone(name, pixels, sum(part.dim for part in parts), digest, parts=tuple(parts))
+
+
+def _weights_by_name(names: Sequence[str], weights: Weights) -> dict[str, str | None]:
+    """The weights of each of these architectures. Raises OptionError if it is not clear which are whose."""
+    joined = "+".join(names)
+    if isinstance(weights, Mapping):
+        for name in weights:
+            if name not in names:
+                raise OptionError(f"--weights {name}=…: {name} is not in --architecture {joined}.")
+        return {name: weights.get(name) for name in names}
+    if len(names) > 1 and weights not in (None, "random"):
+        raise OptionError(
+            f"--weights {weights}: say which part of {joined} they are for: --weights {names[0]}=FILE, once for each."
+        )
+    return dict.fromkeys(names, weights)
+
+
+def find_weights(
+    entry: Architecture,
+    model_dir: Path,
+    weights: str | None = None,
+    progress: Progress = lambda done, total: None,
+) -> Path:
+    """The weights file of an architecture; see `find_backbone`."""
+    if weights is not None and not weights.startswith(("http://", "https://")):
+        path = Path(weights).expanduser()
+        if not path.is_file():
+            raise OptionError(f"--weights {weights}: there is no such file.")
+        return path
+    if weights is not None:
+        # Named after the address too: another address is another file, and neither is the user's own.
+        digest = hashlib.sha256(weights.encode()).hexdigest()[:12]
+        published = PurePosixPath(urlsplit(weights).path).name
+        suffix = f"-{published}" if published.endswith(CHECKPOINT_SUFFIX) else ".weights.h5"
+        url, path, checksum = weights, model_dir / f"{entry.name}-{digest}{suffix}", None
+    else:
+        at_hand = weights_at_hand(entry, model_dir)
+        if at_hand is not None:
+            return at_hand
+        if entry.package:
+            raise BackboneError(not_installed(entry.name, entry.package))
+        if entry.checkpoint:
+            url, checksum = TORCHVISION_WEIGHTS_URL + entry.checkpoint, digest_in_name(entry.checkpoint)
+        else:
+            url, checksum = KERAS_WEIGHTS_URL + entry.weights_file, entry.checksum
+        path = model_dir / (entry.checkpoint or Path(entry.weights_file).name)
+    if not path.exists():
+        download(url, path, checksum, progress)
+    return path
+
+
+def weights_at_hand(entry: Architecture, model_dir: Path) -> Path | None:
+    """A weights file that needs no download, or None."""
+    candidates = [model_dir / f"{entry.name}.weights.h5"]
+    if published := Path(entry.weights_file).name:
+        candidates += [model_dir / published, KERAS_CACHE.expanduser() / published, INSTALLED_WEIGHTS / published]
+    if entry.checkpoint:
+        candidates += [model_dir / entry.checkpoint, INSTALLED_WEIGHTS / entry.checkpoint]
+    if entry.package and (file := file_of_package(entry.package, entry.checkpoint)):
+        candidates.append(file)
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def digest_in_name(name: str) -> str | None:
+    """The beginning of a checkpoint's SHA-256, with which PyTorch's published files end their names."""
+    match = re.search(rf"-([0-9a-f]{{8,64}}){re.escape(CHECKPOINT_SUFFIX)}$", name)
+    return match[1] if match else None
+
+
+def check_digest(entry: Architecture, file: Path, sha256: str) -> None:
+    """Compare a file's SHA-256 with that in its name, and with ours where it is the published one.
+
+    Raises BackboneError.
+    """
+    promised = digest_in_name(file.name) or ""
+    if entry.checksum and file.name == entry.checkpoint:
+        promised = entry.checksum
+    if not sha256.startswith(promised):
+        advice = f"install {entry.package} again" if entry.package else "get it again"
+        raise BackboneError(
+            f"{file} is not the published file: its SHA-256 begins with {sha256[:8]}, not {promised[:8]}; {advice}, "
+            "or give weights of your own a name of their own."
+        )
+
+
+def file_sha256(path: Path) -> str:
+    """SHA-256 of a file, as 64 hex digits. Raises BackboneError if it cannot be read."""
+    try:
+        return sha256_of(path)
+    except OSError as error:
+        raise BackboneError(f"{path} cannot be read: {error.strerror}.") from None

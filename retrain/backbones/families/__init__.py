@@ -1,0 +1,1 @@
+"""The networks of the registry that Keras does not bring, one file for each family."""

@@ -1,0 +1,1 @@
+"""A data set through a backbone: its bottlenecks, from the store where it has them."""

@@ -1,0 +1,100 @@
+"""`fingerprint.json` in a folder of bottlenecks: what its fingerprint covers, for people; checked when it is opened.
+
+The folder's name is the fingerprint, and each shard carries it too. So nothing is lost with this file: one that
+is damaged is set aside by name and written anew, unless the shards themselves are of another kind.
+"""
+
+import errno
+import json
+import logging
+import os
+import stat
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from retrain.bottlenecks.shards import set_aside, write_atomically
+from retrain.core.errors import StoreError, UnwritableStoreError
+
+NAME = "fingerprint.json"
+LARGEST = 1 << 20  # bytes; a description has a thousand
+log = logging.getLogger(__name__)
+
+
+def canonical_json(value: object) -> str:
+    """One text for equal values. Raises TypeError or ValueError for what JSON cannot hold."""
+    return json.dumps(
+        dict(value) if isinstance(value, Mapping) else value,
+        sort_keys=True,
+        separators=(",", ":"),
+        ensure_ascii=False,
+        allow_nan=False,
+    )
+
+
+def open_folder(folder: Path, description: Mapping[str, object], holds_others: Callable[[], bool]) -> None:
+    """Make the folder with its description, or check that it was made for the same thing.
+
+    `holds_others` says whether its shards are of another kind than described. Raises StoreError if they are, and
+    where the folder cannot be read or made. One that can only be read may lack its description.
+    """
+    path = folder / NAME
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        found = _read(path)
+    except OSError as error:
+        raise _cannot_open(folder, error) from error
+    if found is not None:
+        if _is(found, description):
+            return
+        if holds_others():
+            raise StoreError(
+                f"{path} does not describe the bottlenecks that are asked for "
+                f"({description['dtype']}[{description['dim']}]), and those in its folder are others, although it "
+                "bears their name: it was edited or renamed. Move the folder away, and the bottlenecks are "
+                "computed again."
+            )
+        _put_aside(path)
+    text = json.dumps(description, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+    try:
+        write_atomically(path, text.encode())
+    except UnwritableStoreError:
+        log.debug("%s cannot be written: the bottlenecks there are read without it.", path)
+
+
+def _read(path: Path) -> bytes | None:
+    """The bytes of a description, none if there is no file; empty if they cannot be those of one. Raises OSError."""
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return b""
+        with open(path, "rb") as file:
+            return file.read(LARGEST)
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        if error.errno in (errno.EIO, errno.ELOOP):
+            return b""
+        raise
+
+
+def _is(found: bytes, description: Mapping[str, object]) -> bool:
+    try:
+        return canonical_json(json.loads(found)) == canonical_json(description)
+    except (ValueError, RecursionError):
+        return False
+
+
+def _put_aside(path: Path) -> None:
+    try:
+        kept = set_aside(path)
+    except OSError as error:
+        log.warning("%s is damaged (it cannot be mended: %s); its bottlenecks are used all the same.", path, error)
+    else:
+        log.warning("%s was damaged: it is now %s, and written anew.", path, kept.name)
+
+
+def _cannot_open(folder: Path, error: OSError) -> StoreError:
+    kind = UnwritableStoreError if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else StoreError
+    return kind(
+        f"The bottlenecks in {folder} cannot be opened ({error}): "
+        "give this user the right to read and write there, or choose another --bottleneck_dir."
+    )

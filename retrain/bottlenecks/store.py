@@ -1,0 +1,389 @@
+"""The bottleneck store: each photo's bottleneck is computed once and kept.
+
+    <bottleneck_dir>/<fingerprint>/
+        fingerprint.json        what the fingerprint covers, for people; checked when opened
+        <sha256>.parquet        sealed shards (see `retrain.bottlenecks.shards`), readable by any Parquet tool:
+                                photo_sha256: string, 64 hex digits
+                                view:         string, "original" unless augmented
+                                bottleneck:   fixed_size_list<float32 | float16>[dim], never null
+        <sha256>.parquet.damaged    shards that did not match their names, kept for inspection
+
+Existence is never proof of validity: a shard is served only if its bytes match its name, its
+columns are the promised ones and it was written for this fingerprint. One that fails is set aside
+by name, and its photos simply miss.
+
+Any number of processes and machines may read and write at once, without locks: a writer only ever
+adds a shard. Two writers may store the same key; any one of the rows is served. Compaction merges
+small shards into one of a higher *generation*, and unlinks the small ones once that one is on the
+disk. Since the reason to unlink a shard is always a shard of a higher generation, two compactors
+can never take each other's result for the reason to delete the last copy of a row. A reader whose
+shard has vanished lists the folder again, and finds the row in the merged one.
+
+A kill -9 loses the rows put in since the last flush: about the last 5 seconds of work.
+"""
+
+import errno
+import hashlib
+import logging
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from label_image.files import remove_leftovers
+from retrain.bottlenecks.fingerprint_file import canonical_json, open_folder
+from retrain.bottlenecks.shards import (
+    KEY_COLUMNS,
+    Damaged,
+    Key,
+    KeyIndex,
+    Shard,
+    bottleneck_schema,
+    bottleneck_table,
+    file_size,
+    first_rows,
+    foreign_files,
+    key_table,
+    list_shards,
+    set_aside,
+    vector_array,
+    write_shard,
+)
+from retrain.core.errors import StoreError, UnwritableStoreError
+from retrain.core.matrix_file import release_pages
+
+__all__ = ["Key", "PruneReport", "Store", "VerifyReport", "fingerprint"]
+
+FLUSH_SECONDS = 5.0
+SHARD_BYTES = 64 << 20  # a full shard; also the most that put_many buffers
+SMALL_SHARD_BYTES = SHARD_BYTES // 2
+SMALL_SHARDS = 16  # more small ones than this are merged
+
+Vectors = npt.NDArray[Any]
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class VerifyReport:
+    """What `Store.verify` found: sound shards, their rows, and shards set aside."""
+
+    shards: int = 0
+    rows: int = 0
+    set_aside: int = 0
+
+
+@dataclass
+class PruneReport:
+    """How many rows `Store.prune` kept and removed."""
+
+    kept: int = 0
+    removed: int = 0
+
+
+def fingerprint(covers: Mapping[str, object]) -> str:
+    """SHA-256 (64 hex digits) of the canonical JSON of everything that changes a vector."""
+    return hashlib.sha256(canonical_json(covers).encode()).hexdigest()
+
+
+class Store(AbstractContextManager["Store"]):
+    """The bottlenecks of one fingerprint. For one thread; any number of processes.
+
+    Opening removes what killed writers left behind, and merges small shards.
+    Raises StoreError where the folder cannot be used, or was made for something else.
+    """
+
+    def __init__(
+        self,
+        bottleneck_dir: Path,
+        covers: Mapping[str, object],
+        dim: int,
+        dtype: str = "float32",
+    ) -> None:
+        if dim < 1 or dtype not in ("float32", "float16"):
+            raise ValueError(f"no bottleneck can be {dtype}[{dim}]")
+        self.fingerprint = fingerprint(covers)
+        self.folder = Path(bottleneck_dir) / self.fingerprint
+        self.dim = dim
+        self.dtype = np.dtype(dtype)
+        self.set_aside = 0  # shards that this process has set aside
+        self._schema = bottleneck_schema(dim, self.dtype)
+        self._buffer: list[pa.Table] = []
+        self._everywhere: list[pa.Table] = []
+        self._buffered_since = 0.0
+        open_folder(self.folder, {"covers": dict(covers), "dim": dim, "dtype": dtype}, self._holds_others)
+        for path in foreign_files(self.folder):
+            log.warning("%s is ignored: its name is not the digest of a bottleneck shard.", path)
+        remove_leftovers(self.folder)
+        self.compact()
+
+    def __exit__(self, error_type: object, *_: object) -> None:
+        if error_type is None:
+            self.close()
+        else:
+            self.flush()  # what was computed is kept, without the delay of merging
+
+    def get_many(self, keys: Sequence[Key], out: Vectors | None = None) -> tuple[Vectors, npt.NDArray[np.bool_]]:
+        """The bottlenecks of `keys`: a matrix (n, dim), and a mask (n,) of those that were found.
+
+        One pass over the shards; beside the matrix it needs about 150 MB and 100 bytes a key.
+        `out`, (n, dim) and maybe a memmap, is filled and returned; without it a matrix of the
+        stored dtype is made. Rows that are not found hold nothing of meaning. The same key may be
+        asked for more than once.
+        """
+        shape = (len(keys), self.dim)
+        if out is not None and out.shape != shape:
+            raise ValueError(f"out is {out.shape}, {len(keys)} keys need {shape}")
+        matrix = np.zeros(shape, self.dtype) if out is None else out
+        found = np.zeros(len(keys), np.bool_)
+        if not keys:
+            return matrix, found
+        wanted = KeyIndex(key_table(keys))
+        for table in self._buffer:
+            rows, places = wanted.find(table)
+            matrix[places] = vector_array(table)[rows]
+            found[places] = True
+        for shard in self._shards():
+            with self._setting_aside(shard.path):
+                self._copy_rows(shard, wanted, matrix, found)
+            release_pages(matrix)
+            if found.all():
+                break
+        return matrix, found
+
+    def photos(self, view: str = "original") -> frozenset[str]:
+        """The SHA-256 of each photo that has a bottleneck here. Reads every shard, for their keys alone."""
+        tables = list(self._buffer)
+        for shard in self._shards():
+            with self._setting_aside(shard.path):
+                tables.append(shard.read(KEY_COLUMNS))
+        chosen = (table.filter(pc.equal(table["view"], view))["photo_sha256"] for table in tables)
+        return frozenset(chain.from_iterable(column.to_pylist() for column in chosen))
+
+    def put_many(self, keys: Sequence[Key], vectors: Vectors) -> None:
+        """Keep the bottlenecks (n, dim) of `keys`, converted to the stored dtype and copied.
+
+        They wait in memory until the oldest of them is 5 s old at a call, 64 MB are waiting, or
+        `flush` or `close` is called; `get_many` sees them at once. Raises StoreError, and keeps
+        none of them, if the shape is wrong or a number is not finite; and if a flush fails, see
+        there.
+        """
+        if vectors.shape != (len(keys), self.dim):
+            raise StoreError(
+                f"The store {self.folder} holds bottlenecks of {self.dim} numbers; an array of shape "
+                f"{vectors.shape} for {len(keys)} photos does not fit: check the feature layer."
+            )
+        if not keys:
+            return
+        with np.errstate(over="ignore"):  # what overflows is infinite, and refused below
+            stored = np.array(vectors, dtype=self.dtype, order="C")
+        finite = np.isfinite(stored).all(axis=1)
+        if not finite.all():
+            bad = keys[int(np.argmin(finite))]
+            raise StoreError(
+                f"The bottleneck of the photo with SHA-256 {bad.photo_sha256} (view {bad.view}) is not "
+                f"finite as {self.dtype}: check the weights and the precision of the backbone."
+            )
+        if not self._buffer:
+            self._buffered_since = time.monotonic()
+        self._buffer.append(bottleneck_table(key_table(keys), stored, self._schema))
+        waited = time.monotonic() - self._buffered_since
+        if waited >= FLUSH_SECONDS or sum(t.nbytes for t in self._buffer) >= SHARD_BYTES:
+            self.flush()
+
+    def put_into_every_shard(self, keys: Sequence[Key], vectors: Vectors) -> None:
+        """Write these few rows into each shard from here on: whichever shards are lost, the others have them."""
+        self._everywhere = [bottleneck_table(key_table(keys), np.array(vectors, self.dtype, order="C"), self._schema)]
+
+    def check_writable(self) -> None:
+        """Raise UnwritableStoreError, before anything is computed, if it could not be kept here."""
+        try:
+            tempfile.TemporaryFile(dir=self.folder).close()
+        except OSError as error:
+            if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise UnwritableStoreError(
+                    f"Bottlenecks are missing in {self.folder}, and new ones cannot be kept there "
+                    f"({error.strerror}): give this user the right to write there, or choose another --bottleneck_dir."
+                ) from error
+
+    def flush(self) -> None:
+        """Write the waiting rows; when this returns they survive a kill and a power cut.
+
+        Raises StoreError if they cannot be written: they stay in memory, and a later flush may
+        succeed.
+        """
+        if not self._buffer:
+            return
+        table = pa.concat_tables(self._buffer)
+        pieces = max(1, round(table.nbytes / SHARD_BYTES))
+        rows = -(-table.num_rows // pieces)
+        for start in range(0, table.num_rows, rows):
+            self._write(pa.concat_tables([table.slice(start, rows), *self._everywhere]), generation=0)
+        self._buffer.clear()
+
+    def close(self) -> None:
+        """Flush, then merge small shards. Raises what `flush` raises; may be called again."""
+        self.flush()
+        self.compact()
+
+    def scan(self) -> Iterator[tuple[list[Key], Vectors]]:
+        """Every flushed row, some MB at a time: the keys and their matrix (n, dim).
+
+        A key that was stored twice, or merged by another process meanwhile, may come twice.
+        """
+        for shard in self._shards():
+            with self._setting_aside(shard.path):
+                for group, _, _ in shard.row_groups():
+                    table = shard.read_row_group(group)
+                    columns = (table[name].to_pylist() for name in KEY_COLUMNS)
+                    yield [Key(*key) for key in zip(*columns, strict=True)], vector_array(table)
+
+    def verify(self) -> VerifyReport:
+        """Read every shard completely; what fails is set aside and named in the log."""
+        report = VerifyReport(set_aside=-self.set_aside)
+        for shard in self._shards():
+            with self._setting_aside(shard.path):
+                for group, _, _ in shard.row_groups():
+                    if not np.isfinite(vector_array(shard.read_row_group(group))).all():
+                        raise Damaged("it holds numbers that are not finite")
+                report.shards += 1
+                report.rows += shard.rows
+        report.set_aside += self.set_aside
+        return report
+
+    def prune(self, keep_keys: Sequence[Key]) -> PruneReport:
+        """Remove all rows but those of `keep_keys`. Files set aside or foreign are not touched.
+
+        Rows that another process is compacting meanwhile may survive. Raises what `flush` raises.
+        """
+        self.flush()
+        keep = KeyIndex(key_table(keep_keys))
+        report = PruneReport()
+        written: set[Path] = set()
+        for shard in self._shards():
+            if shard.path in written:
+                continue
+            with self._setting_aside(shard.path):
+                rows = np.unique(keep.find(shard.read(KEY_COLUMNS))[0])
+                if len(rows) < shard.rows:
+                    if len(rows):
+                        written.add(self._write(shard.read().take(rows), _generation(shard) + 1))
+                    shard.path.unlink(missing_ok=True)
+                report.kept += len(rows)
+                report.removed += shard.rows - len(rows)
+        return report
+
+    def compact(self) -> None:
+        """Merge small shards where there are more than 16. Never fails: small shards do no harm."""
+        try:
+            sizes = {path: file_size(path) for path in list_shards(self.folder)}
+            small = {path: size for path, size in sizes.items() if size < SMALL_SHARD_BYTES}
+            if len(small) > SMALL_SHARDS:
+                for group in _groups(small):
+                    self._merge(group)
+        except FileNotFoundError:
+            log.debug("Another process is merging the shards of %s.", self.folder)
+        except (Damaged, StoreError, OSError) as error:
+            log.warning("The small shards of %s could not be merged: %s", self.folder, error)
+
+    def _merge(self, paths: Sequence[Path]) -> None:
+        """One shard out of several; a key that is in more than one is taken from the first."""
+        shards: list[Shard] = []
+        for path in paths:
+            with self._setting_aside(path):
+                shards.append(self._open(path))
+        if len(shards) < 2:
+            return
+        table = pa.concat_tables(shard.read().replace_schema_metadata() for shard in shards)
+        rows = first_rows(table)
+        if len(rows) < table.num_rows:
+            table = table.take(rows)
+        self._write(table, 1 + max(_generation(shard) for shard in shards))
+        for shard in shards:
+            shard.path.unlink(missing_ok=True)
+
+    def _copy_rows(self, shard: Shard, wanted: KeyIndex, matrix: Vectors, found: npt.NDArray[np.bool_]) -> None:
+        """Copy what a shard holds of the wanted rows into the matrix, a row group at a time."""
+        rows, places = wanted.find(shard.read(KEY_COLUMNS))
+        fresh = ~found[places]
+        rows, places = rows[fresh], places[fresh]
+        for group, start, stop in shard.row_groups():
+            first, last = np.searchsorted(rows, (start, stop))
+            if first < last:
+                vectors = vector_array(shard.read_row_group(group, ["bottleneck"]))
+                matrix[places[first:last]] = vectors[rows[first:last] - start]
+        found[places] = True
+
+    def _shards(self) -> Iterator[Shard]:
+        """Open each sound shard once. Lists the folder until nothing new shows up: a shard that
+        another process merged away since it was listed is replaced by one in the next listing."""
+        seen: set[Path] = set()
+        while fresh := [path for path in list_shards(self.folder) if path not in seen]:
+            for path in fresh:
+                seen.add(path)
+                with suppress(FileNotFoundError), self._setting_aside(path):
+                    yield self._open(path)
+
+    def _open(self, path: Path) -> Shard:
+        """A shard that can be trusted. Raises Damaged if it cannot, FileNotFoundError if it has
+        vanished, StoreError if it cannot be read."""
+        shard = Shard(path)
+        if not shard.schema.equals(self._schema):
+            raise Damaged("its columns are not those of this store")
+        if shard.metadata.get(b"retrain.fingerprint") != self.fingerprint.encode():
+            raise Damaged("it was written for another fingerprint")
+        return shard
+
+    @contextmanager
+    def _setting_aside(self, path: Path) -> Iterator[None]:
+        """Rename a shard that turns out to be damaged, count it, and go on without it."""
+        try:
+            yield
+        except Damaged as why:
+            self.set_aside += 1
+            log.warning("%s is set aside, its bottlenecks will be computed again: %s.", path, why)
+            try:
+                set_aside(path)
+            except OSError as error:
+                log.warning("%s could not be renamed (%s); it is not read.", path, error.strerror)
+
+    def _write(self, table: pa.Table, generation: int) -> Path:
+        metadata = {"retrain.fingerprint": self.fingerprint, "retrain.generation": str(generation)}
+        return write_shard(self.folder, table.replace_schema_metadata(metadata))
+
+    def _holds_others(self) -> bool:
+        """Whether the shards here are not those of this store: the first sound one tells."""
+        for path in list_shards(self.folder):
+            with suppress(Damaged, FileNotFoundError):
+                Shard(path)
+                try:
+                    self._open(path)
+                except Damaged:
+                    return True
+                return False
+        return False
+
+
+def _generation(shard: Shard) -> int:
+    return int(shard.metadata.get(b"retrain.generation", b"0"))
+
+
+def _groups(sizes: Mapping[Path, int]) -> Iterator[list[Path]]:
+    """Consecutive shards that fit into a full one together."""
+    group: list[Path] = []
+    total = 0
+    for path, size in sizes.items():
+        if group and total + size > SHARD_BYTES:
+            yield group
+            group, total = [], 0
+        group.append(path)
+        total += size
+    yield group

@@ -1,0 +1,1 @@
+"""What every room may use: errors, the machine, files that take their place in one step."""

@@ -1,0 +1,63 @@
+"""Everything that `retrain` raises on purpose, and what `label_image` raises below it.
+
+    RetrainError                exit code 1: the run failed
+    ├── PhotoError              one photo cannot be used; the run goes on without it   (of label_image)
+    ├── PreprocessingError      a preprocessing string that does not parse             (of label_image)
+    ├── ModelError              an export that cannot be used                          (of label_image)
+    ├── OptionError             exit code 2: the call was wrong
+    ├── DatasetError            the photos as a whole cannot be used
+    ├── BackboneError           an unknown architecture, or weights that do not fit it
+    │   └── DownloadError       weights that could not be fetched
+    ├── GpuError                a GPU is required, and there is none
+    ├── CheckpointError         a checkpoint is damaged, or belongs to another training
+    ├── StoreError              the bottleneck store cannot be read or written
+    │   └── UnwritableStoreError    it lacks something, which cannot be added to it
+    └── ExportError             an export cannot be written or read
+        └── ParityError         an export does not behave like the model it came from
+
+Each message is one sentence (or two) that names the file or option and says what to do.
+"""
+
+from label_image.errors import RetrainError as RetrainError
+
+
+class OptionError(RetrainError):
+    """An option, or a combination of options, that makes no sense."""
+
+    exit_code = 2
+
+
+class DatasetError(RetrainError):
+    """The source of photos cannot be read, or does not hold a classification problem."""
+
+
+class BackboneError(RetrainError):
+    """An unknown architecture, missing weights, or weights of another architecture."""
+
+
+class DownloadError(BackboneError):
+    """A file could not be downloaded, or its checksum is not the expected one."""
+
+
+class GpuError(RetrainError):
+    """A GPU is required, and there is none that TensorFlow can use."""
+
+
+class CheckpointError(RetrainError):
+    """A checkpoint that is damaged, or belongs to another training."""
+
+
+class StoreError(RetrainError):
+    """The bottleneck store or a side table of it cannot be read or written."""
+
+
+class UnwritableStoreError(StoreError):
+    """The bottleneck store is complete no more, or not yet, and this user cannot write into it."""
+
+
+class ExportError(RetrainError):
+    """An export cannot be written, or is not an export of this project."""
+
+
+class ParityError(ExportError):
+    """An exported model answers differently from the model it was made from."""

@@ -1,0 +1,165 @@
+"""What this machine can compute with: the precision of the bottlenecks, and the engine that runs the backbone.
+
+bfloat16 and float16 run convolutions about twice as fast. Their bottlenecks are not float32's (they
+differ by 1 to 10 %), so the precision is part of the bottleneck fingerprint; what that costs in
+accuracy was measured to be within the noise, see docs/speed.md. Exports are float32 in any case.
+
+A warm run has to know its fingerprint without TensorFlow; only `require_gpu` imports it. So a GPU that
+TensorFlow does not find is noticed when a network has to run: see `retrain.runs.train.on_what_is_there`.
+"""
+
+import ctypes
+import functools
+import glob
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+from label_image.installing import how_to_install
+from retrain.core.errors import GpuError, OptionError
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+ENGINES = ("auto", "tensorflow", "openvino")
+
+CPU_INFO = Path("/proc/cpuinfo")
+BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}  # without them bfloat16 is emulated, and slow
+NVIDIA_DEVICES = "/dev/nvidia[0-9]*"
+WSL_DEVICE = "/dev/dxg"  # of Linux under Windows, for GPUs of any maker
+DRIVER = "libcuda.so.1"
+CUDNN = "libcudnn.so.9"  # of the TensorFlow that pyproject.toml asks for
+NO_DEVICES = ("", "none", "void", "-1")
+TENSORFLOW_FINDS_NONE = "the driver and CUDA's libraries are there, but TensorFlow finds none; do their versions fit?"
+
+_tensorflow_finds_none = False  # as far as this process has learned
+
+
+def cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def choose_precision(asked: str) -> str:
+    """The compute dtype for `--precision asked` on this machine: float32, bfloat16 or float16.
+
+    `auto` is float16 on a GPU, bfloat16 on a CPU that has instructions for it, else float32.
+    Raises OptionError for what the machine cannot do.
+    """
+    if asked not in PRECISIONS:
+        raise OptionError(f"--precision {asked} is not known: give one of {', '.join(PRECISIONS)}.")
+    if asked == "float16" and not has_gpu():
+        raise OptionError("--precision float16 needs a GPU, and none is there: leave it out, or use float32.")
+    if asked == "bfloat16" and not has_bfloat16():
+        raise OptionError(
+            "--precision bfloat16 needs a CPU with AVX512-BF16 or AMX-BF16, and this one has neither: "
+            "leave it out, or use float32."
+        )
+    if asked != "auto":
+        return asked
+    if has_gpu():
+        return "float16"
+    return "bfloat16" if has_bfloat16() else "float32"
+
+
+def choose_engine(asked: str, compute_dtype: str) -> str:
+    """`tensorflow` or `openvino` for `--engine asked`; `auto` is OpenVINO where it is installed and there is no GPU."""
+    if asked not in ENGINES:
+        raise OptionError(f"--engine {asked} is not known: give one of {', '.join(ENGINES)}.")
+    installed = find_spec("openvino") is not None
+    if asked == "openvino" and not installed:
+        raise OptionError(f"--engine openvino: it is not installed; {how_to_install('openvino')}.")
+    if asked == "openvino" and compute_dtype == "float16":
+        raise OptionError("--engine openvino runs on the CPU, in float32 or bfloat16: choose one with --precision.")
+    if asked != "auto":
+        return asked
+    return "openvino" if installed and compute_dtype != "float16" and not has_gpu() else "tensorflow"
+
+
+def has_gpu() -> bool:
+    """Whether there is a GPU that TensorFlow can use, as far as can be told without TensorFlow."""
+    return why_no_gpu() is None
+
+
+@functools.cache
+def why_no_gpu() -> str | None:
+    """What a GPU lacks for TensorFlow, as part of a sentence; None where nothing is lacking."""
+    if _tensorflow_finds_none:
+        return TENSORFLOW_FINDS_NONE
+    if _devices("CUDA_VISIBLE_DEVICES") in NO_DEVICES:
+        return "CUDA_VISIBLE_DEVICES hides it"
+    if not _has_device():
+        return "no NVIDIA device is there; a container needs --gpus all"
+    if not _loads(DRIVER):
+        return f"the driver's {DRIVER} is not there"
+    if not (_loads(CUDNN) or _comes_with_packages(CUDNN)):
+        return f"{CUDNN} and CUDA's other libraries are not there: {how_to_install('cuda')}"
+    return None
+
+
+def do_without_gpu() -> None:
+    """From now on this process knows that TensorFlow finds no GPU: what `auto` chooses is the CPU's."""
+    global _tensorflow_finds_none
+    _tensorflow_finds_none = True
+    why_no_gpu.cache_clear()
+
+
+def gpu_remark() -> str | None:
+    """A sentence where a GPU is there or asked for, and yet cannot be used."""
+    why = why_no_gpu()
+    visible = _devices("CUDA_VISIBLE_DEVICES")
+    if why is None or visible in NO_DEVICES:
+        return None
+    if _has_device():
+        return f"There is a GPU, but it cannot be used ({why}): computing on the CPU."
+    for name in ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES"):
+        if _devices(name) not in (None, *NO_DEVICES):
+            return f"A GPU is asked for ({name}={os.environ[name]}), but cannot be used ({why}): computing on the CPU."
+    return None
+
+
+def require_gpu() -> None:
+    """Raises GpuError where TensorFlow finds no GPU. Imports TensorFlow where one should be found."""
+    why = why_no_gpu()
+    if why is None:
+        from retrain.backbones.engines.base import gpu_names
+
+        if gpu_names():
+            return
+        why = TENSORFLOW_FINDS_NONE
+    raise GpuError(f"--require_gpu: there is no GPU to compute on ({why}).")
+
+
+def _devices(variable: str) -> str | None:
+    """What an environment variable says of the devices to use; None where it is not set."""
+    value = os.environ.get(variable)
+    return None if value is None else value.strip().lower()
+
+
+def _has_device() -> bool:
+    return bool(glob.glob(NVIDIA_DEVICES)) or (Path(WSL_DEVICE).exists() and _loads(DRIVER))
+
+
+def _loads(library: str) -> bool:
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
+
+
+def _comes_with_packages(library: str) -> bool:
+    """Whether a library of CUDA lies beside TensorFlow, in NVIDIA's packages, where TensorFlow looks first."""
+    spec = find_spec("tensorflow")
+    if spec is None or spec.origin is None:
+        return False
+    return any(Path(spec.origin).parents[1].glob(f"nvidia/*/lib/{library}"))
+
+
+@functools.cache
+def has_bfloat16() -> bool:
+    """Whether the CPU multiplies bfloat16 natively."""
+    try:
+        lines = CPU_INFO.read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return False
+    flags = next((line for line in lines if line.startswith("flags")), "")
+    return bool(BFLOAT16_FLAGS & set(flags.split()))

@@ -1,1 +1,0 @@
-"""`retrain evaluate`: an export, judged on labelled photos."""

@@ -1,0 +1,1 @@
+"""What shows that an export answers like the model it was made from."""

@@ -1,0 +1,78 @@
+"""The whole examination, one step after the other."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+
+import numpy as np
+
+from retrain.bottlenecks.extraction import Extraction
+from retrain.insight.doctor.duplicates import copy_findings, find_copies
+from retrain.insight.doctor.findings import KINDS, Diagnosis, Finding
+from retrain.insight.doctor.imbalance import imbalance_findings
+from retrain.insight.doctor.label_errors import label_findings
+from retrain.insight.doctor.looks import look_at
+from retrain.insight.doctor.out_of_fold import deal_groups, groups_with_copies, out_of_fold
+from retrain.insight.doctor.outliers import LEAST_PHOTOS, can_judge, class_distances, outlier_findings
+from retrain.insight.doctor.photo_quality import quality_findings, unreadable_findings
+from retrain.insight.doctor.shortcut import check_shortcut
+
+
+def diagnose(
+    extraction: Extraction,
+    sides: Sequence[str] | None,
+    input_size: int,
+    seed: int = 0,
+    observe: Callable[[int], None] = lambda done: None,
+) -> Diagnosis:
+    """Examine photos by their bottlenecks, and by one look at each, of which `observe` is told.
+
+    `sides` has the side of the split of each photo, and is None where accuracy is cross-validated: then all photos
+    are trained on and tested. `input_size` is that of the network, in pixels.
+    """
+    seconds: dict[str, float] = {}
+    photos, matrix = extraction.photos, extraction.matrix
+    labels = sorted({photo.label for photo in photos})
+    index_of = {label: index for index, label in enumerate(labels)}
+    classes = np.array([index_of[photo.label] for photo in photos], np.intp)
+    findings: list[Finding] = unreadable_findings(extraction.skipped)
+    remarks: list[str] = []
+    with _timed(seconds, "looks"):
+        looks = look_at(photos, observe)
+    if not looks.readable.all():
+        remarks.append(f"{int((~looks.readable).sum())} photos could not be read again: they were changed or removed.")
+    findings += quality_findings(photos, looks, input_size)
+    with _timed(seconds, "copies"):
+        copies = find_copies(photos, matrix, looks)
+    groups = groups_with_copies(photos, copies)
+    folds = deal_groups(photos, groups, seed)
+    with _timed(seconds, "labels"):
+        probabilities = out_of_fold(matrix, classes, folds, len(labels), widths=extraction.widths)
+        suspected, more = label_findings(photos, labels, probabilities, classes, groups)
+    findings += suspected
+    remarks += more
+    findings += copy_findings(photos, sides, copies, probabilities[np.arange(len(photos)), classes])
+    shortcut = None
+    if len(photos) >= LEAST_PHOTOS:
+        with _timed(seconds, "outliers"):
+            distances = class_distances(matrix, classes, folds)
+            findings += outlier_findings(photos, distances)
+        if not can_judge(distances):
+            remarks.append("Outliers are not judged: too many of the photos are copies.")
+        with _timed(seconds, "shortcut"):
+            shortcut = check_shortcut(looks, classes, folds, probabilities)
+    else:
+        remarks.append(f"Outliers and colours are not judged with fewer than {LEAST_PHOTOS} photos.")
+    counts = dict(Counter(photo.label for photo in photos))
+    findings += imbalance_findings(counts)
+    order = {kind: place for place, kind in enumerate(KINDS)}
+    findings.sort(key=lambda finding: (order[finding.kind], -finding.score, finding.path))
+    return Diagnosis(photos, counts, tuple(findings), copies, shortcut, tuple(remarks), seconds)
+
+
+@contextmanager
+def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
+    begin = time.perf_counter()
+    yield
+    seconds[name] = time.perf_counter() - begin

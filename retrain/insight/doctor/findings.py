@@ -1,0 +1,128 @@
+"""What the doctor finds, as plain values: made by the other modules, shown by `written` and by reports."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from retrain.photos.dataset import Photo
+from retrain.photos.fixes import KEEP
+
+# In the order in which a person should look at them.
+KINDS = MappingProxyType(
+    {
+        "unreadable": "Files that cannot be used",
+        "label": "Labels that may be wrong",
+        "copy_across_classes": "The same photo in two classes",
+        "copy_across_split": "The same photo in training and in test",
+        "copy": "The same photo twice in a class",
+        "outlier": "Photos unlike all others",
+        "blank": "Photos of a single colour",
+        "blurred": "Blurred photos",
+        "tiny": "Tiny photos",
+        "huge": "Huge photos",
+        "gray": "Photos without colour",
+        "rotated": "Photos that lie on their side",
+        "imbalance": "Classes with few photos",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One photo (or class, or file) that somebody should look at.
+
+    `row` is the photo's position in the diagnosis, None where it is no photo. `score` ranks the findings of one
+    kind, the worst the highest; what it measures is said where it is made. `suggestion` is what `fixes.csv`
+    proposes: keep, remove or relabel:CLASS. `related` are the rows of photos to show beside it.
+    """
+
+    kind: str
+    path: str
+    label: str
+    score: float
+    sentence: str
+    row: int | None = None
+    suggestion: str = KEEP
+    related: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Copies:
+    """Photos that are the same picture: `rows`, the best one to keep first.
+
+    `similarity` (0..1) is 1 for the same bytes, else the lowest correlation of thumbnails among its pairs.
+    """
+
+    rows: tuple[int, ...]
+    similarity: float
+
+    @property
+    def exact(self) -> bool:
+        """Whether all are the same bytes."""
+        return self.similarity == 1
+
+
+@dataclass(frozen=True)
+class Shortcut:
+    """How far colours alone get: accuracies in 0..1 on photos that the heads did not see.
+
+    `chance` is the accuracy of always answering the largest class.
+    """
+
+    colour_accuracy: float
+    network_accuracy: float
+    chance: float
+
+    @property
+    def share(self) -> float:
+        """How much of the way from chance to the network's accuracy colours alone go, 0..1."""
+        gone, way = self.colour_accuracy - self.chance, self.network_accuracy - self.chance
+        if gone <= 0:
+            return 0.0
+        return min(1.0, gone / way) if way > 0 else 1.0
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether colours explain most of what the network knows."""
+        return self.share > 0.6
+
+    @property
+    def sentence(self) -> str:
+        """The figures, and what they mean."""
+        figures = (
+            f"Colours alone reach an accuracy of {self.colour_accuracy:.0%}, the network {self.network_accuracy:.0%}, "
+            f"always answering the largest class {self.chance:.0%}."
+        )
+        if self.network_accuracy <= self.chance:
+            return f"{figures} The network is no better than guessing."
+        if self.suspicious:
+            return f"{figures} The classes may differ by their backgrounds or their light more than by what they show."
+        return f"{figures} The network sees much more than colours."
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Everything that was found.
+
+    `photos` are those of the extraction and `class_counts` the photos of each class. `findings` are sorted by kind,
+    the worst of each kind first. `shortcut` is None where there are too few photos to say. `remarks` say what could
+    not be looked at; `seconds` what took how long.
+    """
+
+    photos: tuple[Photo, ...]
+    class_counts: dict[str, int]
+    findings: tuple[Finding, ...]
+    copies: tuple[Copies, ...]
+    shortcut: Shortcut | None
+    remarks: tuple[str, ...] = ()
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def of_kind(self, kind: str) -> tuple[Finding, ...]:
+        """The findings of one of KINDS, the worst first."""
+        return tuple(finding for finding in self.findings if finding.kind == kind)
+
+    def counts(self) -> Iterator[tuple[str, str, int]]:
+        """Kind, heading and number of findings, of the kinds that have some."""
+        for kind, heading in KINDS.items():
+            if number := len(self.of_kind(kind)):
+                yield kind, heading, number

@@ -1,0 +1,117 @@
+"""Labels that are probably wrong, by confident learning.
+
+How many there are is counted as in Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in
+Dataset Labels" (JAIR 70, 2021), equations 1 and 2: a photo counts as one of class j if its probability of j is at
+least the mean probability of j over the photos that are labelled j; where that holds for several classes, as one of
+the most probable. Photos labelled i that count as j are suspected. That is a number; which photos they are is
+said better by the ratio of the probabilities: that of the most probable other class to that of the label. All photos
+with a ratio of CERTAIN or more are suspected, also where confident learning counts fewer.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from retrain.insight.doctor.findings import Finding
+from retrain.insight.doctor.looks import Floats
+from retrain.photos.dataset import Photo
+from retrain.photos.fixes import RELABEL
+from retrain.training.fitting.sample import Classes, Rows
+
+LEAST_GROUPS = 5  # different photos of a class without which nothing is said of it
+LEAST_PROBABILITY = 1e-6
+CERTAIN = 20  # times as probable as its label: another class that is, is reported whatever the count says
+
+
+@dataclass(frozen=True)
+class Suspicion:
+    """What is suspicious about labels.
+
+    `ratios` (n,) is log(p of the best other class / p of the label): above 0 the head disagrees. `better` (n,) is
+    that other class. `rows` are the photos whose labels are suspected, the most suspicious first.
+    """
+
+    ratios: Floats
+    better: Classes
+    rows: Rows
+
+
+def suspect_labels(probabilities: Floats, classes: Classes) -> Suspicion:
+    """Which of the labels `classes` (n,) contradict out-of-fold probabilities (n, count)."""
+    rows = np.arange(len(classes))
+    own = np.maximum(probabilities[rows, classes], LEAST_PROBABILITY)
+    others = probabilities.copy()
+    others[rows, classes] = -1
+    better = others.argmax(axis=1)
+    ratios = np.log(np.maximum(others[rows, better], LEAST_PROBABILITY) / own)
+    suspected = max(count_errors(probabilities, classes), int((ratios >= np.log(CERTAIN)).sum()))
+    most_suspicious = np.argsort(-ratios, kind="stable")[:suspected]
+    return Suspicion(ratios, better, most_suspicious[ratios[most_suspicious] > 0])
+
+
+def count_errors(probabilities: Floats, classes: Classes) -> int:
+    """How many labels are wrong by the off-diagonal of the confident joint (Northcutt et al. 2021, eq. 1)."""
+    thresholds = np.full(probabilities.shape[1], np.inf)
+    for index in np.unique(classes):
+        thresholds[index] = probabilities[classes == index, index].mean(dtype=np.float64)
+    confident = probabilities >= thresholds
+    counted_as = np.where(confident, probabilities, -1).argmax(axis=1)
+    return int((confident.any(axis=1) & (counted_as != classes)).sum())
+
+
+def label_findings(
+    photos: Sequence[Photo], labels: Sequence[str], probabilities: Floats, classes: Classes, groups: Sequence[str]
+) -> tuple[list[Finding], list[str]]:
+    """A finding for each suspected label, and remarks; the score is the log ratio of `Suspicion`.
+
+    Photos of classes with too few groups are left out. Beside each photo go two of the class that it looks like.
+    """
+    groups_of: list[set[str]] = [set() for _ in labels]
+    for group, index in zip(groups, classes.tolist(), strict=True):
+        groups_of[index].add(group)
+    judged = np.array([len(members) >= LEAST_GROUPS for members in groups_of])
+    remarks = []
+    if not judged.all():
+        names = [label for label, enough in zip(labels, judged.tolist(), strict=True) if not enough]
+        remarks.append(
+            f"Labels of classes with fewer than {LEAST_GROUPS} different photos are not judged: "
+            f"{', '.join(names[:5])}{' …' if len(names) > 5 else ''}."
+        )
+    rows = np.flatnonzero(judged[classes])
+    if not len(rows):
+        return [], remarks
+    suspicion = suspect_labels(probabilities[rows], classes[rows])
+    typical = _typical_photos(probabilities, classes, len(labels))
+    findings = []
+    for place in suspicion.rows:
+        row, better = int(rows[place]), int(suspicion.better[place])
+        photo, probability = photos[row], probabilities[row]
+        findings.append(
+            Finding(
+                "label",
+                photo.path,
+                photo.label,
+                float(suspicion.ratios[place]),
+                f"Looks like {labels[better]} ({probability[better]:.0%}), "
+                f"not like {photo.label} ({_percent(float(probability[classes[row]]))}).",
+                row,
+                RELABEL + labels[better],
+                typical[better],
+            )
+        )
+    return findings, remarks
+
+
+def _typical_photos(probabilities: Floats, classes: Classes, count: int) -> list[tuple[int, ...]]:
+    """Of each class the two photos that the head is surest of."""
+    typical: list[tuple[int, ...]] = []
+    for index in range(count):
+        rows = np.flatnonzero(classes == index)
+        best = rows[np.argsort(-probabilities[rows, index], kind="stable")[:2]]
+        typical.append(tuple(int(row) for row in best))
+    return typical
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.01 else f"{share:.1%}" if share >= 0.001 else "less than 0.1%"

@@ -1,0 +1,78 @@
+"""What `retrain export` shows: a line for each format, and what has to be said of some."""
+
+from rich.console import Console
+from rich.table import Table
+
+from retrain.exports.proof.judgement import Judgement
+from retrain.insight.terminal_text import escape
+from retrain.runs.export import Report, Result
+
+COLUMNS = ("|dp|", "same", "similarity", "accuracy", "ms", "MB")
+
+
+def show_report(report: Report, console: Console) -> None:
+    """The table, why formats were refused, and where the others are."""
+    table = Table(title=f"{report.photos} photos, beside the SavedModel", title_justify="left")
+    table.add_column("format", no_wrap=True)
+    for name in COLUMNS:
+        table.add_column(name, justify="right")
+    for result in report.results:
+        if result.judgement is None:
+            table.add_row(result.name, "[bold]refused[/]", *[""] * (len(COLUMNS) - 1))
+        else:
+            table.add_row(result.name, *_figures(result.judgement, result is report.results[0]))
+    console.print(table)
+    low, high = report.reference.interval
+    console.print(
+        f"Accuracy of the SavedModel: {report.reference.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%})",
+        soft_wrap=True,
+    )
+    for line in filter(None, map(_remark, report.results)):
+        console.print(line, soft_wrap=True)
+    for path in dict.fromkeys(result.path for result in report.results if result.path is not None):
+        console.print(f"written: {escape(str(path))}", soft_wrap=True)
+    if report.serving is not None:
+        console.print(f"for TensorFlow Serving: {escape(str(report.serving))}", soft_wrap=True)
+
+
+def summary(report: Report) -> dict[str, object]:
+    """The object that `--json` prints."""
+    return {
+        "photos": report.photos,
+        "formats": {
+            result.name: {"refused": result.refused} if result.judgement is None else result.judgement.plain()
+            for result in report.results
+        },
+        "serving": None if report.serving is None else str(report.serving),
+    }
+
+
+def _figures(judgement: Judgement, is_reference: bool) -> tuple[str, ...]:
+    parity = judgement.parity
+    apart = "-" if parity.similarity_difference is None else f"{parity.similarity_difference:.0e}"
+    compared = (f"{parity.greatest_difference:.0e}", f"{parity.top_1_agreement:.1%}", apart)
+    milliseconds = "-" if judgement.milliseconds is None else f"{judgement.milliseconds:.1f}"
+    measured = (f"{judgement.accuracy:.1%}", milliseconds, f"{judgement.bytes / 1e6:.1f}")
+    return (*(("-",) * 3 if is_reference else compared), *measured)
+
+
+def _remark(result: Result) -> str:
+    """What has to be said of a format beside its figures; nothing of one that answers as the SavedModel does."""
+    if result.refused is not None:
+        return f"[bold]refused:[/] {escape(result.refused)}"
+    parts = [escape(result.remark)] if result.remark else []
+    judgement = result.judgement
+    if judgement is not None and judgement.parity.top_1_agreement < 1:
+        low, high = judgement.drop_interval
+        parts.append(
+            f"accuracy {_points(judgement.drop)} points beside the SavedModel's "
+            f"(95 % interval {_points(high)} to {_points(low)})"
+        )
+    if judgement is not None and judgement.forced:
+        parts.append("kept by --force")
+    return f"{result.name}: {'; '.join(parts)}" if parts else ""
+
+
+def _points(drop: float) -> str:
+    """The change in points of a percentage that a drop is, with its sign; never -0.0."""
+    return f"{round(-100 * drop, 1) + 0.0:+.1f}"

@@ -1,0 +1,261 @@
+"""What a report shows of a run: the photos and figures that a person can learn something from.
+
+Everything comes from bottlenecks and probabilities that the run has; no network runs here.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from retrain.training.fitting.sample import Classes, Matrix, Rows, Sample
+from retrain.training.metrics import Metrics, most_confused, wilson_interval
+
+if TYPE_CHECKING:
+    from retrain.runs.train import Run
+
+PAIRS, PHOTOS_OF_PAIR = 6, 4
+MISTAKES, NEIGHBOURS = 12, 3
+PREDICTIONS = 24
+LEAST_FAMILIAR = 6
+WIDEST_CONFUSION = 30  # classes
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A class and the probability that a photo is given of it."""
+
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A photo that was trained on, and the cosine of its bottleneck to another's."""
+
+    path: str
+    label: str
+    cosine: float
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """A test photo and the answers to it, the most probable first; `own` is the probability of its own class."""
+
+    row: int
+    path: str
+    label: str
+    answers: tuple[Answer, ...]
+    own: float
+
+    @property
+    def right(self) -> bool:
+        """Whether the first answer is the photo's class."""
+        return self.answers[0].label == self.label
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A test photo that was taken for another class, with the training photos that are most like it."""
+
+    prediction: Prediction
+    neighbours: tuple[Neighbour, ...]
+
+
+@dataclass(frozen=True)
+class ConfusedPair:
+    """Two classes of which one was taken for the other, `photos` times, in `share` of the first one's photos.
+
+    `mistaken` are such photos; `lookalikes` photos of the second class that were trained on and are most like them.
+    """
+
+    true: str
+    predicted: str
+    photos: int
+    share: float
+    mistaken: tuple[Prediction, ...]
+    lookalikes: tuple[Neighbour, ...]
+
+
+@dataclass(frozen=True)
+class ClassRow:
+    """A line of the class table; `interval` is the 95 % Wilson interval of the recall, None without test photos."""
+
+    label: str
+    trained: int
+    tested: int
+    precision: float
+    recall: float
+    f1: float
+    roc_auc: float | None
+    interval: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class ConfusionRow:
+    """A row of the confusion matrix: counts, and their shares of the class's photos."""
+
+    label: str
+    counts: tuple[int, ...]
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """A confusion matrix that fits on a page: of many classes those that are mistaken most, of `classes` in all."""
+
+    rows: tuple[ConfusionRow, ...]
+    classes: int
+
+    @property
+    def partial(self) -> bool:
+        """Whether classes are left out."""
+        return len(self.rows) < self.classes
+
+
+class Evidence:
+    """Picks from a run what is worth showing. Test photos are those of `run.trained.test_rows`."""
+
+    def __init__(self, run: "Run") -> None:
+        self._run = run
+        self._photos, self._matrix = run.extraction.photos, run.extraction.matrix
+        index_of = {label: index for index, label in enumerate(run.labels)}
+        self._classes: Classes = np.array([index_of[photo.label] for photo in self._photos], np.intp)
+        self._rows: Rows = run.trained.test_rows.astype(np.intp)
+        self._probabilities: Matrix = run.trained.test_probabilities
+        self._folds = None if run.division.folds is None else np.array(run.division.folds)
+        self._trained_on = np.array([side != "testing" for side in run.division.splits]) | (self._folds is not None)
+
+    def class_rows(self) -> tuple[ClassRow, ...]:
+        """All classes, those with the lowest F1 first; those without test photos last."""
+        trained = np.bincount(self._classes[self._trained_on], minlength=len(self._run.labels))
+        rows = [
+            ClassRow(
+                entry.label,
+                int(photos),
+                entry.support,
+                entry.precision,
+                entry.recall,
+                entry.f1,
+                entry.roc_auc,
+                wilson_interval(round(entry.recall * entry.support), entry.support) if entry.support else None,
+            )
+            for entry, photos in zip(self._run.trained.test.classes, trained, strict=True)
+        ]
+        return tuple(sorted(rows, key=lambda row: (row.tested == 0, row.f1, row.label)))
+
+    def predictions(self, most: int = PREDICTIONS) -> tuple[Prediction, ...]:
+        """Test photos at even distances over all, and so over the classes."""
+        places = np.unique(np.linspace(0, len(self._rows) - 1, min(most, len(self._rows))).round().astype(np.intp))
+        return tuple(self._prediction(int(place)) for place in places)
+
+    def worst_mistakes(self, most: int = MISTAKES) -> tuple[Mistake, ...]:
+        """The mistaken test photos whose own class was given the lowest probability, the worst first."""
+        places = self._mistaken()
+        places = places[np.argsort(self._own()[places], kind="stable")][:most]
+        neighbours = self._nearest(self._rows[places], np.flatnonzero(self._trained_on), NEIGHBOURS)
+        return tuple(
+            Mistake(self._prediction(int(place)), near) for place, near in zip(places, neighbours, strict=True)
+        )
+
+    def confused_pairs(self, most: int = PAIRS) -> tuple[ConfusedPair, ...]:
+        """The pairs that were confused most often."""
+        metrics = self._run.trained.test
+        index_of = {label: index for index, label in enumerate(self._run.labels)}
+        own, predicted = self._own(), self._probabilities.argmax(axis=1) if len(self._rows) else np.zeros(0, np.intp)
+        pairs = []
+        for true_label, other_label, photos in most_confused(metrics, most):
+            true, other = index_of[true_label], index_of[other_label]
+            places = np.flatnonzero((self._classes[self._rows] == true) & (predicted == other))
+            places = places[np.argsort(own[places], kind="stable")][:PHOTOS_OF_PAIR]
+            pool = np.flatnonzero(self._trained_on & (self._classes == other))
+            near = self._nearest(self._rows[places], pool, PHOTOS_OF_PAIR)
+            # The nearest of each mistaken photo in turn, each training photo once.
+            ranked = [photo for rank in range(PHOTOS_OF_PAIR) for found in near for photo in found[rank : rank + 1]]
+            lookalikes = tuple({photo.path: photo for photo in ranked}.values())[:PHOTOS_OF_PAIR]
+            mistaken = tuple(self._prediction(int(place)) for place in places)
+            share = photos / metrics.classes[true].support
+            pairs.append(ConfusedPair(true_label, other_label, photos, share, mistaken, lookalikes))
+        return tuple(pairs)
+
+    def photos_at(self, places: Sequence[int]) -> tuple[Prediction, ...]:
+        """The test photos at these places among the test photos."""
+        return tuple(self._prediction(place) for place in places)
+
+    def test_bottlenecks(self) -> Sample:
+        """The bottlenecks of the test photos."""
+        return Sample(self._matrix, self._classes[self._rows], self._rows)
+
+    def _prediction(self, place: int) -> Prediction:
+        photo = self._photos[self._rows[place]]
+        probabilities = self._probabilities[place]
+        best = np.argsort(-probabilities, kind="stable")[: self._run.options.top_k]
+        answers = tuple(Answer(self._run.labels[index], float(probabilities[index])) for index in best)
+        return Prediction(int(self._rows[place]), photo.path, photo.label, answers, float(self._own()[place]))
+
+    def _own(self) -> Matrix:
+        """The probability that each test photo is given of its own class, (n,)."""
+        places = np.arange(len(self._rows))
+        own: Matrix = self._probabilities[places, self._classes[self._rows]]
+        return own
+
+    def _mistaken(self) -> Rows:
+        """The places of the mistaken photos among the test photos."""
+        if not len(self._rows):
+            return np.zeros(0, np.intp)
+        return np.flatnonzero(self._probabilities.argmax(axis=1) != self._classes[self._rows])
+
+    def _nearest(self, rows: Rows, pool: Rows, most: int) -> list[tuple[Neighbour, ...]]:
+        """For each of these photos those of the pool with the highest cosine of bottlenecks, the nearest first.
+
+        Where each photo is tested by a head of its own (cross-validation), those of its fold are not in the pool.
+        """
+        cosines = np.full((len(rows), most), -np.inf, np.float32)
+        found = np.zeros((len(rows), most), np.intp)
+        if len(rows):
+            asked = _directions(self._matrix[rows])
+            sample = Sample(self._matrix, self._classes[pool], pool)
+            for positions, block in sample.blocks():
+                here = pool[positions]
+                more = asked @ _directions(block).T
+                if self._folds is not None:
+                    more[self._folds[rows][:, None] == self._folds[here]] = -np.inf
+                both = np.concatenate([cosines, more], axis=1)
+                all_rows = np.concatenate([found, np.broadcast_to(here, more.shape)], axis=1)
+                best = np.argsort(-both, axis=1, kind="stable")[:, :most]
+                cosines, found = np.take_along_axis(both, best, axis=1), np.take_along_axis(all_rows, best, axis=1)
+        return [
+            tuple(
+                Neighbour(self._photos[row].path, self._photos[row].label, float(cosine))
+                for row, cosine in zip(near, cosines_of_one, strict=True)
+                if np.isfinite(cosine)
+            )
+            for near, cosines_of_one in zip(found.tolist(), cosines, strict=True)
+        ]
+
+
+def confusion_of(metrics: Metrics, widest: int = WIDEST_CONFUSION) -> Confusion:
+    """The confusion matrix, with the `widest` classes that are confused most where there are more."""
+    counts = np.array(metrics.confusion)
+    wrong = counts - np.diag(np.diag(counts))
+    order = np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")[:widest]
+    kept = np.sort(order)
+    totals = np.maximum(1, counts.sum(axis=1))
+    rows = tuple(
+        ConfusionRow(
+            metrics.classes[i].label,
+            tuple(counts[i, kept].tolist()),
+            tuple((counts[i, kept] / totals[i]).tolist()),
+        )
+        for i in kept.tolist()
+    )
+    return Confusion(rows, len(metrics.classes))
+
+
+def _directions(vectors: npt.NDArray[np.float32]) -> Matrix:
+    """Rows of length 1; one of nothing but zeros stays as it is."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    directions: Matrix = vectors / np.maximum(lengths, 1e-12)
+    return directions

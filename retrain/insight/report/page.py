@@ -1,0 +1,298 @@
+"""The report of a run: one HTML page that needs nothing beside it, no network and no script."""
+
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from label_image.errors import ModelError
+from label_image.foreign_text import parse_json, read_limited
+from label_image.manifest import read_manifest
+from retrain.core.html_files import write_page
+from retrain.insight.report.charts import Chart, learning_charts, reliability_chart, similarity_chart
+from retrain.insight.report.command_line import command_of
+from retrain.insight.report.evidence import (
+    LEAST_FAMILIAR,
+    ClassRow,
+    ConfusedPair,
+    Evidence,
+    Prediction,
+    confusion_of,
+)
+from retrain.insight.report.heatmaps import heat_uris
+from retrain.insight.report.rendering import brief, render, shown, source_name
+from retrain.photos.thumbnails import square_uris
+from retrain.training.calibration import Calibration
+from retrain.training.confidence import Confidence
+from retrain.training.metrics import Bin, Metrics, measure
+
+if TYPE_CHECKING:
+    from retrain.insight.doctor.findings import Diagnosis
+    from retrain.insight.doctor.pages import Section
+    from retrain.runs.train import Run
+
+COMPARISON = "comparison.json"  # in the export, of `--compare scratch`
+FINDINGS_OF_KIND = 8  # shown of what the doctor found
+SECTIONS = (
+    ("learning", "Learning"),
+    ("scratch", "From scratch"),
+    ("confusion", "Confusion"),
+    ("pairs", "Confused pairs"),
+    ("classes", "Classes"),
+    ("mistakes", "Worst mistakes"),
+    ("predictions", "Predictions"),
+    ("calibration", "Calibration"),
+    ("unknown", "Unknown"),
+    ("doctor", "Doctor"),
+    ("parity", "Parity"),
+    ("provenance", "Provenance"),
+)
+TITLES = {
+    "saved_model": "SavedModel",
+    "saved_model_bytes": "SavedModel, fed with the bytes of photos",
+    "tflite": "model.tflite",
+    "graph_def": "frozen graph",
+}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A line of the comparison with training from scratch; without test photos there is no accuracy.
+
+    `parameters` are all of the model's, `trainable` those that this training changed.
+    """
+
+    name: str
+    parameters: int
+    trainable: int
+    accuracy: float | None
+    interval: tuple[float, float] | None
+    seconds: float
+    remark: str
+
+
+@dataclass(frozen=True)
+class Calibrated:
+    """What temperature scaling did: the expected calibration errors of the test photos, and the picture.
+
+    `before` is None where nothing was scaled; `by_chance` is the error that so few photos alone make.
+    """
+
+    temperature: float
+    photos: int
+    before: float | None
+    after: float | None
+    by_chance: float | None
+    chart: Chart
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """How like the known the test photos are: how many would be answered `unknown`, and the least familiar ones."""
+
+    threshold: float
+    chosen_on: int
+    refused: int
+    photos: int
+    least: tuple[tuple[Prediction, float], ...]
+    chart: Chart
+
+
+def write_report(path: Path, run: "Run", diagnosis: "Diagnosis | None" = None) -> Path:
+    """Write the page of a run; returns its path. Raises ExportError if it cannot be written.
+
+    `diagnosis` is what `retrain doctor` found in the same photos. A page that was there is replaced.
+    """
+    return write_page(path, report_html(run, diagnosis), "--report")
+
+
+def report_html(run: "Run", diagnosis: "Diagnosis | None" = None) -> str:
+    """The page of a run as HTML."""
+    began = time.perf_counter()
+    evidence = Evidence(run)
+    pairs, mistakes, predictions = evidence.confused_pairs(), evidence.worst_mistakes(), evidence.predictions()
+    classes = evidence.class_rows()
+    unknown = _unknown(evidence, run.trained.confidence)
+    wrong = run.trained.test.n - sum(run.trained.test.confusion[i][i] for i in range(len(run.labels)))
+    paths = [one.path for one in predictions]
+    for pair in pairs:
+        paths += [one.path for one in pair.mistaken] + [near.path for near in pair.lookalikes]
+    for mistake in mistakes:
+        paths += [mistake.prediction.path] + [near.path for near in mistake.neighbours]
+    paths += [one.path for one, _ in (unknown.least if unknown else ())]
+    index_of = {label: index for index, label in enumerate(run.labels)}
+    # The mistakes of cross-validation are those of the heads of its folds, which are not exported.
+    looked_at = () if run.division.folds else mistakes
+    heat = heat_uris(
+        run.options.output_dir,
+        run.backbone.preprocessing,
+        [(one.prediction.path, index_of[one.prediction.answers[0].label]) for one in looked_at],
+    )
+    contenders = _contenders(run)
+    manifest = _manifest(run.options.output_dir)
+    parity = [(TITLES.get(name, name), proof) for name, proof in manifest.get("parity", {}).items()]
+    there = {
+        "scratch": contenders, "pairs": pairs, "unknown": unknown, "doctor": diagnosis, "parity": parity,
+        **dict.fromkeys(("confusion", "classes", "mistakes", "predictions", "calibration"), run.trained.test.n),
+    }  # fmt: skip
+    return render(
+        "report.html",
+        run=run,
+        name=source_name(run.options.image_dir),
+        test=run.trained.test,
+        chance=_chance(run.trained.test),
+        chance_entropy=math.log(len(run.labels)),
+        folds=max(run.division.folds) + 1 if run.division.folds else None,
+        sides={side: run.division.splits.count(side) for side in ("training", "validation", "testing")},
+        learning=learning_charts(run.trained.fit),
+        learning_words=_learning_words(run),
+        contenders=contenders,
+        confusion=confusion_of(run.trained.test),
+        classes=classes,
+        pairs=pairs,
+        mistakes=mistakes,
+        wrong=wrong,
+        predictions=predictions,
+        calibrated=_calibrated(run),
+        unknown=unknown,
+        diagnosis=diagnosis,
+        found=_found(diagnosis, run.options.image_dir),
+        parity=parity,
+        glance=_at_a_glance(run, classes, pairs, wrong, diagnosis),
+        sections=[(anchor, title) for anchor, title in SECTIONS if there.get(anchor, True)],
+        provenance=manifest.get("provenance", {}),
+        command=shown(command_of(run.options)),
+        thumbnails=square_uris(paths),
+        heat=heat,
+        written=datetime.now().strftime("%Y-%m-%d %H:%M"),
+        seconds_of_report=time.perf_counter() - began,
+    )
+
+
+def _found(diagnosis: "Diagnosis | None", image_dir: Path) -> "tuple[Section, ...]":
+    """The doctor's findings, ready to be shown."""
+    if diagnosis is None:
+        return ()
+    from retrain.insight.doctor.pages import make_sections
+
+    return make_sections(diagnosis, image_dir, FINDINGS_OF_KIND)
+
+
+def _learning_words(run: "Run") -> str:
+    """What the points of the learning curve are."""
+    description = run.trained.fit.description
+    if description.get("optimizer") != "lbfgs":
+        return "The head was trained by mini-batches; each point is an evaluation of it."
+    words = (
+        "Each point is a head that was fitted to convergence, from a strong penalty on large weights to a weak one. "
+        f"The one with the lowest validation cross-entropy was chosen: {description['l2']:g}."
+    )
+    return f"{words} It was then fitted to the validation photos, too." if "trained_on" in description else words
+
+
+def _contenders(run: "Run") -> tuple[Contender, ...]:
+    """The models that `--compare scratch` compared in this run; none where it did not, or the figures are damaged."""
+    if run.options.compare != "scratch":
+        return ()  # an export of another run may still be there
+    try:
+        entries = parse_json(read_limited(run.options.output_dir / COMPARISON))
+        return tuple(
+            Contender(
+                entry["name"],
+                entry["parameters"]["total"],
+                entry["parameters"]["trainable"],
+                entry["test"]["accuracy"],
+                tuple(entry["test"]["interval"]) if entry["test"]["interval"] else None,
+                entry["seconds"],
+                entry["remark"],
+            )
+            for entry in entries
+        )
+    except (OSError, ValueError, TypeError, KeyError):
+        return ()
+
+
+def _chance(test: Metrics) -> float | None:
+    """The accuracy of always answering the class with the most test photos."""
+    return max(entry.support for entry in test.classes) / test.n if test.n else None
+
+
+def _at_a_glance(
+    run: "Run",
+    classes: Sequence[ClassRow],
+    pairs: Sequence[ConfusedPair],
+    wrong: int,
+    diagnosis: "Diagnosis | None",
+) -> list[tuple[str, str]]:
+    """The sections that are most worth reading, with what they say."""
+    glance = []
+    weak = [brief(row.label) for row in classes if row.interval and row.f1 < 0.995][:3]
+    if weak and len(run.labels) > 2:
+        glance.append(("classes", f"Weakest: {', '.join(weak)}"))
+    if pairs:
+        first = pairs[0]
+        photos = "one photo" if first.photos == 1 else f"{first.photos} photos"
+        glance.append(("pairs", f"Most confused: {photos} of {brief(first.true)} taken for {brief(first.predicted)}"))
+    if run.trained.test.n:
+        glance.append(("mistakes", f"{wrong:,} of {run.trained.test.n:,} test photos mistaken"))
+    if diagnosis is not None:
+        findings = [f"{heading.lower()}: {number:,}" for _, heading, number in diagnosis.counts()][:2]
+        glance.append(("doctor", f"The doctor: {'; '.join(findings) or 'nothing found'}"))
+    return glance
+
+
+def _calibrated(run: "Run") -> Calibrated | None:
+    """The calibration on the test photos; None where there are none."""
+    test, confidence = run.trained.test, run.trained.confidence
+    if not test.n:
+        return None
+    if confidence is None or confidence.calibration.photos == 0:
+        return Calibrated(1.0, 0, None, test.ece, test.ece_by_chance, reliability_chart((), test.reliability))
+    calibration = confidence.calibration
+    index_of = {label: index for index, label in enumerate(run.labels)}
+    classes = np.array([index_of[run.extraction.photos[row].label] for row in run.trained.test_rows])
+    # Dividing the logits by 1 / T undoes the division by T.
+    before: tuple[Bin, ...] = ()
+    if confidence.ece_before is not None:
+        undone = Calibration(1 / calibration.temperature, calibration.photos)
+        before = measure(undone.of_probabilities(run.trained.test_probabilities), classes, run.labels).reliability
+    return Calibrated(
+        calibration.temperature,
+        calibration.photos,
+        confidence.ece_before,
+        test.ece,
+        test.ece_by_chance,
+        reliability_chart(before, test.reliability),
+    )
+
+
+def _unknown(evidence: Evidence, confidence: Confidence | None) -> Unknown | None:
+    sample = evidence.test_bottlenecks()
+    # Where folds took turns, the means are those of the test photos themselves.
+    if confidence is None or confidence.refused is None or not len(sample):
+        return None
+    familiar = confidence.familiar
+    similarities = np.concatenate([familiar.similarity(block) for _, block in sample.blocks()])
+    order = np.argsort(similarities, kind="stable")[:LEAST_FAMILIAR].tolist()
+    least = zip(evidence.photos_at(order), similarities[order].tolist(), strict=True)
+    return Unknown(
+        familiar.threshold,
+        familiar.photos,
+        confidence.refused,
+        len(sample),
+        tuple(least),
+        similarity_chart(similarities, familiar.threshold),
+    )
+
+
+def _manifest(output_dir: Path) -> dict[str, Any]:
+    """What the export says of itself; empty where there is none."""
+    try:
+        return read_manifest(output_dir).content
+    except ModelError:
+        return {}

@@ -1,0 +1,62 @@
+"""From templates to HTML, with everything escaped that comes from elsewhere."""
+
+import os
+import re
+from functools import cache
+from pathlib import Path
+
+import jinja2
+
+LONGEST_NAME = 60  # letters of a class name; its tooltip has all
+
+
+def render(template: str, **values: object) -> str:
+    """Fill a template of this package."""
+    return _environment().get_template(template).render(**values)
+
+
+def shown(text: str | os.PathLike[str]) -> str:
+    """Text or a path as UTF-8 can hold it: bytes of a file name that are no text as `\\xff`."""
+    return os.fsencode(text).decode(errors="backslashreplace")
+
+
+def brief(name: str) -> str:
+    """A name of at most `LONGEST_NAME` letters; a longer one ends in an ellipsis."""
+    return name if len(name) <= LONGEST_NAME else f"{name[: LONGEST_NAME - 1]}…"
+
+
+def source_name(source: str | os.PathLike[str]) -> str:
+    """What the photos are called: the last part of where they are."""
+    return shown(os.path.basename(os.path.abspath(source)) if os.path.exists(source) else source)
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("retrain.insight.report"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=_percent, count=_count, shown=shown, file=_file, parts=_parts, brief=brief)
+    return environment
+
+
+def _percent(share: float | None, digits: int = 1) -> str:
+    """0.855 as 85.5%; nothing where there is no figure."""
+    return "–" if share is None else f"{share:.{digits}%}"
+
+
+def _count(number: int) -> str:
+    return f"{number:,}"
+
+
+def _file(path: str) -> str:
+    """The last two parts of a path, which say class and photo."""
+    return shown(os.path.join(*Path(path).parts[-2:])) if path else ""
+
+
+def _parts(name: str) -> list[str]:
+    """Where a long name may be broken."""
+    return re.findall(r"[^_/]*[_/]|[^_/]+", name)

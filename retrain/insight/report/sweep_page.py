@@ -1,0 +1,125 @@
+"""The table of a sweep as one HTML page that needs nothing beside it: what was tried, what was chosen, how clearly."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from retrain.core.html_files import write_page
+from retrain.insight.report.charts import Chart, Measured, penalty_chart
+from retrain.insight.report.rendering import render, shown, source_name
+
+if TYPE_CHECKING:
+    from retrain.runs.sweep import Result, Sweep
+    from retrain.runs.train import Options
+
+AT_ONCE = 40  # lines of the table, and names of classes; more lines are below a heading that opens
+
+
+@dataclass(frozen=True)
+class Strengths:
+    """How the linear heads on so many views of each photo depend on the penalty: cross-entropy and accuracy."""
+
+    architecture: str
+    views: int
+    charts: tuple[Chart, Chart]
+
+
+def write_sweep_page(path: Path, sweep: "Sweep", options: "Options") -> Path:
+    """Write the page of a sweep; returns its path. Raises ExportError if it cannot be written.
+
+    A page that was there is replaced.
+    """
+    return write_page(path, sweep_html(sweep, options), "--report")
+
+
+def sweep_html(sweep: "Sweep", options: "Options") -> str:
+    """The page of a sweep as HTML."""
+    results = sweep.results
+    return render(
+        "sweep.html",
+        name=source_name(options.image_dir),
+        source=shown(options.image_dir),
+        options=options,
+        sweep=sweep,
+        best=results[0],
+        alike=alike(results),
+        at_once=AT_ONCE,
+        balanced=any(result.configuration.recipe.class_weight for result in results),
+        several_views=len({result.configuration.views for result in results}) > 1,
+        strengths=strengths_charts(results),
+        tried=tried(results),
+        command=None if sweep.command is None else shown(sweep.command),
+        written=datetime.now().strftime("%Y-%m-%d %H:%M"),
+    )
+
+
+def tried(results: "Sequence[Result]") -> list[tuple[str, str]]:
+    """What the heads differ in or have in common, each with its values."""
+    configurations = [result.configuration for result in results]
+    recipes = [configuration.recipe for configuration in configurations]
+    units = sorted(recipe.hidden_units for recipe in recipes)
+    values = {
+        "heads": [f"hidden {'-'.join(map(str, layers))}" if layers else "linear" for layers in units],
+        "optimizers": sorted(recipe.optimizer for recipe in recipes),
+        "L2 penalties": [f"{l2:g}" for l2 in sorted((recipe.l2 for recipe in recipes if recipe.l2), reverse=True)],
+        "learning rates": [f"{rate:g}" for rate in sorted(r.learning_rate for r in recipes if r.learning_rate)],
+        "class weights": sorted(recipe.class_weight or "none" for recipe in recipes),
+        "views": [str(views) for views in sorted(configuration.views for configuration in configurations)],
+    }
+    return [(what, ", ".join(dict.fromkeys(found))) for what, found in values.items() if found]
+
+
+def alike(results: "Sequence[Result]") -> int:
+    """How many results, which are best first, are within one standard error of the first; itself is one of them."""
+    limit = results[0].cross_entropy + results[0].cross_entropy_error
+    return sum(result.cross_entropy <= limit for result in results)
+
+
+def strengths_charts(results: "Sequence[Result]") -> tuple[Strengths, ...]:
+    """A chart of cross-entropy and one of accuracy for each backbone, the best first, and number of views.
+
+    They show the linear heads that are fitted to convergence, all on the same axes; none where fewer than two
+    penalties were tried.
+    """
+    linear = [result for result in results if result.configuration.recipe.optimizer == "lbfgs" and not result.diverged]
+    if len({_strength(result) for result in linear}) < 2:
+        return ()
+
+    def measured(quantity: str, of: "Sequence[Result]") -> list[Measured]:
+        return [
+            Measured(
+                _strength(result),
+                getattr(result, quantity),
+                getattr(result, f"{quantity}_error"),
+                chosen=result is results[0],
+            )
+            for result in sorted(of, key=_strength, reverse=True)
+        ]
+
+    def chart(quantity: str, of: "Sequence[Result]", most: float) -> Chart:
+        lines = {
+            name: measured(quantity, [result for result in of if result.configuration.recipe.class_weight == weight])
+            for name, weight in (("linear", None), ("balanced", "balanced"))
+        }
+        there = {name: points for name, points in lines.items() if points}
+        return penalty_chart(quantity.replace("_", "-"), there, measured(quantity, linear), most)
+
+    found: dict[str, dict[int, list[Result]]] = {}
+    for result in linear:
+        of_views = found.setdefault(result.configuration.architecture, {})
+        of_views.setdefault(result.configuration.views, []).append(result)
+    return tuple(
+        Strengths(architecture, views, (chart("cross_entropy", of, math.inf), chart("accuracy", of, 1.0)))
+        for architecture, of_views in found.items()
+        for views, of in sorted(of_views.items())
+    )
+
+
+def _strength(result: "Result") -> float:
+    """The penalty of a head that was fitted to convergence, which in a sweep is always given."""
+    l2 = result.configuration.recipe.l2
+    assert l2 is not None
+    return l2

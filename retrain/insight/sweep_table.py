@@ -1,0 +1,116 @@
+"""The results of a sweep as a table, in a CSV file and on the screen."""
+
+import csv
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from label_image.files import temporary_folder
+from retrain.core.errors import ExportError, OptionError
+from retrain.core.outputs import check_file, place
+from retrain.insight.terminal_text import escape
+from retrain.runs.sweep import Result, Sweep
+
+COLUMNS = (
+    "rank", "architecture", "views", "hidden_units", "optimizer", "learning_rate", "l2", "class_weight",
+    "cross_entropy", "cross_entropy_standard_error", "accuracy", "accuracy_standard_error", "mean_recall", "seconds",
+)  # fmt: skip
+SHOWN = 20  # lines on the screen; the file has all
+
+
+def check_table(path: Path, report: Path | None = None) -> None:
+    """Refuse, before any work, what cannot be a table or is the page `report`, too.
+
+    Raises OptionError, or ExportError for a folder that cannot be written to; makes nothing.
+    """
+    if report is not None and os.path.realpath(path) == os.path.realpath(report):
+        raise OptionError(f"--output_csv and --report are both {path}: name two files.")
+    check_file(path, "--output_csv")
+
+
+def write_table(results: Sequence[Result], path: Path) -> None:
+    """Write all results, best first; an earlier table that differs is kept as `<name>.1` and so on.
+
+    Raises ExportError if the file cannot be written.
+    """
+    try:
+        with temporary_folder(path.parent) as temporary:
+            with open(temporary / path.name, "w", encoding="utf-8", newline="") as file:
+                writer = csv.writer(file)
+                writer.writerow(COLUMNS)
+                writer.writerows(_row(rank, result) for rank, result in enumerate(results, 1))
+            place(temporary / path.name, path)
+    except OSError as error:
+        raise ExportError(f"--output_csv {path} cannot be written: {error.strerror}.") from None
+
+
+def show_sweep(sweep: Sweep, console: Console) -> None:
+    """The best results, the test figures of the first, what was written, and how to train it."""
+    table = Table(
+        title=f"{sweep.folds}-fold cross-validation on {sweep.photos} photos, best first", title_justify="left"
+    )
+    table.add_column("backbone", overflow="fold")
+    table.add_column("head", overflow="fold")
+    # Where classes count the same, that is what the heads should be judged by, too.
+    balanced = any(result.configuration.recipe.class_weight for result in sweep.results)
+    for heading in ("cross-entropy", "accuracy", *(("mean recall",) if balanced else ()), "seconds"):
+        table.add_column(heading, justify="right")
+    for result in sweep.results[:SHOWN]:
+        table.add_row(
+            escape(result.configuration.architecture),
+            escape(result.configuration.describe()),
+            *_figures(result)[: 3 if balanced else 2],
+            f"{result.seconds:.2f}",
+        )
+    console.print(table)
+    if len(sweep.results) > SHOWN:
+        console.print(f"{len(sweep.results) - SHOWN} more are in the file.")
+    best = sweep.results[0].configuration
+    console.print(f"chosen: {escape(best.architecture)}: {escape(best.describe())}", soft_wrap=True)
+    if sweep.test.accuracy is None or sweep.test.interval is None:
+        console.print("test: no photos, so no accuracy")
+    else:
+        low, high = sweep.test.interval
+        console.print(
+            f"[bold]test: accuracy {sweep.test.accuracy:.1%} on {sweep.test.n} photos (95 % interval {low:.1%} to "
+            f"{high:.1%}), cross-entropy {sweep.test.cross_entropy:.3f}[/]",
+            soft_wrap=True,
+        )
+    console.print(f"written: {', '.join(escape(str(path)) for path in sweep.written)}", soft_wrap=True)
+    if sweep.command is not None:
+        console.print("to train and export it:", soft_wrap=True)
+        console.print(escape(sweep.command), soft_wrap=True)
+
+
+def _figures(result: Result) -> tuple[str, str, str]:
+    """Cross-entropy, accuracy and mean recall, as they are shown."""
+    if result.diverged:
+        return "diverged", "", ""
+    return (
+        f"{result.cross_entropy:.4f} +- {result.cross_entropy_error:.4f}",
+        f"{result.accuracy:.2%} +- {result.accuracy_error:.2%}",
+        f"{result.mean_recall:.2%}",
+    )
+
+
+def _row(rank: int, result: Result) -> tuple[object, ...]:
+    recipe = result.configuration.recipe
+    return (
+        rank,
+        result.configuration.architecture,
+        result.configuration.views,
+        "-".join(map(str, recipe.hidden_units)) or "0",
+        recipe.optimizer,
+        f"{recipe.learning_rate:g}" if recipe.learning_rate else "",
+        "" if recipe.l2 is None else f"{recipe.l2:g}",
+        recipe.class_weight or "",
+        f"{result.cross_entropy:.6f}",
+        f"{result.cross_entropy_error:.6f}",
+        f"{result.accuracy:.6f}",
+        f"{result.accuracy_error:.6f}",
+        f"{result.mean_recall:.6f}",
+        f"{result.seconds:.3f}",
+    )

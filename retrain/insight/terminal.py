@@ -1,0 +1,211 @@
+"""What a person sees while `retrain` works: phases with progress, then the lines that matter."""
+
+import shlex
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    MofNCompleteColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+)
+
+from label_image.terminal import row_starts
+from retrain.insight.results import command_to_try, result_lines, shown
+from retrain.insight.terminal_text import escape
+from retrain.runs.train import Run
+from retrain.training.head import Progress as TrainingProgress
+
+if TYPE_CHECKING:
+    from retrain.training.on_photos.keras_training import EpochProgress
+
+SECONDS_WITHOUT_BAR = 1.0
+
+
+class QuietScreen:
+    """Shows nothing."""
+
+    def say(self, sentence: str) -> None: ...
+    def downloading(self, done: int, total: int | None) -> None: ...
+    def unpacking(self, done: int, total: int) -> None: ...
+    def extracting(self, photos: int) -> Callable[[int, int], None]:
+        return lambda done, computed: None
+
+    def training(self, progress: TrainingProgress) -> None: ...
+    def epoch(self, what: str, progress: "EpochProgress") -> None: ...
+    def finish(self) -> None: ...
+    def results(self, run: Run) -> None: ...
+
+
+class TerminalScreen:
+    """Shows a run on a terminal. Progress goes to standard error, results to `results_to`."""
+
+    def __init__(self, results_to_stderr: bool) -> None:
+        self._progress_console = Console(stderr=True)
+        self._console = Console(stderr=results_to_stderr, highlight=False)
+        self._progress: Progress | None = None
+        self._task: TaskID | None = None
+        self._last_seen = time.monotonic()  # when a bar moved or left
+        self._training: tuple[float, int, float] | None = None  # its beginning; step and time of its first point
+
+    def say(self, sentence: str) -> None:
+        """One sentence that the user should know."""
+        _print(self._progress_console, escape(sentence))
+
+    def downloading(self, done: int, total: int | None) -> None:
+        """Called for every chunk of a download."""
+        if self._progress is None:
+            columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+            self._begin(Progress(*columns, console=self._progress_console), "Downloading weights", total)
+        self._update(completed=done)
+        if total is not None and done >= total:
+            self.finish()
+
+    def unpacking(self, done: int, total: int) -> None:
+        """Called while the photos of a source are written as files."""
+        if self._progress is None:
+            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+            self._begin(Progress(*columns, console=self._progress_console), "Unpacking photos", total)
+        self._update(completed=done)
+        if done >= total:
+            self.finish()
+
+    def extracting(self, photos: int) -> Callable[[int, int], None]:
+        """Returns the observer of an extraction over `photos` photos."""
+
+        def observe(done: int, computed: int) -> None:
+            if self._progress is None:
+                columns = (
+                    TextColumn("{task.description}"),
+                    BarColumn(),
+                    MofNCompleteColumn(),
+                    TextColumn("{task.fields[rate]}"),
+                    TimeRemainingColumn(),
+                    TextColumn("{task.fields[cache]}"),
+                )
+                self._begin(Progress(*columns, console=self._progress_console), "Bottlenecks", photos)
+            speed = self._speed(computed)
+            self._update(
+                completed=done, rate=f"{speed:.0f} photos/s", cache=f"{done - computed} cached, {computed} computed"
+            )
+
+        return observe
+
+    def evaluating(self, photos: int) -> Callable[[int], None]:
+        """Returns the observer of an evaluation on `photos` photos."""
+
+        def observe(done: int) -> None:
+            if self._progress is None:
+                columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+                self._begin(Progress(*columns, console=self._progress_console), "Evaluating", photos)
+            self._update(completed=done)
+            if done >= photos:
+                self.finish()
+
+        return observe
+
+    def training(self, progress: TrainingProgress) -> None:
+        """Called at each point of a training curve; one that takes a second or two has no bar."""
+        now = time.monotonic()
+        if self._training is None or progress.step <= self._training[1]:
+            began = self._last_seen
+            self.finish()
+            self._training = (began, progress.step, now)
+        began, first_step, first_time = self._training
+        if self._progress is None and now - began > SECONDS_WITHOUT_BAR:
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"))
+            self._begin(Progress(*columns, console=self._progress_console), "Training", progress.total)
+        self._update(completed=progress.step + 1, figures=_figures(progress, first_step, first_time, now))
+        if progress.total is not None and progress.step + 1 >= progress.total:
+            self.finish()
+
+    def epoch(self, what: str, progress: "EpochProgress") -> None:
+        """Called after each batch of a training on photos; `what` it is called."""
+        if self._progress is None:
+            columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"))
+            self._begin(Progress(*columns, console=self._progress_console), what, progress.epochs * progress.batches)
+        parts = [f"epoch {progress.epoch} of {progress.epochs}"]
+        # Before what a terminal of 80 columns cuts off.
+        parts.append(f"at most {timedelta(seconds=round(progress.seconds_left))} left")
+        parts.append(f"loss {progress.training_cross_entropy:.3f}  accuracy {progress.training_accuracy:.1%}")
+        if progress.validation is not None:
+            validation = progress.validation
+            parts.append(f"validation {validation.validation_cross_entropy:.3f}, {validation.validation_accuracy:.1%}")
+        done = (progress.epoch - 1) * progress.batches + progress.batch
+        self._update(completed=done, figures="  ".join(parts))
+
+    def finish(self) -> None:
+        """Take a progress bar off the screen."""
+        if self._progress is not None:
+            self._progress.stop()
+            self._progress = None
+        self._last_seen = time.monotonic()
+        self._training = None
+
+    def results(self, run: Run) -> None:
+        """The end of a run: the lines that matter. Tables are in the report, and in `retrain evaluate`."""
+        self.finish()
+        say = partial(_print, self._console)
+        say("")
+        if run.options.print_misclassified_test_images:
+            self._misclassified(run)
+        for line in result_lines(run):
+            say(line)
+        # Not broken into rows: pasted, it is one command.
+        self._console.print(f"try it: {shown(shlex.join(command_to_try(run)))}", soft_wrap=True)
+
+    def _misclassified(self, run: Run) -> None:
+        index_of = {label: index for index, label in enumerate(run.labels)}
+        _print(self._console, "misclassified test photos:")
+        for row, probabilities in zip(run.trained.test_rows, run.trained.test_probabilities, strict=True):
+            photo = run.extraction.photos[row]
+            if probabilities.argmax() == index_of[photo.label]:
+                continue
+            best = probabilities.argsort()[::-1][: run.options.top_k]
+            answers = ", ".join(f"{run.labels[i]} {probabilities[i]:.2f}" for i in best)
+            _print(self._console, f"  {shown(photo.path)}: {escape(answers)}")
+
+    def _begin(self, progress: Progress, description: str, total: int | None) -> None:
+        self._progress = progress
+        progress.start()
+        self._task = progress.add_task(description, total=total, rate="", cache="", figures="")
+
+    def _update(self, **fields: object) -> None:
+        self._last_seen = time.monotonic()
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, **fields)  # type: ignore[arg-type]
+
+    def _speed(self, computed: int) -> float:
+        if self._progress is None or not self._progress.tasks or not self._progress.tasks[0].elapsed:
+            return 0.0
+        return computed / max(self._progress.tasks[0].elapsed, 1e-3)
+
+
+def _figures(progress: TrainingProgress, first_step: int, first_time: float, now: float) -> str:
+    """Loss, accuracy and time left, from the speed since the first point."""
+    parts = [f"loss {progress.training_cross_entropy:.3f}", f"accuracy {progress.training_accuracy:.1%}"]
+    if progress.validation_cross_entropy is not None:
+        parts.append(f"validation {progress.validation_cross_entropy:.3f}, {progress.validation_accuracy:.1%}")
+    if progress.total is not None and progress.step > first_step:
+        left = (now - first_time) / (progress.step - first_step) * (progress.total - progress.step - 1)
+        parts.append(f"{timedelta(seconds=round(left))} left")
+    return "  ".join(parts)
+
+
+def _print(console: Console, line: str) -> None:
+    """Print a line with markup. A terminal gets it in rows of its width that end between words, never in one.
+
+    A file or a pipe gets it whole, for those who search in it.
+    """
+    text = console.render_str(line, highlight=False)
+    for row in text.divide(row_starts(text.plain, console.width)) if console.is_terminal else [text]:
+        row.rstrip()
+        console.print(row, highlight=False, soft_wrap=True)

@@ -1,1 +1,0 @@
-"""The networks of the backbones: downloaded, built in Keras, frozen, and run by an engine."""

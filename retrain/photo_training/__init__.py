@@ -1,1 +1,0 @@
-"""Training on photos instead of bottlenecks: fine-tuning, and a small network from scratch."""

@@ -1,0 +1,118 @@
+"""Decisions of the user about single photos: `--fixes fixes.csv` leaves photos out, or counts them as another class.
+
+The file has a header with the columns `file` and `action` (others are not looked at); actions are
+
+    keep             nothing changes; so does an empty cell
+    remove           the photo is left out
+    relabel:CLASS    the photo counts as one of CLASS
+
+The photos themselves are never touched. `retrain doctor` writes such a file, with `keep` in every row.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from operator import attrgetter
+from pathlib import Path
+
+from retrain.core.errors import DatasetError
+from retrain.photos.dataset import Dataset, PhotoFile
+from retrain.photos.text_tables import table_rows
+
+KEEP, REMOVE, RELABEL = "keep", "remove", "relabel:"
+
+
+@dataclass(frozen=True, slots=True)
+class Fix:
+    """One row: `file` as it is written there, and one of keep, remove and relabel:CLASS."""
+
+    line: int
+    file: str
+    action: str
+
+    @property
+    def label(self) -> str | None:
+        """The class of a relabel."""
+        return self.action.removeprefix(RELABEL) if self.action.startswith(RELABEL) else None
+
+
+def read_fixes(path: Path) -> tuple[Fix, ...]:
+    """The rows of a file of fixes. Raises DatasetError, naming the line, for an action that is not known."""
+    rows = table_rows(path)
+    try:
+        _, header = next(rows)
+    except StopIteration:
+        raise DatasetError(f"{path} is empty; it needs a header with the columns file and action.") from None
+    columns = [cell.strip().lower() for cell in header]
+    if not {"file", "action"} <= set(columns):
+        raise DatasetError(f"{path}, line 1: the header must have the columns file and action, got {header}.")
+    file_column, action_column = columns.index("file"), columns.index("action")
+    fixes = []
+    for line, row in rows:
+        cells = [*row, *[""] * len(columns)]
+        if cells[file_column] or cells[action_column].strip():
+            fixes.append(Fix(line, cells[file_column], _action(path, line, cells[action_column])))
+    return tuple(fixes)
+
+
+def apply_fixes(dataset: Dataset, path: Path | None, source: str | os.PathLike[str]) -> Dataset:
+    """The photos of `source` as a file of fixes wants it, with a remark that says what it did.
+
+    Files are named by their path, or by that from `source`. Raises DatasetError, naming the line, for a
+    file or a class that `source` does not have.
+    """
+    if path is None:
+        return dataset
+    by_name: dict[str, str] = {}
+    for file in dataset.files:
+        by_name[file.path] = file.path
+        by_name[name_in(source, file.path)] = file.path
+    labels = {file.label for file in dataset.files}
+    action_of: dict[str, Fix] = {}
+    for fix in read_fixes(path):
+        photo = by_name.get(fix.file) or by_name.get(fix.file.replace("\\", "/"))
+        if photo is None:
+            raise DatasetError(f"{path}, line {fix.line}: {source} has no photo {fix.file!r}; take the line out.")
+        if fix.label is not None and fix.label not in labels:
+            raise DatasetError(f"{path}, line {fix.line}: {source} has no class {fix.label!r} to relabel a photo to.")
+        other = action_of.setdefault(photo, fix)
+        if other.action != fix.action:
+            raise DatasetError(
+                f"{path}, line {fix.line}: {fix.file!r} is in line {other.line} too, with another action; keep one."
+            )
+    files = [fixed for file in dataset.files if (fixed := _fixed(file, action_of)) is not None]
+    removed = len(dataset.files) - len(files)
+    labels_before = {file.path: file.label for file in dataset.files}
+    relabelled = sum(file.label != labels_before[file.path] for file in files)
+    files.sort(key=attrgetter("path"))
+    files.sort(key=attrgetter("label"))
+    remark = f"{path}: photos left out: {removed}; photos that count as another class: {relabelled}."
+    return replace(dataset, files=tuple(files), remarks=(*dataset.remarks, remark))
+
+
+def name_in(source: str | os.PathLike[str], path: str) -> str:
+    """The path of a photo as seen from the folder it comes from, with slashes; else as it is."""
+    folder = os.path.join(os.fspath(source), "")
+    return path[len(folder) :].replace(os.sep, "/") if path.startswith(folder) else path
+
+
+def _fixed(file: PhotoFile, action_of: Mapping[str, Fix]) -> PhotoFile | None:
+    fix = action_of.get(file.path)
+    if fix is None or fix.action == KEEP:
+        return file
+    if fix.action == REMOVE:
+        return None
+    assert fix.label is not None
+    return replace(file, label=fix.label)
+
+
+def _action(path: Path, line: int, cell: str) -> str:
+    action = cell.strip()
+    if action.lower() in ("", KEEP):
+        return KEEP
+    if action.lower() == REMOVE:
+        return REMOVE
+    name = action[len(RELABEL) :].strip()
+    if action.lower().startswith(RELABEL) and name:
+        return RELABEL + name
+    raise DatasetError(f"{path}, line {line}: the action {action!r} is not keep, remove or relabel:CLASS.")

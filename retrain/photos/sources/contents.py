@@ -1,0 +1,38 @@
+"""The content of a source's own files, read again only where they have changed."""
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+from label_image.files import sha256_of
+from retrain.core.errors import DatasetError
+from retrain.photos.dataset import PhotoFile
+from retrain.photos.hashes import PhotoHashes
+from retrain.photos.reading import known_contents, remember_content
+
+
+def content_hashes(files: Sequence[Path], bottleneck_dir: Path, paranoid: bool) -> list[str]:
+    """The SHA-256 of each file; unchanged files are known from the table of hashes and not read.
+
+    `paranoid` reads them all. Raises DatasetError where a file cannot be read.
+    """
+    hashes = PhotoHashes(bottleneck_dir)
+    try:
+        listed = [_listed(file) for file in files]
+        known = [None] * len(files) if paranoid else known_contents(listed, hashes)
+        sha256s = []
+        for file, sha256 in zip(listed, known, strict=True):
+            if sha256 is None:
+                read_ns, sha256 = time.time_ns(), sha256_of(file.path)
+                remember_content(file, sha256, read_ns, hashes)
+            sha256s.append(sha256)
+    except OSError as error:
+        raise DatasetError(f"{error.filename} cannot be read: {error.strerror}.") from None
+    hashes.save_if_possible()
+    return sha256s
+
+
+def _listed(file: Path) -> PhotoFile:
+    status = os.stat(file)
+    return PhotoFile(str(file), "", status.st_size, status.st_mtime_ns, status.st_ino, None, status.st_ctime_ns)

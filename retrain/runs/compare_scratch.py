@@ -1,0 +1,72 @@
+"""`--compare scratch` as a step of a run: a small network from scratch beside the transfer model."""
+
+import json
+import shutil
+from collections.abc import Mapping
+from functools import partial
+
+import numpy as np
+
+from label_image.files import scratch_folder
+from retrain.backbones.network import kept_network
+from retrain.photos.split import Division
+from retrain.runs.train import Model, Options, Screen
+from retrain.training.on_photos.curves import draw_curves
+from retrain.training.on_photos.small_cnn import train_from_scratch
+from retrain.training.on_photos.timed_curve import (
+    TimedCurve,
+    comparison_json,
+    comparison_table,
+    scratch_contender,
+    transfer_contender,
+)
+from retrain.training.train_head import origin_digest
+
+PLOT, FIGURES = "learning_curves.png", "comparison.json"
+
+
+def compare_with_scratch(
+    model: Model,
+    division: Division,
+    labels: tuple[str, ...],
+    curve: TimedCurve,
+    origin: Mapping[str, object],
+    options: Options,
+    screen: Screen,
+) -> dict[str, bytes]:
+    """Train from scratch, say how the two compare, and return the plot and the figures as files of the export."""
+    # A folder for each kind of run: the same command goes on with its own training, another begins one.
+    begun = options.bottleneck_dir / f".from_scratch-{origin_digest(origin)}"
+    scratch = train_from_scratch(
+        model.extraction.photos,
+        labels,
+        division,
+        seed=options.seed,
+        checkpoint_dir=begun,
+        observe=partial(screen.epoch, "From scratch"),
+    )
+    screen.finish()
+    shutil.rmtree(begun, ignore_errors=True)
+    head = model.trained.fit.head
+    spent = curve.points[-1].seconds if curve.points else curve.before
+    transfer = transfer_contender(
+        backbone_parameters(model), head, model.trained.test, curve, spent, cached=model.extraction.hits
+    )
+    contenders = (transfer, scratch_contender(scratch))
+    for row in comparison_table(contenders):
+        screen.say("  ".join(f"{cell:>14}" for cell in row))
+    with scratch_folder() as folder:
+        plot = draw_curves(contenders, folder / PLOT).read_bytes()
+    figures = json.dumps(comparison_json(contenders), indent=2, ensure_ascii=False) + "\n"
+    return {PLOT: plot, FIGURES: figures.encode()}
+
+
+def backbone_parameters(model: Model) -> int:
+    """How many numbers the backbone has learned."""
+    network = kept_network(model.backbone.in_float32())
+    total = 0
+    for part in network.parts or (network,):
+        # A Keras model's weights are not among the variables of a TensorFlow module.
+        weights = part.model.weights if hasattr(part, "model") else part.variables
+        total += sum(int(np.prod(weight.shape)) for weight in weights)
+    return total

@@ -1,0 +1,194 @@
+"""What an export is worth, run as the file it is on photos in class folders.
+
+The photos are prepared as `label_image` prepares them. Those of classes that the model does not know
+have no right answer; of them it counts how many are called unknown.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.errors import PhotoError
+from label_image.model import Model, ModelError, Outputs, load_model
+from label_image.preprocessing import Pixels, load_pixels, photo_bytes
+from retrain.core.errors import DatasetError, ExportError, OptionError
+from retrain.photos.category_names import display_names, read_category_names
+from retrain.photos.dataset import Dataset, Photo, PhotoFile, Skipped
+from retrain.photos.hashes import hash_bytes
+from retrain.photos.reading import map_in_order, photo_threads
+from retrain.photos.seen_photos import were_seen
+from retrain.training.metrics import Metrics, Probabilities, measure
+
+BATCH = 32
+AHEAD = 64  # photos read in advance
+Observe = Callable[[int], None]  # told how many photos are done
+
+
+@dataclass(frozen=True)
+class Strangers:
+    """Photos of classes that the model does not know: their labels, and how many it calls unknown.
+
+    `refused` is None for a model that calls nothing unknown.
+    """
+
+    photos: int
+    labels: tuple[str, ...]
+    refused: int | None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a model said of photos.
+
+    `probabilities` is (len(photos), len(labels)), for the photos of classes it knows; `refused`, of the
+    same length, is True where it calls one unknown, and None if it calls nothing so. `left_out` counts the
+    photos that it had seen in training.
+    """
+
+    labels: tuple[str, ...]
+    photos: tuple[Photo, ...]
+    probabilities: Probabilities
+    refused: npt.NDArray[np.bool_] | None
+    strangers: Strangers | None
+    skipped: tuple[Skipped, ...]
+    metrics: Metrics
+    left_out: int
+
+
+def evaluate_export(
+    model: Path,
+    source: str,
+    bottleneck_dir: Path,
+    labels: Path | None = None,
+    all_photos: bool = False,
+    fixes: Path | None = None,
+    category_names: Path | None = None,
+    trust_model: bool = False,
+    say: Callable[[str], None] = lambda sentence: None,
+    begin: Callable[[int], Observe] = lambda photos: lambda done: None,
+) -> Evaluation:
+    """Run an export on the photos of a source.
+
+    Photos that the model has seen in training are left out, unless `all_photos`. `fixes` and `category_names`
+    are those of the training, where it had any; `labels` are other names for the classes. `trust_model` runs a model
+    that could do more than compute. `begin` is given the number of photos and returns what is told how many are done.
+    Raises a RetrainError for whatever a user can cause.
+    """
+    try:
+        loaded = load_model(model, labels, trust_model)
+    except ModelError as error:
+        raise ExportError(str(error)) from None
+    if len(set(loaded.labels)) < len(loaded.labels):
+        if labels is None:
+            raise ExportError(f"{model} has two classes of the same name: name them anew by --labels to evaluate it.")
+        raise OptionError(f"--labels {labels} has two classes of the same name: give each its own to evaluate them.")
+    dataset = Dataset.open(source, bottleneck_dir=bottleneck_dir, fixes=fixes, say=say)
+    name_of = {label: label for label in dataset.labels}
+    if category_names is not None:
+        name_of, _ = display_names(read_category_names(category_names), dataset.labels)
+    files = [replace(file, label=name_of[file.label]) for file in dataset.files]
+    for remark in dataset.remarks:
+        say(remark)
+    with photo_threads() as threads:
+        photos, unreadable = _identify(files, threads)
+        unseen = _leave_out_seen(model, photos, all_photos, say)
+        left_out, photos = len(photos) - len(unseen), unseen
+        said = _run(loaded, photos, threads, begin(len(photos)))
+    known = np.array([photo.label in loaded.labels for photo in said.photos], np.bool_)
+    answered = tuple(photo for photo, is_known in zip(said.photos, known, strict=True) if is_known)
+    probabilities = said.outputs.probabilities[known]
+    refused = loaded.refuses(said.outputs)
+    index_of = {label: index for index, label in enumerate(loaded.labels)}
+    classes = np.array([index_of[photo.label] for photo in answered], np.intp)
+    return Evaluation(
+        loaded.labels,
+        answered,
+        probabilities,
+        None if refused is None else refused[known],
+        _strangers(said.photos, known, refused),
+        (*dataset.skipped, *unreadable, *said.skipped),
+        measure(probabilities, classes, loaded.labels),
+        left_out,
+    )
+
+
+@dataclass(frozen=True)
+class _Said:
+    """What a model said of the photos that could be decoded; row i of the outputs is that of photo i."""
+
+    photos: tuple[Photo, ...]
+    outputs: Outputs
+    skipped: tuple[Skipped, ...]
+
+
+def _identify(files: Sequence[PhotoFile], threads: ThreadPoolExecutor) -> tuple[list[Photo], list[Skipped]]:
+    """The photos with their contents' hashes, and the files that cannot be read."""
+
+    def read(file: PhotoFile) -> Photo | Skipped:
+        try:
+            with photo_bytes(file.path) as data:
+                return Photo(file.path, file.label, hash_bytes(data), file.split)
+        except PhotoError as error:
+            return Skipped(file.path, str(error))
+
+    found = list(map_in_order(read, files, threads, AHEAD))
+    return [item for item in found if isinstance(item, Photo)], [item for item in found if isinstance(item, Skipped)]
+
+
+def _leave_out_seen(model: Path, photos: list[Photo], all_photos: bool, say: Callable[[str], None]) -> list[Photo]:
+    """The photos that the model has not seen in training, where that is known."""
+    seen = were_seen(model, photos)
+    if seen is None:
+        say(f"Which photos {model} was trained on is not known (its export folder would say so): all are evaluated.")
+        return photos
+    count = int(seen.sum())
+    if count and all_photos:
+        say(f"The model was trained on {count} of these {len(photos)} photos: the result is too good to be true.")
+    if count == 0 or all_photos:
+        return photos
+    if count == len(photos):
+        raise DatasetError("The model was trained on all of these photos: give it others, or --all_photos.")
+    others = len(photos) - count
+    say(f"The model was trained on {count} of these {len(photos)} photos; it is evaluated on the {others} others.")
+    return [photo for photo, was_seen in zip(photos, seen, strict=True) if not was_seen]
+
+
+def _run(model: Model, photos: Sequence[Photo], threads: ThreadPoolExecutor, observe: Observe) -> _Said:
+    """Decode and run in batches; what cannot be decoded is skipped."""
+
+    def prepare(photo: Photo) -> Pixels | Skipped:
+        try:
+            return load_pixels(photo.path, model.preprocessing)
+        except PhotoError as error:
+            return Skipped(photo.path, str(error))
+
+    prepared: Iterator[Pixels | Skipped] = map_in_order(prepare, photos, threads, AHEAD)
+    answered: list[Photo] = []
+    outputs: list[Outputs] = []
+    skipped: list[Skipped] = []
+    for start in range(0, len(photos), BATCH):
+        pairs = list(zip(photos[start : start + BATCH], islice(prepared, BATCH), strict=True))
+        skipped += [item for _, item in pairs if isinstance(item, Skipped)]
+        usable = [(photo, item) for photo, item in pairs if not isinstance(item, Skipped)]
+        if usable:
+            answered += [photo for photo, _ in usable]
+            outputs.append(model.run(np.stack([pixels for _, pixels in usable])))
+        observe(start + len(pairs))
+    if not outputs:
+        raise DatasetError(f"None of the {len(photos)} photos can be decoded, so there is nothing to evaluate.")
+    return _Said(tuple(answered), Outputs.joined(outputs), tuple(skipped))
+
+
+def _strangers(
+    photos: Sequence[Photo], known: npt.NDArray[np.bool_], refused: npt.NDArray[np.bool_] | None
+) -> Strangers | None:
+    strange = [photo for photo, is_known in zip(photos, known, strict=True) if not is_known]
+    if not strange:
+        return None
+    labels = tuple(sorted({photo.label for photo in strange}))
+    return Strangers(len(strange), labels, None if refused is None else int(refused[~known].sum()))

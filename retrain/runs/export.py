@@ -1,0 +1,307 @@
+"""`retrain export`: further formats of an export, each run on photos before it takes its place.
+
+The SavedModel of the folder is what they are made of and compared with. Each is written aside, loaded
+by its own runtime, run on test photos and judged; only one that holds is renamed into the folder, and
+what came of it stands in `parity` of model.json. One that does not, and an interruption, leave what
+was there untouched.
+"""
+
+import functools
+import json
+import shutil
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from label_image import manifest as manifests
+from label_image.errors import ModelError
+from label_image.files import reason_of, remove_scratch_leftovers
+from label_image.model import check_fit
+from label_image.preprocessing import Pixels, Preprocessing
+from label_image.quiet import quiet
+from label_image.runtimes import Outputs, Run, load_saved_model, pixels_runner
+from retrain.core.errors import ExportError, ParityError
+from retrain.core.outputs import (
+    MANIFEST,
+    check_folder,
+    check_not_among_photos,
+    check_outside,
+    check_replaceable_folder,
+    put_into_export,
+    temporary_beside,
+)
+from retrain.core.placing import alone_in, obey_umask
+from retrain.exports.further import FURTHER, Source, check_packages
+from retrain.exports.names import CLIENTS, SAVED_MODEL
+from retrain.exports.proof.judgement import FLOAT32, Judgement, Reference, judge
+from retrain.exports.proof.photos import ExportPhotos, export_photos
+
+PROOFS = ("parity", "template")  # in the manifest of a folder, not in those that a file carries
+SERVE_BYTES = "saved_model_bytes"
+SAVED_MODEL_FILES = ("saved_model.pb", "variables")
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a format: how it was judged, and where it was written; or why it was `refused`."""
+
+    name: str
+    judgement: Judgement | None = None
+    path: Path | None = None
+    remark: str = ""
+    refused: str | None = None
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of all formats, on how many test photos.
+
+    `reference` is what the SavedModel is worth, the first of the results; `serving` the version folder, where one was
+    asked for.
+    """
+
+    results: tuple[Result, ...]
+    reference: Judgement
+    photos: int
+    serving: Path | None = None
+
+
+def export_model(
+    export: Path,
+    names: Iterable[str],
+    source: str,
+    bottleneck_dir: Path,
+    force: bool = False,
+    serving_dir: Path | None = None,
+    category_names: Path | None = None,
+    trust_model: bool = False,
+    say: Callable[[str], None] = lambda sentence: None,
+) -> Report:
+    """Write formats by their names into an export folder, judged on the photos of a source.
+
+    `force` keeps float16 and int8 formats that lose accuracy. A SavedModel that could do more than compute is refused
+    unless `trust_model`. Raises a RetrainError for whatever a user can cause;
+    a format that cannot be made or does not hold is a `refused` result, and the others go on.
+    """
+    manifest = read_manifest(export)
+    names = tuple(names)
+    check_packages(names)
+    if not trust_model:
+        _search(export)
+    remove_scratch_leftovers()
+    check_replaceable_folder(export, "MODEL")
+    if serving_dir is not None:
+        check_outside(export, {"--serving_dir": serving_dir}, "the export")
+        check_not_among_photos(Path(source), {"--serving_dir": serving_dir})
+        check_folder(serving_dir, "--serving_dir")
+    preprocessing = Preprocessing.parse(manifest["preprocessing"])
+    labels = tuple(str(label) for label in manifest["labels"])
+    photos = export_photos(export, labels, preprocessing, source, bottleneck_dir, category_names, say)
+    with _beside(export) as temporary:
+        with ExitStack() as stack:
+            formats_from = _source(export, manifest, photos, stack)
+            work = _Work(export, temporary, formats_from, manifest.get("parity", {}), photos, force, say)
+            reference = work.saved_model()
+            results = [Result(SAVED_MODEL, reference)]
+            results += [work.serve_bytes() if name == SAVED_MODEL else work.further(name) for name in names]
+        _write_clients(export, temporary)
+        serving = None
+        if serving_dir is not None:
+            from retrain.exports.serving import write_serving
+
+            serving = write_serving(export, serving_dir, preprocessing.size)
+        return Report(tuple(results), reference, len(photos.test), serving)
+
+
+@contextmanager
+def _beside(export: Path) -> Iterator[Path]:
+    try:
+        with temporary_beside(export) as temporary:
+            yield temporary
+    except OSError as error:
+        raise ExportError(f"The export to {export} failed: {reason_of(error)}.") from error
+
+
+def read_manifest(export: Path) -> dict[str, Any]:
+    """The manifest of an export folder that holds a SavedModel. Raises ExportError."""
+    if not export.is_dir():
+        raise ExportError(f"{export} is no export folder: name the --output_dir of a training.")
+    try:
+        manifest = manifests.read_manifest(export)
+    except ModelError as error:
+        raise ExportError(str(error)) from None
+    if manifest.input is None:
+        raise ExportError(f"The {MANIFEST} of {export} does not say what the model takes: export the model again.")
+    if not (export / "saved_model.pb").is_file():
+        raise ExportError(f"{export} has no SavedModel, which other formats are made of: train it again.")
+    return manifest.content
+
+
+def _search(export: Path) -> None:
+    """Refuse a SavedModel that could do more than compute, before any of it runs. Raises ExportError."""
+    from label_image.operations import check_saved_model
+
+    try:
+        check_saved_model(export)
+    except ModelError as error:
+        raise ExportError(str(error)) from None
+
+
+@dataclass(frozen=True)
+class _Work:
+    """One call of the command: writes, runs and judges one format after the other."""
+
+    export: Path
+    temporary: Path
+    source: Source
+    proofs: Mapping[str, Mapping[str, object]]
+    photos: ExportPhotos
+    force: bool
+    say: Callable[[str], None]
+
+    @functools.cached_property
+    def loaded(self) -> Any:
+        """The SavedModel in TensorFlow."""
+        try:
+            loaded = load_saved_model(self.export, trust=True)  # it was searched when the command began
+            size, labels = self.source.manifest["input"]["size"], self.source.manifest["labels"]
+            check_fit(self.export, pixels_runner(loaded), size, len(labels))
+            return loaded
+        except ModelError as error:
+            raise ExportError(str(error)) from None
+
+    @functools.cached_property
+    def _said(self) -> tuple[Outputs, float]:
+        return timed(pixels_runner(self.loaded), self.photos.test.pixels)
+
+    @property
+    def reference(self) -> Reference:
+        unknown = self.source.manifest.get("unknown", {})
+        return Reference(self._said[0], self.photos.test.classes, unknown.get("threshold"))
+
+    def saved_model(self) -> Judgement:
+        """What the SavedModel is worth, which is the reference."""
+        self.say(f"Running the SavedModel on {len(self.photos.test)} photos …")
+        outputs, milliseconds = self._said
+        size = sum(map(size_of, (self.export / name for name in SAVED_MODEL_FILES)))
+        judgement = judge("The SavedModel", outputs, self.reference, FLOAT32, milliseconds, size, False)
+        self._record_measured(SAVED_MODEL, judgement)
+        return judgement
+
+    def serve_bytes(self) -> Result:
+        """Its other signature, on the photos as PNG files."""
+        from retrain.exports.proof.parity import bytes_runner
+
+        if "serve_bytes" not in self.loaded.signatures:
+            return Result(SERVE_BYTES, refused=f"{self.export} has no signature serve_bytes: train it again.")
+        said, milliseconds = timed(bytes_runner(self.loaded), self.photos.test.pixels)
+        size = sum(map(size_of, (self.export / name for name in SAVED_MODEL_FILES)))
+        judgement = judge("The SavedModel (serve_bytes)", said, self.reference, FLOAT32, milliseconds, size, False)
+        self._record_measured(SERVE_BYTES, judgement)
+        return Result(SERVE_BYTES, judgement)
+
+    def _record_measured(self, name: str, judgement: Judgement) -> None:
+        """Beside the proof of the training, which compared it with the network itself."""
+        proof = self.proofs.get(name, {})
+        with self.replacing():
+            record_parity(self.export, self.temporary, {name: {**judgement.plain(), **proof, **judgement.measured()}})
+
+    @contextmanager
+    def replacing(self) -> Iterator[None]:
+        """One run at a time, in the export that this one has read. Raises ExportError if a training replaced it."""
+        with alone_in(self.export):
+            there = read_manifest(self.export)
+            if {key: value for key, value in there.items() if key not in PROOFS} != self.source.manifest:
+                raise ExportError(f"{self.export} was replaced by another training meanwhile: run the command again.")
+            yield
+
+    def further(self, name: str) -> Result:
+        """Write, run and judge a format, in each way that it has until one holds."""
+        format = FURTHER[name]
+        refused = ""
+        for way in format.ways:
+            force = self.force and way is format.ways[-1]
+            self.say(
+                f"Writing and running {format.file} …" if way is format.ways[0] else f"  once more: {way.called} …"
+            )
+            new = self.temporary / format.file
+            try:
+                way.write(self.source, new)
+                said, milliseconds = timed(format.load(new), self.photos.test.pixels)
+                shown = milliseconds if format.own_program else None
+                judgement = judge(format.file, said, self.reference, format.limits, shown, size_of(new), force)
+            except (ParityError, ExportError, ModelError) as error:
+                refused = refused or str(error)
+                _remove(new)
+                continue
+            target = self.export / format.file
+            obey_umask(new)
+            found = {name: {**judgement.plain(), **_called(way.called)}}
+            with self.replacing():
+                # Cut off in between, the manifest says nothing of the new file, rather than what the old one was worth.
+                record_parity(self.export, self.temporary, {name: {}})
+                put_into_export(new, target)
+                record_parity(self.export, self.temporary, found)
+            return Result(name, judgement, target, way.called)
+        return Result(name, refused=refused)
+
+
+def timed(run: Run, pixels: Pixels) -> tuple[Outputs, float]:
+    """What a model says, and the milliseconds that it takes for a photo once it is warm."""
+    with quiet():
+        run(pixels[:1])
+        began = time.perf_counter()
+        outputs = run(pixels)
+        return outputs, (time.perf_counter() - began) / len(pixels) * 1000
+
+
+def size_of(path: Path) -> int:
+    """Bytes of a file, or of all files of a folder."""
+    files = path.rglob("*") if path.is_dir() else [path]
+    return sum(file.stat().st_size for file in files if file.is_file())
+
+
+def record_parity(export: Path, temporary: Path, found: Mapping[str, Mapping[str, object]]) -> None:
+    """Put what came of formats into the manifest, in one step; what is known of a format and not in `found` stays.
+
+    Nothing stays of a format whose entry in `found` is empty.
+    """
+    manifest = read_manifest(export)
+    proofs = {**manifest.get("parity", {}), **found}
+    manifest["parity"] = {name: proof for name, proof in proofs.items() if proof}
+    new = temporary / MANIFEST
+    new.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    put_into_export(new, export / MANIFEST)
+
+
+def _called(called: str) -> dict[str, object]:
+    return {"remark": called} if called else {}
+
+
+def _source(export: Path, manifest: Mapping[str, Any], photos: ExportPhotos, stack: ExitStack) -> Source:
+    def one_photo() -> Path:
+        from retrain.exports.formats.tflite_variants import one_photo_model
+
+        return stack.enter_context(one_photo_model(export))
+
+    short = {key: value for key, value in manifest.items() if key not in PROOFS}
+    return Source(export, short, functools.cache(one_photo), functools.cache(photos.calibration))
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _write_clients(export: Path, temporary: Path) -> None:
+    from retrain.exports.clients import write_clients
+
+    shutil.copyfile(export / MANIFEST, temporary / MANIFEST)
+    write_clients(temporary)
+    obey_umask(temporary / CLIENTS)
+    put_into_export(temporary / CLIENTS, export / CLIENTS)

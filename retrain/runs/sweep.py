@@ -1,0 +1,323 @@
+"""Many heads over cached bottlenecks, chosen by cross-validation: `retrain sweep`.
+
+The photos of the training and validation sides are dealt into folds by content group; each configuration
+is asked about the photos that it was not trained on. The test photos are left out of all that: they
+are shown to one head only, that of the configuration which was chosen, trained as `retrain` would.
+
+Linear heads that are fitted to convergence are trained together (`training.fitting.linear_heads`), all others one
+after the other; so are balanced ones. A head that is trained on several views of each photo is asked about the
+photos as they are, and has seen no view of them.
+"""
+
+import hashlib
+import math
+import shlex
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from retrain.backbones.backbone import Backbone
+from retrain.backbones.engines.base import Engine
+from retrain.core.errors import DatasetError, OptionError
+from retrain.core.html_files import check_page
+from retrain.core.outputs import check_not_among_photos, check_outside
+from retrain.photos.dataset import Photo
+from retrain.photos.split import content_groups, cross_validation_folds, split_photos
+from retrain.runs.sweep_material import Material as Material
+from retrain.runs.sweep_material import gather as gather
+from retrain.runs.sweep_material import views_of_grid
+from retrain.runs.train import Options, Screen
+from retrain.training.fitting.convergence import fit_to_convergence, refit_helps
+from retrain.training.fitting.linear_heads import cross_validate
+from retrain.training.fitting.sample import Classes, Rows, Sample
+from retrain.training.grid import Configuration as Configuration
+from retrain.training.grid import Grid as Grid
+from retrain.training.grid import describe_work, fitted_together
+from retrain.training.head import Fit, predict
+from retrain.training.metrics import Metrics, measure
+from retrain.training.recipe import HeadRecipe
+
+
+@dataclass(frozen=True)
+class Result:
+    """What cross-validation says about a configuration.
+
+    `cross_entropy` (nats) and `accuracy` (0..1) are means over all photos, the errors are standard errors
+    over the folds; `mean_recall` is the mean of the accuracies of the classes, whatever their sizes. `seconds` is
+    the time of all folds; heads that were trained together share it evenly.
+    """
+
+    configuration: Configuration
+    cross_entropy: float
+    cross_entropy_error: float
+    accuracy: float
+    accuracy_error: float
+    mean_recall: float
+    seconds: float
+
+    @property
+    def diverged(self) -> bool:
+        """Whether a training did: the cross-entropy is infinite, and the other figures are not numbers."""
+        return not math.isfinite(self.cross_entropy)
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """The results, best first, and the test figures of the first. `command` trains and exports it, where known.
+
+    `features` are the numbers of bottleneck features by architecture, in the order of the grid.
+    """
+
+    results: tuple[Result, ...]
+    test: Metrics
+    command: str | None
+    photos: int
+    folds: int
+    features: Mapping[str, int]
+    written: tuple[Path, ...] = ()
+
+
+def run_sweep(
+    options: Options,
+    grid: Grid,
+    folds: int,
+    output: Path,
+    screen: Screen,
+    start: Callable[[Backbone], Engine] | None = None,
+) -> Sweep:
+    """Compute the bottlenecks, try all configurations, test the best one, and write the table to `output`.
+
+    A page about it goes to `options.report`, where that is set.
+
+    `options` are those of `retrain`, of which architecture and weights come from the grid. Raises a
+    RetrainError for whatever a user can cause.
+    """
+    from retrain.insight.sweep_table import check_table, write_table
+
+    recipes = grid.recipes()  # what is wrong with them is said before any work
+    if folds < 3 and any(recipe.optimizer != "lbfgs" for recipe in recipes):
+        raise OptionError("--folds 2 leaves mini-batches no photos to stop on: give 3 or more.")
+    views = views_of_grid(options, grid)
+    view_counts = grid.views or (len(views),)
+    check_table(output, options.report)
+    outputs = {"--output_csv": output, "--report": options.report}
+    check_outside(options.bottleneck_dir, outputs, "--bottleneck_dir")
+    check_not_among_photos(options.image_dir, outputs)
+    if options.report is not None:
+        check_page(options.report, "--report")
+    screen.say(describe_work(recipes, len(grid.architectures) * len(view_counts), folds))
+    material = gather(options, grid, screen, start)
+    division = split_photos(material.photos, options.testing_percentage, options.validation_percentage, options.seed)
+    if division.folds is not None:
+        screen.say("Some classes have fewer than 3 different photos: none of theirs are among the test photos.")
+    sides = np.array(division.splits)
+    sweep = sweep_heads(material, sides, recipes, grid.architectures, folds, options.seed, screen.say, view_counts)
+    best = sweep.results[0].configuration
+    sweep = replace(sweep, command=command_line(options, best, grid.weights))
+    write_table(sweep.results, output)
+    sweep = replace(sweep, written=(output,))
+    if options.report is not None:
+        from retrain.insight.report.sweep_page import write_sweep_page
+
+        sweep = replace(sweep, written=(output, write_sweep_page(options.report, sweep, options)))
+    return sweep
+
+
+def sweep_heads(
+    material: Material,
+    sides: npt.NDArray[np.str_],
+    recipes: Sequence[HeadRecipe],
+    architectures: Sequence[str],
+    folds: int,
+    seed: int = 0,
+    say: Callable[[str], None] = lambda sentence: None,
+    view_counts: Sequence[int] = (1,),
+) -> Sweep:
+    """Cross-validate all recipes on all architectures over the photos that are not for testing; test the best one.
+
+    `sides` (n,) holds the side of each photo, `view_counts` on how many views of each photo heads are trained.
+    Raises DatasetError if there are too few photos.
+    """
+    chosen_from = sides != "testing"
+    fold_of = deal_folds([photo for photo, used in zip(material.photos, chosen_from, strict=True) if used], folds, seed)
+    if len(np.unique(fold_of)) < folds:
+        raise DatasetError(
+            f"{int(chosen_from.sum())} photos are too few for --folds {folds}: give fewer, or add photos."
+        )
+    results: list[Result] = []
+    features: dict[str, int] = {}
+    for architecture in architectures:
+        # Once for all numbers of views: the views of fewer are its first rows.
+        everything = material.sample(architecture, max(view_counts))
+        features[architecture] = everything.dim
+        for views in view_counts:
+            of_views = f", {views} views of each photo" if len(view_counts) > 1 or views > 1 else ""
+            say(f"{len(recipes)} heads x {folds} folds on {architecture}{of_views}, {everything.dim} features.")
+            usable = everything.take(np.flatnonzero(np.tile(chosen_from, views)))
+            classes = len(material.labels)
+            results += cross_validate_recipes(usable, fold_of, classes, architecture, recipes, say, views)
+    # A configuration whose training diverged is the last, whatever else it says.
+    results.sort(key=lambda result: (result.diverged, result.cross_entropy))
+    best = results[0].configuration
+    sample = material.sample(best.architecture, best.views)
+    testing, validation = (sample.take(np.flatnonzero(sides == side)) for side in ("testing", "validation"))
+    training = sample.take(np.tile(sides == "training", best.views))
+    everything = sample.take(np.tile(chosen_from, best.views))
+    few = refit_helps(int((sides == "training").sum()), len(material.labels))
+    refitted = {"everything": everything} if few and len(validation) and best.recipe.optimizer == "lbfgs" else {}
+    fit = fit_recipe(training, validation, len(material.labels), best.recipe, **refitted)
+    test = measure(predict(fit.head, testing), testing.classes, material.labels)
+    return Sweep(tuple(results), test, None, int(chosen_from.sum()), folds, features)
+
+
+def deal_folds(photos: Sequence[Photo], folds: int, seed: int) -> Rows:
+    """The fold (n,) of each photo; photos of one content group share it, and classes are spread over all."""
+    groups = content_groups(photos)
+    positions = {
+        group: float(
+            int.from_bytes(hashlib.sha256(f"fold {seed}:{group}".encode(errors="surrogateescape")).digest()[:6])
+        )
+        for group in set(groups)
+    }
+    return np.array(cross_validation_folds(photos, groups, positions, folds), np.intp)
+
+
+def cross_validate_recipes(
+    sample: Sample,
+    folds: Rows,
+    classes: int,
+    architecture: str,
+    recipes: Sequence[HeadRecipe],
+    say: Callable[[str], None] = lambda sentence: None,
+    views: int = 1,
+) -> list[Result]:
+    """The results of all recipes on one matrix of bottlenecks, in their order.
+
+    `folds` (n,) holds the fold of each photo, the sample `views` views of each, view by view, the photos as they
+    are first.
+    """
+    results: dict[HeadRecipe, Result] = {}
+    themselves = slice(len(folds))  # the photos as they are, who alone are asked about
+    labels = sample.classes[themselves]
+    linear = {recipe.l2: recipe for recipe in recipes if fitted_together(recipe) and recipe.l2 is not None}
+    if linear:
+        began = time.perf_counter()
+        held_out = cross_validate(sample, np.tile(folds, views), classes, list(linear))
+        seconds = (time.perf_counter() - began) / len(linear)
+        for l2, losses, right in zip(held_out.path, held_out.cross_entropies, held_out.right, strict=True):
+            configuration = Configuration(architecture, linear[l2], views)
+            results[linear[l2]] = _result(configuration, losses[themselves], right[themselves], folds, labels, seconds)
+    for recipe in recipes:
+        if recipe not in results:
+            configuration = Configuration(architecture, recipe, views)
+            say(f"{configuration.describe()} …")
+            began = time.perf_counter()
+            losses, right = cross_validate_one(sample, folds, classes, recipe, views)
+            results[recipe] = _result(configuration, losses, right, folds, labels, time.perf_counter() - began)
+    return [results[recipe] for recipe in recipes]
+
+
+def cross_validate_one(
+    sample: Sample, folds: Rows, classes: int, recipe: HeadRecipe, views: int = 1
+) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
+    """Cross-entropy (n,) and whether the answer is right (n,), for photos that the head did not see.
+
+    For mini-batches, the fold after the one that is asked about is the validation side, on which training stops;
+    lbfgs needs none. A fold whose training diverges has an infinite cross-entropy. `folds` and `views` as in
+    `cross_validate_recipes`.
+    """
+    losses, right = np.zeros(len(folds), np.float32), np.zeros(len(folds), bool)
+    count = int(folds.max()) + 1
+    for fold in range(count):
+        asked = folds == fold
+        validating = folds == (fold + 1) % count if recipe.optimizer != "lbfgs" else np.zeros_like(asked)
+        held_out, stopping = sample.take(np.flatnonzero(asked)), sample.take(np.flatnonzero(validating))
+        try:
+            fit = fit_recipe(sample.take(np.tile(~(asked | validating), views)), stopping, classes, recipe)
+        except OptionError:  # the learning rate is too high
+            losses[asked] = np.inf
+            continue
+        probabilities = predict(fit.head, held_out)
+        losses[asked] = -np.log(np.maximum(probabilities[np.arange(len(held_out)), held_out.classes], 1e-12))
+        right[asked] = probabilities.argmax(axis=1) == held_out.classes
+    return losses, right
+
+
+def fit_recipe(
+    training: Sample, validation: Sample, classes: int, recipe: HeadRecipe, everything: Sample | None = None
+) -> Fit:
+    """One head by a recipe, as `retrain` fits it; with L-BFGS refitted to `everything` where that is given."""
+    if not len(training):
+        raise DatasetError("No photos are left for training: all fall on the other sides.")
+    if recipe.optimizer == "lbfgs":
+        path = None if recipe.l2 is None else (recipe.l2,)
+        balanced = recipe.class_weight is not None
+        return fit_to_convergence(training, validation, classes, path, balanced=balanced, everything=everything)
+    # Here, and not above: it imports TensorFlow.
+    from retrain.training.fitting.mini_batches import fit_mini_batches
+
+    return fit_mini_batches(training, validation, classes, recipe)
+
+
+def command_line(options: Options, configuration: Configuration, weights: Mapping[str, str]) -> str:
+    """The call of `retrain` that trains and exports a configuration; only what differs from the defaults.
+
+    `weights` are those of the grid, by the name of a single architecture.
+    """
+    recipe, default = configuration.recipe, Options(options.image_dir)
+    asked: dict[str, object] = {"architecture": configuration.architecture}
+    for name in (
+        "max_images_per_class", "fixes", "category_names", "testing_percentage", "validation_percentage", "seed",
+        "precision", "engine", "bottleneck_dir", "model_dir",
+    ):  # fmt: skip
+        value = getattr(options, name)
+        asked[name] = value if value != getattr(default, name) else None
+    asked["optimizer"] = None if recipe.optimizer == "lbfgs" else recipe.optimizer
+    asked["hidden_units"] = ",".join(map(str, recipe.hidden_units)) or None
+    asked["epochs"] = recipe.epochs
+    asked["learning_rate"] = f"{recipe.learning_rate!r}" if recipe.learning_rate else None
+    asked["l2"] = None if recipe.l2 is None or (recipe.optimizer != "lbfgs" and not recipe.l2) else f"{recipe.l2!r}"
+    asked["class_weight"] = recipe.class_weight
+    if configuration.views > 1:
+        for name in ("random_crop", "random_scale", "random_brightness", "random_rotation"):
+            asked[name] = getattr(options, name) or None
+        asked["views"] = configuration.views
+    words = ["retrain", "--image_dir", str(options.image_dir)]
+    for name, value in asked.items():
+        if value is not None:
+            words += [f"--{name}", str(value)]
+    for name in configuration.architecture.split("+"):
+        if name in weights:
+            words += ["--weights", f"{name}={weights[name]}"]
+    if configuration.views > 1 and options.flip_left_right:
+        words.append("--flip_left_right")
+    return shlex.join(words)
+
+
+def _result(
+    configuration: Configuration,
+    losses: npt.NDArray[np.float32],
+    right: npt.NDArray[np.bool_],
+    folds: Rows,
+    labels: Classes,
+    seconds: float,
+) -> Result:
+    count, unknown = int(folds.max()) + 1, float("nan")
+    if not np.isfinite(losses).all():
+        return Result(configuration, float("inf"), unknown, unknown, unknown, unknown, seconds)
+    loss_by_fold, right_by_fold = (
+        np.array([values[folds == fold].mean(dtype=np.float64) for fold in range(count)]) for values in (losses, right)
+    )
+    return Result(
+        configuration,
+        float(losses.mean(dtype=np.float64)),
+        float(loss_by_fold.std(ddof=1) / np.sqrt(count)),
+        float(right.mean()),
+        float(right_by_fold.std(ddof=1) / np.sqrt(count)),
+        float(np.mean([right[labels == label].mean() for label in np.unique(labels)])),
+        seconds,
+    )

@@ -1,1 +1,0 @@
-"""Many heads over cached bottlenecks, chosen by cross-validation: `retrain sweep`."""

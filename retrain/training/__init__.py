@@ -1,0 +1,1 @@
+"""Bottlenecks in, a trained and measured head out."""

@@ -1,0 +1,301 @@
+"""The default head: fitted to convergence at each L2 strength of a path, the best on the validation photos kept.
+
+Preconditioned L-BFGS on centred and scaled bottlenecks. It has no learning rate, no steps and no chance in it.
+All passes over bottlenecks go block by block (`retrain.training.fitting.sample`), in float32 products.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import astuple, dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from retrain.core.errors import CheckpointError
+from retrain.training.fitting.checkpoint import Slot, State
+from retrain.training.fitting.lbfgs import Memory, minimise
+from retrain.training.fitting.preconditioner import Preconditioner
+from retrain.training.fitting.sample import Classes, Matrix, Sample, Standardised
+from retrain.training.head import Fit, Head, Observer, Progress, class_weights, fold, score
+
+# Strong to weak: each fit starts from those before it.
+L2_PATH = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
+L2_WITHOUT_VALIDATION = 0.03
+TOLERANCE = 1e-4  # of the loss; where a step promises less, the fit ends
+LEAST_LOSS = 0.1  # nats; a smaller loss counts as this one there
+LEAST_LOSS_OF_MANY = 1.0  # where a first fit begins on a part: the mean loss of so many is uncertain by far more
+FEW_PHOTOS = 100  # for training, of a class on average: with fewer, the head is refitted to the validation photos too
+PART = 6  # a first fit begins on one photo in so many, where these are as many as features
+
+
+@dataclass(frozen=True)
+class Loss:
+    """What is minimised: mean cross-entropy, with targets `label_smoothing` of the way to 1 / classes.
+
+    With `class_weights` (classes,) each photo counts with the weight of its class.
+    """
+
+    label_smoothing: float = 0.0
+    class_weights: Matrix | None = None
+
+
+CROSS_ENTROPY = Loss()
+
+
+def fit_to_convergence(
+    training: Sample,
+    validation: Sample,
+    classes: int,
+    path: Sequence[float] | None = None,
+    observe: Observer = lambda progress: None,
+    *,
+    label_smoothing: float = 0.0,
+    balanced: bool = False,
+    slot: Slot | None = None,
+    everything: Sample | None = None,
+) -> Fit:
+    """Fit at each L2 strength of the path; keep the one with the lowest validation cross-entropy.
+
+    The loss is mean cross-entropy + l2 / 2 * ||W||^2 on centred and scaled bottlenecks; the bias is not
+    penalised. The path is L2_PATH, or L2_WITHOUT_VALIDATION alone without validation photos; of a
+    path that is given the last strength is kept then. `balanced` makes all classes count the same, in
+    training and in the choice. The slot's state is taken after each strength; raises CheckpointError
+    if it is not one of such a fit.
+
+    With `everything`, the photos for training and validation together, the head that was chosen is at last
+    refitted to all of them at its strength; see `refit_helps`. The loss is a mean over photos, so the strength
+    needs no rescaling.
+    """
+    if path is None:
+        path = L2_PATH if len(validation) else (L2_WITHOUT_VALIDATION,)
+    slot = slot or Slot()
+    standardised = Standardised(training)
+    loss = Loss(label_smoothing, class_weights(training.classes, classes) if balanced else None)
+    fits = _Fits(standardised, training.classes, classes, loss)
+    choice = _Choice()
+    if slot.state is not None:
+        try:
+            fits.restore(slot.state)
+            choice.restore(slot.state)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"The checkpoint holds no state of such a fit ({error}).") from None
+
+    def state() -> State:
+        one, other = fits.state(), choice.state()
+        return State({**one.arrays, **other.arrays}, {**one.values, **other.values})
+
+    for step, l2 in enumerate(path):
+        if step < len(choice.curve):
+            continue  # before the run was stopped
+        if choice.ended:
+            break
+        head = _fold(fits.fit(l2), standardised.mean, standardised.scale)
+        progress = _progress(step, head, training, validation, loss.class_weights, len(path))
+        observe(progress)
+        choice.add(progress, l2, head)
+        slot.offer(state)
+    assert choice.head is not None
+    chosen, before_refit = choice.head, None
+    if everything is not None:
+        weights = _unfold(chosen, standardised.mean, standardised.scale)
+        if balanced:
+            loss = replace(loss, class_weights=class_weights(everything.classes, classes))
+        weights = fits.refit(Standardised(everything, like=standardised), everything.classes, weights, choice.l2, loss)
+        chosen, before_refit = _fold(weights, standardised.mean, standardised.scale), chosen
+    description: dict[str, float | int | str] = {"optimizer": "lbfgs", "l2": choice.l2}
+    if label_smoothing:
+        description["label_smoothing"] = label_smoothing
+    if balanced:
+        description["class_weight"] = "balanced"
+    if before_refit is not None:
+        description["trained_on"] = "training and validation photos"
+    return Fit(chosen, description, tuple(choice.curve), before_refit)
+
+
+def refit_helps(photos: int, classes: int) -> bool:
+    """Whether a head that was trained on so many photos should be refitted to those it was chosen on, too.
+
+    Where photos are few, more of them help; where they are many, they hardly do, and the head that is exported
+    had better be the one that was validated (docs/sweep.md).
+    """
+    return photos < FEW_PHOTOS * classes
+
+
+@dataclass
+class _Choice:
+    """The best head so far on a path of L2 strengths, and the curve."""
+
+    curve: list[Progress] = field(default_factory=list)
+    head: Head | None = None
+    l2: float = 0.0
+    loss: float = math.inf
+    ended: bool = False
+
+    def add(self, progress: Progress, l2: float, head: Head) -> None:
+        """The next head of the path."""
+        self.curve.append(progress)
+        loss = progress.validation_cross_entropy
+        if self.head is None or loss is None or loss < self.loss:
+            self.head, self.l2, self.loss = head, l2, loss or 0.0
+        elif loss > 1.1 * self.loss:
+            self.ended = True  # weaker and weaker penalties only overfit more
+
+    def state(self) -> State:
+        assert self.head is not None
+        values = {"curve": [astuple(point) for point in self.curve], "l2": self.l2, "loss": self.loss}
+        return State({"kernel": self.head.kernel, "bias": self.head.bias}, {**values, "ended": self.ended})
+
+    def restore(self, state: State) -> None:
+        arrays, values = state.arrays, state.values
+        self.head = Head(arrays["kernel"], arrays["bias"])
+        self.curve = [Progress(*point) for point in values["curve"]]
+        self.l2, self.loss, self.ended = float(values["l2"]), float(values["loss"]), bool(values["ended"])
+
+
+class _Fits:
+    """Fits at one L2 strength after the other.
+
+    Each knows the curvature that the one before has met, and starts where the two before it
+    point to: weights are a smooth function of log(l2).
+    """
+
+    def __init__(self, bottlenecks: Standardised, labels: Classes, classes: int, loss: Loss = CROSS_ENTROPY) -> None:
+        self._bottlenecks, self._labels, self._classes, self._loss = bottlenecks, labels, classes, loss
+        self._preconditioner = Preconditioner(bottlenecks, classes)
+        self._many = len(bottlenecks) // PART >= bottlenecks.dim
+        self._memory = Memory()
+        self._fitted: list[tuple[float, Matrix]] = []  # the last two
+
+    def fit(self, l2: float) -> Matrix:
+        """The weights (dim + 1, classes) at this strength, bias last."""
+        weights = np.zeros((self._bottlenecks.dim + 1, self._classes), np.float32)
+        if self._fitted:
+            weights = self._fitted[-1][1]
+            self._memory.add_penalty(l2 - self._fitted[-1][0], slice(0, -1))
+        if len(self._fitted) > 1:
+            (l2_before, before), (l2_last, last) = self._fitted
+            weights = last + np.float32(np.log(l2 / l2_last) / np.log(l2_last / l2_before)) * (last - before)
+        if not self._fitted:
+            weights = self._begin_on_a_part(weights, l2)
+        weights = self._minimise(self._bottlenecks, self._labels, weights, l2, self._loss, rescale=not self._fitted)
+        self._fitted = [*self._fitted, (l2, weights)][-2:]
+        return weights
+
+    def refit(self, bottlenecks: Standardised, labels: Classes, weights: Matrix, l2: float, loss: Loss) -> Matrix:
+        """The weights (dim + 1, classes) for other photos of the same kind, from weights at the same strength.
+
+        The curvature that was met at other strengths is forgotten; nothing can follow.
+        """
+        self._memory = Memory()
+        return self._minimise(bottlenecks, labels, weights, l2, loss, rescale=True)
+
+    def _begin_on_a_part(self, weights: Matrix, l2: float) -> Matrix:
+        """Go most of the way on a part of the photos, for a part of the cost; not at all where these are few.
+
+        The photos are drawn, the same ones in every run: at even distances they could leave classes out.
+        """
+        count = len(self._bottlenecks)
+        if not self._many:
+            return weights
+        drawn = np.sort(np.random.default_rng(0).permutation(count)[: count // PART])
+        part, labels = self._bottlenecks.part(drawn), self._labels[drawn]
+        return self._minimise(part, labels, weights, l2, self._loss, rescale=True)
+
+    def _minimise(
+        self, bottlenecks: Standardised, labels: Classes, start: Matrix, l2: float, loss: Loss, rescale: bool = False
+    ) -> Matrix:
+        """The weights at which the loss on these photos is least."""
+
+        def objective(weights: Matrix) -> tuple[float, Matrix]:
+            return _loss_and_gradient(bottlenecks, labels, weights, l2, loss)
+
+        def precondition(gradient: Matrix) -> Matrix:
+            result = np.empty_like(gradient)
+            result[:-1], result[-1] = self._preconditioner.solve(gradient[:-1], gradient[-1], l2)
+            return result
+
+        least_loss = LEAST_LOSS_OF_MANY if self._many else LEAST_LOSS
+        return minimise(objective, start, precondition, self._memory, TOLERANCE, least_loss, rescale=rescale)
+
+    def state(self) -> State:
+        """All that the next fit starts from."""
+        arrays: dict[str, Any] = {f"fitted/{index}": weights for index, (_, weights) in enumerate(self._fitted)}
+        for index, (step, change, _) in enumerate(self._memory.pairs):
+            arrays |= {f"memory/{index}/step": step, f"memory/{index}/change": change.copy()}
+        return State(
+            arrays,
+            {"strengths": [l2 for l2, _ in self._fitted], "curvatures": [pair[2] for pair in self._memory.pairs]},
+        )
+
+    def restore(self, state: State) -> None:
+        """Put back what `state` gave."""
+        arrays, values = state.arrays, state.values
+        self._fitted = [(l2, arrays[f"fitted/{index}"]) for index, l2 in enumerate(values["strengths"])]
+        if any(weights.shape != (self._bottlenecks.dim + 1, self._classes) for _, weights in self._fitted):
+            raise ValueError("its weights have other shapes")
+        self._memory = Memory(
+            (arrays[f"memory/{index}/step"], arrays[f"memory/{index}/change"], curvature)
+            for index, curvature in enumerate(values["curvatures"])
+        )
+
+
+def _loss_and_gradient(
+    bottlenecks: Standardised, labels: Classes, weights: Matrix, l2: float, loss: Loss = CROSS_ENTROPY
+) -> tuple[float, Matrix]:
+    """The loss + l2 / 2 * ||W||^2 and its gradient, in one pass."""
+    total = 0.0
+    by_class = np.zeros(weights.shape[::-1], np.float32)  # classes before features: the faster product
+    for positions, block in bottlenecks.blocks():
+        block_loss, block_gradient = _sums(block, labels[positions], weights, loss)
+        total += block_loss
+        by_class += block_gradient
+    gradient = np.ascontiguousarray(by_class.T)
+    gradient /= len(bottlenecks)
+    kernel = weights[:-1]
+    gradient[:-1] += np.float32(l2) * kernel
+    return total / len(bottlenecks) + 0.5 * l2 * float(np.vdot(kernel, kernel)), gradient
+
+
+def _sums(bottlenecks: Matrix, labels: Classes, weights: Matrix, loss: Loss) -> tuple[float, Matrix]:
+    """Sum of the losses of photos, and its gradient (classes, dim + 1)."""
+    rows, smoothing = np.arange(len(labels)), np.float32(loss.label_smoothing)
+    scores = bottlenecks @ weights[:-1]
+    scores += weights[-1]
+    scores -= scores.max(axis=1, keepdims=True)
+    losses = (smoothing - 1) * scores[rows, labels]
+    if smoothing:
+        losses -= smoothing * scores.mean(axis=1)
+    # From here on in place: exponentials, probabilities, errors.
+    np.exp(scores, out=scores)
+    totals = scores.sum(axis=1, keepdims=True)
+    losses += np.log(totals[:, 0])
+    scores /= totals
+    scores[rows, labels] -= 1 - smoothing
+    if smoothing:
+        scores -= smoothing / np.float32(scores.shape[1])
+    if loss.class_weights is not None:
+        photo_weights = loss.class_weights[labels]
+        losses *= photo_weights
+        scores *= photo_weights[:, np.newaxis]
+    gradient = np.empty(weights.shape[::-1], np.float32)
+    np.matmul(scores.T, bottlenecks, out=gradient[:, :-1])
+    gradient[:, -1] = scores.sum(axis=0)
+    return float(losses.sum(dtype=np.float64)), gradient
+
+
+def _fold(weights: Matrix, mean: Matrix, scale: Matrix) -> Head:
+    return Head(*fold(weights[:-1], weights[-1], mean, scale))
+
+
+def _unfold(head: Head, mean: Matrix, scale: Matrix) -> Matrix:
+    """The weights (dim + 1, classes) for standardised bottlenecks of a linear head: what `_fold` undoes."""
+    kernel = head.kernel.astype(np.float64)
+    bias = head.bias + mean.astype(np.float64) @ kernel
+    return np.vstack([kernel * scale.astype(np.float64)[:, np.newaxis], bias]).astype(np.float32)
+
+
+def _progress(
+    step: int, head: Head, training: Sample, validation: Sample, class_weights: Matrix | None, total: int
+) -> Progress:
+    measured = score(head, validation, class_weights) if len(validation) else (None, None)
+    return Progress(step, *score(head, training, class_weights), measured[0], measured[1], total)

@@ -1,0 +1,47 @@
+"""An approximate inverse of the Hessian of a softmax layer's loss, for L-BFGS to start from."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from retrain.training.fitting.sample import Matrix, Standardised
+
+# The covariance needs no more photos than this for each feature.
+PHOTOS_PER_FEATURE = 4
+
+
+class Preconditioner:
+    """Solves systems with (covariance + 1) / classes + l2, which is about the Hessian at equal probabilities.
+
+    There, each photo counts with p (1 - p), about 1 / classes, and the coupling of the classes is left out.
+    Later, photos that are right already hardly count. The 1, which is the mean variance of the features, keeps
+    steps from being long in directions in which the features vary little: where classes can be separated
+    that halves the evaluations (29 instead of 54 on 50,000 x 1280 x 100 at l2 0.001), where they cannot
+    it changes nothing.
+
+    A factorisation serves all strengths that agree within a factor of 2, l2 and 1 / classes together. Which one it
+    is depends on the strength alone, not on those before it: a path that is resumed has to go the same way.
+    """
+
+    def __init__(self, bottlenecks: Standardised, classes: int) -> None:
+        self._covariance = bottlenecks.covariance(PHOTOS_PER_FEATURE * bottlenecks.dim)
+        self._classes = np.float32(classes)
+        self._factors: dict[int, Any] = {}  # at most the last one
+
+    def solve(self, kernels: Matrix, biases: Matrix, l2: float) -> tuple[Matrix, Matrix]:
+        """Apply it to gradients (dim, m) of kernels and (m,) of biases."""
+        from scipy.linalg import cho_solve  # 0.2 s that `--help` need not wait for
+
+        solved: Matrix = cho_solve(self._factor(l2), kernels, check_finite=False)
+        return solved, biases * self._classes
+
+    def _factor(self, l2: float) -> Any:
+        from scipy.linalg import cho_factor
+
+        octave = round(math.log2(l2 + 1 / float(self._classes)))
+        if octave not in self._factors:
+            hessian = self._covariance / self._classes
+            hessian[np.diag_indices(len(hessian))] += np.float32(2.0**octave)
+            self._factors = {octave: cho_factor(hessian, overwrite_a=True, check_finite=False)}
+        return self._factors[octave]

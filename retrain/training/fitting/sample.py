@@ -1,0 +1,193 @@
+"""Bottlenecks with their classes, read in blocks of rows, so that a matrix larger than memory can be trained on.
+
+A `Sample` is a view: rows of a matrix that belongs to somebody else and may be a memmap. Nothing
+here copies it whole, unless what it takes of it is small.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from retrain.core.matrix_file import release_pages
+
+Matrix = npt.NDArray[np.float32]
+Classes = npt.NDArray[np.intp]
+Rows = npt.NDArray[np.intp]
+
+BLOCK_BYTES = 2 << 20  # large enough for BLAS, small enough for the second level of caches
+SCATTERED_ROWS = 128  # rows far apart in a memmap, each of which makes up to 2 MB resident
+KEPT_BYTES = 256 << 20  # standardised samples up to this size stay in memory
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Bottlenecks of n photos: the rows `rows` (n,) of `matrix`, with their class indices `classes` (n,).
+
+    `matrix` is float32 of shape (photos, dim). Without `rows` the sample is all of it, in order.
+    `widths` are the lengths of the bottlenecks that stand side by side in a row, if there are several.
+    """
+
+    matrix: Matrix
+    classes: Classes
+    rows: Rows | None = None
+    widths: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.classes)
+
+    @property
+    def dim(self) -> int:
+        """The length of a bottleneck."""
+        return int(self.matrix.shape[1])
+
+    @property
+    def bottlenecks(self) -> Matrix:
+        """All the bottlenecks (n, dim) in memory; a copy where the sample is a part of its matrix."""
+        return self.matrix if self.rows is None else self.matrix[self.rows]
+
+    def take(self, selection: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> "Sample":
+        """The photos at these positions, or where this mask (n,) is True; no bottleneck is copied."""
+        positions = np.flatnonzero(selection) if selection.dtype == np.bool_ else selection.astype(np.intp, copy=False)
+        rows = positions if self.rows is None else self.rows[positions]
+        return Sample(self.matrix, self.classes[positions], rows, self.widths)
+
+    def spread(self, most: int) -> "Sample":
+        """About `most` of the photos, at even distances over all; or all, where these are fewer."""
+        return self if len(self) <= most else self.take(np.arange(0, len(self), len(self) // most))
+
+    def gather(self, positions: Rows, out: Matrix) -> Matrix:
+        """The bottlenecks at these positions, copied to the front of `out`."""
+        rows = positions if self.rows is None else self.rows[positions]
+        filled = out[: len(rows)]
+        scattered = len(rows) > 0 and np.ptp(rows) > 4 * len(rows)
+        size = SCATTERED_ROWS if scattered else max(1, len(rows))
+        for start in range(0, len(rows), size):
+            # Rows out of range cannot be here; the default mode, which looks for them, takes a second buffer.
+            np.take(self.matrix, rows[start : start + size], axis=0, out=filled[start : start + size], mode="clip")
+            if scattered:
+                release_pages(self.matrix)
+        return filled
+
+    def blocks(self, size: int | None = None) -> Iterator[tuple[slice, Matrix]]:
+        """Positions and bottlenecks, `size` photos at a time. A block is not to be changed, and good until the next."""
+        size = size or block_rows(self.dim)
+        buffer = np.empty((0 if self.rows is None else min(size, len(self)), self.dim), np.float32)
+        for start in range(0, len(self), size):
+            end = min(start + size, len(self))
+            if self.rows is None:
+                block = np.asarray(self.matrix[start:end])
+            else:
+                block = self.gather(np.arange(start, end), buffer)
+            yield slice(start, end), block
+            release_pages(self.matrix)
+
+
+class Standardised:
+    """The bottlenecks of a sample less their mean, over one scale for all features of a backbone.
+
+    `mean` and `scale` are (dim,), the scale the root of the mean variance. One scale keeps the features' relative
+    strengths. Against a scale for each feature it gave lower validation cross-entropy on 5 of 6
+    splits of the 12 cat breeds (mobilenet_v2_1.0_224), and a test accuracy of 0.883 instead of
+    0.879 on average. Of bottlenecks side by side each has its own, so that none counts for more because
+    its numbers are larger.
+
+    `like` gives mean and scale of another sample, for weights that are to fit both.
+
+    A small sample is standardised once and kept, of a large one a block at a time. The blocks are
+    the same in both cases, and so is every bit that comes of them.
+    """
+
+    def __init__(self, sample: Sample, kept_bytes: int | None = None, like: "Standardised | None" = None) -> None:
+        self.mean: Matrix
+        self.scale: Matrix
+        self.mean, self.scale = (like.mean, like.scale) if like else _mean_and_scale(sample)
+        self._sample = sample
+        self._kept: Matrix | None = None
+        if len(sample) * sample.dim * 4 <= (KEPT_BYTES if kept_bytes is None else kept_bytes):
+            kept = np.empty((len(sample), sample.dim), np.float32)
+            for positions, block in sample.blocks():
+                self._standardise(block, kept[positions])
+            self._kept = kept
+
+    def __len__(self) -> int:
+        return len(self._sample)
+
+    @property
+    def dim(self) -> int:
+        """The length of a bottleneck."""
+        return self._sample.dim
+
+    def blocks(self) -> Iterator[tuple[slice, Matrix]]:
+        """Positions and standardised bottlenecks. A block is good until the next one."""
+        size = block_rows(self.dim)
+        if self._kept is not None:
+            for start in range(0, len(self), size):
+                yield slice(start, start + size), self._kept[start : start + size]
+            return
+        buffer = np.empty((min(size, len(self)), self.dim), np.float32)
+        for positions, block in self._sample.blocks(size):
+            yield positions, self._standardise(block, buffer[: len(block)])
+
+    def batches(self, batches: Iterator[Rows]) -> Iterator[tuple[Rows, Matrix]]:
+        """The standardised bottlenecks at each of these positions. A batch is good until the next one."""
+        buffer = np.empty((0, self.dim), np.float32)
+        for positions in batches:
+            if len(positions) > len(buffer):
+                buffer = np.empty((len(positions), self.dim), np.float32)
+            if self._kept is not None:
+                yield positions, np.take(self._kept, positions, axis=0, out=buffer[: len(positions)], mode="clip")
+                continue
+            batch = self._sample.gather(positions, buffer)
+            release_pages(self._sample.matrix)
+            yield positions, self._standardise(batch, batch)
+
+    def part(self, positions: Rows) -> "Standardised":
+        """Some of the bottlenecks, with the same mean and scale."""
+        return Standardised(self._sample.take(positions), like=self)
+
+    def covariance(self, most: int) -> Matrix:
+        """The covariance of the features (dim, dim), of about `most` photos at even distances over all."""
+        sample = self._sample.spread(most)
+        total = np.zeros((self.dim, self.dim), np.float32)
+        buffer = np.empty((min(block_rows(self.dim), len(sample)), self.dim), np.float32)
+        for _, block in sample.blocks():
+            standardised = self._standardise(block, buffer[: len(block)])
+            total += standardised.T @ standardised
+        total /= len(sample)
+        return total
+
+    def _standardise(self, block: Matrix, out: Matrix) -> Matrix:
+        np.subtract(block, self.mean, out=out)
+        out *= 1 / self.scale
+        return out
+
+
+def block_rows(dim: int) -> int:
+    """How many bottlenecks of this length make a block."""
+    return max(1, BLOCK_BYTES // (4 * dim))
+
+
+def _mean_and_scale(sample: Sample) -> tuple[Matrix, Matrix]:
+    """The mean of each feature (dim,), and the root of its backbone's mean variance, or 1 where nothing varies."""
+    ends = np.cumsum(sample.widths or (sample.dim,))
+    parts = [slice(end - width, end) for end, width in zip(ends, sample.widths or (sample.dim,), strict=True)]
+    size = block_rows(sample.dim)
+    buffer = np.empty((min(size, len(sample)), sample.dim), np.float32)
+    shift = np.zeros(sample.dim, np.float32)
+    total, squares = np.zeros(sample.dim), np.zeros(len(parts))
+    for positions, block in sample.blocks(size):
+        if positions.start == 0:
+            # Sums of float32 stay exact enough when the bulk of the mean is off them.
+            shift = block.mean(axis=0, dtype=np.float64).astype(np.float32)
+        shifted = np.subtract(block, shift, out=buffer[: len(block)])
+        total += np.ones(len(block), np.float32) @ shifted
+        squares += [float(np.vdot(shifted[:, part], shifted[:, part])) for part in parts]
+    offset = total / len(sample)
+    scale = np.ones(sample.dim, np.float32)
+    for part, square in zip(parts, squares, strict=True):
+        variance = (square / len(sample) - float(offset[part] @ offset[part])) / len(offset[part])
+        if variance > 0:
+            scale[part] = np.sqrt(variance)
+    return (shift + offset).astype(np.float32), scale

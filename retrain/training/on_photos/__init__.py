@@ -1,0 +1,1 @@
+"""Training on the photos themselves: fine-tuning, and from scratch."""

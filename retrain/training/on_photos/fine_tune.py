@@ -1,0 +1,225 @@
+"""Fine-tuning: after the head has converged, the last layers of the backbone learn too, in small steps.
+
+It begins with the pretrained backbone, and keeps what the batch norms have learned (their statistics come
+from a million photos; ours are few). The converged head stays as it is meanwhile: it would only lose the L2
+penalty that holds it, and a new one is fitted at the end anyway (docs/fine_tuning.md has the figures). The
+result is a backbone like any other, with a weights file of its own: its bottlenecks are cached under its own
+fingerprint, and a head is fitted to them as always. Which of the two models is kept is up to
+`retrain.training.on_photos.choice`.
+"""
+
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Literal
+
+from label_image.files import temporary_folder
+from label_image.plain_paths import plain_path
+from retrain.backbones.backbone import Backbone, file_sha256
+from retrain.backbones.network import apply_arithmetic, load_network
+from retrain.core.errors import BackboneError, OptionError
+from retrain.photos.dataset import Photo
+from retrain.photos.split import Division
+from retrain.training.head import Head
+from retrain.training.on_photos.checkpoint import TrainingCheckpoint
+from retrain.training.on_photos.keras_training import (
+    Epoch,
+    Learner,
+    Observer,
+    Recipe,
+    Training,
+    count_parameters,
+    train,
+)
+from retrain.training.on_photos.photo_batches import Augment, Distortion
+from retrain.training.on_photos.sides import check_sides, photos_of, training_identity
+
+Layers = int | Literal["all"]
+
+CHECKPOINT = "fine_tune.npz"
+RECIPE = Recipe("adamw", learning_rate=1e-4, epochs=8, patience=4, weight_decay=1e-4)
+
+
+@dataclass(frozen=True)
+class FineTuned:
+    """A fine-tuned backbone, and how it came about.
+
+    `layers` are the names of the layers that learned, from the input to the output. `training` is measured with
+    the head that it began with; whether the result is better than the beginning is decided with a head fitted
+    to its bottlenecks, see `choice`. Where the training diverged at once (`changed` is false),
+    `backbone` is the one it began with.
+    """
+
+    backbone: Backbone
+    layers: tuple[str, ...]
+    parameters_total: int
+    parameters_trainable: int
+    training: Training
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is a new backbone at all."""
+        return self.training.best.number > 0
+
+    @property
+    def before(self) -> Epoch:
+        """The beginning, on the validation photos."""
+        return self.training.curve[0]
+
+    @property
+    def after(self) -> Epoch:
+        """The best epoch."""
+        return self.training.best
+
+    def description(self) -> dict[str, object]:
+        """What the manifest says about it, as plain JSON, without times."""
+        return {
+            "layers": list(self.layers),
+            "parameters_trainable": self.parameters_trainable,
+            "epochs": self.training.curve[-1].number,
+            "best_epoch": self.after.number,
+            "validation_cross_entropy": [self.before.validation_cross_entropy, self.after.validation_cross_entropy],
+            "validation_accuracy": [self.before.validation_accuracy, self.after.validation_accuracy],
+        }
+
+
+def check_fine_tuning(backbone: Backbone, division: Division | None = None) -> None:
+    """Refuse what cannot be fine-tuned; a call before any work is done spares that work. Raises OptionError."""
+    if backbone.architecture == "fake":
+        raise OptionError("--fine_tune_layers: the fake backbone has no layers; choose another --architecture.")
+    if backbone.parts:
+        raise OptionError(
+            f"--fine_tune_layers tunes one backbone, and {backbone.architecture} is {len(backbone.parts)}: "
+            "give one of them as --architecture."
+        )
+    if backbone.weights_file is not None and backbone.weights_file.is_dir():
+        raise OptionError(
+            "--fine_tune_layers needs a network of the registry, and --tfhub_module gives another: use --architecture."
+        )
+    if division is not None:
+        check_sides(division, "--fine_tune_layers")
+
+
+def fine_tune(
+    backbone: Backbone,
+    head: Head,
+    photos: Sequence[Photo],
+    labels: Sequence[str],
+    division: Division,
+    layers: Layers,
+    *,
+    weights_dir: Path,
+    recipe: Recipe = RECIPE,
+    augment: Augment | None = None,
+    seed: int = 0,
+    checkpoint_dir: Path | None = None,
+    origin: Mapping[str, str | int | float] = MappingProxyType({}),
+    observe: Observer = lambda progress: None,
+) -> FineTuned:
+    """Train the last `layers` layers with weights below a head that stays as it is, on the training photos.
+
+    `layers` counts Keras layers that have weights, other than batch norms, from the output backwards
+    (a convolution is one, so is a depthwise one); `all` takes them all. The photos are `photos[i]` of
+    class `labels.index(photos[i].label)` on side `division.splits[i]`. The new weights are written to
+    `<weights_dir>/<their SHA-256>.weights.h5` (`.npz` for the built-in network). With
+    `checkpoint_dir`, an interrupted training goes on from its last epoch; `origin` is what else a
+    checkpoint belongs to, such as the options of the head (not its numbers, whose last digits depend on the
+    machine). Raises OptionError, CheckpointError, BackboneError, DatasetError.
+    """
+    check_fine_tuning(backbone, division)
+    network = load_network(backbone)
+    network.model.trainable = True  # so that its layers say which of their weights can learn
+    chosen = last_layers(network.model, layers, backbone.architecture)
+    top = _keras_head(head)
+    trained = [variable for layer in chosen for variable in layer.trainable_weights]
+    arithmetic = backbone.preprocessing.arithmetic()
+
+    def forward(pixels: Any, training: bool) -> Any:
+        # training=False in a training step too: batch norms keep their statistics.
+        return top(network.model(apply_arithmetic(pixels, arithmetic), training=False))
+
+    augment = augment or Distortion()
+    checkpoint = None
+    if checkpoint_dir is not None:
+        identity = {
+            "training": "fine-tuning",
+            "backbone": backbone.architecture,
+            "weights": backbone.weights_sha256,
+            "preprocessing": str(backbone.preprocessing),
+            "layers": len(chosen),
+            "units of the head": "-".join(map(str, head.sizes)),
+            **origin,
+            **training_identity(photos, labels, division, recipe, augment, seed),
+        }
+        checkpoint = TrainingCheckpoint(checkpoint_dir / CHECKPOINT, identity)
+    training = train(
+        Learner(forward, trained),
+        photos_of("training", photos, labels, division, backbone.preprocessing),
+        photos_of("validation", photos, labels, division, backbone.preprocessing),
+        recipe,
+        augment=augment,
+        seed=seed,
+        checkpoint=checkpoint,
+        observe=observe,
+    )
+    total, trainable = count_parameters([*network.model.weights, *top.weights]), count_parameters(trained)
+    names = tuple(layer.name for layer in chosen)
+    if training.best.number == 0:
+        return FineTuned(backbone, names, total, trainable, training)
+    tuned = write_weights(network.model, backbone, weights_dir)
+    return FineTuned(tuned, names, total, trainable, training)
+
+
+def last_layers(model: Any, layers: Layers, name: str) -> list[Any]:
+    """The last `layers` layers of a trainable Keras model with weights that learn, without batch norms.
+
+    Raises OptionError if it has fewer.
+    """
+    candidates = [layer for layer in _layers_in(model) if _can_learn(layer)]
+    if layers == "all":
+        return candidates
+    if layers > len(candidates):
+        raise OptionError(f"--fine_tune_layers {layers}: {name} has {len(candidates)} layers with weights; use all.")
+    return candidates[len(candidates) - layers :]
+
+
+def write_weights(model: Any, backbone: Backbone, folder: Path) -> Backbone:
+    """Write the weights of a backbone's network and name them by their content; gives the backbone with them."""
+    try:
+        with temporary_folder(folder) as temporary:
+            new = temporary / "tuned.weights.h5"
+            with plain_path(new) as plain:
+                model.save_weights(str(plain))
+            sha256 = file_sha256(new)
+            file = folder / f"{sha256}.weights.h5"
+            os.replace(new, file)
+    except OSError as error:
+        raise BackboneError(f"The fine-tuned weights cannot be written to {folder}: {error}.") from None
+    return replace(backbone, weights_file=file, weights_sha256=sha256)
+
+
+def _layers_in(model: Any) -> Iterable[Any]:
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from _layers_in(layer)
+        else:
+            yield layer
+
+
+def _can_learn(layer: Any) -> bool:
+    from retrain.core.keras import keras
+
+    return bool(layer.trainable_weights) and not isinstance(layer, keras.layers.BatchNormalization)
+
+
+def _keras_head(head: Head) -> Any:
+    """The head as Keras layers, without the softmax."""
+    from retrain.core.keras import keras
+
+    sizes = zip(head.sizes[1:], (*head.activations, None), strict=True)
+    top = keras.Sequential([keras.layers.Dense(units, activation) for units, activation in sizes], name="head")
+    top.build((None, head.sizes[0]))
+    top.set_weights([array for layer in head.layers for array in layer])
+    return top

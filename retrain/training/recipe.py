@@ -1,0 +1,246 @@
+"""How a head is to be trained: what the user asks for, checked and completed.
+
+    nothing                                  lbfgs to convergence, L2 chosen on the validation photos
+    --how_many_training_steps and the like   sgd at a constant learning rate, as the 2017 script (OF_2017)
+    --hidden_units, --epochs, …              adam, cosine, early stopping
+
+Nothing here is heavy: a combination that makes no sense is refused before any work.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+
+from retrain.core.errors import OptionError
+
+OPTIMIZERS = ("lbfgs", "sgd", "momentum", "adam", "adamw")
+ACTIVATIONS = ("relu", "gelu", "tanh")
+SCHEDULES = ("constant", "cosine")
+CLASS_WEIGHTS = ("balanced",)
+
+EPOCHS = 100  # at most
+PATIENCE = 10
+STEPS_OF_2017 = 4000
+EVAL_STEP_INTERVAL = 10
+BATCH_SIZE = 100
+LEARNING_RATES = {"sgd": 0.01, "momentum": 0.01, "adam": 0.001, "adamw": 0.001}
+WEIGHT_DECAY = 0.004  # of adamw, Keras's default
+VIEWS = 4  # of a photo, where augmentation is asked for, but not how many views
+# Options of mini-batches that the script of 2017 had, too.
+OF_2017 = {
+    "--how_many_training_steps",
+    "--learning_rate",
+    "--train_batch_size",
+    "--validation_batch_size",
+    "--eval_step_interval",
+}
+# More than anybody means; what is beyond would fill the memory, or overflow.
+MOST_UNITS = 16384
+MOST_COUNT = 10**9
+MOST_L2 = 1e6
+
+
+@dataclass(frozen=True)
+class HeadRecipe:
+    """How a head is trained, nothing left open; made by `choose_recipe`.
+
+    `l2` is a penalty l2 / 2 * ||W||^2 on the kernels, for standardised bottlenecks; None (lbfgs alone): chosen
+    on the validation photos. For adamw it is the decoupled weight decay. Of `epochs` and `steps` one
+    is set, for lbfgs neither. Evaluations come each epoch, or every `eval_step_interval` steps where that
+    is set; `early_stopping_patience` counts them (None: never stop early). `validation_batch_size`
+    limits the validation photos that an evaluation looks at; -1: all.
+    """
+
+    optimizer: str = "lbfgs"
+    l2: float | None = None
+    label_smoothing: float = 0.0
+    class_weight: str | None = None
+    hidden_units: tuple[int, ...] = ()
+    activation: str = "relu"
+    dropout: float = 0.0
+    epochs: int | None = None
+    steps: int | None = None
+    learning_rate: float = 0.0
+    learning_rate_schedule: str = "constant"
+    batch_size: int = BATCH_SIZE
+    eval_step_interval: int | None = None
+    validation_batch_size: int = -1
+    early_stopping_patience: int | None = None
+    seed: int = 0
+
+    def total_steps(self, photos: int) -> int:
+        """The optimiser's steps on so many training photos, if nothing stops it early."""
+        if self.steps is not None:
+            return self.steps
+        return (self.epochs or 0) * self.steps_per_epoch(photos)
+
+    def steps_per_epoch(self, photos: int) -> int:
+        """Batches that cover so many photos once; the last may be smaller."""
+        return max(1, math.ceil(photos / self.batch_size))
+
+    def loss_description(self) -> dict[str, float | int | str]:
+        """What is special about the loss, for the manifest."""
+        special: dict[str, float | int | str] = {}
+        if self.l2 is not None and (self.l2 or self.optimizer == "lbfgs"):
+            special["l2"] = self.l2
+        if self.label_smoothing:
+            special["label_smoothing"] = self.label_smoothing
+        if self.class_weight:
+            special["class_weight"] = self.class_weight
+        return special
+
+    def identity(self) -> dict[str, str | int | float]:
+        """What a training that goes on must have in common with the one that was stopped.
+
+        Epochs, steps and patience are not in it: those may be raised.
+        """
+        plain = {**asdict(self), "hidden_units": ",".join(map(str, self.hidden_units)) or "none"}
+        for name in ("epochs", "steps", "early_stopping_patience"):
+            del plain[name]
+        if not self.hidden_units:
+            del plain["activation"], plain["dropout"]
+        if self.optimizer == "lbfgs":
+            for name in ("learning_rate", "learning_rate_schedule", "batch_size", "eval_step_interval", "seed"):
+                del plain[name]
+            del plain["validation_batch_size"]
+        return {name: "none" if value is None else value for name, value in plain.items()}
+
+
+def choose_recipe(
+    *,
+    optimizer: str | None = None,
+    l2: float | None = None,
+    label_smoothing: float = 0.0,
+    class_weight: str | None = None,
+    hidden_units: tuple[int, ...] = (),
+    activation: str | None = None,
+    dropout: float | None = None,
+    epochs: int | None = None,
+    how_many_training_steps: int | None = None,
+    learning_rate: float | None = None,
+    learning_rate_schedule: str | None = None,
+    train_batch_size: int = BATCH_SIZE,
+    eval_step_interval: int | None = None,
+    validation_batch_size: int = -1,
+    early_stopping_patience: int | None = None,
+    seed: int = 0,
+) -> HeadRecipe:
+    """The recipe for what was asked for; names are those of the options.
+
+    None stands for "not asked for", and so does the default of a batch size. Raises OptionError for a
+    value out of range, and for options that do not go together.
+    """
+    _check_names(
+        {
+            "--optimizer": (optimizer, OPTIMIZERS),
+            "--activation": (activation, ACTIVATIONS),
+            "--learning_rate_schedule": (learning_rate_schedule, SCHEDULES),
+            "--class_weight": (class_weight, CLASS_WEIGHTS),
+        }
+    )
+    _check_ranges(l2, label_smoothing, dropout, learning_rate, hidden_units)
+    _check_counts(
+        {
+            "--epochs": epochs,
+            "--how_many_training_steps": how_many_training_steps,
+            "--train_batch_size": train_batch_size,
+            "--eval_step_interval": eval_step_interval,
+            "--early_stopping_patience": early_stopping_patience,
+        }
+    )
+    for option, value in (("--dropout", dropout), ("--activation", activation)):
+        if value is not None and not hidden_units:
+            raise OptionError(f"{option} belongs to hidden layers: add --hidden_units, or leave it out.")
+    if epochs is not None and how_many_training_steps is not None:
+        raise OptionError("--epochs and --how_many_training_steps both say how long to train: give one of them.")
+    of_mini_batches = {
+        "--hidden_units": hidden_units or None,
+        "--epochs": epochs,
+        "--how_many_training_steps": how_many_training_steps,
+        "--learning_rate": learning_rate,
+        "--learning_rate_schedule": learning_rate_schedule,
+        "--early_stopping_patience": early_stopping_patience,
+        "--train_batch_size": None if train_batch_size == BATCH_SIZE else train_batch_size,
+        "--validation_batch_size": None if validation_batch_size == -1 else validation_batch_size,
+        "--eval_step_interval": eval_step_interval,
+    }
+    asked = [option for option, value in of_mini_batches.items() if value is not None]
+    if optimizer is None:
+        optimizer = _default_optimizer(asked)
+    if optimizer == "lbfgs":
+        if asked:
+            raise OptionError(
+                f"--optimizer lbfgs fits a linear head to convergence, without {asked[0]}: "
+                "leave one of the two out, or choose sgd, momentum, adam or adamw."
+            )
+        if l2 == 0:
+            raise OptionError("--l2 0 leaves lbfgs no optimum to converge to: give a small number, such as 0.0001.")
+        return HeadRecipe(l2=l2, label_smoothing=label_smoothing, class_weight=class_weight)
+    if how_many_training_steps is None and epochs is None:
+        if asked and set(asked) <= OF_2017 and optimizer == "sgd":
+            how_many_training_steps = STEPS_OF_2017
+        else:
+            epochs = EPOCHS
+    if eval_step_interval is None and epochs is None:
+        eval_step_interval = EVAL_STEP_INTERVAL
+    if early_stopping_patience is None and epochs is not None:
+        early_stopping_patience = PATIENCE
+    return HeadRecipe(
+        optimizer,
+        (WEIGHT_DECAY if optimizer == "adamw" else 0.0) if l2 is None else l2,
+        label_smoothing,
+        class_weight,
+        tuple(hidden_units),
+        activation or "relu",
+        dropout or 0.0,
+        epochs,
+        how_many_training_steps,
+        learning_rate or LEARNING_RATES[optimizer],
+        learning_rate_schedule or ("constant" if optimizer == "sgd" else "cosine"),
+        train_batch_size,
+        eval_step_interval,
+        validation_batch_size,
+        early_stopping_patience,
+        seed,
+    )
+
+
+def _default_optimizer(asked: list[str]) -> str:
+    if not asked:
+        return "lbfgs"
+    return "sgd" if set(asked) <= OF_2017 else "adam"
+
+
+def _check_names(values: Mapping[str, tuple[str | None, tuple[str, ...]]]) -> None:
+    for option, (value, names) in values.items():
+        if value is not None and value not in names:
+            raise OptionError(f"{option} {value} is not known: give one of {', '.join(names)}.")
+
+
+def _check_counts(values: Mapping[str, int | None]) -> None:
+    for option, value in values.items():
+        if value is not None and value < 1:
+            raise OptionError(f"{option} {value} is too small: give 1 or more.")
+        if value is not None and value > MOST_COUNT:
+            raise OptionError(f"{option} {value} is too large: give {MOST_COUNT} or less.")
+
+
+def _check_ranges(
+    l2: float | None,
+    label_smoothing: float,
+    dropout: float | None,
+    learning_rate: float | None,
+    hidden_units: tuple[int, ...],
+) -> None:
+    # Written so that NaN is refused too.
+    if l2 is not None and not 0 <= l2 <= MOST_L2:
+        raise OptionError(f"--l2 {l2:g} must be a number from 0 to {MOST_L2:g}.")
+    if not 0 <= label_smoothing < 1:
+        raise OptionError(f"--label_smoothing {label_smoothing:g} must be at least 0 and less than 1; 0.1 is usual.")
+    if dropout is not None and not 0 <= dropout < 1:
+        raise OptionError(f"--dropout {dropout:g} must be at least 0 and less than 1; 0.2 is usual.")
+    if learning_rate is not None and not 0 < learning_rate < math.inf:
+        raise OptionError(f"--learning_rate {learning_rate:g} must be a number greater than 0.")
+    if any(not 1 <= units <= MOST_UNITS for units in hidden_units):
+        shown = ",".join(map(str, hidden_units))
+        raise OptionError(f"--hidden_units {shown}: each layer needs from 1 to {MOST_UNITS} units.")

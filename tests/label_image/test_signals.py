@@ -1,0 +1,255 @@
+"""Signals that end a run, sent to real processes."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from label_image.files import remove_leftovers
+from label_image.signals import deferred
+
+SENTENCES = {
+    signal.SIGINT: "Interrupted.",
+    signal.SIGTERM: "Terminated.",
+    signal.SIGHUP: "Terminated, as the terminal was closed.",
+}
+SIGNALS = pytest.mark.parametrize("number", SENTENCES)
+BEGINNING = """
+import os, signal, sys, threading, time
+from label_image.signals import deferred, guard
+def ready():
+    print("ready", flush=True)
+"""
+
+
+def start(code: str, *arguments: str) -> subprocess.Popen[str]:
+    process = subprocess.Popen(
+        [sys.executable, "-c", BEGINNING + code, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    return process
+
+
+def end_of(process: subprocess.Popen[str], within: float = 20) -> tuple[int, str]:
+    """Exit code, and what was said on standard error."""
+    began = time.monotonic()
+    _, said = process.communicate(timeout=60)
+    assert time.monotonic() - began < within
+    return process.returncode, said
+
+
+@SIGNALS
+def test_the_first_signal_cleans_up_and_says_so(number: signal.Signals, tmp_path: Path) -> None:
+    process = start(
+        """
+with guard():
+    try:
+        ready()
+        time.sleep(60)
+    finally:
+        open(sys.argv[1], "w").close()
+""",
+        str(tmp_path / "cleaned up"),
+    )
+    process.send_signal(number)
+    assert end_of(process) == (128 + number, SENTENCES[number] + "\n")
+    assert (tmp_path / "cleaned up").exists()
+
+
+@SIGNALS
+def test_the_second_signal_ends_at_once(number: signal.Signals) -> None:
+    process = start(
+        """
+with guard():
+    try:
+        ready()
+        time.sleep(60)
+    finally:
+        ready()
+        time.sleep(60)
+"""
+    )
+    process.send_signal(number)
+    assert process.stdout is not None
+    process.stdout.readline()
+    process.send_signal(number)
+    assert end_of(process) == (128 + number, SENTENCES[number] + "\n")
+
+
+def test_threads_that_are_at_work_do_not_keep_it() -> None:
+    process = start(
+        """
+with guard():
+    threading.Thread(target=time.sleep, args=(60,)).start()
+    ready()
+    time.sleep(60)
+"""
+    )
+    process.send_signal(signal.SIGTERM)
+    assert end_of(process) == (143, "Terminated.\n")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        # Python goes on after an exception in these, and prints it.
+        """
+class Dying:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.2)
+with guard():
+    ready()
+    Dying()
+    time.sleep(60)
+""",
+        # TensorFlow's modules make an ImportError of it.
+        """
+with guard():
+    ready()
+    try:
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(60)
+    except KeyboardInterrupt:
+        raise ImportError("Failed to load the native runtime.") from None
+""",
+        # While a run that is done ends.
+        """
+import atexit
+atexit.register(time.sleep, 60)
+with guard():
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    ready()
+""",
+    ],
+    ids=["destructor", "import", "exit"],
+)
+def test_there_is_never_a_traceback(code: str) -> None:
+    returned, said = end_of(start(code))
+    assert returned == 130
+    assert said in ("Interrupted.\n", "")
+
+
+@SIGNALS
+def test_what_belongs_together_is_done_first(number: signal.Signals, tmp_path: Path) -> None:
+    process = start(
+        """
+with guard():
+    ready()
+    with deferred():
+        with deferred():
+            os.kill(os.getpid(), int(sys.argv[2]))
+            os.kill(os.getpid(), int(sys.argv[2]))
+            time.sleep(0.5)
+        open(sys.argv[1], "w").close()
+    time.sleep(60)
+""",
+        str(tmp_path / "done"),
+        str(int(number)),
+    )
+    assert end_of(process) == (128 + number, SENTENCES[number] + "\n")
+    assert (tmp_path / "done").exists()
+
+
+def test_what_nohup_ignores_is_ignored() -> None:
+    process = start(
+        """
+signal.signal(signal.SIGHUP, signal.SIG_IGN)
+with guard():
+    os.kill(os.getpid(), signal.SIGHUP)
+    ready()
+"""
+    )
+    assert end_of(process) == (0, "")
+
+
+def test_a_closed_terminal_is_no_error_of_its_own() -> None:
+    """Nobody reads what it says."""
+    process = start("with guard():\n    ready()\n    time.sleep(60)\n")
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.close()
+    process.stderr.close()
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(20) == 129
+
+
+def test_in_a_program_of_ones_own_ctrl_c_waits_too() -> None:
+    steps = []
+    with pytest.raises(KeyboardInterrupt), deferred():
+        signal.raise_signal(signal.SIGINT)
+        steps.append("done")
+    assert steps == ["done"]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_in_other_threads_nothing_is_deferred() -> None:
+    def work() -> None:
+        with deferred():
+            steps.append(threading.current_thread().name)
+
+    steps: list[str] = []
+    thread = threading.Thread(target=work, name="worker")
+    thread.start()
+    thread.join()
+    assert steps == ["worker"]
+
+
+# The commands
+
+STOPPED_WHILE_IMPORTING = """
+numbers, module, command = [int(number) for number in sys.argv[1].split(",")], sys.argv[2], sys.argv[3]
+class Finder:
+    def find_spec(self, name, path=None, target=None):
+        if name == module:
+            for number in numbers:
+                threading.Timer(0.3, os.kill, (os.getpid(), number)).start()
+sys.meta_path.insert(0, Finder())
+ready()
+sys.argv = sys.argv[3:]
+__import__(command + ".__main__").__main__.main()
+"""
+
+
+@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]])
+def test_retrain_while_it_loads_tensorflow(signals: list[signal.Signals], tmp_path: Path) -> None:
+    for name, colour in (("red", (200, 0, 0)), ("blue", (0, 0, 200))):
+        (tmp_path / "photos" / name).mkdir(parents=True)
+        for number in range(10):
+            shade = tuple(min(255, part + number) for part in colour)
+            Image.new("RGB", (8, 8), shade).save(tmp_path / "photos" / name / f"{number}.png")
+    process = start(
+        f"os.chdir({str(tmp_path)!r})\n" + STOPPED_WHILE_IMPORTING,
+        ",".join(str(int(number)) for number in signals), "tensorflow", "retrain",
+        "--architecture", "fake", "--image_dir", "photos",
+    )  # fmt: skip
+    code, said = end_of(process, 60)
+    assert code == 128 + signals[0]
+    assert said.strip().splitlines()[-1].startswith(SENTENCES[signals[0]])
+    assert "Traceback" not in said
+    assert not (tmp_path / "tf_files/model").exists()
+    if len(signals) > 1:  # the second ends the process wherever it is, as a kill does: the next run clears up
+        remove_leftovers(tmp_path / "tf_files")
+    assert not [name for name in os.listdir(tmp_path / "tf_files") if name.endswith(".tmp")]
+
+
+def test_label_image_while_it_loads(tmp_path: Path) -> None:
+    code, said = end_of(start(STOPPED_WHILE_IMPORTING, "15", "label_image.model", "label_image", str(tmp_path)), 30)
+    if said.startswith("Error: "):  # it was faster, and at most at its very end when the signal came
+        assert code in (1, 143)
+    else:
+        assert (code, said.strip()) == (143, "Terminated.")
+
+
+def test_the_commands_listen_from_their_first_import_on() -> None:
+    """Only `label_image.signals` is imported before the handlers are there."""
+    for command in ("retrain", "label_image"):
+        code = f"import sys, {command}.__main__; print(*sorted(sys.modules))"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+        assert not {"click", "rich", "numpy", f"{command}.cli"} & set(done.stdout.split())

@@ -1,0 +1,60 @@
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+import label_image.cli
+import retrain.cli.main
+from label_image.user_path import AnyPath, Text, UserPath
+
+# Of names that are no paths: what of them may be one is expanded by hand, or none is.
+NO_PATHS = {
+    "architecture", "architectures", "weights", "formats", "hidden_units", "final_tensor_name", "l2", "optimizers",
+    "learning_rates", "class_weights", "view_counts", "fine_tune_layers",
+}  # fmt: skip
+
+
+def text_parameters() -> Iterator[tuple[str, click.Parameter]]:
+    """All options and arguments that take any text."""
+    commands = {**retrain.cli.main.cli.commands, "label_image": label_image.cli.cli}
+    for name, command in commands.items():
+        for parameter in command.params:
+            if isinstance(parameter.type, (click.Path, click.types.StringParamType)):
+                yield name, parameter
+
+
+def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/gato")
+
+    @click.command()
+    @click.option("--path", type=AnyPath)
+    @click.option("--text", type=Text)
+    def command(path: Path, text: str) -> None:
+        click.echo(f"{path!r} {text!r}")
+
+    said = CliRunner().invoke(command, ["--path=~/out", "--text", "~/*.jpg"]).output
+    assert said == f"{Path('/home/gato/out')!r} '/home/gato/*.jpg'\n"
+    said = CliRunner().invoke(command, ["--path=./~/a~", "--text", "tfds:flowers"]).output
+    assert said == f"{Path('~/a~')!r} 'tfds:flowers'\n"
+
+
+def test_every_option_that_takes_a_path_expands_it() -> None:
+    others = {
+        f"{command}: {parameter.name}"
+        for command, parameter in text_parameters()
+        if not isinstance(parameter.type, UserPath) and parameter.name not in NO_PATHS
+    }
+    assert others == set()
+    paths = {parameter.name for _, parameter in text_parameters() if isinstance(parameter.type, UserPath)}
+    assert {"output_dir", "image_dir", "output_graph", "predictions", "plot", "images", "tfhub_module"} <= paths
+
+
+@pytest.mark.parametrize("value", ["~/w.h5", "resnet50=~/w.h5"])
+def test_weights_expand_it_too(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/gato")
+    context = retrain.cli.main.cli.commands["train"].make_context("train", ["--image_dir", "x", "--weights", value])
+    weights = context.params["weights"]
+    assert (weights["resnet50"] if isinstance(weights, dict) else weights) == os.path.join("/home/gato", "w.h5")

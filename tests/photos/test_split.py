@@ -1,0 +1,313 @@
+import hashlib
+import random
+from collections import Counter, defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retrain.core.errors import OptionError
+from retrain.photos.dataset import Photo, Split
+from retrain.photos.split import SMALLEST_CLASS, Division, check_split, content_groups, split_photos
+
+
+def sha(content: object) -> str:
+    return hashlib.sha256(str(content).encode()).hexdigest()
+
+
+def photo(content: object, label: str = "cat", name: str | None = None, split: Split | None = None) -> Photo:
+    return Photo(f"/photos/{label}/{name or f'{content}.jpg'}", label, sha(content), split)
+
+
+def many(label: str, count: int, start: int = 0) -> list[Photo]:
+    return [photo(f"{label}{number}", label) for number in range(start, start + count)]
+
+
+# Few contents, so that duplicates are common; a few takes of few subjects.
+photo_lists = st.lists(
+    st.builds(
+        photo,
+        st.integers(0, 60),
+        st.sampled_from(["cat", "dog", "猫"]),
+        st.none() | st.builds("s{}_nohash_{}.jpg".format, st.integers(0, 8), st.integers(0, 3)),
+    ),
+    min_size=1,
+    max_size=80,
+)
+unnamed_lists = st.lists(st.builds(photo, st.integers(0, 60), st.sampled_from(["cat", "dog", "猫"])), min_size=1)
+percentages = st.sampled_from([0, 5, 10, 30, 50])
+
+
+def sides_of(photos: list[Photo], division: Division) -> dict[str, set[str]]:
+    sides = defaultdict(set)
+    for group, side in zip(content_groups(photos), division.splits, strict=True):
+        sides[group].add(side)
+    return sides
+
+
+@given(photo_lists)
+def test_groups_are_the_photos_that_share_content_or_subject(photos: list[Photo]) -> None:
+    groups = content_groups(photos)
+    keys = [{p.sha256, *([Path(p.path).name.split("_nohash_")[0]] if "_nohash_" in p.path else [])} for p in photos]
+    for start in range(len(photos)):
+        reached, before = keys[start], set()
+        while reached != before:
+            before, reached = reached, reached.union(*(key for key in keys if key & reached))
+        assert [group == groups[start] for group in groups] == [bool(key & reached) for key in keys]
+
+
+@given(photo_lists, percentages, percentages, st.integers(0, 5))
+def test_groups_lie_on_one_side_and_classes_on_every(
+    photos: list[Photo], testing: float, validation: float, seed: int
+) -> None:
+    division = split_photos(photos, testing, validation, seed)
+    assert len(division.splits) == len(photos)
+    assert all(len(sides) == 1 for sides in sides_of(photos, division).values())
+    wanted = {"training", *(["validation"] if validation else []), *(["testing"] if testing else [])}
+    assert set(division.splits) <= wanted
+    groups = content_groups(photos)
+    classes_of, groups_of, covered = defaultdict(set), defaultdict(set), defaultdict(set)
+    for item, group, side in zip(photos, groups, division.splits, strict=True):
+        classes_of[group].add(item.label)
+        groups_of[item.label].add(group)
+        covered[item.label].add(side)
+    large = {
+        label
+        for label, members in groups_of.items()
+        if sum(len(classes_of[group]) == 1 for group in members) >= SMALLEST_CLASS
+    }
+    assert all(covered[label] == wanted for label in large)
+    if testing:
+        assert division.folds is None or len(large) < len(groups_of)
+        assert division.folds is not None or all(sides == wanted for sides in covered.values())
+
+
+def test_no_group_is_on_two_sides_of_thousands_of_random_data_sets() -> None:
+    """Any sizes of classes, any share of copies within and across classes, any percentages; folds as well."""
+    chance = random.Random(0)
+    folded = 0
+    for _ in range(3000):
+        contents, labels = chance.randint(1, 60), [f"class {number}" for number in range(chance.randint(1, 6))]
+        photos = [
+            photo(
+                f"{chance.randrange(contents)}",
+                chance.choice(labels),
+                f"s{chance.randrange(9)}_nohash_{number}.jpg" if chance.random() < 0.2 else None,
+            )
+            for number in range(chance.randint(1, 60))
+        ]
+        testing, validation = chance.choice([0, 5, 10, 20, 45]), chance.choice([0, 5, 10, 20, 45])
+        division = split_photos(photos, testing, validation, chance.randrange(100))
+        assert all(len(sides) == 1 for sides in sides_of(photos, division).values())
+        if division.folds is not None:
+            folded += 1
+            fold_of = dict(zip(content_groups(photos), division.folds, strict=True))
+            assert [fold_of[group] for group in content_groups(photos)] == list(division.folds)
+    assert 100 < folded < 2900
+
+
+@given(photo_lists, st.randoms(use_true_random=False), percentages, st.integers(0, 3))
+def test_t4_the_split_depends_on_no_order_and_no_folder(
+    photos: list[Photo], order: random.Random, testing: float, seed: int
+) -> None:
+    moved = [replace(item, path=f"/mnt/{number}/{Path(item.path).name}") for number, item in enumerate(photos)]
+    pairs = list(zip(photos, moved, strict=True))
+    order.shuffle(pairs)
+    before, after = (split_photos(side, testing, 10, seed) for side in (photos, [pair[1] for pair in pairs]))
+    expected = {
+        id(item): (side, fold)
+        for item, side, fold in zip(photos, before.splits, before.folds or [None] * len(photos), strict=True)
+    }
+    got = zip(after.splits, after.folds or [None] * len(photos), strict=True)
+    assert [expected[id(pair[0])] for pair in pairs] == list(got)
+    assert before.remarks == after.remarks
+
+
+@given(unnamed_lists, percentages)
+def test_renaming_moves_nothing(photos: list[Photo], testing: float) -> None:
+    renamed = [replace(item, path=f"{number}.png") for number, item in enumerate(photos)]
+    assert split_photos(photos, testing) == split_photos(renamed, testing)
+
+
+@settings(max_examples=200)
+@given(unnamed_lists, unnamed_lists, percentages, percentages)
+def test_adding_photos_moves_nothing_of_a_class_that_covers_every_side_by_itself(
+    photos: list[Photo], added: list[Photo], testing: float, validation: float
+) -> None:
+    wanted = {"training", *(["validation"] if validation else []), *(["testing"] if testing else [])}
+    # One photo that the rule for small classes cannot touch shows where its hash alone puts a group.
+    natural = {}
+    for item in photos:
+        pair = [item, replace(item, label="another")]
+        natural[item.sha256] = split_photos(pair, testing, validation).splits[0]
+    covered = defaultdict(set)
+    for item in photos:
+        covered[item.label].add(natural[item.sha256])
+    owners = Counter(content for content, _ in {(item.sha256, item.label) for item in photos})
+    for division in (split_photos(photos, testing, validation), split_photos(photos + added, testing, validation)):
+        for item, side in zip(photos, division.splits, strict=False):
+            if covered[item.label] == wanted or owners[item.sha256] > 1:
+                assert side == natural[item.sha256]
+
+
+def test_another_take_of_a_subject_moves_nothing() -> None:
+    filler = many("cat", 100) + many("dog", 100)
+    takes = [photo(f"take {number}", "cat", f"tom_nohash_{number}.jpg") for number in range(40)]
+    sides = {split_photos(takes[:count] + filler, 30, 30).splits[0] for count in range(1, 40)}
+    assert len(sides) == 1
+
+
+def test_duplicates_under_two_labels_stay_together() -> None:
+    photos = many("cat", 50) + many("dog", 50)
+    both = [replace(item, label="dog") for item in photos[:50]]
+    division = split_photos(photos + both, 30, 30)
+    assert division.splits[:50] == division.splits[100:]
+
+
+def test_classes_that_share_all_their_photos_are_not_small() -> None:
+    photos = [photo(number, label) for number in range(100) for label in ("cat", "animal")]
+    division = split_photos(photos)
+    assert division.folds is None and division.remarks == ()
+    assert set(division.splits) == {"training", "validation", "testing"}
+
+
+@pytest.mark.parametrize(("testing", "validation"), [(10, 10), (20, 5), (0, 30), (25, 0), (0, 0), (50, 50)])
+def test_the_shares_are_the_percentages(testing: float, validation: float) -> None:
+    photos = many("cat", 4000) + many("dog", 4000)
+    shares = Counter(split_photos(photos, testing, validation).splits)
+    assert shares["testing"] / 80 == pytest.approx(testing, abs=1.5)
+    assert shares["validation"] / 80 == pytest.approx(validation, abs=1.5)
+    assert shares["training"] > 0
+    assert (shares["testing"] == 0) == (testing == 0) and (shares["validation"] == 0) == (validation == 0)
+
+
+def test_the_seed_makes_the_split() -> None:
+    photos = many("cat", 200) + many("dog", 200)
+    assert split_photos(photos, seed=3) == split_photos(photos, seed=3)
+    assert len({split_photos(photos, seed=seed).splits for seed in range(20)}) == 20
+
+
+def test_a_class_of_three_has_one_on_every_side() -> None:
+    for number in range(50):
+        photos = [photo(f"{number} {take}", "cat") for take in range(3)] + many("dog", 50)
+        division = split_photos(photos)
+        assert set(division.splits[:3]) == {"training", "validation", "testing"}
+        assert division.folds is None
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_t9_a_class_too_small_for_the_sides_is_cross_validated(count: int) -> None:
+    photos = many("cat", count) + many("dog", 40)
+    division = split_photos(photos)
+    assert division.folds is not None and len(division.folds) == len(photos)
+    assert set(division.folds) == set(range(5))
+    assert set(division.splits[count:]) == {"training", "validation", "testing"}
+    (remark,) = division.remarks
+    assert "(cat)" in remark and "5-fold" in remark
+
+
+def test_a_class_too_small_for_the_sides_is_trained_on() -> None:
+    for number in range(20):
+        division = split_photos([photo(number), *many("dog", 40)], 40, 40)
+        assert division.splits[0] == "training"
+
+
+def test_without_a_test_side_there_is_nothing_to_cross_validate() -> None:
+    assert split_photos(many("cat", 1) + many("dog", 40), testing_percentage=0).folds is None
+
+
+@given(photo_lists, st.integers(0, 3))
+def test_folds_are_whole_groups_equally_full_and_spread_each_class(photos: list[Photo], seed: int) -> None:
+    small = [photo("only one", "tiny"), photo("only one", "tiny", "copy.jpg")]
+    division = split_photos(photos + small, seed=seed)
+    groups = content_groups(photos + small)
+    fold_of = defaultdict(set)
+    for group, fold in zip(groups, division.folds, strict=True):
+        fold_of[group].add(fold)
+    assert all(len(folds) == 1 for folds in fold_of.values())
+    sizes = Counter(fold for folds in fold_of.values() for fold in folds)
+    assert set(sizes) == set(range(min(5, len(fold_of))))
+    assert max(sizes.values()) - min(sizes.values()) <= 1
+
+
+@pytest.mark.parametrize("classes", [2, 3, 40])
+def test_tiny_classes_fill_more_than_one_fold(classes: int) -> None:
+    photos = [photo(f"only {number}", f"class {number}") for number in range(classes)]
+    division = split_photos(photos)
+    assert set(division.folds) == set(range(min(5, classes)))
+    assert f"{min(5, classes)}-fold" in division.remarks[0]
+
+
+# Splits that the source gives
+
+
+def given_splits(*counts: tuple[Split, int]) -> list[Photo]:
+    return [
+        photo(f"{split} {label} {number}", label, split=split)
+        for label in ("cat", "dog")
+        for split, count in counts
+        for number in range(count)
+    ]
+
+
+def test_given_splits_are_kept() -> None:
+    photos = given_splits(("training", 5), ("validation", 2), ("testing", 1))
+    division = split_photos(photos, 50, 50)
+    assert division.splits == tuple(item.split for item in photos)
+    assert division.folds is None and division.remarks == ()
+
+
+@pytest.mark.parametrize(
+    ("given_side", "carved", "word"), [("validation", "testing", "test"), ("testing", "validation", "validation")]
+)
+def test_the_missing_side_is_carved_out_of_training(given_side: Split, carved: Split, word: str) -> None:
+    photos = given_splits(("training", 300), (given_side, 50))
+    division = split_photos(photos, 20, 20)
+    for item, side in zip(photos, division.splits, strict=True):
+        assert side == given_side if item.split == given_side else side in ("training", carved)
+    assert division.splits.count(carved) / 600 == pytest.approx(0.2, abs=0.05)
+    assert division.remarks == (f"The source gives no {word} photos: taken from its training photos.",)
+
+
+def test_training_alone_gives_both_sides() -> None:
+    division = split_photos(given_splits(("training", 100)))
+    assert set(division.splits) == {"training", "validation", "testing"}
+
+
+def test_with_percentages_of_zero_nothing_is_carved() -> None:
+    division = split_photos(given_splits(("training", 50), ("validation", 10)), 0, 0)
+    assert division.splits.count("testing") == 0 and division.remarks == ()
+
+
+def test_duplicates_across_given_sides_are_remarked() -> None:
+    photos = given_splits(("training", 5), ("validation", 5), ("testing", 5))
+    photos.append(replace(photos[0], split="testing"))
+    division = split_photos(photos)
+    assert division.splits == tuple(item.split for item in photos)
+    (remark,) = division.remarks
+    assert remark.startswith("1 ") and "more than one side" in remark
+
+
+@pytest.mark.parametrize("given", [None, "training"])
+def test_division_says_how_it_was_made(given: Split | None) -> None:
+    photos = [photo(number, "cat" if number % 2 else "dog", split=given) for number in range(40)]
+    division = split_photos(photos, 25, 15, 7)
+    assert (division.testing_percentage, division.validation_percentage, division.seed) == (25, 15, 7)
+
+
+@pytest.mark.parametrize(
+    ("testing", "validation", "seed", "sentence"),
+    [
+        (60, 40, 0, "must add up to less than 100"),
+        (100, 0, 0, "--testing_percentage 100 must be"),
+        (10, -1, 0, "--validation_percentage -1 must be"),
+        (float("nan"), 10, 0, "--testing_percentage nan must be"),
+        (10, 10, -1, "--seed -1 must be"),
+    ],
+)
+def test_splits_that_cannot_be_are_refused(testing: float, validation: float, seed: int, sentence: str) -> None:
+    with pytest.raises(OptionError, match=sentence):
+        check_split(testing, validation, seed)
+    check_split(0, 99, 0)

@@ -1,0 +1,76 @@
+"""`scripts/compare_precisions.py`: equal bottlenecks cost nothing, spoilt ones cost accuracy."""
+
+import json
+from pathlib import Path
+
+import compare_precisions as script
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+from retrain.core.machine import choose_precision
+from retrain.photos.dataset import Photo
+
+PHOTOS = [Photo(f"{number}.jpg", "ab"[number % 2], f"{number:064x}", "training") for number in range(200)]
+
+
+def bottlenecks() -> np.ndarray:
+    classes = np.arange(len(PHOTOS)) % 2
+    features = np.random.default_rng(0).normal(0, 1, (len(PHOTOS), 4)).astype(np.float32)
+    features[:, 0] += 8 * classes
+    return features
+
+
+def test_equal_bottlenecks_cost_nothing() -> None:
+    comparison = script.compare(PHOTOS, bottlenecks(), bottlenecks(), splits=3)
+    assert len(comparison.float32) == 3
+    assert comparison.float32 == comparison.faster == comparison.exported
+    assert min(comparison.float32) > 0.9
+    assert comparison.cells()[1] == "+0.0000 +- 0.0000"
+
+
+def test_spoilt_bottlenecks_cost_accuracy() -> None:
+    noise = np.random.default_rng(1).normal(0, 1, (len(PHOTOS), 4)).astype(np.float32)
+    comparison = script.compare(PHOTOS, bottlenecks(), noise, splits=3)
+    assert np.mean(comparison.faster) < 0.8 < np.mean(comparison.float32)
+    assert comparison.cells()[1].startswith("-")
+
+
+def test_trained_on_one_and_run_on_the_other() -> None:
+    """A faster precision that turns a feature's sign is consistent with itself, and wrong for float32."""
+    turned = bottlenecks() * np.float32([-1, 1, 1, 1])
+    comparison = script.compare(PHOTOS, bottlenecks(), turned, splits=2)
+    assert min(comparison.faster) > 0.9 and max(comparison.exported) < 0.7
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    noise = np.random.default_rng(0)
+    for label, shade in (("dark", 30), ("light", 220)):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        for number in range(12):
+            pixels = np.clip(noise.normal(shade, 10, (9, 12, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photos" / label / f"{number}.png")
+    return tmp_path
+
+
+def run(folder: Path, *options: str) -> tuple[int, str]:
+    arguments = ["--image_dir", str(folder / "photos"), "--architecture", "fake", "--splits", "2", *options]
+    result = CliRunner().invoke(script.main, [*arguments, "--bottleneck_dir", str(folder / "bottlenecks")])
+    return result.exit_code, result.output
+
+
+def test_the_command_computes_both_precisions(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(script, "choose_precision", lambda asked: "bfloat16")
+    code, output = run(folder, "--architecture", "efficientnet_lite0")  # the fake one supports only float32
+    assert code == 0, output
+    assert "photos" in output and "1.0000" in output and "+0.0000 +- 0.0000" in output
+    covers = [json.loads(path.read_text(encoding="utf-8"))["covers"] for path in folder.rglob("fingerprint.json")]
+    assert sorted(cover["compute_dtype"] for cover in covers) == ["bfloat16", "float32"]
+
+
+def test_float32_with_itself_is_no_comparison(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert choose_precision("float32") == "float32"
+    code, output = run(folder, "--precision", "float32")
+    assert code == 1 and output.startswith("Error: There is nothing to compare")

@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from retrain.training.calibration import LIMITS, UNCALIBRATED, calibrate
+from retrain.training.head import Head, log_softmax
+
+
+def drawn(temperature: float, n: int = 4000, classes: int = 3) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of a head that is too sure by this factor, and classes drawn from the right ones."""
+    random = np.random.default_rng(7)
+    logits = random.normal(scale=2, size=(n, classes))
+    right = np.exp(log_softmax(logits))
+    truth = np.array([random.choice(classes, p=row) for row in right])
+    return np.exp(log_softmax(logits * temperature)).astype(np.float32), truth
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 2.5])
+def test_the_temperature_that_was_put_in_is_found(temperature: float) -> None:
+    found = calibrate(*drawn(temperature))
+    assert found.temperature == pytest.approx(temperature, rel=0.1)
+    assert found.photos == 4000
+
+
+def test_a_calibrated_head_says_what_its_probabilities_say_divided() -> None:
+    random = np.random.default_rng(0)
+    head = Head(random.normal(size=(5, 3)).astype(np.float32), random.normal(size=3).astype(np.float32))
+    bottlenecks = random.normal(size=(20, 5)).astype(np.float32)
+    probabilities = head.probabilities(bottlenecks)
+    found = calibrate(probabilities, random.integers(0, 3, 20))
+    assert found.temperature != pytest.approx(1, abs=0.05)
+    calibrated = found.of_head(head).probabilities(bottlenecks)
+    assert calibrated == pytest.approx(found.of_probabilities(probabilities), abs=1e-6)
+    assert (calibrated.argmax(axis=1) == probabilities.argmax(axis=1)).all()
+
+
+def test_few_photos_change_little_and_none_nothing() -> None:
+    probabilities, classes = drawn(3.0)
+    few = calibrate(probabilities[:3], classes[:3]).temperature
+    assert abs(np.log(few)) < abs(np.log(calibrate(probabilities, classes).temperature))
+    assert calibrate(probabilities[:0], classes[:0]) == UNCALIBRATED
+
+
+@settings(deadline=None)
+@given(st.integers(1, 30), st.integers(2, 5), st.integers(0, 2**32 - 1), st.sampled_from([0.01, 1, 50, 3000]))
+def test_whatever_a_head_says_the_result_is_finite_and_no_answer_changes(
+    n: int, classes: int, seed: int, scale: float
+) -> None:
+    random = np.random.default_rng(seed)
+    probabilities = np.exp(log_softmax(random.normal(scale=scale, size=(n, classes)))).astype(np.float32)
+    found = calibrate(probabilities, random.integers(0, classes, n))
+    assert LIMITS[0] <= np.log(found.temperature) <= LIMITS[1]
+    scaled = found.of_probabilities(probabilities)
+    assert np.isfinite(scaled).all()
+    assert scaled.sum(axis=1) == pytest.approx(np.ones(n), abs=1e-5)
+    # Probabilities too small for a float32 may become equal; the greatest stays the greatest.
+    assert (scaled[np.arange(n), probabilities.argmax(axis=1)] == scaled.max(axis=1)).all()

@@ -1,0 +1,85 @@
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from retrain.bottlenecks.extraction import Extraction
+from retrain.photos.dataset import Photo
+from retrain.photos.split import Division
+from retrain.runs.train import Options
+from retrain.training.confidence import with_confidence
+from retrain.training.train_head import Trained, train_head
+
+LABELS = ("a", "b", "c")
+SIDES = ("training", "training", "training", "validation", "testing")
+
+
+def noisy(n: int = 300, views: int = 1) -> tuple[Extraction, np.ndarray]:
+    """Photos around three directions, some of them of another class than they look, and all their views."""
+    random = np.random.default_rng(2)
+    classes = np.arange(n) % 3
+    looks = np.where(random.random(n) < 0.15, (classes + 1) % 3, classes)
+    matrix = np.maximum(0, 3 * np.eye(3, 8)[looks] + random.normal(size=(n, 8))).astype(np.float32)
+    photos = tuple(Photo(f"{row}.jpg", LABELS[index], f"{row:064x}") for row, index in enumerate(classes))
+    others = [matrix + random.normal(scale=2, size=matrix.shape).astype(np.float32) for _ in range(views - 1)]
+    return Extraction(photos, matrix, (), n, 0, 0, "f", {}), np.concatenate([matrix, *others])
+
+
+def division(n: int = 300, folds: bool = False) -> Division:
+    dealt = tuple((row // 3) % 5 for row in range(n)) if folds else None
+    return Division(tuple(SIDES[(row // 3) % 5] for row in range(n)), dealt)
+
+
+def trained(tta: bool = False, folds: bool = False) -> tuple[Trained, Trained, Extraction]:
+    """A head before and after."""
+    extraction, views = noisy(views=3 if tta else 1)
+    options = Options(Path("photos"), tta=tta, flip_left_right=tta, views=3 if tta else None)
+    before = train_head(extraction, division(folds=folds), LABELS, options, views=views)
+    return before, with_confidence(before, extraction, division(folds=folds), LABELS, tta), extraction
+
+
+def test_the_head_is_divided_and_the_test_photos_are_measured_with_it() -> None:
+    before, after, extraction = trained()
+    assert after.confidence is not None
+    temperature = after.confidence.calibration.temperature
+    assert after.fit.head.kernel == pytest.approx(before.fit.head.kernel / np.float32(temperature))
+    said = after.fit.head.probabilities(extraction.matrix[after.test_rows])
+    assert after.test_probabilities == pytest.approx(said, abs=1e-5)
+    assert after.test.accuracy == before.test.accuracy
+    assert after.confidence.ece_before == before.test.ece
+    assert after.validation == before.validation
+
+
+def test_familiar_is_what_was_seen_and_not_the_test_photos() -> None:
+    _, after, extraction = trained()
+    assert after.confidence is not None
+    familiar = after.confidence.familiar
+    assert familiar.photos == 240
+    strange = replace(extraction, matrix=extraction.matrix.copy())
+    strange.matrix[after.test_rows] = 77.0
+    again = with_confidence(trained()[0], strange, division(), LABELS).confidence
+    assert again is not None
+    np.testing.assert_array_equal(again.familiar.means, familiar.means)
+    similarities = familiar.similarity(extraction.matrix[after.test_rows])
+    assert after.confidence.refused == (similarities < familiar.threshold).sum()
+
+
+def test_with_views_of_test_photos_the_temperature_is_that_of_the_photos_as_they_are() -> None:
+    """Means over views are less sure than a single view: their temperature would be another one."""
+    before, after, extraction = trained(tta=True)
+    assert after.confidence is not None and before.validated_head is not None
+    single = before.validated_head.probabilities(extraction.matrix[before.validation_rows])
+    assert np.abs(single - before.validation_probabilities).max() > 0.01
+    plain = with_confidence(replace(before, validation_probabilities=single), extraction, division(), LABELS)
+    assert plain.confidence is not None
+    assert after.confidence.calibration.temperature == pytest.approx(plain.confidence.calibration.temperature)
+    assert after.test == before.test  # it is about means over views
+
+
+def test_where_folds_took_turns_nothing_is_said_of_photos_that_were_seen() -> None:
+    before, after, _ = trained(folds=True)
+    assert after.confidence is not None
+    assert after.confidence.refused is None
+    assert after.test == before.test
+    assert after.confidence.familiar.photos == 300

@@ -6,13 +6,12 @@ what is shown and exported, never the split, the cache or the order of the class
 
 import json
 import unicodedata
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from label_image.errors import ForeignFileError
 from label_image.foreign_text import parse_json, read_limited
-from retrain.bottlenecks.extraction import Extraction
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import check_class_names
 
@@ -78,12 +77,6 @@ def display_names(categories: CategoryNames, labels: Sequence[str]) -> tuple[dic
     if unused:
         remarks.append(f"{categories.path} names classes that have no photos: {_shown(sorted(unused))}.")
     return dict(zip(labels, shown, strict=True)), tuple(remarks)
-
-
-def rename_classes(extraction: Extraction, name_of: Mapping[str, str]) -> Extraction:
-    """The same extraction with display names for labels; for use after the split."""
-    photos = tuple(replace(photo, label=name_of[photo.label]) for photo in extraction.photos)
-    return replace(extraction, photos=photos)
 
 
 class _Pairs(list[tuple[str, object]]):

@@ -1,13 +1,10 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from retrain.bottlenecks.extraction import Extraction
 from retrain.core.errors import DatasetError
-from retrain.photos.category_names import display_names, read_category_names, rename_classes
-from retrain.photos.dataset import Photo
+from retrain.photos.category_names import display_names, read_category_names
 
 FLOWERS = {"21": "fire lily", "3": "canterbury bells", "45": "bolero deep blue"}
 LABELS = ("21", "3", "45")  # as folders are sorted
@@ -84,13 +81,3 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
         read_category_names(tmp_path / "nowhere.json")
     with pytest.raises(DatasetError, match=r"cannot be read: .*; check --category_names\."):
         read_category_names(tmp_path)
-
-
-def test_only_labels_change(tmp_path: Path) -> None:
-    photos = tuple(Photo(f"{label}/1.png", label, f"{row:064}") for row, label in enumerate(("45", "3", "21", "3")))
-    extraction = Extraction(photos, np.eye(4, dtype=np.float32), (), 4, 0, 0, "f", {})
-    name_of, _ = display_names(read_category_names(written(tmp_path, FLOWERS)), LABELS)
-    named = rename_classes(extraction, name_of)
-    assert [photo.label for photo in named.photos] == [FLOWERS[photo.label] for photo in photos]
-    assert [photo.sha256 for photo in named.photos] == [photo.sha256 for photo in photos]
-    assert named.matrix is extraction.matrix

@@ -16,7 +16,7 @@ from rich.table import Table
 from retrain.api import evaluate, extract, fit_head
 from retrain.backbones.backbone import Backbone
 from retrain.cli.options import weights_by_name
-from retrain.photos.dataset import Dataset
+from retrain.photos.opening import Dataset
 
 
 def accuracies(dataset: Dataset, backbone: Backbone, bottleneck_dir: Path, splits: int) -> list[float]:

@@ -18,8 +18,9 @@ from label_image.model import Model, ModelError, Outputs, load_model
 from label_image.preprocessing import Pixels, load_pixels, photo_bytes
 from retrain.core.errors import DatasetError, ExportError, OptionError
 from retrain.photos.category_names import display_names, read_category_names
-from retrain.photos.dataset import Dataset, Photo, PhotoFile, Skipped
+from retrain.photos.dataset import Photo, PhotoFile, Skipped
 from retrain.photos.hashes import hash_bytes
+from retrain.photos.opening import open_dataset
 from retrain.photos.reading import map_in_order, photo_threads
 from retrain.photos.seen_photos import were_seen
 from retrain.training.metrics import Metrics, Probabilities, measure
@@ -87,7 +88,7 @@ def evaluate_export(
         if labels is None:
             raise ExportError(f"{model} has two classes of the same name: name them anew by --labels to evaluate it.")
         raise OptionError(f"--labels {labels} has two classes of the same name: give each its own to evaluate them.")
-    dataset = Dataset.open(source, bottleneck_dir=bottleneck_dir, fixes=fixes, say=say)
+    dataset = open_dataset(source, bottleneck_dir=bottleneck_dir, fixes=fixes, say=say)
     name_of = {label: label for label in dataset.labels}
     if category_names is not None:
         name_of, _ = display_names(read_category_names(category_names), dataset.labels)

@@ -23,6 +23,7 @@ from retrain.core.machine import choose_engine, choose_precision, do_without_gpu
 from retrain.exports.names import FORMATS
 from retrain.photos.category_names import display_names, read_category_names, rename_classes
 from retrain.photos.dataset import Dataset, require_two_classes
+from retrain.photos.opening import open_dataset as open_source
 from retrain.photos.split import Division, split_photos
 from retrain.training.confidence import with_confidence
 from retrain.training.fitting.checkpoint import Checkpoint, Saved, check_checkpoint_path, read_checkpoint
@@ -269,7 +270,7 @@ def check_more_training(options: Options, backbone: Backbone, division: Division
 
 def open_dataset(options: Options, screen: Screen) -> Dataset:
     """The photos that the options name."""
-    return Dataset.open(
+    return open_source(
         options.image_dir,
         bottleneck_dir=options.bottleneck_dir,
         fixes=options.fixes,

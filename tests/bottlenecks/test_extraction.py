@@ -25,11 +25,11 @@ from retrain.backbones.engines.base import BATCH, Bottlenecks, Engine, start_eng
 from retrain.bottlenecks import extraction as bottlenecks
 from retrain.bottlenecks import probe
 from retrain.bottlenecks.extraction import Extraction, extract
-from retrain.bottlenecks.shards import list_shards
 from retrain.bottlenecks.store import Store
 from retrain.core import matrix_file
 from retrain.core.errors import StoreError
-from retrain.photos import dataset, hashes
+from retrain.core.sealed import list_shards
+from retrain.photos import hashes, opening
 from retrain.photos import reading as identify
 from retrain.photos.dataset import Dataset
 from retrain.photos.hashes import PhotoHashes, hash_bytes
@@ -41,7 +41,7 @@ clock = itertools.count(LONG_AGO, 10**9)  # files that are a moment old are neve
 
 def list_photos(source: Path) -> Dataset:
     """Photos as a file system lists them that keeps no change times: what is written a moment ago may look old."""
-    listing = dataset.list_photos(source)
+    listing = opening.list_photos(source)
     return replace(listing, files=tuple(replace(file, ctime_ns=file.mtime_ns) for file in listing.files))
 
 
@@ -269,7 +269,7 @@ def test_a_photo_replaced_in_place_with_its_old_time_is_seen_by_its_change_time(
 
     def real_run() -> Extraction:
         reads.clear()
-        return extract(dataset.list_photos(cats), FAKE, store)
+        return extract(opening.list_photos(cats), FAKE, store)
 
     real_run()
     assert (real_run().computed, reads) == (0, [])
@@ -600,7 +600,7 @@ import numpy as np
 from pathlib import Path
 from retrain.backbones.backbone import find_backbone
 from retrain.bottlenecks.extraction import extract
-from retrain.photos.dataset import list_photos
+from retrain.photos.opening import list_photos
 from retrain.backbones.engines.base import start_engine
 
 def start(backbone):

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from retrain.core.errors import DatasetError
-from retrain.photos.dataset import Dataset, Photo, Split, dataset_digest, list_photos
+from retrain.photos.dataset import Dataset, Photo, Split, dataset_digest
+from retrain.photos.opening import list_photos
 
 
 def make(root: Path, *names: str) -> Path:

@@ -18,9 +18,9 @@ from retrain.exports.proof.reference import spread
 from retrain.photos.category_names import display_names, read_category_names
 from retrain.photos.dataset import Photo, PhotoFile
 from retrain.photos.hashes import hash_bytes
+from retrain.photos.opening import list_photos
 from retrain.photos.reading import map_in_order, photo_threads
 from retrain.photos.seen_photos import were_seen
-from retrain.photos.sources import list_source
 from retrain.training.metrics import Classes
 
 TEST_PHOTOS = 256  # at most; with them an accuracy of 90 % has an interval of 4 points to either side
@@ -66,7 +66,7 @@ def export_photos(
     no photo of a class of the export.
     """
     index_of = {label: index for index, label in enumerate(labels)}
-    dataset = list_source(source, bottleneck_dir, say=say)
+    dataset = list_photos(source, bottleneck_dir, say=say)
     for remark in dataset.remarks:
         say(remark)
     files = [file for file in _named(dataset.files, category_names) if file.label in index_of]

@@ -2,12 +2,12 @@
 
 import io
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from photo_layouts import build_tfds_set
 from PIL import Image
 
 import retrain.photos.sources.tfds
@@ -30,28 +30,7 @@ def jpeg(shade: int) -> bytes:
 
 
 def build(folder: Path, name: str, splits: dict[str, list[tuple[Any, Any]]], **features: Any) -> Path:
-    """Prepare a set of (image, label) in `folder`, as tfds would after a download."""
-    features = {"image": tfds.features.Image(), "label": tfds.features.ClassLabel(names=NAMES), **features}
-
-    class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-        VERSION = tfds.core.Version("1.0.0")
-
-        def _info(self) -> Any:
-            keys = tuple(features)[:2] if "image" in features else None
-            return tfds.core.DatasetInfo(
-                builder=self, features=tfds.features.FeaturesDict(features), supervised_keys=keys
-            )
-
-        def _split_generators(self, manager: Any) -> Any:
-            return {split: self._generate_examples(rows) for split, rows in splits.items()}
-
-        def _generate_examples(self, rows: list[tuple[Any, Any]]) -> Iterator[Any]:
-            for number, (image, label) in enumerate(rows):
-                yield number, {"image": io.BytesIO(image) if isinstance(image, bytes) else image, "label": label}
-
-    Builder.name = name
-    Builder(data_dir=folder).download_and_prepare()
-    return folder
+    return build_tfds_set(folder, name, splits, NAMES, **features)
 
 
 @pytest.fixture

@@ -164,7 +164,8 @@ def run_training(options: Options, screen: Screen, start: Callable[[Backbone], E
     look_for_gpu(options, screen)
     saved = _saved_state(options, screen)
     dataset, name_of = gather_dataset(options, screen)
-    embed = partial(extract_views_with_progress, dataset, name_of=name_of, options=options, screen=screen, start=start)
+    dataset = rename_classes(dataset, name_of)
+    embed = partial(extract_views_with_progress, dataset, options=options, screen=screen, start=start)
     backbone = choose_backbone(options, screen)
     check_more_training(options, backbone)
     backbone, (extraction, views) = on_what_is_there(backbone, options, screen, embed)
@@ -362,12 +363,11 @@ def extract_with_progress(
 def extract_views_with_progress(
     dataset: Dataset,
     backbone: Backbone,
-    name_of: Mapping[str, str],
     options: Options,
     screen: Screen,
     start: Callable[[Backbone], Engine],
 ) -> tuple[Extraction, Matrix]:
-    """The bottlenecks of a data set's photos, under the names of their classes, and those of all their views."""
+    """The bottlenecks of a data set's photos, and those of all their views."""
     extraction, views = extract_views(
         dataset,
         backbone,
@@ -378,7 +378,7 @@ def extract_views_with_progress(
         observe=lambda view: screen.extracting(len(dataset.files)),
     )
     screen.finish()
-    return rename_classes(extraction, name_of), views
+    return extraction, views
 
 
 def _labels_of(extraction: Extraction) -> set[str]:

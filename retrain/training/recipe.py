@@ -214,7 +214,7 @@ def _default_optimizer(asked: list[str]) -> str:
 def _check_names(values: Mapping[str, tuple[str | None, tuple[str, ...]]]) -> None:
     for option, (value, names) in values.items():
         if value is not None and value not in names:
-            raise OptionError(f"{option} {value} is not known: give one of {', '.join(names)}.")
+            raise OptionError(f"{option} {value} is not known; choose from {', '.join(names)}.")
 
 
 def _check_counts(values: Mapping[str, int | None]) -> None:

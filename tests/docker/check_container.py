@@ -68,8 +68,7 @@ def mounted(home: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def trained(home: Path, mounted: list[str]) -> Path:
     """`tf_files` after the demo photos were drawn and retrained on inside the container."""
-    draw = "python /opt/src/scripts/draw_demo_photos.py tf_files/demo_cats --gato tf_files/gato.jpg"
-    run(TRAINING, "bash", "-c", draw, options=mounted)
+    run(TRAINING, "retrain", "demo", "tf_files/demo_cats", "--photo", "tf_files/gato.jpg", options=mounted)
     run(TRAINING, "retrain", *DEMO, "--summaries_dir", "tf_files/training_summaries", options=mounted)
     return home / "tf_files"
 

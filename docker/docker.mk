@@ -56,7 +56,7 @@ ifeq ($(IMAGE_DIR),)
 		--image_dir tf_files/demo_cats --output_dir "$(OUTPUT_DIR)" $(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)") \
 		$(if $(WEIGHTS),--weights "$$weights") $(ARGS)
 else
-	@test -d "$(IMAGE_DIR)" || { echo "IMAGE_DIR=$(IMAGE_DIR) is no folder: it is mounted into the container." >&2; exit 1; }
+	@test -d "$(IMAGE_DIR)" || { echo "IMAGE_DIR=$(IMAGE_DIR) is not a folder: it is mounted into the container." >&2; exit 1; }
 	@$(FIND_WEIGHTS); $(DOCKER) run $(CONFINED) $(TERMINAL) $(GPUS) $(MOUNT_TF_FILES) "$$@" \
 		-v "$$(cd "$(IMAGE_DIR)" && pwd):/photos:ro" $(TRAINING_IMAGE) retrain \
 		--image_dir /photos --output_dir "$(OUTPUT_DIR)" $(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)") \

@@ -32,7 +32,7 @@ from retrain.training.fitting.convergence import fit_to_convergence
 from retrain.training.fitting.sample import Matrix, Sample
 from retrain.training.head import Head, log_softmax
 from retrain.training.metrics import roc_area
-from retrain.training.unknown import REFUSED, become_familiar
+from retrain.training.unknown import REFUSED, fit_novelty_detector
 from scripts.commands import command
 
 NOISE = 200  # pictures
@@ -57,7 +57,7 @@ def noise(size: int) -> np.ndarray:
 
 def scores(known: Sample, head: Head, classes: int) -> dict[str, Score]:
     """Each score by name; `known` are the photos that it may use."""
-    familiar = become_familiar(known, classes)
+    familiar = fit_novelty_detector(known, classes)
     photos = known.bottlenecks / np.linalg.norm(known.bottlenecks, axis=1, keepdims=True)
 
     def neighbours(bottlenecks: Matrix) -> Scores:
@@ -98,7 +98,7 @@ def measure(
         of_test = score(testing.bottlenecks)
         threshold = np.quantile(score(validation.bottlenecks), REFUSED)
         if name.endswith("(retrain)"):
-            familiar = become_familiar(known, len(labels))
+            familiar = fit_novelty_detector(known, len(labels))
             of_test, score, threshold = (
                 familiar.similarity(testing.bottlenecks),
                 familiar.similarity,

@@ -53,7 +53,7 @@ class Shard:
             self._file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=False)
             self.schema = self._file.schema_arrow
         except (pa.ArrowException, OSError) as error:
-            raise Damaged(f"it is no Parquet file ({error})") from error
+            raise Damaged(f"it is not a Parquet file ({error})") from error
         self.rows: int = self._file.metadata.num_rows
         self.metadata: dict[bytes, bytes] = self.schema.metadata or {}
 
@@ -137,7 +137,7 @@ def set_aside(path: Path) -> Path:
 
 
 def list_shards(folder: Path, prefix: str = "") -> list[Path]:
-    """The shards of a folder in the order of their names; none where there is no folder.
+    """The shards of a folder in the order of their names; none where there is not a folder.
 
     Raises StoreError when the folder cannot be read.
     """
@@ -272,7 +272,7 @@ def _read_verified(path: Path) -> bytes:
     may serve a torn read, and a writer may just be replacing a damaged file by a sound one."""
     match = SEALED_NAME.fullmatch(path.name)
     if not match:
-        raise Damaged("its name is no digest")
+        raise Damaged("its name is not a digest")
     for _ in range(2):
         try:
             data = path.read_bytes()

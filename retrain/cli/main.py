@@ -277,6 +277,6 @@ def _main(arguments: list[str]) -> None:
         complain(f"Error: {sentence}")
         sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
-        head = " (--resume: the head, too)" if train_is_the_default(arguments)[0] == "train" else ""
-        say_stopped(f"What was computed is kept: run the same command again to go on{head}.")
+        head = " (with --resume the training of the head, too)" if train_is_the_default(arguments)[0] == "train" else ""
+        say_stopped(f"What was computed is kept: run the same command again to continue{head}.")
         sys.exit(exit_code())

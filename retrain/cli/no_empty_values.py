@@ -15,7 +15,7 @@ class NoEmptyValues(PanelCommand):
             if name.startswith("--") and equals and not rest:
                 raise click.UsageError(f"Option '{name}' has an empty value: give it one, or leave it out.", context)
             if value == "" and not option.startswith("--"):
-                raise click.UsageError("There is an empty argument: is a variable not set?", context)
+                raise click.UsageError("There is an empty argument: is a variable unset?", context)
             if value == "":
                 raise click.UsageError(f"Option '{option}' has an empty value: give it one, or leave it out.", context)
         left = super().parse_args(context, arguments)

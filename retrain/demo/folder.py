@@ -40,7 +40,7 @@ def drawings(folder: Path, per_coat: int, seed: int, photo: Path | None, coat: s
         raise OptionError(f"{coat} is not a coat; choose one of {', '.join(COATS)}.")
     foreign = strangers(folder)
     if foreign:
-        raise OptionError(f"{foreign[0]} is not one of the demo's drawings: name a new or empty folder.")
+        raise OptionError(f"{foreign[0]} is not one of the demo's drawings: choose a new or empty folder.")
     if photo and photo.exists() and not is_drawing(photo):
         raise OptionError(f"{photo} is not one of the demo's drawings: choose another name for the photo.")
     wanted = [

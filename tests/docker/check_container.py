@@ -174,7 +174,7 @@ def test_tensorboard_serves_is_healthy_and_stops_when_asked(trained: Path, mount
 
 
 def test_other_commands_are_refused_in_a_sentence() -> None:
-    assert run(TRAINING, "ls", code=2).stderr.startswith("Error: 'ls' is no command of this container")
+    assert run(TRAINING, "ls", code=2).stderr.startswith("Error: 'ls' is not a command of this container")
 
 
 def test_there_is_one_tensorflow_and_no_compiler() -> None:

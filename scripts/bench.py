@@ -127,9 +127,8 @@ def find_weights(names: Sequence[str], given: Sequence[str], model_dir: Path) ->
 
 def demo_photos() -> Path:
     """The drawings that `make retrain` trains on."""
-    script = Path(__file__).with_name("draw_demo_photos.py")
-    if subprocess.run([sys.executable, script, DEMO], stdout=sys.stderr).returncode:
-        raise failure(f"{DEMO} cannot be used, see above: give --image_dir.", 1)
+    if subprocess.run([sys.executable, "-m", "retrain", "demo", DEMO], stdout=sys.stderr).returncode:
+        raise failure(f"{DEMO} cannot be used, see above: pass --image_dir.", 1)
     return DEMO
 
 

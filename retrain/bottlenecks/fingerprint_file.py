@@ -51,7 +51,7 @@ def open_folder(folder: Path, description: Mapping[str, object], holds_others: C
             raise StoreError(
                 f"{path} does not describe the bottlenecks that are asked for "
                 f"({description['dtype']}[{description['dim']}]), and those in its folder are others, although it "
-                "bears their name: it was edited or renamed. Move the folder away, and the bottlenecks are "
+                "has their name: it was edited or renamed. Move the folder away, and the bottlenecks are "
                 "computed again."
             )
         _put_aside(path)

@@ -13,7 +13,7 @@ doctor_options = group(
         type=Folder,
         default="tf_files/doctor",
         show_default=True,
-        help="For doctor.html, findings.csv and fixes.csv; a fixes.csv that is there already is never changed.",
+        help="Folder for doctor.html, findings.csv and fixes.csv; an existing fixes.csv is never changed.",
     ),
     choice_options,
 )

@@ -11,7 +11,9 @@ def _exports(context: click.Context, parameter: click.Parameter, value: str) -> 
     found = names(context, parameter, value)
     for name in found:
         if name not in (*EXPORTS, ALL):
-            raise click.BadParameter(f"{name} is not known: give some of {', '.join(EXPORTS)}, or {ALL}.")
+            raise click.BadParameter(
+                f"{name} is not known; choose from {', '.join(EXPORTS)}; or {ALL} for all of them."
+            )
     return tuple(name for name in EXPORTS if name in found or ALL in found)
 
 
@@ -24,26 +26,26 @@ further_options = group(
         callback=_exports,
         required=True,
         metavar="NAME[,NAME…]",
-        help=f"The formats: {', '.join(EXPORTS)}; {ALL}: each of them.",
+        help=f"Formats to write: {', '.join(EXPORTS)}; or {ALL}.",
     ),
     click.option(
         "--image_dir",
         type=Text,
         required=True,
         metavar="PATH",
-        help="Photos in class folders, or what else a training takes: each format is run on those that were not "
-        "trained on, int8 is calibrated with some of the others.",
+        help="Photos, as for a training run: each format is tested on those that were not trained on; "
+        "int8 is calibrated on some of the others.",
     ),
     category_names_option,
     trust_option,
     click.option(
-        "--force", is_flag=True, help="Keep a float16 or int8 format that loses more than 1 point of accuracy."
+        "--force", is_flag=True, help="Keep a float16 or int8 format even if it loses more than 1 point of accuracy."
     ),
     click.option(
         "--serving_dir",
         type=Folder,
         metavar="DIR",
-        help="Also copy the SavedModel to the next version folder in here (1, 2, …), as TensorFlow Serving wants it.",
+        help="Also copy the SavedModel to the next version folder in here (1, 2, …), for TensorFlow Serving.",
     ),
     unpacking_option,
     json_option,

@@ -13,9 +13,12 @@ from label_image.installing import DISTRIBUTION, what_is_missing
 from label_image.show_error import show_error
 from label_image.signals import exit_code, say_stopped, stops_come_first
 from label_image.terminal import complain, json_line, require_address_space, require_working_folder, run, shown
+from retrain.cli.demo import demo
 from retrain.cli.doctor_options import doctor_options
 from retrain.cli.evaluate_options import evaluation_options
 from retrain.cli.export_options import further_options
+from retrain.cli.help_panels import TrainByDefault
+from retrain.cli.no_empty_values import NoEmptyValues
 from retrain.cli.options import (
     augmentation_options,
     backbone_options,
@@ -25,7 +28,6 @@ from retrain.cli.options import (
     report_options,
     store_options,
 )
-from retrain.cli.reachable import check_reachable
 from retrain.cli.sweep_options import sweep_options
 from retrain.core.errors import RetrainError
 
@@ -36,32 +38,6 @@ def train_is_the_default(arguments: list[str]) -> list[str]:
     """`retrain --image_dir cats` means `retrain train --image_dir cats`."""
     first = arguments[0] if arguments else ""
     return arguments if first in (*cli.commands, "--help", "--version") else ["train", *arguments]
-
-
-class TrainByDefault(click.Group):
-    """A group whose help shows the options of `train`, its default command."""
-
-    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        train = self.commands["train"]
-        train.format_options(click.Context(train, info_name="train", parent=context), formatter)
-        self.format_commands(context, formatter)
-
-
-class NoEmptyValues(click.Command):
-    """Refuses `--option=""` and empty arguments, which are nearly always shell variables that are not set."""
-
-    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
-        for option, value in zip(["", *arguments], arguments, strict=False):
-            name, equals, rest = value.partition("=")
-            if name.startswith("--") and equals and not rest:
-                raise click.UsageError(f"Option '{name}' has an empty value: give it one, or leave it out.", context)
-            if value == "" and not option.startswith("--"):
-                raise click.UsageError("There is an empty argument: is a variable not set?", context)
-            if value == "":
-                raise click.UsageError(f"Option '{option}' has an empty value: give it one, or leave it out.", context)
-        left = super().parse_args(context, arguments)
-        check_reachable(context)
-        return left
 
 
 def underscores(name: str) -> str:
@@ -80,6 +56,9 @@ def cli() -> None:
     require_address_space(ADDRESS_SPACE)
 
 
+cli.add_command(demo)
+
+
 @cli.command(cls=NoEmptyValues)
 @photo_options
 @backbone_options
@@ -88,10 +67,10 @@ def cli() -> None:
 @export_options
 @report_options
 def train(as_json: bool, **options: Any) -> None:
-    """Compute bottlenecks, train a head on them, evaluate and export it. The default command."""
+    """Train, evaluate and export a classifier (the default command)."""
     _leave_photos_for_training(options)
     if options["tfhub_module"] and options["weights"]:
-        raise click.UsageError("--tfhub_module brings its own weights: leave --weights out.")
+        raise click.UsageError("--tfhub_module has its own weights: leave --weights out.")
     from retrain.insight.terminal import TerminalScreen
     from retrain.runs.train import Options, run_training
 
@@ -122,7 +101,7 @@ def sweep(
     output_csv: Path,
     **options: Any,
 ) -> None:
-    """Try many heads on cached bottlenecks, and choose one by cross-validation."""
+    """Try many heads, and choose the best by cross-validation."""
     _leave_photos_for_training(options)
     from rich.console import Console
 
@@ -158,9 +137,10 @@ def evaluate(
     bottleneck_dir: Path,
     as_json: bool,
 ) -> None:
-    """Say what MODEL, an export, is worth on DATA: photos in class folders, or what else --image_dir takes.
+    """Measure how good a model is on other photos.
 
-    Photos that the model was trained on are left out.
+    MODEL is the --output_dir of a training run; DATA is photos in class folders, or anything
+    else that --image_dir takes. Photos that the model was trained on are left out.
 
     Example: retrain evaluate tf_files/model cats
     """
@@ -212,7 +192,9 @@ def export(
     bottleneck_dir: Path,
     as_json: bool,
 ) -> None:
-    """Write MODEL, an export folder, in further formats, each run on photos before it is kept.
+    """Write a model in further formats, each tested on photos.
+
+    MODEL is the --output_dir of a training run. A format that does not answer like the model is not kept.
 
     Example: retrain export tf_files/model --to tflite_int8,onnx --image_dir cats
     """
@@ -241,13 +223,15 @@ def export(
 @doctor_options
 @backbone_options
 def doctor(output_dir: Path, **options: Any) -> None:
-    """Say what is wrong with the photos of DATA: copies, wrong labels, outliers, bad photos. Changes none of them.
+    """Find copies, wrong labels, outliers and bad photos.
+
+    DATA is photos in class folders, or anything else that --image_dir takes. No photo is changed.
 
     Example: retrain doctor cats
     """
     _leave_photos_for_training(options)
     if options["tfhub_module"] and options["weights"]:
-        raise click.UsageError("--tfhub_module brings its own weights: leave --weights out.")
+        raise click.UsageError("--tfhub_module has its own weights: leave --weights out.")
     from rich.console import Console
 
     from retrain.insight.doctor.examination import examine
@@ -293,6 +277,6 @@ def _main(arguments: list[str]) -> None:
         complain(f"Error: {sentence}")
         sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
-        head = " (--resume: the head, too)" if train_is_the_default(arguments)[0] == "train" else ""
-        say_stopped(f"What was computed is kept: run the same command again to go on{head}.")
+        head = " (with --resume the training of the head, too)" if train_is_the_default(arguments)[0] == "train" else ""
+        say_stopped(f"What was computed is kept: run the same command again to continue{head}.")
         sys.exit(exit_code())

@@ -44,7 +44,7 @@ class Shard:
             self._file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=False)
             self.schema = self._file.schema_arrow
         except (pa.ArrowException, OSError) as error:
-            raise Damaged(f"it is no Parquet file ({error})") from error
+            raise Damaged(f"it is not a Parquet file ({error})") from error
         self.rows: int = self._file.metadata.num_rows
         self.metadata: dict[bytes, bytes] = self.schema.metadata or {}
 
@@ -139,7 +139,7 @@ def _read_verified(path: Path) -> bytes:
     may serve a torn read, and a writer may just be replacing a damaged file by a sound one."""
     match = SEALED_NAME.fullmatch(path.name)
     if not match:
-        raise Damaged("its name is no digest")
+        raise Damaged("its name is not a digest")
     for _ in range(2):
         try:
             data = path.read_bytes()

@@ -27,7 +27,7 @@ def check_table(path: Path, report: Path | None = None) -> None:
     Raises OptionError, or ExportError for a folder that cannot be written to; makes nothing.
     """
     if report is not None and os.path.realpath(path) == os.path.realpath(report):
-        raise OptionError(f"--output_csv and --report are both {path}: name two files.")
+        raise OptionError(f"--output_csv and --report are both {path}: choose two different files.")
     check_file(path, "--output_csv")
 
 

@@ -42,7 +42,7 @@ def read_category_names(path: Path) -> CategoryNames:
     except (ForeignFileError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path} {error}; check --category_names.") from None
     if not isinstance(pairs, _Pairs):
-        raise DatasetError(f'{path} is no JSON object such as {{"21": "fire lily"}}; check --category_names.')
+        raise DatasetError(f'{path} is not a JSON object such as {{"21": "fire lily"}}; check --category_names.')
     names: dict[str, str] = {}
     for key, name in pairs:
         if not isinstance(name, str) or not name.strip():

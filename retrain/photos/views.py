@@ -44,9 +44,7 @@ class Augmentation:
         for name, most in MOST.items():
             value = getattr(self, name)
             if value < 0 or (most is not None and value > most):
-                raise OptionError(
-                    f"--{name} {value} is out of range: give 0 {'or more' if most is None else f'to {most}'}."
-                )
+                raise OptionError(f"--{name} {value} must be 0 {'or more' if most is None else f'to {most}'}.")
 
     def __bool__(self) -> bool:
         return str(self) != ""
@@ -119,7 +117,7 @@ def choose_views(augmentation: Augmentation, count: int | None, tta: bool = Fals
             "--random_crop, --random_scale, --random_brightness or --random_rotation."
         )
     if (count or 1) > MOST_VIEWS:
-        raise OptionError(f"--views {count} is too large: give {MOST_VIEWS} or less.")
+        raise OptionError(f"--views {count} must be at most {MOST_VIEWS}.")
     if most is not None and (count or 1) > most:
         raise OptionError(f"--views {count}: with --flip_left_right alone there are only {most} different views.")
     if count is None:

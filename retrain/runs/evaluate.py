@@ -1,4 +1,4 @@
-"""What an export is worth, run as the file it is on photos in class folders.
+"""How good an export is, run as the file it is on photos in class folders.
 
 The photos are prepared as `label_image` prepares them. Those of classes that the model does not know
 have no right answer; of them it counts how many are called unknown.
@@ -86,8 +86,12 @@ def evaluate_export(
         raise ExportError(str(error)) from None
     if len(set(loaded.labels)) < len(loaded.labels):
         if labels is None:
-            raise ExportError(f"{model} has two classes of the same name: name them anew by --labels to evaluate it.")
-        raise OptionError(f"--labels {labels} has two classes of the same name: give each its own to evaluate them.")
+            raise ExportError(
+                f"{model} has two classes of the same name: give them different names with --labels to evaluate it."
+            )
+        raise OptionError(
+            f"--labels {labels} has two classes of the same name: give each its own name to evaluate them."
+        )
     dataset = open_dataset(source, bottleneck_dir=bottleneck_dir, fixes=fixes, say=say)
     if category_names is not None:
         name_of, _ = display_names(read_category_names(category_names), dataset.labels)
@@ -152,7 +156,7 @@ def _leave_out_seen(model: Path, photos: list[Photo], all_photos: bool, say: Cal
     if count == 0 or all_photos:
         return photos
     if count == len(photos):
-        raise DatasetError("The model was trained on all of these photos: give it others, or --all_photos.")
+        raise DatasetError("The model was trained on all of these photos: pass other photos, or --all_photos.")
     others = len(photos) - count
     say(f"The model was trained on {count} of these {len(photos)} photos; it is evaluated on the {others} others.")
     return [photo for photo, was_seen in zip(photos, seen, strict=True) if not was_seen]

@@ -100,7 +100,7 @@ def run_sweep(
 
     recipes = grid.recipes()  # what is wrong with them is said before any work
     if folds < 3 and any(recipe.optimizer != "lbfgs" for recipe in recipes):
-        raise OptionError("--folds 2 leaves mini-batches no photos to stop on: give 3 or more.")
+        raise OptionError("--folds 2 leaves mini-batch training no photos to stop on: use 3 or more.")
     views = views_of_grid(options, grid)
     view_counts = grid.views or (len(views),)
     check_table(output, options.report)
@@ -146,7 +146,7 @@ def sweep_heads(
     fold_of = deal_folds([photo for photo, used in zip(material.photos, chosen_from, strict=True) if used], folds, seed)
     if len(np.unique(fold_of)) < folds:
         raise DatasetError(
-            f"{int(chosen_from.sum())} photos are too few for --folds {folds}: give fewer, or add photos."
+            f"{int(chosen_from.sum())} photos are too few for --folds {folds}: use fewer folds, or add photos."
         )
     results: list[Result] = []
     features: dict[str, int] = {}
@@ -252,7 +252,7 @@ def fit_recipe(
 ) -> Fit:
     """One head by a recipe, as `retrain` fits it; with L-BFGS refitted to `everything` where that is given."""
     if not len(training):
-        raise DatasetError("No photos are left for training: all fall on the other sides.")
+        raise DatasetError("No photos are left for training: all of them are validation or test photos.")
     if recipe.optimizer == "lbfgs":
         path = None if recipe.l2 is None else (recipe.l2,)
         balanced = recipe.class_weight is not None

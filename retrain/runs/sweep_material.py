@@ -89,7 +89,7 @@ def gather(options: Options, grid: Grid, screen: Screen, start: Callable[[Backbo
     photos, shared = shared_photos([extraction.photos for extraction in extractions.values()], list(matrices.values()))
     dropped = max(len(extraction.photos) for extraction in extractions.values()) - len(photos)
     if dropped:
-        screen.say(f"{dropped} photos are left out, because one of the backbones cannot use them.")
+        screen.say(f"{dropped} photos are left out because one of the backbones cannot use them.")
     labels = tuple(sorted({photo.label for photo in photos}))
     require_two_classes(labels, options.image_dir)
     classes = np.array([labels.index(photo.label) for photo in photos], np.intp)

@@ -230,7 +230,7 @@ def tell(run: Run, screen: Screen) -> Iterator[Path]:
         from retrain.insight.doctor.diagnose import diagnose
         from retrain.insight.report.page import write_report
 
-        screen.say("Looking at the photos for the report.")
+        screen.say("Examining the photos for the report.")
         sides = run.division.splits if run.division.folds is None else None
         diagnosis = diagnose(run.extraction, sides, run.backbone.input_size, options.seed)
         yield write_report(options.report, run, diagnosis)
@@ -396,7 +396,7 @@ def _saved_state(options: Options, screen: Screen) -> Saved | None:
         return None
     saved = read_checkpoint(_checkpoint_path(options))
     if saved is None:
-        screen.say(f"There is no checkpoint {_checkpoint_path(options)} yet: the training begins at the beginning.")
+        screen.say(f"There is no checkpoint {_checkpoint_path(options)} yet: the training starts from the beginning.")
     return saved
 
 

@@ -13,7 +13,7 @@ from retrain.training.calibration import Calibration, calibrate
 from retrain.training.fitting.sample import Sample
 from retrain.training.head import predict
 from retrain.training.metrics import measure
-from retrain.training.unknown import Familiar, become_familiar
+from retrain.training.unknown import Familiar, fit_novelty_detector
 
 if TYPE_CHECKING:
     from retrain.training.train_head import Trained
@@ -46,7 +46,7 @@ def with_confidence(
     classes = np.array([index_of[photo.label] for photo in extraction.photos], np.intp)
     photos = Sample(extraction.matrix, classes)
     calibration = _calibrate(trained, photos, tta)
-    familiar = become_familiar(photos.take(seen_mask(division)), len(labels))
+    familiar = fit_novelty_detector(photos.take(seen_mask(division)), len(labels))
     calibrated = replace(trained, fit=replace(trained.fit, head=calibration.of_head(trained.fit.head)))
     if division.folds is not None:
         return replace(calibrated, confidence=Confidence(calibration, familiar, None, None))

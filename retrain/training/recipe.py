@@ -152,7 +152,7 @@ def choose_recipe(
         if value is not None and not hidden_units:
             raise OptionError(f"{option} belongs to hidden layers: add --hidden_units, or leave it out.")
     if epochs is not None and how_many_training_steps is not None:
-        raise OptionError("--epochs and --how_many_training_steps both say how long to train: give one of them.")
+        raise OptionError("--epochs and --how_many_training_steps both say how long to train: use one of them.")
     of_mini_batches = {
         "--hidden_units": hidden_units or None,
         "--epochs": epochs,
@@ -174,7 +174,7 @@ def choose_recipe(
                 "leave one of the two out, or choose sgd, momentum, adam or adamw."
             )
         if l2 == 0:
-            raise OptionError("--l2 0 leaves lbfgs no optimum to converge to: give a small number, such as 0.0001.")
+            raise OptionError("--l2 0 leaves lbfgs no optimum to converge to: use a small number, such as 0.0001.")
         return HeadRecipe(l2=l2, label_smoothing=label_smoothing, class_weight=class_weight)
     if how_many_training_steps is None and epochs is None:
         if asked and set(asked) <= OF_2017 and optimizer == "sgd":
@@ -214,15 +214,15 @@ def _default_optimizer(asked: list[str]) -> str:
 def _check_names(values: Mapping[str, tuple[str | None, tuple[str, ...]]]) -> None:
     for option, (value, names) in values.items():
         if value is not None and value not in names:
-            raise OptionError(f"{option} {value} is not known: give one of {', '.join(names)}.")
+            raise OptionError(f"{option} {value} is not known; choose from {', '.join(names)}.")
 
 
 def _check_counts(values: Mapping[str, int | None]) -> None:
     for option, value in values.items():
         if value is not None and value < 1:
-            raise OptionError(f"{option} {value} is too small: give 1 or more.")
+            raise OptionError(f"{option} {value} must be at least 1.")
         if value is not None and value > MOST_COUNT:
-            raise OptionError(f"{option} {value} is too large: give {MOST_COUNT} or less.")
+            raise OptionError(f"{option} {value} must be at most {MOST_COUNT}.")
 
 
 def _check_ranges(

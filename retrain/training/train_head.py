@@ -1,4 +1,4 @@
-"""From bottlenecks and a division of the photos to a head and what it is worth."""
+"""From bottlenecks and a division of the photos to a head, and how good it is."""
 
 import hashlib
 import json
@@ -31,7 +31,7 @@ Mask = npt.NDArray[np.bool_]
 
 @dataclass(frozen=True)
 class Trained:
-    """A head with what it is worth. `test_probabilities` belong to `test_rows` of the extraction.
+    """A head with how good it is. `test_probabilities` belong to `test_rows` of the extraction.
 
     `fit.head` is the head to export; where photos are few, the linear head of L-BFGS is refitted to training
     and validation photos together, after its L2 strength was chosen. `validated_head` is the one that has not
@@ -141,7 +141,9 @@ def train_head(
     splits = np.array(division.splits)
     training, validating, testing = (splits == side for side in ("training", "validation", "testing"))
     if not training.any():
-        raise DatasetError(f"{options.image_dir} leaves no photos for training: all fall on the other sides.")
+        raise DatasetError(
+            f"{options.image_dir} leaves no photos for training: all of them are validation or test photos."
+        )
     if options.early_stopping_patience is not None and not validating.any():
         raise OptionError(
             "--early_stopping_patience needs validation photos, and the split has none: change --validation_percentage."

@@ -60,7 +60,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_not_called_damaged(
 def test_a_sound_digest_over_something_else_is_damage(tmp_path: Path) -> None:
     path = tmp_path / (hashlib.sha256(b"hello").hexdigest() + ".parquet")
     path.write_bytes(b"hello")
-    with pytest.raises(Damaged, match="no Parquet"):
+    with pytest.raises(Damaged, match="not a Parquet"):
         sealed.read_shard(path)
 
 

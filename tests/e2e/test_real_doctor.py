@@ -4,9 +4,9 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import judge_doctor as judge
 import pytest
 
+from research import judge_doctor as judge
 from retrain.backbones.backbone import find_backbone
 from retrain.bottlenecks.extraction import extract
 from retrain.core.machine import choose_precision

@@ -250,7 +250,7 @@ def test_without_tflite_none_is_converted_or_left(train: Train, photos: Path, mo
     ("value", "sentence"),
     [
         ("tflite", "lacks saved_model"),
-        ("saved_model,coreml", "coreml is not known: give some of saved_model, tflite."),
+        ("saved_model,coreml", "coreml is not known; choose from saved_model, tflite."),
         ("saved_model,", "empty name"),
         ("SavedModel", "SavedModel is not known"),
     ],

@@ -56,7 +56,7 @@ HOSTILE_ARRAYS = {
     "sides that overflow": header((2**62, 2**62)),
     "negative": header((1,)).replace(b"(1,), }", b"(-1,),}") + bytes(8),
     "objects": header((1,), "|O") + b"cos\nsystem\n(S'true'\ntR.",
-    "no array": b"\x93NUMPY",
+    "not an array": b"\x93NUMPY",
     "nested": b"\x93NUMPY\x01\x00" + (9000).to_bytes(2, "little") + b"(" * 9000,
     "text": b"a,b\n",
     "nothing": b"",

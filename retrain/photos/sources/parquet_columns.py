@@ -32,7 +32,7 @@ def same_columns(files: Sequence[Path]) -> Columns:
     first, *others = columns
     for file in others:
         if columns[file] != columns[first]:
-            raise DatasetError(f"{first} and {file} have other columns or class names: they are no parts of one set.")
+            raise DatasetError(f"{first} and {file} have other columns or class names: they are not parts of one set.")
     return columns[first]
 
 

@@ -138,7 +138,9 @@ def _features(builder: Any) -> tuple[str, str]:
         or not isinstance(features[names[1]], tfds.features.ClassLabel | tfds.features.Text)
     ):
         shown = ", ".join(sorted(features))
-        raise DatasetError(f"{builder.info.name} is no set of photos with one class each; its features are: {shown}.")
+        raise DatasetError(
+            f"{builder.info.name} is not a set of photos with one class each; its features are: {shown}."
+        )
     dtype = features[names[0]].np_dtype
     if dtype not in (np.uint8, np.uint16):
         raise DatasetError(f"The photos of {builder.info.name} are {np.dtype(dtype)}: 8 or 16 bits are needed.")

@@ -95,8 +95,8 @@ def unpack(
             # Another process that unpacks the same source may have finished first.
             if not (target / MANIFEST).exists():
                 raise DatasetError(
-                    f"The photos of {source} cannot be written to {part} ({error.strerror or error}): mend that and "
-                    "run the same command again, it goes on where it was."
+                    f"The photos of {source} cannot be written to {part} ({error.strerror or error}): fix that and "
+                    "run the same command again: it continues where it stopped."
                 ) from None
             shutil.rmtree(part, ignore_errors=True)
     dataset = read_manifest(target / MANIFEST)

@@ -207,7 +207,7 @@ def broken(path: Path) -> None:
 @pytest.mark.parametrize(
     ("write", "sentence"),
     [
-        (broken, "x.parquet is no Parquet file"),
+        (broken, "x.parquet is not a readable Parquet file"),
         (lambda path: pq.write_table(pa.table({"text": ["a"], "label": [1]}), path), "no column `image`.*text, label"),
         (lambda path: pq.write_table(pa.table({"image": [b"a"], "kind": [1]}), path), "no column `label`.*image, kind"),
         (lambda path: pq.write_table(pa.table({"image": [b"a"], "label": [1.5]}), path), "'label' is double"),
@@ -628,7 +628,7 @@ def test_metadata_without_classes_leave_them_to_the_folders(tmp_path: Path, stor
         ("metadata.jsonl", b'{"file_name": 1, "label": "a"}\n', "line 1: the file_name 1 is not"),
         ("metadata.jsonl", b'{"file_name": "1.png", "label": ["a"]}\n', "label \\['a'\\] is neither"),
         ("metadata.jsonl", b'{"file_name": "1.png", "label": 0.5}\n', "label 0.5 is neither"),
-        ("metadata.parquet", b"PAR1", "no Parquet file"),
+        ("metadata.parquet", b"PAR1", "not a readable Parquet file"),
     ],
 )
 def test_metadata_that_cannot_be_used(name: str, content: bytes, sentence: str, tmp_path: Path, store: Path) -> None:

@@ -27,22 +27,28 @@ if TYPE_CHECKING:
     default="tf_files/model",
     show_default=True,
     metavar="DIR|FILE",
-    help="An export of retrain: its folder, or its .tflite, .onnx or .pb file alone.",
+    help="A trained model: the --output_dir of `retrain`, or its .tflite, .onnx or .pb file alone.",
 )
-@click.option("--top_k", type=click.IntRange(min=1), default=5, show_default=True, help="Answers per photo.")
+@click.option("--top_k", type=click.IntRange(min=1), default=5, show_default=True, help="Number of answers per photo.")
 @click.option(
-    "--labels", type=Text, metavar="FILE", help="Other names for the classes, one per line, in the model's order."
+    "--labels",
+    type=Text,
+    metavar="FILE",
+    help="File with other names for the classes, one per line, in the model's order.",
 )
 @click.option(
     "--trust_model",
     is_flag=True,
     help="Run a SavedModel or .pb that may do more than compute, such as write files.",
 )
-@click.option("--always_answer", is_flag=True, help="Never say unknown.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per photo and line.")
-@click.option("--plot", type=Text, metavar="PNG", help="Draw the photo with a bar for each answer.")
+@click.option("--always_answer", is_flag=True, help="Never answer unknown.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per photo, each on its own line.")
+@click.option("--plot", type=Text, metavar="PNG", help="Draw the photo with a bar for each answer to this file.")
 @click.option(
-    "--heatmap", type=Text, metavar="PNG", help="Draw on the photo where the first answer is seen (needs model.tflite)."
+    "--heatmap",
+    type=Text,
+    metavar="PNG",
+    help="Draw where on the photo the first answer was seen to this file (needs model.tflite).",
 )
 def cli(
     images: tuple[str, ...],
@@ -55,11 +61,11 @@ def cli(
     plot: str | None,
     heatmap: str | None,
 ) -> None:
-    """Say what is on photos: files, folders of photos, or patterns such as 'photos/*.jpg'.
+    """Label photos: files, folders, or patterns such as 'photos/*.jpg'.
 
     Example: label_image gato.jpg
 
-    A photo that is like nothing the model was trained on is called unknown.
+    A photo that is unlike everything the model was trained on is answered with unknown.
 
     With several photos --plot and --heatmap number their files: OUT.png becomes OUT-1.png, OUT-2.png
     and so on. Only files that label_image has drawn are replaced.

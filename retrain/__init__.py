@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from retrain.exports.writer import Exported, export
     from retrain.insight.terminal import TerminalScreen
     from retrain.photos.augmentation import Augmentation
-    from retrain.photos.dataset import Dataset
+    from retrain.photos.opening import Dataset
     from retrain.photos.split import Division, SplitConfig
     from retrain.photos.views import ViewsConfig
     from retrain.training.fit_head import evaluate, fit_head
@@ -36,7 +36,7 @@ _HOMES = {
     "exports.writer": ("Exported", "export"),
     "insight.terminal": ("TerminalScreen",),
     "photos.augmentation": ("Augmentation",),
-    "photos.dataset": ("Dataset",),
+    "photos.opening": ("Dataset",),
     "photos.split": ("Division", "SplitConfig"),
     "photos.views": ("ViewsConfig",),
     "training.fit_head": ("evaluate", "fit_head"),

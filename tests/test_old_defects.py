@@ -19,7 +19,7 @@ from retrain.bottlenecks.extraction import Extraction, extract
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.bottlenecks.store import Store
 from retrain.exports.export_config import ExportConfig
-from retrain.photos.dataset import list_photos
+from retrain.photos.opening import list_photos
 from retrain.training.head import Sample
 from retrain.training.recipe import HeadConfig, choose_recipe
 

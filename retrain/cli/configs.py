@@ -43,7 +43,7 @@ def split_config(options: Options) -> "SplitConfig":
 def backbone_config(options: Options) -> "BackboneConfig":
     """Which network."""
     if options.get("tfhub_module") and options.get("weights"):
-        raise click.UsageError("--tfhub_module brings its own weights: leave --weights out.")
+        raise click.UsageError("--tfhub_module has its own weights: leave --weights out.")
     from retrain.backbones.backbone_config import BackboneConfig
 
     return made(BackboneConfig, options)

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from label_image.user_path import AnyPath, Folder
-from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import backbone_config, extraction_config, source_config, split_config
+from retrain.cli.no_empty_values import NoEmptyValues
 from retrain.cli.options import backbone_options, choice_options, group
 
 # What the doctor looks at, and where it writes.
@@ -18,17 +18,19 @@ doctor_options = group(
         type=Folder,
         default="tf_files/doctor",
         show_default=True,
-        help="For doctor.html, findings.csv and fixes.csv; a fixes.csv that is there already is never changed.",
+        help="Folder for doctor.html, findings.csv and fixes.csv; an existing fixes.csv is never changed.",
     ),
     choice_options,
 )
 
 
-@click.command(cls=CheckedCommand)
+@click.command(cls=NoEmptyValues)
 @doctor_options
 @backbone_options
 def doctor(output_dir: Path, **options: Any) -> None:
-    """Say what is wrong with the photos of DATA: copies, wrong labels, outliers, bad photos. Changes none of them.
+    """Find copies, wrong labels, outliers and bad photos.
+
+    DATA is photos in class folders, or anything else that --image_dir takes. No photo is changed.
 
     Example: retrain doctor cats
     """

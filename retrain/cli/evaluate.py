@@ -8,14 +8,14 @@ import click
 
 from label_image.terminal import json_line
 from label_image.user_path import AnyPath, File, Text
-from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import made
+from retrain.cli.no_empty_values import NoEmptyValues
 from retrain.cli.options import category_names_option, group, json_option, trust_option, unpacking_option
 
 
 def _no_nan(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
     if value is not None and math.isnan(value):  # it is in no range, and yet outside of none
-        raise click.BadParameter("nan is not a number from 0 to 1.")
+        raise click.BadParameter("must be a number from 0 to 1.")
     return value
 
 
@@ -23,30 +23,31 @@ def _no_nan(context: click.Context, parameter: click.Parameter, value: float | N
 evaluation_options = group(
     click.argument("model", type=AnyPath),
     click.argument("data", type=Text, metavar="DATA"),
-    click.option("--labels", type=File, metavar="FILE", help="Other names for the classes, one per line."),
-    click.option("--fixes", type=File, metavar="FILE", help="As it was given to the training, if it was."),
+    click.option("--labels", type=File, metavar="FILE", help="File with other names for the classes, one per line."),
+    click.option("--fixes", type=File, metavar="FILE", help="The --fixes of the training run, if it had any."),
     category_names_option,
     trust_option,
-    click.option("--all_photos", is_flag=True, help="Do not leave out the photos that the model was trained on."),
+    click.option("--all_photos", is_flag=True, help="Include the photos that the model was trained on."),
     click.option(
         "--assert_accuracy_at_least",
         type=click.FloatRange(0, 1),
         callback=_no_nan,
         metavar="0..1",
-        help="Fail (exit code 1) where the accuracy is lower.",
+        help="Fail (exit code 1) if the accuracy is lower.",
     ),
-    click.option("--predictions", type=File, metavar="FILE", help="Write the answer for each photo as CSV."),
+    click.option("--predictions", type=File, metavar="FILE", help="Write the answer for each photo to this CSV file."),
     unpacking_option,
     json_option,
 )
 
 
-@click.command(cls=CheckedCommand)
+@click.command(cls=NoEmptyValues)
 @evaluation_options
 def evaluate(assert_accuracy_at_least: float | None, predictions: Path | None, as_json: bool, **options: Any) -> None:
-    """Say what MODEL, an export, is worth on DATA: photos in class folders, or what else --image_dir takes.
+    """Measure how good a model is on other photos.
 
-    Photos that the model was trained on are left out.
+    MODEL is the --output_dir of a training run; DATA is photos in class folders, or anything
+    else that --image_dir takes. Photos that the model was trained on are left out.
 
     Example: retrain evaluate tf_files/model cats
     """

@@ -6,8 +6,8 @@ import click
 
 from label_image.terminal import json_line
 from label_image.user_path import AnyPath, Folder, Text
-from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import made
+from retrain.cli.no_empty_values import NoEmptyValues
 from retrain.cli.options import category_names_option, group, json_option, names, trust_option, unpacking_option
 from retrain.exports.names import ALL, EXPORTS
 
@@ -16,7 +16,9 @@ def _exports(context: click.Context, parameter: click.Parameter, value: str) -> 
     found = names(context, parameter, value)
     for name in found:
         if name not in (*EXPORTS, ALL):
-            raise click.BadParameter(f"{name} is not known: give some of {', '.join(EXPORTS)}, or {ALL}.")
+            raise click.BadParameter(
+                f"{name} is not known; choose from {', '.join(EXPORTS)}; or {ALL} for all of them."
+            )
     return tuple(name for name in EXPORTS if name in found or ALL in found)
 
 
@@ -29,36 +31,38 @@ further_options = group(
         callback=_exports,
         required=True,
         metavar="NAME[,NAME…]",
-        help=f"The formats: {', '.join(EXPORTS)}; {ALL}: each of them.",
+        help=f"Formats to write: {', '.join(EXPORTS)}; or {ALL}.",
     ),
     click.option(
         "--image_dir",
         type=Text,
         required=True,
         metavar="PATH",
-        help="Photos in class folders, or what else a training takes: each format is run on those that were not "
-        "trained on, int8 is calibrated with some of the others.",
+        help="Photos, as for a training run: each format is tested on those that were not trained on; "
+        "int8 is calibrated on some of the others.",
     ),
     category_names_option,
     trust_option,
     click.option(
-        "--force", is_flag=True, help="Keep a float16 or int8 format that loses more than 1 point of accuracy."
+        "--force", is_flag=True, help="Keep a float16 or int8 format even if it loses more than 1 point of accuracy."
     ),
     click.option(
         "--serving_dir",
         type=Folder,
         metavar="DIR",
-        help="Also copy the SavedModel to the next version folder in here (1, 2, …), as TensorFlow Serving wants it.",
+        help="Also copy the SavedModel to the next version folder in here (1, 2, …), for TensorFlow Serving.",
     ),
     unpacking_option,
     json_option,
 )
 
 
-@click.command(cls=CheckedCommand)
+@click.command(cls=NoEmptyValues)
 @further_options
 def export(as_json: bool, **options: Any) -> None:
-    """Write MODEL, an export folder, in further formats, each run on photos before it is kept.
+    """Write a model in further formats, each tested on photos.
+
+    MODEL is the --output_dir of a training run. A format that does not answer like the model is not kept.
 
     Example: retrain export tf_files/model --to tflite_int8,onnx --image_dir cats
     """

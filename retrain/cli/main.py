@@ -11,9 +11,11 @@ from label_image.installing import DISTRIBUTION, what_is_missing
 from label_image.show_error import show_error
 from label_image.signals import exit_code, say_stopped, stops_come_first
 from label_image.terminal import complain, require_address_space, require_working_folder, run, shown
+from retrain.cli.demo import demo
 from retrain.cli.doctor import doctor
 from retrain.cli.evaluate import evaluate
 from retrain.cli.export import export
+from retrain.cli.help_panels import TrainByDefault
 from retrain.cli.sweep import sweep
 from retrain.cli.train import train
 from retrain.core.errors import RetrainError
@@ -25,15 +27,6 @@ def train_is_the_default(arguments: list[str]) -> list[str]:
     """`retrain --image_dir cats` means `retrain train --image_dir cats`."""
     first = arguments[0] if arguments else ""
     return arguments if first in (*cli.commands, "--help", "--version") else ["train", *arguments]
-
-
-class TrainByDefault(click.Group):
-    """A group whose help shows the options of `train`, its default command."""
-
-    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        train = self.commands["train"]
-        train.format_options(click.Context(train, info_name="train", parent=context), formatter)
-        self.format_commands(context, formatter)
 
 
 def underscores(name: str) -> str:
@@ -52,7 +45,7 @@ def cli() -> None:
     require_address_space(ADDRESS_SPACE)
 
 
-for command in (train, sweep, evaluate, export, doctor):
+for command in (demo, train, sweep, evaluate, export, doctor):
     cli.add_command(command)
 
 
@@ -80,6 +73,6 @@ def _main(arguments: list[str]) -> None:
         complain(f"Error: {sentence}")
         sys.exit(1)
     except (click.Abort, KeyboardInterrupt):
-        head = " (--resume: the head, too)" if train_is_the_default(arguments)[0] == "train" else ""
-        say_stopped(f"What was computed is kept: run the same command again to go on{head}.")
+        head = " (with --resume the training of the head, too)" if train_is_the_default(arguments)[0] == "train" else ""
+        say_stopped(f"What was computed is kept: run the same command again to continue{head}.")
         sys.exit(exit_code())

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from label_image.user_path import File
-from retrain.cli.arguments import CheckedCommand
 from retrain.cli.command_line import command_of
 from retrain.cli.configs import backbone_config, extraction_config, made, source_config, split_config
+from retrain.cli.no_empty_values import NoEmptyValues
 from retrain.cli.options import (
     distortion_options,
     group,
@@ -52,7 +52,7 @@ def _class_weights(context: click.Context, parameter: click.Parameter, value: st
     found = names(context, parameter, value)
     for name in found:
         if name not in ("none", *CLASS_WEIGHTS):
-            raise click.BadParameter(f"{name} is not known: give some of none, {', '.join(CLASS_WEIGHTS)}.")
+            raise click.BadParameter(f"{name} is not known; choose from none, {', '.join(CLASS_WEIGHTS)}.")
     return tuple(None if name == "none" else name for name in found)
 
 
@@ -60,7 +60,7 @@ def _optimizers(context: click.Context, parameter: click.Parameter, value: str |
     found = names(context, parameter, value) if value is not None else ()
     for name in found:
         if name not in OPTIMIZERS:
-            raise click.BadParameter(f"{name} is not known: give some of {', '.join(OPTIMIZERS)}.")
+            raise click.BadParameter(f"{name} is not known; choose from {', '.join(OPTIMIZERS)}.")
     return found
 
 
@@ -72,20 +72,20 @@ sweep_options = group(
         callback=names,
         required=True,
         metavar="NAME[,NAME+NAME…]",
-        help="Backbones with commas between them; a+b puts the bottlenecks of both side by side.",
+        help="Pretrained networks, separated by commas; a+b uses both side by side.",
     ),
     click.option(
         "--weights",
         multiple=True,
         callback=weights_by_name,
         metavar="NAME=FILE|URL|random",
-        help="Weights of a backbone, instead of the published ones; may be given for each.",
+        help="Weights of one backbone, instead of the published ones; once for each.",
     ),
     click.option(
         "--l2",
         callback=numbers,
         metavar="N[,N…]",
-        help="Penalties on the weights. [default: those that `retrain` chooses from; for mini-batches its default]",
+        help="Penalties on the weights. [default: those that `retrain` tries; one with mini-batches]",
     ),
     click.option(
         "--hidden_units",
@@ -93,20 +93,26 @@ sweep_options = group(
         default="0",
         show_default=True,
         metavar="N[,N-N…]",
-        help="Heads: 0 is linear, 256 one hidden layer, 512-256 two of them.",
+        help="Hidden layers: 0 for none, 256 for one layer, 512-256 for two.",
     ),
     click.option(
         "--optimizer",
         "optimizers",
         callback=_optimizers,
         metavar="NAME[,NAME…]",
-        help="lbfgs fits linear heads to convergence, all together. "
-        "[default: lbfgs for linear heads, adam for those with hidden layers]",
+        help="Optimizers; lbfgs fits all linear heads to convergence together. "
+        "[default: lbfgs for linear heads, adam with hidden layers]",
     ),
     click.option(
-        "--learning_rate", "learning_rates", callback=numbers, metavar="N[,N…]", help="Of mini-batch training."
+        "--learning_rate",
+        "learning_rates",
+        callback=numbers,
+        metavar="N[,N…]",
+        help="Learning rates for mini-batch training.",
     ),
-    click.option("--epochs", type=click.IntRange(min=1), help=f"Of mini-batch training, at most. [default: {EPOCHS}]"),
+    click.option(
+        "--epochs", type=click.IntRange(min=1), help=f"Maximum epochs of mini-batch training. [default: {EPOCHS}]"
+    ),
     click.option(
         "--class_weight",
         "class_weights",
@@ -114,7 +120,7 @@ sweep_options = group(
         default="none",
         show_default=True,
         metavar="NAME[,NAME]",
-        help="balanced: all classes count the same in training; none: all photos do.",
+        help="With balanced every class counts the same, with none every photo does.",
     ),
     distortion_options,
     click.option(
@@ -122,27 +128,28 @@ sweep_options = group(
         "view_counts",
         callback=_view_counts,
         metavar="K[,K…]",
-        help="Of each training photo, itself among them; 1: no other than itself. "
-        f"[default: {VIEWS} if they may differ, else 1]",
+        help=f"Views per training photo, the photo itself included. [default: up to {VIEWS} with augmentation, else 1]",
     ),
-    click.option("--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Of the cross-validation."),
+    click.option(
+        "--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Folds of the cross-validation."
+    ),
     click.option(
         "--output_csv",
         type=File,
         default="tf_files/sweep.csv",
         show_default=True,
-        help="The table; an earlier one that differs is kept as NAME.1 and so on.",
+        help="CSV file for the table; an earlier one that differs is kept as NAME.1 and so on.",
     ),
-    click.option("--report", type=File, metavar="FILE", help="Write the table as a page, with charts, to open."),
+    click.option("--report", type=File, metavar="FILE", help="Also write the table as a web page with charts."),
 )
 
 
-@click.command(cls=CheckedCommand)
+@click.command(cls=NoEmptyValues)
 @photo_options
 @sweep_options
 @store_options
 def sweep(**options: Any) -> None:
-    """Try many heads on cached bottlenecks, and choose one by cross-validation."""
+    """Try many heads, and choose the best by cross-validation."""
     split = split_config(options)
     from rich.console import Console
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from label_image.terminal import json_line
-from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import train_config
+from retrain.cli.no_empty_values import NoEmptyValues
 from retrain.cli.options import (
     augmentation_options,
     backbone_options,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from retrain.runs.train import Run
 
 
-@click.command(cls=CheckedCommand)
+@click.command(cls=NoEmptyValues)
 @photo_options
 @backbone_options
 @head_options
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 @export_options
 @report_options
 def train(as_json: bool, **options: Any) -> None:
-    """Compute bottlenecks, train a head on them, evaluate and export it. The default command."""
+    """Train, evaluate and export a classifier (the default command)."""
     config = train_config(options)
     from rich.console import Console
 
@@ -81,7 +81,7 @@ def _write_reports(run: "Run", asked: "ReportConfig", options: dict[str, Any], p
         from retrain.insight.doctor.diagnose import diagnose
         from retrain.insight.report.page import write_report
 
-        progress.say("Looking at the photos for the report.")
+        progress.say("Examining the photos for the report.")
         sides = run.division.splits if run.division.folds is None else None
         diagnosis = diagnose(run.extraction, sides, run.backbone.input_size, run.division.seed)
         # In the order in which they are declared; Click's is that of the command.

@@ -29,7 +29,7 @@ def check_table(path: Path, report: Path | None, kept: Path, image_dir: Path) ->
     makes nothing.
     """
     if report is not None and os.path.realpath(path) == os.path.realpath(report):
-        raise OptionError(f"--output_csv and --report are both {path}: name two files.")
+        raise OptionError(f"--output_csv and --report are both {path}: choose two different files.")
     check_file(path, "--output_csv")
     outputs = {"--output_csv": path, "--report": report}
     check_outside(kept, outputs, "--bottleneck_dir")

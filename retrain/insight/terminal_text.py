@@ -1,4 +1,4 @@
-"""Text from elsewhere (names of classes, of photos, messages) on the way to a terminal by rich."""
+"""Escapes text from outside (names of classes and photos, messages) for a terminal drawn by rich."""
 
 from rich import markup
 from rich.console import Console

@@ -86,7 +86,7 @@ def split_photos(
 def check_split(testing_percentage: float, validation_percentage: float, seed: int) -> None:
     """Refuse a negative seed, and shares (in percent) that leave no photos for training. Raises OptionError."""
     if seed < 0:
-        raise OptionError(f"--seed {seed} must be 0 or more.")
+        raise OptionError(f"--seed {seed} must be at least 0.")
     for side, percentage in (("testing", testing_percentage), ("validation", validation_percentage)):
         if not 0 <= percentage < 100:
             raise OptionError(f"--{side}_percentage {percentage:g} must be at least 0 and less than 100.")

@@ -74,7 +74,7 @@ def choose_views(augmentation: Augmentation, count: int | None, tta: bool = Fals
             "--random_crop, --random_scale, --random_brightness or --random_rotation."
         )
     if (count or 1) > MOST_VIEWS:
-        raise OptionError(f"--views {count} is too large: give {MOST_VIEWS} or less.")
+        raise OptionError(f"--views {count} must be at most {MOST_VIEWS}.")
     if most is not None and (count or 1) > most:
         raise OptionError(f"--views {count}: with --flip_left_right alone there are only {most} different views.")
     if count is None:

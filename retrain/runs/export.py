@@ -60,7 +60,7 @@ class Result:
 class Report:
     """What came of all formats, on how many test photos.
 
-    `reference` is what the SavedModel is worth, the first of the results; `serving` the version folder, where one was
+    `reference` is how good the SavedModel is, the first of the results; `serving` the version folder, where one was
     asked for.
     """
 
@@ -140,7 +140,7 @@ def _beside(export: Path) -> Iterator[Path]:
 def read_manifest(export: Path) -> dict[str, Any]:
     """The manifest of an export folder that holds a SavedModel. Raises ExportError."""
     if not export.is_dir():
-        raise ExportError(f"{export} is no export folder: name the --output_dir of a training.")
+        raise ExportError(f"{export} is not an export folder: pass the --output_dir of a training run.")
     try:
         manifest = manifests.read_manifest(export)
     except ModelError as error:
@@ -195,7 +195,7 @@ class _Work:
         return Reference(self._said[0], self.photos.test.classes, unknown.get("threshold"))
 
     def saved_model(self) -> Judgement:
-        """What the SavedModel is worth, which is the reference."""
+        """How good the SavedModel is, which is the reference."""
         self.say(f"Running the SavedModel on {len(self.photos.test)} photos …")
         outputs, milliseconds = self._said
         size = sum(map(size_of, (self.export / name for name in SAVED_MODEL_FILES)))

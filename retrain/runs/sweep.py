@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from retrain.bottlenecks.bottlenecks import Start
+from retrain.bottlenecks.executors.base import StartEngine
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.dataset import Photo
@@ -74,7 +74,7 @@ class Sweep:
     features: Mapping[str, int]
 
 
-def run_sweep(config: SweepConfig, progress: Progress = SILENT, start: Start | None = None) -> Sweep:
+def run_sweep(config: SweepConfig, progress: Progress = SILENT, start: StartEngine | None = None) -> Sweep:
     """Compute the bottlenecks, try all configurations of the grid, and test the best one.
 
     `start` makes another engine than that of `config`. Raises a RetrainError for whatever a user can cause.
@@ -110,7 +110,7 @@ def sweep_heads(
     fold_of = deal_folds([photo for photo, used in zip(material.photos, chosen_from, strict=True) if used], folds, seed)
     if len(np.unique(fold_of)) < folds:
         raise DatasetError(
-            f"{int(chosen_from.sum())} photos are too few for --folds {folds}: give fewer, or add photos."
+            f"{int(chosen_from.sum())} photos are too few for --folds {folds}: use fewer folds, or add photos."
         )
     results: list[Result] = []
     features: dict[str, int] = {}
@@ -216,7 +216,7 @@ def fit_recipe(
 ) -> Fit:
     """One head by a recipe, as `retrain` fits it; with L-BFGS refitted to `everything` where that is given."""
     if not len(training):
-        raise DatasetError("No photos are left for training: all fall on the other sides.")
+        raise DatasetError("No photos are left for training: all of them are validation or test photos.")
     if recipe.optimizer == "lbfgs":
         path = None if recipe.l2 is None else (recipe.l2,)
         balanced = recipe.class_weight is not None

@@ -7,7 +7,8 @@ import numpy as np
 
 from retrain.backbones.backbone import join
 from retrain.backbones.backbone_config import BackboneConfig
-from retrain.bottlenecks.bottlenecks import Bottlenecks, Start, extract_with_fallback
+from retrain.bottlenecks.bottlenecks import Bottlenecks, extract_with_fallback
+from retrain.bottlenecks.executors.base import StartEngine
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.bottlenecks.joined import shared_photos
 from retrain.core.errors import OptionError
@@ -40,7 +41,7 @@ class SweepConfig:
     def __post_init__(self) -> None:
         recipes = self.grid.recipes()
         if self.folds < 3 and any(recipe.optimizer != "lbfgs" for recipe in recipes):
-            raise OptionError("--folds 2 leaves mini-batches no photos to stop on: give 3 or more.")
+            raise OptionError("--folds 2 leaves mini-batch training no photos to stop on: use 3 or more.")
         for name in self.grid.weights:
             if name not in self.grid.backbones():
                 raise OptionError(f"--weights {name}=…: {name} is not among the architectures of --architecture.")
@@ -73,7 +74,7 @@ class Material:
         return Sample(np.hstack(parts), classes, widths=tuple(part.shape[1] for part in parts))
 
 
-def gather(config: SweepConfig, progress: Progress = SILENT, start: Start | None = None) -> Material:
+def gather(config: SweepConfig, progress: Progress = SILENT, start: StartEngine | None = None) -> Material:
     """The bottlenecks of all backbones of a grid, for the photos that every one of them can use."""
     grid = config.grid
     names = grid.backbones()
@@ -98,7 +99,7 @@ def gather(config: SweepConfig, progress: Progress = SILENT, start: Start | None
     photos, shared = shared_photos([one.photos for one in found], [one.views for one in found])
     dropped = max(len(one.photos) for one in found) - len(photos)
     if dropped:
-        progress.say(f"{dropped} photos are left out, because one of the backbones cannot use them.")
+        progress.say(f"{dropped} photos are left out because one of the backbones cannot use them.")
     labels = tuple(sorted({photo.label for photo in photos}))
     require_two_classes(labels, config.source.image_dir)
     classes = np.array([labels.index(photo.label) for photo in photos], np.intp)

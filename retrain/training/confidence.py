@@ -8,7 +8,7 @@ from retrain.training.fitting.sample import Sample
 from retrain.training.head import predict
 from retrain.training.metrics import measure
 from retrain.training.trained import Confidence, TrainedHead
-from retrain.training.unknown import become_familiar
+from retrain.training.unknown import fit_novelty_detector
 
 
 def with_confidence(trained: TrainedHead, tta: bool = False) -> TrainedHead:
@@ -21,7 +21,7 @@ def with_confidence(trained: TrainedHead, tta: bool = False) -> TrainedHead:
     labels, division = trained.labels, trained.division
     photos = Sample(trained.bottlenecks.matrix, trained.bottlenecks.classes)
     calibration = _calibrate(trained, photos, tta)
-    familiar = become_familiar(photos.take(seen_mask(division)), len(labels))
+    familiar = fit_novelty_detector(photos.take(seen_mask(division)), len(labels))
     calibrated = replace(trained, fit=replace(trained.fit, head=calibration.of_head(trained.fit.head)))
     if division.folds is not None:
         return replace(calibrated, confidence=Confidence(calibration, familiar, None, None))

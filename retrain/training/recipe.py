@@ -182,15 +182,15 @@ class HeadConfig:
 def _check_names(values: Mapping[str, tuple[str | None, tuple[str, ...]]]) -> None:
     for option, (value, names) in values.items():
         if value is not None and value not in names:
-            raise OptionError(f"{option} {value} is not known: give one of {', '.join(names)}.")
+            raise OptionError(f"{option} {value} is not known; choose from {', '.join(names)}.")
 
 
 def _check_counts(values: Mapping[str, int | None]) -> None:
     for option, value in values.items():
         if value is not None and value < 1:
-            raise OptionError(f"{option} {value} is too small: give 1 or more.")
+            raise OptionError(f"{option} {value} must be at least 1.")
         if value is not None and value > MOST_COUNT:
-            raise OptionError(f"{option} {value} is too large: give {MOST_COUNT} or less.")
+            raise OptionError(f"{option} {value} must be at most {MOST_COUNT}.")
 
 
 def _check_ranges(config: HeadConfig) -> None:
@@ -215,7 +215,7 @@ def _check_together(config: HeadConfig) -> None:
         if value is not None and not config.hidden_units:
             raise OptionError(f"{option} belongs to hidden layers: add --hidden_units, or leave it out.")
     if config.epochs is not None and config.how_many_training_steps is not None:
-        raise OptionError("--epochs and --how_many_training_steps both say how long to train: give one of them.")
+        raise OptionError("--epochs and --how_many_training_steps both say how long to train: use one of them.")
     if config.chosen_optimizer == "lbfgs":
         if config.of_mini_batches:
             raise OptionError(
@@ -223,7 +223,7 @@ def _check_together(config: HeadConfig) -> None:
                 "leave one of the two out, or choose sgd, momentum, adam or adamw."
             )
         if config.l2 == 0:
-            raise OptionError("--l2 0 leaves lbfgs no optimum to converge to: give a small number, such as 0.0001.")
+            raise OptionError("--l2 0 leaves lbfgs no optimum to converge to: use a small number, such as 0.0001.")
 
 
 def choose_recipe(config: HeadConfig = HeadConfig(), seed: int = 0) -> HeadRecipe:

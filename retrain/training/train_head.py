@@ -1,4 +1,4 @@
-"""From bottlenecks and a division of the photos to a head and what it is worth."""
+"""From bottlenecks and a division of the photos to a head, and how good it is."""
 
 import hashlib
 import json
@@ -68,7 +68,9 @@ def train_head(
     splits = np.array(division.splits)
     training, validating, testing = (splits == side for side in ("training", "validation", "testing"))
     if not training.any():
-        raise DatasetError(f"{bottlenecks.dataset.source} leaves no photos for training: all fall on the other sides.")
+        raise DatasetError(
+            f"{bottlenecks.dataset.source} leaves no photos for training: all of them are validation or test photos."
+        )
     if config.early_stopping_patience is not None and not validating.any():
         raise OptionError(
             "--early_stopping_patience needs validation photos, and the split has none: change --validation_percentage."

@@ -284,7 +284,7 @@ def test_paths_of_options_are_not_in_tmp() -> None:
 
 
 def test_help_lists_options_and_commands(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["--help"])
+    main(["--help", "all"])
     text = capsys.readouterr().out
     flags_of_2017 = (
         "image_dir bottleneck_dir model_dir summaries_dir output_graph output_labels saved_model_dir architecture "

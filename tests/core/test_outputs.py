@@ -266,7 +266,7 @@ def test_what_is_neither_a_file_nor_a_folder_is_never_replaced(tmp_path: Path) -
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "null").symlink_to("/dev/null")
     for name in ("pipe", "null"):
-        with pytest.raises(OptionError, match=r"--output_labels .* no regular file"):
+        with pytest.raises(OptionError, match=r"--output_labels .* not a regular file"):
             check_file(tmp_path / name, "--output_labels")
         with pytest.raises(ExportError, match="neither a file nor a folder"):
             place(write(tmp_path / "new", "1"), tmp_path / name)
@@ -276,7 +276,7 @@ def test_what_is_neither_a_file_nor_a_folder_is_never_replaced(tmp_path: Path) -
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "/dev/null", "/dev/new"])
 def test_names_of_streams_are_refused_whatever_they_lead_to(name: str) -> None:
     """Redirected to a file, /dev/stdout is one; as root, its name was once replaced."""
-    with pytest.raises(OptionError, match="no regular file"):
+    with pytest.raises(OptionError, match="not a regular file"):
         check_file(Path(name), "--output_labels")
 
 

@@ -376,7 +376,7 @@ def test_a_missing_package_is_named_before_any_work(
 
 def test_what_is_no_export_is_refused_with_a_sentence(trained: Path, model: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for folder, why in ((tmp_path / "nowhere", "no export folder"), (tmp_path / "empty", "no readable model.json")):
+    for folder, why in ((tmp_path / "nowhere", "not an export folder"), (tmp_path / "empty", "no readable model.json")):
         with pytest.raises(ExportError, match=why):
             converted(folder, (TFLITE,), str(trained / "photos"), tmp_path)
     (model / "saved_model.pb").unlink()

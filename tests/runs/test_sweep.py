@@ -314,7 +314,10 @@ def test_names_that_fit_no_class_are_refused(photos: Path, capsys: pytest.Captur
     Path("names.json").write_text('{"rose": "Rosa"}')
     with pytest.raises(SystemExit) as leave:
         main([*CALL, "--category_names", "names.json"])
-    assert (leave.value.code, "names none of the classes 'dark', 'light'" in capsys.readouterr().err) == (1, True)
+    assert (leave.value.code, "names none of the classes 'dark', 'light'" in capsys.readouterr().err) == (
+        1,
+        True,
+    )
 
 
 def test_a_single_backbone_prints_its_command(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -392,8 +395,8 @@ def test_augmentation_alone_means_as_many_views_as_retrain_makes(photos: Path) -
         (["--optimizer", "lbfgs", "--hidden_units", "0,8"], "without --hidden_units"),
         (["--optimizer", "lbfgs", "--hidden_units", "8"], "without --hidden_units"),
         (["--folds", "1"], "folds"),
-        (["--folds", "2", "--hidden_units", "8"], "--folds 2 leaves mini-batches no photos"),
-        (["--weights", "w.h5"], "give NAME=FILE"),
+        (["--folds", "2", "--hidden_units", "8"], "--folds 2 leaves mini-batch training no photos"),
+        (["--weights", "w.h5"], "pass NAME=FILE"),
         (["--weights", "resnet50=w.h5"], "resnet50 is not among"),
         (["--architecture", "fake,"], "empty name"),
         (["--architecture", "fake+resnet51"], "resnet51"),

@@ -1,4 +1,4 @@
-"""What a report shows of a run: the photos and figures that a person can learn something from.
+"""What a report shows of a run: the photos and figures from which a person learns most.
 
 Everything comes from bottlenecks and probabilities that the run has; no network runs here.
 """

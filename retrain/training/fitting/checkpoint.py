@@ -129,7 +129,7 @@ class Saved:
             if there != here:
                 raise CheckpointError(
                     f"The checkpoint {self.path} belongs to another training: {_difference(name, there, here)}. "
-                    f"Give the options and photos that it was made with, or {self.way_out} to begin again."
+                    f"Use the options and photos that it was made with, or {self.way_out} to start again."
                 )
 
 
@@ -167,8 +167,7 @@ def check_checkpoint_path(path: Path) -> None:
     remove_leftovers(Path(os.path.realpath(path)).parent)
     if os.path.lexists(path) and not is_checkpoint(path):
         raise OptionError(
-            f"--checkpoint_path {path} is something else than a checkpoint of this project: "
-            "move it away or name another file."
+            f"--checkpoint_path {path} is not a checkpoint of this project: move it away, or choose another name."
         )
 
 
@@ -223,9 +222,9 @@ def read_checkpoint(path: Path, way_out: str = WITHOUT_RESUME) -> Saved | None:
     except OSError as error:
         raise CheckpointError(f"The checkpoint {path} cannot be read: {error.strerror}.") from None
     except (ValueError, KeyError, RecursionError) as error:  # ForeignFileError among them
-        raise CheckpointError(f"The checkpoint {path} is damaged ({error}): {way_out} to begin again.") from None
+        raise CheckpointError(f"The checkpoint {path} is damaged ({error}): {way_out} to start again.") from None
     raise CheckpointError(
-        f"The checkpoint {path} was written by another version of this project: {way_out} to begin again."
+        f"The checkpoint {path} was written by another version of this project: {way_out} to start again."
     )
 
 

@@ -1,8 +1,14 @@
 """What fine-tuning gains over the head alone, and what it costs, over several splits of the same photos.
 
-Each split is a run of `retrain --fine_tune_layers N --seed S` without its export: the seed moves photos between the
-sides. Both models of a run learn from the same photos and are asked about the same ones, so they are compared split by
-split. "kept" is the one of the two that the run would export; the test photos have no part in that choice.
+Question: is a fine-tuned backbone worth its time? Each split is a run of `retrain --fine_tune_layers N --seed S`
+without its export: the seed moves photos between the sides. Both models of a run learn from the same photos and are
+asked about the same ones, so they are compared split by split. "kept" is the one of the two that the run would
+export; the test photos have no part in that choice.
+Result (docs/fine_tuning.md), the last 20 layers of mobilenet_v2_1.0_224, 10 splits: +0.0262 +- 0.0049 of accuracy on
+the cats (0.8862 to 0.9124) for 424 seconds of processor time, +0.0262 +- 0.0084 on the flowers for 74 seconds. So it
+is an option, and the better model on the validation photos is kept.
+
+    python -m research.compare_fine_tuning --image_dir cats --image_dir flowers
 """
 
 import time
@@ -13,10 +19,10 @@ from pathlib import Path
 
 import click
 import numpy as np
-from commands import change, command, comparison_options
 from rich.console import Console
 from rich.table import Table
 
+from research.comparing import change, comparison_options
 from retrain.backbones.backbone_config import BackboneConfig
 from retrain.bottlenecks.bottlenecks import extract_with_fallback
 from retrain.bottlenecks.extraction_config import ExtractionConfig
@@ -29,6 +35,7 @@ from retrain.runs.fine_tune import FineTuning, fine_tune_and_choose
 from retrain.runs.steps import choose_backbone
 from retrain.training.recipe import HeadConfig
 from retrain.training.train_head import train_head, training_origin
+from scripts.commands import command
 
 MODELS = ("before", "tuned", "kept")
 # On the test photos: accuracy in 0..1 and cross-entropy in nats, by model; and the processor seconds it took.

@@ -1,9 +1,16 @@
-"""How good the default head is, against what `retrain sweep` chooses and against scikit-learn's LogisticRegressionCV.
+"""How accurate the default head is, against the choice of `retrain sweep` and scikit-learn's LogisticRegressionCV.
 
-All are given the same bottlenecks and the same random splits of 80, 10 and 10 %, and are compared split by split, so
-that what is hard about a split does not count. The default head is chosen on the validation photos and then refitted
-to them and the training photos; it is measured before and after. The sweep and scikit-learn cross-validate on the
-photos of both sides, and are then trained on both; the sweep's choice is trained as the command that it prints does.
+Question: is the default head as good as what a search finds? All are given the same bottlenecks and the same random
+splits of 80, 10 and 10 %, and are compared split by split, so that the difficulty of a split does not count. The
+default head is chosen on the validation photos and then refitted to them and the training photos; it is measured
+before and after. The sweep and scikit-learn cross-validate on the photos of both sides, and are then trained on both;
+the sweep's choice is trained as the command that it prints does.
+Result (docs/sweep.md), mobilenet_v2_1.0_224, 10 splits, cats / flowers: default 0.8862 / 0.8770, sweep over penalties
+alone -0.0013 +- 0.0010 / +0.0005 +- 0.0039, scikit-learn -0.0040 +- 0.0030 / -0.0049 +- 0.0085. A second backbone
+gains +0.0168 +- 0.0045 / +0.0193 +- 0.0100. Refitting to the validation photos helps where a class has few photos:
+hence the border at 100 photos a class.
+
+    python -m research.compare_heads --image_dir cats --image_dir flowers
 """
 
 import warnings
@@ -13,10 +20,10 @@ from pathlib import Path
 
 import click
 import numpy as np
-from commands import change, command, comparison_options
 from rich.console import Console
 from rich.table import Table
 
+from research.comparing import change, comparison_options
 from retrain.backbones.backbone_config import BackboneConfig
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.cli.options import names, numbers, weights_by_name
@@ -27,6 +34,7 @@ from retrain.runs.sweep import Grid, Material, SweepConfig, fit_recipe, gather, 
 from retrain.training.fitting.convergence import fit_to_convergence, refit_helps
 from retrain.training.fitting.sample import Sample
 from retrain.training.head import Classes, predict
+from scripts.commands import command
 
 FOLDS = 5
 Sides = np.ndarray[tuple[int], np.dtype[np.str_]]
@@ -55,8 +63,8 @@ def swept_head(material: Material, sides: Sides, grid: Grid) -> dict[str, float]
     assert sweep.test.accuracy is not None
     result = {"sweep": sweep.test.accuracy}
     if best.recipe.optimizer == "lbfgs":
-        nobody = everything.take(np.zeros(0, np.intp))
-        head = fit_recipe(training, nobody, len(material.labels), best.recipe).head
+        empty = everything.take(np.zeros(0, np.intp))
+        head = fit_recipe(training, empty, len(material.labels), best.recipe).head
         result["sweep, trained on validation too"] = accuracy(predict(head, testing).argmax(axis=1), testing)
     return result
 

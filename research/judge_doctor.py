@@ -1,11 +1,14 @@
-"""Judge `retrain doctor`: plant wrong labels and copies in a set of photos, and count what it finds.
+"""How much `retrain doctor` finds of the wrong labels, copies and outliers that are planted in a set of photos.
 
-    .venv/bin/python scripts/judge_doctor.py ../shared/data/cats --architecture mobilenet_v2_1.0_224 \
-        --model_dir ../shared/weights
+Question: do its findings deserve a look? Labels are flipped by chance, to any other class or to the one that is
+confused most with the right one. Copies are encoded again, resized or mirrored, and half of them get another class.
+Pairs of the set that are copies by nature are counted apart: with `--pairs` they are written as pictures side by
+side, to be judged by eye.
+Result (docs/doctor.md), 12 cat breeds x 200, 5 seeds: of 5 % wrong labels 91 % are found at a precision of 0.83
+(flipped to any class; 66 % at 0.60 to the most similar breed); all 50 copies; 18 of 24 flowers among the cats, on
+average.
 
-Labels are flipped by chance, to any other class or to the one that is confused most with the right one. Copies are
-encoded again, resized or mirrored, and half of them get another class. Pairs of the set that are copies by nature
-are counted apart: with `--pairs` they are written as pictures side by side, to be judged by eye.
+    python -m research.judge_doctor cats --architecture mobilenet_v2_1.0_224
 """
 
 import io
@@ -29,7 +32,8 @@ from retrain.insight.doctor.label_errors import suspect_labels
 from retrain.insight.doctor.looks import look_at
 from retrain.insight.doctor.out_of_fold import deal_groups, groups_with_copies, out_of_fold
 from retrain.insight.doctor.outliers import class_distances, outlier_findings
-from retrain.photos.dataset import Dataset, Photo, PhotoFile, list_photos
+from retrain.photos.dataset import Dataset, Photo, PhotoFile
+from retrain.photos.opening import list_photos
 from retrain.photos.split import split_photos
 from retrain.training.fitting.sample import Classes
 

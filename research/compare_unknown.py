@@ -1,8 +1,13 @@
 """How well scores tell photos of known classes from other pictures, and how well `retrain`'s threshold works.
 
-A model of --image_dir is shown its own test photos, those of --strangers, and noise of several grains, over
-random splits. Compared are the area under the ROC curve of each score, and the shares that are refused where
-2 % of the validation photos are.
+Question: by which score should a model answer "unknown"? A model of --image_dir is shown its own test photos, those
+of --strangers, and noise of several grains, over random splits. Compared are the area under the ROC curve of each
+score, and the shares that are refused where 2 % of the validation photos are.
+Result (docs/evaluation.md), cats against flowers, mobilenet_v2_1.0_224, 10 splits, AUROC: cosine to the nearest class
+mean 1.000 (100 % refused, and 1.9 % of the test cats), Gaussians with a shared covariance 0.997, energy of the logits
+0.976, largest probability 0.892. So the exports carry the cosine to the nearest class mean.
+
+    python -m research.compare_unknown --image_dir cats --strangers flowers
 """
 
 from collections.abc import Callable, Sequence
@@ -11,23 +16,24 @@ from pathlib import Path
 
 import click
 import numpy as np
-from commands import command, comparison_options
 from PIL import Image
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from research.comparing import comparison_options
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.engines.base import start_engine
 from retrain.bottlenecks.extraction import extract
 from retrain.core.machine import choose_precision
-from retrain.photos.dataset import list_photos
+from retrain.photos.opening import list_photos
 from retrain.photos.split import split_photos
 from retrain.training.fitting.convergence import fit_to_convergence
 from retrain.training.fitting.sample import Matrix, Sample
 from retrain.training.head import Head, log_softmax
 from retrain.training.metrics import roc_area
-from retrain.training.unknown import REFUSED, become_familiar
+from retrain.training.unknown import REFUSED, fit_novelty_detector
+from scripts.commands import command
 
 NOISE = 200  # pictures
 NEIGHBOURS = 5
@@ -51,7 +57,7 @@ def noise(size: int) -> np.ndarray:
 
 def scores(known: Sample, head: Head, classes: int) -> dict[str, Score]:
     """Each score by name; `known` are the photos that it may use."""
-    familiar = become_familiar(known, classes)
+    familiar = fit_novelty_detector(known, classes)
     photos = known.bottlenecks / np.linalg.norm(known.bottlenecks, axis=1, keepdims=True)
 
     def neighbours(bottlenecks: Matrix) -> Scores:
@@ -92,7 +98,7 @@ def measure(
         of_test = score(testing.bottlenecks)
         threshold = np.quantile(score(validation.bottlenecks), REFUSED)
         if name.endswith("(retrain)"):
-            familiar = become_familiar(known, len(labels))
+            familiar = fit_novelty_detector(known, len(labels))
             of_test, score, threshold = (
                 familiar.similarity(testing.bottlenecks),
                 familiar.similarity,

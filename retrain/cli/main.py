@@ -13,12 +13,12 @@ from label_image.installing import DISTRIBUTION, what_is_missing
 from label_image.show_error import show_error
 from label_image.signals import exit_code, say_stopped, stops_come_first
 from label_image.terminal import complain, json_line, require_address_space, require_working_folder, run, shown
+from retrain.cli.arguments import CheckedCommand
 from retrain.cli.demo import demo
 from retrain.cli.doctor_options import doctor_options
 from retrain.cli.evaluate_options import evaluation_options
 from retrain.cli.export_options import further_options
 from retrain.cli.help_panels import TrainByDefault
-from retrain.cli.no_empty_values import NoEmptyValues
 from retrain.cli.options import (
     augmentation_options,
     backbone_options,
@@ -59,7 +59,7 @@ def cli() -> None:
 cli.add_command(demo)
 
 
-@cli.command(cls=NoEmptyValues)
+@cli.command(cls=CheckedCommand)
 @photo_options
 @backbone_options
 @head_options
@@ -83,7 +83,7 @@ def train(as_json: bool, **options: Any) -> None:
         print(json_line(trained.summary()))
 
 
-@cli.command(cls=NoEmptyValues)
+@cli.command(cls=CheckedCommand)
 @photo_options
 @sweep_options
 @store_options
@@ -122,7 +122,7 @@ def sweep(
     show_sweep(result, Console(highlight=False))
 
 
-@cli.command(cls=NoEmptyValues)
+@cli.command(cls=CheckedCommand)
 @evaluation_options
 def evaluate(
     model: Path,
@@ -179,7 +179,7 @@ def evaluate(
         raise click.ClickException(f"{found} is less than --assert_accuracy_at_least {assert_accuracy_at_least:g}.")
 
 
-@cli.command(cls=NoEmptyValues)
+@cli.command(cls=CheckedCommand)
 @further_options
 def export(
     model: Path,
@@ -219,7 +219,7 @@ def export(
         raise click.ClickException(f"Not kept: {', '.join(refused)}; what was there before is untouched.")
 
 
-@cli.command(cls=NoEmptyValues)
+@cli.command(cls=CheckedCommand)
 @doctor_options
 @backbone_options
 def doctor(output_dir: Path, **options: Any) -> None:

@@ -31,8 +31,8 @@ from retrain import (
 )
 from retrain.backbones.backbone_config import BackboneConfig
 from retrain.backbones.registry import DEFAULT_ARCHITECTURE
+from retrain.cli.head_options import head_options
 from retrain.cli.main import main
-from retrain.cli.options import head_options
 from retrain.core.errors import DatasetError, ExportError, OptionError, RetrainError
 from retrain.photos.source import SourceConfig
 

@@ -6,8 +6,8 @@ from typing import Any
 import click
 
 from label_image.user_path import AnyPath, Folder
+from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import backbone_config, extraction_config, source_config, split_config
-from retrain.cli.no_empty_values import NoEmptyValues
 from retrain.cli.options import backbone_options, choice_options, group
 
 # What the doctor looks at, and where it writes.
@@ -24,7 +24,7 @@ doctor_options = group(
 )
 
 
-@click.command(cls=NoEmptyValues)
+@click.command(cls=CheckedCommand)
 @doctor_options
 @backbone_options
 def doctor(output_dir: Path, **options: Any) -> None:

@@ -8,8 +8,8 @@ import click
 
 from label_image.terminal import json_line
 from label_image.user_path import AnyPath, File, Text
+from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import made
-from retrain.cli.no_empty_values import NoEmptyValues
 from retrain.cli.options import category_names_option, group, json_option, trust_option, unpacking_option
 
 
@@ -41,7 +41,7 @@ evaluation_options = group(
 )
 
 
-@click.command(cls=NoEmptyValues)
+@click.command(cls=CheckedCommand)
 @evaluation_options
 def evaluate(assert_accuracy_at_least: float | None, predictions: Path | None, as_json: bool, **options: Any) -> None:
     """Measure how good a model is on other photos.

@@ -6,8 +6,8 @@ import click
 
 from label_image.terminal import json_line
 from label_image.user_path import AnyPath, Folder, Text
+from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import made
-from retrain.cli.no_empty_values import NoEmptyValues
 from retrain.cli.options import category_names_option, group, json_option, names, trust_option, unpacking_option
 from retrain.exports.names import ALL, EXPORTS
 
@@ -57,7 +57,7 @@ further_options = group(
 )
 
 
-@click.command(cls=NoEmptyValues)
+@click.command(cls=CheckedCommand)
 @further_options
 def export(as_json: bool, **options: Any) -> None:
     """Write a model in further formats, each tested on photos.

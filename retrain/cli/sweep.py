@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from label_image.user_path import File
+from retrain.cli.arguments import CheckedCommand
 from retrain.cli.command_line import command_of
 from retrain.cli.configs import backbone_config, extraction_config, made, source_config, split_config
-from retrain.cli.no_empty_values import NoEmptyValues
 from retrain.cli.options import (
     distortion_options,
     group,
@@ -144,7 +144,7 @@ sweep_options = group(
 )
 
 
-@click.command(cls=NoEmptyValues)
+@click.command(cls=CheckedCommand)
 @photo_options
 @sweep_options
 @store_options

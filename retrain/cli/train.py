@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from label_image.terminal import json_line
+from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import train_config
-from retrain.cli.no_empty_values import NoEmptyValues
+from retrain.cli.head_options import head_options
 from retrain.cli.options import (
     augmentation_options,
     backbone_options,
     export_options,
-    head_options,
     photo_options,
     report_options,
 )
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from retrain.runs.train import Run
 
 
-@click.command(cls=NoEmptyValues)
+@click.command(cls=CheckedCommand)
 @photo_options
 @backbone_options
 @head_options

@@ -20,6 +20,7 @@ from retrain.insight.report.evidence import (
     ClassRow,
     ConfusedPair,
     Evidence,
+    Mistake,
     Prediction,
     confusion_of,
 )
@@ -122,12 +123,6 @@ def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = Non
     classes = evidence.class_rows()
     unknown = _unknown(evidence, run.trained.confidence)
     wrong = run.trained.test.n - sum(run.trained.test.confusion[i][i] for i in range(len(run.labels)))
-    paths = [one.path for one in predictions]
-    for pair in pairs:
-        paths += [one.path for one in pair.mistaken] + [near.path for near in pair.lookalikes]
-    for mistake in mistakes:
-        paths += [mistake.prediction.path] + [near.path for near in mistake.neighbours]
-    paths += [one.path for one, _ in (unknown.least if unknown else ())]
     index_of = {label: index for index, label in enumerate(run.labels)}
     # The mistakes of cross-validation are those of the heads of its folds, which are not exported.
     looked_at = () if run.division.folds else mistakes
@@ -170,11 +165,26 @@ def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = Non
         sections=[(anchor, title) for anchor, title in SECTIONS if there.get(anchor, True)],
         provenance=manifest.get("provenance", {}),
         command=shown(command),
-        thumbnails=square_uris(paths),
+        thumbnails=square_uris(_photos_of(predictions, pairs, mistakes, unknown)),
         heat=heat,
         written=datetime.now().strftime("%Y-%m-%d %H:%M"),
         seconds_of_report=time.perf_counter() - began,
     )
+
+
+def _photos_of(
+    predictions: Sequence[Prediction],
+    pairs: Sequence[ConfusedPair],
+    mistakes: Sequence[Mistake],
+    unknown: Unknown | None,
+) -> list[str]:
+    """The photos that these sections show."""
+    paths = [one.path for one in predictions]
+    for pair in pairs:
+        paths += [one.path for one in pair.mistaken] + [near.path for near in pair.lookalikes]
+    for mistake in mistakes:
+        paths += [mistake.prediction.path] + [near.path for near in mistake.neighbours]
+    return paths + [one.path for one, _ in (unknown.least if unknown else ())]
 
 
 def _found(diagnosis: "Diagnosis | None", image_dir: Path) -> "tuple[Section, ...]":

@@ -306,13 +306,13 @@ def test_wrong_calls_get_the_sentences_of_the_command_line(
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda: Dataset.open("photos", max_images_per_class=0), "--max_images_per_class 0 is too small"),
+        (lambda: Dataset.open("photos", max_images_per_class=0), "--max_images_per_class 0 must be at least 1"),
         (lambda: extracted(precision="half"), "--precision half is not known"),
         (lambda: extracted(engine="steam"), "--engine steam is not known"),
         (lambda: SplitConfig(testing_percentage=-1), "--testing_percentage -1 must be"),
         (lambda: SplitConfig(seed=-1), "--seed -1 must be"),
-        (lambda: Augmentation(random_crop=100), "--random_crop 100 is out of range"),
-        (lambda: Augmentation(random_scale=-1), "--random_scale -1 is out of range"),
+        (lambda: Augmentation(random_crop=100), "--random_crop 100 must be 0 to 99"),
+        (lambda: Augmentation(random_scale=-1), "--random_scale -1 must be 0 or more"),
         (lambda: ViewsConfig(views=2), "--views 2 needs to know"),
         (lambda: trained_head(tta=True), "several views"),
         (lambda: fit_head(bottlenecks_of(), Division(("training",) * 3)), "The division is one of 3 photos"),

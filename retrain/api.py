@@ -20,11 +20,11 @@ from pathlib import Path
 import numpy as np
 
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import start_engine
+from retrain.backbones.engines.registry import choose_engine, start_engine
 from retrain.bottlenecks.extraction import Extraction
 from retrain.core.blas import threads_for
 from retrain.core.errors import DatasetError, OptionError
-from retrain.core.machine import choose_engine, choose_precision
+from retrain.core.machine import choose_precision
 from retrain.exports.names import FORMATS, check_formats
 from retrain.photos.dataset import Dataset, Photo, Skipped, require_two_classes
 from retrain.photos.seen_photos import photo_ids, seen_mask

@@ -25,9 +25,10 @@ from rich.console import Console
 from rich.table import Table
 
 from retrain.backbones.backbone import weights_at_hand
+from retrain.backbones.engines.registry import ENGINES
 from retrain.backbones.registry import architecture
 from retrain.bottlenecks.shards import write_atomically
-from retrain.core.machine import ENGINES, PRECISIONS, choose_precision
+from retrain.core.machine import PRECISIONS, choose_precision
 from retrain.photos.dataset import list_photos
 
 DEMO = Path("tf_files/demo_cats")

@@ -17,7 +17,7 @@ from commands import change, command, comparison_options
 from rich.console import Console
 from rich.table import Table
 
-from retrain.backbones.engines.base import start_engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.cli.options import weights_by_name
 from retrain.insight.terminal import TerminalScreen
 from retrain.photos.split import split_photos

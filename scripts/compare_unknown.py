@@ -18,7 +18,7 @@ from rich.progress import track
 from rich.table import Table
 
 from retrain.backbones.backbone import Backbone, find_backbone
-from retrain.backbones.engines.base import start_engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.extraction import extract
 from retrain.core.machine import choose_precision
 from retrain.photos.dataset import list_photos

@@ -13,7 +13,8 @@ from PIL import Image
 
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone, find_backbone
-from retrain.backbones.engines.base import Bottlenecks, Engine, start_engine
+from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.extraction import Extraction, extract
 from retrain.bottlenecks.store import Store
 from retrain.photos.dataset import list_photos

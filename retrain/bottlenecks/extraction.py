@@ -25,7 +25,8 @@ import numpy as np
 
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import BATCH, Engine, start_engine
+from retrain.backbones.engines.base import BATCH, Engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks import probe
 from retrain.bottlenecks.joined import shared_photos, side_by_side
 from retrain.bottlenecks.store import Key, Store

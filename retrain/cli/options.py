@@ -8,7 +8,8 @@ from typing import TypeVar
 import click
 
 from label_image.user_path import AnyPath, File, Folder, Text
-from retrain.core.machine import ENGINES, PRECISIONS
+from retrain.backbones.engines.registry import ENGINES
+from retrain.core.machine import PRECISIONS
 from retrain.exports.names import FORMATS, check_formats
 from retrain.training.recipe import (
     ACTIVATIONS,

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from retrain.backbones.backbone import Backbone, join
-from retrain.backbones.engines.base import Engine, start_engine
+from retrain.backbones.engines.base import Engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.extraction import Extraction, extract_views
 from retrain.bottlenecks.joined import shared_photos
 from retrain.core.errors import OptionError

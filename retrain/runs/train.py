@@ -13,13 +13,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypeVar
 
 from retrain.backbones.backbone import Backbone, Weights, find_backbone
-from retrain.backbones.engines.base import Engine, start_engine
+from retrain.backbones.engines.base import Engine
+from retrain.backbones.engines.registry import choose_engine, start_engine
+from retrain.backbones.engines.tensorflow import require_gpu
 from retrain.backbones.registry import DEFAULT_ARCHITECTURE
 from retrain.bottlenecks.extraction import Extraction, extract, extract_views
 from retrain.cli.output_options import check_outputs
 from retrain.core.blas import threads_for
 from retrain.core.errors import GpuError, OptionError
-from retrain.core.machine import choose_engine, choose_precision, do_without_gpu, gpu_remark, has_gpu, require_gpu
+from retrain.core.machine import choose_precision, do_without_gpu, gpu_remark, has_gpu
 from retrain.exports.names import FORMATS
 from retrain.photos.category_names import display_names, read_category_names, rename_classes
 from retrain.photos.dataset import Dataset, require_two_classes

@@ -14,7 +14,8 @@ import pytest
 from PIL import Image
 
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import Engine, start_engine
+from retrain.backbones.engines.base import Engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.extraction import Extraction
 from retrain.cli.main import main, train
 from retrain.core.errors import DatasetError, OptionError

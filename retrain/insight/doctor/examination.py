@@ -5,7 +5,8 @@ from functools import partial
 from pathlib import Path
 
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import Engine, start_engine
+from retrain.backbones.engines.base import Engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.insight.doctor.diagnose import diagnose
 from retrain.insight.doctor.findings import Diagnosis
 from retrain.insight.doctor.written import Written, check_output_dir, write_diagnosis

@@ -25,7 +25,7 @@ from retrain.bottlenecks.extraction import Extraction
 from retrain.core.blas import threads_for
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.machine import choose_precision
-from retrain.exports.names import FORMATS, check_formats
+from retrain.exports.registry import TRAINING_FORMATS, check_formats
 from retrain.photos.dataset import Dataset, Photo, Skipped, require_two_classes
 from retrain.photos.seen_photos import photo_ids, seen_mask
 from retrain.photos.split import Division, check_split, split_photos
@@ -270,7 +270,7 @@ def export(
     trained: TrainedHead,
     output_dir: str | os.PathLike[str] = "tf_files/model",
     *,
-    formats: Sequence[str] = FORMATS,
+    formats: Sequence[str] = TRAINING_FORMATS,
     progress: bool = False,
 ) -> Path:
     """Write the export folder, which `label_image` reads; returns it.

@@ -4,15 +4,17 @@ import click
 
 from label_image.user_path import AnyPath, Folder, Text
 from retrain.cli.options import category_names_option, group, json_option, names, trust_option, unpacking_option
-from retrain.exports.names import ALL, EXPORTS
+from retrain.exports.registry import FORMATS
+
+ALL = "all"
 
 
 def _exports(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
     found = names(context, parameter, value)
     for name in found:
-        if name not in (*EXPORTS, ALL):
-            raise click.BadParameter(f"{name} is not known: give some of {', '.join(EXPORTS)}, or {ALL}.")
-    return tuple(name for name in EXPORTS if name in found or ALL in found)
+        if name not in (*FORMATS, ALL):
+            raise click.BadParameter(f"{name} is not known: give some of {', '.join(FORMATS)}, or {ALL}.")
+    return tuple(name for name in FORMATS if name in found or ALL in found)
 
 
 # Which further formats are made of an export, and what they are judged on.
@@ -24,7 +26,7 @@ further_options = group(
         callback=_exports,
         required=True,
         metavar="NAME[,NAME…]",
-        help=f"The formats: {', '.join(EXPORTS)}; {ALL}: each of them.",
+        help=f"The formats: {', '.join(FORMATS)}; {ALL}: each of them.",
     ),
     click.option(
         "--image_dir",

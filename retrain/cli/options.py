@@ -10,7 +10,7 @@ import click
 from label_image.user_path import AnyPath, File, Folder, Text
 from retrain.backbones.engines.registry import ENGINES
 from retrain.core.machine import PRECISIONS
-from retrain.exports.names import FORMATS, check_formats
+from retrain.exports.registry import TRAINING_FORMATS, check_formats
 from retrain.training.recipe import (
     ACTIVATIONS,
     BATCH_SIZE,
@@ -365,7 +365,7 @@ export_options = group(
     click.option(
         "--formats",
         callback=_formats,
-        default=",".join(FORMATS),
+        default=",".join(TRAINING_FORMATS),
         show_default=True,
         metavar="NAME[,NAME…]",
         help="Of the model; saved_model alone is written faster, and label_image then needs TensorFlow.",

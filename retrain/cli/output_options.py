@@ -6,14 +6,13 @@ from label_image.files import remove_scratch_leftovers
 from retrain.core.html_files import check_page
 from retrain.core.outputs import (
     check_distinct,
-    check_export_dir,
     check_file,
     check_folder,
     check_not_among_photos,
     check_outside,
     check_replaceable_folder,
-    previous_of,
 )
+from retrain.exports.folder import check_export_dir, previous_of
 
 if TYPE_CHECKING:
     from retrain.runs.train import Options

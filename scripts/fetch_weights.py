@@ -27,7 +27,7 @@ def main(architectures: Sequence[str], model_dir: Path, for_all: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     for name in "+".join(architectures).split("+"):
         entry = architecture(name)
-        if not entry.weights_file and not entry.checkpoint:
+        if not entry.weights_file:
             click.echo(f"{name}: has no weights")
             continue
         try:

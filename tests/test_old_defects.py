@@ -14,7 +14,8 @@ from PIL import Image
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.backbone_config import BackboneConfig
-from retrain.backbones.engines.base import Bottlenecks, Engine, start_engine
+from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.extraction import Extraction, extract
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.bottlenecks.store import Store

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import start_engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.executors.base import Executor, StartEngine
 from retrain.bottlenecks.extraction import LOCAL, Extraction, extract_views
 from retrain.bottlenecks.extraction_config import ExtractionConfig

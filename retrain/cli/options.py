@@ -8,8 +8,9 @@ from typing import TypeVar
 import click
 
 from label_image.user_path import AnyPath, File, Folder, Text
-from retrain.core.machine import ENGINES, PRECISIONS
-from retrain.exports.names import FORMATS, check_formats
+from retrain.backbones.engines.registry import ENGINES
+from retrain.core.machine import PRECISIONS
+from retrain.exports.registry import TRAINING_FORMATS, check_formats
 from retrain.photos.augmentation import VIEWS
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -266,7 +267,7 @@ export_options = group(
     click.option(
         "--formats",
         callback=_formats,
-        default=",".join(FORMATS),
+        default=",".join(TRAINING_FORMATS),
         show_default=True,
         metavar="NAME[,NAME…]",
         help="Formats of the model; saved_model alone is faster to write, but label_image then needs TensorFlow.",

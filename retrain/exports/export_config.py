@@ -8,14 +8,13 @@ from types import MappingProxyType
 from label_image.files import remove_scratch_leftovers
 from retrain.core.outputs import (
     check_distinct,
-    check_export_dir,
     check_file,
     check_not_among_photos,
     check_outside,
     check_replaceable_folder,
-    previous_of,
 )
-from retrain.exports.names import FORMATS, check_formats
+from retrain.exports.folder import check_export_dir, previous_of
+from retrain.exports.registry import TRAINING_FORMATS, check_formats
 
 NONE: Mapping[str, Path | None] = MappingProxyType({})
 
@@ -29,7 +28,7 @@ class ExportConfig:
     """
 
     output_dir: Path = Path("tf_files/model")
-    formats: tuple[str, ...] = FORMATS
+    formats: tuple[str, ...] = TRAINING_FORMATS
     output_graph: Path | None = None
     output_labels: Path | None = None
     saved_model_dir: Path | None = None

@@ -15,7 +15,8 @@ from PIL import Image
 from stand_ins import bottlenecks_of
 
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import Engine, start_engine
+from retrain.backbones.engines.base import Engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.extraction import Extraction
 from retrain.cli.main import main
 from retrain.core.errors import DatasetError, OptionError

@@ -15,8 +15,9 @@ import numpy as np
 from label_image.errors import PhotoError
 from label_image.preprocessing import Preprocessing, read_photo
 from retrain.insight.doctor.looks import colour_histogram
-from retrain.photos.dataset import Photo, list_photos
+from retrain.photos.dataset import Photo
 from retrain.photos.hashes import hash_bytes
+from retrain.photos.opening import list_photos
 from retrain.photos.split import split_photos
 from retrain.training.fitting.convergence import fit_to_convergence
 from retrain.training.head import Sample

@@ -22,7 +22,7 @@ from research.comparing import comparison_options
 from retrain.api import evaluate, extract, fit_head
 from retrain.backbones.backbone import Backbone
 from retrain.cli.options import weights_by_name
-from retrain.photos.dataset import Dataset
+from retrain.photos.opening import Dataset
 from scripts.commands import command
 
 

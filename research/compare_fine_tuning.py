@@ -26,6 +26,7 @@ from research.comparing import change, comparison_options
 from retrain.backbones.engines.base import start_engine
 from retrain.cli.options import weights_by_name
 from retrain.insight.terminal import TerminalScreen
+from retrain.photos.category_names import rename_classes
 from retrain.photos.split import split_photos
 from retrain.runs.fine_tune import fine_tune_and_choose
 from retrain.runs.train import (
@@ -47,12 +48,12 @@ Outcome = tuple[dict[str, tuple[float, float]], float]
 def fine_tune_splits(options: Options, splits: int, screen: TerminalScreen) -> Iterator[Outcome]:
     """Fine-tune and measure on one split after the other."""
     dataset, name_of = gather_dataset(options, screen)
+    dataset = rename_classes(dataset, name_of)
     for seed in range(splits):
         run = replace(options, seed=seed)
         embed = partial(
             extract_views_with_progress,
             dataset,
-            name_of=name_of,
             options=run,
             screen=screen,
             start=partial(start_engine, engine=run.engine),

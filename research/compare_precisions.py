@@ -24,7 +24,8 @@ from research.comparing import comparison_options
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.bottlenecks.extraction import extract
 from retrain.core.machine import PRECISIONS, choose_precision
-from retrain.photos.dataset import Photo, list_photos
+from retrain.photos.dataset import Photo
+from retrain.photos.opening import list_photos
 from retrain.photos.split import split_photos
 from retrain.training.fitting.convergence import fit_to_convergence
 from retrain.training.head import Head, Matrix, Sample

@@ -26,7 +26,7 @@ from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.engines.base import start_engine
 from retrain.bottlenecks.extraction import extract
 from retrain.core.machine import choose_precision
-from retrain.photos.dataset import list_photos
+from retrain.photos.opening import list_photos
 from retrain.photos.split import split_photos
 from retrain.training.fitting.convergence import fit_to_convergence
 from retrain.training.fitting.sample import Matrix, Sample

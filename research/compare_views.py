@@ -24,7 +24,7 @@ from retrain.backbones.backbone import find_backbone
 from retrain.bottlenecks.extraction import Extraction, extract_views
 from retrain.core.blas import threads_for
 from retrain.core.machine import choose_precision
-from retrain.photos.dataset import list_photos
+from retrain.photos.opening import list_photos
 from retrain.photos.split import split_photos
 from retrain.photos.views import Augmentation, views_of
 from retrain.runs.train import Options

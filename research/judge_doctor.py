@@ -32,7 +32,8 @@ from retrain.insight.doctor.label_errors import suspect_labels
 from retrain.insight.doctor.looks import look_at
 from retrain.insight.doctor.out_of_fold import deal_groups, groups_with_copies, out_of_fold
 from retrain.insight.doctor.outliers import class_distances, outlier_findings
-from retrain.photos.dataset import Dataset, Photo, PhotoFile, list_photos
+from retrain.photos.dataset import Dataset, Photo, PhotoFile
+from retrain.photos.opening import list_photos
 from retrain.photos.split import split_photos
 from retrain.training.fitting.sample import Classes
 

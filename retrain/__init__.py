@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from retrain.backbones.backbone import Backbone
     from retrain.backbones.registry import ARCHITECTURES
     from retrain.core.errors import RetrainError
-    from retrain.photos.dataset import Dataset
+    from retrain.photos.opening import Dataset
     from retrain.photos.split import Division
     from retrain.training.head import Head
     from retrain.training.metrics import Metrics
@@ -22,7 +22,7 @@ _HOMES = {
     "backbones.backbone": ("Backbone",),
     "backbones.registry": ("ARCHITECTURES",),
     "core.errors": ("RetrainError",),
-    "photos.dataset": ("Dataset",),
+    "photos.opening": ("Dataset",),
     "photos.split": ("Division",),
     "training.head": ("Head",),
     "training.metrics": ("Metrics",),

@@ -172,7 +172,6 @@ def extract(
         embed = partial(
             extract_views_with_progress,
             dataset,
-            name_of={label: label for label in dataset.labels},
             options=options,
             screen=screen,
             start=partial(start_engine, engine=engine),

@@ -16,7 +16,7 @@ from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.engines.base import Bottlenecks, Engine, start_engine
 from retrain.bottlenecks.extraction import Extraction, extract
 from retrain.bottlenecks.store import Store
-from retrain.photos.dataset import list_photos
+from retrain.photos.opening import list_photos
 from retrain.runs.train import Options
 from retrain.training.head import Sample
 from retrain.training.recipe import choose_recipe

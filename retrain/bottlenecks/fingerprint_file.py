@@ -12,8 +12,9 @@ import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from retrain.bottlenecks.shards import set_aside, write_atomically
 from retrain.core.errors import StoreError, UnwritableStoreError
+from retrain.core.placing import set_aside
+from retrain.core.sealed import write_atomically
 
 NAME = "fingerprint.json"
 LARGEST = 1 << 20  # bytes; a description has a thousand

@@ -6,7 +6,7 @@ have no right answer; of them it counts how many are called unknown.
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -17,9 +17,10 @@ from label_image.errors import PhotoError
 from label_image.model import Model, ModelError, Outputs, load_model
 from label_image.preprocessing import Pixels, load_pixels, photo_bytes
 from retrain.core.errors import DatasetError, ExportError, OptionError
-from retrain.photos.category_names import display_names, read_category_names
-from retrain.photos.dataset import Dataset, Photo, PhotoFile, Skipped
+from retrain.photos.category_names import display_names, read_category_names, rename_classes
+from retrain.photos.dataset import Photo, PhotoFile, Skipped
 from retrain.photos.hashes import hash_bytes
+from retrain.photos.opening import open_dataset
 from retrain.photos.reading import map_in_order, photo_threads
 from retrain.photos.seen_photos import were_seen
 from retrain.training.metrics import Metrics, Probabilities, measure
@@ -91,15 +92,14 @@ def evaluate_export(
         raise OptionError(
             f"--labels {labels} has two classes of the same name: give each its own name to evaluate them."
         )
-    dataset = Dataset.open(source, bottleneck_dir=bottleneck_dir, fixes=fixes, say=say)
-    name_of = {label: label for label in dataset.labels}
+    dataset = open_dataset(source, bottleneck_dir=bottleneck_dir, fixes=fixes, say=say)
     if category_names is not None:
         name_of, _ = display_names(read_category_names(category_names), dataset.labels)
-    files = [replace(file, label=name_of[file.label]) for file in dataset.files]
+        dataset = rename_classes(dataset, name_of)
     for remark in dataset.remarks:
         say(remark)
     with photo_threads() as threads:
-        photos, unreadable = _identify(files, threads)
+        photos, unreadable = _identify(dataset.files, threads)
         unseen = _leave_out_seen(model, photos, all_photos, say)
         left_out, photos = len(photos) - len(unseen), unseen
         said = _run(loaded, photos, threads, begin(len(photos)))

@@ -23,6 +23,7 @@ from retrain.core.machine import choose_engine, choose_precision, do_without_gpu
 from retrain.exports.names import FORMATS
 from retrain.photos.category_names import display_names, read_category_names, rename_classes
 from retrain.photos.dataset import Dataset, require_two_classes
+from retrain.photos.opening import open_dataset as open_source
 from retrain.photos.split import Division, split_photos
 from retrain.training.confidence import with_confidence
 from retrain.training.fitting.checkpoint import Checkpoint, Saved, check_checkpoint_path, read_checkpoint
@@ -163,7 +164,8 @@ def run_training(options: Options, screen: Screen, start: Callable[[Backbone], E
     look_for_gpu(options, screen)
     saved = _saved_state(options, screen)
     dataset, name_of = gather_dataset(options, screen)
-    embed = partial(extract_views_with_progress, dataset, name_of=name_of, options=options, screen=screen, start=start)
+    dataset = rename_classes(dataset, name_of)
+    embed = partial(extract_views_with_progress, dataset, options=options, screen=screen, start=start)
     backbone = choose_backbone(options, screen)
     check_more_training(options, backbone)
     backbone, (extraction, views) = on_what_is_there(backbone, options, screen, embed)
@@ -269,7 +271,7 @@ def check_more_training(options: Options, backbone: Backbone, division: Division
 
 def open_dataset(options: Options, screen: Screen) -> Dataset:
     """The photos that the options name."""
-    return Dataset.open(
+    return open_source(
         options.image_dir,
         bottleneck_dir=options.bottleneck_dir,
         fixes=options.fixes,
@@ -361,12 +363,11 @@ def extract_with_progress(
 def extract_views_with_progress(
     dataset: Dataset,
     backbone: Backbone,
-    name_of: Mapping[str, str],
     options: Options,
     screen: Screen,
     start: Callable[[Backbone], Engine],
 ) -> tuple[Extraction, Matrix]:
-    """The bottlenecks of a data set's photos, under the names of their classes, and those of all their views."""
+    """The bottlenecks of a data set's photos, and those of all their views."""
     extraction, views = extract_views(
         dataset,
         backbone,
@@ -377,7 +378,7 @@ def extract_views_with_progress(
         observe=lambda view: screen.extracting(len(dataset.files)),
     )
     screen.finish()
-    return rename_classes(extraction, name_of), views
+    return extraction, views
 
 
 def _labels_of(extraction: Extraction) -> set[str]:

@@ -18,7 +18,7 @@ from retrain.backbones.backbone import find_backbone
 from retrain.backbones.engines.base import start_engine
 from retrain.bottlenecks.extraction import extract
 from retrain.cli.main import main
-from retrain.photos.dataset import list_photos
+from retrain.photos.opening import list_photos
 from retrain.photos.split import split_photos
 from retrain.training.fitting.checkpoint import read_checkpoint
 from retrain.training.fitting.convergence import fit_to_convergence

@@ -316,7 +316,7 @@ def test_bottlenecks_of_another_precision_are_not_the_reference(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from retrain.bottlenecks.extraction import extract
-    from retrain.photos.dataset import list_photos
+    from retrain.photos.opening import list_photos
 
     half = replace(FAKE, compute_dtype="bfloat16")
 

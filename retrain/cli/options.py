@@ -10,6 +10,7 @@ import click
 from label_image.user_path import AnyPath, File, Folder, Text
 from retrain.core.machine import ENGINES, PRECISIONS
 from retrain.exports.names import FORMATS, check_formats
+from retrain.photos.augmentation import VIEWS
 from retrain.training.recipe import (
     ACTIVATIONS,
     BATCH_SIZE,
@@ -19,7 +20,6 @@ from retrain.training.recipe import (
     OPTIMIZERS,
     PATIENCE,
     SCHEDULES,
-    VIEWS,
     WEIGHT_DECAY,
 )
 

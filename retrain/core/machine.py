@@ -5,7 +5,7 @@ differ by 1 to 10 %), so the precision is part of the bottleneck fingerprint; wh
 accuracy was measured to be within the noise, see docs/speed.md. Exports are float32 in any case.
 
 A warm run has to know its fingerprint without TensorFlow; only `require_gpu` imports it. So a GPU that
-TensorFlow does not find is noticed when a network has to run: see `retrain.runs.train.on_what_is_there`.
+TensorFlow does not find is noticed when a network has to run: see `retrain.bottlenecks.extraction_config`.
 """
 
 import ctypes

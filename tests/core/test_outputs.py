@@ -14,7 +14,6 @@ import pytest
 
 from label_image.errors import ModelError
 from label_image.model import load_model
-from retrain.cli.output_options import check_outputs
 from retrain.core import outputs, placing
 from retrain.core.errors import ExportError, OptionError
 from retrain.core.outputs import (
@@ -26,8 +25,8 @@ from retrain.core.outputs import (
     replace_export,
     temporary_beside,
 )
+from retrain.exports.export_config import ExportConfig
 from retrain.runs.export import read_manifest
-from retrain.runs.train import Options
 
 
 def export(folder: Path, marker: str) -> Path:
@@ -517,9 +516,9 @@ def test_no_output_lies_where_the_export_before_goes(place: str, tmp_path: Path)
     replace(folder, "1")
     replace(folder, "2")
     (tmp_path / "link.previous").symlink_to("model.previous")
-    options = Options(tmp_path / "photos", output_dir=folder, bottleneck_dir=tmp_path / place)
+    kept = {"--bottleneck_dir": tmp_path / place}
     with pytest.raises(OptionError, match=f"{place} lies in the place of the export before, .*model.previous"):
-        check_outputs(options)
+        ExportConfig(folder).check(tmp_path / "photos", kept)
 
 
 def test_two_outputs_of_one_name_are_refused(tmp_path: Path) -> None:

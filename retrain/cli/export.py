@@ -1,8 +1,13 @@
-"""The options of `retrain export`."""
+"""`retrain export`: further formats of an export."""
+
+from typing import Any
 
 import click
 
+from label_image.terminal import json_line
 from label_image.user_path import AnyPath, Folder, Text
+from retrain.cli.arguments import CheckedCommand
+from retrain.cli.configs import made
 from retrain.cli.options import category_names_option, group, json_option, names, trust_option, unpacking_option
 from retrain.exports.names import ALL, EXPORTS
 
@@ -50,3 +55,31 @@ further_options = group(
     unpacking_option,
     json_option,
 )
+
+
+@click.command(cls=CheckedCommand)
+@further_options
+def export(as_json: bool, **options: Any) -> None:
+    """Write a model in further formats, each tested on photos.
+
+    MODEL is the --output_dir of a training run. A format that does not answer like the model is not kept.
+
+    Example: retrain export tf_files/model --to tflite_int8,onnx --image_dir cats
+    """
+    from rich.console import Console
+
+    from retrain.insight.parity_table import show_report, summary
+    from retrain.insight.terminal import TerminalScreen
+    from retrain.runs.export import ConvertConfig, export_model
+
+    screen = TerminalScreen()
+    try:
+        report = export_model(made(ConvertConfig, options), screen)
+    finally:
+        screen.finish()
+    show_report(report, Console(stderr=as_json, highlight=False))
+    if as_json:
+        print(json_line(summary(report)))
+    refused = [result.name for result in report.results if result.refused is not None]
+    if refused:
+        raise click.ClickException(f"Not kept: {', '.join(refused)}; what was there before is untouched.")

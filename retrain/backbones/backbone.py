@@ -146,7 +146,7 @@ def find_backbone(
     backbone = Backbone(name, preprocessing, entry.dim, f"random-{seed}", feature_layer=entry.feature_layer)
     if not backbone.has_weights:
         if weights not in (None, "random"):
-            raise OptionError(f"--weights {weights}: the {name} backbone has none; leave them out.")
+            raise OptionError(f"`weights` {weights}: the {name} backbone has none; leave them out.")
         return replace(backbone, weights_sha256="none")
     if weights == "random":
         return backbone
@@ -162,8 +162,8 @@ def join(parts: Sequence[Backbone]) -> Backbone:
     sizes = sorted({part.input_size for part in parts})
     if len(sizes) > 1:
         raise OptionError(
-            f"--architecture {name}: their photos have different sizes ({', '.join(map(str, sizes))} pixels), and a "
-            f"model takes only one. Choose backbones of one size, or train with --image_size {sizes[-1]} for all."
+            f"`architecture` {name}: their photos have different sizes ({', '.join(map(str, sizes))} pixels), and a "
+            f"model takes only one. Choose backbones of one size, or train with `image_size` {sizes[-1]} for all."
         )
     digest = hashlib.sha256("+".join(part.weights_sha256 for part in parts).encode()).hexdigest()
     pixels = parts[0].preprocessing.without_arithmetic()
@@ -176,11 +176,11 @@ def _weights_by_name(names: Sequence[str], weights: Weights) -> dict[str, str | 
     if isinstance(weights, Mapping):
         for name in weights:
             if name not in names:
-                raise OptionError(f"--weights {name}=…: {name} is not in --architecture {joined}.")
+                raise OptionError(f"`weights` {name}=…: {name} is not in `architecture` {joined}.")
         return {name: weights.get(name) for name in names}
     if len(names) > 1 and weights not in (None, "random"):
         raise OptionError(
-            f"--weights {weights}: say which part of {joined} they are for: --weights {names[0]}=FILE, once for each."
+            f"`weights` {weights}: say which part of {joined} they are for: `weights` {names[0]}=FILE, once for each."
         )
     return dict.fromkeys(names, weights)
 
@@ -195,7 +195,7 @@ def find_weights(
     if weights is not None and not weights.startswith(("http://", "https://")):
         path = Path(weights).expanduser()
         if not path.is_file():
-            raise OptionError(f"--weights {weights}: there is no such file.")
+            raise OptionError(f"`weights` {weights}: there is no such file.")
         return path
     if weights is not None:
         # Named after the address too: another address is another file, and neither is the user's own.

@@ -112,7 +112,7 @@ def write_report(
     `command` repeats the run, `diagnosis` is what `retrain doctor` found in the same photos, `top_k` answers are shown
     of each photo. A page that was there is replaced.
     """
-    return write_page(path, report_html(run, command, diagnosis, top_k), "--report")
+    return write_page(path, report_html(run, command, diagnosis, top_k), "`report`")
 
 
 def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = None, top_k: int = TOP_K) -> str:

@@ -279,13 +279,13 @@ def test_wrong_calls_get_the_sentences_of_the_command_line(
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda: Dataset.open("photos", max_images_per_class=0), "--max_images_per_class 0 is too small"),
+        (lambda: Dataset.open("photos", max_images_per_class=0), "--max_images_per_class 0 must be at least 1"),
         (lambda: extract(Dataset.open("photos"), FAKE, precision="half"), "--precision half is not known"),
         (lambda: extract(Dataset.open("photos"), FAKE, engine="steam"), "--engine steam is not known"),
         (lambda: bottlenecks_of().split(testing_percentage=-1), "--testing_percentage -1 must be"),
         (lambda: bottlenecks_of().split(seed=-1), "--seed -1 must be"),
-        (lambda: extract(Dataset.open("photos"), FAKE, random_crop=100), "--random_crop 100 is out of range"),
-        (lambda: extract(Dataset.open("photos"), FAKE, random_scale=-1), "--random_scale -1 is out of range"),
+        (lambda: extract(Dataset.open("photos"), FAKE, random_crop=100), "--random_crop 100 must be"),
+        (lambda: extract(Dataset.open("photos"), FAKE, random_scale=-1), "--random_scale -1 must be"),
         (lambda: extract(Dataset.open("photos"), FAKE, views=2), "--views 2 needs to know"),
         (lambda: trained_head(tta=True), "several views"),
         (lambda: fit_head(bottlenecks_of(), Division(("training",) * 3)), "The division is one of 3 photos"),

@@ -113,7 +113,7 @@ def test_what_is_asked_for_is_kept() -> None:
         ({"l2": math.nan}, "--l2 nan"),
         ({"l2": math.inf}, "--l2 inf"),
         ({"l2": 1e300}, "--l2 1e+300"),
-        ({"epochs": 10**20}, "--epochs 100000000000000000000 is too large"),
+        ({"epochs": 10**20}, "--epochs 100000000000000000000 must be at most"),
         ({"how_many_training_steps": 10**20}, "--how_many_training_steps"),
         ({"hidden_units": (8, 99_999_999_999)}, "--hidden_units 8,99999999999"),
         ({"label_smoothing": -0.1}, "--label_smoothing"),

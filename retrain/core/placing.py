@@ -120,7 +120,7 @@ def put(new: Path, target: Path) -> None:
 
 
 def is_passed_over(name: str) -> bool:
-    """Whether a file or folder is nobody's: systems, browsers of files and editors leave it everywhere; or we do."""
+    """Whether a file or folder may be ignored: systems, file browsers and editors leave it everywhere, or we do."""
     return is_temporary(name) or name.lower() in LITTER or LITTER_NAMES.fullmatch(name) is not None
 
 

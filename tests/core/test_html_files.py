@@ -56,7 +56,7 @@ def test_a_place_that_no_folder_can_be_made_in_is_refused(tmp_path: Path, monkey
     (tmp_path / "file").write_text("no folder")
     (tmp_path / "link").symlink_to("nowhere")
     for folder in (tmp_path / "file" / "below", tmp_path / "link", tmp_path / "link" / "below"):
-        with pytest.raises(ExportError, match=r"--report .* is no folder"):
+        with pytest.raises(ExportError, match=r"--report .* is not a folder"):
             check_folder(folder, "--report")
     check_folder(tmp_path / "new" / "below", "--report")
 

@@ -53,7 +53,7 @@ class StoreError(RetrainError):
 
 
 class UnwritableStoreError(StoreError):
-    """The bottleneck store is complete no more, or not yet, and this user cannot write into it."""
+    """The bottleneck store is incomplete, and this user cannot write into it."""
 
 
 class ExportError(RetrainError):

@@ -94,7 +94,7 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class Unknown:
-    """How like the known the test photos are: how many would be answered `unknown`, and the least familiar ones."""
+    """How similar the test photos are to the classes: how many would be answered `unknown`, and the least similar."""
 
     threshold: float
     chosen_on: int

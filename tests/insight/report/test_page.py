@@ -135,7 +135,7 @@ def test_mini_batches_have_steps_on_the_axis(make_run) -> None:
 
 def test_a_perfect_model_has_no_mistakes(make_run) -> None:
     page = opened(make_run("ab", each=20, apart=30.0))
-    assert "Not one of" in page.text
+    assert "None of the" in page.text
     assert "pairs" not in page.ids
 
 

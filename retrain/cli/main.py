@@ -28,6 +28,7 @@ from retrain.cli.options import (
     report_options,
     store_options,
 )
+from retrain.cli.store import store
 from retrain.cli.sweep_options import sweep_options
 from retrain.core.errors import RetrainError
 
@@ -57,6 +58,7 @@ def cli() -> None:
 
 
 cli.add_command(demo)
+cli.add_command(store)
 
 
 @cli.command(cls=NoEmptyValues)

@@ -15,7 +15,11 @@ from label_image.terminal import json_line, require_working_folder, run, shown
 from label_image.user_path import Text
 
 if TYPE_CHECKING:
+    from label_image.folders import PassedOver
+    from label_image.model import Model
     from label_image.pictures import Pictures
+
+say = partial(print, flush=True)  # for who reads the answers as they come
 
 
 @click.command(context_settings={"token_normalize_func": lambda name: name.replace("-", "_"), "max_content_width": 100})
@@ -75,10 +79,9 @@ def cli(
         if value == "":
             raise click.UsageError(f"Option '{name}' has an empty value: give it one, or leave it out.")
     from label_image.find_photos import find_photos
-    from label_image.folders import PassedOver
     from label_image.model import ModelError, load_model
     from label_image.picture_files import PictureError
-    from label_image.preprocessing import PhotoError, read_photo
+    from label_image.preprocessing import PhotoError
 
     photos: Iterable[str | PassedOver] = find_photos(images)
     pictures = None
@@ -92,40 +95,60 @@ def cli(
     except ModelError as error:
         raise click.ClickException(shown(str(error))) from None
     failed = False
-    say = partial(print, flush=True)  # for who reads the answers as they come
     for position, found in enumerate(photos):
-        path = found.path if isinstance(found, PassedOver) else found
         try:
-            if isinstance(found, PassedOver):
-                raise PhotoError(found.reason)
-            photo = read_photo(path)
-            verdict = loaded.label(photo, top_k)
-            unknown = verdict.unknown and not always_answer
-            title = str(verdict) if unknown else None
-            drawn = {} if pictures is None else pictures.save(position, photo, verdict.answers, title)
+            lines = _answer(found, position, loaded, pictures, top_k, always_answer, as_json)
         except (ModelError, PictureError) as error:
             raise click.ClickException(shown(str(error))) from None
         except PhotoError as error:
             failed = True
-            message = f"{shown(path)} {error}."
-            if as_json:
-                say(json_line({"image": path, "error": message}))
-            else:
-                say(f"Error: {message}", file=sys.stderr)
+            _say_failed(found if isinstance(found, str) else found.path, error, as_json)
             continue
-        if as_json:
-            top = [{"label": answer.label, "probability": answer.probability} for answer in verdict.answers]
-            say(json_line({"image": path, **top[0], "unknown": unknown, "top": top, **drawn}))
-        else:
-            say(shown(path))
-            if title is not None:
-                say(f"  {shown(title)}")
-            for answer in verdict.answers:
-                say(f"  {answer.probability:6.1%}  {shown(answer.label)}")
-            for name, file in drawn.items():
-                say(f"  {name}: {shown(file)}")
+        for line in lines:
+            say(line)
     if failed:
         sys.exit(1)
+
+
+def _answer(
+    found: "str | PassedOver",
+    position: int,
+    model: "Model",
+    pictures: "Pictures | None",
+    top_k: int,
+    always_answer: bool,
+    as_json: bool,
+) -> list[str]:
+    """What is said of one photo, line by line, once its pictures are drawn.
+
+    Raises PhotoError for the photo, ModelError for the model and PictureError for the pictures.
+    """
+    from label_image.preprocessing import PhotoError, read_photo
+
+    if not isinstance(found, str):
+        raise PhotoError(found.reason)
+    photo = read_photo(found)
+    verdict = model.label(photo, top_k)
+    unknown = verdict.unknown and not always_answer
+    title = str(verdict) if unknown else None
+    drawn = {} if pictures is None else pictures.save(position, photo, verdict.answers, title)
+    if as_json:
+        top = [{"label": answer.label, "probability": answer.probability} for answer in verdict.answers]
+        return [json_line({"image": found, **top[0], "unknown": unknown, "top": top, **drawn})]
+    return [
+        shown(found),
+        *([] if title is None else [f"  {shown(title)}"]),
+        *(f"  {answer.probability:6.1%}  {shown(answer.label)}" for answer in verdict.answers),
+        *(f"  {name}: {shown(file)}" for name, file in drawn.items()),
+    ]
+
+
+def _say_failed(path: str, error: Exception, as_json: bool) -> None:
+    message = f"{shown(path)} {error}."
+    if as_json:
+        say(json_line({"image": path, "error": message}))
+    else:
+        say(f"Error: {message}", file=sys.stderr)
 
 
 def _pictures(plot: str | None, heatmap: str | None, photos: int) -> "Pictures":

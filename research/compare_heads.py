@@ -24,11 +24,13 @@ from rich.console import Console
 from rich.table import Table
 
 from research.comparing import change, comparison_options
+from retrain.backbones.backbone_config import BackboneConfig
+from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.cli.options import names, numbers, weights_by_name
 from retrain.insight.terminal import TerminalScreen
+from retrain.photos.source import SourceConfig
 from retrain.photos.split import split_photos
-from retrain.runs.sweep import Grid, Material, fit_recipe, gather, sweep_heads
-from retrain.runs.train import Options
+from retrain.runs.sweep import Grid, Material, SweepConfig, fit_recipe, gather, sweep_heads
 from retrain.training.fitting.convergence import fit_to_convergence, refit_helps
 from retrain.training.fitting.sample import Sample
 from retrain.training.head import Classes, predict
@@ -136,10 +138,16 @@ def main(
     for heading in ("photos", "head", "accuracy", "difference to default"):
         table.add_column(heading)
     grid = Grid(architecture, weights, l2)
-    screen = TerminalScreen(results_to_stderr=True)
+    screen = TerminalScreen()
     try:
         for folder in image_dir:
-            material = gather(Options(folder, model_dir=model_dir, bottleneck_dir=bottleneck_dir), grid, screen)
+            config = SweepConfig(
+                SourceConfig(folder),
+                grid,
+                backbone=BackboneConfig(model_dir=model_dir),
+                extraction=ExtractionConfig(bottleneck_dir),
+            )
+            material = gather(config, screen)
             accuracies = compare(material, grid, splits)
             for name in accuracies:
                 table.add_row(folder.name, name, *cells(accuracies, name))

@@ -23,7 +23,7 @@ from rich.table import Table
 
 from research.comparing import comparison_options
 from retrain.backbones.backbone import Backbone, find_backbone
-from retrain.backbones.engines.base import start_engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.extraction import extract
 from retrain.core.machine import choose_precision
 from retrain.photos.opening import list_photos

@@ -19,13 +19,8 @@ from urllib.parse import urlsplit
 
 from label_image.files import sha256_of
 from label_image.preprocessing import DECODER, Preprocessing
-from retrain.backbones.registry import (
-    DEFAULT_ARCHITECTURE,
-    KERAS_WEIGHTS_URL,
-    TORCHVISION_WEIGHTS_URL,
-    Architecture,
-    architecture,
-)
+from retrain.backbones.families.base import Architecture
+from retrain.backbones.registry import ARCHITECTURES, DEFAULT_ARCHITECTURE, architecture
 from retrain.backbones.weights_package import file_of_package, not_installed
 from retrain.core.download import Progress, download
 from retrain.core.errors import BackboneError, OptionError
@@ -82,6 +77,12 @@ class Backbone:
         """Side of the square input, in pixels."""
         return self.preprocessing.size
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether it is a network; the fake one is a fixed function, computed by NumPy, in float32."""
+        entry = ARCHITECTURES.get(self.architecture)
+        return entry is None or bool(entry.weights_file)
+
     def describe(self) -> str:
         """What it is, for people, as in `efficientnet_lite0, 1280 numbers from 224 x 224 pixels`."""
         size = self.input_size
@@ -95,7 +96,7 @@ class Backbone:
 
     def computed_in(self, precision: str) -> "Backbone":
         """The same backbone with bottlenecks of this precision; the fake one supports only float32."""
-        if self.architecture == "fake":
+        if not self.has_weights:
             return self
         parts = tuple(part.computed_in(precision) for part in self.parts)
         return replace(self, compute_dtype=precision, parts=parts)
@@ -111,8 +112,8 @@ class Backbone:
             "decoder": f"pillow {DECODER}",
             "compute_dtype": self.compute_dtype,
             "stored_dtype": self.stored_dtype,
-            # The fake backbone's are NumPy's, and those of a joined one are kept for each part.
-            **({} if self.parts or self.architecture == "fake" else {"engine_revision": ENGINE_REVISION}),
+            # Those of a joined one are kept for each part.
+            **({} if self.parts or not self.has_weights else {"engine_revision": ENGINE_REVISION}),
             **({"parts": [part.covers() for part in self.parts]} if self.parts else {}),
         }
 
@@ -142,11 +143,11 @@ def find_backbone(
     weights = weights_of[name]
     entry = architecture(name)
     preprocessing = entry.preprocessing if image_size is None else entry.preprocessing.with_size(image_size)
-    backbone = Backbone(name, preprocessing, entry.dim, weights_sha256=f"random-{seed}")
-    if name == "fake":
+    backbone = Backbone(name, preprocessing, entry.dim, f"random-{seed}", feature_layer=entry.feature_layer)
+    if not backbone.has_weights:
         if weights not in (None, "random"):
-            raise OptionError(f"--weights {weights}: the fake backbone has none; leave them out.")
-        return replace(backbone, weights_sha256="none", feature_layer="average_colour")
+            raise OptionError(f"--weights {weights}: the {name} backbone has none; leave them out.")
+        return replace(backbone, weights_sha256="none")
     if weights == "random":
         return backbone
     file = find_weights(entry, model_dir, weights, progress)
@@ -208,11 +209,8 @@ def find_weights(
             return at_hand
         if entry.package:
             raise BackboneError(not_installed(entry.name, entry.package))
-        if entry.checkpoint:
-            url, checksum = TORCHVISION_WEIGHTS_URL + entry.checkpoint, digest_in_name(entry.checkpoint)
-        else:
-            url, checksum = KERAS_WEIGHTS_URL + entry.weights_file, entry.checksum
-        path = model_dir / (entry.checkpoint or Path(entry.weights_file).name)
+        url, path = entry.weights_url + entry.weights_file, model_dir / Path(entry.weights_file).name
+        checksum = entry.checksum or digest_in_name(path.name)
     if not path.exists():
         download(url, path, checksum, progress)
     return path
@@ -222,10 +220,9 @@ def weights_at_hand(entry: Architecture, model_dir: Path) -> Path | None:
     """A weights file that needs no download, or None."""
     candidates = [model_dir / f"{entry.name}.weights.h5"]
     if published := Path(entry.weights_file).name:
-        candidates += [model_dir / published, KERAS_CACHE.expanduser() / published, INSTALLED_WEIGHTS / published]
-    if entry.checkpoint:
-        candidates += [model_dir / entry.checkpoint, INSTALLED_WEIGHTS / entry.checkpoint]
-    if entry.package and (file := file_of_package(entry.package, entry.checkpoint)):
+        of_keras = [] if published.endswith(CHECKPOINT_SUFFIX) else [KERAS_CACHE.expanduser() / published]
+        candidates += [model_dir / published, *of_keras, INSTALLED_WEIGHTS / published]
+    if entry.package and (file := file_of_package(entry.package, entry.weights_file)):
         candidates.append(file)
     return next((path for path in candidates if path.is_file()), None)
 
@@ -242,7 +239,7 @@ def check_digest(entry: Architecture, file: Path, sha256: str) -> None:
     Raises BackboneError.
     """
     promised = digest_in_name(file.name) or ""
-    if entry.checksum and file.name == entry.checkpoint:
+    if entry.checksum and file.name == entry.weights_file and file.name.endswith(CHECKPOINT_SUFFIX):
         promised = entry.checksum
     if not sha256.startswith(promised):
         advice = f"install {entry.package} again" if entry.package else "get it again"

@@ -5,10 +5,10 @@ from pathlib import Path
 import click
 
 from label_image.user_path import File, Folder
-from retrain.cli.no_empty_values import NoEmptyValues
+from retrain.cli.arguments import CheckedCommand
 
 
-@click.command(cls=NoEmptyValues)
+@click.command(cls=CheckedCommand)
 @click.argument("folder", type=Folder, default="tf_files/demo_cats")
 @click.option("--photo", type=File, metavar="FILE", help="Also draw a cat that is in none of the training pictures.")
 @click.option("--coat", default="tabby", show_default=True, metavar="NAME", help="The coat of the cat in --photo.")

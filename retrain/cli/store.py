@@ -7,7 +7,7 @@ import click
 
 from label_image.terminal import json_line
 from label_image.user_path import Folder, Text
-from retrain.cli.no_empty_values import NoEmptyValues
+from retrain.cli.arguments import CheckedCommand
 
 bottleneck_dir_option = click.option(
     "--bottleneck_dir",
@@ -27,7 +27,7 @@ def store() -> None:
     """
 
 
-@store.command(cls=NoEmptyValues, short_help="Say what the store holds.")
+@store.command(cls=CheckedCommand, short_help="Say what the store holds.")
 @bottleneck_dir_option
 @json_option
 def info(bottleneck_dir: Path, as_json: bool) -> None:
@@ -45,7 +45,7 @@ def info(bottleneck_dir: Path, as_json: bool) -> None:
         show_info(found, _console())
 
 
-@store.command(cls=NoEmptyValues, short_help="Look for damaged files.")
+@store.command(cls=CheckedCommand, short_help="Look for damaged files.")
 @bottleneck_dir_option
 @click.option("--repair", is_flag=True, help="Rename damaged files to ….damaged; their photos are computed again.")
 def verify(bottleneck_dir: Path, repair: bool) -> None:
@@ -64,7 +64,7 @@ def verify(bottleneck_dir: Path, repair: bool) -> None:
         )
 
 
-@store.command(cls=NoEmptyValues, short_help="Remove what is no longer needed.")
+@store.command(cls=CheckedCommand, short_help="Remove what is no longer needed.")
 @bottleneck_dir_option
 @click.option(
     "--keep_photos",
@@ -99,7 +99,7 @@ def prune(bottleneck_dir: Path, keep_photos: tuple[str, ...], keep_fingerprint: 
     show_pruning(pruning, left, yes, _console())
 
 
-@store.command(cls=NoEmptyValues, short_help="Add the bottlenecks of other stores.")
+@store.command(cls=CheckedCommand, short_help="Add the bottlenecks of other stores.")
 @click.argument("stores", type=Folder, nargs=-1, required=True, metavar="STORE…")
 @bottleneck_dir_option
 def merge(stores: tuple[Path, ...], bottleneck_dir: Path) -> None:

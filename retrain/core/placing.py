@@ -141,6 +141,11 @@ def is_passed_over(name: str) -> bool:
     return is_temporary(name) or name.lower() in LITTER or LITTER_NAMES.fullmatch(name) is not None
 
 
+def is_empty(folder: Path) -> bool:
+    """Whether a folder holds nothing, or only what is passed over."""
+    return folder.is_dir() and all(map(is_passed_over, os.listdir(folder)))
+
+
 def is_kept(name: str) -> bool:
     """Whether a name inside a folder that cannot be renamed is that of what was there before."""
     return re.fullmatch(rf"{KEPT_INSIDE}(\.\d+)?", name) is not None

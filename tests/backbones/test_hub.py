@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from retrain.backbones.engines.base import start_engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.backbones.hub import folder_sha256, hub_backbone
 from retrain.core.errors import BackboneError, DownloadError, OptionError
 from retrain.core.tensorflow import tf

@@ -10,7 +10,7 @@ from retrain.core.errors import ExportError, OptionError
 from retrain.core.html_files import GENERATOR, check_page, write_page
 from retrain.core.outputs import check_folder
 from retrain.insight.doctor.written import check_output_dir
-from retrain.runs.train import Options, check_options
+from retrain.insight.reporting import ReportConfig
 
 OURS = f"<!doctype html><head>{GENERATOR}</head>"
 
@@ -74,7 +74,7 @@ def test_a_run_refuses_its_report_and_summaries_before_any_work(tmp_path: Path) 
                   {"summaries_dir": tmp_path / "file"}, {"summaries_dir": tmp_path / "file" / "below"}):  # fmt: skip
         (option,) = wrong
         with pytest.raises((OptionError, ExportError), match=f"--{option}"):
-            check_options(Options(tmp_path / "photos", output_dir=tmp_path / "model", **wrong))
+            ReportConfig(**wrong).check()
 
 
 def test_a_thesis_is_kept_and_the_exit_code_is_2(

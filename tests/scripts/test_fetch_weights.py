@@ -20,8 +20,7 @@ def published(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     """A server that has the file of an architecture; nothing is at hand."""
     data = b"weights" * 1000
     checksum = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    monkeypatch.setitem(ARCHITECTURES, NAME, replace(ARCHITECTURES[NAME], checksum=checksum))
-    monkeypatch.setattr(backbones, "KERAS_WEIGHTS_URL", server.url)
+    monkeypatch.setitem(ARCHITECTURES, NAME, replace(ARCHITECTURES[NAME], checksum=checksum, weights_url=server.url))
     monkeypatch.setattr(backbones, "KERAS_CACHE", tmp_path / "keras")
     for module in (backbones, script):
         monkeypatch.setattr(module, "INSTALLED_WEIGHTS", tmp_path / "installed")

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -51,6 +51,12 @@ class State:
     values: Mapping[str, Any]
 
 
+class Restorable(Protocol):
+    """A part of a fit that takes its state back; a state that is not its own raises what Python raises for that."""
+
+    def restore(self, state: State) -> None: ...
+
+
 class Slot:
     """The place of one fit's state; this one starts from nothing and keeps nothing."""
 
@@ -58,6 +64,16 @@ class Slot:
 
     def offer(self, make: Callable[[], State], finished: bool = False) -> None:
         """Called after each step with a function that makes the state; it is seldom called."""
+
+    def restore(self, *parts: Restorable) -> None:
+        """Give the state, if there is one, to the parts of a fit. Raises CheckpointError if it is not theirs."""
+        if self.state is None:
+            return
+        try:
+            for part in parts:
+                part.restore(self.state)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"The checkpoint holds no state of such a training ({error}).") from None
 
 
 class Checkpoint:

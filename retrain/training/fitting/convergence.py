@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 
-from retrain.core.errors import CheckpointError
 from retrain.training.fitting.checkpoint import Slot, State
 from retrain.training.fitting.lbfgs import Memory, minimise
 from retrain.training.fitting.preconditioner import Preconditioner
@@ -73,12 +72,7 @@ def fit_to_convergence(
     loss = Loss(label_smoothing, class_weights(training.classes, classes) if balanced else None)
     fits = _Fits(standardised, training.classes, classes, loss)
     choice = _Choice()
-    if slot.state is not None:
-        try:
-            fits.restore(slot.state)
-            choice.restore(slot.state)
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"The checkpoint holds no state of such a fit ({error}).") from None
+    slot.restore(fits, choice)
 
     def state() -> State:
         one, other = fits.state(), choice.state()
@@ -102,14 +96,19 @@ def fit_to_convergence(
             loss = replace(loss, class_weights=class_weights(everything.classes, classes))
         weights = fits.refit(Standardised(everything, like=standardised), everything.classes, weights, choice.l2, loss)
         chosen, before_refit = _fold(weights, standardised.mean, standardised.scale), chosen
-    description: dict[str, float | int | str] = {"optimizer": "lbfgs", "l2": choice.l2}
-    if label_smoothing:
-        description["label_smoothing"] = label_smoothing
-    if balanced:
-        description["class_weight"] = "balanced"
-    if before_refit is not None:
-        description["trained_on"] = "training and validation photos"
+    description = _description(choice.l2, label_smoothing, balanced, before_refit is not None)
     return Fit(chosen, description, tuple(choice.curve), before_refit)
+
+
+def _description(l2: float, label_smoothing: float, balanced: bool, refitted: bool) -> dict[str, float | int | str]:
+    """What the manifest says of the fit."""
+    return {
+        "optimizer": "lbfgs",
+        "l2": l2,
+        **({"label_smoothing": label_smoothing} if label_smoothing else {}),
+        **({"class_weight": "balanced"} if balanced else {}),
+        **({"trained_on": "training and validation photos"} if refitted else {}),
+    }
 
 
 def refit_helps(photos: int, classes: int) -> bool:

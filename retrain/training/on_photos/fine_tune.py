@@ -143,16 +143,8 @@ def fine_tune(
     augment = augment or Distortion()
     checkpoint = None
     if checkpoint_dir is not None:
-        identity = {
-            "training": "fine-tuning",
-            "backbone": backbone.architecture,
-            "weights": backbone.weights_sha256,
-            "preprocessing": str(backbone.preprocessing),
-            "layers": len(chosen),
-            "units of the head": "-".join(map(str, head.sizes)),
-            **origin,
-            **training_identity(photos, labels, division, recipe, augment, seed),
-        }
+        identity = _identity(backbone, len(chosen), head)
+        identity |= {**origin, **training_identity(photos, labels, division, recipe, augment, seed)}
         checkpoint = TrainingCheckpoint(checkpoint_dir / CHECKPOINT, identity)
     training = train(
         Learner(forward, trained),
@@ -170,6 +162,18 @@ def fine_tune(
         return FineTuned(backbone, names, total, trainable, training)
     tuned = write_weights(network.model, backbone, weights_dir)
     return FineTuned(tuned, names, total, trainable, training)
+
+
+def _identity(backbone: Backbone, layers: int, head: Head) -> dict[str, str | int | float]:
+    """What a checkpoint belongs to, as far as the model goes."""
+    return {
+        "training": "fine-tuning",
+        "backbone": backbone.architecture,
+        "weights": backbone.weights_sha256,
+        "preprocessing": str(backbone.preprocessing),
+        "layers": layers,
+        "units of the head": "-".join(map(str, head.sizes)),
+    }
 
 
 def last_layers(model: Any, layers: Layers, name: str) -> list[Any]:

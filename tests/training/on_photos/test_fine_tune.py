@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from retrain.backbones.backbone import Backbone, file_sha256, find_backbone
-from retrain.backbones.engines.base import tensorflow_cpu_engine
+from retrain.backbones.engines.tensorflow import tensorflow_cpu_engine
 from retrain.backbones.network import load_network
 from retrain.core.errors import BackboneError, CheckpointError, OptionError
 from retrain.core.tensorflow import tf

@@ -1,10 +1,28 @@
-"""The options of `retrain sweep`, beside those that it shares with `retrain` (`retrain.cli.options`)."""
+"""`retrain sweep`: many heads on cached bottlenecks."""
+
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from label_image.user_path import File
-from retrain.cli.options import distortion_options, group, names, numbers, weights_by_name
-from retrain.training.recipe import CLASS_WEIGHTS, EPOCHS, OPTIMIZERS, VIEWS
+from retrain.cli.arguments import CheckedCommand
+from retrain.cli.command_line import command_of
+from retrain.cli.configs import backbone_config, extraction_config, made, source_config, split_config
+from retrain.cli.options import (
+    distortion_options,
+    group,
+    names,
+    numbers,
+    photo_options,
+    store_options,
+    weights_by_name,
+)
+from retrain.cli.train import train
+from retrain.photos.augmentation import VIEWS
+from retrain.training.recipe import CLASS_WEIGHTS, EPOCHS, OPTIMIZERS
+
+if TYPE_CHECKING:
+    from retrain.training.grid import Configuration
 
 
 def _heads(context: click.Context, parameter: click.Parameter, value: str) -> tuple[tuple[int, ...], ...]:
@@ -124,3 +142,69 @@ sweep_options = group(
     ),
     click.option("--report", type=File, metavar="FILE", help="Also write the table as a web page with charts."),
 )
+
+
+@click.command(cls=CheckedCommand)
+@photo_options
+@sweep_options
+@store_options
+def sweep(**options: Any) -> None:
+    """Try many heads, and choose the best by cross-validation."""
+    split = split_config(options)
+    from rich.console import Console
+
+    from retrain.insight.report.sweep_page import write_sweep_page
+    from retrain.insight.sweep_table import check_table, show_sweep, write_table
+    from retrain.insight.terminal import TerminalScreen
+    from retrain.photos.augmentation import Augmentation
+    from retrain.runs.sweep import Grid, SweepConfig, run_sweep
+
+    grid = made(Grid, {**options, "views": options["view_counts"]})
+    # Architectures and weights are those of the grid.
+    backbone = backbone_config({name: options[name] for name in ("model_dir", "seed")})
+    config = SweepConfig(
+        source_config(options),
+        grid,
+        options["folds"],
+        split,
+        backbone,
+        extraction_config(options),
+        made(Augmentation, options),
+    )
+    table, report = options["output_csv"], options["report"]
+    check_table(table, report, config.extraction.bottleneck_dir, config.source.image_dir)
+    screen = TerminalScreen()
+    try:
+        result = run_sweep(config, screen)
+    finally:
+        screen.finish()
+    command = command_of(train, options_of(result.results[0].configuration, options))
+    write_table(result.results, table)
+    written = [table]
+    if report is not None:
+        written.append(write_sweep_page(report, result, config, command, table))
+    show_sweep(result, written, command, Console(highlight=False))
+
+
+def options_of(chosen: "Configuration", options: dict[str, Any]) -> dict[str, Any]:
+    """The options of `retrain` that train and export what a sweep with these options has chosen."""
+    recipe = chosen.recipe
+    shared = ("max_images_per_class", "fixes", "category_names", "testing_percentage", "validation_percentage", "seed",
+              "precision", "engine", "bottleneck_dir", "model_dir")  # fmt: skip
+    asked = {"image_dir": options["image_dir"], "architecture": chosen.architecture}
+    asked |= {name: options[name] for name in shared}
+    asked["optimizer"] = None if recipe.optimizer == "lbfgs" else recipe.optimizer
+    asked["hidden_units"] = recipe.hidden_units
+    asked["epochs"] = recipe.epochs
+    asked["learning_rate"] = recipe.learning_rate or None
+    asked["l2"] = recipe.l2 if recipe.optimizer == "lbfgs" else recipe.l2 or None
+    asked["class_weight"] = recipe.class_weight
+    if chosen.views > 1:
+        for name in ("random_crop", "random_scale", "random_brightness", "random_rotation"):
+            asked[name] = options[name]
+        asked["views"] = chosen.views
+    parts = chosen.architecture.split("+")
+    asked["weights"] = {name: file for name, file in options["weights"].items() if name in parts}
+    if chosen.views > 1:
+        asked["flip_left_right"] = options["flip_left_right"]
+    return asked

@@ -1,4 +1,4 @@
-"""Commands that refuse empty values, which are nearly always shell variables that are not set."""
+"""What all commands say about the arguments that they are given."""
 
 import click
 
@@ -6,8 +6,11 @@ from retrain.cli.help_panels import PanelCommand
 from retrain.cli.reachable import check_reachable
 
 
-class NoEmptyValues(PanelCommand):
-    """Refuses `--option=""`, empty arguments, and paths that cannot be reached."""
+class CheckedCommand(PanelCommand):
+    """Refuses `--option=""` and empty arguments, which are nearly always shell variables that are not set.
+
+    And paths that cannot even be looked at.
+    """
 
     def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
         for option, value in zip(["", *arguments], arguments, strict=False):
@@ -15,7 +18,7 @@ class NoEmptyValues(PanelCommand):
             if name.startswith("--") and equals and not rest:
                 raise click.UsageError(f"Option '{name}' has an empty value: give it one, or leave it out.", context)
             if value == "" and not option.startswith("--"):
-                raise click.UsageError("There is an empty argument: is a variable unset?", context)
+                raise click.UsageError("There is an empty argument: is a variable not set?", context)
             if value == "":
                 raise click.UsageError(f"Option '{option}' has an empty value: give it one, or leave it out.", context)
         left = super().parse_args(context, arguments)

@@ -8,6 +8,7 @@ import click
 from label_image.terminal import json_line
 from label_image.user_path import Folder, Text
 from retrain.cli.arguments import CheckedCommand
+from retrain.cli.help_panels import PanelGroup
 
 bottleneck_dir_option = click.option(
     "--bottleneck_dir",
@@ -19,7 +20,7 @@ bottleneck_dir_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 
 
-@click.group()
+@click.group(cls=PanelGroup)
 def store() -> None:
     """Look into a store of bottlenecks, check it, and tidy it up.
 

@@ -20,6 +20,7 @@ from retrain.bottlenecks.extraction import LOCAL, Extraction, extract_views
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.core.matrix_file import Matrix
 from retrain.core.progress import SILENT, Progress
+from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Dataset, Photo, Skipped, require_two_classes
 from retrain.photos.split import Division, SplitConfig
 from retrain.photos.views import ORIGINAL_ID, ViewsConfig
@@ -61,8 +62,7 @@ class Bottlenecks:
     @cached_property
     def classes(self) -> npt.NDArray[np.intp]:
         """The class of each photo (n,), as an index of `labels`."""
-        index_of = {label: index for index, label in enumerate(self.labels)}
-        return np.array([index_of[photo.label] for photo in self.photos], np.intp)
+        return class_indices(self.photos, self.labels)
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:

@@ -17,6 +17,7 @@ from retrain.cli.doctor import doctor
 from retrain.cli.evaluate import evaluate
 from retrain.cli.export import export
 from retrain.cli.help_panels import TrainByDefault
+from retrain.cli.store import store
 from retrain.cli.sweep import sweep
 from retrain.cli.train import train
 from retrain.core.errors import RetrainError
@@ -46,7 +47,7 @@ def cli() -> None:
     require_address_space(ADDRESS_SPACE)
 
 
-for command in (demo, train, sweep, evaluate, export, doctor):
+for command in (demo, train, sweep, evaluate, export, doctor, store):
     cli.add_command(command)
 
 

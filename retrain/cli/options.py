@@ -12,6 +12,7 @@ from retrain.backbones.engines.registry import ENGINES
 from retrain.core.machine import PRECISIONS
 from retrain.exports.registry import TRAINING_FORMATS, check_formats
 from retrain.photos.augmentation import VIEWS
+from retrain.photos.split import TESTING_PERCENTAGE, VALIDATION_PERCENTAGE
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -52,14 +53,14 @@ choice_options = group(
     click.option(
         "--testing_percentage",
         type=Percentage,
-        default=10,
+        default=TESTING_PERCENTAGE,
         show_default=True,
         help="Percentage of the photos for the final test.",
     ),
     click.option(
         "--validation_percentage",
         type=Percentage,
-        default=10,
+        default=VALIDATION_PERCENTAGE,
         show_default=True,
         help="Percentage of the photos for choices during training.",
     ),

@@ -100,6 +100,22 @@ def write_shard(folder: Path, table: pa.Table, prefix: str = "", compression: st
     return path
 
 
+def copy_shard(path: Path, folder: Path) -> bool:
+    """Copy a sound shard into another folder; False where it is there already, and sound.
+
+    Raises what `Shard` raises of the one that is copied, and StoreError when the folder cannot be written.
+    """
+    data = _read_verified(path)
+    copy = folder / path.name
+    try:
+        if _read_verified(copy) == data:
+            return False
+    except (Damaged, FileNotFoundError):
+        pass
+    write_atomically(copy, data)
+    return True
+
+
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Replace or create a file so that readers see the old bytes or the new ones, never a mixture.
 

@@ -19,6 +19,7 @@ from label_image.preprocessing import Pixels, load_pixels, photo_bytes
 from retrain.core.errors import DatasetError, ExportError, OptionError
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.category_names import display_names, read_category_names, rename_classes
+from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Photo, PhotoFile, Skipped
 from retrain.photos.hashes import hash_bytes
 from retrain.photos.opening import open_dataset
@@ -100,8 +101,7 @@ def evaluate_export(config: EvaluateConfig, progress: Progress = SILENT) -> Eval
     answered = tuple(photo for photo, is_known in zip(said.photos, known, strict=True) if is_known)
     probabilities = said.outputs.probabilities[known]
     refused = loaded.refuses(said.outputs)
-    index_of = {label: index for index, label in enumerate(loaded.labels)}
-    classes = np.array([index_of[photo.label] for photo in answered], np.intp)
+    classes = class_indices(answered, loaded.labels)
     return Evaluation(
         loaded.labels,
         answered,

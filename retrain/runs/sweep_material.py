@@ -14,6 +14,7 @@ from retrain.bottlenecks.joined import shared_photos
 from retrain.core.errors import OptionError
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.augmentation import Augmentation
+from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Photo, require_two_classes
 from retrain.photos.source import SourceConfig
 from retrain.photos.split import SplitConfig
@@ -102,5 +103,5 @@ def gather(config: SweepConfig, progress: Progress = SILENT, start: StartEngine 
         progress.say(f"{dropped} photos are left out because one of the backbones cannot use them.")
     labels = tuple(sorted({photo.label for photo in photos}))
     require_two_classes(labels, config.source.image_dir)
-    classes = np.array([labels.index(photo.label) for photo in photos], np.intp)
+    classes = class_indices(photos, labels)
     return Material(photos, dict(zip(names, shared, strict=True)), classes, labels)

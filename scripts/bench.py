@@ -24,9 +24,9 @@ from commands import command, failure
 from rich.console import Console
 from rich.table import Table
 
-from retrain.backbones.backbone import weights_at_hand
 from retrain.backbones.engines.registry import ENGINES
 from retrain.backbones.registry import architecture
+from retrain.backbones.weights import weights_at_hand
 from retrain.bottlenecks.shards import write_atomically
 from retrain.core.machine import PRECISIONS, choose_precision
 from retrain.photos.dataset import list_photos

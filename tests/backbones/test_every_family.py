@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retrain.backbones.backbone import digest_in_name, find_backbone
+from retrain.backbones.backbone import find_backbone
 from retrain.backbones.families.base import Architecture
 from retrain.backbones.registry import ARCHITECTURES, FAMILIES, architecture
+from retrain.backbones.weights import digest_in_name
 from retrain.bottlenecks.probe import relative_error
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -368,7 +368,7 @@ def test_download_is_observed(monkeypatch: pytest.MonkeyPatch) -> None:
         path.parent.mkdir(parents=True)
         path.write_bytes(b"weights")
 
-    monkeypatch.setattr("retrain.backbones.backbone.download", download)
-    monkeypatch.setattr("retrain.backbones.backbone.KERAS_CACHE", Path("nowhere"))
+    monkeypatch.setattr("retrain.backbones.weights.download", download)
+    monkeypatch.setattr("retrain.backbones.weights.KERAS_CACHE", Path("nowhere"))
     backbone = Backbone.find("mobilenet_0.25_128", model_dir="models", observe=lambda *done: told.append(done))
     assert told == [(1, 2)] and backbone.weights_file == Path("models/mobilenet_2_5_128_tf_no_top.h5")

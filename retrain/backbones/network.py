@@ -15,10 +15,11 @@ import numpy as np
 from label_image.errors import ForeignFileError
 from label_image.plain_paths import plain_path
 from label_image.preprocessing import Arithmetic
-from retrain.backbones.backbone import CHECKPOINT_SUFFIX, Backbone
+from retrain.backbones.backbone import Backbone
 from retrain.backbones.families.base import Architecture
 from retrain.backbones.hdf5_files import check_hdf5
 from retrain.backbones.registry import architecture
+from retrain.backbones.weights import CHECKPOINT_SUFFIX
 from retrain.core.errors import BackboneError
 from retrain.core.tensorflow import quiet, tf
 

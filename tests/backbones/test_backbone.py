@@ -12,16 +12,11 @@ import pytest
 from label_image.errors import PreprocessingError
 from label_image.installing import how_to_install
 from label_image.preprocessing import Preprocessing
-from retrain.backbones import backbone as backbones
-from retrain.backbones.backbone import (
-    ENGINE_REVISION,
-    Backbone,
-    file_sha256,
-    find_backbone,
-    weights_at_hand,
-)
+from retrain.backbones import weights as where
+from retrain.backbones.backbone import ENGINE_REVISION, Backbone, find_backbone
 from retrain.backbones.families.base import TORCHVISION_WEIGHTS_URL
 from retrain.backbones.registry import ARCHITECTURES, DEFAULT_ARCHITECTURE, architecture
+from retrain.backbones.weights import file_sha256, weights_at_hand
 from retrain.cli.main import train
 from retrain.core.errors import BackboneError, DownloadError, OptionError
 
@@ -49,8 +44,8 @@ def nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     """No network (the discard port refuses), and no Keras cache but an empty one."""
     for name in ARCHITECTURES:
         publish(monkeypatch, name, "http://127.0.0.1:9/")
-    monkeypatch.setattr(backbones, "KERAS_CACHE", tmp_path / "keras")
-    monkeypatch.setattr(backbones, "INSTALLED_WEIGHTS", tmp_path / "installed")
+    monkeypatch.setattr(where, "KERAS_CACHE", tmp_path / "keras")
+    monkeypatch.setattr(where, "INSTALLED_WEIGHTS", tmp_path / "installed")
 
 
 def put(path: Path, data: bytes) -> Path:
@@ -238,7 +233,7 @@ def test_weights_are_looked_for_in_model_dir_then_in_kerass_cache_then_on_the_we
 
 def test_the_home_folder_is_expanded(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(backbones, "KERAS_CACHE", Path("~/keras"))
+    monkeypatch.setattr(where, "KERAS_CACHE", Path("~/keras"))
     path = put(tmp_path / "keras" / PUBLISHED, b"x")
     assert weights_at_hand(ARCHITECTURES[NAME], models) == path
     assert find_backbone(NAME, models, f"~/keras/{PUBLISHED}").weights_file == path

@@ -17,8 +17,9 @@ from typing import Any, Literal
 
 from label_image.files import temporary_folder
 from label_image.plain_paths import plain_path
-from retrain.backbones.backbone import Backbone, file_sha256
+from retrain.backbones.backbone import Backbone
 from retrain.backbones.network import apply_arithmetic, load_network
+from retrain.backbones.weights import file_sha256
 from retrain.core.errors import BackboneError, OptionError
 from retrain.photos.dataset import Photo
 from retrain.photos.split import Division

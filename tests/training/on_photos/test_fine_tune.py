@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retrain.backbones.backbone import Backbone, file_sha256, find_backbone
+from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.engines.tensorflow import tensorflow_cpu_engine
 from retrain.backbones.network import load_network
+from retrain.backbones.weights import file_sha256
 from retrain.core.errors import BackboneError, CheckpointError, OptionError
 from retrain.core.tensorflow import tf
 from retrain.photos.dataset import Photo

@@ -40,7 +40,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 retrain: $(INSTALLED)  ## Retrain on IMAGE_DIR=folder [ARCHITECTURE=… WEIGHTS=… OUTPUT_DIR=… ARGS=…]; alone: a demo
 ifeq ($(IMAGE_DIR),)
-	@$(BIN)/python scripts/draw_demo_photos.py tf_files/demo_cats --gato tf_files/gato.jpg
+	@$(BIN)/retrain demo tf_files/demo_cats --photo tf_files/gato.jpg
 	@$(BIN)/retrain --image_dir tf_files/demo_cats --output_dir "$(OUTPUT_DIR)" \
 		$(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)") $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(ARGS)
 else

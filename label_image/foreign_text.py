@@ -1,4 +1,4 @@
-"""Bytes and JSON that anyone may have written: read up to a limit, and checked against a type."""
+"""Text and JSON of unknown origin: read up to a limit, and checked against a type."""
 
 import os
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Silence for C++ libraries that log to standard error whatever one sets."""
+"""Silences C++ libraries that log to standard error whatever is set."""
 
 import contextlib
 import os

@@ -94,7 +94,7 @@ class Backbone:
         return replace(self, compute_dtype="float32", stored_dtype="float32", parts=parts)
 
     def computed_in(self, precision: str) -> "Backbone":
-        """The same backbone with bottlenecks of this precision; the fake one has but float32."""
+        """The same backbone with bottlenecks of this precision; the fake one supports only float32."""
         if self.architecture == "fake":
             return self
         parts = tuple(part.computed_in(precision) for part in self.parts)
@@ -162,7 +162,7 @@ def join(parts: Sequence[Backbone]) -> Backbone:
     if len(sizes) > 1:
         raise OptionError(
             f"--architecture {name}: their photos have different sizes ({', '.join(map(str, sizes))} pixels), and a "
-            f"model takes but one. Choose backbones of one size, or train with --image_size {sizes[-1]} for all."
+            f"model takes only one. Choose backbones of one size, or train with --image_size {sizes[-1]} for all."
         )
     digest = hashlib.sha256("+".join(part.weights_sha256 for part in parts).encode()).hexdigest()
     pixels = parts[0].preprocessing.without_arithmetic()

@@ -12,8 +12,9 @@ import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from retrain.bottlenecks.shards import set_aside, write_atomically
 from retrain.core.errors import StoreError, UnwritableStoreError
+from retrain.core.placing import set_aside
+from retrain.core.sealed import write_atomically
 
 NAME = "fingerprint.json"
 LARGEST = 1 << 20  # bytes; a description has a thousand
@@ -50,7 +51,7 @@ def open_folder(folder: Path, description: Mapping[str, object], holds_others: C
             raise StoreError(
                 f"{path} does not describe the bottlenecks that are asked for "
                 f"({description['dtype']}[{description['dim']}]), and those in its folder are others, although it "
-                "bears their name: it was edited or renamed. Move the folder away, and the bottlenecks are "
+                "has their name: it was edited or renamed. Move the folder away, and the bottlenecks are "
                 "computed again."
             )
         _put_aside(path)

@@ -2,7 +2,7 @@
 
     <bottleneck_dir>/<fingerprint>/
         fingerprint.json        what the fingerprint covers, for people; checked when opened
-        <sha256>.parquet        sealed shards (see `retrain.bottlenecks.shards`), readable by any Parquet tool:
+        <sha256>.parquet        sealed shards (see `retrain.core.sealed`), readable by any Parquet tool:
                                 photo_sha256: string, 64 hex digits
                                 view:         string, "original" unless augmented
                                 bottleneck:   fixed_size_list<float32 | float16>[dim], never null
@@ -23,7 +23,6 @@ A kill -9 loses the rows put in since the last flush: about the last 5 seconds o
 """
 
 import errno
-import hashlib
 import logging
 import tempfile
 import time
@@ -39,27 +38,22 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from label_image.files import remove_leftovers
+from label_image.files import remove_leftovers, sha256_of_bytes
 from retrain.bottlenecks.fingerprint_file import canonical_json, open_folder
 from retrain.bottlenecks.shards import (
     KEY_COLUMNS,
-    Damaged,
     Key,
     KeyIndex,
-    Shard,
     bottleneck_schema,
     bottleneck_table,
-    file_size,
     first_rows,
-    foreign_files,
     key_table,
-    list_shards,
-    set_aside,
     vector_array,
-    write_shard,
 )
 from retrain.core.errors import StoreError, UnwritableStoreError
 from retrain.core.matrix_file import release_pages
+from retrain.core.placing import set_aside
+from retrain.core.sealed import Damaged, Shard, file_size, foreign_files, list_shards, write_shard
 
 __all__ = ["Key", "PruneReport", "Store", "VerifyReport", "fingerprint"]
 
@@ -91,7 +85,7 @@ class PruneReport:
 
 def fingerprint(covers: Mapping[str, object]) -> str:
     """SHA-256 (64 hex digits) of the canonical JSON of everything that changes a vector."""
-    return hashlib.sha256(canonical_json(covers).encode()).hexdigest()
+    return sha256_of_bytes(canonical_json(covers).encode())
 
 
 class Store(AbstractContextManager["Store"]):

@@ -1,4 +1,4 @@
-"""Matrices that may be larger than the memory: beyond a size they lie in a file without a name.
+"""Matrices that may be larger than the memory: above a certain size they lie in a file without a name.
 
 Such a file vanishes with the process, however that ends. The kernel writes its pages to the disk and
 takes them back as it needs memory; `release_pages` lets it do so at once.

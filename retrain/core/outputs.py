@@ -1,4 +1,4 @@
-"""Putting results in their place: written aside first, renamed, and nothing of the user's lost.
+"""Puts results in their place: written aside first, then renamed, so that nothing of the user's is lost.
 
 An export directory is known to be ours by its manifest, so a new one replaces it and the one
 before is kept as `<name>.previous`. One that cannot be renamed (a mount point, or a folder in one that
@@ -57,14 +57,14 @@ def check_export_dir(folder: Path) -> None:
     """Refuse, before any work, a folder where something else lies, or that cannot be written to. Raises ExportError."""
     folder_itself = Path(os.path.realpath(folder))
     if folder_itself in (Path.cwd(), *Path.cwd().parents):
-        raise ExportError(f"--output_dir {folder} is the current folder or holds it: name a folder inside it.")
+        raise ExportError(f"--output_dir {folder} is the current folder or holds it: choose a folder inside it.")
     holder = next(filter(_is_export, folder_itself.parents), None)
     if holder is not None:
-        raise ExportError(f"--output_dir {folder} lies in the export {holder}: name a folder outside of it.")
+        raise ExportError(f"--output_dir {folder} lies in the export {holder}: choose a folder outside of it.")
     in_place = not can_be_replaced(folder_itself) and folder.is_dir()
     _check_previous(folder_itself / KEPT_INSIDE if in_place else previous_of(folder_itself))
     if os.path.lexists(folder_itself) and not folder_itself.is_dir():
-        raise ExportError(f"--output_dir {folder} is no folder: name a folder.")
+        raise ExportError(f"--output_dir {folder} is not a folder: choose a folder.")
     require_writable(folder_itself if in_place else folder_itself.parent, f"--output_dir {folder}")
     if not folder.exists():
         return
@@ -72,19 +72,23 @@ def check_export_dir(folder: Path) -> None:
     if foreign:
         raise ExportError(
             f"--output_dir {folder} holds {foreign[0]!r}, which is not part of an export: "
-            "move it away or name another folder."
+            "move it away, or choose another folder."
         )
     if not _is_empty(folder) and not _is_export(folder):
-        raise ExportError(f"--output_dir {folder} is not empty and holds no {MANIFEST} of this project: name another.")
+        raise ExportError(
+            f"--output_dir {folder} is not empty and holds no {MANIFEST} of this project: choose another folder."
+        )
 
 
 def check_file(path: Path, option: str) -> None:
     """Refuse, before any work, what cannot become a new file. Raises OptionError or ExportError; makes nothing."""
     if _is_special(path):
-        raise OptionError(f"{option} {path} is no regular file, and would be replaced: name a file.")
+        raise OptionError(f"{option} {path} is not a regular file, and would be replaced: choose another name.")
     require_writable(path.parent, f"{option} {path}")
     if not can_be_replaced(path.absolute()):
-        raise ExportError(f"{option} {path} is mounted there or another user's, and cannot be replaced: name another.")
+        raise ExportError(
+            f"{option} {path} is mounted there or another user's, and cannot be replaced: choose another name."
+        )
 
 
 def check_folder(folder: Path, option: str) -> None:
@@ -95,7 +99,7 @@ def check_folder(folder: Path, option: str) -> None:
 def check_replaceable_folder(folder: Path, option: str) -> None:
     """Refuse, before any work, what cannot become a new folder. Raises OptionError or ExportError; makes nothing."""
     if os.path.lexists(folder) and not folder.is_dir():
-        raise OptionError(f"{option} {folder} is no folder: name a folder.")
+        raise OptionError(f"{option} {folder} is not a folder: choose a folder.")
     itself = Path(os.path.realpath(folder))
     require_writable(itself.parent if can_be_replaced(itself) else itself, f"{option} {folder}")
 
@@ -107,7 +111,7 @@ def require_writable(folder: Path, what: str) -> None:
     """
     there = folder if os.path.lexists(folder) else existing_parent(folder)
     if not there.is_dir():
-        raise ExportError(f"{what} cannot be written: {there} is no folder.")
+        raise ExportError(f"{what} cannot be written: {there} is not a folder.")
     try:
         with temporary_folder(there):
             pass
@@ -124,7 +128,7 @@ def check_outside(folder: Path, others: Mapping[str, Path | None], holder: str =
     """
     for option, path in others.items():
         if path is not None and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
-            raise OptionError(f"{option} {path} lies in {holder} {folder}: name a path outside of it.")
+            raise OptionError(f"{option} {path} lies in {holder} {folder}: choose a path outside of it.")
 
 
 def check_distinct(outputs: Mapping[str, Path | None]) -> None:
@@ -135,7 +139,7 @@ def check_distinct(outputs: Mapping[str, Path | None]) -> None:
             continue
         other = options.setdefault(os.path.realpath(path), option)
         if other != option:
-            raise OptionError(f"{other} and {option} are both {path}: name two paths.")
+            raise OptionError(f"{other} and {option} are both {path}: choose two different paths.")
 
 
 def check_not_among_photos(image_dir: Path, outputs: Mapping[str, Path | None]) -> None:
@@ -155,7 +159,7 @@ def check_not_among_photos(image_dir: Path, outputs: Mapping[str, Path | None]) 
         inside = output.relative_to(photos).parts
         is_file_beside_classes = len(inside) == 1 and output.suffix and not output.is_dir()
         if not is_file_beside_classes and not any(part.startswith(".") for part in inside):
-            raise OptionError(f"{option} {path} lies among the photos of {image_dir}: name a path outside of it.")
+            raise OptionError(f"{option} {path} lies among the photos of {image_dir}: choose a path outside of it.")
 
 
 @contextmanager
@@ -268,7 +272,7 @@ def place(new: Path, target: Path) -> Path | None:
         shutil.rmtree(new)
         return None
     if _is_special(target) and not target.is_dir():
-        raise ExportError(f"{target} is neither a file nor a folder, and is not replaced: name another.")
+        raise ExportError(f"{target} is neither a file nor a folder, and is not replaced: choose another name.")
     if target.is_dir() and new.is_dir() and not can_be_replaced(Path(os.path.realpath(target))):
         return _place_inside(new, target)
     sync_all(new)
@@ -358,13 +362,13 @@ def _check_previous(previous: Path) -> None:
     if not os.path.lexists(previous):
         return
     if previous.is_symlink() or not previous.is_dir() or not (_is_empty(previous) or _is_export(previous)):
-        raise ExportError(f"{previous} is no earlier export and is in the way: move it.")
+        raise ExportError(f"{previous} is not an earlier export, and is in the way: move it away.")
     if _foreign(previous):
-        raise ExportError(f"{previous} holds more than an earlier export and is in the way: move it.")
+        raise ExportError(f"{previous} holds more than an earlier export, and is in the way: move it away.")
     if not can_be_removed(previous):
         raise ExportError(
             f"{previous}, an earlier export, is in the way and may not be removed by this user: "
-            "move it, or name another --output_dir."
+            "move it away, or choose another --output_dir."
         )
 
 

@@ -1,4 +1,4 @@
-"""What `retrain evaluate` shows and writes."""
+"""What `retrain evaluate` shows on the screen and writes to files."""
 
 import csv
 import os
@@ -54,7 +54,7 @@ def show_evaluation(evaluation: Evaluation, console: Console) -> None:
     if top:
         console.print(f"the right class: {top}", soft_wrap=True)
     if metrics.ece is not None:
-        by_chance = f"so few photos alone make {metrics.ece_by_chance:.3f}"
+        by_chance = f"{metrics.ece_by_chance:.3f} expected from sample size alone"
         console.print(f"calibration error (ECE): {metrics.ece:.3f} ({by_chance})")
     if evaluation.refused is not None and metrics.n:
         console.print(

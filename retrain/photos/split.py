@@ -34,6 +34,25 @@ class Division:
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class SplitConfig:
+    """How photos are split: the shares of the sides in percent, and what the hashes of the groups begin with.
+
+    Raises OptionError for a negative seed, and for shares that leave no photos for training.
+    """
+
+    testing_percentage: float = 10
+    validation_percentage: float = 10
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_split(self.testing_percentage, self.validation_percentage, self.seed)
+
+    def divide(self, photos: Sequence[Photo]) -> Division:
+        """The sides of these photos."""
+        return split_photos(photos, self.testing_percentage, self.validation_percentage, self.seed)
+
+
 def split_photos(
     photos: Sequence[Photo], testing_percentage: float = 10, validation_percentage: float = 10, seed: int = 0
 ) -> Division:
@@ -67,7 +86,7 @@ def split_photos(
 def check_split(testing_percentage: float, validation_percentage: float, seed: int) -> None:
     """Refuse a negative seed, and shares (in percent) that leave no photos for training. Raises OptionError."""
     if seed < 0:
-        raise OptionError(f"--seed {seed} must be 0 or more.")
+        raise OptionError(f"--seed {seed} must be at least 0.")
     for side, percentage in (("testing", testing_percentage), ("validation", validation_percentage)):
         if not 0 <= percentage < 100:
             raise OptionError(f"--{side}_percentage {percentage:g} must be at least 0 and less than 100.")

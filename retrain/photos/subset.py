@@ -20,7 +20,7 @@ def limit_per_class(dataset: Dataset, limit: int | None) -> Dataset:
     if limit is None:
         return dataset
     if limit < 1:
-        raise OptionError(f"--max_images_per_class {limit} is too small: give 1 or more.")
+        raise OptionError(f"--max_images_per_class {limit} must be at least 1.")
     members: dict[tuple[str, Split | None], list[PhotoFile]] = defaultdict(list)
     for file in dataset.files:
         members[file.label, file.split].append(file)

@@ -13,7 +13,8 @@ from retrain.backbones.engines.base import Bottlenecks, Engine, start_engine
 from retrain.bottlenecks.extraction import extract, extract_views
 from retrain.bottlenecks.joined import shared_photos, side_by_side
 from retrain.core.errors import OptionError, StoreError
-from retrain.photos.dataset import Photo, list_photos
+from retrain.photos.dataset import Photo
+from retrain.photos.opening import list_photos
 from retrain.photos.views import Augmentation, views_of
 
 NAME, SIZE = "fake+mobilenet_0.25_128", 16

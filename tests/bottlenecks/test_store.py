@@ -20,9 +20,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 import label_image.files
 from label_image.files import temporary_folder
 from retrain.bottlenecks import shards, store
-from retrain.bottlenecks.shards import list_shards
 from retrain.bottlenecks.store import Key, Store, fingerprint
+from retrain.core import sealed
 from retrain.core.errors import StoreError
+from retrain.core.sealed import list_shards
 
 DIM = 4
 COVERS = {"architecture": "fake", "weights": None, "input": [3, 3]}
@@ -543,7 +544,7 @@ def test_verify_reads_everything(tmp_path: Path) -> None:
 
 
 def _first(path: Path) -> float:
-    return float(shards.vector_array(shards.read_shard(path))[0, 0])
+    return float(shards.vector_array(sealed.read_shard(path))[0, 0])
 
 
 def test_prune_keeps_what_is_asked_for(tmp_path: Path) -> None:
@@ -649,8 +650,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     def _numbers_in(self, path: Path) -> set[int]:
         try:
-            photos = shards.read_shard(path)["photo_sha256"].to_pylist()
-        except shards.Damaged:
+            photos = sealed.read_shard(path)["photo_sha256"].to_pylist()
+        except sealed.Damaged:
             return set()
         return {n for n in range(31) if key(n).photo_sha256 in photos}
 

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 from PIL import Image
+from stand_ins import converted, evaluated
 
 import retrain.runs.export
 from label_image.installing import how_to_install
@@ -23,8 +24,6 @@ from retrain.exports.formats import tflite_variants
 from retrain.exports.further import FURTHER, Way
 from retrain.exports.names import EXPORTS, FILES, TFLITE, TFLITE_DYNAMIC, TFLITE_INT8
 from retrain.photos.seen_photos import NAME as SEEN
-from retrain.runs.evaluate import evaluate_export
-from retrain.runs.export import export_model
 
 COLOURS = {"red": (220, 30, 30), "gr,ün 🐸": (30, 200, 30), "b'l\"ue": (30, 30, 220)}
 SHARED = Path(__file__).resolve().parents[3] / "shared"
@@ -64,7 +63,7 @@ def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The export with all TFLite files and the frozen graph; never written to."""
     folder = tmp_path_factory.mktemp("exported")
     shutil.copytree(trained / "model", folder / "model")
-    report = export_model(folder / "model", ("saved_model", *VARIANTS), str(trained / "photos"), folder)
+    report = converted(folder / "model", ("saved_model", *VARIANTS), str(trained / "photos"), folder)
     assert [result.name for result in report.results] == ["saved_model", "saved_model_bytes", *VARIANTS]
     assert [result.refused for result in report.results] == [None] * 7
     return folder / "model"
@@ -119,7 +118,7 @@ def test_each_file_alone_labels_photos_and_can_be_evaluated(
         verdict = loaded.label(photo)
         assert verdict.answers[0].label == label and not verdict.unknown
         assert sum(answer.probability for answer in verdict.answers) == pytest.approx(1, abs=0.01)
-    evaluation = evaluate_export(path, str(paint(tmp_path / "new", range(50, 55))), tmp_path)
+    evaluation = evaluated(path, str(paint(tmp_path / "new", range(50, 55))), tmp_path)
     assert evaluation.metrics.n == 15 and evaluation.metrics.accuracy == 1.0
 
 
@@ -153,7 +152,7 @@ def test_what_is_added_is_part_of_an_export(exported: Path, tmp_path: Path) -> N
 
 def test_a_second_export_writes_the_same_bytes(exported: Path, trained: Path, model: Path, tmp_path: Path) -> None:
     names = ("tflite", "tflite_int8", "graph_def")
-    export_model(model, names, str(trained / "photos"), tmp_path)
+    converted(model, names, str(trained / "photos"), tmp_path)
     for name in names:
         assert (model / FILES[name]).read_bytes() == (exported / FILES[name]).read_bytes(), name
 
@@ -169,11 +168,11 @@ def test_photos_of_the_training_calibrate_and_others_judge(
         further._write_int8(source, path)
 
     monkeypatch.setitem(FURTHER, TFLITE_INT8, replace(FURTHER[TFLITE_INT8], ways=(Way(count),)))
-    report = export_model(model, (TFLITE_INT8,), str(trained / "photos"), tmp_path)
+    report = converted(model, (TFLITE_INT8,), str(trained / "photos"), tmp_path)
     assert (report.photos, used) == (test, [60 - test])
     (model / SEEN).unlink()
     said: list[str] = []
-    report = export_model(model, ("saved_model",), str(trained / "photos"), tmp_path, say=said.append)
+    report = converted(model, ("saved_model",), str(trained / "photos"), tmp_path, say=said.append)
     assert report.photos == 60
     assert any("not known" in sentence for sentence in said)
 
@@ -184,10 +183,10 @@ def test_photos_in_folders_of_other_names_are_known_by_the_names_of_the_training
     for number, label in enumerate(COLOURS):
         shutil.copytree(trained / "photos" / label, tmp_path / "numbered" / str(number))
     with pytest.raises(DatasetError, match="no photo of a class"):
-        export_model(model, ("saved_model",), str(tmp_path / "numbered"), tmp_path)
+        converted(model, ("saved_model",), str(tmp_path / "numbered"), tmp_path)
     (tmp_path / "names.json").write_text(json.dumps({str(number): label for number, label in enumerate(COLOURS)}))
     arguments = (model, ("saved_model",), str(tmp_path / "numbered"), tmp_path)
-    report = export_model(*arguments, category_names=tmp_path / "names.json")
+    report = converted(*arguments, category_names=tmp_path / "names.json")
     assert report.reference.accuracy == 1.0 and report.photos < 60
 
 
@@ -230,9 +229,9 @@ def test_an_int8_that_loses_accuracy_is_kept_by_force_alone(
     spoil(monkeypatch, TFLITE_DYNAMIC)
     spoil(monkeypatch, TFLITE)
     names, photos = (TFLITE, TFLITE_DYNAMIC), str(trained / "photos")
-    refused = export_model(model, names, photos, tmp_path).results[2]
+    refused = converted(model, names, photos, tmp_path).results[2]
     assert refused.refused is not None and "--force keeps it" in refused.refused
-    _, tflite, dynamic = export_model(model, names, photos, tmp_path, force=True).results
+    _, tflite, dynamic = converted(model, names, photos, tmp_path, force=True).results
     assert dynamic.judgement is not None and dynamic.judgement.forced and dynamic.judgement.drop > 0.5
     assert parity_of(model)[TFLITE_DYNAMIC]["forced"] is True
     assert tflite.refused is not None, "a float format is never forced"
@@ -247,7 +246,7 @@ def test_where_int8_throughout_does_not_hold_its_head_stays_float(
         raise ExportError("no")
 
     monkeypatch.setitem(FURTHER, TFLITE_INT8, replace(FURTHER[TFLITE_INT8], ways=(Way(fail), *ways[1:])))
-    result = export_model(model, (TFLITE_INT8,), str(trained / "photos"), tmp_path).results[1]
+    result = converted(model, (TFLITE_INT8,), str(trained / "photos"), tmp_path).results[1]
     assert (result.refused, result.remark) == (None, "head in float32")
     assert parity_of(model)[TFLITE_INT8]["remark"] == "head in float32"
     for output in Interpreter(str(model / "model_int8.tflite")).get_output_details():
@@ -267,7 +266,7 @@ def test_a_file_without_its_weights_is_never_kept(
 
     monkeypatch.setattr(tflite_variants, "_converter", weightless)
     names = (TFLITE, TFLITE_DYNAMIC)
-    report = export_model(model, names, str(trained / "photos"), tmp_path, force=True)
+    report = converted(model, names, str(trained / "photos"), tmp_path, force=True)
     for result in report.results[1:]:
         assert result.refused is not None and "without its weights" in result.refused
     assert not any((model / FILES[name]).exists() for name in names)
@@ -282,7 +281,7 @@ def test_answers_that_are_not_finite_are_never_kept(
         return lambda pixels: Outputs(np.full((len(pixels), 3), wrong, np.float32))
 
     monkeypatch.setitem(FURTHER, TFLITE_DYNAMIC, replace(FURTHER[TFLITE_DYNAMIC], load=load))
-    result = export_model(model, (TFLITE_DYNAMIC,), str(trained / "photos"), tmp_path, force=True).results[1]
+    result = converted(model, (TFLITE_DYNAMIC,), str(trained / "photos"), tmp_path, force=True).results[1]
     assert result.refused is not None and "finite" in result.refused
 
 
@@ -297,7 +296,7 @@ def test_an_interruption_leaves_everything_as_it_was(
 
     monkeypatch.setitem(FURTHER, TFLITE, replace(FURTHER[TFLITE], load=interrupt))
     with pytest.raises(KeyboardInterrupt):
-        export_model(model, (TFLITE,), str(trained / "photos"), tmp_path)
+        converted(model, (TFLITE,), str(trained / "photos"), tmp_path)
     assert (model / "model.tflite").read_bytes() == b"the one before"
     assert TFLITE not in parity_of(model)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
@@ -316,14 +315,14 @@ def test_an_export_that_a_training_replaced_meanwhile_gets_nothing_of_the_old_mo
     (model / "model.tflite").write_bytes(b"of the new model")
     monkeypatch.setitem(FURTHER, TFLITE, replace(FURTHER[TFLITE], load=train_meanwhile))
     with pytest.raises(ExportError, match="was replaced by another training meanwhile"):
-        export_model(model, (TFLITE,), str(trained / "photos"), tmp_path)
+        converted(model, (TFLITE,), str(trained / "photos"), tmp_path)
     assert (model / "model.tflite").read_bytes() == b"of the new model"
 
 
 def test_a_kill_after_a_format_was_exchanged_leaves_no_figures_of_the_old_one(
     trained: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    export_model(model, (TFLITE,), str(trained / "photos"), tmp_path)
+    converted(model, (TFLITE,), str(trained / "photos"), tmp_path)
     put = retrain.runs.export.put_into_export
 
     def killed(new: Path, target: Path) -> None:
@@ -334,7 +333,7 @@ def test_a_kill_after_a_format_was_exchanged_leaves_no_figures_of_the_old_one(
     assert TFLITE in parity_of(model)
     monkeypatch.setattr(retrain.runs.export, "put_into_export", killed)
     with pytest.raises(KeyboardInterrupt):
-        export_model(model, (TFLITE,), str(trained / "photos"), tmp_path)
+        converted(model, (TFLITE,), str(trained / "photos"), tmp_path)
     assert TFLITE not in parity_of(model)
 
 
@@ -377,12 +376,12 @@ def test_a_missing_package_is_named_before_any_work(
 
 def test_what_is_no_export_is_refused_with_a_sentence(trained: Path, model: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for folder, why in ((tmp_path / "nowhere", "no export folder"), (tmp_path / "empty", "no readable model.json")):
+    for folder, why in ((tmp_path / "nowhere", "not an export folder"), (tmp_path / "empty", "no readable model.json")):
         with pytest.raises(ExportError, match=why):
-            export_model(folder, (TFLITE,), str(trained / "photos"), tmp_path)
+            converted(folder, (TFLITE,), str(trained / "photos"), tmp_path)
     (model / "saved_model.pb").unlink()
     with pytest.raises(ExportError, match="has no SavedModel"):
-        export_model(model, (TFLITE,), str(trained / "photos"), tmp_path)
+        converted(model, (TFLITE,), str(trained / "photos"), tmp_path)
 
 
 # The command
@@ -418,7 +417,7 @@ def test_cats_in_every_precision(tmp_path: Path) -> None:
         "--formats saved_model".split()
     )
     # What int8 loses on so few photos is mostly chance, hence force.
-    report = export_model(tmp_path / "model", VARIANTS, str(cats), tmp_path, force=True)
+    report = converted(tmp_path / "model", VARIANTS, str(cats), tmp_path, force=True)
     assert [result.refused for result in report.results] == [None] * 6
     assert report.photos > 150
     by_name = {result.name: result.judgement for result in report.results}

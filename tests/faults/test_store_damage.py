@@ -16,13 +16,14 @@ from PIL import Image
 
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.engines.base import Engine
-from retrain.bottlenecks import shards, store
+from retrain.bottlenecks import store
 from retrain.bottlenecks.extraction import extract
-from retrain.bottlenecks.shards import list_shards
 from retrain.bottlenecks.store import Key, Store
+from retrain.core import sealed
 from retrain.core.errors import StoreError, UnwritableStoreError
+from retrain.core.sealed import list_shards
 from retrain.photos import hashes
-from retrain.photos.dataset import list_photos
+from retrain.photos.opening import list_photos
 
 COVERS = {"architecture": "fake"}
 DIM = 4
@@ -79,7 +80,7 @@ def test_damage_all_over_a_shard_of_several_row_groups(tmp_path: Path, damage: C
     put(opened, range(400))
     opened.flush()
     (path,) = list_shards(opened.folder)
-    assert len(list(shards.Shard(path).row_groups())) > 1
+    assert len(list(sealed.Shard(path).row_groups())) > 1
     size = path.stat().st_size
     _damage_and_recompute(opened, path, range(400), range(400), damage, step=size // 40)
 

@@ -13,7 +13,7 @@ from storm import Plan, Storm, check_bottlenecks, check_left_behind, draw_photos
 from retrain.backbones.backbone import find_backbone
 from retrain.bottlenecks.extraction import extract
 from retrain.bottlenecks.store import Store
-from retrain.photos.dataset import list_photos
+from retrain.photos.opening import list_photos
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "storm.py"
 FAKE = find_backbone("fake", Path("no-models"))

@@ -1,4 +1,4 @@
-"""What an export has to hold before it is handed over, beside the SavedModel it was made from.
+"""What an export has to prove before it is handed over, compared with the SavedModel it was made from.
 
 | formats | probability and similarity | first answers | accuracy | called unknown |
 |---|---|---|---|---|

@@ -1,4 +1,4 @@
-"""The diagnosis on the screen: what there is to look at, and where."""
+"""The diagnosis on the screen: what to look at, and where."""
 
 from rich.console import Console
 from rich.table import Table

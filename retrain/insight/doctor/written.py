@@ -1,4 +1,4 @@
-"""What the doctor writes: findings.csv, fixes.csv and one page.
+"""The files that the doctor writes: findings.csv, fixes.csv and one page.
 
 findings.csv and the page are made anew each time; a findings.csv of somebody else is moved aside, and a page of
 somebody else is refused before any work. fixes.csv is the user's as soon as it is there: one that differs stays as it
@@ -47,13 +47,13 @@ class Written:
 def check_output_dir(folder: Path, image_dir: Path) -> None:
     """Refuse, before any work, a folder that cannot be written to. Raises OptionError or ExportError."""
     if folder.exists() and not folder.is_dir():
-        raise OptionError(f"--output_dir {folder} is a file; name a folder.")
+        raise OptionError(f"--output_dir {folder} is a file: choose a folder.")
     if Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(image_dir)):
-        raise OptionError(f"--output_dir {folder} lies among the photos of {image_dir}: name a folder outside of it.")
+        raise OptionError(f"--output_dir {folder} lies among the photos of {image_dir}: choose a folder outside of it.")
     if any((export / MANIFEST).exists() for export in (folder, Path(os.path.realpath(folder)).parent)):
         raise OptionError(
             f"--output_dir {folder} is an export of a model, or inside one, in which the next training "
-            "would not accept other files: name another folder."
+            "would not accept other files: choose another folder."
         )
     check_page(folder / PAGE, "--output_dir")
     for name in (FINDINGS, FIXES, NEW_FIXES):

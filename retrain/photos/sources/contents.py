@@ -34,5 +34,4 @@ def content_hashes(files: Sequence[Path], bottleneck_dir: Path, paranoid: bool) 
 
 
 def _listed(file: Path) -> PhotoFile:
-    status = os.stat(file)
-    return PhotoFile(str(file), "", status.st_size, status.st_mtime_ns, status.st_ino, None, status.st_ctime_ns)
+    return PhotoFile.of(str(file), "", os.stat(file))

@@ -34,7 +34,7 @@ def opened_parquet(path: Path) -> Iterator[pq.ParquetFile]:
     except DatasetError:
         raise
     except (pa.ArrowException, OSError, ValueError, TypeError, MemoryError) as error:  # also of texts that are no UTF-8
-        raise DatasetError(f"{path} is no Parquet file that can be read ({_one_line(error)}).") from None
+        raise DatasetError(f"{path} is not a readable Parquet file ({_one_line(error)}).") from None
 
 
 def batches(file: pq.ParquetFile, path: Path, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:

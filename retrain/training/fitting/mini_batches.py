@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from retrain.core.errors import CheckpointError, OptionError
+from retrain.core.errors import OptionError
 from retrain.core.tensorflow import tf
 from retrain.training.fitting.checkpoint import Slot, State
 from retrain.training.fitting.sample import Rows, Sample, Standardised
@@ -50,12 +50,7 @@ def fit_mini_batches(
     weights = class_weights(training.classes, classes) if recipe.class_weight else None
     trainer = _Trainer(training.dim, classes, recipe, total, weights)
     history = _History(trainer.values())
-    if slot.state is not None:
-        try:
-            trainer.restore(slot.state)
-            history.restore(slot.state)
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"The checkpoint holds no state of such a training ({error}).") from None
+    slot.restore(trainer, history)
 
     def state() -> State:
         arrays, values = history.state()

@@ -1,4 +1,4 @@
-"""The photos of a run as training that runs the network needs them; what such a training is told apart by."""
+"""The photos of a run as a training of the network needs them, and what tells such trainings apart."""
 
 import hashlib
 from collections.abc import Iterable, Sequence

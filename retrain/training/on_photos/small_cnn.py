@@ -37,7 +37,7 @@ CHECKPOINT = "scratch.npz"
 
 @dataclass(frozen=True)
 class FromScratch:
-    """The network from scratch: what it is worth on each side, how large it is, and how it learned."""
+    """The network from scratch: how good it is on each side, how large it is, and how it learned."""
 
     validation: Metrics
     test: Metrics

@@ -12,7 +12,8 @@ import pytest
 
 from retrain.insight.report.page import report_html
 from retrain.insight.report.sweep_page import sweep_html
-from retrain.runs.train import Options
+from retrain.photos.source import SourceConfig
+from retrain.runs.sweep import SweepConfig
 from retrain.training.grid import Grid
 
 WIDTHS = (390, 1280)  # a phone, a desktop
@@ -98,7 +99,9 @@ def test_the_page_of_a_sweep_opens_without_errors_and_asks_for_nothing(
 ) -> None:
     backbones = ("mobilenet_v2_1.0_224", "a_backbone_with_a_long_name_" * 2 + "+mobilenet_v2_1.0_224")
     grid = Grid(backbones, {}, hidden_units=((), (512, 256)), class_weights=(None, "balanced"))
-    page = sweep_html(make_sweep(grid, labels=["<script>alert(1)</script>", "dog" * 30]), Options(Path("cats" * 30)))
+    config = SweepConfig(SourceConfig(Path("cats" * 30)), grid)
+    sweep = make_sweep(grid, labels=["<script>alert(1)</script>", "dog" * 30])
+    page = sweep_html(sweep, config, "retrain --image_dir 'my cats' --l2 0.1", Path("s.csv"))
     opened = open_page(browser, server, page, width, tmp_path / "profile")
     assert opened.console == []
     assert opened.asked == []

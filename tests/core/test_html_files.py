@@ -98,5 +98,5 @@ def test_the_doctor_refuses_another_page_and_a_place_it_cannot_write_to(tmp_path
     with pytest.raises(OptionError, match=r"`output_dir` .* not a page of this project"):
         check_output_dir(tmp_path / "doctor", photos)
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(ExportError, match="--output_dir"):
+    with pytest.raises(ExportError, match="`output_dir`"):
         check_output_dir(tmp_path / "file" / "below", photos)

@@ -396,7 +396,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(DatasetError, match=r"photos of set cannot be written to .*No space left on device.*goes on"):
+    with pytest.raises(DatasetError, match=r"photos of set cannot be written to .*No space left on device.*continues"):
         unpack([Encoded(photo(1), "a")], {}, "set", tmp_path / "bottlenecks")
     assert not list((tmp_path / "sources").rglob("*/photos/*/*"))  # no half-written temporary either
 

@@ -133,6 +133,11 @@ def sha256_of(path: str | Path) -> str:
     return digest.hexdigest()
 
 
+def sha256_of_bytes(data: bytes | bytearray | memoryview) -> str:
+    """SHA-256 of what is in memory, 64 hex digits."""
+    return hashlib.sha256(data).hexdigest()
+
+
 def is_temporary(name: str) -> bool:
     """Whether a name is one of a temporary folder of ours."""
     return NAME.fullmatch(name) is not None

@@ -19,19 +19,17 @@ from rich.console import Console
 from rich.table import Table
 
 from research.comparing import comparison_options
-from retrain.api import evaluate, extract, fit_head
-from retrain.backbones.backbone import Backbone
+from retrain import Backbone, Dataset, ExtractionConfig, SplitConfig, TerminalScreen, evaluate, extract, fit_head
 from retrain.cli.options import weights_by_name
-from retrain.photos.dataset import Dataset
 from scripts.commands import command
 
 
 def accuracies(dataset: Dataset, backbone: Backbone, bottleneck_dir: Path, splits: int) -> list[float]:
     """The test accuracy of the default head in each split, 0..1."""
-    bottlenecks = extract(dataset, backbone, bottleneck_dir, progress=True)
+    bottlenecks = extract(dataset, backbone, ExtractionConfig(bottleneck_dir), progress=TerminalScreen())
     found = []
     for seed in range(splits):
-        accuracy = evaluate(fit_head(bottlenecks, bottlenecks.split(seed=seed))).accuracy
+        accuracy = evaluate(fit_head(bottlenecks, bottlenecks.split(SplitConfig(seed=seed)))).accuracy
         assert accuracy is not None  # every split has test photos
         found.append(accuracy)
     return found

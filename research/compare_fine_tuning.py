@@ -23,19 +23,17 @@ from rich.console import Console
 from rich.table import Table
 
 from research.comparing import change, comparison_options
-from retrain.backbones.engines.base import start_engine
+from retrain.backbones.backbone_config import BackboneConfig
+from retrain.bottlenecks.bottlenecks import extract_with_fallback
+from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.cli.options import weights_by_name
+from retrain.core.progress import Progress
 from retrain.insight.terminal import TerminalScreen
-from retrain.photos.split import split_photos
-from retrain.runs.fine_tune import fine_tune_and_choose
-from retrain.runs.train import (
-    Model,
-    Options,
-    choose_backbone,
-    extract_views_with_progress,
-    gather_dataset,
-    on_what_is_there,
-)
+from retrain.photos.source import SourceConfig
+from retrain.photos.split import SplitConfig
+from retrain.runs.fine_tune import FineTuning, fine_tune_and_choose
+from retrain.runs.steps import choose_backbone
+from retrain.training.recipe import HeadConfig
 from retrain.training.train_head import train_head, training_origin
 from scripts.commands import command
 
@@ -44,27 +42,19 @@ MODELS = ("before", "tuned", "kept")
 Outcome = tuple[dict[str, tuple[float, float]], float]
 
 
-def fine_tune_splits(options: Options, splits: int, screen: TerminalScreen) -> Iterator[Outcome]:
+def fine_tune_splits(
+    source: SourceConfig, asked: BackboneConfig, kept: ExtractionConfig, layers: int, splits: int, progress: Progress
+) -> Iterator[Outcome]:
     """Fine-tune and measure on one split after the other."""
-    dataset, name_of = gather_dataset(options, screen)
+    dataset, _ = source.open_named(kept.bottleneck_dir, progress)
+    embed = partial(extract_with_fallback, dataset, config=kept, progress=progress)
     for seed in range(splits):
-        run = replace(options, seed=seed)
-        embed = partial(
-            extract_views_with_progress,
-            dataset,
-            name_of=name_of,
-            options=run,
-            screen=screen,
-            start=partial(start_engine, engine=run.engine),
-        )
-        backbone, (extraction, views) = on_what_is_there(choose_backbone(run, screen), run, screen, embed)
-        labels = tuple(sorted({photo.label for photo in extraction.photos}))
-        division = split_photos(extraction.photos, seed=seed)
-        trained = train_head(extraction, division, labels, run, screen.training, views=views)
-        origin = training_origin(backbone, extraction, division, labels, run)
+        bottlenecks = embed(choose_backbone(replace(asked, seed=seed), kept, progress))
+        division = bottlenecks.split(SplitConfig(seed=seed))
+        trained = train_head(bottlenecks, division, observe=progress.training)
+        origin = training_origin(bottlenecks, division, HeadConfig())
         begin = time.process_time()
-        model = Model(backbone, extraction, trained)
-        _, notes = fine_tune_and_choose(model, division, labels, embed, origin, run, screen)
+        _, notes = fine_tune_and_choose(trained, FineTuning(layers, asked.model_dir), origin, embed, progress)
         yield figures(notes["fine_tuning"]), time.process_time() - begin
 
 
@@ -119,19 +109,14 @@ def main(
     headings = ("photos", "model", "accuracy", "difference", "cross-entropy", "difference", "processor seconds")
     for heading in headings:
         table.add_column(heading)
-    screen = TerminalScreen(results_to_stderr=True)
+    screen = TerminalScreen()
     try:
         for folder in image_dir:
-            options = Options(
-                folder,
-                model_dir=model_dir,
-                bottleneck_dir=bottleneck_dir,
-                architecture=architecture,
-                weights=weights.get(architecture),
-                fine_tune_layers=fine_tune_layers,
-            )
-            outcomes = []
-            for seed, (found, seconds) in enumerate(fine_tune_splits(options, splits, screen)):
+            asked = BackboneConfig(architecture, weights.get(architecture), model_dir=model_dir)
+            kept = ExtractionConfig(bottleneck_dir)
+            source, outcomes = SourceConfig(folder), []
+            measured = fine_tune_splits(source, asked, kept, fine_tune_layers, splits, screen)
+            for seed, (found, seconds) in enumerate(measured):
                 said = ", ".join(f"{name} {accuracy:.4f} ({loss:.3f})" for name, (accuracy, loss) in found.items())
                 screen.say(f"{folder.name}, split {seed}: {said}; {seconds:.0f} processor seconds.")
                 outcomes.append((found, seconds))

@@ -24,11 +24,13 @@ from rich.console import Console
 from rich.table import Table
 
 from research.comparing import change, comparison_options
+from retrain.backbones.backbone_config import BackboneConfig
+from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.cli.options import names, numbers, weights_by_name
 from retrain.insight.terminal import TerminalScreen
+from retrain.photos.source import SourceConfig
 from retrain.photos.split import split_photos
-from retrain.runs.sweep import Grid, Material, fit_recipe, gather, sweep_heads
-from retrain.runs.train import Options
+from retrain.runs.sweep import Grid, Material, SweepConfig, fit_recipe, gather, sweep_heads
 from retrain.training.fitting.convergence import fit_to_convergence, refit_helps
 from retrain.training.fitting.sample import Sample
 from retrain.training.head import Classes, predict
@@ -61,8 +63,8 @@ def swept_head(material: Material, sides: Sides, grid: Grid) -> dict[str, float]
     assert sweep.test.accuracy is not None
     result = {"sweep": sweep.test.accuracy}
     if best.recipe.optimizer == "lbfgs":
-        empty = everything.take(np.zeros(0, np.intp))
-        head = fit_recipe(training, empty, len(material.labels), best.recipe).head
+        nobody = everything.take(np.zeros(0, np.intp))
+        head = fit_recipe(training, nobody, len(material.labels), best.recipe).head
         result["sweep, trained on validation too"] = accuracy(predict(head, testing).argmax(axis=1), testing)
     return result
 
@@ -136,10 +138,16 @@ def main(
     for heading in ("photos", "head", "accuracy", "difference to default"):
         table.add_column(heading)
     grid = Grid(architecture, weights, l2)
-    screen = TerminalScreen(results_to_stderr=True)
+    screen = TerminalScreen()
     try:
         for folder in image_dir:
-            material = gather(Options(folder, model_dir=model_dir, bottleneck_dir=bottleneck_dir), grid, screen)
+            config = SweepConfig(
+                SourceConfig(folder),
+                grid,
+                backbone=BackboneConfig(model_dir=model_dir),
+                extraction=ExtractionConfig(bottleneck_dir),
+            )
+            material = gather(config, screen)
             accuracies = compare(material, grid, splits)
             for name in accuracies:
                 table.add_row(folder.name, name, *cells(accuracies, name))

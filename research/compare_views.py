@@ -21,36 +21,31 @@ from rich.table import Table
 
 from research.comparing import change, comparison_options
 from retrain.backbones.backbone import find_backbone
-from retrain.bottlenecks.extraction import Extraction, extract_views
+from retrain.bottlenecks.bottlenecks import Bottlenecks, extract
+from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.core.blas import threads_for
-from retrain.core.machine import choose_precision
-from retrain.photos.dataset import list_photos
+from retrain.photos.augmentation import Augmentation
+from retrain.photos.opening import list_photos
 from retrain.photos.split import split_photos
-from retrain.photos.views import Augmentation, views_of
-from retrain.runs.train import Options
-from retrain.training.fitting.sample import Matrix
+from retrain.photos.views import ViewsConfig
 from retrain.training.train_head import train_head
 from scripts.commands import command
 
 AUGMENTATION = Augmentation(flip_left_right=True, random_crop=10, random_scale=10, random_brightness=10)
 
 
-def compare(
-    extraction: Extraction, views: Matrix, counts: Sequence[int], splits: int, options: Options
-) -> dict[str, list[tuple[float, float]]]:
+def compare(bottlenecks: Bottlenecks, counts: Sequence[int], splits: int) -> dict[str, list[tuple[float, float]]]:
     """By name, for each split: the test accuracy (0..1) and the seconds that the head took."""
-    photos = [replace(photo, split=None) for photo in extraction.photos]
-    labels = tuple(sorted({photo.label for photo in photos}))
+    photos = [replace(photo, split=None) for photo in bottlenecks.photos]
     measured: dict[str, list[tuple[float, float]]] = {}
     for seed in range(splits):
         division = split_photos(photos, seed=seed)
         for count in counts:
-            matrix = views[: count * len(photos)]
+            some = replace(bottlenecks, views=bottlenecks.views[: count * len(photos)])
             for tta in (False, True) if count == max(counts) > 1 else (False,):
                 begin = time.perf_counter()
-                with threads_for(matrix.size):
-                    asked = replace(options, tta=tta)
-                    test = train_head(extraction, division, labels, asked, views=matrix).test
+                with threads_for(some.views.size):
+                    test = train_head(some, division, tta=tta).test
                 name = f"{count} views, tta" if tta else f"{count} views" if count > 1 else "1 view"
                 measured.setdefault(name, []).append((test.accuracy or 0.0, time.perf_counter() - begin))
     return measured
@@ -77,12 +72,10 @@ def main(
         table.add_column(heading)
     counts = [count for count in (1, 2, 4, 8, 16, 32) if count < views] + [views]
     backbone = find_backbone(architecture, model_dir, weights)
-    if architecture != "fake":
-        backbone = backbone.computed_in(choose_precision("auto"))
     for folder in image_dir:
-        listing = list_photos(folder)
-        extraction, matrix = extract_views(listing, backbone, bottleneck_dir, views_of(AUGMENTATION, views))
-        measured = compare(extraction, matrix, counts, splits, Options(folder))
+        config = ExtractionConfig(bottleneck_dir)
+        bottlenecks = extract(list_photos(folder), backbone, config, ViewsConfig(AUGMENTATION, views))
+        measured = compare(bottlenecks, counts, splits)
         first, first_seconds = np.array(measured["1 view"]).T
         for name, figures in measured.items():
             accuracy, seconds = np.array(figures).T

@@ -24,11 +24,12 @@ from commands import command, failure
 from rich.console import Console
 from rich.table import Table
 
-from retrain.backbones.backbone import weights_at_hand
+from retrain.backbones.engines.registry import ENGINES
 from retrain.backbones.registry import architecture
-from retrain.bottlenecks.shards import write_atomically
-from retrain.core.machine import ENGINES, PRECISIONS, choose_precision
-from retrain.photos.dataset import list_photos
+from retrain.backbones.weights import weights_at_hand
+from retrain.core.machine import PRECISIONS, choose_precision
+from retrain.core.sealed import write_atomically
+from retrain.photos.opening import list_photos
 
 DEMO = Path("tf_files/demo_cats")
 MANY = click.IntRange(min=200)

@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 from commands import command
 
-from retrain.backbones.backbone import INSTALLED_WEIGHTS, check_digest, file_sha256, find_weights
 from retrain.backbones.registry import architecture
+from retrain.backbones.weights import INSTALLED_WEIGHTS, check_digest, file_sha256, find_weights
 from retrain.insight.terminal import TerminalScreen
 
 
@@ -22,12 +22,12 @@ from retrain.insight.terminal import TerminalScreen
 def main(architectures: Sequence[str], model_dir: Path, for_all: bool) -> None:
     """Fetch the weights of each NAME; a+b are both."""
     folder = INSTALLED_WEIGHTS if for_all else model_dir
-    screen = TerminalScreen(results_to_stderr=False)
+    screen = TerminalScreen()
     if for_all:  # it is there also if nothing has to be fetched
         folder.mkdir(parents=True, exist_ok=True)
     for name in "+".join(architectures).split("+"):
         entry = architecture(name)
-        if not entry.weights_file and not entry.checkpoint:
+        if not entry.weights_file:
             click.echo(f"{name}: has no weights")
             continue
         try:

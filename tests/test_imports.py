@@ -13,10 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted([*(ROOT / "retrain").rglob("*.py"), *(ROOT / "label_image").rglob("*.py")])
 # Modules that import TensorFlow: where a network is built, trained or exported, and nowhere else.
 WITH_TENSORFLOW = {
-    "backbones.families.efficientnet_lite", "backbones.families.torchvision_networks",
-    "backbones.families.torchvision_residual", "backbones.network", "backbones.normed", "backbones.torch_weights",
-    "core.keras", "core.tensorflow", "exports.classifier", "exports.features", "exports.formats.graph_def",
-    "exports.formats.saved_model", "exports.formats.tflite_variants", "exports.proof.mil", "exports.serving",
+    "backbones.network", "core.keras", "core.tensorflow", "exports.classifier", "exports.features",
+    "exports.frozen_graph",
+    "exports.proof.mil", "exports.serving",
     "insight.report.summaries", "runs.compare_scratch", "runs.fine_tune", "training.fitting.mini_batches",
     "training.on_photos.fine_tune", "training.on_photos.keras_training", "training.on_photos.sides",
     "training.on_photos.small_cnn",

@@ -67,13 +67,17 @@ class PanelCommand(click.Command):
         write_options(self, context, formatter)
 
 
-class TrainByDefault(click.Group):
-    """A group whose help shows the options of `train`, its default command."""
+class PanelGroup(click.Group):
+    """A group of commands that knows `--help all`, too."""
 
     def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
         # What follows the name of a command is that command's.
         own = arguments if arguments and arguments[0].startswith("--help") else []
         return super().parse_args(context, without_all(context, own) or arguments)
+
+
+class TrainByDefault(PanelGroup):
+    """A group whose help shows the options of `train`, its default command."""
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         train = self.commands["train"]

@@ -15,7 +15,8 @@
     └── ExportError             an export cannot be written or read
         └── ParityError         an export does not behave like the model it came from
 
-Each message is one sentence (or two) that names the file or option and says what to do.
+Each message is one sentence (or two) that names the file or field and says what to do. A field stands in backticks, as
+in `image_dir`: the command line makes an option of it (`retrain.cli.dashes`).
 """
 
 from label_image.errors import RetrainError as RetrainError

@@ -10,7 +10,7 @@ from retrain.core.errors import ExportError, OptionError
 from retrain.core.html_files import GENERATOR, check_page, write_page
 from retrain.core.outputs import check_folder
 from retrain.insight.doctor.written import check_output_dir
-from retrain.runs.train import Options, check_options
+from retrain.insight.reporting import ReportConfig
 
 OURS = f"<!doctype html><head>{GENERATOR}</head>"
 
@@ -73,8 +73,8 @@ def test_a_run_refuses_its_report_and_summaries_before_any_work(tmp_path: Path) 
     for wrong in ({"report": tmp_path / "thesis.docx"}, {"report": tmp_path / "file" / "report.html"},
                   {"summaries_dir": tmp_path / "file"}, {"summaries_dir": tmp_path / "file" / "below"}):  # fmt: skip
         (option,) = wrong
-        with pytest.raises((OptionError, ExportError), match=f"--{option}"):
-            check_options(Options(tmp_path / "photos", output_dir=tmp_path / "model", **wrong))
+        with pytest.raises((OptionError, ExportError), match=f"`{option}`"):
+            ReportConfig(**wrong).check()
 
 
 def test_a_thesis_is_kept_and_the_exit_code_is_2(
@@ -95,8 +95,8 @@ def test_the_doctor_refuses_another_page_and_a_place_it_cannot_write_to(tmp_path
     check_output_dir(tmp_path / "doctor", photos)
     (tmp_path / "doctor").mkdir()
     (tmp_path / "doctor" / "doctor.html").write_text("my doctor's opening hours")
-    with pytest.raises(OptionError, match=r"--output_dir .* not a page of this project"):
+    with pytest.raises(OptionError, match=r"`output_dir` .* not a page of this project"):
         check_output_dir(tmp_path / "doctor", photos)
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(ExportError, match="--output_dir"):
+    with pytest.raises(ExportError, match="`output_dir`"):
         check_output_dir(tmp_path / "file" / "below", photos)

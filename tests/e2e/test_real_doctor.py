@@ -12,7 +12,7 @@ from retrain.bottlenecks.extraction import extract
 from retrain.core.machine import choose_precision
 from retrain.insight.doctor.duplicates import find_copies
 from retrain.insight.doctor.looks import look_at
-from retrain.photos.dataset import list_photos
+from retrain.photos.opening import list_photos
 from retrain.photos.subset import limit_per_class
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -63,8 +63,8 @@ def swept_head(material: Material, sides: Sides, grid: Grid) -> dict[str, float]
     assert sweep.test.accuracy is not None
     result = {"sweep": sweep.test.accuracy}
     if best.recipe.optimizer == "lbfgs":
-        empty = everything.take(np.zeros(0, np.intp))
-        head = fit_recipe(training, empty, len(material.labels), best.recipe).head
+        nobody = everything.take(np.zeros(0, np.intp))
+        head = fit_recipe(training, nobody, len(material.labels), best.recipe).head
         result["sweep, trained on validation too"] = accuracy(predict(head, testing).argmax(axis=1), testing)
     return result
 

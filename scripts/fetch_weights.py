@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 from commands import command
 
-from retrain.backbones.backbone import INSTALLED_WEIGHTS, check_digest, file_sha256, find_weights
 from retrain.backbones.registry import architecture
+from retrain.backbones.weights import INSTALLED_WEIGHTS, check_digest, file_sha256, find_weights
 from retrain.insight.terminal import TerminalScreen
 
 

@@ -133,5 +133,5 @@ def cannot_open(folder: Path, error: OSError) -> StoreError:
     kind = UnwritableStoreError if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else StoreError
     return kind(
         f"The bottlenecks in {folder} cannot be opened ({error}): "
-        "give this user the right to read and write there, or choose another --bottleneck_dir."
+        "give this user the right to read and write there, or choose another `bottleneck_dir`."
     )

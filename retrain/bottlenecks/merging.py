@@ -59,7 +59,7 @@ def _folders(other: Path, bottleneck_dir: Path) -> list[StoreFolder]:
         raise OptionError(f"{other} is the store itself; name another one to merge into it.")
     folders = store_folders(other)
     if not folders:
-        raise StoreError(f"{other} holds no bottlenecks; pass the --bottleneck_dir of other runs.")
+        raise StoreError(f"{other} holds no bottlenecks; pass the `bottleneck_dir` of other runs.")
     return folders
 
 

@@ -192,7 +192,7 @@ class Store(AbstractContextManager["Store"]):
             if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise UnwritableStoreError(
                     f"Bottlenecks are missing in {self.folder}, and new ones cannot be kept there "
-                    f"({error.strerror}): give this user the right to write there, or choose another --bottleneck_dir."
+                    f"({error.strerror}): give this user the right to write there, or choose another `bottleneck_dir`."
                 ) from error
 
     def flush(self) -> None:

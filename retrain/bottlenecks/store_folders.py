@@ -107,7 +107,7 @@ def store_folders(bottleneck_dir: Path) -> list[StoreFolder]:
         with os.scandir(bottleneck_dir) as entries:
             names = sorted(entry.name for entry in entries if FINGERPRINT.fullmatch(entry.name) and entry.is_dir())
     except FileNotFoundError:
-        raise StoreError(f"There is no folder {bottleneck_dir}; check --bottleneck_dir.") from None
+        raise StoreError(f"There is no folder {bottleneck_dir}; check `bottleneck_dir`.") from None
     except OSError as error:
-        raise StoreError(f"{bottleneck_dir} cannot be read ({error.strerror}); check --bottleneck_dir.") from None
+        raise StoreError(f"{bottleneck_dir} cannot be read ({error.strerror}); check `bottleneck_dir`.") from None
     return [StoreFolder(bottleneck_dir / name, read_description(bottleneck_dir / name)) for name in names]

@@ -8,6 +8,7 @@ from label_image.terminal import json_line
 from label_image.user_path import AnyPath, Folder, Text
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import made
+from retrain.cli.dashes import as_options
 from retrain.cli.options import category_names_option, group, json_option, names, trust_option, unpacking_option
 from retrain.exports.registry import FORMATS
 
@@ -74,7 +75,7 @@ def export(as_json: bool, **options: Any) -> None:
     from retrain.insight.terminal import TerminalScreen
     from retrain.runs.export import ConvertConfig, export_model
 
-    screen = TerminalScreen()
+    screen = TerminalScreen(as_options)
     try:
         report = export_model(made(ConvertConfig, options), screen)
     finally:

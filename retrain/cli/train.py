@@ -11,6 +11,7 @@ import click
 from label_image.terminal import json_line
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import train_config
+from retrain.cli.dashes import as_options
 from retrain.cli.head_options import head_options
 from retrain.cli.options import (
     augmentation_options,
@@ -46,7 +47,7 @@ def train(as_json: bool, **options: Any) -> None:
     asked = ReportConfig(options["report"], options["summaries_dir"], options["top_k"])
     asked.check()
     config.check(asked.outputs)
-    screen = TerminalScreen()
+    screen = TerminalScreen(as_options)
     try:
         run = told(run_training(config, screen), asked, options, screen)
     finally:

@@ -44,12 +44,12 @@ def choose_precision(asked: str) -> str:
     Raises OptionError for what the machine cannot do.
     """
     if asked not in PRECISIONS:
-        raise OptionError(f"--precision {asked} is not known; choose from {', '.join(PRECISIONS)}.")
+        raise OptionError(f"`precision` {asked} is not known; choose from {', '.join(PRECISIONS)}.")
     if asked == "float16" and not has_gpu():
-        raise OptionError("--precision float16 needs a GPU, and none is there: leave it out, or use float32.")
+        raise OptionError("`precision` float16 needs a GPU, and none is there: leave it out, or use float32.")
     if asked == "bfloat16" and not has_bfloat16():
         raise OptionError(
-            "--precision bfloat16 needs a CPU with AVX512-BF16 or AMX-BF16, and this one has neither: "
+            "`precision` bfloat16 needs a CPU with AVX512-BF16 or AMX-BF16, and this one has neither: "
             "leave it out, or use float32."
         )
     if asked != "auto":

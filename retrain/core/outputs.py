@@ -70,7 +70,7 @@ def require_writable(folder: Path, what: str) -> None:
         ) from None
 
 
-def check_outside(folder: Path, others: Mapping[str, Path | None], holder: str = "--output_dir") -> None:
+def check_outside(folder: Path, others: Mapping[str, Path | None], holder: str = "`output_dir`") -> None:
     """Refuse other outputs inside the export, which is replaced as a whole, or inside the folder of another `holder`.
 
     Raises OptionError.

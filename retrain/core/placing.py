@@ -137,7 +137,7 @@ def set_aside(path: Path) -> Path:
 
 
 def is_passed_over(name: str) -> bool:
-    """Whether a file or folder is nobody's: systems, browsers of files and editors leave it everywhere; or we do."""
+    """Whether a file or folder may be ignored: systems, file browsers and editors leave it everywhere, or we do."""
     return is_temporary(name) or name.lower() in LITTER or LITTER_NAMES.fullmatch(name) is not None
 
 

@@ -182,7 +182,7 @@ def _file_names(folder: Path) -> list[str]:
     except OSError as error:
         raise StoreError(
             f"The folder {folder} cannot be read ({error.strerror}): "
-            "give this user the right to read it, or choose another --bottleneck_dir."
+            "give this user the right to read it, or choose another `bottleneck_dir`."
         ) from error
 
 
@@ -197,13 +197,13 @@ def _cannot_write(folder: Path, size: int, error: OSError) -> StoreError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return StoreError(
             f"The disk that holds {folder} is full ({error.strerror}, {size / 1e6:.1f} MB to write): "
-            "free some space and run the same command again, or choose another --bottleneck_dir."
+            "free some space and run the same command again, or choose another `bottleneck_dir`."
         )
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return UnwritableStoreError(
             f"The folder {folder} cannot be written ({error.strerror}): "
-            "give this user the right to write there, or choose another --bottleneck_dir."
+            "give this user the right to write there, or choose another `bottleneck_dir`."
         )
     return StoreError(
-        f"Writing into {folder} failed ({error.strerror}): check that disk, or choose another --bottleneck_dir."
+        f"Writing into {folder} failed ({error.strerror}): check that disk, or choose another `bottleneck_dir`."
     )

@@ -74,7 +74,7 @@ def export(trained: TrainedHead, config: ExportConfig = ExportConfig(), *, progr
     ExportError, ParityError for a format that does not answer like the model.
     """
     bottlenecks = trained.bottlenecks
-    config.check(Path(bottlenecks.dataset.source), {"--bottleneck_dir": bottlenecks.config.bottleneck_dir})
+    config.check(Path(bottlenecks.dataset.source), {"`bottleneck_dir`": bottlenecks.config.bottleneck_dir})
     return write_outputs(trained, config, progress)
 
 

@@ -90,13 +90,13 @@ def split_photos(
 def check_split(testing_percentage: float, validation_percentage: float, seed: int) -> None:
     """Refuse a negative seed, and shares (in percent) that leave no photos for training. Raises OptionError."""
     if seed < 0:
-        raise OptionError(f"--seed {seed} must be at least 0.")
+        raise OptionError(f"`seed` {seed} must be at least 0.")
     for side, percentage in (("testing", testing_percentage), ("validation", validation_percentage)):
         if not 0 <= percentage < 100:
             raise OptionError(f"--{side}_percentage {percentage:g} must be at least 0 and less than 100.")
     if testing_percentage + validation_percentage >= 100:
         raise OptionError(
-            "--testing_percentage and --validation_percentage must add up to less than 100, "
+            "`testing_percentage` and `validation_percentage` must add up to less than 100, "
             "so that photos are left for training."
         )
 

@@ -124,10 +124,10 @@ def _load(config: EvaluateConfig) -> Model:
     if len(set(loaded.labels)) < len(loaded.labels):
         if labels is None:
             raise ExportError(
-                f"{model} has two classes of the same name: give them different names with --labels to evaluate it."
+                f"{model} has two classes of the same name: give them different names with `labels` to evaluate it."
             )
         raise OptionError(
-            f"--labels {labels} has two classes of the same name: give each its own name to evaluate them."
+            f"`labels` {labels} has two classes of the same name: give each its own name to evaluate them."
         )
     return loaded
 
@@ -167,7 +167,7 @@ def _leave_out_seen(model: Path, photos: list[Photo], all_photos: bool, say: Cal
     if count == 0 or all_photos:
         return photos
     if count == len(photos):
-        raise DatasetError("The model was trained on all of these photos: pass other photos, or --all_photos.")
+        raise DatasetError("The model was trained on all of these photos: pass other photos, or `all_photos`.")
     others = len(photos) - count
     say(f"The model was trained on {count} of these {len(photos)} photos; it is evaluated on the {others} others.")
     return [photo for photo, was_seen in zip(photos, seen, strict=True) if not was_seen]

@@ -105,9 +105,9 @@ def export_model(config: ConvertConfig, progress: Progress = SILENT) -> Report:
     remove_scratch_leftovers()
     check_replaceable_folder(export, "MODEL")
     if config.serving_dir is not None:
-        check_outside(export, {"--serving_dir": config.serving_dir}, "the export")
-        check_not_among_photos(Path(config.image_dir), {"--serving_dir": config.serving_dir})
-        check_folder(config.serving_dir, "--serving_dir")
+        check_outside(export, {"`serving_dir`": config.serving_dir}, "the export")
+        check_not_among_photos(Path(config.image_dir), {"`serving_dir`": config.serving_dir})
+        check_folder(config.serving_dir, "`serving_dir`")
     preprocessing = Preprocessing.parse(manifest["preprocessing"])
     labels = tuple(str(label) for label in manifest["labels"])
     photos = export_photos(
@@ -142,7 +142,7 @@ def _beside(export: Path) -> Iterator[Path]:
 def read_manifest(export: Path) -> dict[str, Any]:
     """The manifest of an export folder that holds a SavedModel. Raises ExportError."""
     if not export.is_dir():
-        raise ExportError(f"{export} is not an export folder: pass the --output_dir of a training run.")
+        raise ExportError(f"{export} is not an export folder: pass the `output_dir` of a training run.")
     try:
         manifest = manifests.read_manifest(export)
     except ModelError as error:

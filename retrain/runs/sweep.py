@@ -110,7 +110,7 @@ def sweep_heads(
     fold_of = deal_folds([photo for photo, used in zip(material.photos, chosen_from, strict=True) if used], folds, seed)
     if len(np.unique(fold_of)) < folds:
         raise DatasetError(
-            f"{int(chosen_from.sum())} photos are too few for --folds {folds}: use fewer folds, or add photos."
+            f"{int(chosen_from.sum())} photos are too few for `folds` {folds}: use fewer folds, or add photos."
         )
     results: list[Result] = []
     features: dict[str, int] = {}

@@ -42,10 +42,10 @@ class SweepConfig:
     def __post_init__(self) -> None:
         recipes = self.grid.recipes()
         if self.folds < 3 and any(recipe.optimizer != "lbfgs" for recipe in recipes):
-            raise OptionError("--folds 2 leaves mini-batch training no photos to stop on: use 3 or more.")
+            raise OptionError("`folds` 2 leaves mini-batch training no photos to stop on: use 3 or more.")
         for name in self.grid.weights:
             if name not in self.grid.backbones():
-                raise OptionError(f"--weights {name}=…: {name} is not among the architectures of --architecture.")
+                raise OptionError(f"`weights` {name}=…: {name} is not among the architectures of `architecture`.")
         _ = self.views  # they are checked, too
 
     @property

@@ -61,7 +61,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if self.compare is not None and self.compare not in COMPARISONS:
-            raise OptionError(f"--compare {self.compare} is not known: give one of {', '.join(COMPARISONS)}.")
+            raise OptionError(f"`compare` {self.compare} is not known: give one of {', '.join(COMPARISONS)}.")
 
     @property
     def checkpoint(self) -> Path:
@@ -75,9 +75,9 @@ class TrainConfig:
         Raises OptionError or ExportError.
         """
         kept = {
-            "--bottleneck_dir": self.extraction.bottleneck_dir,
-            "--model_dir": self.backbone.model_dir,
-            "--checkpoint_path": self.checkpoint_path,
+            "`bottleneck_dir`": self.extraction.bottleneck_dir,
+            "`model_dir`": self.backbone.model_dir,
+            "`checkpoint_path`": self.checkpoint_path,
         }
         self.export.check(self.source.image_dir, kept, beside or {})
         check_checkpoint_path(self.checkpoint)
@@ -211,7 +211,7 @@ def _check_more_training(config: TrainConfig, backbone: Backbone, division: Divi
     if config.compare is not None and division is not None:
         from retrain.training.on_photos.sides import check_sides
 
-        check_sides(division, f"--compare {config.compare}")
+        check_sides(division, f"`compare` {config.compare}")
 
 
 def _saved_state(config: TrainConfig, progress: Progress) -> Saved | None:

@@ -73,7 +73,7 @@ def train_head(
         )
     if config.early_stopping_patience is not None and not validating.any():
         raise OptionError(
-            "--early_stopping_patience needs validation photos, and the split has none: change --validation_percentage."
+            "`early_stopping_patience` needs validation photos, and the split has none: change `validation_percentage`."
         )
     refit = validating.any() and refit_helps(int(training.sum()), len(labels))
     everything = photos.all_views(training | validating) if refit else None

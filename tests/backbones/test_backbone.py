@@ -12,16 +12,11 @@ import pytest
 from label_image.errors import PreprocessingError
 from label_image.installing import how_to_install
 from label_image.preprocessing import Preprocessing
-from retrain.backbones import backbone as backbones
-from retrain.backbones.backbone import (
-    ENGINE_REVISION,
-    Backbone,
-    file_sha256,
-    find_backbone,
-    weights_at_hand,
-)
+from retrain.backbones import weights as where
+from retrain.backbones.backbone import ENGINE_REVISION, Backbone, find_backbone
 from retrain.backbones.families.base import TORCHVISION_WEIGHTS_URL
 from retrain.backbones.registry import ARCHITECTURES, DEFAULT_ARCHITECTURE, architecture
+from retrain.backbones.weights import file_sha256, weights_at_hand
 from retrain.cli.main import train
 from retrain.core.errors import BackboneError, DownloadError, OptionError
 
@@ -49,8 +44,8 @@ def nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Non
     """No network (the discard port refuses), and no Keras cache but an empty one."""
     for name in ARCHITECTURES:
         publish(monkeypatch, name, "http://127.0.0.1:9/")
-    monkeypatch.setattr(backbones, "KERAS_CACHE", tmp_path / "keras")
-    monkeypatch.setattr(backbones, "INSTALLED_WEIGHTS", tmp_path / "installed")
+    monkeypatch.setattr(where, "KERAS_CACHE", tmp_path / "keras")
+    monkeypatch.setattr(where, "INSTALLED_WEIGHTS", tmp_path / "installed")
 
 
 def put(path: Path, data: bytes) -> Path:
@@ -102,7 +97,7 @@ def test_a_misspelt_name_gets_suggestions() -> None:
 
 
 def test_weights_for_the_fake_backbone_are_refused() -> None:
-    with pytest.raises(OptionError, match=r"--weights x\.h5: the fake backbone has none"):
+    with pytest.raises(OptionError, match=r"`weights` x\.h5: the fake backbone has none"):
         find_backbone("fake", Path("x"), "x.h5")
 
 
@@ -238,7 +233,7 @@ def test_weights_are_looked_for_in_model_dir_then_in_kerass_cache_then_on_the_we
 
 def test_the_home_folder_is_expanded(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(backbones, "KERAS_CACHE", Path("~/keras"))
+    monkeypatch.setattr(where, "KERAS_CACHE", Path("~/keras"))
     path = put(tmp_path / "keras" / PUBLISHED, b"x")
     assert weights_at_hand(ARCHITECTURES[NAME], models) == path
     assert find_backbone(NAME, models, f"~/keras/{PUBLISHED}").weights_file == path
@@ -403,7 +398,7 @@ def test_an_address_does_not_displace_weights_at_hand(models: Path, server: Serv
 
 @pytest.mark.parametrize("weights", ["no-such.weights.h5", "", "."])
 def test_weights_that_are_not_there_are_an_error_of_the_call(weights: str, models: Path) -> None:
-    with pytest.raises(OptionError, match=f"--weights {weights}: there is no such file"):
+    with pytest.raises(OptionError, match=f"`weights` {weights}: there is no such file"):
         find_backbone(NAME, models, weights)
 
 
@@ -425,7 +420,7 @@ def test_the_default_needs_no_download(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["auto", "builtin"])
 def test_a_name_of_before_says_what_took_its_place(name: str) -> None:
-    with pytest.raises(OptionError, match=f"--architecture {name}: it .*efficientnet_lite0"):
+    with pytest.raises(OptionError, match=f"`architecture` {name}: it .*efficientnet_lite0"):
         find_backbone(name, Path("x"))
 
 

@@ -108,10 +108,10 @@ def test_info_knows_a_folder_without_its_description(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("look", [inspect_store, verify_store])
 def test_a_store_that_is_not_there_is_a_sentence(look: Callable[[Path], object], tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match=r"There is no folder .*nowhere; check --bottleneck_dir\."):
+    with pytest.raises(StoreError, match=r"There is no folder .*nowhere; check `bottleneck_dir`\."):
         look(tmp_path / "nowhere")
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match=r"cannot be read .*check --bottleneck_dir\."):
+    with pytest.raises(StoreError, match=r"cannot be read .*check `bottleneck_dir`\."):
         look(tmp_path / "file")
 
 

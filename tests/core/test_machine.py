@@ -274,7 +274,7 @@ def test_the_engine_is_chosen_by_what_is_there(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("retrain.backbones.engines.registry.find_spec", lambda name: object())
     assert choose_engine("auto", "float32") == "openvino"
     assert choose_engine("tensorflow", "float32") == "tensorflow"
-    with pytest.raises(OptionError, match="--precision"):
+    with pytest.raises(OptionError, match="`precision`"):
         choose_engine("openvino", "float16")
     monkeypatch.setattr("retrain.backbones.engines.registry.has_gpu", lambda: True)
     assert choose_engine("auto", "float16") == "tensorflow"

@@ -152,12 +152,12 @@ def test_folder_that_only_looks_like_an_export_is_refused(text: str, tmp_path: P
 @pytest.mark.parametrize("place", ["new", "previous", "new/below"])
 def test_an_export_does_not_lie_in_another(place: str, tmp_path: Path) -> None:
     export(tmp_path / "model", "1")
-    with pytest.raises(ExportError, match=f"{place} lies in the export .*model: name a folder outside"):
+    with pytest.raises(ExportError, match=f"{place} lies in the export .*model: choose a folder outside"):
         check_export_dir(tmp_path / "model" / place)
 
 
 def test_file_is_no_export_folder(tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="is no folder"):
+    with pytest.raises(ExportError, match="is not a folder"):
         check_export_dir(write(tmp_path / "model", ""))
 
 

@@ -82,7 +82,7 @@ def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # coremltools is written for older versions of what it meets
         report = converted(folder / "model", FORMATS, str(trained / "photos"), folder)
-    names = [name for name, format in FORMATS.items() if format.conversions]
-    assert [result.name for result in report.results] == ["saved_model", "saved_model_bytes", *names]
+    made = [name for name, format in FORMATS.items() if format.conversions]
+    assert [result.name for result in report.results] == ["saved_model", "saved_model_bytes", *made]
     assert [result.refused for result in report.results] == [None] * len(report.results)
     return folder / "model"

@@ -62,6 +62,7 @@ def write_until_killed(folder: Path, diary: Path, seed: int) -> None:
                 lines.write(f"failed {bad} {lost} {opened.set_aside}\n")
 
 
+@pytest.mark.kills
 def test_fifty_kills_with_four_writers(tmp_path: Path) -> None:
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])

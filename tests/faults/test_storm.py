@@ -19,6 +19,7 @@ SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "storm.py"
 FAKE = find_backbone("fake", Path("no-models"))
 
 
+@pytest.mark.kills
 def test_a_minute_of_kills_leaves_nothing_wrong_lost_or_behind() -> None:
     command = [sys.executable, SCRIPT, "--seconds", "60", "--kills", "60", "--seed", "20261128"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=1500, check=False)

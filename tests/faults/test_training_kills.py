@@ -28,6 +28,7 @@ from retrain.training.on_photos.keras_training import Recipe
 from retrain.training.on_photos.small_cnn import train_from_scratch
 from retrain.training.trained import TrainedHead
 
+pytestmark = pytest.mark.kills
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINT = "tf_files/model.checkpoint.npz"
 # Runs the command line with a checkpoint after every step, or every few seconds; kills itself before or

@@ -95,7 +95,7 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class Unknown:
-    """How like the known the test photos are: how many would be answered `unknown`, and the least familiar ones."""
+    """How similar the test photos are to the classes: how many would be answered `unknown`, and the least similar."""
 
     threshold: float
     chosen_on: int
@@ -113,7 +113,7 @@ def write_report(
     `command` repeats the run, `diagnosis` is what `retrain doctor` found in the same photos, `top_k` answers are shown
     of each photo. A page that was there is replaced.
     """
-    return write_page(path, report_html(run, command, diagnosis, top_k), "--report")
+    return write_page(path, report_html(run, command, diagnosis, top_k), "`report`")
 
 
 def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = None, top_k: int = TOP_K) -> str:

@@ -19,7 +19,7 @@ def check_sides(division: Division, option: str) -> None:
             f"{option} needs at least three different photos of every class, so that each side of the split has some: "
             "add photos to the small classes, or leave the option out."
         )
-    for side, percentage in (("training", "--testing_percentage"), ("validation", "--validation_percentage")):
+    for side, percentage in (("training", "`testing_percentage`"), ("validation", "`validation_percentage`")):
         if side not in division.splits:
             raise OptionError(f"{option} needs {side} photos, and the split has none: change {percentage}.")
 

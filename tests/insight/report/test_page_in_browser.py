@@ -3,7 +3,6 @@
 import html
 import json
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from retrain.photos.source import SourceConfig
 from retrain.runs.sweep import SweepConfig
 from retrain.training.grid import Grid
 
+pytestmark = pytest.mark.browser
 WIDTHS = (390, 1280)  # a phone, a desktop
 # Opens the page in a frame of a given width, and writes down what the browser made of it.
 FRAME = """<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><body><script>
@@ -53,14 +53,6 @@ class Opened:
     width: int
     text: str
     console: list[str]
-
-
-@pytest.fixture
-def browser() -> str:
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None:
-        pytest.skip("no Chromium: apt-get install chromium")
-    return found
 
 
 def open_page(browser: str, server, page: str, width: int, profile: Path) -> Opened:

@@ -73,7 +73,7 @@ def store(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("source", ["nowhere", "nowhere.parquet", "nowhere.csv"])
 def test_a_source_that_does_not_exist(source: str, tmp_path: Path, store: Path) -> None:
-    with pytest.raises(DatasetError, match=r"nowhere.*check --image_dir\."):
+    with pytest.raises(DatasetError, match=r"nowhere.*check `image_dir`\."):
         list_photos(tmp_path / source, store)
 
 

@@ -10,11 +10,17 @@ IMAGE ?= tf_files/gato.jpg
 # Any further options of `retrain`, for example ARGS="--seed 7 --summaries_dir tf_files/summaries"
 ARGS ?=
 
+# As many processes share the tests; `make test WORKERS=0` runs them in one.
+WORKERS ?= auto
+
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
+# A module's tests stay together, for they share what is made for them; tests/conftest.py puts the long ones first.
+PYTEST = $(BIN)/python -m pytest -q --numprocesses $(WORKERS) --maxprocesses 8 --dist loadscope --no-loadscope-reorder
+
 .DEFAULT_GOAL := help
-.PHONY: help setup retrain report label export tflite tensorboard bench test test-fast lint lock clean
+.PHONY: help setup retrain report label export tflite tensorboard bench test test-fast coverage lint lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -34,7 +40,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 
 retrain: $(INSTALLED)  ## Retrain on IMAGE_DIR=folder [ARCHITECTURE=… WEIGHTS=… OUTPUT_DIR=… ARGS=…]; alone: a demo
 ifeq ($(IMAGE_DIR),)
-	@$(BIN)/python scripts/draw_demo_photos.py tf_files/demo_cats --gato tf_files/gato.jpg
+	@$(BIN)/retrain demo tf_files/demo_cats --photo tf_files/gato.jpg
 	@$(BIN)/retrain --image_dir tf_files/demo_cats --output_dir "$(OUTPUT_DIR)" \
 		$(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)") $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(ARGS)
 else
@@ -60,14 +66,17 @@ tensorboard: $(INSTALLED)  ## Serve tf_files/training_summaries on http://localh
 bench: $(INSTALLED)  ## Measure speed on IMAGE_DIR=folder (alone: the demo) [ARGS="--architecture NAME …"]: a table, and JSON
 	@$(BIN)/python scripts/bench.py $(if $(IMAGE_DIR),--image_dir "$(IMAGE_DIR)") $(ARGS)
 
-test: $(INSTALLED)  ## Run all tests (those on real photos where ../shared is)
-	@$(BIN)/python -m pytest -q -rs
+test: $(INSTALLED)  ## Run all tests (those on real photos where ../shared is) [WORKERS=2]
+	@$(PYTEST) -rs
 
-test-fast: $(INSTALLED)  ## Run the tests that need no real photos
-	@$(BIN)/python -m pytest -q -m "not real"
+test-fast: $(INSTALLED)  ## Run the tests but those on real photos, with kills and in a browser
+	@$(PYTEST) -m "not real and not kills and not browser"
 
-lint: $(INSTALLED)  ## Check style and types
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+coverage: $(INSTALLED)  ## Run all tests, and say which share of the lines of retrain and label_image they run
+	@$(PYTEST) --cov --cov-report=term:skip-covered --cov-report=html
+
+lint: $(INSTALLED)  ## Check style, types and the layers of imports
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 lock: $(INSTALLED)  ## Pin the newest dependencies that fit pyproject.toml into requirements.lock
 	@$(BIN)/python -m pip install --quiet uv

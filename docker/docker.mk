@@ -50,13 +50,13 @@ docker-retrain:  ## Retrain in the container on IMAGE_DIR=folder [ARCHITECTURE=â
 	@$(CHECK_OUTPUT_DIR)
 	@mkdir -p "$(TF_FILES)"
 ifeq ($(IMAGE_DIR),)
-	@$(DOCKER) run $(CONFINED) $(TERMINAL) $(MOUNT_TF_FILES) $(TRAINING_IMAGE) bash -c \
-		"python /opt/src/scripts/draw_demo_photos.py tf_files/demo_cats --gato tf_files/gato.jpg"
+	@$(DOCKER) run $(CONFINED) $(TERMINAL) $(MOUNT_TF_FILES) $(TRAINING_IMAGE) \
+		retrain demo tf_files/demo_cats --photo tf_files/gato.jpg
 	@$(FIND_WEIGHTS); $(DOCKER) run $(CONFINED) $(TERMINAL) $(GPUS) $(MOUNT_TF_FILES) "$$@" $(TRAINING_IMAGE) retrain \
 		--image_dir tf_files/demo_cats --output_dir "$(OUTPUT_DIR)" $(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)") \
 		$(if $(WEIGHTS),--weights "$$weights") $(ARGS)
 else
-	@test -d "$(IMAGE_DIR)" || { echo "IMAGE_DIR=$(IMAGE_DIR) is no folder: it is mounted into the container." >&2; exit 1; }
+	@test -d "$(IMAGE_DIR)" || { echo "IMAGE_DIR=$(IMAGE_DIR) is not a folder: it is mounted into the container." >&2; exit 1; }
 	@$(FIND_WEIGHTS); $(DOCKER) run $(CONFINED) $(TERMINAL) $(GPUS) $(MOUNT_TF_FILES) "$$@" \
 		-v "$$(cd "$(IMAGE_DIR)" && pwd):/photos:ro" $(TRAINING_IMAGE) retrain \
 		--image_dir /photos --output_dir "$(OUTPUT_DIR)" $(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)") \

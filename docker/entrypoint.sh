@@ -15,7 +15,7 @@ tensorboard)
     exec retrain "$@"
     ;;
 *)
-    echo "Error: '${1:-}' is no command of this container: it has retrain, label_image, tensorboard and bash." >&2
+    echo "Error: '${1:-}' is not a command of this container: it has retrain, label_image, tensorboard and bash." >&2
     exit 2
     ;;
 esac

@@ -1,4 +1,4 @@
-"""What the command `label_image` and `python -m label_image` call."""
+"""The entry point of `label_image` and `python -m label_image`."""
 
 import label_image.early_signals  # noqa: F401  # first: what follows takes a moment
 from label_image.signals import guard

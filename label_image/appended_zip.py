@@ -1,4 +1,4 @@
-"""One small text out of a zip that anyone may have made: the end of a .tflite, or a file of arrays.
+"""Reads one small text from a zip of unknown origin: the end of a .tflite, or a file of arrays.
 
 A zip promises sizes that its content need not keep, and its directory may be larger than memory. So the directory's
 size is looked at before it is read, a member's before it is unpacked, and never more than was promised is unpacked.

@@ -15,7 +15,11 @@ from label_image.terminal import json_line, require_working_folder, run, shown
 from label_image.user_path import Text
 
 if TYPE_CHECKING:
+    from label_image.folders import PassedOver
+    from label_image.model import Model
     from label_image.pictures import Pictures
+
+say = partial(print, flush=True)  # for who reads the answers as they come
 
 
 @click.command(context_settings={"token_normalize_func": lambda name: name.replace("-", "_"), "max_content_width": 100})
@@ -27,22 +31,28 @@ if TYPE_CHECKING:
     default="tf_files/model",
     show_default=True,
     metavar="DIR|FILE",
-    help="An export of retrain: its folder, or its .tflite, .onnx or .pb file alone.",
+    help="A trained model: its folder, or its .tflite, .onnx or .pb file alone.",
 )
-@click.option("--top_k", type=click.IntRange(min=1), default=5, show_default=True, help="Answers per photo.")
+@click.option("--top_k", type=click.IntRange(min=1), default=5, show_default=True, help="Number of answers per photo.")
 @click.option(
-    "--labels", type=Text, metavar="FILE", help="Other names for the classes, one per line, in the model's order."
+    "--labels",
+    type=Text,
+    metavar="FILE",
+    help="File with other names for the classes, one per line, in the model's order.",
 )
 @click.option(
     "--trust_model",
     is_flag=True,
     help="Run a SavedModel or .pb that may do more than compute, such as write files.",
 )
-@click.option("--always_answer", is_flag=True, help="Never say unknown.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per photo and line.")
-@click.option("--plot", type=Text, metavar="PNG", help="Draw the photo with a bar for each answer.")
+@click.option("--always_answer", is_flag=True, help="Never answer unknown.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per photo, each on its own line.")
+@click.option("--plot", type=Text, metavar="PNG", help="Draw the photo with a bar for each answer to this file.")
 @click.option(
-    "--heatmap", type=Text, metavar="PNG", help="Draw on the photo where the first answer is seen (needs model.tflite)."
+    "--heatmap",
+    type=Text,
+    metavar="PNG",
+    help="Draw where on the photo the first answer was seen to this file (needs model.tflite).",
 )
 def cli(
     images: tuple[str, ...],
@@ -55,11 +65,11 @@ def cli(
     plot: str | None,
     heatmap: str | None,
 ) -> None:
-    """Say what is on photos: files, folders of photos, or patterns such as 'photos/*.jpg'.
+    """Label photos: files, folders, or patterns such as 'photos/*.jpg'.
 
     Example: label_image gato.jpg
 
-    A photo that is like nothing the model was trained on is called unknown.
+    A photo that is unlike everything the model was trained on is answered with unknown.
 
     With several photos --plot and --heatmap number their files: OUT.png becomes OUT-1.png, OUT-2.png
     and so on. Only files that label_image has drawn are replaced.
@@ -69,10 +79,9 @@ def cli(
         if value == "":
             raise click.UsageError(f"Option '{name}' has an empty value: give it one, or leave it out.")
     from label_image.find_photos import find_photos
-    from label_image.folders import PassedOver
     from label_image.model import ModelError, load_model
     from label_image.picture_files import PictureError
-    from label_image.preprocessing import PhotoError, read_photo
+    from label_image.preprocessing import PhotoError
 
     photos: Iterable[str | PassedOver] = find_photos(images)
     pictures = None
@@ -86,40 +95,60 @@ def cli(
     except ModelError as error:
         raise click.ClickException(shown(str(error))) from None
     failed = False
-    say = partial(print, flush=True)  # for who reads the answers as they come
     for position, found in enumerate(photos):
-        path = found.path if isinstance(found, PassedOver) else found
         try:
-            if isinstance(found, PassedOver):
-                raise PhotoError(found.reason)
-            photo = read_photo(path)
-            verdict = loaded.label(photo, top_k)
-            unknown = verdict.unknown and not always_answer
-            title = str(verdict) if unknown else None
-            drawn = {} if pictures is None else pictures.save(position, photo, verdict.answers, title)
+            lines = _answer(found, position, loaded, pictures, top_k, always_answer, as_json)
         except (ModelError, PictureError) as error:
             raise click.ClickException(shown(str(error))) from None
         except PhotoError as error:
             failed = True
-            message = f"{shown(path)} {error}."
-            if as_json:
-                say(json_line({"image": path, "error": message}))
-            else:
-                say(f"Error: {message}", file=sys.stderr)
+            _say_failed(found if isinstance(found, str) else found.path, error, as_json)
             continue
-        if as_json:
-            top = [{"label": answer.label, "probability": answer.probability} for answer in verdict.answers]
-            say(json_line({"image": path, **top[0], "unknown": unknown, "top": top, **drawn}))
-        else:
-            say(shown(path))
-            if title is not None:
-                say(f"  {shown(title)}")
-            for answer in verdict.answers:
-                say(f"  {answer.probability:6.1%}  {shown(answer.label)}")
-            for name, file in drawn.items():
-                say(f"  {name}: {shown(file)}")
+        for line in lines:
+            say(line)
     if failed:
         sys.exit(1)
+
+
+def _answer(
+    found: "str | PassedOver",
+    position: int,
+    model: "Model",
+    pictures: "Pictures | None",
+    top_k: int,
+    always_answer: bool,
+    as_json: bool,
+) -> list[str]:
+    """What is said of one photo, line by line, once its pictures are drawn.
+
+    Raises PhotoError for the photo, ModelError for the model and PictureError for the pictures.
+    """
+    from label_image.preprocessing import PhotoError, read_photo
+
+    if not isinstance(found, str):
+        raise PhotoError(found.reason)
+    photo = read_photo(found)
+    verdict = model.label(photo, top_k)
+    unknown = verdict.unknown and not always_answer
+    title = str(verdict) if unknown else None
+    drawn = {} if pictures is None else pictures.save(position, photo, verdict.answers, title)
+    if as_json:
+        top = [{"label": answer.label, "probability": answer.probability} for answer in verdict.answers]
+        return [json_line({"image": found, **top[0], "unknown": unknown, "top": top, **drawn})]
+    return [
+        shown(found),
+        *([] if title is None else [f"  {shown(title)}"]),
+        *(f"  {answer.probability:6.1%}  {shown(answer.label)}" for answer in verdict.answers),
+        *(f"  {name}: {shown(file)}" for name, file in drawn.items()),
+    ]
+
+
+def _say_failed(path: str, error: Exception, as_json: bool) -> None:
+    message = f"{shown(path)} {error}."
+    if as_json:
+        say(json_line({"image": path, "error": message}))
+    else:
+        say(f"Error: {message}", file=sys.stderr)
 
 
 def _pictures(plot: str | None, heatmap: str | None, photos: int) -> "Pictures":

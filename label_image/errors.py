@@ -1,4 +1,4 @@
-"""What `label_image` raises on purpose; `retrain.core.errors` has the others, on the same root."""
+"""The errors that `label_image` raises on purpose; `retrain.core.errors` has the others, on the same root."""
 
 
 class RetrainError(Exception):

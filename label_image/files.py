@@ -59,7 +59,7 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
 
 
 def scratch_folder() -> AbstractContextManager[Path]:
-    """A temporary folder where the system keeps such: for what goes from one library to another. Raises OSError."""
+    """A temporary folder in the system's place for them: for what goes from one library to another. Raises OSError."""
     return temporary_folder(_scratch_place())
 
 
@@ -131,6 +131,11 @@ def sha256_of(path: str | Path) -> str:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
     return digest.hexdigest()
+
+
+def sha256_of_bytes(data: bytes | bytearray | memoryview) -> str:
+    """SHA-256 of what is in memory, 64 hex digits."""
+    return hashlib.sha256(data).hexdigest()
 
 
 def is_temporary(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""Which files lie below folders: each real folder is listed once, however many paths lead to it.
+"""Lists the files below folders: each real folder once, however many paths lead to it.
 
 Folders that lie where they are named come first, links to folders after them, so that a link never takes a
 photo out of the folder in which it lies.

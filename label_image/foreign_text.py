@@ -1,4 +1,4 @@
-"""Bytes and JSON that anyone may have written: read up to a limit, and checked against a type."""
+"""Text and JSON of unknown origin: read up to a limit, and checked against a type."""
 
 import os
 from pathlib import Path
@@ -46,7 +46,7 @@ def parse_json(data: bytes, kind: Any = Any) -> Any:
 
 
 def convert(value: Any, kind: type[T]) -> T:
-    """A parsed value as one of a type. Raises ForeignFileError that says what is elsewise, and where."""
+    """A parsed value as one of a type. Raises ForeignFileError that says what is wrong, and where."""
     try:
         return msgspec.convert(value, kind)
     except (msgspec.ValidationError, RecursionError) as error:

@@ -58,10 +58,10 @@ def find_tflite(model: str | Path) -> Path:
         path = path / "model.tflite"
         if not path.is_file():
             raise ModelError(
-                f"{model} has no model.tflite, which the heat map is read from: train again with --formats tflite."
+                f"{model} has no model.tflite, which the heat map is read from: train it again with --formats tflite."
             )
     elif path.suffix != ".tflite":
-        raise ModelError(f"{model} has no heat map: it is read from a model.tflite. Name that, or its folder.")
+        raise ModelError(f"{model} has no heat map: it is read from a model.tflite. Pass that, or its folder.")
     return path
 
 

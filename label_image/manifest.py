@@ -60,7 +60,7 @@ def read_manifest(folder: Path) -> Manifest:
     try:
         data = read_limited(folder / MANIFEST)
     except OSError:
-        raise ModelError(f"{folder} holds no readable {MANIFEST}: it is no export of retrain.") from None
+        raise ModelError(f"{folder} holds no readable {MANIFEST}: it is not an export of retrain.") from None
     except ForeignFileError as error:
         raise ModelError(f"{folder / MANIFEST} {error}.") from None
     return parse_manifest(data, folder)

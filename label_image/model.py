@@ -147,8 +147,10 @@ def _load(path: Path, trust: bool) -> tuple[Run, Manifest]:
     if path.is_file() and path.suffix == ".pb" and path.name != "saved_model.pb":
         return load_graph_def(path, trust=trust)
     if path.exists():
-        raise ModelError(f"{path} is no export of retrain: give its folder, or its .tflite, .onnx or frozen .pb file.")
-    raise ModelError(f"There is no model {path}: train one with `retrain`, or name one with --model.")
+        raise ModelError(
+            f"{path} is not an export of retrain: pass its folder, or its .tflite, .onnx or frozen .pb file."
+        )
+    raise ModelError(f"There is no model {path}: train one with `retrain`, or pass another as --model.")
 
 
 def _run_folder(folder: Path, trust: bool) -> Run:
@@ -183,7 +185,7 @@ def _other_labels(path: Path, count: int) -> tuple[str, ...]:
     except OSError as error:
         raise ModelError(f"--labels {path} cannot be read: {error.strerror}.") from None
     except ForeignFileError as error:
-        raise ModelError(f"--labels {path} {error}: give UTF-8 text, a name on each line.") from None
+        raise ModelError(f"--labels {path} {error}: it must be UTF-8 text with one name per line.") from None
     if len(labels) != count:
         raise ModelError(f"--labels {path} has {len(labels)} lines; the model has {count} classes.")
     return labels

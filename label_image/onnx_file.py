@@ -1,4 +1,4 @@
-"""What is looked at in an ONNX file before onnxruntime opens it: whether it wants the content of other files.
+"""Checks an ONNX file before onnxruntime opens it: it must not take content from other files.
 
 A tensor of a model may lie in another file, anywhere (`location: ../../etc/passwd`). Models of this project hold all
 their tensors, so one that does not is refused. The file is a protocol buffer, walked here along the fields that lead to
@@ -46,7 +46,7 @@ def check_onnx(path: Path) -> None:
     except OSError as error:
         raise ModelError(f"{path} cannot be loaded: {error.strerror}.") from None
     except (ForeignFileError, IndexError) as error:
-        raise ModelError(f"{path} cannot be loaded: it is no ONNX model ({error}).") from None
+        raise ModelError(f"{path} cannot be loaded: it is not an ONNX model ({error}).") from None
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, memoryview | int]]:

@@ -1,4 +1,4 @@
-"""What a graph of TensorFlow may do, found out before any of it runs.
+"""Finds out what a graph of TensorFlow may do, before any of it runs.
 
 A graph is a program: an operation in it may read and write files, open connections or call Python, and loading a
 SavedModel already runs a part of it. So each operation of a graph, of its functions and of what its attributes call

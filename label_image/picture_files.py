@@ -1,4 +1,4 @@
-"""Files for pictures: PNGs that take nobody's place."""
+"""Files for pictures (PNG), which replace nothing but pictures of our own."""
 
 import os
 from collections.abc import Iterable
@@ -26,9 +26,9 @@ def check_replaceable(paths: Iterable[Path]) -> None:
     """Refuse names that are taken by anything but an earlier picture of this program. Raises PictureError."""
     for path in paths:
         if path.suffix.lower() != ".png":
-            raise PictureError(f"{path} is no name for a picture: it must end in .png.")
+            raise PictureError(f"{path} is a picture, so its name must end in .png.")
         if os.path.lexists(path) and not _is_ours(path):
-            raise PictureError(f"{path} exists and was not drawn by label_image: name another file, or move it away.")
+            raise PictureError(f"{path} exists and was not drawn by label_image: choose another name, or move it away.")
 
 
 def save_picture(image: Image.Image, path: Path) -> None:

@@ -22,7 +22,7 @@ class Pictures:
     def __init__(self, files: dict[str, Path], photos: int) -> None:
         """`files` maps "plot" and "heatmap" to a PNG each. Raises PictureError if one must not be written."""
         if len({path.resolve() for path in files.values()}) < len(files):
-            raise PictureError("--plot and --heatmap name the same file: give each its own.")
+            raise PictureError("--plot and --heatmap are the same file: choose two different names.")
         self._files = files
         self._photos = photos
         self._draw: dict[str, Draw] = {}

@@ -1,4 +1,4 @@
-"""Names that any library takes, for files and folders whose own name it would misread.
+"""Links with plain names to files and folders whose own name a library would misread.
 
 TensorFlow takes `m[1]` for a pattern, and most libraries in C++ take no name that is not UTF-8. They are given a link
 with an innocent name instead.

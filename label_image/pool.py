@@ -1,4 +1,4 @@
-"""What only one thread may use at a time, lent to any number of threads.
+"""A pool of objects that only one thread may use at a time, for any number of threads.
 
 The kernels of TensorFlow and the interpreters of LiteRT keep state between two runs and within one: two threads in one
 of them get each other's numbers, or crash. So each thread borrows one for as long as it runs, and gives it back. There

@@ -1,4 +1,4 @@
-"""Silence for C++ libraries that log to standard error whatever one sets."""
+"""Silences C++ libraries that log to standard error whatever is set."""
 
 import contextlib
 import os
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 _lock = threading.Lock()
 _users = 0  # threads that want silence now: the first redirects, the last restores
-_saved = -1
+_saved = -1  # a copy of standard error while it is redirected
 
 
 @contextlib.contextmanager
@@ -37,10 +37,17 @@ def _enter() -> None:
 
 
 def _leave() -> None:
-    global _users
+    global _users, _saved
     with _lock:
         _users -= 1
         if _users == 0:
             sys.stderr.flush()
-            os.dup2(_saved, 2)
-            os.close(_saved)
+            end_silence()
+            saved, _saved = _saved, -1
+            os.close(saved)
+
+
+def end_silence() -> None:
+    """Let standard error be heard, whatever threads are still in `quiet`: for the last words of a process."""
+    if _saved != -1:
+        os.dup2(_saved, 2)

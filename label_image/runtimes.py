@@ -206,7 +206,7 @@ def load_graph_def(path: Path, batch: int = BATCH, trust: bool = False) -> tuple
     try:
         graph_def = tf.compat.v1.GraphDef.FromString(path.read_bytes())
     except Exception as error:  # protobuf's errors differ between its implementations
-        raise ModelError(f"{path} is no frozen graph: {_first_line(error)}") from None
+        raise ModelError(f"{path} is not a frozen graph: {_first_line(error)}") from None
     texts = [node.attr["value"].tensor.string_val for node in graph_def.node if node.name == GRAPH_MANIFEST]
     if len(texts) != 1 or len(texts[0]) != 1:
         raise ModelError(f"{path} carries no {MANIFEST}: it was not made by retrain, or by an older one.")

@@ -1,4 +1,4 @@
-"""Click's errors as a terminal of any width shows them well."""
+"""Shows Click's errors well on a terminal of any width."""
 
 import io
 

@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any
 
+from label_image.quiet import end_silence
+
 WORDS = {
     "SIGINT": "Interrupted.",
     "SIGTERM": "Terminated.",
@@ -109,9 +111,10 @@ def say_stopped(advice: str = "") -> None:
     """Say on standard error what stopped the run, once; whoever hung up hears nothing."""
     if _state.said:
         return
-    _state.said = _state.guarding
     with contextlib.suppress(OSError, ValueError):
+        end_silence()
         print(f"{STOPPING[_state.received or signal.SIGINT]} {advice}".strip(), file=sys.stderr, flush=True)
+    _state.said = _state.guarding  # not before: a second signal meanwhile ends a process that has said nothing
 
 
 @contextmanager
@@ -153,6 +156,7 @@ def _send_to_main_thread(number: int) -> None:
 def _end(number: int) -> None:
     """End the process now."""
     with contextlib.suppress(OSError):
+        end_silence()  # TensorFlow may be being loaded
         word = b"" if _state.said or _state.leaving else STOPPING[number].encode() + b"\n"
         os.write(2, (SHOW_CURSOR if os.isatty(2) else b"") + word)
     os._exit(128 + number)

@@ -1,4 +1,4 @@
-"""Other projects' packages, imported so that they talk to nobody and write nothing into anybody's home folder.
+"""Imports other projects' packages so that they talk to no server and write nothing into anybody's home folder.
 
 What they would do otherwise, when they are imported or first used:
 

@@ -1,4 +1,4 @@
-"""The ground that a command stands on: its standard streams, its memory, its working folder.
+"""What every command needs from its terminal and machine: standard streams, a working folder, memory.
 
 A command runs inside of `run`. Then text that the terminal's encoding lacks is spelled out, output that cannot be
 written ends the command with a sentence, and so does what no module foresaw: a full disk, too little memory.
@@ -26,8 +26,8 @@ SPELLED = str.maketrans(
     | dict.fromkeys("│┃", "|")
 )
 NO_MEMORY = (
-    "The memory does not suffice: end other programs, allow this one more (ulimit -v, or the container's limit), "
-    "or give a smaller --image_size."
+    "There is not enough memory: close other programs, allow this one more (ulimit -v, or the container's limit), "
+    "or use a smaller --image_size."
 )
 NOT_LOADED = ("failed to map segment", "cannot allocate memory")  # glibc's words
 NO_THREAD = "No further thread can be started: allow more memory (ulimit -v) or more processes (ulimit -u)."
@@ -128,7 +128,7 @@ def require_address_space(needed: int) -> None:
 
     allowed, _ = resource.getrlimit(resource.RLIMIT_AS)
     if allowed != resource.RLIM_INFINITY and allowed < needed:
-        raise MemoryError(f"ulimit -v allows {allowed / 1e9:.1f} GB: raise it to {needed / 1e9:.0f} GB at least.")
+        raise MemoryError(f"ulimit -v allows {allowed / 1e9:.1f} GB: raise it to at least {needed / 1e9:.0f} GB.")
 
 
 def shown(text: object) -> str:

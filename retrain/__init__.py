@@ -8,37 +8,63 @@ from importlib import import_module
 
 TYPE_CHECKING = False  # that of `typing`, which is slow to import
 if TYPE_CHECKING:
-    from retrain.api import Bottlenecks, TrainedHead, evaluate, export, extract, fit_head
     from retrain.backbones.backbone import Backbone
     from retrain.backbones.registry import ARCHITECTURES
+    from retrain.bottlenecks.bottlenecks import Bottlenecks, extract
+    from retrain.bottlenecks.extraction_config import ExtractionConfig
     from retrain.core.errors import RetrainError
-    from retrain.photos.dataset import Dataset
-    from retrain.photos.split import Division
+    from retrain.exports.export_config import ExportConfig
+    from retrain.exports.writer import Exported, export
+    from retrain.insight.terminal import TerminalScreen
+    from retrain.photos.augmentation import Augmentation
+    from retrain.photos.opening import Dataset
+    from retrain.photos.split import Division, SplitConfig
+    from retrain.photos.views import ViewsConfig
+    from retrain.training.fit_head import evaluate, fit_head
     from retrain.training.head import Head
     from retrain.training.metrics import Metrics
+    from retrain.training.recipe import HeadConfig
+    from retrain.training.trained import TrainedHead
 
 _HOMES = {
-    "api": ("Bottlenecks", "TrainedHead", "evaluate", "export", "extract", "fit_head"),
     "backbones.backbone": ("Backbone",),
     "backbones.registry": ("ARCHITECTURES",),
+    "bottlenecks.bottlenecks": ("Bottlenecks", "extract"),
+    "bottlenecks.extraction_config": ("ExtractionConfig",),
     "core.errors": ("RetrainError",),
-    "photos.dataset": ("Dataset",),
-    "photos.split": ("Division",),
+    "exports.export_config": ("ExportConfig",),
+    "exports.writer": ("Exported", "export"),
+    "insight.terminal": ("TerminalScreen",),
+    "photos.augmentation": ("Augmentation",),
+    "photos.opening": ("Dataset",),
+    "photos.split": ("Division", "SplitConfig"),
+    "photos.views": ("ViewsConfig",),
+    "training.fit_head": ("evaluate", "fit_head"),
     "training.head": ("Head",),
     "training.metrics": ("Metrics",),
+    "training.recipe": ("HeadConfig",),
+    "training.trained": ("TrainedHead",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 
 __all__ = [
     "ARCHITECTURES",
+    "Augmentation",
     "Backbone",
     "Bottlenecks",
     "Dataset",
     "Division",
+    "ExportConfig",
+    "Exported",
+    "ExtractionConfig",
     "Head",
+    "HeadConfig",
     "Metrics",
     "RetrainError",
+    "SplitConfig",
+    "TerminalScreen",
     "TrainedHead",
+    "ViewsConfig",
     "evaluate",
     "export",
     "extract",

@@ -1,4 +1,4 @@
-"""What the command `retrain` and `python -m retrain` call."""
+"""The entry point of `retrain` and `python -m retrain`."""
 
 import label_image.early_signals  # noqa: F401  # first: what follows takes a moment
 from label_image.signals import guard

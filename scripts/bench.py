@@ -27,9 +27,9 @@ from rich.table import Table
 from retrain.backbones.engines.registry import ENGINES
 from retrain.backbones.registry import architecture
 from retrain.backbones.weights import weights_at_hand
-from retrain.bottlenecks.shards import write_atomically
 from retrain.core.machine import PRECISIONS, choose_precision
-from retrain.photos.dataset import list_photos
+from retrain.core.sealed import write_atomically
+from retrain.photos.opening import list_photos
 
 DEMO = Path("tf_files/demo_cats")
 MANY = click.IntRange(min=200)
@@ -128,9 +128,8 @@ def find_weights(names: Sequence[str], given: Sequence[str], model_dir: Path) ->
 
 def demo_photos() -> Path:
     """The drawings that `make retrain` trains on."""
-    script = Path(__file__).with_name("draw_demo_photos.py")
-    if subprocess.run([sys.executable, script, DEMO], stdout=sys.stderr).returncode:
-        raise failure(f"{DEMO} cannot be used, see above: give --image_dir.", 1)
+    if subprocess.run([sys.executable, "-m", "retrain", "demo", DEMO], stdout=sys.stderr).returncode:
+        raise failure(f"{DEMO} cannot be used, see above: pass --image_dir.", 1)
     return DEMO
 
 

@@ -16,8 +16,8 @@ from retrain.backbones.backbone import find_backbone
 from retrain.bottlenecks.extraction import extract
 from retrain.bottlenecks.store import Key, Store
 from retrain.core.matrix_file import scratch_matrix
-from retrain.photos.dataset import list_photos
 from retrain.photos.hashes import PhotoHashes, hash_bytes
+from retrain.photos.opening import list_photos
 from retrain.photos.reading import remember_content
 from retrain.training.fitting.convergence import fit_to_convergence
 from retrain.training.head import Classes, Matrix, Sample

@@ -1,14 +1,12 @@
-"""What the scripts that compare have in common: how they are called, how they fail, how a difference is written."""
+"""How scripts with options are called, and how they fail: in one sentence."""
 
 import functools
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import click
-import numpy as np
-import numpy.typing as npt
 
+from retrain.cli.dashes import as_options
 from retrain.core.errors import RetrainError
 
 Function = Callable[..., None]
@@ -22,7 +20,7 @@ def command(function: Function) -> click.Command:
         try:
             function(**options)
         except RetrainError as error:
-            raise failure(str(error), error.exit_code) from None
+            raise failure(as_options(str(error)), error.exit_code) from None
 
     settings = {"token_normalize_func": lambda name: name.replace("-", "_"), "max_content_width": 100}
     return click.command(context_settings=settings)(run)
@@ -33,21 +31,3 @@ def failure(sentence: str, exit_code: int) -> click.ClickException:
     error = click.ClickException(sentence)
     error.exit_code = exit_code  # type: ignore[misc]  # click's own way
     return error
-
-
-def comparison_options(function: Function) -> Function:
-    """Over how many splits, and where weights and bottlenecks are kept."""
-    folder = click.Path(path_type=Path)
-    for option in (
-        click.option("--bottleneck_dir", type=folder, default="tf_files/bottlenecks", show_default=True),
-        click.option("--model_dir", type=folder, default="tf_files/models", show_default=True),
-        click.option("--splits", type=click.IntRange(min=2), default=10, show_default=True),
-    ):
-        function = option(function)
-    return function
-
-
-def change(differences: npt.NDArray[Any], digits: int = 4) -> str:
-    """The mean of paired differences (splits,) +- its standard error."""
-    error = differences.std(ddof=1) / np.sqrt(len(differences))
-    return f"{differences.mean():+.{digits}f} +- {error:.{digits}f}"

@@ -22,7 +22,7 @@ from retrain.insight.terminal import TerminalScreen
 def main(architectures: Sequence[str], model_dir: Path, for_all: bool) -> None:
     """Fetch the weights of each NAME; a+b are both."""
     folder = INSTALLED_WEIGHTS if for_all else model_dir
-    screen = TerminalScreen(results_to_stderr=False)
+    screen = TerminalScreen()
     if for_all:  # it is there also if nothing has to be fetched
         folder.mkdir(parents=True, exist_ok=True)
     for name in "+".join(architectures).split("+"):

@@ -45,7 +45,7 @@ from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.bottlenecks.extraction import extract
 from retrain.bottlenecks.probe import TOLERANCES, relative_error
 from retrain.bottlenecks.store import Store, fingerprint
-from retrain.photos.dataset import list_photos
+from retrain.photos.opening import list_photos
 
 CLASSES = {"brick": (150, 90, 90), "moss": (90, 150, 90), "slate": (90, 90, 150)}
 SIZES = range(8, 72)  # pixels a side, of the fake network: another size has other bottlenecks

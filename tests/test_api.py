@@ -11,12 +11,31 @@ import pytest
 from PIL import Image
 
 from label_image.model import load_model
-from retrain import Backbone, Bottlenecks, Dataset, Division, TrainedHead, evaluate, export, extract, fit_head
+from retrain import (
+    Augmentation,
+    Backbone,
+    Bottlenecks,
+    Dataset,
+    Division,
+    ExportConfig,
+    ExtractionConfig,
+    HeadConfig,
+    SplitConfig,
+    TerminalScreen,
+    TrainedHead,
+    ViewsConfig,
+    evaluate,
+    export,
+    extract,
+    fit_head,
+)
+from retrain.backbones.backbone_config import BackboneConfig
 from retrain.backbones.registry import DEFAULT_ARCHITECTURE
-from retrain.cli.main import main
-from retrain.cli.options import head_options
+from retrain.cli.dashes import with_dashes
+from retrain.cli.head_options import head_options
+from retrain.cli.main import cli, main
 from retrain.core.errors import DatasetError, ExportError, OptionError, RetrainError
-from retrain.runs.train import Options
+from retrain.photos.source import SourceConfig
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 WEIGHTS = SHARED / "weights/mobilenet_0.25_128.weights.h5"
@@ -45,9 +64,13 @@ def bottlenecks_of(source: str = "photos") -> Bottlenecks:
     return extract(Dataset.open(source), FAKE)
 
 
-def trained_head(**recipe: object) -> TrainedHead:
+def extracted(**config: object) -> Bottlenecks:
+    return extract(Dataset.open("photos"), FAKE, ExtractionConfig(**config))
+
+
+def trained_head(tta: bool = False, **recipe: object) -> TrainedHead:
     bottlenecks = bottlenecks_of()
-    return fit_head(bottlenecks, bottlenecks.split(), **recipe)
+    return fit_head(bottlenecks, bottlenecks.split(), HeadConfig(**recipe), tta=tta)
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
@@ -58,7 +81,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize(
-    ("options", "recipe", "split", "chosen", "views"),
+    ("options", "recipe", "split", "chosen", "distortions"),
     [
         ("", {}, {}, {}, {}),
         (
@@ -71,8 +94,8 @@ def files_of(folder: Path) -> dict[str, bytes]:
         ),
         ("--hidden_units 8,4 --dropout 0.2 --epochs 3 --seed 5", {"hidden_units": [8, 4], "dropout": 0.2, "epochs": 3},
          {"seed": 5}, {}, {}),
-        ("--random_brightness 30 --flip_left_right --views 3 --tta", {"tta": True}, {}, {},
-         {"random_brightness": 30, "flip_left_right": True, "views": 3}),
+        ("--random_brightness 30 --flip_left_right --views 3 --tta", {}, {}, {},
+         {"random_brightness": 30, "flip_left_right": True}),
     ],
     ids=["defaults", "choices", "hidden layers", "views"],
 )  # fmt: skip
@@ -81,15 +104,18 @@ def test_export_has_the_bytes_of_the_command_line(
     recipe: dict[str, object],
     split: dict[str, int],
     chosen: dict[str, object],
-    views: dict[str, int],
+    distortions: dict[str, int],
 ) -> None:
     Path("fixes.csv").write_text("file,action\nred/3.png,remove\ngreen/5.png,relabel:blue\n")
     for _ in range(2):  # the first makes the template that the other and the API take
         main(f"--image_dir photos --architecture fake --output_dir command {options}".split())
-    bottlenecks = extract(Dataset.open("photos", **chosen), FAKE, **views)
-    trained = fit_head(bottlenecks, bottlenecks.split(**split), **recipe)
+    views = ViewsConfig(Augmentation(**distortions), 3 if distortions else None)
+    bottlenecks = extract(Dataset.open("photos", **chosen), FAKE, views=views)
+    trained = fit_head(
+        bottlenecks, bottlenecks.split(SplitConfig(**split)), HeadConfig(**recipe), tta="--tta" in options
+    )
     formats = ("saved_model",) if "--formats" in options else ("tflite", "saved_model")
-    assert export(trained, "api", formats=formats) == Path("api")
+    assert export(trained, ExportConfig("api", formats)).folder == Path("api")
     expected = files_of(Path("command"))
     assert {"model.json", "saved_model.pb", "metrics.json", "seen_photos.npy"} <= set(expected)
     assert files_of(Path("api")) == expected
@@ -101,8 +127,8 @@ def test_cats_get_the_head_of_the_command_line() -> None:
     photos = str(SHARED / "data/cats")
     backbone = Backbone.find("mobilenet_0.25_128", weights=WEIGHTS)
     bottlenecks = extract(Dataset.open(photos, max_images_per_class=60), backbone)
-    trained = fit_head(bottlenecks, bottlenecks.split(seed=1))
-    export(trained, "api", formats=["saved_model"])
+    trained = fit_head(bottlenecks, bottlenecks.split(SplitConfig(seed=1)))
+    export(trained, ExportConfig("api", ["saved_model"]))
     main(
         f"--image_dir {photos} --max_images_per_class 60 --architecture mobilenet_0.25_128 --weights {WEIGHTS} "
         "--seed 1 --output_dir command --formats saved_model".split()
@@ -118,7 +144,7 @@ def test_cats_get_the_head_of_the_command_line() -> None:
 def test_evaluation_is_that_of_the_command_line() -> None:
     trained = trained_head()
     metrics = evaluate(trained)
-    export(trained, "model")
+    export(trained, ExportConfig("model"))
     written = json.loads(Path("model/metrics.json").read_text())
     assert metrics.n > 0
     assert (metrics.accuracy, metrics.n) == (written["test"]["accuracy"], written["test"]["n"])
@@ -128,7 +154,7 @@ def test_evaluation_is_that_of_the_command_line() -> None:
 def test_evaluation_on_other_photos_is_that_of_retrain_evaluate(capsys: pytest.CaptureFixture[str]) -> None:
     paint(Path("more"), "red green blue grey", range(7, 30))  # some of them were trained on, one class is not known
     trained = trained_head()
-    export(trained, "model")
+    export(trained, ExportConfig("model"))
     metrics = evaluate(trained, bottlenecks_of("more"))
     capsys.readouterr()
     main(["evaluate", "model", "more", "--json"])
@@ -139,7 +165,7 @@ def test_evaluation_on_other_photos_is_that_of_retrain_evaluate(capsys: pytest.C
 
 def test_exported_model_answers_as_the_head_does() -> None:
     trained = trained_head()
-    export(trained, "model")
+    export(trained, ExportConfig("model"))
     photo = trained.bottlenecks.photos[3]
     expected = trained.head.probabilities(trained.bottlenecks.matrix[3:4])[0]
     answers = load_model("model").label(Path(photo.path).read_bytes(), top_k=3).answers
@@ -155,7 +181,7 @@ def test_bottlenecks_are_aligned_with_photos_and_classes() -> None:
     Path("photos/red/broken.png").write_bytes(b"no photo")
     dataset = Dataset.open("photos")
     assert (len(dataset.files), dataset.labels, dataset.source) == (43, ("blue", "green", "red"), "photos")
-    bottlenecks = extract(dataset, FAKE, "kept")
+    bottlenecks = extract(dataset, FAKE, ExtractionConfig("kept"))
     assert (bottlenecks.matrix.shape, bottlenecks.matrix.dtype) == ((42, 3), np.float32)
     assert bottlenecks.labels == ("blue", "green", "red")
     assert [bottlenecks.labels[index] for index in bottlenecks.classes] == [item.label for item in bottlenecks.photos]
@@ -165,7 +191,7 @@ def test_bottlenecks_are_aligned_with_photos_and_classes() -> None:
 
 
 def test_bottlenecks_are_computed_once() -> None:
-    first, second = (extract(Dataset.open("photos"), FAKE, "kept") for _ in range(2))
+    first, second = (extract(Dataset.open("photos"), FAKE, ExtractionConfig("kept")) for _ in range(2))
     assert (first.extraction.computed, second.extraction.computed) == (42, 0)
     np.testing.assert_array_equal(first.matrix, second.matrix)
 
@@ -173,7 +199,7 @@ def test_bottlenecks_are_computed_once() -> None:
 def test_division_is_by_content_and_can_be_given() -> None:
     bottlenecks = bottlenecks_of()
     assert bottlenecks.split() == bottlenecks.split()
-    assert bottlenecks.split().splits != bottlenecks.split(seed=1).splits
+    assert bottlenecks.split().splits != bottlenecks.split(SplitConfig(seed=1)).splits
     own = Division(tuple(("testing", "validation", "training")[index % 3] for index in range(42)))
     assert evaluate(fit_head(bottlenecks, own)).n == 14
 
@@ -188,7 +214,7 @@ def test_small_classes_are_cross_validated(tmp_path: Path) -> None:
 
 def test_the_choice_of_the_head_is_the_users() -> None:
     trained = trained_head(l2=0.5, label_smoothing=0.1)
-    assert (trained.result.fit.description["l2"], trained.result.fit.description["label_smoothing"]) == (0.5, 0.1)
+    assert (trained.description["l2"], trained.description["label_smoothing"]) == (0.5, 0.1)
 
 
 def test_objects_are_shown_in_a_line() -> None:
@@ -201,32 +227,34 @@ def test_objects_are_shown_in_a_line() -> None:
 # Signatures
 
 
-STEPS: list[Callable[..., object]] = [Dataset.open, Backbone.find, extract, Bottlenecks.split, fit_head, export]
-
-
-def test_arguments_have_names_and_defaults_of_the_options() -> None:
-    options = {item.name: item.default for item in fields(Options)}
-    other_names = {"self", "dataset", "source", "name", "backbone", "bottlenecks", "division", "trained",
-                   "progress", "say", "observe"}  # fmt: skip
+def test_arguments_have_names_and_defaults_of_the_configs() -> None:
+    """`Dataset.open` and `Backbone.find` take one by one what a run has in its configs."""
+    configs = (SourceConfig(Path("photos")), ExtractionConfig(), BackboneConfig())
+    defaults = {one.name: getattr(config, one.name) for config in configs for one in fields(config)}
     compared = set()
-    for step in STEPS:
+    for step in (Dataset.open, Backbone.find):
         for name, parameter in inspect.signature(step).parameters.items():
-            if name not in other_names:
-                default = Path(parameter.default) if isinstance(options[name], Path) else parameter.default
-                assert default == options[name], name
+            if name in defaults:
+                default = Path(parameter.default) if isinstance(defaults[name], Path) else parameter.default
+                assert default == defaults[name], name
                 compared.add(name)
-    assert {"seed", "tta", "l2", "formats", "bottleneck_dir", "precision", "weights"} <= compared
-    assert options["architecture"] is None  # which means the default that `Backbone.find` names
+    assert compared == {"bottleneck_dir", "fixes", "max_images_per_class", "paranoid", "weights", "image_size",
+                        "model_dir", "seed"}  # fmt: skip
+    assert BackboneConfig().architecture is None  # which means the default that `Backbone.find` names
     assert inspect.signature(Backbone.find).parameters["name"].default == DEFAULT_ARCHITECTURE
 
 
-def test_every_option_of_the_head_is_an_argument() -> None:
+def test_every_option_of_the_head_is_a_field() -> None:
     def nothing() -> None: ...
 
     names = {option.name for option in head_options(nothing).__click_params__}
-    # The last two say where and how; the result is the same.
-    left_out = {"checkpoint_path", "resume", "test_batch_size"}
-    assert names - left_out <= set(inspect.signature(fit_head).parameters)
+    # Where and how; the result is the same.
+    assert names - {"checkpoint_path", "resume"} == {field.name for field in fields(HeadConfig)}
+
+
+def test_steps_take_a_handful_of_parameters() -> None:
+    for step in (extract, Bottlenecks.split, fit_head, evaluate, export):
+        assert len(inspect.signature(step).parameters) <= 5, step
 
 
 # Errors
@@ -250,19 +278,19 @@ def said_by_the_command(options: str, capsys: pytest.CaptureFixture[str]) -> str
             OptionError,
         ),
         (
-            lambda: bottlenecks_of().split(testing_percentage=60, validation_percentage=40),
+            lambda: SplitConfig(testing_percentage=60, validation_percentage=40),
             "--image_dir photos --testing_percentage 60 --validation_percentage 40",
             OptionError,
         ),
         (lambda: trained_head(dropout=0.5), "--image_dir photos --architecture fake --dropout 0.5", OptionError),
         (
-            lambda: export(trained_head(), formats=["saved_model", "onnx"]),
+            lambda: ExportConfig(formats=["saved_model", "onnx"]),
             "--image_dir photos --formats saved_model,onnx",
             OptionError,
         ),
-        (lambda: export(trained_head(), formats=["tflite"]), "--image_dir photos --formats tflite", OptionError),
+        (lambda: ExportConfig(formats=["tflite"]), "--image_dir photos --formats tflite", OptionError),
         (
-            lambda: export(trained_head(), "photos"),
+            lambda: export(trained_head(), ExportConfig("photos")),
             "--image_dir photos --architecture fake --output_dir photos",
             ExportError,
         ),
@@ -273,20 +301,21 @@ def test_wrong_calls_get_the_sentences_of_the_command_line(
 ) -> None:
     with pytest.raises(error) as caught:
         call()
-    assert f"Error: {caught.value}" in said_by_the_command(options, capsys)
+    assert "--" not in str(caught.value)
+    assert f"Error: {with_dashes(str(caught.value), cli)}" in said_by_the_command(options, capsys)
 
 
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda: Dataset.open("photos", max_images_per_class=0), "--max_images_per_class 0 is too small"),
-        (lambda: extract(Dataset.open("photos"), FAKE, precision="half"), "--precision half is not known"),
-        (lambda: extract(Dataset.open("photos"), FAKE, engine="steam"), "--engine steam is not known"),
-        (lambda: bottlenecks_of().split(testing_percentage=-1), "--testing_percentage -1 must be"),
-        (lambda: bottlenecks_of().split(seed=-1), "--seed -1 must be"),
-        (lambda: extract(Dataset.open("photos"), FAKE, random_crop=100), "--random_crop 100 is out of range"),
-        (lambda: extract(Dataset.open("photos"), FAKE, random_scale=-1), "--random_scale -1 is out of range"),
-        (lambda: extract(Dataset.open("photos"), FAKE, views=2), "--views 2 needs to know"),
+        (lambda: Dataset.open("photos", max_images_per_class=0), "`max_images_per_class` 0 must be at least 1"),
+        (lambda: extracted(precision="half"), "`precision` half is not known"),
+        (lambda: extracted(engine="steam"), "`engine` steam is not known"),
+        (lambda: SplitConfig(testing_percentage=-1), "`testing_percentage` -1 must be"),
+        (lambda: SplitConfig(seed=-1), "`seed` -1 must be"),
+        (lambda: Augmentation(random_crop=100), "`random_crop` 100 must be 0 to 99"),
+        (lambda: Augmentation(random_scale=-1), "`random_scale` -1 must be 0 or more"),
+        (lambda: ViewsConfig(views=2), "`views` 2 needs to know"),
         (lambda: trained_head(tta=True), "several views"),
         (lambda: fit_head(bottlenecks_of(), Division(("training",) * 3)), "The division is one of 3 photos"),
         (lambda: evaluate(trained_head(), extract(Dataset.open("photos"), Backbone.find("fake", image_size=16))),
@@ -326,7 +355,7 @@ def test_one_class_of_usable_photos_is_not_enough() -> None:
 def test_nothing_is_printed_unless_it_is_asked_for(capfd: pytest.CaptureFixture[str]) -> None:
     trained_head()
     assert capfd.readouterr() == ("", "")
-    extract(Dataset.open("photos"), FAKE, "elsewhere", progress=True)
+    extract(Dataset.open("photos"), FAKE, ExtractionConfig("elsewhere"), progress=TerminalScreen())
     out, err = capfd.readouterr()
     assert (out, "42/42" in err) == ("", True)
 

@@ -35,6 +35,7 @@ def modules_after(code: str) -> set[str]:
     [
         "import retrain, label_image, retrain.core.errors, retrain.cli.main",
         "from retrain.cli.main import main; main(['--help'])",
+        "from retrain.cli.main import main; main(['sweep', '--help', 'all'])",
         "from retrain.cli.main import main; main(['--image_dir', 'x', '--no_such_option'])",
         "from label_image.cli import main; main(['--help'])",
     ],

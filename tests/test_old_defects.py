@@ -1,8 +1,8 @@
 """The defects of the 2017 scripts that could come back here, each shown to be absent.
 
-T4 and T9 are in test_split.py, T5 to T7 in test_dataset.py, T13 and T18 in test_cli.py, T12 in
-e2e/test_three_colours.py, T19 to T22 in test_label_image.py. T11 (distortions switch the cache off) has
-no counterpart: there are no distortions.
+T4 and T9 are in photos/test_split.py, T5 to T7 in photos/test_dataset.py, T13 and T18 in cli/test_main.py, T12 in
+e2e/test_three_colours.py, T19 to T22 in label_image/test_cli.py. T11 (distortions switch the cache off): views are
+cached, see bottlenecks/test_extraction_views.py.
 """
 
 from pathlib import Path
@@ -13,14 +13,16 @@ from PIL import Image
 
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone, find_backbone
+from retrain.backbones.backbone_config import BackboneConfig
 from retrain.backbones.engines.base import Bottlenecks, Engine
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.extraction import Extraction, extract
+from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.bottlenecks.store import Store
-from retrain.photos.dataset import list_photos
-from retrain.runs.train import Options
+from retrain.exports.export_config import ExportConfig
+from retrain.photos.opening import list_photos
 from retrain.training.head import Sample
-from retrain.training.recipe import choose_recipe
+from retrain.training.recipe import HeadConfig, choose_recipe
 
 FAKE = find_backbone("fake", Path("models"))
 
@@ -105,7 +107,7 @@ def test_t14_the_seed_decides_and_the_best_step_is_kept() -> None:
 
     # With this learning rate the training soon overshoots: the last step is not the best one.
     arguments = {"how_many_training_steps": 80, "learning_rate": 5.0, "train_batch_size": 4, "eval_step_interval": 1}
-    recipes = [choose_recipe(**arguments, seed=seed) for seed in (5, 5, 6)]
+    recipes = [choose_recipe(HeadConfig(**arguments), seed) for seed in (5, 5, 6)]
     one, other, third = (fit_mini_batches(blobs(1), blobs(2), 2, recipe) for recipe in recipes)
     np.testing.assert_array_equal(one.head.kernel, other.head.kernel)
     assert not np.array_equal(one.head.kernel, third.head.kernel)
@@ -147,6 +149,5 @@ def test_t17_a_warm_run_reads_the_store_once(tmp_path: Path, monkeypatch: pytest
 
 
 def test_t18_nothing_is_kept_in_tmp() -> None:
-    options = Options(image_dir=Path("cats"))
-    for folder in (options.output_dir, options.bottleneck_dir, options.model_dir):
+    for folder in (ExportConfig().output_dir, ExtractionConfig().bottleneck_dir, BackboneConfig().model_dir):
         assert folder.parts[0] == "tf_files"

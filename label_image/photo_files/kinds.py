@@ -1,4 +1,4 @@
-"""What a file is, by its first bytes: the kinds of photos that are read, and the true name of what is not."""
+"""The kind of a file, by its first bytes: which photos are read, and the true name of what is not one."""
 
 import re
 import struct

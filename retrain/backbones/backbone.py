@@ -87,7 +87,7 @@ class Backbone:
         return replace(self, compute_dtype="float32", stored_dtype="float32", parts=parts)
 
     def computed_in(self, precision: str) -> "Backbone":
-        """The same backbone with bottlenecks of this precision; the fake one has but float32."""
+        """The same backbone with bottlenecks of this precision; the fake one supports only float32."""
         if not self.has_weights:
             return self
         parts = tuple(part.computed_in(precision) for part in self.parts)
@@ -138,7 +138,7 @@ def find_backbone(
     backbone = Backbone(name, preprocessing, entry.dim, f"random-{seed}", feature_layer=entry.feature_layer)
     if not backbone.has_weights:
         if weights not in (None, "random"):
-            raise OptionError(f"--weights {weights}: the {name} backbone has none; leave them out.")
+            raise OptionError(f"`weights` {weights}: the {name} backbone has none; leave them out.")
         return replace(backbone, weights_sha256="none")
     if weights == "random":
         return backbone
@@ -154,8 +154,8 @@ def join(parts: Sequence[Backbone]) -> Backbone:
     sizes = sorted({part.input_size for part in parts})
     if len(sizes) > 1:
         raise OptionError(
-            f"--architecture {name}: their photos have different sizes ({', '.join(map(str, sizes))} pixels), and a "
-            f"model takes but one. Choose backbones of one size, or train with --image_size {sizes[-1]} for all."
+            f"`architecture` {name}: their photos have different sizes ({', '.join(map(str, sizes))} pixels), and a "
+            f"model takes only one. Choose backbones of one size, or train with `image_size` {sizes[-1]} for all."
         )
     digest = hashlib.sha256("+".join(part.weights_sha256 for part in parts).encode()).hexdigest()
     pixels = parts[0].preprocessing.without_arithmetic()
@@ -168,10 +168,10 @@ def _weights_by_name(names: Sequence[str], weights: Weights) -> dict[str, str | 
     if isinstance(weights, Mapping):
         for name in weights:
             if name not in names:
-                raise OptionError(f"--weights {name}=…: {name} is not in --architecture {joined}.")
+                raise OptionError(f"`weights` {name}=…: {name} is not in `architecture` {joined}.")
         return {name: weights.get(name) for name in names}
     if len(names) > 1 and weights not in (None, "random"):
         raise OptionError(
-            f"--weights {weights}: say which part of {joined} they are for: --weights {names[0]}=FILE, once for each."
+            f"`weights` {weights}: say which part of {joined} they are for: `weights` {names[0]}=FILE, once for each."
         )
     return dict.fromkeys(names, weights)

@@ -1,4 +1,4 @@
-"""What is looked at in an HDF5 file of weights before Keras reads it.
+"""Checks an HDF5 file of weights before Keras reads it.
 
 Such a file can take its numbers from any other file (external links, external storage, virtual datasets), and promise
 terabytes in a few bytes (compressed, or never written). Weights need neither.
@@ -29,7 +29,7 @@ def check_hdf5(path: Path, limit: int) -> None:
     except ForeignFileError:
         raise
     except Exception as error:  # h5py raises half a dozen types for damaged files
-        raise ForeignFileError(f"is no HDF5 file that can be read ({type(error).__name__})") from None
+        raise ForeignFileError(f"is not a readable HDF5 file ({type(error).__name__})") from None
 
 
 def _datasets(file: Any) -> Iterator[Any]:

@@ -173,18 +173,18 @@ class SavedModelFeatures(tf.Module):
             with plain_path(folder) as plain:
                 self.loaded = tf.saved_model.load(str(plain))
         except Exception as error:  # TensorFlow raises a dozen types for damaged ones
-            raise BackboneError(f"--tfhub_module {folder} is not a SavedModel that can be loaded: {error}") from None
+            raise BackboneError(f"`tfhub_module` {folder} is not a SavedModel that can be loaded: {error}") from None
         signatures = self.loaded.signatures
         signature = signatures.get("serving_default") or signatures.get("default")
         if signature is None:
-            raise BackboneError(f"--tfhub_module {folder} has no serving_default signature.")
+            raise BackboneError(f"`tfhub_module` {folder} has no serving_default signature.")
         inputs = signature.structured_input_signature[1]
         if len(inputs) != 1:
-            raise BackboneError(f"--tfhub_module {folder} takes {len(inputs)} inputs; one batch of photos is expected.")
+            raise BackboneError(f"`tfhub_module` {folder} takes {len(inputs)} inputs; one batch of photos is expected.")
         outputs = signature.structured_outputs
         rows = [name for name in ("default", *sorted(outputs)) if name in outputs and outputs[name].shape.rank == 2]
         if not rows:
-            raise BackboneError(f"--tfhub_module {folder} gives no feature vector (a batch of rows of numbers).")
+            raise BackboneError(f"`tfhub_module` {folder} gives no feature vector (a batch of rows of numbers).")
         self._signature, self._output = signature, rows[0]
         ((self._input, spec),) = inputs.items()
         self.input_size: int | None = spec.shape[1] if spec.shape.rank == 4 else None
@@ -235,7 +235,7 @@ def _advice(entry: Architecture) -> str:
     """Where a checkpoint of torchvision belongs that was given for the network of Keras."""
     if not entry.namesake:
         return ""
-    return f" Weights of torchvision are for --architecture {entry.namesake}, which is another network."
+    return f" Weights of torchvision are for `architecture` {entry.namesake}, which is another network."
 
 
 def _load_keras_weights(model: Any, name: str, file: Path) -> None:

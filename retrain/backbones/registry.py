@@ -25,7 +25,7 @@ from retrain.core.errors import OptionError
 
 DEFAULT_ARCHITECTURE = "efficientnet_lite0"
 RETIRED = {
-    "auto": f"it is {DEFAULT_ARCHITECTURE} now, also where --architecture is left out",
+    "auto": f"it is {DEFAULT_ARCHITECTURE} now, also where `architecture` is left out",
     "builtin": f"it was retired; {DEFAULT_ARCHITECTURE}, which needs no download either, took its place",
 }
 FAMILIES: dict[str, tuple[Architecture, ...]] = {
@@ -51,9 +51,9 @@ def architecture(name: str) -> Architecture:
         return ARCHITECTURES[name]
     if name.endswith("_quantized") and name.removesuffix("_quantized") in ARCHITECTURES:
         raise OptionError(
-            f"--architecture {name}: use {name.removesuffix('_quantized')}; quantisation belongs to the export."
+            f"`architecture` {name}: use {name.removesuffix('_quantized')}; quantisation belongs to the export."
         )
     if name in RETIRED:
-        raise OptionError(f"--architecture {name}: {RETIRED[name]}.")
+        raise OptionError(f"`architecture` {name}: {RETIRED[name]}.")
     near = get_close_matches(name, ARCHITECTURES, n=3) or [DEFAULT_ARCHITECTURE, "inception_v3", "mobilenet_1.0_224"]
-    raise OptionError(f"--architecture {name!r} is unknown; did you mean {', '.join(near)}?")
+    raise OptionError(f"`architecture` {name!r} is unknown; did you mean {', '.join(near)}?")

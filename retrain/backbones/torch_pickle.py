@@ -206,7 +206,7 @@ class _Machine:
             self.push({})
         elif function is Name.PARAMETER and isinstance(arguments, tuple) and arguments:
             if type(arguments[0]) is not Tensor:
-                raise CheckpointFormatError("one of its parameters is no tensor")
+                raise CheckpointFormatError("one of its parameters is not a tensor")
             self.push(arguments[0])
         elif function in (Name.TENSOR, Name.TENSOR_V2) and isinstance(arguments, tuple):
             self.push(_tensor(arguments))

@@ -27,7 +27,7 @@ def find_weights(
     if weights is not None and not weights.startswith(("http://", "https://")):
         path = Path(weights).expanduser()
         if not path.is_file():
-            raise OptionError(f"--weights {weights}: there is no such file.")
+            raise OptionError(f"`weights` {weights}: there is no such file.")
         return path
     if weights is not None:
         # Named after the address too: another address is another file, and neither is the user's own.

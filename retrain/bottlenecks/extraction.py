@@ -1,11 +1,11 @@
 """Photos in, bottlenecks out, each computed once: data set -> read -> decode -> infer -> store.
 
 A photo is known by the SHA-256 of its bytes. What the store already holds is not decoded and not
-run, and a file that is unchanged since an earlier run is not even read. What is missing flows
-through a pool of threads (read once: hashed, and decoded from the same bytes) into batches for the
-engine, and from there into the store, which is flushed every few seconds. At last the matrix is read
-from the store in one piece, so that a first run has the same numbers as every later one. Interrupt
-it and run the same command again: it goes on where it was.
+run, and a file that is unchanged since an earlier run is not even read. What is missing goes to an
+executor (`retrain.bottlenecks.executors`), which reads each file once, hashes and decodes the same bytes,
+and runs the network on them in batches. Its bottlenecks go into the store, which is flushed every few
+seconds. At last the matrix is read from the store in one piece, so that a first run has the same numbers
+as every later one. Interrupt it and run the same command again: it goes on where it was.
 
 Of a joined backbone each part goes this way alone, with its own place in the store, and what comes of
 them is put side by side.
@@ -13,37 +13,31 @@ them is put side by side.
 
 import logging
 import os
-import time
-from collections.abc import Callable, Generator, Iterator, Sequence, Set
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Sequence, Set
 from dataclasses import dataclass, replace
 from itertools import chain, count
 from pathlib import Path
 
 import numpy as np
 
-from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import BATCH, Engine
+from retrain.backbones.engines.base import Engine
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks import probe
+from retrain.bottlenecks.contents import Contents
+from retrain.bottlenecks.executors.base import REPORT_FILES, Batch, Executor, Session, StartEngine, Work
+from retrain.bottlenecks.executors.local import Local
 from retrain.bottlenecks.joined import shared_photos, side_by_side
 from retrain.bottlenecks.store import Key, Store
 from retrain.core.errors import StoreError
 from retrain.core.matrix_file import Matrix, keep_rows, release_pages, scratch_matrix
-from retrain.photos.dataset import Dataset, Photo, PhotoFile, Skipped
+from retrain.photos.dataset import Dataset, Photo, Skipped
 from retrain.photos.hashes import PhotoHashes, hash_bytes
-from retrain.photos.reading import ReadPhoto, known_contents, photo_threads, read_photos, remember_content
 from retrain.photos.views import ORIGINAL, View
 
 Observer = Callable[[int, int], None]  # photos done so far, and how many of them had to be computed
 
-SAVE_SECONDS = 300.0  # between two writings of the table of hashes, which is written as a whole
-# Photos that are read ahead, and what their pixels may take: the cores that are free while the network is built
-# decode what it runs on first.
-AHEAD, AHEAD_BYTES = 1024, 256 << 20
-REPORT_FILES = 1000  # files read between two reports of progress, where nothing has to be computed
+LOCAL = Local()
 
 log = logging.getLogger(__name__)
 
@@ -71,69 +65,6 @@ class Extraction:
     widths: tuple[int, ...] = ()
 
 
-class _Contents:
-    """What is known about the content of each file of a data set, more and more of it while they are read."""
-
-    def __init__(self, files: Sequence[PhotoFile], hashes: PhotoHashes, trusted: bool) -> None:
-        self.files = files
-        self.sha256s: list[str | None] = known_contents(files, hashes) if trusted else [None for _ in files]
-        self.unusable: dict[int, str] = {}  # by file: cannot be read, or changed
-        self.undecodable: dict[str, str] = {}  # by content
-        self.seconds = dict.fromkeys(("read", "decode", "infer", "write"), 0.0)
-        self._hashes = hashes
-        self._saved = time.monotonic()
-
-    def learn(self, photo: ReadPhoto) -> None:
-        """Take note of a file that was read."""
-        self.seconds["read"] += photo.read_seconds
-        self.seconds["decode"] += photo.decode_seconds
-        if not photo.sha256:
-            self.unusable[photo.index] = photo.problem
-            return
-        if photo.problem:
-            self.undecodable[photo.sha256] = photo.problem
-        if self.sha256s[photo.index] is None:
-            self.sha256s[photo.index] = photo.sha256
-            remember_content(self.files[photo.index], photo.sha256, photo.read_ns, self._hashes)
-        if time.monotonic() - self._saved >= SAVE_SECONDS:
-            self.save()
-
-    def save(self) -> None:
-        """Write the hashes down for the next run, where that can be done."""
-        self._hashes.save_if_possible()
-        self._saved = time.monotonic()
-
-    def forget_problems(self) -> None:
-        """Before the files are read again."""
-        self.unusable.clear()
-        self.undecodable.clear()
-
-    def usable(self) -> tuple[list[int], tuple[Photo, ...]]:
-        """The files that have a bottleneck, by index and as photos."""
-        indices, photos = [], []
-        for index, (file, sha256) in enumerate(zip(self.files, self.sha256s, strict=True)):
-            if sha256 is not None and index not in self.unusable and sha256 not in self.undecodable:
-                indices.append(index)
-                photos.append(Photo(file.path, file.label, sha256, file.split))
-        return indices, tuple(photos)
-
-    def skipped(self) -> Iterator[Skipped]:
-        """The other files, with the reasons."""
-        for index, problem in sorted(self.unusable.items()):
-            yield Skipped(self.files[index].path, problem)
-        for index, sha256 in enumerate(self.sha256s):
-            if sha256 in self.undecodable and index not in self.unusable:
-                yield Skipped(self.files[index].path, self.undecodable[sha256])
-
-    @contextmanager
-    def timed(self, stage: str) -> Iterator[None]:
-        begin = time.perf_counter()
-        try:
-            yield
-        finally:
-            self.seconds[stage] += time.perf_counter() - begin
-
-
 @dataclass(frozen=True)
 class _Survey:
     """What a store lacks: the files to read, and the contents that need no bottleneck.
@@ -147,81 +78,115 @@ class _Survey:
     matrix: Matrix | None = None
 
 
+class _Filling:
+    """One view of a data set on its way into the store of a backbone."""
+
+    def __init__(self, contents: Contents, backbone: Backbone, folder: Path, view: View, observe: Observer) -> None:
+        self.contents = contents
+        self.view = view
+        self.store = Store(folder, backbone.covers(), backbone.dim, backbone.stored_dtype)
+        self.survey = _survey(self.store, contents, view)
+        self.computed = 0
+        self.set_aside = 0  # damaged shards of a store that turned out to be another environment's
+        self._backbone = backbone
+        self._bottleneck_dir = folder
+        self._observe = observe
+
+    def fill(self, session: Session) -> None:
+        """Compute what the store lacks."""
+        batches = self._batches(session)
+        first = next(batches, None)  # photos that cannot be decoded need no network
+        if first is None:
+            return
+        self.store.check_writable()
+        matching = _matching_store(self.store, self._bottleneck_dir, self._backbone, session.embed)
+        if matching is not self.store:
+            batches.close()
+            self.set_aside, self.store = self.store.set_aside, matching
+            self.contents.forget_problems()
+            self.survey = _survey(self.store, self.contents, self.view)
+            batches = self._batches(session)
+            first = next(batches, None)
+        self._report(0)
+        with self.store:
+            for batch, files_read in chain([first] if first else [], batches):
+                with self.contents.timed("infer"):
+                    vectors = batch.vectors()
+                with self.contents.timed("write"):
+                    self.store.put_many([Key(sha256, self.view.id) for sha256 in batch.sha256s], vectors)
+                self.computed += len(batch.sha256s)
+                self._report(files_read)
+        self._report(len(self.survey.wanted))
+
+    def extraction(self, skipped: Sequence[Skipped]) -> Extraction:
+        """What came of it, beside the files that were passed over before."""
+        rows, photos = self.contents.usable()
+        with self.contents.timed("read"):
+            matrix = _matrix(self.survey.matrix, rows, photos, self.view, self.store, self.computed)
+        return Extraction(
+            photos=photos,
+            matrix=matrix,
+            skipped=(*skipped, *self.contents.skipped()),
+            hits=len(photos) - self.computed,
+            computed=self.computed,
+            set_aside=self.set_aside + self.store.set_aside,
+            fingerprint=self.store.fingerprint,
+            seconds=self.contents.seconds,
+        )
+
+    def _batches(self, session: Session) -> Generator[tuple[Batch, int], None, None]:
+        """The batches in which something is computed, with how many files were read so far."""
+        known = self.contents.sha256s
+        batches = session.run(Work(self.contents.files, known, self.survey.wanted, self.survey.stored, self.view))
+        files_read = 0
+        try:
+            for batch in batches:
+                for photo in batch.photos:
+                    self.contents.learn(photo)
+                files_read += len(batch.photos)
+                if batch.sha256s:
+                    yield batch, files_read
+                elif files_read % REPORT_FILES == 0:
+                    self._report(files_read)
+        finally:
+            batches.close()
+
+    def _report(self, files_read: int) -> None:
+        """Tell how many files are done, of which the first are those that need not be read."""
+        self._observe(len(self.contents.files) - len(self.survey.wanted) + files_read, self.computed)
+
+
 def extract(
     dataset: Dataset,
     backbone: Backbone,
     bottleneck_dir: str | os.PathLike[str],
     *,
     view: View = ORIGINAL,
-    start: Callable[[Backbone], Engine] = start_engine,
+    start: StartEngine = start_engine,
     paranoid: bool = False,
     observe: Observer = lambda done, computed: None,
+    executor: Executor = LOCAL,
 ) -> Extraction:
     """The bottleneck of one view of every photo of a data set, from the store where it has them.
 
-    `start` makes the engine and is called only if something must be computed. `paranoid` reads
-    every photo again instead of trusting its size, dates and inode. Photos that cannot be
-    used are in `skipped` with the reason. A store that has them all may be read-only. Raises StoreError
+    `executor` is where the others are computed, by an engine that `start` makes; neither is asked unless something
+    must be computed. `paranoid` reads every photo again instead of trusting its size, dates and inode. Photos that
+    cannot be used are in `skipped` with the reason. A store that has them all may be read-only. Raises StoreError
     (UnwritableStoreError before anything is computed) and BackboneError.
     """
     folder = Path(bottleneck_dir)
     if backbone.parts:
         extractions = [
             # The first one leaves hashes that can be trusted.
-            extract(dataset, part, folder, view=view, start=start, paranoid=paranoid and not number, observe=observe)
+            extract(
+                dataset, part, folder, view=view, start=start, paranoid=paranoid and not number, observe=observe,
+                executor=executor,
+            )
             for number, part in enumerate(backbone.parts)
-        ]
+        ]  # fmt: skip
         return _join(extractions, [extraction.matrix for extraction in extractions], folder)[0]
-    hashes = PhotoHashes(folder)
-    contents = _Contents(dataset.files, hashes, trusted=not paranoid)
-    store = Store(folder, backbone.covers(), backbone.dim, backbone.stored_dtype)
-    survey = _survey(store, contents, view)
-    set_aside, computed = 0, 0
-
-    def report(files_read: int) -> None:
-        observe(len(dataset.files) - len(survey.wanted) + files_read, computed)
-
-    threads = photo_threads()
-    try:
-        batches = _batches(survey, contents, backbone, view, threads, report)
-        first = next(batches, None)  # photos that cannot be decoded need no engine
-        if first is not None:
-            store.check_writable()
-            engine = start(backbone)
-            matching = _matching_store(store, folder, backbone, engine)
-            if matching is not store:
-                batches.close()
-                set_aside, store = store.set_aside, matching
-                contents.forget_problems()
-                survey = _survey(store, contents, view)
-                batches = _batches(survey, contents, backbone, view, threads, report)
-                first = next(batches, None)
-            report(0)
-            with store:
-                for sha256s, pixels, files_read in chain([first] if first else [], batches):
-                    with contents.timed("infer"):
-                        vectors = engine(pixels)
-                    with contents.timed("write"):
-                        store.put_many([Key(sha256, view.id) for sha256 in sha256s], vectors)
-                    computed += len(sha256s)
-                    report(files_read)
-            report(len(survey.wanted))
-    finally:
-        threads.shutdown(wait=True, cancel_futures=True)
-        contents.save()
-    rows, photos = contents.usable()
-    with contents.timed("read"):
-        matrix = _matrix(survey.matrix, rows, photos, view, store, computed)
-    return Extraction(
-        photos=photos,
-        matrix=matrix,
-        skipped=(*dataset.skipped, *contents.skipped()),
-        hits=len(photos) - computed,
-        computed=computed,
-        set_aside=set_aside + store.set_aside,
-        fingerprint=store.fingerprint,
-        seconds=contents.seconds,
-    )
+    with executor.open(backbone, start) as session:
+        return _extract_one(dataset, backbone, folder, view, session, paranoid, observe)
 
 
 def extract_views(
@@ -230,45 +195,65 @@ def extract_views(
     bottleneck_dir: str | os.PathLike[str],
     views: Sequence[View],
     *,
-    start: Callable[[Backbone], Engine] = start_engine,
+    start: StartEngine = start_engine,
     observe: Callable[[View], Observer] = lambda view: lambda done, computed: None,
     paranoid: bool = False,
+    executor: Executor = LOCAL,
 ) -> tuple[Extraction, Matrix]:
     """Several views of every photo, the first of which is the photo itself; see `extract`.
 
     Returns the extraction of the first view, with the counts and seconds of all, and a matrix of shape
     (len(views) * photos, dim): all photos as they are in the first view, then all in the second, and so on.
     """
+    folder = Path(bottleneck_dir)
     if backbone.parts:
         found = [
             extract_views(
-                dataset, part, bottleneck_dir, views, start=start, observe=observe, paranoid=paranoid and not number
+                dataset, part, folder, views, start=start, observe=observe, paranoid=paranoid and not number,
+                executor=executor,
             )
             for number, part in enumerate(backbone.parts)
-        ]
-        return _join([extraction for extraction, _ in found], [matrix for _, matrix in found], Path(bottleneck_dir))
-    engines: list[Engine] = []
-
-    def start_once(backbone: Backbone) -> Engine:
-        if not engines:
-            engines.append(start(backbone))
-        return engines[0]
-
-    first = extract(dataset, backbone, bottleneck_dir, start=start_once, paranoid=paranoid, observe=observe(views[0]))
-    if len(views) == 1:
-        return first, first.matrix
-    photos = len(first.photos)
-    matrix = scratch_matrix((len(views) * photos, backbone.dim), Path(bottleneck_dir))
-    matrix[:photos] = first.matrix
-    for number, view in enumerate(views[1:], 1):
-        other = extract(dataset, backbone, bottleneck_dir, view=view, start=start_once, observe=observe(view))
-        if other.photos != first.photos or other.fingerprint != first.fingerprint:
-            raise StoreError("Photos changed while their views were computed: run the same command again.")
-        matrix[number * photos : (number + 1) * photos] = other.matrix
-        release_pages(matrix)
-        seconds = {stage: spent + other.seconds[stage] for stage, spent in first.seconds.items()}
-        first = replace(first, hits=first.hits + other.hits, computed=first.computed + other.computed, seconds=seconds)
+        ]  # fmt: skip
+        return _join([extraction for extraction, _ in found], [matrix for _, matrix in found], folder)
+    with executor.open(backbone, start) as session:
+        first = _extract_one(dataset, backbone, folder, ORIGINAL, session, paranoid, observe(views[0]))
+        if len(views) == 1:
+            return first, first.matrix
+        photos = len(first.photos)
+        matrix = scratch_matrix((len(views) * photos, backbone.dim), folder)
+        matrix[:photos] = first.matrix
+        for number, view in enumerate(views[1:], 1):
+            other = _extract_one(dataset, backbone, folder, view, session, False, observe(view))
+            if other.photos != first.photos or other.fingerprint != first.fingerprint:
+                raise StoreError("Photos changed while their views were computed: run the same command again.")
+            matrix[number * photos : (number + 1) * photos] = other.matrix
+            release_pages(matrix)
+            first = _added(first, other)
     return first, matrix
+
+
+def _extract_one(
+    dataset: Dataset,
+    backbone: Backbone,
+    folder: Path,
+    view: View,
+    session: Session,
+    paranoid: bool,
+    observe: Observer,
+) -> Extraction:
+    contents = Contents(dataset.files, PhotoHashes(folder), trusted=not paranoid)
+    filling = _Filling(contents, backbone, folder, view, observe)
+    try:
+        filling.fill(session)
+    finally:
+        contents.save()
+    return filling.extraction(dataset.skipped)
+
+
+def _added(first: Extraction, other: Extraction) -> Extraction:
+    """The extraction of a first view with the counts and seconds of another one's."""
+    seconds = {stage: spent + other.seconds[stage] for stage, spent in first.seconds.items()}
+    return replace(first, hits=first.hits + other.hits, computed=first.computed + other.computed, seconds=seconds)
 
 
 def _join(extractions: Sequence[Extraction], matrices: Sequence[Matrix], folder: Path) -> tuple[Extraction, Matrix]:
@@ -295,7 +280,7 @@ def _join(extractions: Sequence[Extraction], matrices: Sequence[Matrix], folder:
     return extraction, matrix
 
 
-def _survey(store: Store, contents: _Contents, view: View) -> _Survey:
+def _survey(store: Store, contents: Contents, view: View) -> _Survey:
     """Which files have to be read."""
     known = [sha256 for sha256 in contents.sha256s if sha256 is not None]
     with contents.timed("read"):
@@ -306,42 +291,6 @@ def _survey(store: Store, contents: _Contents, view: View) -> _Survey:
         matrix = scratch_matrix((len(known), store.dim), store.folder)
         _, found = store.get_many([Key(sha256, view.id) for sha256 in known], matrix)
         return _Survey(np.flatnonzero(~found).tolist(), frozenset(), matrix)
-
-
-def _batches(
-    survey: _Survey,
-    contents: _Contents,
-    backbone: Backbone,
-    view: View,
-    threads: ThreadPoolExecutor,
-    report: Callable[[int], None],
-) -> Generator[tuple[list[str], Pixels, int], None, None]:
-    """The hashes and pixels of the photos to compute, BATCH at a time, and how many files were read so far.
-
-    The pixels are overwritten by the next batch.
-    """
-    buffer = np.empty((BATCH, backbone.input_size, backbone.input_size, 3), np.uint8)
-    sha256s: list[str] = []
-    wanted = ((index, contents.sha256s[index]) for index in survey.wanted)
-
-    def prepare(data: bytes, sha256: str) -> Pixels:
-        return backbone.preprocessing.pixels(data, view.distort(sha256))
-
-    ahead = max(BATCH, min(AHEAD, AHEAD_BYTES // buffer[0].nbytes))
-    photos = read_photos(wanted, contents.files, survey.stored, prepare, threads, ahead)
-    for files_read, photo in enumerate(photos, 1):
-        contents.learn(photo)
-        if files_read % REPORT_FILES == 0:
-            report(files_read)
-        if photo.pixels is None:
-            continue
-        buffer[len(sha256s)] = photo.pixels
-        sha256s.append(photo.sha256)
-        if len(sha256s) == BATCH:
-            yield sha256s, buffer, files_read
-            sha256s = []
-    if sha256s:
-        yield sha256s, buffer[: len(sha256s)], len(survey.wanted)
 
 
 def _matrix(
@@ -357,15 +306,15 @@ def _matrix(
     return matrix
 
 
-def _matching_store(store: Store, folder: Path, backbone: Backbone, engine: Engine) -> Store:
-    """The store whose probe agrees with this engine: the given one, or one for this environment.
+def _matching_store(store: Store, folder: Path, backbone: Backbone, embed: Engine) -> Store:
+    """The store whose probe agrees with this network: the given one, or one for this environment.
 
     An environment that computes other numbers under the same fingerprint gets a fingerprint of
     its own, and says so. A photo set that is complete in the given store never comes here, so
     its network does not have to be built.
     """
     pixels = np.stack([backbone.preprocessing.pixels(data) for data in probe.probe_photos()])
-    vectors = engine(pixels)
+    vectors = embed(pixels)
     keys = [Key(hash_bytes(data), probe.VIEW) for data in probe.probe_photos()]
     for drift in count(1):
         recorded, found = store.get_many(keys)

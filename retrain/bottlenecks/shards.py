@@ -1,23 +1,6 @@
-"""Sealed shards: immutable Parquet files that prove their own content.
+"""What a table of bottlenecks is, and how its rows are found by their keys; `retrain.core.sealed` keeps such tables."""
 
-A shard's name carries the SHA-256 of its bytes, `[<prefix>-]<64 hex digits>.parquet`. Whoever reads
-it hashes what was read, and parses only bytes that match; so a flipped byte anywhere (the footer
-too, which the page checksums of Parquet do not cover), a cut tail and a torn write are all seen.
-Equal content has equal names, and copying shards from one folder into another merges the two.
-A copy in progress looks like damage: copy while no run is active, or rename the copies into place.
-
-A shard is written to a temporary name, fsync'd and renamed: nobody ever sees half of one. Nothing
-here waits for a lock: the folder may lie on NFS or on a bind mount, where locks cannot be relied upon.
-
-The second half says what a table of bottlenecks is, and finds its rows by their keys.
-"""
-
-import errno
-import hashlib
-import os
-import re
-import uuid
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,138 +8,13 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from label_image.files import write_in_one_step
-from retrain.core.errors import StoreError, UnwritableStoreError
+from retrain.bottlenecks import probe
+from retrain.core.sealed import Damaged, Shard
 
-ROW_GROUP_BYTES = 4 << 20  # small enough that the decoder reuses its memory: 3 x faster than 64 MB
 KEY_COLUMNS = ["photo_sha256", "view"]
-SEALED_NAME = re.compile(r"(?:(?P<prefix>[a-z-]+)-)?(?P<digest>[0-9a-f]{64})\.parquet")
 
-
-class Damaged(Exception):
-    """A shard whose bytes are not those that its name promises, or that Parquet cannot parse."""
-
-
-class Shard:
-    """One shard, verified and open for reading. The whole file is held in memory while this lives.
-
-    Raises `Damaged`, `FileNotFoundError` (another process compacted it away) and `StoreError`.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        data = _read_verified(path)
-        try:
-            # The digest covers every byte, so that checking each page's checksum again buys nothing.
-            self._file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=False)
-            self.schema = self._file.schema_arrow
-        except (pa.ArrowException, OSError) as error:
-            raise Damaged(f"it is no Parquet file ({error})") from error
-        self.rows: int = self._file.metadata.num_rows
-        self.metadata: dict[bytes, bytes] = self.schema.metadata or {}
-
-    def read(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """The whole table, or some of its columns."""
-        try:
-            return self._file.read(columns=columns, use_threads=False)
-        except (pa.ArrowException, OSError) as error:
-            raise Damaged(f"its columns cannot be decoded ({error})") from error
-
-    def row_groups(self) -> Iterator[tuple[int, int, int]]:
-        """(number, first row, row after the last) of each row group, without reading it."""
-        start = 0
-        for group in range(self._file.num_row_groups):
-            stop = start + self._file.metadata.row_group(group).num_rows
-            yield group, start, stop
-            start = stop
-
-    def read_row_group(self, group: int, columns: Sequence[str] | None = None) -> pa.Table:
-        """One row group: about `ROW_GROUP_BYTES` of rows."""
-        try:
-            return self._file.read_row_group(group, columns=columns, use_threads=False)
-        except (pa.ArrowException, OSError) as error:
-            raise Damaged(f"row group {group} cannot be decoded ({error})") from error
-
-
-def read_shard(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
-    """The table of a shard whose bytes match its name. Raises what `Shard` raises."""
-    return Shard(path).read(columns)
-
-
-def write_shard(folder: Path, table: pa.Table, prefix: str = "", compression: str = "none") -> Path:
-    """Seal a table into `folder` and return the path; on the disk for good when this returns.
-
-    Raises StoreError when the folder cannot be written; no temporary file is then left behind.
-    """
-    row_bytes = max(1, table.nbytes // max(1, table.num_rows))
-    sink = pa.BufferOutputStream()
-    pq.write_table(
-        table,
-        sink,
-        compression=compression,
-        use_dictionary=[field.name for field in table.schema if field.name == "view"],
-        write_statistics=False,
-        write_page_checksum=True,
-        row_group_size=max(1, ROW_GROUP_BYTES // row_bytes),
-    )
-    data = memoryview(sink.getvalue())  # Arrow's own buffer: no copy
-    digest = hashlib.sha256(data).hexdigest()
-    path = folder / (f"{prefix}-{digest}.parquet" if prefix else f"{digest}.parquet")
-    # Written even where the name exists already: the bytes under that name may be damaged.
-    write_atomically(path, data)
-    return path
-
-
-def write_atomically(path: Path, data: bytes | memoryview) -> None:
-    """Replace or create a file so that readers see the old bytes or the new ones, never a mixture.
-
-    Raises StoreError when the folder cannot be written; no temporary file is then left behind.
-    """
-    try:
-        write_in_one_step(path, data, sync=True)
-    except OSError as error:
-        raise _cannot_write(path.parent, len(data), error) from error
-
-
-def set_aside(path: Path) -> Path:
-    """Rename a damaged shard to `<name>.damaged`, out of every reader's sight; nothing is deleted.
-
-    Another process may have done it first, which is fine. Raises OSError where the folder is
-    read-only.
-    """
-    target = path.with_name(path.name + ".damaged")
-    if target.exists():
-        target = path.with_name(f"{path.name}.{uuid.uuid4().hex[:8]}.damaged")
-    try:
-        os.rename(path, target)
-    except FileNotFoundError:
-        return path.with_name(path.name + ".damaged")
-    return target
-
-
-def list_shards(folder: Path, prefix: str = "") -> list[Path]:
-    """The shards of a folder in the order of their names; none where there is no folder.
-
-    Raises StoreError when the folder cannot be read.
-    """
-    matches = ((name, SEALED_NAME.fullmatch(name)) for name in _file_names(folder))
-    return [folder / name for name, match in matches if match and (match["prefix"] or "") == prefix]
-
-
-def foreign_files(folder: Path) -> list[Path]:
-    """Parquet files that are no shards: their names promise nothing, so nobody reads them."""
-    names = _file_names(folder)
-    return [folder / n for n in names if n.endswith(".parquet") and not SEALED_NAME.fullmatch(n)]
-
-
-def file_size(path: Path) -> int:
-    """Bytes of a file, 0 if it has vanished."""
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+Vectors = npt.NDArray[Any]
 
 
 class Key(NamedTuple):
@@ -176,6 +34,28 @@ def bottleneck_schema(dim: int, dtype: np.dtype[Any]) -> pa.Schema:
             pa.field("bottleneck", pa.list_(number, dim), nullable=False),
         ]
     )
+
+
+def open_shard(path: Path, fingerprint: str, schema: pa.Schema | None = None) -> Shard:
+    """A shard that can be trusted: sound, written for this fingerprint, and with the columns of bottlenecks.
+
+    Without a `schema` these may be of any length. Raises Damaged if it is not, FileNotFoundError if it has vanished,
+    StoreError if it cannot be read.
+    """
+    shard = Shard(path)
+    names = [*KEY_COLUMNS, "bottleneck"]
+    if not (shard.schema.names == names if schema is None else shard.schema.equals(schema)):
+        raise Damaged("its columns are not those of this store")
+    if shard.metadata.get(b"retrain.fingerprint") != fingerprint.encode():
+        raise Damaged("it was written for another fingerprint")
+    return shard
+
+
+def rows_of_photos(keys: pa.Table, sha256s: pa.Array) -> npt.NDArray[np.bool_]:
+    """Which rows are those of some photos, or the probe's, which belongs to all of them."""
+    chosen = pc.or_(pc.is_in(keys["photo_sha256"], value_set=sha256s), pc.equal(keys["view"], probe.VIEW))
+    rows: npt.NDArray[np.bool_] = chosen.to_numpy()
+    return rows
 
 
 def key_table(keys: Iterable[Key]) -> pa.Table:
@@ -265,62 +145,3 @@ def _rows_by_view(keys: pa.Table) -> Iterator[tuple[str, npt.NDArray[np.intp]]]:
 def _one_array(column: pa.ChunkedArray) -> pa.Array:
     """A column in one piece; `combine_chunks` would copy even a single chunk."""
     return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
-
-
-def _read_verified(path: Path) -> bytes:
-    """The bytes of a shard, hashed. Read twice before it is called damaged: a network file system
-    may serve a torn read, and a writer may just be replacing a damaged file by a sound one."""
-    match = SEALED_NAME.fullmatch(path.name)
-    if not match:
-        raise Damaged("its name is no digest")
-    for _ in range(2):
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ESTALE):
-                raise FileNotFoundError(error.errno, "the shard has vanished", str(path)) from error
-            if error.errno == errno.EIO:
-                raise Damaged("the disk cannot read it") from error
-            raise StoreError(
-                f"{path} cannot be read ({error.strerror}): give this user the right to read it, "
-                "or move it out of the folder."
-            ) from error
-        if hashlib.sha256(data).hexdigest() == match["digest"]:
-            return data
-    raise Damaged("its bytes do not match the digest in its name")
-
-
-def _file_names(folder: Path) -> list[str]:
-    try:
-        with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if _is_file(entry))
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise StoreError(
-            f"The folder {folder} cannot be read ({error.strerror}): "
-            "give this user the right to read it, or choose another --bottleneck_dir."
-        ) from error
-
-
-def _is_file(entry: "os.DirEntry[str]") -> bool:
-    try:
-        return entry.is_file()
-    except OSError:  # a link to itself, or to where one may not go
-        return False
-
-
-def _cannot_write(folder: Path, size: int, error: OSError) -> StoreError:
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-        return StoreError(
-            f"The disk that holds {folder} is full ({error.strerror}, {size / 1e6:.1f} MB to write): "
-            "free some space and run the same command again, or choose another --bottleneck_dir."
-        )
-    if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
-        return UnwritableStoreError(
-            f"The folder {folder} cannot be written ({error.strerror}): "
-            "give this user the right to write there, or choose another --bottleneck_dir."
-        )
-    return StoreError(
-        f"Writing into {folder} failed ({error.strerror}): check that disk, or choose another --bottleneck_dir."
-    )

@@ -11,23 +11,12 @@ from label_image.user_path import AnyPath, File, Folder, Text
 from retrain.backbones.engines.registry import ENGINES
 from retrain.core.machine import PRECISIONS
 from retrain.exports.registry import TRAINING_FORMATS, check_formats
-from retrain.training.recipe import (
-    ACTIVATIONS,
-    BATCH_SIZE,
-    CLASS_WEIGHTS,
-    EPOCHS,
-    EVAL_STEP_INTERVAL,
-    OPTIMIZERS,
-    PATIENCE,
-    SCHEDULES,
-    VIEWS,
-    WEIGHT_DECAY,
-)
+from retrain.photos.augmentation import VIEWS
+from retrain.photos.split import TESTING_PERCENTAGE, VALIDATION_PERCENTAGE
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
 Percentage = click.IntRange(0, 99)
-BatchSize = click.IntRange(min=-1)
 
 
 def group(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -53,7 +42,7 @@ choice_options = group(
         "--fixes",
         type=File,
         metavar="FILE",
-        help="Decisions about single photos, as `retrain doctor` proposes them: leave out, or count as another class.",
+        help="Photos to leave out or to count as another class: the fixes.csv of `retrain doctor`, edited by you.",
     ),
     click.option(
         "--category_names",
@@ -64,38 +53,40 @@ choice_options = group(
     click.option(
         "--testing_percentage",
         type=Percentage,
-        default=10,
+        default=TESTING_PERCENTAGE,
         show_default=True,
-        help="Share of the photos for the final test.",
+        help="Percentage of the photos for the final test.",
     ),
     click.option(
         "--validation_percentage",
         type=Percentage,
-        default=10,
+        default=VALIDATION_PERCENTAGE,
         show_default=True,
-        help="Share of the photos for choices during training.",
+        help="Percentage of the photos for choices during training.",
     ),
     click.option(
         "--seed",
         type=click.IntRange(min=0),
         default=0,
         show_default=True,
-        help="Of the split, of mini-batches, of random weights.",
+        help="Seed of the split, the mini-batches and random weights.",
     ),
-    click.option("--paranoid", is_flag=True, help="Read every photo again, whatever its size and dates say."),
+    click.option("--paranoid", is_flag=True, help="Read every photo again, even if its size and dates are unchanged."),
 )
 
-json_option = click.option("--json", "as_json", is_flag=True, help="End with one JSON object on standard output.")
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print a summary as one JSON object on standard output."
+)
 # Of commands that take a model and photos.
 category_names_option = click.option(
-    "--category_names", type=File, metavar="FILE", help="As it was given to the training, if it was."
+    "--category_names", type=File, metavar="FILE", help="The --category_names of the training run, if it had any."
 )
 unpacking_option = click.option(
     "--bottleneck_dir",
     type=Folder,
     default="tf_files/bottlenecks",
     show_default=True,
-    help="Photos of a source that is no folder are unpacked beside it.",
+    help="Photos that are not in a folder (Parquet, tfds:) are unpacked next to this one.",
 )
 
 # Which photos, and how they are split.
@@ -105,8 +96,8 @@ photo_options = group(
         type=AnyPath,
         required=True,
         metavar="PATH",
-        help="Folder of class folders; or with train/ valid/ test/ inside; a .csv or .tsv of path,label[,split]; "
-        "Hugging Face's image folder or .parquet; tfds:NAME[:split].",
+        help="Photos: one folder per class, also inside train/ valid/ test/; a .csv or .tsv of path,label[,split]; "
+        "a Hugging Face image folder or .parquet; tfds:NAME[:split].",
     ),
     choice_options,
 )
@@ -123,14 +114,14 @@ def _weights(
     if len(values) == 1 and not named:
         return os.path.expanduser(values[0])
     if len(named) < len(values):
-        raise click.BadParameter("give one FILE, or NAME=FILE for each of the joined architectures.")
+        raise click.BadParameter("pass one FILE, or NAME=FILE for each of the joined architectures.")
     return weights_by_name(context, parameter, values) or None
 
 
 trust_option = click.option(
     "--trust_model",
     is_flag=True,
-    help="Run a SavedModel (or .pb) from elsewhere that may do more than compute, such as write files.",
+    help="Run a SavedModel or .pb from elsewhere even if it may do more than compute, such as write files.",
 )
 
 # Which network computes the bottlenecks.
@@ -138,19 +129,23 @@ network_options = group(
     click.option(
         "--architecture",
         metavar="NAME",
-        help="The backbone: efficientnet_lite0, efficientnet_lite2, inception_v3, mobilenet_1.0_224, resnet50, …; "
-        "a+b: the bottlenecks of both side by side.  [default: efficientnet_lite0]",
+        help="Pretrained network: efficientnet_lite0, efficientnet_lite2, inception_v3, mobilenet_1.0_224, …; "
+        "a+b uses both side by side.  [default: efficientnet_lite0]",
     ),
     click.option(
         "--weights",
         multiple=True,
         callback=_weights,
-        metavar="FILE|URL|random|NAME=…",
-        help="Weights of the backbone, instead of the published ones; with a+b NAME=FILE, once for each.",
+        metavar="FILE|URL|random",
+        help="Weights of the backbone, instead of the published ones; for a+b NAME=FILE, once for each.",
     ),
-    click.option("--tfhub_module", type=Text, metavar="HANDLE|FOLDER", help="A TF-Hub feature vector as the backbone."),
+    click.option(
+        "--tfhub_module", type=Text, metavar="HANDLE|FOLDER", help="Use a TF-Hub feature vector as the backbone."
+    ),
     trust_option,
-    click.option("--image_size", type=click.IntRange(8, 2048), help="Another input size than the architecture's."),
+    click.option(
+        "--image_size", type=click.IntRange(8, 2048), help="Input size in pixels, instead of the architecture's own."
+    ),
 )
 
 # How bottlenecks are computed, and where they are kept.
@@ -160,45 +155,34 @@ store_options = group(
         type=click.Choice(PRECISIONS),
         default="auto",
         show_default=True,
-        help="Of the backbone while bottlenecks are computed; auto: float16 on a GPU, bfloat16 on a CPU that has it, "
-        "else float32. Exports are float32.",
+        help="Precision in which bottlenecks are computed; auto: float16 on a GPU, bfloat16 on a CPU that supports it, "
+        "else float32. Exports are always float32.",
     ),
     click.option(
         "--engine",
         type=click.Choice(ENGINES),
         default="auto",
         show_default=True,
-        help="What runs the backbone; auto: openvino on a CPU where it is installed, else tensorflow.",
+        help="Library that runs the backbone; auto: openvino on a CPU if it is installed, else tensorflow.",
     ),
-    click.option("--require_gpu", is_flag=True, help="Stop where there is no GPU to compute on."),
+    click.option("--require_gpu", is_flag=True, help="Stop if there is no GPU."),
     click.option(
         "--bottleneck_dir",
         type=Folder,
         default="tf_files/bottlenecks",
         show_default=True,
-        help="Where bottlenecks are kept.",
+        help="Folder in which bottlenecks are kept for later runs.",
     ),
     click.option(
         "--model_dir",
         type=Folder,
         default="tf_files/models",
         show_default=True,
-        help="Where weights are looked for, as NAME.weights.h5, and downloaded to.",
+        help="Folder of the weights, NAME.weights.h5; downloads go there too.",
     ),
 )
 
 backbone_options = group(network_options, store_options)
-
-
-def _units(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
-    """The units of hidden layers, as in `512,256`."""
-    try:
-        units = tuple(int(part) for part in (value or "0").split(","))
-    except ValueError:
-        units = (0,)
-    if value is not None and min(units) < 1:
-        raise click.BadParameter(f"{value!r} is not a list of whole numbers from 1 on, such as 512,256.")
-    return units if value is not None else ()
 
 
 def _layers(context: click.Context, parameter: click.Parameter, value: str | None) -> int | str | None:
@@ -210,118 +194,36 @@ def _layers(context: click.Context, parameter: click.Parameter, value: str | Non
     return int(value)
 
 
-def _photos_at_a_time(context: click.Context, parameter: click.Parameter, value: int) -> int:
-    """A number of photos; -1: all."""
-    if value == 0:
-        raise click.BadParameter("0 photos are none: give 1 or more, or -1 for all.")
-    return value
-
-
-# How the head is trained. What is left out is chosen in retrain.training.recipe, which also says what goes together.
-head_options = group(
-    click.option(
-        "--optimizer",
-        type=click.Choice(OPTIMIZERS),
-        help="lbfgs: fit a linear head to convergence; the others train by mini-batches. "
-        "[default: lbfgs; adam with --hidden_units, --epochs and the like; "
-        "sgd with --how_many_training_steps, --learning_rate and other options of 2017 alone]",
-    ),
-    click.option("--hidden_units", callback=_units, metavar="N[,N…]", help="Hidden layers of so many units, e.g. 512."),
-    click.option("--dropout", type=float, help="Share of the hidden units left out in each step. [default: 0]"),
-    click.option("--activation", type=click.Choice(ACTIVATIONS), help="Of the hidden units. [default: relu]"),
-    click.option(
-        "--epochs",
-        type=click.IntRange(min=1),
-        help=f"Passes over the training photos, at most. [default: {EPOCHS}]",
-    ),
-    click.option(
-        "--how_many_training_steps", type=click.IntRange(min=1), help="Train so many mini-batches, instead of epochs."
-    ),
-    click.option(
-        "--learning_rate",
-        type=click.FloatRange(min=0, min_open=True),
-        help="Of mini-batches. [default: 0.001 for adam and adamw, 0.01 for sgd and momentum]",
-    ),
-    click.option(
-        "--learning_rate_schedule",
-        type=click.Choice(SCHEDULES),
-        help="cosine falls to 0 over the training. [default: constant for sgd, else cosine]",
-    ),
-    click.option(
-        "--l2",
-        type=float,
-        help="Penalty on the weights; for adamw its weight decay. "
-        f"[default: chosen on the validation photos for lbfgs, {WEIGHT_DECAY} for adamw, else 0]",
-    ),
-    click.option(
-        "--label_smoothing",
-        type=float,
-        default=0.0,
-        show_default=True,
-        help="How far targets move towards equal probabilities.",
-    ),
-    click.option("--class_weight", type=click.Choice(CLASS_WEIGHTS), help="balanced: all classes count the same."),
-    click.option(
-        "--early_stopping_patience",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Stop after N evaluations without lower validation cross-entropy. "
-        f"[default: {PATIENCE} with epochs, none with steps]",
-    ),
-    click.option(
-        "--train_batch_size",
-        type=click.IntRange(min=1),
-        default=BATCH_SIZE,
-        show_default=True,
-        help="Photos per mini-batch.",
-    ),
-    click.option(
-        "--validation_batch_size",
-        type=BatchSize,
-        callback=_photos_at_a_time,
-        default=-1,
-        show_default=True,
-        help="Validation photos per evaluation of mini-batch training; -1: all.",
-    ),
-    click.option(
-        "--test_batch_size",
-        type=BatchSize,
-        callback=_photos_at_a_time,
-        default=-1,
-        show_default=True,
-        help="Test photos at a time; -1: all at once. The result is the same.",
-    ),
-    click.option(
-        "--eval_step_interval",
-        type=click.IntRange(min=1),
-        help=f"Training steps between evaluations. [default: an epoch; {EVAL_STEP_INTERVAL} with steps]",
-    ),
-    click.option(
-        "--checkpoint_path",
-        type=File,
-        help="Where the state of the training is kept. [default: OUTPUT_DIR.checkpoint.npz]",
-    ),
-    click.option("--resume", is_flag=True, help="Go on from the checkpoint, where there is one."),
-)
-
 # How the views of a photo may differ from it.
 distortion_options = group(
     click.option("--flip_left_right", is_flag=True, help="Also train on mirrored photos."),
     click.option(
-        "--random_crop", type=click.IntRange(0, 99), default=0, metavar="P", help="Crop margins of P percent."
+        "--random_crop",
+        type=click.IntRange(0, 99),
+        default=0,
+        metavar="P",
+        help="Also train on crops without a margin of P percent.",
     ),
     click.option(
-        "--random_scale", type=click.IntRange(min=0), default=0, metavar="P", help="Enlarge by up to P percent."
+        "--random_scale",
+        type=click.IntRange(min=0),
+        default=0,
+        metavar="P",
+        help="Also train on photos enlarged by up to P percent.",
     ),
     click.option(
         "--random_brightness",
         type=click.IntRange(0, 99),
         default=0,
         metavar="P",
-        help="Change brightness by P percent.",
+        help="Also train on photos up to P percent brighter or darker.",
     ),
     click.option(
-        "--random_rotation", type=click.IntRange(0, 180), default=0, metavar="D", help="Turn by up to D degrees."
+        "--random_rotation",
+        type=click.IntRange(0, 180),
+        default=0,
+        metavar="D",
+        help="Also train on photos turned by up to D degrees.",
     ),
 )
 
@@ -332,19 +234,20 @@ augmentation_options = group(
         "--views",
         type=click.IntRange(min=1),
         metavar="K",
-        help=f"Of each photo, itself among them; their bottlenecks are kept. [default: {VIEWS}, if they may differ]",
+        help="Views per photo, the photo itself included; their bottlenecks are kept. "
+        f"[default: up to {VIEWS} with augmentation]",
     ),
     click.option(
-        "--tta", is_flag=True, help="Judge by the mean answer to all views of a photo (test-time augmentation)."
+        "--tta", is_flag=True, help="Evaluate with the mean answer over all views of a photo (test-time augmentation)."
     ),
     click.option(
         "--fine_tune_layers",
         callback=_layers,
         metavar="N|all",
-        help="Let the last N layers of the backbone learn too, once the head has; the better model is kept.",
+        help="Train the last N layers of the backbone too, after the head; the better model is kept.",
     ),
     click.option(
-        "--compare", type=click.Choice(("scratch",)), help="Also train a small network from scratch, side by side."
+        "--compare", type=click.Choice(("scratch",)), help="Also train a small network from scratch, to compare with."
     ),
 )
 
@@ -360,7 +263,7 @@ export_options = group(
         type=Folder,
         default="tf_files/model",
         show_default=True,
-        help="The export: SavedModel, model.tflite, labels.txt, model.json, metrics.json, skipped.csv.",
+        help="Folder of the trained model: SavedModel, model.tflite, labels.txt, model.json, metrics.json …",
     ),
     click.option(
         "--formats",
@@ -368,17 +271,17 @@ export_options = group(
         default=",".join(TRAINING_FORMATS),
         show_default=True,
         metavar="NAME[,NAME…]",
-        help="Of the model; saved_model alone is written faster, and label_image then needs TensorFlow.",
+        help="Formats of the model; saved_model alone is faster to write, but label_image then needs TensorFlow.",
     ),
-    click.option("--output_graph", type=File, help="Also write a frozen GraphDef, as in 2017."),
-    click.option("--output_labels", type=File, help="Also write the labels to this file."),
+    click.option("--output_graph", type=File, help="Also write a frozen GraphDef to this file, as in 2017."),
+    click.option("--output_labels", type=File, help="Also write the labels to this file, one per line."),
     click.option("--saved_model_dir", type=Folder, help="Also write the SavedModel to this folder."),
     click.option(
         "--final_tensor_name",
         default="final_result",
         show_default=True,
         metavar="NAME",
-        help="Output of the frozen GraphDef.",
+        help="With --output_graph: name of the output.",
     ),
 )
 
@@ -389,13 +292,13 @@ report_options = group(
         type=click.IntRange(min=1),
         default=5,
         show_default=True,
-        help="Answers shown per misclassified photo.",
+        help="With --print_misclassified_test_images or --report: answers shown per photo.",
     ),
-    click.option("--print_misclassified_test_images", is_flag=True, help="List the test photos that were mistaken."),
+    click.option("--print_misclassified_test_images", is_flag=True, help="List the misclassified test photos."),
     click.option(
-        "--report", type=File, metavar="FILE", help="Write a page about the run, with the doctor's findings, to open."
+        "--report", type=File, metavar="FILE", help="Write a web page about the run, with the doctor's findings."
     ),
-    click.option("--summaries_dir", type=Folder, help="Write TensorBoard summaries into a new folder in here."),
+    click.option("--summaries_dir", type=Folder, help="Write TensorBoard summaries to a new folder in here."),
     json_option,
 )
 
@@ -404,7 +307,7 @@ def names(context: click.Context, parameter: click.Parameter, value: str) -> tup
     """Names with commas between them, each once."""
     found = tuple(dict.fromkeys(part.strip() for part in value.split(",")))
     if not all(part for name in found for part in name.split("+")):
-        raise click.BadParameter(f"{value!r} has an empty name: give names with commas between them, or a+b for both.")
+        raise click.BadParameter(f"{value!r} has an empty name: separate names with commas, or join two as a+b.")
     return found
 
 
@@ -425,6 +328,6 @@ def weights_by_name(context: click.Context, parameter: click.Parameter, values: 
     for value in values:
         name, equals, file = value.partition("=")
         if not (name and equals and file):
-            raise click.BadParameter(f"{value!r} does not say for which architecture: give NAME=FILE.")
+            raise click.BadParameter(f"{value!r} does not say for which architecture: pass NAME=FILE.")
         weights[name] = os.path.expanduser(file)
     return weights

@@ -1,4 +1,4 @@
-"""Paths that a command is given and cannot even look at: refused before any work, by the name of their option."""
+"""Refuses, before any work, paths that cannot even be looked at, by the name of their option."""
 
 import os
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def check_reachable(context: click.Context) -> None:
                 name = parameter.opts[0] if isinstance(parameter, click.Option) else parameter.make_metavar(context)
                 raise click.ClickException(
                     f"{name} {shown(path)} cannot be reached: {error.strerror}. "
-                    "Name another place, or have this one opened to you."
+                    "Choose another place, or ask for permission to use this one."
                 ) from None
 
 

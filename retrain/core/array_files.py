@@ -68,7 +68,7 @@ def _read_array(file: IO[bytes], size: int) -> Array:
             count *= int(side)
         start = file.tell()
         if version not in ((1, 0), (2, 0)) or dtype.hasobject or min(shape, default=0) < 0:
-            raise ForeignFileError("is damaged: it is no array of numbers or text")
+            raise ForeignFileError("is damaged: it is not an array of numbers or text")
         if count * dtype.itemsize != size - start:
             raise ForeignFileError("is damaged: its array is not as long as it says")
         array: Array = _read_bytes(file, size - start).view(dtype)
@@ -76,4 +76,4 @@ def _read_array(file: IO[bytes], size: int) -> Array:
     except (ForeignFileError, OSError):
         raise
     except Exception as error:  # a header is Python's text of a dictionary: it fails in many ways
-        raise ForeignFileError(f"is damaged: it is no array ({type(error).__name__})") from None
+        raise ForeignFileError(f"is damaged: it is not an array ({type(error).__name__})") from None

@@ -52,4 +52,4 @@ def _is_foreign(path: Path) -> bool:
 
 
 def _refusal(path: Path, option: str) -> str:
-    return f"{option} {path} is no page of this project: move it away or name another place."
+    return f"{option} {path} is not a page of this project: move it away, or choose another name."

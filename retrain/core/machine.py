@@ -5,7 +5,7 @@ differ by 1 to 10 %), so the precision is part of the bottleneck fingerprint; wh
 accuracy was measured to be within the noise, see docs/speed.md. Exports are float32 in any case.
 
 A warm run has to know its fingerprint without TensorFlow; nothing here imports it. So a GPU that
-TensorFlow does not find is noticed when a network has to run: see `retrain.runs.train.on_what_is_there`.
+TensorFlow does not find is noticed when a network has to run: see `retrain.bottlenecks.extraction_config`.
 """
 
 import ctypes
@@ -44,12 +44,12 @@ def choose_precision(asked: str) -> str:
     Raises OptionError for what the machine cannot do.
     """
     if asked not in PRECISIONS:
-        raise OptionError(f"--precision {asked} is not known: give one of {', '.join(PRECISIONS)}.")
+        raise OptionError(f"`precision` {asked} is not known; choose from {', '.join(PRECISIONS)}.")
     if asked == "float16" and not has_gpu():
-        raise OptionError("--precision float16 needs a GPU, and none is there: leave it out, or use float32.")
+        raise OptionError("`precision` float16 needs a GPU, and none is there: leave it out, or use float32.")
     if asked == "bfloat16" and not has_bfloat16():
         raise OptionError(
-            "--precision bfloat16 needs a CPU with AVX512-BF16 or AMX-BF16, and this one has neither: "
+            "`precision` bfloat16 needs a CPU with AVX512-BF16 or AMX-BF16, and this one has neither: "
             "leave it out, or use float32."
         )
     if asked != "auto":

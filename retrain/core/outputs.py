@@ -1,4 +1,4 @@
-"""Putting results in their place: written aside first, renamed, and nothing of the user's lost.
+"""Puts results in their place: written aside first, then renamed, so that nothing of the user's is lost.
 
 A single file or folder asked for by name (`--output_graph`, `--saved_model_dir`) may hold anything: what
 is there and differs is moved to `<name>.1`, `<name>.2`, … and never dropped.
@@ -32,10 +32,12 @@ from retrain.core.placing import (
 def check_file(path: Path, option: str) -> None:
     """Refuse, before any work, what cannot become a new file. Raises OptionError or ExportError; makes nothing."""
     if _is_special(path):
-        raise OptionError(f"{option} {path} is no regular file, and would be replaced: name a file.")
+        raise OptionError(f"{option} {path} is not a regular file, and would be replaced: choose another name.")
     require_writable(path.parent, f"{option} {path}")
     if not can_be_replaced(path.absolute()):
-        raise ExportError(f"{option} {path} is mounted there or another user's, and cannot be replaced: name another.")
+        raise ExportError(
+            f"{option} {path} is mounted there or another user's, and cannot be replaced: choose another name."
+        )
 
 
 def check_folder(folder: Path, option: str) -> None:
@@ -46,7 +48,7 @@ def check_folder(folder: Path, option: str) -> None:
 def check_replaceable_folder(folder: Path, option: str) -> None:
     """Refuse, before any work, what cannot become a new folder. Raises OptionError or ExportError; makes nothing."""
     if os.path.lexists(folder) and not folder.is_dir():
-        raise OptionError(f"{option} {folder} is no folder: name a folder.")
+        raise OptionError(f"{option} {folder} is not a folder: choose a folder.")
     itself = Path(os.path.realpath(folder))
     require_writable(itself.parent if can_be_replaced(itself) else itself, f"{option} {folder}")
 
@@ -58,7 +60,7 @@ def require_writable(folder: Path, what: str) -> None:
     """
     there = folder if os.path.lexists(folder) else existing_parent(folder)
     if not there.is_dir():
-        raise ExportError(f"{what} cannot be written: {there} is no folder.")
+        raise ExportError(f"{what} cannot be written: {there} is not a folder.")
     try:
         with temporary_folder(there):
             pass
@@ -68,14 +70,14 @@ def require_writable(folder: Path, what: str) -> None:
         ) from None
 
 
-def check_outside(folder: Path, others: Mapping[str, Path | None], holder: str = "--output_dir") -> None:
+def check_outside(folder: Path, others: Mapping[str, Path | None], holder: str = "`output_dir`") -> None:
     """Refuse other outputs inside the export, which is replaced as a whole, or inside the folder of another `holder`.
 
     Raises OptionError.
     """
     for option, path in others.items():
         if path is not None and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
-            raise OptionError(f"{option} {path} lies in {holder} {folder}: name a path outside of it.")
+            raise OptionError(f"{option} {path} lies in {holder} {folder}: choose a path outside of it.")
 
 
 def check_distinct(outputs: Mapping[str, Path | None]) -> None:
@@ -86,7 +88,7 @@ def check_distinct(outputs: Mapping[str, Path | None]) -> None:
             continue
         other = options.setdefault(os.path.realpath(path), option)
         if other != option:
-            raise OptionError(f"{other} and {option} are both {path}: name two paths.")
+            raise OptionError(f"{other} and {option} are both {path}: choose two different paths.")
 
 
 def check_not_among_photos(image_dir: Path, outputs: Mapping[str, Path | None]) -> None:
@@ -106,7 +108,7 @@ def check_not_among_photos(image_dir: Path, outputs: Mapping[str, Path | None]) 
         inside = output.relative_to(photos).parts
         is_file_beside_classes = len(inside) == 1 and output.suffix and not output.is_dir()
         if not is_file_beside_classes and not any(part.startswith(".") for part in inside):
-            raise OptionError(f"{option} {path} lies among the photos of {image_dir}: name a path outside of it.")
+            raise OptionError(f"{option} {path} lies among the photos of {image_dir}: choose a path outside of it.")
 
 
 @contextmanager
@@ -138,7 +140,7 @@ def place(new: Path, target: Path) -> Path | None:
         shutil.rmtree(new)
         return None
     if _is_special(target) and not target.is_dir():
-        raise ExportError(f"{target} is neither a file nor a folder, and is not replaced: name another.")
+        raise ExportError(f"{target} is neither a file nor a folder, and is not replaced: choose another name.")
     if target.is_dir() and new.is_dir() and not can_be_replaced(Path(os.path.realpath(target))):
         return _place_inside(new, target)
     sync_all(new)

@@ -1,9 +1,10 @@
-"""What can be renamed, exchanged and locked, and how a folder is filled that cannot be renamed."""
+"""What can be renamed, exchanged, locked and set aside, and how a folder is filled that cannot be renamed."""
 
 import ctypes
 import errno
 import os
 import re
+import secrets
 import shutil
 import stat
 import sys
@@ -119,8 +120,24 @@ def put(new: Path, target: Path) -> None:
     shutil.rmtree(new)
 
 
+def set_aside(path: Path) -> Path:
+    """Rename a damaged file or folder to `<name>.damaged`, out of every reader's sight; nothing is deleted.
+
+    Another process may have done it first, which is fine. Raises OSError where the folder is
+    read-only.
+    """
+    target = path.with_name(path.name + ".damaged")
+    if target.exists():
+        target = path.with_name(f"{path.name}.{secrets.token_hex(4)}.damaged")
+    try:
+        os.rename(path, target)
+    except FileNotFoundError:
+        return path.with_name(path.name + ".damaged")
+    return target
+
+
 def is_passed_over(name: str) -> bool:
-    """Whether a file or folder is nobody's: systems, browsers of files and editors leave it everywhere; or we do."""
+    """Whether a file or folder may be ignored: systems, file browsers and editors leave it everywhere, or we do."""
     return is_temporary(name) or name.lower() in LITTER or LITTER_NAMES.fullmatch(name) is not None
 
 

@@ -1,4 +1,4 @@
-"""Backbone and top as one TensorFlow module: raw RGB in, class probabilities and familiarity out."""
+"""Backbone and top as one TensorFlow module: raw RGB in, class probabilities and similarity out."""
 
 from typing import Any
 

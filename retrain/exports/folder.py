@@ -49,25 +49,27 @@ def check_export_dir(folder: Path) -> None:
     """Refuse, before any work, a folder where something else lies, or that cannot be written to. Raises ExportError."""
     folder_itself = Path(os.path.realpath(folder))
     if folder_itself in (Path.cwd(), *Path.cwd().parents):
-        raise ExportError(f"--output_dir {folder} is the current folder or holds it: name a folder inside it.")
+        raise ExportError(f"`output_dir` {folder} is the current folder or holds it: choose a folder inside it.")
     holder = next(filter(_is_export, folder_itself.parents), None)
     if holder is not None:
-        raise ExportError(f"--output_dir {folder} lies in the export {holder}: name a folder outside of it.")
+        raise ExportError(f"`output_dir` {folder} lies in the export {holder}: choose a folder outside of it.")
     in_place = not can_be_replaced(folder_itself) and folder.is_dir()
     _check_previous(folder_itself / KEPT_INSIDE if in_place else previous_of(folder_itself))
     if os.path.lexists(folder_itself) and not folder_itself.is_dir():
-        raise ExportError(f"--output_dir {folder} is no folder: name a folder.")
-    require_writable(folder_itself if in_place else folder_itself.parent, f"--output_dir {folder}")
+        raise ExportError(f"`output_dir` {folder} is not a folder: choose a folder.")
+    require_writable(folder_itself if in_place else folder_itself.parent, f"`output_dir` {folder}")
     if not folder.exists():
         return
     foreign = _foreign(folder)
     if foreign:
         raise ExportError(
-            f"--output_dir {folder} holds {foreign[0]!r}, which is not part of an export: "
-            "move it away or name another folder."
+            f"`output_dir` {folder} holds {foreign[0]!r}, which is not part of an export: "
+            "move it away, or choose another folder."
         )
     if not is_empty(folder) and not _is_export(folder):
-        raise ExportError(f"--output_dir {folder} is not empty and holds no {MANIFEST} of this project: name another.")
+        raise ExportError(
+            f"`output_dir` {folder} is not empty and holds no {MANIFEST} of this project: choose another folder."
+        )
 
 
 def replace_export(new: Path, folder: Path) -> Path | None:
@@ -161,13 +163,13 @@ def _check_previous(previous: Path) -> None:
     if not os.path.lexists(previous):
         return
     if previous.is_symlink() or not previous.is_dir() or not (is_empty(previous) or _is_export(previous)):
-        raise ExportError(f"{previous} is no earlier export and is in the way: move it.")
+        raise ExportError(f"{previous} is not an earlier export, and is in the way: move it away.")
     if _foreign(previous):
-        raise ExportError(f"{previous} holds more than an earlier export and is in the way: move it.")
+        raise ExportError(f"{previous} holds more than an earlier export, and is in the way: move it away.")
     if not can_be_removed(previous):
         raise ExportError(
             f"{previous}, an earlier export, is in the way and may not be removed by this user: "
-            "move it, or name another --output_dir."
+            "move it away, or choose another `output_dir`."
         )
 
 

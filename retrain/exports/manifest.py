@@ -1,36 +1,32 @@
 """The manifest `model.json`: what a reader of the export needs, and where the model came from."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from label_image.installing import versions
-from retrain.backbones.backbone import Backbone
-from retrain.bottlenecks.extraction import Extraction
 from retrain.core.outputs import FORMAT
 from retrain.photos.dataset import dataset_digest
+from retrain.training.trained import TrainedHead
 from retrain.training.unknown import OUTPUT
-
-if TYPE_CHECKING:
-    from retrain.runs.train import Options, Trained
 
 FORMAT_VERSION = 1
 PACKAGES = ("retrain", "tensorflow", "keras", "numpy", "pillow", "scipy")
 
 
-def manifest(
-    options: "Options", backbone: Backbone, extraction: Extraction, labels: tuple[str, ...], trained: "Trained"
-) -> dict[str, object]:
+def manifest(trained: TrainedHead, formats: Sequence[str]) -> dict[str, object]:
     """The manifest without its parity proof, as plain JSON.
 
     It holds no path and no time, so equal data, options and versions give an equal manifest.
     """
+    bottlenecks, division = trained.bottlenecks, trained.division
+    backbone = bottlenecks.backbone
     return {
         "format": FORMAT,
         "format_version": FORMAT_VERSION,
         "architecture": backbone.architecture,
         "preprocessing": str(backbone.preprocessing),
         "input": {"name": "image", "size": backbone.input_size, "channels": "RGB", "range": [0, 255]},
-        "labels": list(labels),
-        "formats": list(options.formats),
+        "labels": list(trained.labels),
+        "formats": list(formats),
         "head": trained.fit.description,
         "metrics": {
             "validation": {**trained.validation.headline(), "cross_entropy": trained.validation.cross_entropy},
@@ -38,19 +34,19 @@ def manifest(
         },
         **_confidence(trained),
         "provenance": {
-            "dataset_digest": dataset_digest(extraction.photos),
-            "photos": len(extraction.photos),
+            "dataset_digest": dataset_digest(bottlenecks.photos),
+            "photos": len(bottlenecks.photos),
             "weights_sha256": backbone.weights_sha256,
-            "bottleneck_fingerprint": extraction.fingerprint,
-            "testing_percentage": options.testing_percentage,
-            "validation_percentage": options.validation_percentage,
-            "seed": options.seed,
+            "bottleneck_fingerprint": bottlenecks.extraction.fingerprint,
+            "testing_percentage": division.testing_percentage,
+            "validation_percentage": division.validation_percentage,
+            "seed": division.seed,
             "versions": versions(PACKAGES),
         },
     }
 
 
-def _confidence(trained: "Trained") -> dict[str, object]:
+def _confidence(trained: TrainedHead) -> dict[str, object]:
     """How the probabilities were calibrated, and below which similarity a photo is none of the classes."""
     confidence = trained.confidence
     if confidence is None:

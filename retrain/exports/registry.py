@@ -34,9 +34,9 @@ def check_formats(names: Collection[str]) -> tuple[str, ...]:
     """The formats that a training is to write, in the order of TRAINING_FORMATS. Raises OptionError for wrong ones."""
     for name in names:
         if name not in TRAINING_FORMATS:
-            raise OptionError(f"--formats {name} is not known: give some of {', '.join(TRAINING_FORMATS)}.")
+            raise OptionError(f"`formats` {name} is not known; choose from {', '.join(TRAINING_FORMATS)}.")
     if SAVED_MODEL not in names:
-        raise OptionError(f"--formats {','.join(names)} lacks {SAVED_MODEL}, which is always written: name it, too.")
+        raise OptionError(f"`formats` {','.join(names)} lacks {SAVED_MODEL}, which is always written: add it.")
     return tuple(name for name in TRAINING_FORMATS if name in names)
 
 

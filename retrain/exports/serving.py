@@ -44,7 +44,7 @@ def write_serving(export: Path, folder: Path, size: int) -> Path:
             obey_umask(new)
             return _rename_to_next(new, folder)
     except OSError as error:
-        raise ExportError(f"--serving_dir {folder} cannot be written to: {reason_of(error)}.") from None
+        raise ExportError(f"`serving_dir` {folder} cannot be written to: {reason_of(error)}.") from None
 
 
 def _rename_to_next(new: Path, folder: Path) -> Path:

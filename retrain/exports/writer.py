@@ -1,27 +1,28 @@
 """Writes everything that a run leaves behind: into a temporary folder, checked, then renamed."""
 
 import csv
-import functools
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
+from functools import cached_property
 from itertools import compress
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from label_image.files import reason_of
 from label_image.model import Outputs, load_saved_model
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.base import Engine
-from retrain.bottlenecks.extraction import Extraction
 from retrain.core.errors import ExportError, ParityError, UnwritableStoreError
 from retrain.core.outputs import MANIFEST, place, temporary_beside
 from retrain.core.placing import KEPT_INSIDE, obey_umask
+from retrain.core.progress import SILENT, Progress
+from retrain.exports.export_config import ExportConfig
 from retrain.exports.folder import replace_export
 from retrain.exports.formats.saved_model import FILES
 from retrain.exports.from_templates import write_formats
@@ -42,13 +43,13 @@ from retrain.exports.template import (
     kept_folder,
 )
 from retrain.exports.top import Top, known_top
+from retrain.photos.dataset import Skipped
 from retrain.photos.seen_photos import seen_mask, write_seen_photos
-from retrain.photos.split import Division
+from retrain.training.trained import TrainedHead
 
 if TYPE_CHECKING:
     from retrain.backbones.network import Network
     from retrain.exports.classifier import Classifier
-    from retrain.runs.train import Options, Screen, Trained
 
 # That prove a template. What goes wrong in a conversion (weights, channels, arithmetic) shows on every photo; a fault
 # that shows on 1 of 16 is found by 48 with a chance of 95 %. On two cores Inception-V3 takes 0.4 s for each.
@@ -56,18 +57,35 @@ PROOF_PHOTOS = 48
 CHECK_PHOTOS = 16  # that check a head put into a proven one
 
 
+@dataclass(frozen=True)
+class Exported:
+    """What was written: the export folder, all paths, and what the manifest says."""
+
+    folder: Path
+    written: tuple[Path, ...]
+    manifest: Mapping[str, Any]
+
+
+def export(trained: TrainedHead, config: ExportConfig = ExportConfig(), *, progress: Progress = SILENT) -> Exported:
+    """Write the export folder, which `label_image` reads, and whatever else `config` asks for.
+
+    Each of the formats is loaded again and compared with the model on photos before it takes its place; an export that
+    was there is replaced, anything else is not touched. `progress` is told what was moved. Raises OptionError,
+    ExportError, ParityError for a format that does not answer like the model.
+    """
+    bottlenecks = trained.bottlenecks
+    config.check(Path(bottlenecks.dataset.source), {"`bottleneck_dir`": bottlenecks.config.bottleneck_dir})
+    return write_outputs(trained, config, progress)
+
+
 def write_outputs(
-    options: "Options",
-    backbone: Backbone,
-    extraction: Extraction,
-    division: Division,
-    labels: tuple[str, ...],
-    trained: "Trained",
-    screen: "Screen",
+    trained: TrainedHead,
+    config: ExportConfig,
+    progress: Progress = SILENT,
     notes: Mapping[str, object] = MappingProxyType({}),
     files: Mapping[str, bytes] = MappingProxyType({}),
-) -> tuple[Path, ...]:
-    """Write the export directory and whatever else was asked for; returns the paths.
+) -> Exported:
+    """Write the export directory and whatever else was asked for, where `config` was checked.
 
     `notes` are added to the manifest, `files` to the folder.
 
@@ -75,65 +93,96 @@ def write_outputs(
     more photos, and kept. Raises ParityError, leaving everything as it was, if an export does not
     answer like the model; ExportError if something cannot be written.
     """
-    assert trained.confidence is not None
-    top = Top(trained.fit.head, trained.confidence.familiar.means)
-    network = functools.cache(lambda: _load(backbone))
-    with _beside(options.output_dir) as scratch:
-        temporary, templates = scratch / "export", scratch / "templates"
+    bottlenecks = trained.bottlenecks
+    with _beside(config.output_dir) as scratch:
+        temporary = scratch / "export"
         temporary.mkdir()
-        covered = {name: covers(name, backbone, labels, top.head.hidden) for name in options.formats}
-        kept = {name: kept_folder(options.bottleneck_dir, covered[name]) for name in options.formats}
-        fetched = {name: fetch_template(kept[name], covered[name], templates / name) for name in options.formats}
-        new = [name for name, found in fetched.items() if found is None]
-        rows = parity_photos(extraction, division, PROOF_PHOTOS if new else CHECK_PHOTOS)
-        pixels = parity_pixels(extraction, rows, backbone)
-        # The order of the labels is the order of the scores.
-        label_lines = "".join(f"{label}\n" for label in labels)
-        (temporary / "labels.txt").write_text(label_lines, encoding="utf-8", newline="\n")
-        short = {**manifest(options, backbone, extraction, labels, trained), **notes}
-
-        def make() -> "Classifier":
-            from retrain.exports.classifier import Classifier
-
-            return Classifier(network(), known_top(top), labels)
-
-        def engine(part: Backbone | None = None) -> Engine:
-            return network_engine(network() if part is None else network().of(part))
-
-        def reference() -> Outputs:
-            try:
-                bottlenecks = parity_bottlenecks(extraction, rows, backbone, options.bottleneck_dir, engine)
-            except UnwritableStoreError:  # those of the run's precision are there, these few in float32 are not
-                bottlenecks = engine()(pixels)
-            return top.outputs(bottlenecks)
-
-        texts = {"labels.txt": label_lines, MANIFEST: _json(short)}
-        answers, expected = write_formats(
-            options.formats, temporary, templates, top, texts, pixels, new, make, reference
-        )
-        if options.output_graph is not None:
-            answers["graph_def"] = _write_graph_def(temporary, options.final_tensor_name, short, pixels)
-        try:
-            parity = _compare(answers, expected)
-        except ParityError:
-            # They may come from another machine, whose float32 is not this one's to the last bit.
-            parity = _compare(answers, top.outputs(engine()(pixels)))
-        for name in new:
-            proof = fetched[name] = {what: parity[what] for what in FORMATS[name].titles}
-            keep_template(templates / name, kept[name], covered[name], proof)
-        proven = {what: value for proof in fetched.values() if proof for what, value in proof.items()}
-        (temporary / MANIFEST).write_text(
-            _json({**short, "parity": _plain(parity), "template": {"parity": _plain(proven)}}), encoding="utf-8"
-        )
+        short = {**manifest(trained, config.formats), **notes}
+        parity, proven = _Writing(trained, config, temporary, scratch / "templates", short).write()
+        content = {**short, "parity": _plain(parity), "template": {"parity": _plain(proven)}}
+        (temporary / MANIFEST).write_text(_json(content), encoding="utf-8")
         (temporary / "metrics.json").write_text(
             _json({"validation": asdict(trained.validation), "test": asdict(trained.test)}), encoding="utf-8"
         )
         for name, data in files.items():
             (temporary / name).write_bytes(data)
-        write_seen_photos(temporary, compress(extraction.photos, seen_mask(division)))
-        _write_skipped(extraction, temporary / "skipped.csv")
+        write_seen_photos(temporary, compress(bottlenecks.photos, seen_mask(trained.division)))
+        _write_skipped(bottlenecks.skipped, temporary / "skipped.csv")
         obey_umask(temporary)
-        return _put_in_place(options, temporary, screen)
+        return Exported(config.output_dir, _put_in_place(config, temporary, progress), content)
+
+
+@dataclass(frozen=True)
+class _Writing:
+    """The formats of a model, written into a folder and compared with it; `short` is the manifest without proof."""
+
+    trained: TrainedHead
+    config: ExportConfig
+    folder: Path
+    templates: Path
+    short: Mapping[str, object]
+
+    def write(self) -> tuple[dict[str, Parity], dict[str, Parity]]:
+        """Write labels.txt and all formats; returns how they answer, and how the templates that they came from did."""
+        bottlenecks, labels, formats = self.trained.bottlenecks, self.trained.labels, self.config.formats
+        backbone = bottlenecks.backbone
+        covered = {name: covers(name, backbone, labels, self.top.head.hidden) for name in formats}
+        kept = {name: kept_folder(bottlenecks.config.bottleneck_dir, covered[name]) for name in formats}
+        fetched = {name: fetch_template(kept[name], covered[name], self.templates / name) for name in formats}
+        new = [name for name, found in fetched.items() if found is None]
+        rows = parity_photos(bottlenecks.extraction, self.trained.division, PROOF_PHOTOS if new else CHECK_PHOTOS)
+        pixels = parity_pixels(bottlenecks.extraction, rows, backbone)
+        # The order of the labels is the order of the scores.
+        label_lines = "".join(f"{label}\n" for label in labels)
+        (self.folder / "labels.txt").write_text(label_lines, encoding="utf-8", newline="\n")
+        texts = {"labels.txt": label_lines, MANIFEST: _json(self.short)}
+        answers, expected = write_formats(
+            formats, self.folder, self.templates, self.top, texts, pixels, new,
+            self._classifier, lambda: self._reference(rows, pixels),
+        )  # fmt: skip
+        if self.config.output_graph is not None:
+            answers["graph_def"] = _write_graph_def(self.folder, self.config.final_tensor_name, self.short, pixels)
+        try:
+            parity = _compare(answers, expected)
+        except ParityError:
+            # They may come from another machine, whose float32 is not this one's to the last bit.
+            parity = _compare(answers, self.top.outputs(self._engine()(pixels)))
+        for name in new:
+            proof = fetched[name] = {what: parity[what] for what in FORMATS[name].titles}
+            keep_template(self.templates / name, kept[name], covered[name], proof)
+        return parity, {what: value for proof in fetched.values() if proof for what, value in proof.items()}
+
+    @cached_property
+    def top(self) -> Top:
+        """The head, and the class means by which it knows what is familiar."""
+        assert self.trained.confidence is not None
+        return Top(self.trained.head, self.trained.confidence.familiar.means)
+
+    @cached_property
+    def _network(self) -> "Network":
+        # Here, and not above: an export from a template needs no network.
+        from retrain.backbones.network import kept_network
+
+        return kept_network(self.trained.bottlenecks.backbone.in_float32())
+
+    def _classifier(self) -> "Classifier":
+        from retrain.exports.classifier import Classifier
+
+        return Classifier(self._network, known_top(self.top), self.trained.labels)
+
+    def _engine(self, part: Backbone | None = None) -> Engine:
+        return network_engine(self._network if part is None else self._network.of(part))
+
+    def _reference(self, rows: list[int], pixels: Pixels) -> Outputs:
+        """What the model itself says of these photos."""
+        known = self.trained.bottlenecks
+        try:
+            found = parity_bottlenecks(
+                known.extraction, rows, known.backbone, known.config.bottleneck_dir, self._engine
+            )
+        except UnwritableStoreError:  # those of the run's precision are there, these few in float32 are not
+            found = self._engine()(pixels)
+        return self.top.outputs(found)
 
 
 @contextmanager
@@ -143,13 +192,6 @@ def _beside(output_dir: Path) -> Iterator[Path]:
             yield scratch
     except OSError as error:
         raise ExportError(f"The export to {output_dir} failed: {reason_of(error)}.") from error
-
-
-def _load(backbone: Backbone) -> "Network":
-    # Here, and not above: an export from a template needs no network.
-    from retrain.backbones.network import kept_network
-
-    return kept_network(backbone.in_float32())
 
 
 def _write_graph_def(folder: Path, final_tensor_name: str, short: Mapping[str, object], pixels: Pixels) -> Outputs:
@@ -180,29 +222,29 @@ def _plain(parity: dict[str, Parity]) -> dict[str, object]:
     return {name: asdict(value) for name, value in parity.items()}
 
 
-def _put_in_place(options: "Options", temporary: Path, screen: "Screen") -> tuple[Path, ...]:
+def _put_in_place(config: ExportConfig, temporary: Path, progress: Progress) -> tuple[Path, ...]:
     written = []
     extras: list[tuple[Path, Path]] = []
-    if options.output_graph is not None:
-        extras.append((temporary / "graph.pb", options.output_graph))
-    if options.output_labels is not None:
-        extras.append((_copy(temporary / "labels.txt", temporary.with_name("labels")), options.output_labels))
-    if options.saved_model_dir is not None:
+    if config.output_graph is not None:
+        extras.append((temporary / "graph.pb", config.output_graph))
+    if config.output_labels is not None:
+        extras.append((_copy(temporary / "labels.txt", temporary.with_name("labels")), config.output_labels))
+    if config.saved_model_dir is not None:
         copy = temporary.with_name("saved_model")
         copy.mkdir()
         for name in FILES:
             if (temporary / name).exists():
                 _copy(temporary / name, copy / name)
-        extras.append((copy, options.saved_model_dir))
+        extras.append((copy, config.saved_model_dir))
     for source, target in extras:
         kept = place(source, target)
         if kept is not None:
-            screen.say(f"{target} was there already: it is now {kept}.")
+            progress.say(f"{target} was there already: it is now {kept}.")
         written.append(target)
-    kept = replace_export(temporary, options.output_dir)
-    if kept is not None and kept.parent != options.output_dir.parent and kept.name == KEPT_INSIDE:
-        screen.say(f"{options.output_dir} cannot be renamed: it was written in place, the one before is now {kept}.")
-    return (options.output_dir, *written)
+    kept = replace_export(temporary, config.output_dir)
+    if kept is not None and kept.parent != config.output_dir.parent and kept.name == KEPT_INSIDE:
+        progress.say(f"{config.output_dir} cannot be renamed: it was written in place, the one before is now {kept}.")
+    return (config.output_dir, *written)
 
 
 def _copy(source: Path, target: Path) -> Path:
@@ -213,12 +255,12 @@ def _copy(source: Path, target: Path) -> Path:
     return target
 
 
-def _write_skipped(extraction: Extraction, path: Path) -> None:
+def _write_skipped(skipped: Sequence[Skipped], path: Path) -> None:
     # surrogateescape: a file name that is not UTF-8 is written as the bytes it has.
     with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("path", "reason"))
-        writer.writerows((os.fspath(item.path), item.reason) for item in extraction.skipped)
+        writer.writerows((os.fspath(item.path), item.reason) for item in skipped)
 
 
 def _json(value: object) -> str:

@@ -1,4 +1,4 @@
-"""What `retrain evaluate` shows and writes."""
+"""What `retrain evaluate` shows on the screen and writes to files."""
 
 import csv
 import os
@@ -54,7 +54,7 @@ def show_evaluation(evaluation: Evaluation, console: Console) -> None:
     if top:
         console.print(f"the right class: {top}", soft_wrap=True)
     if metrics.ece is not None:
-        by_chance = f"so few photos alone make {metrics.ece_by_chance:.3f}"
+        by_chance = f"{metrics.ece_by_chance:.3f} expected from sample size alone"
         console.print(f"calibration error (ECE): {metrics.ece:.3f} ({by_chance})")
     if evaluation.refused is not None and metrics.n:
         console.print(
@@ -71,8 +71,8 @@ def show_evaluation(evaluation: Evaluation, console: Console) -> None:
 
 def check_predictions(path: Path, source: str) -> None:
     """Refuse, before any work, what `write_predictions` would not write. Raises OptionError or ExportError."""
-    check_file(path, "--predictions")
-    check_not_among_photos(Path(source), {"--predictions": path})
+    check_file(path, "`predictions`")
+    check_not_among_photos(Path(source), {"`predictions`": path})
 
 
 def write_predictions(evaluation: Evaluation, path: Path) -> None:
@@ -94,7 +94,7 @@ def write_predictions(evaluation: Evaluation, path: Path) -> None:
                     writer.writerow((photo.path, photo.label, evaluation.labels[answer], f"{probability:.6f}", unknown))
             place(temporary / path.name, path)
     except OSError as error:
-        raise ExportError(f"--predictions {path} cannot be written: {error.strerror}.") from None
+        raise ExportError(f"`predictions` {path} cannot be written: {error.strerror}.") from None
 
 
 def _share(part: int, whole: int) -> str:

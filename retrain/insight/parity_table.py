@@ -1,4 +1,4 @@
-"""What `retrain export` shows: a line for each format, and what has to be said of some."""
+"""What `retrain export` shows: a line for each format, and remarks on some of them."""
 
 from rich.console import Console
 from rich.table import Table

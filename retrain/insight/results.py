@@ -1,16 +1,41 @@
 """What a run says at its end: ten lines with rich's markup, and the command that tries the new model."""
 
 import os
+import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from retrain.insight.terminal_text import escape
+from rich.console import Console
+
+from retrain.insight.terminal_text import escape, print_line
+from retrain.photos.classes import index_by_label
 from retrain.runs.train import Run
 from retrain.training.metrics import most_confused
 
 THREADED = ("read", "decode")  # stages whose seconds are summed over threads
+
+
+def show_results(run: Run, console: Console) -> None:
+    """The end of a run: the lines that matter. Tables are in the report, and in `retrain evaluate`."""
+    for line in result_lines(run):
+        print_line(console, line)
+    # Not broken into rows: pasted, it is one command.
+    console.print(f"try it: {shown(shlex.join(command_to_try(run)))}", soft_wrap=True)
+
+
+def show_misclassified(run: Run, top_k: int, console: Console) -> None:
+    """The test photos that were taken for another class, each with its `top_k` answers."""
+    index_of = index_by_label(run.labels)
+    print_line(console, "misclassified test photos:")
+    for row, probabilities in zip(run.trained.test_rows, run.trained.test_probabilities, strict=True):
+        photo = run.extraction.photos[row]
+        if probabilities.argmax() == index_of[photo.label]:
+            continue
+        best = probabilities.argsort()[::-1][:top_k]
+        answers = ", ".join(f"{run.labels[i]} {probabilities[i]:.2f}" for i in best)
+        print_line(console, f"  {shown(photo.path)}: {escape(answers)}")
 
 
 def result_lines(run: Run) -> Iterator[str]:
@@ -24,7 +49,7 @@ def result_lines(run: Run) -> Iterator[str]:
     if extraction.skipped:
         first = extraction.skipped[0]
         more = f", and {len(extraction.skipped) - 1} more" if len(extraction.skipped) > 1 else ""
-        where = escape(str(run.options.output_dir / "skipped.csv"))
+        where = escape(str(run.config.export.output_dir / "skipped.csv"))
         yield f"skipped: {shown(first.path)} {escape(first.reason)}{more}: see {where}"
     yield f"validation: {trained.validation}"
     how = f"{max(run.division.folds) + 1}-fold cross-validation, " if run.division.folds else ""
@@ -65,7 +90,7 @@ def command_to_try(run: Run) -> list[str]:
     """The command that labels a photo with the new model: a test photo where there is one, which it has not seen."""
     rows = run.trained.test_rows
     photo = run.extraction.photos[rows[0] if len(rows) else 0].path
-    return [*label_image_command(), "--model", str(run.options.output_dir), photo]
+    return [*label_image_command(), "--model", str(run.config.export.output_dir), photo]
 
 
 def shown(path: str) -> str:

@@ -10,7 +10,8 @@ from rich.table import Table
 
 from label_image.files import temporary_folder
 from retrain.core.errors import ExportError, OptionError
-from retrain.core.outputs import check_file, place
+from retrain.core.html_files import check_page
+from retrain.core.outputs import check_file, check_not_among_photos, check_outside, place
 from retrain.insight.terminal_text import escape
 from retrain.runs.sweep import Result, Sweep
 
@@ -21,14 +22,20 @@ COLUMNS = (
 SHOWN = 20  # lines on the screen; the file has all
 
 
-def check_table(path: Path, report: Path | None = None) -> None:
-    """Refuse, before any work, what cannot be a table or is the page `report`, too.
+def check_table(path: Path, report: Path | None, kept: Path, image_dir: Path) -> None:
+    """Refuse, before any work, what cannot be a table or is the page `report`, too, and a page that cannot be one.
 
-    Raises OptionError, or ExportError for a folder that cannot be written to; makes nothing.
+    `kept` is the folder of the bottlenecks. Raises OptionError, or ExportError for a folder that cannot be written to;
+    makes nothing.
     """
     if report is not None and os.path.realpath(path) == os.path.realpath(report):
-        raise OptionError(f"--output_csv and --report are both {path}: name two files.")
-    check_file(path, "--output_csv")
+        raise OptionError(f"`output_csv` and `report` are both {path}: choose two different files.")
+    check_file(path, "`output_csv`")
+    outputs = {"`output_csv`": path, "`report`": report}
+    check_outside(kept, outputs, "`bottleneck_dir`")
+    check_not_among_photos(image_dir, outputs)
+    if report is not None:
+        check_page(report, "`report`")
 
 
 def write_table(results: Sequence[Result], path: Path) -> None:
@@ -44,10 +51,10 @@ def write_table(results: Sequence[Result], path: Path) -> None:
                 writer.writerows(_row(rank, result) for rank, result in enumerate(results, 1))
             place(temporary / path.name, path)
     except OSError as error:
-        raise ExportError(f"--output_csv {path} cannot be written: {error.strerror}.") from None
+        raise ExportError(f"`output_csv` {path} cannot be written: {error.strerror}.") from None
 
 
-def show_sweep(sweep: Sweep, console: Console) -> None:
+def show_sweep(sweep: Sweep, written: Sequence[Path], command: str, console: Console) -> None:
     """The best results, the test figures of the first, what was written, and how to train it."""
     table = Table(
         title=f"{sweep.folds}-fold cross-validation on {sweep.photos} photos, best first", title_justify="left"
@@ -79,10 +86,9 @@ def show_sweep(sweep: Sweep, console: Console) -> None:
             f"{high:.1%}), cross-entropy {sweep.test.cross_entropy:.3f}[/]",
             soft_wrap=True,
         )
-    console.print(f"written: {', '.join(escape(str(path)) for path in sweep.written)}", soft_wrap=True)
-    if sweep.command is not None:
-        console.print("to train and export it:", soft_wrap=True)
-        console.print(escape(sweep.command), soft_wrap=True)
+    console.print(f"written: {', '.join(escape(str(path)) for path in written)}", soft_wrap=True)
+    console.print("to train and export it:", soft_wrap=True)
+    console.print(escape(command), soft_wrap=True)
 
 
 def _figures(result: Result) -> tuple[str, str, str]:

@@ -1,11 +1,8 @@
-"""What a person sees while `retrain` works: phases with progress, then the lines that matter."""
+"""What a person sees on a terminal while `retrain` works: phases with their progress, and what is said between."""
 
-import shlex
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.progress import (
@@ -18,39 +15,21 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from label_image.terminal import row_starts
-from retrain.insight.results import command_to_try, result_lines, shown
-from retrain.insight.terminal_text import escape
-from retrain.runs.train import Run
-from retrain.training.head import Progress as TrainingProgress
-
-if TYPE_CHECKING:
-    from retrain.training.on_photos.keras_training import EpochProgress
+from retrain.core.progress import EpochPoint, TrainingPoint
+from retrain.insight.terminal_text import escape, print_line
 
 SECONDS_WITHOUT_BAR = 1.0
 
 
-class QuietScreen:
-    """Shows nothing."""
-
-    def say(self, sentence: str) -> None: ...
-    def downloading(self, done: int, total: int | None) -> None: ...
-    def unpacking(self, done: int, total: int) -> None: ...
-    def extracting(self, photos: int) -> Callable[[int, int], None]:
-        return lambda done, computed: None
-
-    def training(self, progress: TrainingProgress) -> None: ...
-    def epoch(self, what: str, progress: "EpochProgress") -> None: ...
-    def finish(self) -> None: ...
-    def results(self, run: Run) -> None: ...
-
-
 class TerminalScreen:
-    """Shows a run on a terminal. Progress goes to standard error, results to `results_to`."""
+    """Shows a run on a terminal: its progress, on standard error (`retrain.core.progress`).
 
-    def __init__(self, results_to_stderr: bool) -> None:
+    What is said is put through `words` before.
+    """
+
+    def __init__(self, words: Callable[[str], str] = str) -> None:
+        self._words = words
         self._progress_console = Console(stderr=True)
-        self._console = Console(stderr=results_to_stderr, highlight=False)
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._last_seen = time.monotonic()  # when a bar moved or left
@@ -58,7 +37,7 @@ class TerminalScreen:
 
     def say(self, sentence: str) -> None:
         """One sentence that the user should know."""
-        _print(self._progress_console, escape(sentence))
+        print_line(self._progress_console, escape(self._words(sentence)))
 
     def downloading(self, done: int, total: int | None) -> None:
         """Called for every chunk of a download."""
@@ -112,7 +91,7 @@ class TerminalScreen:
 
         return observe
 
-    def training(self, progress: TrainingProgress) -> None:
+    def training(self, progress: TrainingPoint) -> None:
         """Called at each point of a training curve; one that takes a second or two has no bar."""
         now = time.monotonic()
         if self._training is None or progress.step <= self._training[1]:
@@ -127,7 +106,7 @@ class TerminalScreen:
         if progress.total is not None and progress.step + 1 >= progress.total:
             self.finish()
 
-    def epoch(self, what: str, progress: "EpochProgress") -> None:
+    def epoch(self, what: str, progress: EpochPoint) -> None:
         """Called after each batch of a training on photos; `what` it is called."""
         if self._progress is None:
             columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[figures]}"))
@@ -150,29 +129,6 @@ class TerminalScreen:
         self._last_seen = time.monotonic()
         self._training = None
 
-    def results(self, run: Run) -> None:
-        """The end of a run: the lines that matter. Tables are in the report, and in `retrain evaluate`."""
-        self.finish()
-        say = partial(_print, self._console)
-        say("")
-        if run.options.print_misclassified_test_images:
-            self._misclassified(run)
-        for line in result_lines(run):
-            say(line)
-        # Not broken into rows: pasted, it is one command.
-        self._console.print(f"try it: {shown(shlex.join(command_to_try(run)))}", soft_wrap=True)
-
-    def _misclassified(self, run: Run) -> None:
-        index_of = {label: index for index, label in enumerate(run.labels)}
-        _print(self._console, "misclassified test photos:")
-        for row, probabilities in zip(run.trained.test_rows, run.trained.test_probabilities, strict=True):
-            photo = run.extraction.photos[row]
-            if probabilities.argmax() == index_of[photo.label]:
-                continue
-            best = probabilities.argsort()[::-1][: run.options.top_k]
-            answers = ", ".join(f"{run.labels[i]} {probabilities[i]:.2f}" for i in best)
-            _print(self._console, f"  {shown(photo.path)}: {escape(answers)}")
-
     def _begin(self, progress: Progress, description: str, total: int | None) -> None:
         self._progress = progress
         progress.start()
@@ -189,7 +145,7 @@ class TerminalScreen:
         return computed / max(self._progress.tasks[0].elapsed, 1e-3)
 
 
-def _figures(progress: TrainingProgress, first_step: int, first_time: float, now: float) -> str:
+def _figures(progress: TrainingPoint, first_step: int, first_time: float, now: float) -> str:
     """Loss, accuracy and time left, from the speed since the first point."""
     parts = [f"loss {progress.training_cross_entropy:.3f}", f"accuracy {progress.training_accuracy:.1%}"]
     if progress.validation_cross_entropy is not None:
@@ -198,14 +154,3 @@ def _figures(progress: TrainingProgress, first_step: int, first_time: float, now
         left = (now - first_time) / (progress.step - first_step) * (progress.total - progress.step - 1)
         parts.append(f"{timedelta(seconds=round(left))} left")
     return "  ".join(parts)
-
-
-def _print(console: Console, line: str) -> None:
-    """Print a line with markup. A terminal gets it in rows of its width that end between words, never in one.
-
-    A file or a pipe gets it whole, for those who search in it.
-    """
-    text = console.render_str(line, highlight=False)
-    for row in text.divide(row_starts(text.plain, console.width)) if console.is_terminal else [text]:
-        row.rstrip()
-        console.print(row, highlight=False, soft_wrap=True)

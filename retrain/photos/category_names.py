@@ -9,14 +9,16 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from label_image.errors import ForeignFileError
 from label_image.foreign_text import parse_json, read_limited
-from retrain.bottlenecks.extraction import Extraction
 from retrain.core.errors import DatasetError
-from retrain.photos.dataset import check_class_names
+from retrain.photos.dataset import Dataset, check_class_names
 
 SHOWN = 5
+
+AnyDataset = TypeVar("AnyDataset", bound=Dataset)
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,13 @@ def read_category_names(path: Path) -> CategoryNames:
         parse_json(data)  # it knows what is no JSON; Python's own shows names that stand twice
         pairs = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_Pairs)
     except FileNotFoundError:
-        raise DatasetError(f"There is no file {path}; check --category_names.") from None
+        raise DatasetError(f"There is no file {path}; check `category_names`.") from None
     except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}; check --category_names.") from None
+        raise DatasetError(f"{path} cannot be read: {error.strerror}; check `category_names`.") from None
     except (ForeignFileError, ValueError, RecursionError) as error:
-        raise DatasetError(f"{path} {error}; check --category_names.") from None
+        raise DatasetError(f"{path} {error}; check `category_names`.") from None
     if not isinstance(pairs, _Pairs):
-        raise DatasetError(f'{path} is no JSON object such as {{"21": "fire lily"}}; check --category_names.')
+        raise DatasetError(f'{path} is not a JSON object such as {{"21": "fire lily"}}; check `category_names`.')
     names: dict[str, str] = {}
     for key, name in pairs:
         if not isinstance(name, str) or not name.strip():
@@ -48,7 +50,7 @@ def read_category_names(path: Path) -> CategoryNames:
         if names.setdefault(key, name) != name:
             raise DatasetError(f"{path} names {key!r} twice, {names[key]!r} and {name!r}; keep one.")
     if not names:
-        raise DatasetError(f"{path} holds no names; check --category_names.")
+        raise DatasetError(f"{path} holds no names; check `category_names`.")
     return CategoryNames(path, names)
 
 
@@ -80,10 +82,10 @@ def display_names(categories: CategoryNames, labels: Sequence[str]) -> tuple[dic
     return dict(zip(labels, shown, strict=True)), tuple(remarks)
 
 
-def rename_classes(extraction: Extraction, name_of: Mapping[str, str]) -> Extraction:
-    """The same extraction with display names for labels; for use after the split."""
-    photos = tuple(replace(photo, label=name_of[photo.label]) for photo in extraction.photos)
-    return replace(extraction, photos=photos)
+def rename_classes(dataset: AnyDataset, name_of: Mapping[str, str]) -> AnyDataset:
+    """The same photos in the same order, with display names for labels."""
+    files = tuple(replace(file, label=name_of[file.label]) for file in dataset.files)
+    return replace(dataset, files=files)
 
 
 class _Pairs(list[tuple[str, object]]):

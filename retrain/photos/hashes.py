@@ -16,7 +16,6 @@ The table only ever saves work. Losing it, or a row of it, means that photos are
 """
 
 import functools
-import hashlib
 import logging
 import os
 import time
@@ -30,14 +29,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from label_image.files import remove_leftovers
-from retrain.bottlenecks.shards import (
-    Damaged,
-    list_shards,
-    read_shard,
-    set_aside,
-    write_shard,
-)
+from label_image.files import sha256_of_bytes as hash_bytes
 from retrain.core.errors import StoreError
+from retrain.core.placing import set_aside
+from retrain.core.sealed import Damaged, list_shards, read_shard, write_shard
+
+__all__ = ["PhotoHashes", "hash_bytes"]  # `hash_bytes` is what identifies a photo everywhere in this project
 
 PREFIX = "photo-hashes"
 RACY_NS = 2_000_000_000  # the coarsest clock of a file system (FAT): two writes may look like one
@@ -58,11 +55,6 @@ log = logging.getLogger(__name__)
 
 # size, mtime_ns, inode, read_ns, photo_sha256, ctime_ns
 Row = tuple[int, int, int, int, str, int]
-
-
-def hash_bytes(data: bytes | bytearray | memoryview) -> str:
-    """SHA-256 as 64 lower-case hex digits: what identifies a photo everywhere in this project."""
-    return hashlib.sha256(data).hexdigest()
 
 
 class PhotoHashes:
@@ -139,7 +131,7 @@ class PhotoHashes:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(
-                f"The folder {self.folder} cannot be made ({error.strerror}): choose another --bottleneck_dir."
+                f"The folder {self.folder} cannot be made ({error.strerror}): choose another `bottleneck_dir`."
             ) from error
         table, read = self._read_all()
         table = _newest(pa.concat_tables([table, self._new_table()]))

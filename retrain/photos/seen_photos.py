@@ -46,7 +46,7 @@ def were_seen(model: Path, photos: Sequence[Photo]) -> npt.NDArray[np.bool_] | N
     try:
         seen = read_npy(path)
         if seen.dtype != np.uint64 or seen.ndim != 1:
-            raise ForeignFileError("is damaged: it is no list of numbers")
+            raise ForeignFileError("is damaged: it is not a list of numbers")
     except OSError as error:
         raise ExportError(f"{path} cannot be read: {error.strerror}.") from None
     except ForeignFileError as error:

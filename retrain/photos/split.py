@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from retrain.core.errors import OptionError
 from retrain.photos.dataset import Photo, Split
 
+TESTING_PERCENTAGE = VALIDATION_PERCENTAGE = 10  # of the photos, where nothing else is asked for
 SMALLEST_CLASS = 3  # content groups that a class needs to have one on each side
 
 
@@ -29,13 +30,35 @@ class Division:
     splits: tuple[Split, ...]
     folds: tuple[int, ...] | None = None
     remarks: tuple[str, ...] = ()
-    testing_percentage: float = 10
-    validation_percentage: float = 10
+    testing_percentage: float = TESTING_PERCENTAGE
+    validation_percentage: float = VALIDATION_PERCENTAGE
     seed: int = 0
 
 
+@dataclass(frozen=True)
+class SplitConfig:
+    """How photos are split: the shares of the sides in percent, and what the hashes of the groups begin with.
+
+    Raises OptionError for a negative seed, and for shares that leave no photos for training.
+    """
+
+    testing_percentage: float = TESTING_PERCENTAGE
+    validation_percentage: float = VALIDATION_PERCENTAGE
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_split(self.testing_percentage, self.validation_percentage, self.seed)
+
+    def divide(self, photos: Sequence[Photo]) -> Division:
+        """The sides of these photos."""
+        return split_photos(photos, self.testing_percentage, self.validation_percentage, self.seed)
+
+
 def split_photos(
-    photos: Sequence[Photo], testing_percentage: float = 10, validation_percentage: float = 10, seed: int = 0
+    photos: Sequence[Photo],
+    testing_percentage: float = TESTING_PERCENTAGE,
+    validation_percentage: float = VALIDATION_PERCENTAGE,
+    seed: int = 0,
 ) -> Division:
     """Divide photos into training, validation and testing by content group.
 
@@ -67,13 +90,13 @@ def split_photos(
 def check_split(testing_percentage: float, validation_percentage: float, seed: int) -> None:
     """Refuse a negative seed, and shares (in percent) that leave no photos for training. Raises OptionError."""
     if seed < 0:
-        raise OptionError(f"--seed {seed} must be 0 or more.")
+        raise OptionError(f"`seed` {seed} must be at least 0.")
     for side, percentage in (("testing", testing_percentage), ("validation", validation_percentage)):
         if not 0 <= percentage < 100:
             raise OptionError(f"--{side}_percentage {percentage:g} must be at least 0 and less than 100.")
     if testing_percentage + validation_percentage >= 100:
         raise OptionError(
-            "--testing_percentage and --validation_percentage must add up to less than 100, "
+            "`testing_percentage` and `validation_percentage` must add up to less than 100, "
             "so that photos are left for training."
         )
 

@@ -17,56 +17,11 @@ from PIL import Image, ImageEnhance
 
 from label_image.preprocessing import Distort
 from retrain.core.errors import OptionError
-from retrain.training.recipe import VIEWS
+from retrain.photos.augmentation import VIEWS
+from retrain.photos.augmentation import Augmentation as Augmentation
 
 ORIGINAL_ID = "original"
 MOST_VIEWS = 1000  # of a photo; so many bottlenecks of each
-MOST = {"random_crop": 99, "random_scale": None, "random_brightness": 99, "random_rotation": 180}
-
-
-@dataclass(frozen=True)
-class Augmentation:
-    """How far views may be distorted.
-
-    `random_crop` is the margin in percent that a crop may leave out, `random_scale` the percent by which
-    the photo may be enlarged, `random_brightness` the percent by which its values may be multiplied up or
-    down, `random_rotation` the degrees that it may be turned either way. Raises OptionError for a value out
-    of range.
-    """
-
-    flip_left_right: bool = False
-    random_crop: int = 0
-    random_scale: int = 0
-    random_brightness: int = 0
-    random_rotation: int = 0
-
-    def __post_init__(self) -> None:
-        for name, most in MOST.items():
-            value = getattr(self, name)
-            if value < 0 or (most is not None and value > most):
-                raise OptionError(
-                    f"--{name} {value} is out of range: give 0 {'or more' if most is None else f'to {most}'}."
-                )
-
-    def __bool__(self) -> bool:
-        return str(self) != ""
-
-    def __str__(self) -> str:
-        steps = {
-            "flip": self.flip_left_right,
-            f"crop({self.random_crop})": self.random_crop,
-            f"scale({self.random_scale})": self.random_scale,
-            f"brightness({self.random_brightness})": self.random_brightness,
-            f"rotation({self.random_rotation})": self.random_rotation,
-        }
-        return "|".join(step for step, asked in steps.items() if asked)
-
-    @property
-    def most_views(self) -> int | None:
-        """How many different views there can be, the photo itself among them; None: any number."""
-        if not self:
-            return 1
-        return 2 if self == Augmentation(flip_left_right=True) else None
 
 
 @dataclass(frozen=True)
@@ -115,18 +70,39 @@ def choose_views(augmentation: Augmentation, count: int | None, tta: bool = Fals
     most = augmentation.most_views
     if not augmentation and (tta or (count or 1) > 1):
         raise OptionError(
-            f"{'--tta' if tta else f'--views {count}'} needs to know how views may differ: add --flip_left_right, "
-            "--random_crop, --random_scale, --random_brightness or --random_rotation."
+            f"{'`tta`' if tta else f'`views` {count}'} needs to know how views may differ: add `flip_left_right`, "
+            "`random_crop`, `random_scale`, `random_brightness` or `random_rotation`."
         )
     if (count or 1) > MOST_VIEWS:
-        raise OptionError(f"--views {count} is too large: give {MOST_VIEWS} or less.")
+        raise OptionError(f"`views` {count} must be at most {MOST_VIEWS}.")
     if most is not None and (count or 1) > most:
-        raise OptionError(f"--views {count}: with --flip_left_right alone there are only {most} different views.")
+        raise OptionError(f"`views` {count}: with `flip_left_right` alone there are only {most} different views.")
     if count is None:
         count = min(VIEWS, most or VIEWS)
     if augmentation and count == 1:
-        raise OptionError(f"--views 1 leaves no view to distort, but {augmentation} was asked for: leave one out.")
+        raise OptionError(f"`views` 1 leaves no view to distort, but {augmentation} was asked for: leave one out.")
     return views_of(augmentation, count)
+
+
+@dataclass(frozen=True)
+class ViewsConfig:
+    """How many views of each photo there are, and how they differ from it.
+
+    `views` None is VIEWS of them where there is any augmentation, else the photo alone. `tta`: a head is judged by the
+    mean answer to all views. Raises OptionError for what does not go together.
+    """
+
+    augmentation: Augmentation = Augmentation()
+    views: int | None = None
+    tta: bool = False
+
+    def __post_init__(self) -> None:
+        choose_views(self.augmentation, self.views, self.tta)
+
+    @property
+    def chosen(self) -> tuple[View, ...]:
+        """All views, the photo as it is the first."""
+        return choose_views(self.augmentation, self.views, self.tta)
 
 
 def views_of(augmentation: Augmentation, count: int) -> tuple[View, ...]:

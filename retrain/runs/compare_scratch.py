@@ -8,9 +8,9 @@ from functools import partial
 import numpy as np
 
 from label_image.files import scratch_folder
+from retrain.backbones.backbone import Backbone
 from retrain.backbones.network import kept_network
-from retrain.photos.split import Division
-from retrain.runs.train import Model, Options, Screen
+from retrain.core.progress import Progress
 from retrain.training.on_photos.curves import draw_curves
 from retrain.training.on_photos.small_cnn import train_from_scratch
 from retrain.training.on_photos.timed_curve import (
@@ -21,49 +21,49 @@ from retrain.training.on_photos.timed_curve import (
     transfer_contender,
 )
 from retrain.training.train_head import origin_digest
+from retrain.training.trained import TrainedHead
 
 PLOT, FIGURES = "learning_curves.png", "comparison.json"
 
 
 def compare_with_scratch(
-    model: Model,
-    division: Division,
-    labels: tuple[str, ...],
-    curve: TimedCurve,
-    origin: Mapping[str, object],
-    options: Options,
-    screen: Screen,
+    trained: TrainedHead, curve: TimedCurve, origin: Mapping[str, object], progress: Progress
 ) -> dict[str, bytes]:
     """Train from scratch, say how the two compare, and return the plot and the figures as files of the export."""
+    bottlenecks = trained.bottlenecks
     # A folder for each kind of run: the same command goes on with its own training, another begins one.
-    begun = options.bottleneck_dir / f".from_scratch-{origin_digest(origin)}"
+    begun = bottlenecks.config.bottleneck_dir / f".from_scratch-{origin_digest(origin)}"
     scratch = train_from_scratch(
-        model.extraction.photos,
-        labels,
-        division,
-        seed=options.seed,
+        bottlenecks.photos,
+        trained.labels,
+        trained.division,
+        seed=trained.division.seed,
         checkpoint_dir=begun,
-        observe=partial(screen.epoch, "From scratch"),
+        observe=partial(progress.epoch, "From scratch"),
     )
-    screen.finish()
+    progress.finish()
     shutil.rmtree(begun, ignore_errors=True)
-    head = model.trained.fit.head
     spent = curve.points[-1].seconds if curve.points else curve.before
     transfer = transfer_contender(
-        backbone_parameters(model), head, model.trained.test, curve, spent, cached=model.extraction.hits
+        backbone_parameters(bottlenecks.backbone),
+        trained.head,
+        trained.test,
+        curve,
+        spent,
+        cached=bottlenecks.extraction.hits,
     )
     contenders = (transfer, scratch_contender(scratch))
     for row in comparison_table(contenders):
-        screen.say("  ".join(f"{cell:>14}" for cell in row))
+        progress.say("  ".join(f"{cell:>14}" for cell in row))
     with scratch_folder() as folder:
         plot = draw_curves(contenders, folder / PLOT).read_bytes()
     figures = json.dumps(comparison_json(contenders), indent=2, ensure_ascii=False) + "\n"
     return {PLOT: plot, FIGURES: figures.encode()}
 
 
-def backbone_parameters(model: Model) -> int:
+def backbone_parameters(backbone: Backbone) -> int:
     """How many numbers the backbone has learned."""
-    network = kept_network(model.backbone.in_float32())
+    network = kept_network(backbone.in_float32())
     total = 0
     for part in network.parts or (network,):
         # A Keras model's weights are not among the variables of a TensorFlow module.

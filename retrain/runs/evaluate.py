@@ -1,4 +1,4 @@
-"""What an export is worth, run as the file it is on photos in class folders.
+"""How good an export is, run as the file it is on photos in class folders.
 
 The photos are prepared as `label_image` prepares them. Those of classes that the model does not know
 have no right answer; of them it counts how many are called unknown.
@@ -6,7 +6,7 @@ have no right answer; of them it counts how many are called unknown.
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
@@ -17,9 +17,12 @@ from label_image.errors import PhotoError
 from label_image.model import Model, ModelError, Outputs, load_model
 from label_image.preprocessing import Pixels, load_pixels, photo_bytes
 from retrain.core.errors import DatasetError, ExportError, OptionError
-from retrain.photos.category_names import display_names, read_category_names
-from retrain.photos.dataset import Dataset, Photo, PhotoFile, Skipped
+from retrain.core.progress import SILENT, Progress
+from retrain.photos.category_names import display_names, read_category_names, rename_classes
+from retrain.photos.classes import class_indices
+from retrain.photos.dataset import Photo, PhotoFile, Skipped
 from retrain.photos.hashes import hash_bytes
+from retrain.photos.opening import open_dataset
 from retrain.photos.reading import map_in_order, photo_threads
 from retrain.photos.seen_photos import were_seen
 from retrain.training.metrics import Metrics, Probabilities, measure
@@ -60,51 +63,45 @@ class Evaluation:
     left_out: int
 
 
-def evaluate_export(
-    model: Path,
-    source: str,
-    bottleneck_dir: Path,
-    labels: Path | None = None,
-    all_photos: bool = False,
-    fixes: Path | None = None,
-    category_names: Path | None = None,
-    trust_model: bool = False,
-    say: Callable[[str], None] = lambda sentence: None,
-    begin: Callable[[int], Observe] = lambda photos: lambda done: None,
-) -> Evaluation:
-    """Run an export on the photos of a source.
+@dataclass(frozen=True)
+class EvaluateConfig:
+    """Which model is evaluated, on which photos.
 
-    Photos that the model has seen in training are left out, unless `all_photos`. `fixes` and `category_names`
-    are those of the training, where it had any; `labels` are other names for the classes. `trust_model` runs a model
-    that could do more than compute. `begin` is given the number of photos and returns what is told how many are done.
-    Raises a RetrainError for whatever a user can cause.
+    `data` is whatever `Dataset.open` takes; photos that are no files are unpacked beside `bottleneck_dir`. `fixes` and
+    `category_names` are those of the training, where it had any; `labels` are other names for the classes. Photos that
+    the model has seen in training are left out, unless `all_photos`. `trust_model` runs a model that could do more than
+    compute.
     """
-    try:
-        loaded = load_model(model, labels, trust_model)
-    except ModelError as error:
-        raise ExportError(str(error)) from None
-    if len(set(loaded.labels)) < len(loaded.labels):
-        if labels is None:
-            raise ExportError(f"{model} has two classes of the same name: name them anew by --labels to evaluate it.")
-        raise OptionError(f"--labels {labels} has two classes of the same name: give each its own to evaluate them.")
-    dataset = Dataset.open(source, bottleneck_dir=bottleneck_dir, fixes=fixes, say=say)
-    name_of = {label: label for label in dataset.labels}
-    if category_names is not None:
-        name_of, _ = display_names(read_category_names(category_names), dataset.labels)
-    files = [replace(file, label=name_of[file.label]) for file in dataset.files]
+
+    model: Path
+    data: str
+    bottleneck_dir: Path = Path("tf_files/bottlenecks")
+    labels: Path | None = None
+    fixes: Path | None = None
+    category_names: Path | None = None
+    all_photos: bool = False
+    trust_model: bool = False
+
+
+def evaluate_export(config: EvaluateConfig, progress: Progress = SILENT) -> Evaluation:
+    """Run an export on the photos of a source. Raises a RetrainError for whatever a user can cause."""
+    loaded = _load(config)
+    dataset = open_dataset(config.data, bottleneck_dir=config.bottleneck_dir, fixes=config.fixes, say=progress.say)
+    if config.category_names is not None:
+        name_of, _ = display_names(read_category_names(config.category_names), dataset.labels)
+        dataset = rename_classes(dataset, name_of)
     for remark in dataset.remarks:
-        say(remark)
+        progress.say(remark)
     with photo_threads() as threads:
-        photos, unreadable = _identify(files, threads)
-        unseen = _leave_out_seen(model, photos, all_photos, say)
+        photos, unreadable = _identify(dataset.files, threads)
+        unseen = _leave_out_seen(config.model, photos, config.all_photos, progress.say)
         left_out, photos = len(photos) - len(unseen), unseen
-        said = _run(loaded, photos, threads, begin(len(photos)))
+        said = _run(loaded, photos, threads, progress.evaluating(len(photos)))
     known = np.array([photo.label in loaded.labels for photo in said.photos], np.bool_)
     answered = tuple(photo for photo, is_known in zip(said.photos, known, strict=True) if is_known)
     probabilities = said.outputs.probabilities[known]
     refused = loaded.refuses(said.outputs)
-    index_of = {label: index for index, label in enumerate(loaded.labels)}
-    classes = np.array([index_of[photo.label] for photo in answered], np.intp)
+    classes = class_indices(answered, loaded.labels)
     return Evaluation(
         loaded.labels,
         answered,
@@ -115,6 +112,24 @@ def evaluate_export(
         measure(probabilities, classes, loaded.labels),
         left_out,
     )
+
+
+def _load(config: EvaluateConfig) -> Model:
+    """The model, whose classes have names of their own."""
+    model, labels = config.model, config.labels
+    try:
+        loaded = load_model(model, labels, config.trust_model)
+    except ModelError as error:
+        raise ExportError(str(error)) from None
+    if len(set(loaded.labels)) < len(loaded.labels):
+        if labels is None:
+            raise ExportError(
+                f"{model} has two classes of the same name: give them different names with `labels` to evaluate it."
+            )
+        raise OptionError(
+            f"`labels` {labels} has two classes of the same name: give each its own name to evaluate them."
+        )
+    return loaded
 
 
 @dataclass(frozen=True)
@@ -152,7 +167,7 @@ def _leave_out_seen(model: Path, photos: list[Photo], all_photos: bool, say: Cal
     if count == 0 or all_photos:
         return photos
     if count == len(photos):
-        raise DatasetError("The model was trained on all of these photos: give it others, or --all_photos.")
+        raise DatasetError("The model was trained on all of these photos: pass other photos, or `all_photos`.")
     others = len(photos) - count
     say(f"The model was trained on {count} of these {len(photos)} photos; it is evaluated on the {others} others.")
     return [photo for photo, was_seen in zip(photos, seen, strict=True) if not was_seen]

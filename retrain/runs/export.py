@@ -10,7 +10,7 @@ import functools
 import json
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ from retrain.core.outputs import (
     temporary_beside,
 )
 from retrain.core.placing import alone_in, obey_umask
+from retrain.core.progress import SILENT, Progress
 from retrain.exports.clients import CLIENTS
 from retrain.exports.folder import put_into_export
 from retrain.exports.formats.base import Source
@@ -61,7 +62,7 @@ class Result:
 class Report:
     """What came of all formats, on how many test photos.
 
-    `reference` is what the SavedModel is worth, the first of the results; `serving` the version folder, where one was
+    `reference` is how good the SavedModel is, the first of the results; `serving` the version folder, where one was
     asked for.
     """
 
@@ -71,50 +72,61 @@ class Report:
     serving: Path | None = None
 
 
-def export_model(
-    export: Path,
-    names: Iterable[str],
-    source: str,
-    bottleneck_dir: Path,
-    force: bool = False,
-    serving_dir: Path | None = None,
-    category_names: Path | None = None,
-    trust_model: bool = False,
-    say: Callable[[str], None] = lambda sentence: None,
-) -> Report:
+@dataclass(frozen=True)
+class ConvertConfig:
+    """Which formats an export is written in, and on which photos they are judged.
+
+    `image_dir` is whatever `Dataset.open` takes; photos that are no files are unpacked beside `bottleneck_dir`. `force`
+    keeps float16 and int8 formats that lose accuracy. A SavedModel that could do more than compute is refused unless
+    `trust_model`. The SavedModel is also copied to `serving_dir`, where that is given.
+    """
+
+    model: Path
+    formats: tuple[str, ...]
+    image_dir: str
+    bottleneck_dir: Path = Path("tf_files/bottlenecks")
+    force: bool = False
+    serving_dir: Path | None = None
+    category_names: Path | None = None
+    trust_model: bool = False
+
+
+def export_model(config: ConvertConfig, progress: Progress = SILENT) -> Report:
     """Write formats by their names into an export folder, judged on the photos of a source.
 
-    `force` keeps float16 and int8 formats that lose accuracy. A SavedModel that could do more than compute is refused
-    unless `trust_model`. Raises a RetrainError for whatever a user can cause;
-    a format that cannot be made or does not hold is a `refused` result, and the others go on.
+    Raises a RetrainError for whatever a user can cause; a format that cannot be made or does not hold is a `refused`
+    result, and the others go on.
     """
+    export = config.model
     manifest = read_manifest(export)
-    names = tuple(names)
-    check_packages(names)
-    if not trust_model:
+    check_packages(config.formats)
+    if not config.trust_model:
         _search(export)
     remove_scratch_leftovers()
     check_replaceable_folder(export, "MODEL")
-    if serving_dir is not None:
-        check_outside(export, {"--serving_dir": serving_dir}, "the export")
-        check_not_among_photos(Path(source), {"--serving_dir": serving_dir})
-        check_folder(serving_dir, "--serving_dir")
+    if config.serving_dir is not None:
+        check_outside(export, {"`serving_dir`": config.serving_dir}, "the export")
+        check_not_among_photos(Path(config.image_dir), {"`serving_dir`": config.serving_dir})
+        check_folder(config.serving_dir, "`serving_dir`")
     preprocessing = Preprocessing.parse(manifest["preprocessing"])
     labels = tuple(str(label) for label in manifest["labels"])
-    photos = export_photos(export, labels, preprocessing, source, bottleneck_dir, category_names, say)
+    photos = export_photos(
+        export, labels, preprocessing, config.image_dir, config.bottleneck_dir, config.category_names, progress.say
+    )
     with _beside(export) as temporary:
         with ExitStack() as stack:
             formats_from = _source(export, manifest, photos, stack)
-            work = _Work(export, temporary, formats_from, manifest.get("parity", {}), photos, force, say)
+            proofs = manifest.get("parity", {})
+            work = _Work(export, temporary, formats_from, proofs, photos, config.force, progress.say)
             reference = work.saved_model()
             results = [Result(SAVED_MODEL, reference)]
-            results += [work.serve_bytes() if name == SAVED_MODEL else work.further(name) for name in names]
+            results += [work.serve_bytes() if name == SAVED_MODEL else work.further(name) for name in config.formats]
         _write_clients(export, temporary)
         serving = None
-        if serving_dir is not None:
+        if config.serving_dir is not None:
             from retrain.exports.serving import write_serving
 
-            serving = write_serving(export, serving_dir, preprocessing.size)
+            serving = write_serving(export, config.serving_dir, preprocessing.size)
         return Report(tuple(results), reference, len(photos.test), serving)
 
 
@@ -130,7 +142,7 @@ def _beside(export: Path) -> Iterator[Path]:
 def read_manifest(export: Path) -> dict[str, Any]:
     """The manifest of an export folder that holds a SavedModel. Raises ExportError."""
     if not export.is_dir():
-        raise ExportError(f"{export} is no export folder: name the --output_dir of a training.")
+        raise ExportError(f"{export} is not an export folder: pass the `output_dir` of a training run.")
     try:
         manifest = manifests.read_manifest(export)
     except ModelError as error:
@@ -185,7 +197,7 @@ class _Work:
         return Reference(self._said[0], self.photos.test.classes, unknown.get("threshold"))
 
     def saved_model(self) -> Judgement:
-        """What the SavedModel is worth, which is the reference."""
+        """How good the SavedModel is, which is the reference."""
         self.say(f"Running the SavedModel on {len(self.photos.test)} photos …")
         outputs, milliseconds = self._said
         size = sum(map(size_of, (self.export / name for name in SAVED_MODEL_FILES)))

@@ -2,73 +2,85 @@
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
+from typing import Literal
 
 from retrain.backbones.backbone import Backbone
-from retrain.bottlenecks.extraction import Extraction
+from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.core.blas import threads_for
 from retrain.core.errors import DatasetError
-from retrain.photos.split import Division
-from retrain.runs.train import Model, Options, Screen
-from retrain.training.fitting.sample import Matrix
+from retrain.core.progress import Progress
 from retrain.training.on_photos.choice import Candidate, best_candidate, choice_json, describe_choice
 from retrain.training.on_photos.fine_tune import fine_tune
-from retrain.training.train_head import origin_digest, recipe_of, train_head
+from retrain.training.recipe import HeadConfig, choose_recipe
+from retrain.training.train_head import origin_digest, train_head
+from retrain.training.trained import TrainedHead
 
 WEIGHTS = "fine_tuned"  # folder of the tuned weights, in `--model_dir`
 
 
+@dataclass(frozen=True)
+class FineTuning:
+    """How many layers learn, where tuned weights are kept, and how the head on top of them is trained."""
+
+    layers: int | Literal["all"]
+    model_dir: Path
+    head: HeadConfig = HeadConfig()
+    tta: bool = False
+
+
 def fine_tune_and_choose(
-    model: Model,
-    division: Division,
-    labels: tuple[str, ...],
-    embed: Callable[[Backbone], tuple[Extraction, Matrix]],
+    trained: TrainedHead,
+    asked: FineTuning,
     origin: Mapping[str, object],
-    options: Options,
-    screen: Screen,
-) -> tuple[Model, dict[str, object]]:
+    embed: Callable[[Backbone], Bottlenecks],
+    progress: Progress,
+) -> tuple[TrainedHead, dict[str, object]]:
     """Fine-tune the model, fit a head to the tuned backbone, and keep the better one by validation.
 
     `embed` gives the bottlenecks of the run's photos, `origin` says where its training comes from.
     Returns the model, and what the manifest says of it.
     """
-    assert options.fine_tune_layers is not None
+    bottlenecks, division = trained.bottlenecks, trained.division
     # A folder for each kind of run: the same command goes on with its own training, another begins one.
-    begun = options.model_dir / WEIGHTS / f"begun-{origin_digest(origin, str(options.fine_tune_layers))}"
+    begun = asked.model_dir / WEIGHTS / f"begun-{origin_digest(origin, str(asked.layers))}"
     tuned = fine_tune(
-        model.backbone,
+        bottlenecks.backbone,
         # The training ends on validation photos, which this head has not seen.
-        model.trained.validated_head or model.trained.fit.head,
-        model.extraction.photos,
-        labels,
+        trained.validated_head or trained.head,
+        bottlenecks.photos,
+        trained.labels,
         division,
-        options.fine_tune_layers,
-        weights_dir=options.model_dir / WEIGHTS,
-        seed=options.seed,
+        asked.layers,
+        weights_dir=asked.model_dir / WEIGHTS,
+        seed=division.seed,
         checkpoint_dir=begun,
-        origin={"head": str(recipe_of(options).identity())},
-        observe=partial(screen.epoch, "Fine-tuning"),
+        origin={"head": str(choose_recipe(asked.head, division.seed).identity())},
+        observe=partial(progress.epoch, "Fine-tuning"),
     )
-    screen.finish()
+    progress.finish()
     if not tuned.changed:
         shutil.rmtree(begun, ignore_errors=True)
-        screen.say("Fine-tuning diverged at once: the model is kept as it was.")
-        return model, {"fine_tuning": {**tuned.description(), "kept": "the model before fine-tuning"}}
-    extraction, views = embed(tuned.backbone)
-    if extraction.photos != model.extraction.photos:
+        progress.say("Fine-tuning diverged at once: the model is kept as it was.")
+        return trained, {"fine_tuning": {**tuned.description(), "kept": "the model before fine-tuning"}}
+    again = embed(tuned.backbone)
+    if again.photos != bottlenecks.photos:
         raise DatasetError("Photos changed during the fine-tuning: run the same command again.")
-    with threads_for(views.size):
-        trained = train_head(extraction, division, labels, options, screen.training, views=views)
-    screen.finish()
+    # What was computed is what this run computed first.
+    again = replace(again, extraction=replace(again.extraction, computed=bottlenecks.extraction.computed))
+    with threads_for(again.views.size):
+        after = train_head(again, division, asked.head, asked.tta, progress.training)
+    progress.finish()
     # Not before: stopped in between, the same command need not train again.
     shutil.rmtree(begun, ignore_errors=True)
-    models = (model, Model(tuned.backbone, replace(extraction, computed=model.extraction.computed), trained))
+    models = (trained, after)
     candidates = [
-        Candidate(name, one.backbone, one.trained.fit, one.trained.validation, one.trained.test)
+        Candidate(name, one.bottlenecks.backbone, one.fit, one.validation, one.test)
         for name, one in zip(("the model before fine-tuning", "the fine-tuned model"), models, strict=True)
     ]
     chosen = best_candidate(candidates)
     for line in describe_choice(candidates, chosen).splitlines():
-        screen.say(line)
+        progress.say(line)
     return models[chosen], {"fine_tuning": {**tuned.description(), **choice_json(candidates, chosen)}}

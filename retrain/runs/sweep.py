@@ -11,26 +11,21 @@ photos as they are, and has seen no view of them.
 
 import hashlib
 import math
-import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import Engine
+from retrain.bottlenecks.executors.base import StartEngine
 from retrain.core.errors import DatasetError, OptionError
-from retrain.core.html_files import check_page
-from retrain.core.outputs import check_not_among_photos, check_outside
+from retrain.core.progress import SILENT, Progress
 from retrain.photos.dataset import Photo
-from retrain.photos.split import content_groups, cross_validation_folds, split_photos
+from retrain.photos.split import content_groups, cross_validation_folds
 from retrain.runs.sweep_material import Material as Material
+from retrain.runs.sweep_material import SweepConfig as SweepConfig
 from retrain.runs.sweep_material import gather as gather
-from retrain.runs.sweep_material import views_of_grid
-from retrain.runs.train import Options, Screen
 from retrain.training.fitting.convergence import fit_to_convergence, refit_helps
 from retrain.training.fitting.linear_heads import cross_validate
 from retrain.training.fitting.sample import Classes, Rows, Sample
@@ -67,64 +62,33 @@ class Result:
 
 @dataclass(frozen=True)
 class Sweep:
-    """The results, best first, and the test figures of the first. `command` trains and exports it, where known.
+    """The results, best first, and the test figures of the first.
 
     `features` are the numbers of bottleneck features by architecture, in the order of the grid.
     """
 
     results: tuple[Result, ...]
     test: Metrics
-    command: str | None
     photos: int
     folds: int
     features: Mapping[str, int]
-    written: tuple[Path, ...] = ()
 
 
-def run_sweep(
-    options: Options,
-    grid: Grid,
-    folds: int,
-    output: Path,
-    screen: Screen,
-    start: Callable[[Backbone], Engine] | None = None,
-) -> Sweep:
-    """Compute the bottlenecks, try all configurations, test the best one, and write the table to `output`.
+def run_sweep(config: SweepConfig, progress: Progress = SILENT, start: StartEngine | None = None) -> Sweep:
+    """Compute the bottlenecks, try all configurations of the grid, and test the best one.
 
-    A page about it goes to `options.report`, where that is set.
-
-    `options` are those of `retrain`, of which architecture and weights come from the grid. Raises a
-    RetrainError for whatever a user can cause.
+    `start` makes another engine than that of `config`. Raises a RetrainError for whatever a user can cause.
     """
-    from retrain.insight.sweep_table import check_table, write_table
-
-    recipes = grid.recipes()  # what is wrong with them is said before any work
-    if folds < 3 and any(recipe.optimizer != "lbfgs" for recipe in recipes):
-        raise OptionError("--folds 2 leaves mini-batches no photos to stop on: give 3 or more.")
-    views = views_of_grid(options, grid)
-    view_counts = grid.views or (len(views),)
-    check_table(output, options.report)
-    outputs = {"--output_csv": output, "--report": options.report}
-    check_outside(options.bottleneck_dir, outputs, "--bottleneck_dir")
-    check_not_among_photos(options.image_dir, outputs)
-    if options.report is not None:
-        check_page(options.report, "--report")
-    screen.say(describe_work(recipes, len(grid.architectures) * len(view_counts), folds))
-    material = gather(options, grid, screen, start)
-    division = split_photos(material.photos, options.testing_percentage, options.validation_percentage, options.seed)
+    grid, folds, recipes = config.grid, config.folds, config.grid.recipes()
+    view_counts = grid.views or (len(config.views.chosen),)
+    progress.say(describe_work(recipes, len(grid.architectures) * len(view_counts), folds))
+    material = gather(config, progress, start)
+    division = config.split.divide(material.photos)
     if division.folds is not None:
-        screen.say("Some classes have fewer than 3 different photos: none of theirs are among the test photos.")
+        progress.say("Some classes have fewer than 3 different photos: none of theirs are among the test photos.")
     sides = np.array(division.splits)
-    sweep = sweep_heads(material, sides, recipes, grid.architectures, folds, options.seed, screen.say, view_counts)
-    best = sweep.results[0].configuration
-    sweep = replace(sweep, command=command_line(options, best, grid.weights))
-    write_table(sweep.results, output)
-    sweep = replace(sweep, written=(output,))
-    if options.report is not None:
-        from retrain.insight.report.sweep_page import write_sweep_page
-
-        sweep = replace(sweep, written=(output, write_sweep_page(options.report, sweep, options)))
-    return sweep
+    seed = config.split.seed
+    return sweep_heads(material, sides, recipes, grid.architectures, folds, seed, progress.say, view_counts)
 
 
 def sweep_heads(
@@ -146,7 +110,7 @@ def sweep_heads(
     fold_of = deal_folds([photo for photo, used in zip(material.photos, chosen_from, strict=True) if used], folds, seed)
     if len(np.unique(fold_of)) < folds:
         raise DatasetError(
-            f"{int(chosen_from.sum())} photos are too few for --folds {folds}: give fewer, or add photos."
+            f"{int(chosen_from.sum())} photos are too few for `folds` {folds}: use fewer folds, or add photos."
         )
     results: list[Result] = []
     features: dict[str, int] = {}
@@ -171,7 +135,7 @@ def sweep_heads(
     refitted = {"everything": everything} if few and len(validation) and best.recipe.optimizer == "lbfgs" else {}
     fit = fit_recipe(training, validation, len(material.labels), best.recipe, **refitted)
     test = measure(predict(fit.head, testing), testing.classes, material.labels)
-    return Sweep(tuple(results), test, None, int(chosen_from.sum()), folds, features)
+    return Sweep(tuple(results), test, int(chosen_from.sum()), folds, features)
 
 
 def deal_folds(photos: Sequence[Photo], folds: int, seed: int) -> Rows:
@@ -252,7 +216,7 @@ def fit_recipe(
 ) -> Fit:
     """One head by a recipe, as `retrain` fits it; with L-BFGS refitted to `everything` where that is given."""
     if not len(training):
-        raise DatasetError("No photos are left for training: all fall on the other sides.")
+        raise DatasetError("No photos are left for training: all of them are validation or test photos.")
     if recipe.optimizer == "lbfgs":
         path = None if recipe.l2 is None else (recipe.l2,)
         balanced = recipe.class_weight is not None
@@ -261,41 +225,6 @@ def fit_recipe(
     from retrain.training.fitting.mini_batches import fit_mini_batches
 
     return fit_mini_batches(training, validation, classes, recipe)
-
-
-def command_line(options: Options, configuration: Configuration, weights: Mapping[str, str]) -> str:
-    """The call of `retrain` that trains and exports a configuration; only what differs from the defaults.
-
-    `weights` are those of the grid, by the name of a single architecture.
-    """
-    recipe, default = configuration.recipe, Options(options.image_dir)
-    asked: dict[str, object] = {"architecture": configuration.architecture}
-    for name in (
-        "max_images_per_class", "fixes", "category_names", "testing_percentage", "validation_percentage", "seed",
-        "precision", "engine", "bottleneck_dir", "model_dir",
-    ):  # fmt: skip
-        value = getattr(options, name)
-        asked[name] = value if value != getattr(default, name) else None
-    asked["optimizer"] = None if recipe.optimizer == "lbfgs" else recipe.optimizer
-    asked["hidden_units"] = ",".join(map(str, recipe.hidden_units)) or None
-    asked["epochs"] = recipe.epochs
-    asked["learning_rate"] = f"{recipe.learning_rate!r}" if recipe.learning_rate else None
-    asked["l2"] = None if recipe.l2 is None or (recipe.optimizer != "lbfgs" and not recipe.l2) else f"{recipe.l2!r}"
-    asked["class_weight"] = recipe.class_weight
-    if configuration.views > 1:
-        for name in ("random_crop", "random_scale", "random_brightness", "random_rotation"):
-            asked[name] = getattr(options, name) or None
-        asked["views"] = configuration.views
-    words = ["retrain", "--image_dir", str(options.image_dir)]
-    for name, value in asked.items():
-        if value is not None:
-            words += [f"--{name}", str(value)]
-    for name in configuration.architecture.split("+"):
-        if name in weights:
-            words += ["--weights", f"{name}={weights[name]}"]
-    if configuration.views > 1 and options.flip_left_right:
-        words.append("--flip_left_right")
-    return shlex.join(words)
 
 
 def _result(

@@ -1,22 +1,57 @@
 """What `retrain sweep` trains heads on: the bottlenecks of one or several backbones, of the same photos."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from retrain.backbones.backbone import Backbone, join
-from retrain.backbones.engines.base import Engine
-from retrain.backbones.engines.registry import start_engine
-from retrain.bottlenecks.extraction import Extraction, extract_views
+from retrain.backbones.backbone import join
+from retrain.backbones.backbone_config import BackboneConfig
+from retrain.bottlenecks.bottlenecks import Bottlenecks, extract_with_fallback
+from retrain.bottlenecks.executors.base import StartEngine
+from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.bottlenecks.joined import shared_photos
 from retrain.core.errors import OptionError
+from retrain.core.progress import SILENT, Progress
+from retrain.photos.augmentation import Augmentation
+from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Photo, require_two_classes
-from retrain.photos.views import View, choose_views
-from retrain.runs.train import Options, Screen, choose_backbone, gather_dataset, look_for_gpu, on_what_is_there
+from retrain.photos.source import SourceConfig
+from retrain.photos.split import SplitConfig
+from retrain.photos.views import ViewsConfig
+from retrain.runs.steps import choose_backbone
 from retrain.training.fitting.sample import Classes, Matrix, Sample
 from retrain.training.grid import Grid
-from retrain.training.train_head import augmentation_of
+
+
+@dataclass(frozen=True)
+class SweepConfig:
+    """What a sweep is asked to do; architectures, weights and numbers of views are those of the grid.
+
+    Raises OptionError for what does not go together.
+    """
+
+    source: SourceConfig
+    grid: Grid
+    folds: int = 5
+    split: SplitConfig = SplitConfig()
+    backbone: BackboneConfig = BackboneConfig()
+    extraction: ExtractionConfig = ExtractionConfig()
+    augmentation: Augmentation = Augmentation()
+
+    def __post_init__(self) -> None:
+        recipes = self.grid.recipes()
+        if self.folds < 3 and any(recipe.optimizer != "lbfgs" for recipe in recipes):
+            raise OptionError("`folds` 2 leaves mini-batch training no photos to stop on: use 3 or more.")
+        for name in self.grid.weights:
+            if name not in self.grid.backbones():
+                raise OptionError(f"`weights` {name}=…: {name} is not among the architectures of `architecture`.")
+        _ = self.views  # they are checked, too
+
+    @property
+    def views(self) -> ViewsConfig:
+        """The views of the largest number of views in the grid, else those of `retrain`."""
+        return ViewsConfig(self.augmentation, max(self.grid.views, default=None))
 
 
 @dataclass(frozen=True)
@@ -40,58 +75,33 @@ class Material:
         return Sample(np.hstack(parts), classes, widths=tuple(part.shape[1] for part in parts))
 
 
-def views_of_grid(options: Options, grid: Grid) -> tuple[View, ...]:
-    """The views of the largest number of views in the grid, else those of `retrain`.
-
-    Raises OptionError if there cannot be as many.
-    """
-    return choose_views(augmentation_of(options), max(grid.views, default=None))
-
-
-def gather(options: Options, grid: Grid, screen: Screen, start: Callable[[Backbone], Engine] | None = None) -> Material:
+def gather(config: SweepConfig, progress: Progress = SILENT, start: StartEngine | None = None) -> Material:
     """The bottlenecks of all backbones of a grid, for the photos that every one of them can use."""
+    grid = config.grid
     names = grid.backbones()
-    for name in grid.weights:
-        if name not in names:
-            raise OptionError(f"--weights {name}=…: {name} is not among the architectures of --architecture.")
-    look_for_gpu(options, screen)
-    dataset, _ = gather_dataset(options, screen)  # names of classes are checked, and go into the command
+    config.extraction.look_for_gpu(progress)
+    # Names of classes are checked, and go into the command.
+    dataset, _ = config.source.open_named(config.extraction.bottleneck_dir, progress)
     # All are looked for before the first one runs.
     backbones = {
-        name: choose_backbone(replace(options, architecture=name, weights=grid.weights.get(name)), screen)
+        name: choose_backbone(
+            replace(config.backbone, architecture=name, weights=grid.weights.get(name)), config.extraction, progress
+        )
         for name in names
     }
     for architecture in grid.architectures:
         if "+" in architecture:  # refused here, where they cannot be joined
             join([backbones[name] for name in architecture.split("+")])
-
-    def start_chosen(backbone: Backbone) -> Engine:
-        return start_engine(backbone, engine=options.engine)
-
-    views = views_of_grid(options, grid)
-
-    def embed(backbone: Backbone) -> tuple[Extraction, Matrix]:
-        return extract_views(
-            dataset,
-            backbone,
-            options.bottleneck_dir,
-            views,
-            start=start or start_chosen,
-            paranoid=options.paranoid,
-            observe=lambda view: screen.extracting(len(dataset.files)),
-        )
-
-    extractions, matrices = {}, {}
+    found: list[Bottlenecks] = []
     for name, backbone in backbones.items():
         if len(names) > 1:
-            screen.say(f"Bottlenecks of {name}:")
-        _, (extractions[name], matrices[name]) = on_what_is_there(backbone, options, screen, embed)
-        screen.finish()
-    photos, shared = shared_photos([extraction.photos for extraction in extractions.values()], list(matrices.values()))
-    dropped = max(len(extraction.photos) for extraction in extractions.values()) - len(photos)
+            progress.say(f"Bottlenecks of {name}:")
+        found.append(extract_with_fallback(dataset, backbone, config.extraction, config.views, progress, start))
+    photos, shared = shared_photos([one.photos for one in found], [one.views for one in found])
+    dropped = max(len(one.photos) for one in found) - len(photos)
     if dropped:
-        screen.say(f"{dropped} photos are left out, because one of the backbones cannot use them.")
+        progress.say(f"{dropped} photos are left out because one of the backbones cannot use them.")
     labels = tuple(sorted({photo.label for photo in photos}))
-    require_two_classes(labels, options.image_dir)
-    classes = np.array([labels.index(photo.label) for photo in photos], np.intp)
+    require_two_classes(labels, config.source.image_dir)
+    classes = class_indices(photos, labels)
     return Material(photos, dict(zip(names, shared, strict=True)), classes, labels)

@@ -1,52 +1,27 @@
 """How sure a trained head is of its answers, and what it does not know at all."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
-import numpy as np
-
-from retrain.bottlenecks.extraction import Extraction
 from retrain.photos.seen_photos import seen_mask
-from retrain.photos.split import Division
 from retrain.training.calibration import Calibration, calibrate
 from retrain.training.fitting.sample import Sample
 from retrain.training.head import predict
 from retrain.training.metrics import measure
-from retrain.training.unknown import Familiar, become_familiar
-
-if TYPE_CHECKING:
-    from retrain.training.train_head import Trained
+from retrain.training.trained import Confidence, TrainedHead
+from retrain.training.unknown import fit_novelty_detector
 
 
-@dataclass(frozen=True)
-class Confidence:
-    """The temperature that went into a head, and what is familiar to it.
-
-    `ece_before` is the calibration error on the test photos before the temperature. `refused` is how
-    many of the test photos are called unknown; None where folds took turns, for then it has seen them all.
-    """
-
-    calibration: Calibration
-    familiar: Familiar
-    ece_before: float | None
-    refused: int | None
-
-
-def with_confidence(
-    trained: "Trained", extraction: Extraction, division: Division, labels: Sequence[str], tta: bool = False
-) -> "Trained":
+def with_confidence(trained: TrainedHead, tta: bool = False) -> TrainedHead:
     """Calibrate a trained head on its validation photos, and learn what is familiar from all it has seen.
 
     The test photos are measured again as the calibrated head sees them, but for two cases in which it is not
     the one that answered for them: where folds took turns, and where answers are means over views (`tta`).
     `validation` stays that of the head before.
     """
-    index_of = {label: index for index, label in enumerate(labels)}
-    classes = np.array([index_of[photo.label] for photo in extraction.photos], np.intp)
-    photos = Sample(extraction.matrix, classes)
+    labels, division = trained.labels, trained.division
+    photos = Sample(trained.bottlenecks.matrix, trained.bottlenecks.classes)
     calibration = _calibrate(trained, photos, tta)
-    familiar = become_familiar(photos.take(seen_mask(division)), len(labels))
+    familiar = fit_novelty_detector(photos.take(seen_mask(division)), len(labels))
     calibrated = replace(trained, fit=replace(trained.fit, head=calibration.of_head(trained.fit.head)))
     if division.folds is not None:
         return replace(calibrated, confidence=Confidence(calibration, familiar, None, None))
@@ -63,7 +38,7 @@ def with_confidence(
     )
 
 
-def _calibrate(trained: "Trained", photos: Sample, tta: bool) -> Calibration:
+def _calibrate(trained: TrainedHead, photos: Sample, tta: bool) -> Calibration:
     """The temperature by the validation photos as they are: an export sees no other view of them."""
     validating = photos.take(trained.validation_rows)
     if tta and trained.validated_head is not None:

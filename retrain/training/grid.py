@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from retrain.core.errors import OptionError
 from retrain.training.fitting.convergence import L2_PATH
-from retrain.training.recipe import HeadRecipe, choose_recipe
+from retrain.training.recipe import HeadConfig, HeadRecipe, choose_recipe
 
 
 @dataclass(frozen=True)
@@ -40,16 +40,16 @@ class Grid:
         """
         if any(self.hidden_units) and set(self.optimizers) == {"lbfgs"}:
             raise OptionError(
-                "--optimizer lbfgs fits linear heads, without --hidden_units: add adam to --optimizer, "
+                "`optimizer` lbfgs fits linear heads, without `hidden_units`: add adam to `optimizer`, "
                 "or leave one of the two out."
             )
         recipes = list(dict.fromkeys(recipe for weight in self.class_weights for recipe in self._recipes(weight)))
         if all(recipe.optimizer == "lbfgs" for recipe in recipes):
-            for option, values in (("--learning_rate", self.learning_rates), ("--epochs", self.epochs)):
+            for option, values in (("`learning_rate`", self.learning_rates), ("`epochs`", self.epochs)):
                 if values:
                     raise OptionError(
                         f"{option} belongs to mini-batches, and all heads here are fitted to convergence: add "
-                        "--optimizer lbfgs,adam or --hidden_units 0,256, or leave it out."
+                        "`optimizer` lbfgs,adam or `hidden_units` 0,256, or leave it out."
                     )
         return tuple(recipes)
 
@@ -60,19 +60,19 @@ class Grid:
                     if units:
                         continue  # linear by nature
                     for l2 in self.l2 or L2_PATH:
-                        yield choose_recipe(optimizer=optimizer, l2=l2, class_weight=class_weight)
+                        yield choose_recipe(HeadConfig(optimizer=optimizer, l2=l2, class_weight=class_weight))
                     continue
                 for penalty in self.l2 or (None,):
                     for rate in self.learning_rates or (None,):
-                        yield choose_recipe(
+                        config = HeadConfig(
                             optimizer=optimizer,
                             l2=penalty,
                             class_weight=class_weight,
                             hidden_units=units,
                             learning_rate=rate,
                             epochs=self.epochs,
-                            seed=self.seed,
                         )
+                        yield choose_recipe(config, self.seed)
 
 
 @dataclass(frozen=True)

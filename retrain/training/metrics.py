@@ -51,7 +51,7 @@ class Bin:
 
 @dataclass(frozen=True)
 class Metrics:
-    """What a set of predictions is worth.
+    """How good a set of predictions is.
 
     `interval` is the 95 % Wilson interval of `accuracy`; `top_k` maps k to the share of photos whose
     class is among the k most probable; `cross_entropy` is in nats. `macro` counts every class alike,

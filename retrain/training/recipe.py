@@ -25,14 +25,13 @@ EVAL_STEP_INTERVAL = 10
 BATCH_SIZE = 100
 LEARNING_RATES = {"sgd": 0.01, "momentum": 0.01, "adam": 0.001, "adamw": 0.001}
 WEIGHT_DECAY = 0.004  # of adamw, Keras's default
-VIEWS = 4  # of a photo, where augmentation is asked for, but not how many views
-# Options of mini-batches that the script of 2017 had, too.
+# Fields of mini-batches that the script of 2017 had, too.
 OF_2017 = {
-    "--how_many_training_steps",
-    "--learning_rate",
-    "--train_batch_size",
-    "--validation_batch_size",
-    "--eval_step_interval",
+    "how_many_training_steps",
+    "learning_rate",
+    "train_batch_size",
+    "validation_batch_size",
+    "eval_step_interval",
 }
 # More than anybody means; what is beyond would fill the memory, or overflow.
 MOST_UNITS = 16384
@@ -106,141 +105,159 @@ class HeadRecipe:
         return {name: "none" if value is None else value for name, value in plain.items()}
 
 
-def choose_recipe(
-    *,
-    optimizer: str | None = None,
-    l2: float | None = None,
-    label_smoothing: float = 0.0,
-    class_weight: str | None = None,
-    hidden_units: tuple[int, ...] = (),
-    activation: str | None = None,
-    dropout: float | None = None,
-    epochs: int | None = None,
-    how_many_training_steps: int | None = None,
-    learning_rate: float | None = None,
-    learning_rate_schedule: str | None = None,
-    train_batch_size: int = BATCH_SIZE,
-    eval_step_interval: int | None = None,
-    validation_batch_size: int = -1,
-    early_stopping_patience: int | None = None,
-    seed: int = 0,
-) -> HeadRecipe:
-    """The recipe for what was asked for; names are those of the options.
+@dataclass(frozen=True)
+class HeadConfig:
+    """What is asked of the training of a head; `choose_recipe` completes it.
 
-    None stands for "not asked for", and so does the default of a batch size. Raises OptionError for a
-    value out of range, and for options that do not go together.
+    None stands for "not asked for", and so does the default of a batch size. `test_batch_size` photos are tested at a
+    time, which changes no result; -1: as many as is good. Raises OptionError for a value out of range, and for what
+    does not go together.
     """
-    _check_names(
-        {
-            "--optimizer": (optimizer, OPTIMIZERS),
-            "--activation": (activation, ACTIVATIONS),
-            "--learning_rate_schedule": (learning_rate_schedule, SCHEDULES),
-            "--class_weight": (class_weight, CLASS_WEIGHTS),
-        }
-    )
-    _check_ranges(l2, label_smoothing, dropout, learning_rate, hidden_units)
-    _check_counts(
-        {
-            "--epochs": epochs,
-            "--how_many_training_steps": how_many_training_steps,
-            "--train_batch_size": train_batch_size,
-            "--eval_step_interval": eval_step_interval,
-            "--early_stopping_patience": early_stopping_patience,
-        }
-    )
-    for option, value in (("--dropout", dropout), ("--activation", activation)):
-        if value is not None and not hidden_units:
-            raise OptionError(f"{option} belongs to hidden layers: add --hidden_units, or leave it out.")
-    if epochs is not None and how_many_training_steps is not None:
-        raise OptionError("--epochs and --how_many_training_steps both say how long to train: give one of them.")
-    of_mini_batches = {
-        "--hidden_units": hidden_units or None,
-        "--epochs": epochs,
-        "--how_many_training_steps": how_many_training_steps,
-        "--learning_rate": learning_rate,
-        "--learning_rate_schedule": learning_rate_schedule,
-        "--early_stopping_patience": early_stopping_patience,
-        "--train_batch_size": None if train_batch_size == BATCH_SIZE else train_batch_size,
-        "--validation_batch_size": None if validation_batch_size == -1 else validation_batch_size,
-        "--eval_step_interval": eval_step_interval,
-    }
-    asked = [option for option, value in of_mini_batches.items() if value is not None]
-    if optimizer is None:
-        optimizer = _default_optimizer(asked)
-    if optimizer == "lbfgs":
-        if asked:
-            raise OptionError(
-                f"--optimizer lbfgs fits a linear head to convergence, without {asked[0]}: "
-                "leave one of the two out, or choose sgd, momentum, adam or adamw."
-            )
-        if l2 == 0:
-            raise OptionError("--l2 0 leaves lbfgs no optimum to converge to: give a small number, such as 0.0001.")
-        return HeadRecipe(l2=l2, label_smoothing=label_smoothing, class_weight=class_weight)
-    if how_many_training_steps is None and epochs is None:
-        if asked and set(asked) <= OF_2017 and optimizer == "sgd":
-            how_many_training_steps = STEPS_OF_2017
-        else:
-            epochs = EPOCHS
-    if eval_step_interval is None and epochs is None:
-        eval_step_interval = EVAL_STEP_INTERVAL
-    if early_stopping_patience is None and epochs is not None:
-        early_stopping_patience = PATIENCE
-    return HeadRecipe(
-        optimizer,
-        (WEIGHT_DECAY if optimizer == "adamw" else 0.0) if l2 is None else l2,
-        label_smoothing,
-        class_weight,
-        tuple(hidden_units),
-        activation or "relu",
-        dropout or 0.0,
-        epochs,
-        how_many_training_steps,
-        learning_rate or LEARNING_RATES[optimizer],
-        learning_rate_schedule or ("constant" if optimizer == "sgd" else "cosine"),
-        train_batch_size,
-        eval_step_interval,
-        validation_batch_size,
-        early_stopping_patience,
-        seed,
-    )
 
+    optimizer: str | None = None
+    l2: float | None = None
+    label_smoothing: float = 0.0
+    class_weight: str | None = None
+    hidden_units: tuple[int, ...] = ()
+    activation: str | None = None
+    dropout: float | None = None
+    epochs: int | None = None
+    how_many_training_steps: int | None = None
+    learning_rate: float | None = None
+    learning_rate_schedule: str | None = None
+    train_batch_size: int = BATCH_SIZE
+    eval_step_interval: int | None = None
+    validation_batch_size: int = -1
+    test_batch_size: int = -1
+    early_stopping_patience: int | None = None
 
-def _default_optimizer(asked: list[str]) -> str:
-    if not asked:
-        return "lbfgs"
-    return "sgd" if set(asked) <= OF_2017 else "adam"
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hidden_units", tuple(self.hidden_units))  # a list is taken, too
+        _check_names(
+            {
+                "optimizer": (self.optimizer, OPTIMIZERS),
+                "activation": (self.activation, ACTIVATIONS),
+                "learning_rate_schedule": (self.learning_rate_schedule, SCHEDULES),
+                "class_weight": (self.class_weight, CLASS_WEIGHTS),
+            }
+        )
+        _check_ranges(self)
+        _check_counts(
+            {
+                "epochs": self.epochs,
+                "how_many_training_steps": self.how_many_training_steps,
+                "train_batch_size": self.train_batch_size,
+                "eval_step_interval": self.eval_step_interval,
+                "early_stopping_patience": self.early_stopping_patience,
+            }
+        )
+        _check_together(self)
+
+    @property
+    def of_mini_batches(self) -> list[str]:
+        """The fields that were asked for and that only training by mini-batches has."""
+        values = {
+            "hidden_units": self.hidden_units or None,
+            "epochs": self.epochs,
+            "how_many_training_steps": self.how_many_training_steps,
+            "learning_rate": self.learning_rate,
+            "learning_rate_schedule": self.learning_rate_schedule,
+            "early_stopping_patience": self.early_stopping_patience,
+            "train_batch_size": None if self.train_batch_size == BATCH_SIZE else self.train_batch_size,
+            "validation_batch_size": None if self.validation_batch_size == -1 else self.validation_batch_size,
+            "eval_step_interval": self.eval_step_interval,
+        }
+        return [field for field, value in values.items() if value is not None]
+
+    @property
+    def chosen_optimizer(self) -> str:
+        """The optimizer that was asked for, or the one that goes with the rest."""
+        if self.optimizer is not None:
+            return self.optimizer
+        if not self.of_mini_batches:
+            return "lbfgs"
+        return "sgd" if set(self.of_mini_batches) <= OF_2017 else "adam"
 
 
 def _check_names(values: Mapping[str, tuple[str | None, tuple[str, ...]]]) -> None:
-    for option, (value, names) in values.items():
+    for field, (value, names) in values.items():
         if value is not None and value not in names:
-            raise OptionError(f"{option} {value} is not known: give one of {', '.join(names)}.")
+            raise OptionError(f"`{field}` {value} is not known; choose from {', '.join(names)}.")
 
 
 def _check_counts(values: Mapping[str, int | None]) -> None:
-    for option, value in values.items():
+    for field, value in values.items():
         if value is not None and value < 1:
-            raise OptionError(f"{option} {value} is too small: give 1 or more.")
+            raise OptionError(f"`{field}` {value} must be at least 1.")
         if value is not None and value > MOST_COUNT:
-            raise OptionError(f"{option} {value} is too large: give {MOST_COUNT} or less.")
+            raise OptionError(f"`{field}` {value} must be at most {MOST_COUNT}.")
 
 
-def _check_ranges(
-    l2: float | None,
-    label_smoothing: float,
-    dropout: float | None,
-    learning_rate: float | None,
-    hidden_units: tuple[int, ...],
-) -> None:
+def _check_ranges(config: HeadConfig) -> None:
     # Written so that NaN is refused too.
-    if l2 is not None and not 0 <= l2 <= MOST_L2:
-        raise OptionError(f"--l2 {l2:g} must be a number from 0 to {MOST_L2:g}.")
-    if not 0 <= label_smoothing < 1:
-        raise OptionError(f"--label_smoothing {label_smoothing:g} must be at least 0 and less than 1; 0.1 is usual.")
-    if dropout is not None and not 0 <= dropout < 1:
-        raise OptionError(f"--dropout {dropout:g} must be at least 0 and less than 1; 0.2 is usual.")
-    if learning_rate is not None and not 0 < learning_rate < math.inf:
-        raise OptionError(f"--learning_rate {learning_rate:g} must be a number greater than 0.")
-    if any(not 1 <= units <= MOST_UNITS for units in hidden_units):
-        shown = ",".join(map(str, hidden_units))
-        raise OptionError(f"--hidden_units {shown}: each layer needs from 1 to {MOST_UNITS} units.")
+    if config.l2 is not None and not 0 <= config.l2 <= MOST_L2:
+        raise OptionError(f"`l2` {config.l2:g} must be a number from 0 to {MOST_L2:g}.")
+    if not 0 <= config.label_smoothing < 1:
+        raise OptionError(
+            f"`label_smoothing` {config.label_smoothing:g} must be at least 0 and less than 1; 0.1 is usual."
+        )
+    if config.dropout is not None and not 0 <= config.dropout < 1:
+        raise OptionError(f"`dropout` {config.dropout:g} must be at least 0 and less than 1; 0.2 is usual.")
+    if config.learning_rate is not None and not 0 < config.learning_rate < math.inf:
+        raise OptionError(f"`learning_rate` {config.learning_rate:g} must be a number greater than 0.")
+    if any(not 1 <= units <= MOST_UNITS for units in config.hidden_units):
+        shown = ",".join(map(str, config.hidden_units))
+        raise OptionError(f"`hidden_units` {shown}: each layer needs from 1 to {MOST_UNITS} units.")
+
+
+def _check_together(config: HeadConfig) -> None:
+    for field, value in (("dropout", config.dropout), ("activation", config.activation)):
+        if value is not None and not config.hidden_units:
+            raise OptionError(f"`{field}` belongs to hidden layers: add `hidden_units`, or leave it out.")
+    if config.epochs is not None and config.how_many_training_steps is not None:
+        raise OptionError("`epochs` and `how_many_training_steps` both say how long to train: use one of them.")
+    if config.chosen_optimizer == "lbfgs":
+        if config.of_mini_batches:
+            raise OptionError(
+                f"`optimizer` lbfgs fits a linear head to convergence, without `{config.of_mini_batches[0]}`: "
+                "leave one of the two out, or choose sgd, momentum, adam or adamw."
+            )
+        if config.l2 == 0:
+            raise OptionError("`l2` 0 leaves lbfgs no optimum to converge to: use a small number, such as 0.0001.")
+
+
+def choose_recipe(config: HeadConfig = HeadConfig(), seed: int = 0) -> HeadRecipe:
+    """The recipe for what was asked for; `seed` is that of mini-batches."""
+    optimizer = config.chosen_optimizer
+    if optimizer == "lbfgs":
+        return HeadRecipe(l2=config.l2, label_smoothing=config.label_smoothing, class_weight=config.class_weight)
+    epochs, steps = config.epochs, config.how_many_training_steps
+    if steps is None and epochs is None:
+        asked = config.of_mini_batches
+        if asked and set(asked) <= OF_2017 and optimizer == "sgd":
+            steps = STEPS_OF_2017
+        else:
+            epochs = EPOCHS
+    interval, patience = config.eval_step_interval, config.early_stopping_patience
+    if interval is None and epochs is None:
+        interval = EVAL_STEP_INTERVAL
+    if patience is None and epochs is not None:
+        patience = PATIENCE
+    return HeadRecipe(
+        optimizer,
+        (WEIGHT_DECAY if optimizer == "adamw" else 0.0) if config.l2 is None else config.l2,
+        config.label_smoothing,
+        config.class_weight,
+        tuple(config.hidden_units),
+        config.activation or "relu",
+        config.dropout or 0.0,
+        epochs,
+        steps,
+        config.learning_rate or LEARNING_RATES[optimizer],
+        config.learning_rate_schedule or ("constant" if optimizer == "sgd" else "cosine"),
+        config.train_batch_size,
+        interval,
+        config.validation_batch_size,
+        patience,
+        seed,
+    )

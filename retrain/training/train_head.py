@@ -1,113 +1,44 @@
-"""From bottlenecks and a division of the photos to a head and what it is worth."""
+"""From bottlenecks and a division of the photos to a head, and how good it is."""
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from retrain.backbones.backbone import Backbone
-from retrain.bottlenecks.extraction import Extraction
+from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.core.errors import DatasetError, OptionError
-from retrain.photos.dataset import dataset_digest
+from retrain.photos.dataset import Photo, dataset_digest
 from retrain.photos.split import Division
-from retrain.photos.views import Augmentation, View, choose_views
-from retrain.training.confidence import Confidence
 from retrain.training.fitting.checkpoint import Checkpoint, Slot
 from retrain.training.fitting.convergence import fit_to_convergence, refit_helps
-from retrain.training.fitting.sample import Matrix, Sample
+from retrain.training.fitting.sample import Classes, Matrix, Sample
 from retrain.training.head import Fit, Head, Observer, predict
-from retrain.training.metrics import Metrics, measure
-from retrain.training.recipe import HeadRecipe, choose_recipe
-
-if TYPE_CHECKING:
-    from retrain.runs.train import Options
+from retrain.training.metrics import measure
+from retrain.training.recipe import HeadConfig, HeadRecipe, choose_recipe
+from retrain.training.trained import TrainedHead
 
 Mask = npt.NDArray[np.bool_]
 
 
-@dataclass(frozen=True)
-class Trained:
-    """A head with what it is worth. `test_probabilities` belong to `test_rows` of the extraction.
-
-    `fit.head` is the head to export; where photos are few, the linear head of L-BFGS is refitted to training
-    and validation photos together, after its L2 strength was chosen. `validated_head` is the one that has not
-    seen the validation photos, the same where nothing is refitted, and None where the data set is
-    cross-validated, as each photo then has a head of its own. `validation` and the `validation_probabilities`
-    (n, classes) of `validation_rows` are always answers of heads that have not seen the photos; `test` is that
-    of `fit.head`. `confidence` is there once the head is calibrated.
-    """
-
-    fit: Fit
-    validation: Metrics
-    test: Metrics
-    test_rows: np.ndarray
-    test_probabilities: np.ndarray
-    validated_head: Head | None = None
-    validation_rows: npt.NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
-    validation_probabilities: Matrix = field(default_factory=lambda: np.zeros((0, 0), np.float32))
-    confidence: Confidence | None = None
-
-
-def recipe_of(options: "Options") -> HeadRecipe:
-    """The recipe that the options ask for. Raises OptionError if they do not go together."""
-    return choose_recipe(
-        optimizer=options.optimizer,
-        l2=options.l2,
-        label_smoothing=options.label_smoothing,
-        class_weight=options.class_weight,
-        hidden_units=options.hidden_units,
-        activation=options.activation,
-        dropout=options.dropout,
-        epochs=options.epochs,
-        how_many_training_steps=options.how_many_training_steps,
-        learning_rate=options.learning_rate,
-        learning_rate_schedule=options.learning_rate_schedule,
-        train_batch_size=options.train_batch_size,
-        eval_step_interval=options.eval_step_interval,
-        validation_batch_size=options.validation_batch_size,
-        early_stopping_patience=options.early_stopping_patience,
-        seed=options.seed,
-    )
-
-
-def augmentation_of(options: "Options") -> Augmentation:
-    """How far the options let views be distorted."""
-    return Augmentation(
-        options.flip_left_right,
-        options.random_crop,
-        options.random_scale,
-        options.random_brightness,
-        options.random_rotation,
-    )
-
-
-def views_asked(options: "Options") -> tuple[View, ...]:
-    """The views that the options ask for. Raises OptionError if they do not go together."""
-    return choose_views(augmentation_of(options), options.views, options.tta)
-
-
-def training_origin(
-    backbone: Backbone, extraction: Extraction, division: Division, labels: tuple[str, ...], options: "Options"
-) -> dict[str, object]:
+def training_origin(bottlenecks: Bottlenecks, division: Division, config: HeadConfig) -> dict[str, object]:
     """Where the state of a training comes from, in words and numbers that a person can compare.
 
     `classes` are in the order of their indices.
     """
     return {
-        "backbone": backbone.architecture,
-        "classes": list(labels),
-        "data set": dataset_digest(extraction.photos),
-        "fingerprint of the bottlenecks": extraction.fingerprint,
-        "testing_percentage": options.testing_percentage,
-        "validation_percentage": options.validation_percentage,
-        "seed": options.seed,
-        "split": _split_digest(extraction, division),
-        "views": ", ".join(view.id for view in views_asked(options)),
-        **recipe_of(options).identity(),
+        "backbone": bottlenecks.backbone.architecture,
+        "classes": list(bottlenecks.labels),
+        "data set": dataset_digest(bottlenecks.photos),
+        "fingerprint of the bottlenecks": bottlenecks.extraction.fingerprint,
+        "testing_percentage": division.testing_percentage,
+        "validation_percentage": division.validation_percentage,
+        "seed": division.seed,
+        "split": _split_digest(bottlenecks.photos, division),
+        "views": ", ".join(bottlenecks.view_ids),
+        **choose_recipe(config, division.seed).identity(),
     }
 
 
@@ -117,34 +48,32 @@ def origin_digest(origin: Mapping[str, object], *more: str) -> str:
 
 
 def train_head(
-    extraction: Extraction,
+    bottlenecks: Bottlenecks,
     division: Division,
-    labels: tuple[str, ...],
-    options: "Options",
+    config: HeadConfig = HeadConfig(),
+    tta: bool = False,
     observe: Observer = lambda progress: None,
     checkpoint: Checkpoint | None = None,
-    views: Matrix | None = None,
-) -> Trained:
-    """Fit the head and measure it on the photos that it did not see.
+) -> TrainedHead:
+    """Fit the head to all views of the photos, and measure it on those that it did not see; it is not calibrated yet.
 
-    `views` are the bottlenecks of all views of the photos, as `extract_views` gives them; without, each
-    photo has one. With a checkpoint the fits go on from its states, and leave theirs there. Raises
-    DatasetError if no photo falls on the training side.
+    `tta`: it is judged by the mean answer to all views. With a checkpoint the fits go on from its states, and leave
+    theirs there. Raises DatasetError if no photo falls on the training side.
     """
-    fitter = _Fitter(recipe_of(options), len(labels), observe, checkpoint)
-    index_of = {label: index for index, label in enumerate(labels)}
-    classes = np.array([index_of[photo.label] for photo in extraction.photos])
-    matrix = extraction.matrix if views is None else views
-    photos = _Photos(matrix, classes, extraction.widths, options.tta, _test_batch(options))
+    labels, classes = bottlenecks.labels, bottlenecks.classes
+    fitter = _Fitter(choose_recipe(config, division.seed), len(labels), observe, checkpoint)
+    photos = _Photos(bottlenecks, tta, config.test_batch_size if config.test_batch_size > 0 else None)
     if division.folds is not None:
-        return _cross_validate(photos, np.array(division.folds), labels, fitter)
+        return _cross_validate(photos, division, fitter)
     splits = np.array(division.splits)
     training, validating, testing = (splits == side for side in ("training", "validation", "testing"))
     if not training.any():
-        raise DatasetError(f"{options.image_dir} leaves no photos for training: all fall on the other sides.")
-    if options.early_stopping_patience is not None and not validating.any():
+        raise DatasetError(
+            f"{bottlenecks.dataset.source} leaves no photos for training: all of them are validation or test photos."
+        )
+    if config.early_stopping_patience is not None and not validating.any():
         raise OptionError(
-            "--early_stopping_patience needs validation photos, and the split has none: change --validation_percentage."
+            "`early_stopping_patience` needs validation photos, and the split has none: change `validation_percentage`."
         )
     refit = validating.any() and refit_helps(int(training.sum()), len(labels))
     everything = photos.all_views(training | validating) if refit else None
@@ -152,7 +81,9 @@ def train_head(
     validated_head = fit.before_refit or fit.head
     validation = photos.probabilities(validated_head, validating)
     test = photos.probabilities(fit.head, testing)
-    return Trained(
+    return TrainedHead(
+        bottlenecks,
+        division,
         fit,
         measure(validation, classes[validating], labels),
         measure(test, classes[testing], labels),
@@ -164,10 +95,9 @@ def train_head(
     )
 
 
-def _cross_validate(
-    photos: "_Photos", folds: npt.NDArray[np.intp], labels: tuple[str, ...], fitter: "_Fitter"
-) -> Trained:
+def _cross_validate(photos: "_Photos", division: Division, fitter: "_Fitter") -> TrainedHead:
     """Each fold is tested once and validates once; the head that is kept is fitted to all photos."""
+    labels, folds = photos.bottlenecks.labels, np.array(division.folds)
     count = int(folds.max()) + 1
     # A fold that leaves nothing to train on keeps the answer of someone who knows nothing.
     validation = np.full((len(folds), len(labels)), 1 / len(labels), np.float32)
@@ -183,7 +113,9 @@ def _cross_validate(
         test[testing] = photos.probabilities(fit.head, testing)
         descriptions.append(fit.description)
     fit = fitter.fit_everything(photos.all_views(np.ones(len(folds), np.bool_)), descriptions)
-    return Trained(
+    return TrainedHead(
+        photos.bottlenecks,
+        division,
         fit,
         measure(validation, photos.classes, labels),
         measure(test, photos.classes, labels),
@@ -197,18 +129,29 @@ def _cross_validate(
 
 @dataclass(frozen=True)
 class _Photos:
-    """All photos with the bottlenecks of their views.
+    """All photos with the bottlenecks of their views, as samples. Masks are (n,).
 
-    `views` is (views * n, dim), view by view, the photos themselves first; `classes` (n,). Masks are (n,).
-    `widths` are those of `Sample`. `tta`: probabilities are the mean over the views. `batch` is how many photos
-    are predicted at a time.
+    `tta`: probabilities are the mean over the views. `batch` is how many photos are predicted at a time.
     """
 
-    views: Matrix
-    classes: npt.NDArray[np.intp]
-    widths: tuple[int, ...]
+    bottlenecks: Bottlenecks
     tta: bool
     batch: int | None
+
+    @property
+    def views(self) -> Matrix:
+        """(views * n, dim), view by view, the photos themselves first."""
+        return self.bottlenecks.views
+
+    @property
+    def classes(self) -> Classes:
+        """The classes of the photos, (n,)."""
+        return self.bottlenecks.classes
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Those of `Sample`."""
+        return self.bottlenecks.extraction.widths
 
     @property
     def count(self) -> int:
@@ -284,14 +227,9 @@ class _Fitter:
         return self.fit("all photos", everything, nobody, path, stop_after)
 
 
-def _test_batch(options: "Options") -> int | None:
-    """`--test_batch_size` as photos at a time; -1 leaves it to `predict`."""
-    return options.test_batch_size if options.test_batch_size > 0 else None
-
-
-def _split_digest(extraction: Extraction, division: Division) -> str:
+def _split_digest(photos: Sequence[Photo], division: Division) -> str:
     """SHA-256 over the sides and folds of the photos, whatever their order."""
     folds = division.folds or [""] * len(division.splits)
-    sides = zip(extraction.photos, division.splits, folds, strict=True)
+    sides = zip(photos, division.splits, folds, strict=True)
     lines = sorted(f"{photo.sha256} {photo.label} {side} {fold}\n" for photo, side, fold in sides)
     return hashlib.sha256("".join(lines).encode()).hexdigest()

@@ -1,8 +1,8 @@
-"""None of these: how unlike a photo is to everything that was trained on.
+"""Answers "none of these": how unlike a photo is to everything that was trained on.
 
 A photo's similarity is the cosine between its bottleneck and the nearest class mean. It takes one
 more product in the network, no larger than the head's, so every export has it as an output. Of the
-scores compared on cats against flowers and noise (docs/unknown.md) it was as good as the distance
+scores compared on cats against flowers and noise (docs/evaluation.md) it was as good as the distance
 to the nearest training photos, and better than Gaussians with a shared covariance (Lee et al. 2018),
 the energy of the logits (Liu et al. 2020) and the largest probability.
 
@@ -46,7 +46,7 @@ def similarity(bottlenecks: Matrix, means: Matrix) -> Similarities:
     return similarities
 
 
-def become_familiar(known: Sample, classes: int, refused: float = REFUSED) -> Familiar:
+def fit_novelty_detector(known: Sample, classes: int, refused: float = REFUSED) -> Familiar:
     """The class means of these photos, and the threshold that refuses a share `refused` of them.
 
     For the threshold each photo is compared with the means of the others (leave one out): so all of

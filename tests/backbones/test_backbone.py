@@ -97,7 +97,7 @@ def test_a_misspelt_name_gets_suggestions() -> None:
 
 
 def test_weights_for_the_fake_backbone_are_refused() -> None:
-    with pytest.raises(OptionError, match=r"--weights x\.h5: the fake backbone has none"):
+    with pytest.raises(OptionError, match=r"`weights` x\.h5: the fake backbone has none"):
         find_backbone("fake", Path("x"), "x.h5")
 
 
@@ -398,7 +398,7 @@ def test_an_address_does_not_displace_weights_at_hand(models: Path, server: Serv
 
 @pytest.mark.parametrize("weights", ["no-such.weights.h5", "", "."])
 def test_weights_that_are_not_there_are_an_error_of_the_call(weights: str, models: Path) -> None:
-    with pytest.raises(OptionError, match=f"--weights {weights}: there is no such file"):
+    with pytest.raises(OptionError, match=f"`weights` {weights}: there is no such file"):
         find_backbone(NAME, models, weights)
 
 
@@ -420,7 +420,7 @@ def test_the_default_needs_no_download(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["auto", "builtin"])
 def test_a_name_of_before_says_what_took_its_place(name: str) -> None:
-    with pytest.raises(OptionError, match=f"--architecture {name}: it .*efficientnet_lite0"):
+    with pytest.raises(OptionError, match=f"`architecture` {name}: it .*efficientnet_lite0"):
         find_backbone(name, Path("x"))
 
 

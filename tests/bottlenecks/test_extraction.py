@@ -23,14 +23,15 @@ from label_image.preprocessing import Pixels, Preprocessing
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.engines.base import BATCH, Bottlenecks, Engine
 from retrain.backbones.engines.registry import start_engine
+from retrain.bottlenecks import contents, probe
 from retrain.bottlenecks import extraction as bottlenecks
-from retrain.bottlenecks import probe
+from retrain.bottlenecks.executors import local
 from retrain.bottlenecks.extraction import Extraction, extract
-from retrain.bottlenecks.shards import list_shards
 from retrain.bottlenecks.store import Store
 from retrain.core import matrix_file
 from retrain.core.errors import StoreError
-from retrain.photos import dataset, hashes
+from retrain.core.sealed import list_shards
+from retrain.photos import hashes, opening
 from retrain.photos import reading as identify
 from retrain.photos.dataset import Dataset
 from retrain.photos.hashes import PhotoHashes, hash_bytes
@@ -42,7 +43,7 @@ clock = itertools.count(LONG_AGO, 10**9)  # files that are a moment old are neve
 
 def list_photos(source: Path) -> Dataset:
     """Photos as a file system lists them that keeps no change times: what is written a moment ago may look old."""
-    listing = dataset.list_photos(source)
+    listing = opening.list_photos(source)
     return replace(listing, files=tuple(replace(file, ctime_ns=file.mtime_ns) for file in listing.files))
 
 
@@ -270,7 +271,7 @@ def test_a_photo_replaced_in_place_with_its_old_time_is_seen_by_its_change_time(
 
     def real_run() -> Extraction:
         reads.clear()
-        return extract(dataset.list_photos(cats), FAKE, store)
+        return extract(opening.list_photos(cats), FAKE, store)
 
     real_run()
     assert (real_run().computed, reads) == (0, [])
@@ -338,7 +339,7 @@ def test_batches_threads_and_the_weights_path_change_no_fingerprint(
     cats: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, _ = run(cats, store)
-    monkeypatch.setattr(bottlenecks, "BATCH", 4)
+    monkeypatch.setattr(local, "BATCH", 4)
     monkeypatch.setattr(identify, "cores", lambda: 1)
     write(cats / "a" / "more.jpg", photo_bytes(50))
     again, _ = run(cats, store, replace(FAKE, weights_file=Path("elsewhere.h5")))
@@ -357,10 +358,10 @@ def test_photos_that_wait_for_the_network_take_bounded_memory(
     allowed: int, ahead: int, cats: Path, store: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    read_photos = bottlenecks.read_photos
-    monkeypatch.setattr(bottlenecks, "read_photos", lambda *a: asked.append(a[-1]) or read_photos(*a))
-    monkeypatch.setattr(bottlenecks, "AHEAD", 100)
-    monkeypatch.setattr(bottlenecks, "AHEAD_BYTES", allowed)  # a photo of the fake backbone takes 8 x 8 x 3
+    read_photos = local.read_photos
+    monkeypatch.setattr(local, "read_photos", lambda *a: asked.append(a[-1]) or read_photos(*a))
+    monkeypatch.setattr(local, "AHEAD", 100)
+    monkeypatch.setattr(local, "AHEAD_BYTES", allowed)  # a photo of the fake backbone takes 8 x 8 x 3
     run(cats, store)
     assert asked == [ahead]
 
@@ -388,7 +389,8 @@ def test_progress_counts_files_that_turn_out_to_be_stored(
 ) -> None:
     run(cats, store)
     touch(cats)
-    monkeypatch.setattr(bottlenecks, "REPORT_FILES", 2)
+    for module in (bottlenecks, local):
+        monkeypatch.setattr(module, "REPORT_FILES", 2)
     seen: list[tuple[int, int]] = []
     run(cats, store, observe=lambda done, computed: seen.append((done, computed)))
     assert seen == [(2, 0), (4, 0), (6, 0)]
@@ -474,7 +476,7 @@ def test_a_first_run_has_the_numbers_of_every_later_one(cats: Path, store: Path)
 
 
 def test_hashes_are_saved_while_photos_are_read(cats: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bottlenecks, "SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(contents, "SAVE_SECONDS", 0.0)
     saves: list[int] = []
     save = PhotoHashes.save
     monkeypatch.setattr(PhotoHashes, "save", lambda self: saves.append(len(self._new)) or save(self))
@@ -601,7 +603,7 @@ import numpy as np
 from pathlib import Path
 from retrain.backbones.backbone import find_backbone
 from retrain.bottlenecks.extraction import extract
-from retrain.photos.dataset import list_photos
+from retrain.photos.opening import list_photos
 from retrain.backbones.engines.registry import start_engine
 
 def start(backbone):

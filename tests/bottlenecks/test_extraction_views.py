@@ -14,7 +14,7 @@ from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.extraction import Extraction, extract, extract_views
 from retrain.core.errors import StoreError
 from retrain.core.matrix_file import Matrix
-from retrain.photos.dataset import list_photos
+from retrain.photos.opening import list_photos
 from retrain.photos.views import Augmentation, View, views_of
 
 FAKE = find_backbone("fake", Path("no-models"))

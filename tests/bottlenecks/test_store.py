@@ -20,9 +20,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 import label_image.files
 from label_image.files import temporary_folder
 from retrain.bottlenecks import shards, store
-from retrain.bottlenecks.shards import list_shards
 from retrain.bottlenecks.store import Key, Store, fingerprint
+from retrain.core import sealed
 from retrain.core.errors import StoreError
+from retrain.core.sealed import list_shards
 
 DIM = 4
 COVERS = {"architecture": "fake", "weights": None, "input": [3, 3]}
@@ -502,7 +503,7 @@ def test_foreign_files_are_named_and_left_alone(tmp_path: Path, caplog: pytest.L
     with caplog.at_level(logging.WARNING):
         opened = Store(tmp_path, COVERS, DIM)
     assert f"{stranger} is ignored" in caplog.text
-    assert served(opened, [1]) == [] and opened.verify().shards == 0
+    assert served(opened, [1]) == [] and files(opened) == []
     assert stranger.read_bytes() == b"mine" and opened.set_aside == 0
 
 
@@ -528,22 +529,8 @@ def test_scan_gives_every_row(tmp_path: Path) -> None:
     assert isinstance(rows[0][0], Key)
 
 
-def test_verify_reads_everything(tmp_path: Path) -> None:
-    opened = Store(tmp_path, COVERS, DIM)
-    put_in_pieces(opened, 3)
-    keys = shards.key_table([key(9)])
-    table = shards.bottleneck_table(keys, np.full((1, DIM), np.nan, np.float32), opened._schema)
-    opened._write(table, 0)
-    damaged = next(path for path in files(opened) if np.isfinite(_first(path)))
-    damaged.write_bytes(damaged.read_bytes()[:-1])
-    report = opened.verify()
-    assert (report.shards, report.rows, report.set_aside) == (2, 2, 2)
-    assert opened.set_aside == 2 and len(files(opened)) == 2
-    assert opened.verify() == store.VerifyReport(2, 2, 0)
-
-
 def _first(path: Path) -> float:
-    return float(shards.vector_array(shards.read_shard(path))[0, 0])
+    return float(shards.vector_array(sealed.read_shard(path))[0, 0])
 
 
 def test_prune_keeps_what_is_asked_for(tmp_path: Path) -> None:
@@ -649,8 +636,8 @@ class StoreMachine(RuleBasedStateMachine):
 
     def _numbers_in(self, path: Path) -> set[int]:
         try:
-            photos = shards.read_shard(path)["photo_sha256"].to_pylist()
-        except shards.Damaged:
+            photos = sealed.read_shard(path)["photo_sha256"].to_pylist()
+        except sealed.Damaged:
             return set()
         return {n for n in range(31) if key(n).photo_sha256 in photos}
 

@@ -1,11 +1,15 @@
 import subprocess
 import sys
+from collections.abc import Callable
+from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
 
 import retrain.runs.train
-from retrain.cli.main import main
+from retrain.cli.main import main, train
+from retrain.photos.source import SourceConfig
+from retrain.runs.train import TrainConfig
 
 IMAGE_DIR = ["--image_dir", "photos"]
 
@@ -29,16 +33,27 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+class Asked(Exception):
+    """In place of a run."""
+
+
 @pytest.fixture
-def options(monkeypatch: pytest.MonkeyPatch) -> list[retrain.runs.train.Options]:
-    """What the command line asks the pipeline for; the run itself stops there."""
-    seen: list[retrain.runs.train.Options] = []
+def asked_by(monkeypatch: pytest.MonkeyPatch) -> Callable[..., TrainConfig]:
+    """What a command line asks of a run, which stops there."""
 
-    def record(options: retrain.runs.train.Options, screen: object) -> None:
-        seen.append(options)
+    def stop(config: TrainConfig, progress: object) -> None:
+        raise Asked(config)
 
-    monkeypatch.setattr(retrain.runs.train, "run_training", record)
-    return seen
+    monkeypatch.setattr(retrain.runs.train, "run_training", stop)
+
+    def call(*arguments: str) -> TrainConfig:
+        with pytest.raises(Asked) as asked:
+            main(list(arguments))
+        config = asked.value.args[0]
+        assert isinstance(config, TrainConfig)
+        return config
+
+    return call
 
 
 def two_classes(folder: Path) -> None:
@@ -95,7 +110,7 @@ def test_empty_value_is_an_error(name: str, spelling: str, capsys: pytest.Captur
         (["--test_batch_size", "-2"], "test_batch_size"),
         (["--test_batch_size", "0"], "-1 for all"),
         (["--validation_batch_size", "0", "--epochs", "2"], "-1 for all"),
-        (["--views", "99999999", "--random_crop", "5"], "--views 99999999 is too large"),
+        (["--views", "99999999", "--random_crop", "5"], "--views 99999999 must be at most 1000"),
         (["--eval_step_interval", "0"], "eval_step_interval"),
         (["--seed", "-1"], "seed"),
         (["--top_k", "0"], "top_k"),
@@ -188,18 +203,18 @@ def test_interrupted_run_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, caps
 # Right calls
 
 
-def test_train_is_the_default_command(options: list[retrain.runs.train.Options]) -> None:
-    main(["--image_dir", "photos", "--seed=3"])
-    main(["train", "--image_dir", "photos", "--seed=3"])
-    assert options[0] == options[1]
-    assert options[0].seed == 3
+def test_train_is_the_default_command(asked_by: Callable[..., TrainConfig]) -> None:
+    config = asked_by("--image_dir", "photos", "--seed=3")
+    assert config == asked_by("train", "--image_dir", "photos", "--seed=3")
+    assert (config.split.seed, config.backbone.seed) == (3, 3)
 
 
-def test_dashes_and_underscores_are_the_same(options: list[retrain.runs.train.Options]) -> None:
-    main(["--image-dir", "photos", "--how-many-training-steps=7", "--print-misclassified-test-images"])
-    main(["--image_dir", "photos", "--how_many_training_steps=7", "--print_misclassified_test_images"])
-    assert options[0] == options[1]
-    assert options[0].how_many_training_steps == 7
+def test_dashes_and_underscores_are_the_same(asked_by: Callable[..., TrainConfig]) -> None:
+    config = asked_by("--image-dir", "photos", "--how-many-training-steps=7", "--print-misclassified-test-images")
+    assert config == asked_by(
+        "--image_dir", "photos", "--how_many_training_steps=7", "--print_misclassified_test_images"
+    )
+    assert config.head.how_many_training_steps == 7
 
 
 @pytest.mark.parametrize(
@@ -213,48 +228,63 @@ def test_dashes_and_underscores_are_the_same(options: list[retrain.runs.train.Op
     ],
 )
 def test_weights_of_one_backbone_or_by_name(
-    given: list[str], weights: object, options: list[retrain.runs.train.Options]
+    given: list[str], weights: object, asked_by: Callable[..., TrainConfig]
 ) -> None:
-    main([*IMAGE_DIR, *(f"--weights={value}" for value in given)])
-    assert options[0].weights == weights
+    config = asked_by(*IMAGE_DIR, "--architecture=vgg16", *(f"--weights={value}" for value in given))
+    assert config.backbone.weights == weights
 
 
-def test_defaults_of_the_command_line_are_those_of_the_api(options: list[retrain.runs.train.Options]) -> None:
-    main(["--image_dir", "photos"])
-    assert options == [retrain.runs.train.Options(image_dir=Path("photos"))]
+def test_defaults_of_the_command_line_are_those_of_the_configs(asked_by: Callable[..., TrainConfig]) -> None:
+    assert asked_by("--image_dir", "photos") == TrainConfig(SourceConfig(Path("photos")))
 
 
-def test_every_option_reaches_the_pipeline(options: list[retrain.runs.train.Options]) -> None:
-    command = (
-        "--bottleneck_dir=b --how_many_training_steps=500 --model_dir=m --summaries_dir=s --output_graph=g.pb "
-        "--output_labels=l.txt --architecture=fake --image_dir=p --saved_model_dir=sm --learning_rate=0.5 "
-        "--testing_percentage=20 --validation_percentage=30 --eval_step_interval=3 --train_batch_size=4 "
-        "--test_batch_size=5 --validation_batch_size=6 --print_misclassified_test_images --final_tensor_name=f "
-        "--output_dir=o --top_k=2 --seed=9 --image_size=64 --weights=random --paranoid --precision=float32 "
-        "--engine=tensorflow --max_images_per_class=8 --category_names=c.json --fixes=f.csv "
-        "--optimizer=adamw --hidden_units=8,4 --dropout=0.1 --activation=gelu --epochs=3 --l2=0.1 "
-        "--learning_rate_schedule=constant --label_smoothing=0.1 --class_weight=balanced "
-        "--early_stopping_patience=2 --checkpoint_path=c.npz --resume "
-        "--flip_left_right --random_crop=5 --random_scale=6 --random_brightness=7 --random_rotation=8 --views=9 --tta "
-        "--fine_tune_layers=20 --compare=scratch --formats=saved_model --require_gpu --report=r.html"
-    )
-    main(command.split())
-    (asked,) = options
-    default = retrain.runs.train.Options(image_dir=Path("photos"))
-    assert asked.hidden_units == (8, 4)
-    assert asked.fine_tune_layers == 20
-    unchanged = [name for name, value in vars(asked).items() if value == getattr(default, name)]
-    assert unchanged == ["tfhub_module", "trust_model"]
+EVERYTHING = (
+    "--bottleneck_dir=b --how_many_training_steps=500 --model_dir=m --summaries_dir=s --output_graph=g.pb "
+    "--output_labels=l.txt --architecture=fake --image_dir=p --saved_model_dir=sm --learning_rate=0.5 "
+    "--testing_percentage=20 --validation_percentage=30 --eval_step_interval=3 --train_batch_size=4 "
+    "--test_batch_size=5 --validation_batch_size=6 --print_misclassified_test_images --final_tensor_name=f "
+    "--output_dir=o --top_k=2 --seed=9 --image_size=64 --weights=random --paranoid --precision=float32 "
+    "--engine=tensorflow --max_images_per_class=8 --category_names=c.json --fixes=f.csv "
+    "--optimizer=adamw --hidden_units=8,4 --dropout=0.1 --activation=gelu --l2=0.1 "
+    "--learning_rate_schedule=constant --label_smoothing=0.1 --class_weight=balanced "
+    "--early_stopping_patience=2 --checkpoint_path=c.npz --resume "
+    "--flip_left_right --random_crop=5 --random_scale=6 --random_brightness=7 --random_rotation=8 --views=9 --tta "
+    "--fine_tune_layers=20 --compare=scratch --formats=saved_model --require_gpu --report=r.html"
+)
+
+
+def leaves(value: object, path: str = "") -> dict[str, object]:
+    """The fields of a config and of those in it, by their names."""
+    if not is_dataclass(value):
+        return {path: value}
+    parts = [leaves(getattr(value, one.name), f"{path}.{one.name}".strip(".")) for one in fields(value)]
+    return {name: found for part in parts for name, found in part.items()}
+
+
+def test_every_option_reaches_its_config(asked_by: Callable[..., TrainConfig], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("retrain.training.on_photos.curves.check_matplotlib", lambda: None)
+    config = asked_by(*EVERYTHING.split())
+    assert config.head.hidden_units == (8, 4)
+    assert config.fine_tune_layers == 20
+    found, default = leaves(config), leaves(TrainConfig(SourceConfig(Path("photos"))))
+    unchanged = [name for name, value in found.items() if value == default[name]]
+    assert unchanged == ["backbone.tfhub_module", "backbone.trust_model", "head.epochs"]
+
+
+def test_no_option_is_forgotten(asked_by: Callable[..., TrainConfig]) -> None:
+    names = {name.rpartition(".")[2] for name in leaves(TrainConfig(SourceConfig(Path("photos"))))}
+    told_by_the_command = {"report", "summaries_dir", "top_k", "print_misclassified_test_images", "as_json"}
+    assert {parameter.name for parameter in train.params} == names | told_by_the_command
 
 
 def test_paths_of_options_are_not_in_tmp() -> None:
-    options = retrain.runs.train.Options(image_dir=Path("photos"))  # T18
-    folders = (options.output_dir, options.bottleneck_dir, options.model_dir)
+    config = TrainConfig(SourceConfig(Path("photos")))  # T18
+    folders = (config.export.output_dir, config.extraction.bottleneck_dir, config.backbone.model_dir)
     assert {folder.parts[0] for folder in folders} == {"tf_files"}
 
 
 def test_help_lists_options_and_commands(capsys: pytest.CaptureFixture[str]) -> None:
-    main(["--help"])
+    main(["--help", "all"])
     text = capsys.readouterr().out
     flags_of_2017 = (
         "image_dir bottleneck_dir model_dir summaries_dir output_graph output_labels saved_model_dir architecture "

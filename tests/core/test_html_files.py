@@ -10,7 +10,7 @@ from retrain.core.errors import ExportError, OptionError
 from retrain.core.html_files import GENERATOR, check_page, write_page
 from retrain.core.outputs import check_folder
 from retrain.insight.doctor.written import check_output_dir
-from retrain.runs.train import Options, check_options
+from retrain.insight.reporting import ReportConfig
 
 OURS = f"<!doctype html><head>{GENERATOR}</head>"
 
@@ -35,9 +35,9 @@ def test_only_a_page_of_ours_is_replaced(tmp_path: Path) -> None:
     assert path.read_text() == f"{OURS} again"
     for foreign in ("", "<!doctype html><title>My thesis</title>", "x" * 3000 + OURS):
         path.write_text(foreign)
-        with pytest.raises(OptionError, match=r"--report .* no page of this project"):
+        with pytest.raises(OptionError, match=r"--report .* not a page of this project"):
             check_page(path, "--report")
-        with pytest.raises(ExportError, match=r"--report .* no page of this project"):
+        with pytest.raises(ExportError, match=r"--report .* not a page of this project"):
             write_page(path, OURS, "--report")
         assert path.read_text() == foreign
     assert [found.name for found in tmp_path.iterdir()] == ["page.html"]
@@ -48,7 +48,7 @@ def test_folders_links_to_nowhere_and_pipes_are_no_pages(tmp_path: Path) -> None
     (tmp_path / "link.html").symlink_to("nowhere")
     os.mkfifo(tmp_path / "pipe.html")
     for path in sorted(tmp_path.iterdir()):
-        with pytest.raises(OptionError, match="no page of this project"):
+        with pytest.raises(OptionError, match="not a page of this project"):
             check_page(path, "--report")
 
 
@@ -56,7 +56,7 @@ def test_a_place_that_no_folder_can_be_made_in_is_refused(tmp_path: Path, monkey
     (tmp_path / "file").write_text("no folder")
     (tmp_path / "link").symlink_to("nowhere")
     for folder in (tmp_path / "file" / "below", tmp_path / "link", tmp_path / "link" / "below"):
-        with pytest.raises(ExportError, match=r"--report .* is no folder"):
+        with pytest.raises(ExportError, match=r"--report .* is not a folder"):
             check_folder(folder, "--report")
     check_folder(tmp_path / "new" / "below", "--report")
 
@@ -73,8 +73,8 @@ def test_a_run_refuses_its_report_and_summaries_before_any_work(tmp_path: Path) 
     for wrong in ({"report": tmp_path / "thesis.docx"}, {"report": tmp_path / "file" / "report.html"},
                   {"summaries_dir": tmp_path / "file"}, {"summaries_dir": tmp_path / "file" / "below"}):  # fmt: skip
         (option,) = wrong
-        with pytest.raises((OptionError, ExportError), match=f"--{option}"):
-            check_options(Options(tmp_path / "photos", output_dir=tmp_path / "model", **wrong))
+        with pytest.raises((OptionError, ExportError), match=f"`{option}`"):
+            ReportConfig(**wrong).check()
 
 
 def test_a_thesis_is_kept_and_the_exit_code_is_2(
@@ -95,8 +95,8 @@ def test_the_doctor_refuses_another_page_and_a_place_it_cannot_write_to(tmp_path
     check_output_dir(tmp_path / "doctor", photos)
     (tmp_path / "doctor").mkdir()
     (tmp_path / "doctor" / "doctor.html").write_text("my doctor's opening hours")
-    with pytest.raises(OptionError, match=r"--output_dir .* no page of this project"):
+    with pytest.raises(OptionError, match=r"`output_dir` .* not a page of this project"):
         check_output_dir(tmp_path / "doctor", photos)
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(ExportError, match="--output_dir"):
+    with pytest.raises(ExportError, match="`output_dir`"):
         check_output_dir(tmp_path / "file" / "below", photos)

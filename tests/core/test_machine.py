@@ -8,17 +8,20 @@ from typing import Any
 
 import pytest
 from PIL import Image
+from stand_ins import no_export
 
 from label_image.installing import how_to_install
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.engines.base import Engine
 from retrain.backbones.engines.registry import choose_engine, start_engine
 from retrain.backbones.engines.tensorflow import require_gpu
+from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.cli.main import main
 from retrain.core import machine as this_machine
 from retrain.core.errors import GpuError, OptionError
 from retrain.core.machine import choose_precision, gpu_remark
-from retrain.runs import train as pipeline
+from retrain.exports.writer import Exported
+from retrain.training.trained import TrainedHead
 
 
 @pytest.fixture
@@ -189,14 +192,12 @@ def test_a_gpu_that_tensorflow_does_not_find_is_said_once_and_the_cpu_computes(
         started.append(backbone.compute_dtype)
         return start_engine(backbone, engine)
 
-    def export(options: pipeline.Options, backbone: Backbone, *others: object) -> tuple[Path, ...]:
-        exported.append(backbone.compute_dtype)
-        return ()
+    def export(trained: TrainedHead, *others: object) -> Exported:
+        exported.append(trained.bottlenecks.backbone.compute_dtype)
+        return no_export(trained, *others)
 
     monkeypatch.setattr("retrain.exports.writer.write_outputs", export)  # which takes long
-    monkeypatch.setattr("retrain.runs.train.start_engine", start)
-    monkeypatch.setattr("retrain.insight.doctor.examination.start_engine", start)
-    monkeypatch.setattr("retrain.runs.sweep_material.start_engine", start)
+    monkeypatch.setattr("retrain.bottlenecks.bottlenecks.start_engine", start)
     output = (
         ["--output_csv", str(tmp_path / "t.csv")] if command == ["sweep"] else ["--output_dir", str(tmp_path / "o")]
     )
@@ -214,7 +215,7 @@ def test_a_gpu_that_tensorflow_does_not_find_is_said_once_and_the_cpu_computes(
 def test_a_second_backbone_does_not_say_it_again(gpu_of_no_use: Machine) -> None:
     """A sweep chooses the precision of all its backbones before the first one runs."""
     said: list[str] = []
-    screen, options = SimpleNamespace(say=said.append), pipeline.Options(Path("cats"))
+    screen = SimpleNamespace(say=said.append)
     backbone = replace(find_backbone("efficientnet_lite0", Path("unused")), compute_dtype=choose_precision("auto"))
 
     def work(backbone: Backbone) -> str:
@@ -222,7 +223,7 @@ def test_a_second_backbone_does_not_say_it_again(gpu_of_no_use: Machine) -> None
         return backbone.compute_dtype
 
     for _ in range(2):
-        assert pipeline.on_what_is_there(backbone, options, screen, work)[1] == "float32"
+        assert ExtractionConfig().with_cpu_fallback(backbone, work, screen)[1] == "float32"
     assert said == [gpu_remark()]
 
 
@@ -264,7 +265,7 @@ def test_a_run_goes_on_without_the_gpu_that_was_asked_for(machine: Machine) -> N
     machine.set("NVIDIA_VISIBLE_DEVICES", "all")
     said: list[str] = []
     screen = SimpleNamespace(say=said.append)
-    pipeline.look_for_gpu(pipeline.Options(Path("cats")), screen)
+    ExtractionConfig().look_for_gpu(screen)
     assert said == [gpu_remark()]
 
 
@@ -273,7 +274,7 @@ def test_the_engine_is_chosen_by_what_is_there(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("retrain.backbones.engines.registry.find_spec", lambda name: object())
     assert choose_engine("auto", "float32") == "openvino"
     assert choose_engine("tensorflow", "float32") == "tensorflow"
-    with pytest.raises(OptionError, match="--precision"):
+    with pytest.raises(OptionError, match="`precision`"):
         choose_engine("openvino", "float16")
     monkeypatch.setattr("retrain.backbones.engines.registry.has_gpu", lambda: True)
     assert choose_engine("auto", "float16") == "tensorflow"

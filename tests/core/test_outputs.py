@@ -14,7 +14,6 @@ import pytest
 
 from label_image.errors import ModelError
 from label_image.model import load_model
-from retrain.cli.output_options import check_outputs
 from retrain.core import placing
 from retrain.core.errors import ExportError, OptionError
 from retrain.core.outputs import (
@@ -25,9 +24,9 @@ from retrain.core.outputs import (
     temporary_beside,
 )
 from retrain.exports import folder as export_folder
+from retrain.exports.export_config import ExportConfig
 from retrain.exports.folder import check_export_dir, replace_export
 from retrain.runs.export import read_manifest
-from retrain.runs.train import Options
 
 
 def export(folder: Path, marker: str) -> Path:
@@ -153,12 +152,12 @@ def test_folder_that_only_looks_like_an_export_is_refused(text: str, tmp_path: P
 @pytest.mark.parametrize("place", ["new", "previous", "new/below"])
 def test_an_export_does_not_lie_in_another(place: str, tmp_path: Path) -> None:
     export(tmp_path / "model", "1")
-    with pytest.raises(ExportError, match=f"{place} lies in the export .*model: name a folder outside"):
+    with pytest.raises(ExportError, match=f"{place} lies in the export .*model: choose a folder outside"):
         check_export_dir(tmp_path / "model" / place)
 
 
 def test_file_is_no_export_folder(tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="is no folder"):
+    with pytest.raises(ExportError, match="is not a folder"):
         check_export_dir(write(tmp_path / "model", ""))
 
 
@@ -267,7 +266,7 @@ def test_what_is_neither_a_file_nor_a_folder_is_never_replaced(tmp_path: Path) -
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "null").symlink_to("/dev/null")
     for name in ("pipe", "null"):
-        with pytest.raises(OptionError, match=r"--output_labels .* no regular file"):
+        with pytest.raises(OptionError, match=r"--output_labels .* not a regular file"):
             check_file(tmp_path / name, "--output_labels")
         with pytest.raises(ExportError, match="neither a file nor a folder"):
             place(write(tmp_path / "new", "1"), tmp_path / name)
@@ -277,7 +276,7 @@ def test_what_is_neither_a_file_nor_a_folder_is_never_replaced(tmp_path: Path) -
 @pytest.mark.parametrize("name", ["/dev/stdout", "/dev/fd/1", "/proc/self/fd/1", "/dev/null", "/dev/new"])
 def test_names_of_streams_are_refused_whatever_they_lead_to(name: str) -> None:
     """Redirected to a file, /dev/stdout is one; as root, its name was once replaced."""
-    with pytest.raises(OptionError, match="no regular file"):
+    with pytest.raises(OptionError, match="not a regular file"):
         check_file(Path(name), "--output_labels")
 
 
@@ -518,9 +517,9 @@ def test_no_output_lies_where_the_export_before_goes(place: str, tmp_path: Path)
     replace(folder, "1")
     replace(folder, "2")
     (tmp_path / "link.previous").symlink_to("model.previous")
-    options = Options(tmp_path / "photos", output_dir=folder, bottleneck_dir=tmp_path / place)
+    kept = {"--bottleneck_dir": tmp_path / place}
     with pytest.raises(OptionError, match=f"{place} lies in the place of the export before, .*model.previous"):
-        check_outputs(options)
+        ExportConfig(folder).check(tmp_path / "photos", kept)
 
 
 def test_two_outputs_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -68,8 +68,7 @@ def mounted(home: Path) -> list[str]:
 @pytest.fixture(scope="module")
 def trained(home: Path, mounted: list[str]) -> Path:
     """`tf_files` after the demo photos were drawn and retrained on inside the container."""
-    draw = "python /opt/src/scripts/draw_demo_photos.py tf_files/demo_cats --gato tf_files/gato.jpg"
-    run(TRAINING, "bash", "-c", draw, options=mounted)
+    run(TRAINING, "retrain", "demo", "tf_files/demo_cats", "--photo", "tf_files/gato.jpg", options=mounted)
     run(TRAINING, "retrain", *DEMO, "--summaries_dir", "tf_files/training_summaries", options=mounted)
     return home / "tf_files"
 
@@ -175,7 +174,7 @@ def test_tensorboard_serves_is_healthy_and_stops_when_asked(trained: Path, mount
 
 
 def test_other_commands_are_refused_in_a_sentence() -> None:
-    assert run(TRAINING, "ls", code=2).stderr.startswith("Error: 'ls' is no command of this container")
+    assert run(TRAINING, "ls", code=2).stderr.startswith("Error: 'ls' is not a command of this container")
 
 
 def test_there_is_one_tensorflow_and_no_compiler() -> None:

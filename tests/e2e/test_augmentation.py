@@ -9,11 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from stand_ins import no_export
 
 import retrain.exports.writer
 import retrain.runs.train
 from retrain.cli.main import main
-from retrain.training.train_head import Trained, train_head
+from retrain.training.train_head import train_head
+from retrain.training.trained import TrainedHead
 
 SHARED = Path(__file__).resolve().parents[2].parent / "shared"
 PHOTOS = 36
@@ -61,19 +63,19 @@ DISTORTIONS = {
 
 
 @pytest.fixture
-def train(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[np.ndarray, Trained]]:
+def train(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[np.ndarray, TrainedHead]]:
     """Runs the command without its export; gives the bottlenecks of all views, and what was trained on them."""
-    runs: list[tuple[np.ndarray, Trained]] = []
+    runs: list[tuple[np.ndarray, TrainedHead]] = []
 
-    def watched(*arguments: Any) -> Trained:
+    def watched(*arguments: Any) -> TrainedHead:
         trained = train_head(*arguments)
-        runs.append((arguments[-1], trained))
+        runs.append((trained.bottlenecks.views, trained))
         return trained
 
     monkeypatch.setattr(retrain.runs.train, "train_head", watched)
-    monkeypatch.setattr(retrain.exports.writer, "write_outputs", lambda *arguments: ())
+    monkeypatch.setattr(retrain.exports.writer, "write_outputs", no_export)
 
-    def call(*options: str) -> tuple[np.ndarray, Trained]:
+    def call(*options: str) -> tuple[np.ndarray, TrainedHead]:
         main(list(options))
         return runs.pop()
 
@@ -106,7 +108,7 @@ def test_views_teach_what_does_not_matter(
     here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Warm photos that happen to be bright, cold ones that happen to be dark; test photos are the other way round."""
-    monkeypatch.setattr(retrain.exports.writer, "write_outputs", lambda *arguments: ())
+    monkeypatch.setattr(retrain.exports.writer, "write_outputs", no_export)
     random = np.random.default_rng(0)
     colours = {"warm": np.array([125, 110, 95]), "cold": np.array([95, 110, 125])}
     for side, count in (("train", 30), ("valid", 10), ("test", 10)):

@@ -25,7 +25,7 @@ def without_network(command: list[str]) -> list[str]:
 def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project's folder as a newcomer has it, but with this run's installation as its .venv."""
     house = tmp_path_factory.mktemp("house")
-    for name in ("Makefile", "docker", "scripts", "pyproject.toml", "requirements.lock"):
+    for name in ("Makefile", "docker", "research", "scripts", "pyproject.toml", "requirements.lock"):
         os.symlink(ROOT / name, house / name)
     os.symlink(sys.prefix, house / ".venv")
     return house
@@ -49,7 +49,7 @@ def test_colour_alone_does_not_tell_the_coats(house: Path) -> None:
     if not (house / "tf_files" / "demo_cats").is_dir():
         pytest.fail("the drawings of the test before are missing")
     baseline = subprocess.run(
-        [str(house / ".venv/bin/python"), "scripts/colour_baseline.py", "tf_files/demo_cats"],
+        [str(house / ".venv/bin/python"), "-m", "research.colour_baseline", "tf_files/demo_cats"],
         cwd=house,
         capture_output=True,
         text=True,

@@ -9,6 +9,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from PIL import Image
+from stand_ins import no_export
 
 import retrain.cli.main
 import retrain.exports.writer
@@ -46,7 +47,7 @@ def train(
 ) -> Iterator[object]:
     """Runs the command without its export, in an empty folder; gives the run, or what it said on its way out."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(retrain.exports.writer, "write_outputs", lambda *arguments: ())
+    monkeypatch.setattr(retrain.exports.writer, "write_outputs", no_export)
     runs: list[Run] = []
     real = retrain.runs.train.run_training
 

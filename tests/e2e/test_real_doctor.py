@@ -4,15 +4,15 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import judge_doctor as judge
 import pytest
 
+from research import judge_doctor as judge
 from retrain.backbones.backbone import find_backbone
 from retrain.bottlenecks.extraction import extract
 from retrain.core.machine import choose_precision
 from retrain.insight.doctor.duplicates import find_copies
 from retrain.insight.doctor.looks import look_at
-from retrain.photos.dataset import list_photos
+from retrain.photos.opening import list_photos
 from retrain.photos.subset import limit_per_class
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,23 +8,25 @@ from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import pytest
+from stand_ins import no_export
 
 import retrain.exports.writer
 from retrain.backbones.backbone import find_backbone
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.extraction import extract
 from retrain.cli.main import main
-from retrain.photos.dataset import list_photos
+from retrain.exports.writer import Exported
+from retrain.photos.opening import list_photos
 from retrain.photos.split import split_photos
 from retrain.training.fitting.checkpoint import read_checkpoint
 from retrain.training.fitting.convergence import fit_to_convergence
 from retrain.training.fitting.sample import Sample
 from retrain.training.head import Fit, Head, predict, score
-from retrain.training.recipe import choose_recipe
+from retrain.training.recipe import HeadConfig, choose_recipe
+from retrain.training.trained import TrainedHead
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARED = ROOT.parent / "shared"
@@ -55,7 +57,7 @@ def flowers(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
 
 
 def fit(photos: SimpleNamespace, **asked: object) -> Fit:
-    recipe = choose_recipe(**asked)
+    recipe = choose_recipe(HeadConfig(**asked))
     if recipe.optimizer == "lbfgs":
         return fit_to_convergence(
             photos.training,
@@ -221,9 +223,9 @@ def test_killed_and_resumed_the_head_is_the_same(
     command += ["--bottleneck_dir", str(flowers.bottlenecks), "--precision", "float32", *asked]
     heads: list[list[np.ndarray]] = []
 
-    def keep_head(options: object, backbone: object, extraction: object, division: object, *rest: Any) -> tuple:
-        heads.append([array for layer in rest[1].fit.head.layers for array in layer])
-        return ()
+    def keep_head(trained: TrainedHead, *rest: object) -> Exported:
+        heads.append([array for layer in trained.head.layers for array in layer])
+        return no_export(trained, *rest)
 
     monkeypatch.setattr(retrain.exports.writer, "write_outputs", keep_head)
     monkeypatch.chdir(tmp_path)

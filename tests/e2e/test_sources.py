@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import retrain.cli.main
-from retrain.photos.dataset import list_photos
+from retrain.photos.opening import list_photos
 from retrain.photos.subset import limit_per_class
 
 ROOT = Path(__file__).resolve().parents[2]

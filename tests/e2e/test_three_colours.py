@@ -10,14 +10,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import stand_ins
 from PIL import Image
 
 import label_image.cli
 import retrain.cli.main
 from label_image.model import tflite_runner
 from retrain.exports.folder import EXPORT_NAMES
-from retrain.insight.terminal import QuietScreen
-from retrain.runs.train import Options, Run, run_training
+from retrain.runs.train import Run, run_training
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220), "grey": (128, 128, 128)}
 # The command of the 2017 tutorial, with another architecture.
@@ -76,7 +76,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def no_export(monkeypatch: pytest.MonkeyPatch) -> None:
     import retrain.exports.writer
 
-    monkeypatch.setattr(retrain.exports.writer, "write_outputs", lambda *arguments: ())
+    monkeypatch.setattr(retrain.exports.writer, "write_outputs", stand_ins.no_export)
 
 
 @pytest.fixture(scope="module")
@@ -350,7 +350,7 @@ def test_no_test_and_no_validation_photos(here: Path, no_export: None) -> None:
 
 
 def run_quietly(**options: object) -> Run:
-    return run_training(Options(image_dir=Path("photos"), architecture="fake", **options), QuietScreen())
+    return run_training(stand_ins.asked(architecture="fake", **options))
 
 
 def test_same_seed_same_head_and_another_seed_another(here: Path, no_export: None) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from export_folders import paint
+from stand_ins import converted
 
 from retrain.backbones.backbone import find_backbone
 from retrain.backbones.network import load_network
@@ -15,7 +16,6 @@ from retrain.exports.formats.base import Source
 from retrain.exports.formats.saved_model import write_saved_model
 from retrain.exports.registry import FORMATS
 from retrain.exports.top import Top
-from retrain.runs.export import export_model
 from retrain.training.head import Head
 
 # What may be in a folder's name and be misread in a file format or in a programming language.
@@ -81,8 +81,8 @@ def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.copytree(trained / "model", folder / "model")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # coremltools is written for older versions of what it meets
-        report = export_model(folder / "model", FORMATS, str(trained / "photos"), folder)
-    converted = [name for name, format in FORMATS.items() if format.conversions]
-    assert [result.name for result in report.results] == ["saved_model", "saved_model_bytes", *converted]
+        report = converted(folder / "model", FORMATS, str(trained / "photos"), folder)
+    made = [name for name, format in FORMATS.items() if format.conversions]
+    assert [result.name for result in report.results] == ["saved_model", "saved_model_bytes", *made]
     assert [result.refused for result in report.results] == [None] * len(report.results)
     return folder / "model"

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 from export_folders import COLOURS, contents, parity_of
+from stand_ins import converted
 
 import retrain.runs.export
 from label_image.installing import how_to_install
@@ -21,7 +22,6 @@ from retrain.exports.formats import tflite, tflite_variants
 from retrain.exports.formats.base import Conversion, Source
 from retrain.exports.registry import FORMATS
 from retrain.photos.seen_photos import NAME as SEEN
-from retrain.runs.export import export_model
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 TFLITE, TFLITE_DYNAMIC, TFLITE_INT8 = "tflite", "tflite_dynamic", "tflite_int8"
@@ -72,11 +72,11 @@ def test_photos_of_the_training_calibrate_and_others_judge(
         first.write(source, path)
 
     monkeypatch.setitem(FORMATS, TFLITE_INT8, replace(FORMATS[TFLITE_INT8], conversions=(Conversion(count),)))
-    report = export_model(model, (TFLITE_INT8,), str(trained / "photos"), tmp_path)
+    report = converted(model, (TFLITE_INT8,), str(trained / "photos"), tmp_path)
     assert (report.photos, used) == (test, [60 - test])
     (model / SEEN).unlink()
     said: list[str] = []
-    report = export_model(model, ("saved_model",), str(trained / "photos"), tmp_path, say=said.append)
+    report = converted(model, ("saved_model",), str(trained / "photos"), tmp_path, say=said.append)
     assert report.photos == 60
     assert any("not known" in sentence for sentence in said)
 
@@ -87,10 +87,10 @@ def test_photos_in_folders_of_other_names_are_known_by_the_names_of_the_training
     for number, label in enumerate(COLOURS):
         shutil.copytree(trained / "photos" / label, tmp_path / "numbered" / str(number))
     with pytest.raises(DatasetError, match="no photo of a class"):
-        export_model(model, ("saved_model",), str(tmp_path / "numbered"), tmp_path)
+        converted(model, ("saved_model",), str(tmp_path / "numbered"), tmp_path)
     (tmp_path / "names.json").write_text(json.dumps({str(number): label for number, label in enumerate(COLOURS)}))
     arguments = (model, ("saved_model",), str(tmp_path / "numbered"), tmp_path)
-    report = export_model(*arguments, category_names=tmp_path / "names.json")
+    report = converted(*arguments, category_names=tmp_path / "names.json")
     assert report.reference.accuracy == 1.0 and report.photos < 60
 
 
@@ -118,9 +118,9 @@ def test_an_int8_that_loses_accuracy_is_kept_by_force_alone(
     spoil(monkeypatch, TFLITE_DYNAMIC)
     spoil(monkeypatch, TFLITE)
     names, photos = (TFLITE, TFLITE_DYNAMIC), str(trained / "photos")
-    refused = export_model(model, names, photos, tmp_path).results[2]
+    refused = converted(model, names, photos, tmp_path).results[2]
     assert refused.refused is not None and "--force keeps it" in refused.refused
-    _, tflite, dynamic = export_model(model, names, photos, tmp_path, force=True).results
+    _, tflite, dynamic = converted(model, names, photos, tmp_path, force=True).results
     assert dynamic.judgement is not None and dynamic.judgement.forced and dynamic.judgement.drop > 0.5
     assert parity_of(model)[TFLITE_DYNAMIC]["forced"] is True
     assert tflite.refused is not None, "a float format is never forced"
@@ -137,7 +137,7 @@ def test_where_int8_throughout_does_not_hold_its_head_stays_float(
     monkeypatch.setitem(
         FORMATS, TFLITE_INT8, replace(FORMATS[TFLITE_INT8], conversions=(Conversion(fail), *conversions[1:]))
     )
-    result = export_model(model, (TFLITE_INT8,), str(trained / "photos"), tmp_path).results[1]
+    result = converted(model, (TFLITE_INT8,), str(trained / "photos"), tmp_path).results[1]
     assert (result.refused, result.remark) == (None, "head in float32")
     assert parity_of(model)[TFLITE_INT8]["remark"] == "head in float32"
     for output in Interpreter(str(model / "model_int8.tflite")).get_output_details():
@@ -158,7 +158,7 @@ def test_a_file_without_its_weights_is_never_kept(
     for module in (tflite, tflite_variants):
         monkeypatch.setattr(module, "converter_of", weightless)
     names = (TFLITE, TFLITE_DYNAMIC)
-    report = export_model(model, names, str(trained / "photos"), tmp_path, force=True)
+    report = converted(model, names, str(trained / "photos"), tmp_path, force=True)
     for result in report.results[1:]:
         assert result.refused is not None and "without its weights" in result.refused
     assert not any((model / FORMATS[name].file).exists() for name in names)
@@ -173,7 +173,7 @@ def test_answers_that_are_not_finite_are_never_kept(
         return lambda pixels: Outputs(np.full((len(pixels), 3), wrong, np.float32))
 
     monkeypatch.setitem(FORMATS, TFLITE_DYNAMIC, replace(FORMATS[TFLITE_DYNAMIC], load=load))
-    result = export_model(model, (TFLITE_DYNAMIC,), str(trained / "photos"), tmp_path, force=True).results[1]
+    result = converted(model, (TFLITE_DYNAMIC,), str(trained / "photos"), tmp_path, force=True).results[1]
     assert result.refused is not None and "finite" in result.refused
 
 
@@ -190,14 +190,14 @@ def test_an_export_that_a_training_replaced_meanwhile_gets_nothing_of_the_old_mo
     (model / "model.tflite").write_bytes(b"of the new model")
     monkeypatch.setitem(FORMATS, TFLITE, replace(FORMATS[TFLITE], load=train_meanwhile))
     with pytest.raises(ExportError, match="was replaced by another training meanwhile"):
-        export_model(model, (TFLITE,), str(trained / "photos"), tmp_path)
+        converted(model, (TFLITE,), str(trained / "photos"), tmp_path)
     assert (model / "model.tflite").read_bytes() == b"of the new model"
 
 
 def test_a_kill_after_a_format_was_exchanged_leaves_no_figures_of_the_old_one(
     trained: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    export_model(model, (TFLITE,), str(trained / "photos"), tmp_path)
+    converted(model, (TFLITE,), str(trained / "photos"), tmp_path)
     put = retrain.runs.export.put_into_export
 
     def killed(new: Path, target: Path) -> None:
@@ -208,7 +208,7 @@ def test_a_kill_after_a_format_was_exchanged_leaves_no_figures_of_the_old_one(
     assert TFLITE in parity_of(model)
     monkeypatch.setattr(retrain.runs.export, "put_into_export", killed)
     with pytest.raises(KeyboardInterrupt):
-        export_model(model, (TFLITE,), str(trained / "photos"), tmp_path)
+        converted(model, (TFLITE,), str(trained / "photos"), tmp_path)
     assert TFLITE not in parity_of(model)
 
 
@@ -251,12 +251,12 @@ def test_a_missing_package_is_named_before_any_work(
 
 def test_what_is_no_export_is_refused_with_a_sentence(trained: Path, model: Path, tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    for folder, why in ((tmp_path / "nowhere", "no export folder"), (tmp_path / "empty", "no readable model.json")):
+    for folder, why in ((tmp_path / "nowhere", "not an export folder"), (tmp_path / "empty", "no readable model.json")):
         with pytest.raises(ExportError, match=why):
-            export_model(folder, (TFLITE,), str(trained / "photos"), tmp_path)
+            converted(folder, (TFLITE,), str(trained / "photos"), tmp_path)
     (model / "saved_model.pb").unlink()
     with pytest.raises(ExportError, match="has no SavedModel"):
-        export_model(model, (TFLITE,), str(trained / "photos"), tmp_path)
+        converted(model, (TFLITE,), str(trained / "photos"), tmp_path)
 
 
 # The command
@@ -292,7 +292,7 @@ def test_cats_in_every_precision(tmp_path: Path) -> None:
         "--formats saved_model".split()
     )
     # What int8 loses on so few photos is mostly chance, hence force.
-    report = export_model(tmp_path / "model", VARIANTS, str(cats), tmp_path, force=True)
+    report = converted(tmp_path / "model", VARIANTS, str(cats), tmp_path, force=True)
     assert [result.refused for result in report.results] == [None] * 6
     assert report.photos > 150
     by_name = {result.name: result.judgement for result in report.results}

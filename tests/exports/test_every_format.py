@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from export_folders import COLOURS, contents, paint, parity_of
+from stand_ins import converted, evaluated
 
 from label_image.errors import ModelError
 from label_image.installing import how_to_install
@@ -21,8 +22,6 @@ from retrain.exports.folder import check_export_dir
 from retrain.exports.formats.base import Conversion, Format, Source
 from retrain.exports.proof.limits import FLOAT32
 from retrain.exports.registry import FORMATS, SAVED_MODEL, TITLES, TRAINING_FORMATS, check_packages
-from retrain.runs.evaluate import evaluate_export
-from retrain.runs.export import export_model
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # some converters are written for older versions of what they meet
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,10 +31,10 @@ PIXELS = np.stack([np.full((8, 8, 3), colour, np.uint8) for colour in COLOURS.va
 PROGRAM = """
 import sys, warnings
 from pathlib import Path
-from retrain.runs.export import export_model
+from retrain.runs.export import ConvertConfig, export_model
 warnings.simplefilter("ignore")
 model, photos, store, *names = sys.argv[1:]
-report = export_model(Path(model), names, photos, Path(store))
+report = export_model(ConvertConfig(Path(model), tuple(names), photos, Path(store)))
 assert all(result.refused is None for result in report.results), report
 """
 
@@ -142,7 +141,7 @@ def test_it_alone_labels_photos_and_can_be_evaluated(name: str, exported: Path, 
         verdict = loaded.label((trained / "photos" / label / "3.png").read_bytes())
         assert verdict.answers[0].label == label and not verdict.unknown
         assert sum(answer.probability for answer in verdict.answers) == pytest.approx(1, abs=0.01)
-    evaluation = evaluate_export(alone, str(paint(tmp_path / "new", range(50, 55))), tmp_path)
+    evaluation = evaluated(alone, str(paint(tmp_path / "new", range(50, 55))), tmp_path)
     assert evaluation.metrics.n == 15 and evaluation.metrics.accuracy == 1.0
 
 
@@ -168,7 +167,7 @@ def test_a_missing_package_is_named_before_any_work(
                 "importlib.util.find_spec", lambda asked, package=package: None if asked == package else object()
             )
             with pytest.raises(ExportError, match=f"The format {name} needs {package}: ") as error:
-                export_model(model, (name,), "no/photos", model.parent)
+                converted(model, (name,), "no/photos", model.parent)
         assert how_to_install(FORMATS[name].extra) in str(error.value)
     check_packages([name])
 
@@ -215,7 +214,7 @@ def test_one_that_does_not_hold_leaves_what_was_there(
         return lambda pixels: Outputs(np.roll(run(pixels).probabilities, 1, axis=1), run(pixels).similarity)
 
     monkeypatch.setitem(FORMATS, name, replace(FORMATS[name], load=wrong))
-    _, result = export_model(model, (name,), str(trained / "photos"), tmp_path).results
+    _, result = converted(model, (name,), str(trained / "photos"), tmp_path).results
     assert result.refused is not None and f"{FORMATS[name].file} was not kept" in result.refused
 
 
@@ -229,7 +228,7 @@ def test_one_that_cannot_be_made_leaves_what_was_there(
 
     ways = tuple(replace(conversion, write=fail) for conversion in FORMATS[name].conversions)
     monkeypatch.setitem(FORMATS, name, replace(FORMATS[name], conversions=ways))
-    _, result = export_model(model, (name,), str(trained / "photos"), tmp_path).results
+    _, result = converted(model, (name,), str(trained / "photos"), tmp_path).results
     assert result.refused == "an op that is not there"
 
 
@@ -251,4 +250,4 @@ def test_an_interruption_leaves_what_was_there(
     change = {"conversions": (Conversion(half),)} if when == "written" else {"load": interrupt}
     monkeypatch.setitem(FORMATS, name, replace(FORMATS[name], **change))
     with pytest.raises(KeyboardInterrupt):
-        export_model(model, (name,), str(trained / "photos"), tmp_path)
+        converted(model, (name,), str(trained / "photos"), tmp_path)

@@ -253,7 +253,7 @@ def test_without_tflite_none_is_converted_or_left(train: Train, photos: Path, mo
     ("value", "sentence"),
     [
         ("tflite", "lacks saved_model"),
-        ("saved_model,coreml", "coreml is not known: give some of saved_model, tflite."),
+        ("saved_model,coreml", "coreml is not known; choose from saved_model, tflite."),
         ("saved_model,", "empty name"),
         ("SavedModel", "SavedModel is not known"),
     ],
@@ -319,7 +319,7 @@ def test_bottlenecks_of_another_precision_are_not_the_reference(
     train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from retrain.bottlenecks.extraction import extract
-    from retrain.photos.dataset import list_photos
+    from retrain.photos.opening import list_photos
 
     half = replace(FAKE, compute_dtype="bfloat16")
 

@@ -20,7 +20,7 @@ from retrain.bottlenecks.extraction import extract
 from retrain.core.tensorflow import tf
 from retrain.exports.formats.saved_model import decode
 from retrain.exports.proof.reference import network_engine
-from retrain.photos.sources import list_source
+from retrain.photos.opening import list_photos
 
 ROOT = Path(__file__).resolve().parents[2]
 SIZE = 64
@@ -213,7 +213,7 @@ def test_training_and_label_image_see_the_same(tmp_path: Path) -> None:
             photo.write_bytes(data)
     backbone = find_backbone("fake", Path("."))
     network = load_network(backbone)
-    listing = list_source(str(folder), tmp_path / "b", say=lambda sentence: None)
+    listing = list_photos(str(folder), tmp_path / "b", say=lambda sentence: None)
     extraction = extract(listing, backbone, tmp_path / "b", start=lambda _: network_engine(network))
     skipped = {Path(item.path).name: item.reason for item in (*listing.skipped, *extraction.skipped)}
     photos = sorted(folder.glob("*/*.jpg"))

@@ -16,13 +16,14 @@ from PIL import Image
 
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.engines.base import Engine
-from retrain.bottlenecks import shards, store
+from retrain.bottlenecks import store
 from retrain.bottlenecks.extraction import extract
-from retrain.bottlenecks.shards import list_shards
 from retrain.bottlenecks.store import Key, Store
+from retrain.core import sealed
 from retrain.core.errors import StoreError, UnwritableStoreError
+from retrain.core.sealed import list_shards
 from retrain.photos import hashes
-from retrain.photos.dataset import list_photos
+from retrain.photos.opening import list_photos
 
 COVERS = {"architecture": "fake"}
 DIM = 4
@@ -79,7 +80,7 @@ def test_damage_all_over_a_shard_of_several_row_groups(tmp_path: Path, damage: C
     put(opened, range(400))
     opened.flush()
     (path,) = list_shards(opened.folder)
-    assert len(list(shards.Shard(path).row_groups())) > 1
+    assert len(list(sealed.Shard(path).row_groups())) > 1
     size = path.stat().st_size
     _damage_and_recompute(opened, path, range(400), range(400), damage, step=size // 40)
 
@@ -243,7 +244,7 @@ def test_a_read_only_store_needs_no_sound_description(
     first.folder.chmod(0o500)
     opened = Store(ordinary_user, COVERS, DIM)
     assert served(opened, range(5)) == [0, 1, 2]
-    with pytest.raises(UnwritableStoreError, match=f"missing in {opened.folder}.*--bottleneck_dir"):
+    with pytest.raises(UnwritableStoreError, match=f"missing in {opened.folder}.*`bottleneck_dir`"):
         opened.check_writable()
     assert sorted((path.name, path.read_bytes()) for path in first.folder.iterdir()) == before
     assert len(caplog.records) == (damage == "flipped")
@@ -291,7 +292,7 @@ def test_a_read_only_store_that_lacks_photos_is_refused_before_they_are_computed
     before = extract(list_photos(photos), FAKE, folder)
     (folder / before.fingerprint).chmod(0o500)
     Image.new("RGB", (9, 9), (0, 0, 99)).save(photos / "a" / "new.png")
-    with pytest.raises(UnwritableStoreError, match=r"missing in .*Permission denied.*choose another --bottleneck_dir"):
+    with pytest.raises(UnwritableStoreError, match=r"missing in .*Permission denied.*choose another `bottleneck_dir`"):
         extract(list_photos(photos), FAKE, folder, start=no_engine)
 
 
@@ -316,7 +317,7 @@ def test_a_full_disk_for_the_hashes_alone_is_a_warning(photos: Path, caplog: pyt
 
 def test_a_folder_where_none_can_be_made_is_a_sentence(ordinary_user: Path) -> None:
     ordinary_user.chmod(0o500)
-    with pytest.raises(StoreError, match=f"{ordinary_user}.*--bottleneck_dir"):
+    with pytest.raises(StoreError, match=f"{ordinary_user}.*`bottleneck_dir`"):
         Store(ordinary_user, COVERS, DIM)
 
 

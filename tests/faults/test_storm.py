@@ -13,12 +13,13 @@ from storm import Plan, Storm, check_bottlenecks, check_left_behind, draw_photos
 from retrain.backbones.backbone import find_backbone
 from retrain.bottlenecks.extraction import extract
 from retrain.bottlenecks.store import Store
-from retrain.photos.dataset import list_photos
+from retrain.photos.opening import list_photos
 
 SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "storm.py"
 FAKE = find_backbone("fake", Path("no-models"))
 
 
+@pytest.mark.kills
 def test_a_minute_of_kills_leaves_nothing_wrong_lost_or_behind() -> None:
     command = [sys.executable, SCRIPT, "--seconds", "60", "--kills", "60", "--seed", "20261128"]
     done = subprocess.run(command, capture_output=True, text=True, timeout=1500, check=False)

@@ -15,15 +15,20 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from stand_ins import no_export
 
 import retrain.exports.writer
 import retrain.runs.compare_scratch
 from retrain.cli.main import main
+from retrain.exports.export_config import ExportConfig
+from retrain.exports.writer import Exported
 from retrain.insight.terminal import TerminalScreen
 from retrain.training.fitting.checkpoint import read_checkpoint
 from retrain.training.on_photos.keras_training import Recipe
 from retrain.training.on_photos.small_cnn import train_from_scratch
+from retrain.training.trained import TrainedHead
 
+pytestmark = pytest.mark.kills
 ROOT = Path(__file__).resolve().parents[2]
 CHECKPOINT = "tf_files/model.checkpoint.npz"
 # Runs the command line with a checkpoint after every step, or every few seconds; kills itself before or
@@ -32,6 +37,8 @@ CHILD = """
 import os, signal, sys
 import numpy as np
 import retrain.exports.writer
+from pathlib import Path
+from retrain.exports.writer import Exported
 from retrain.training.fitting import checkpoint
 from retrain.cli.main import main
 
@@ -57,10 +64,10 @@ class Files:  # os, as the checkpoint sees it
 
 checkpoint.os = Files()
 
-def keep_head(options, backbone, extraction, division, labels, trained, *rest):
+def keep_head(trained, *rest):
     arrays = {f"{i}{j}": array for i, layer in enumerate(trained.fit.head.layers) for j, array in enumerate(layer)}
     np.savez("head.npz", **arrays)
-    return ()
+    return Exported(Path("unused"), (), {})
 
 retrain.exports.writer.write_outputs = keep_head
 main(["--image_dir", "photos", "--architecture", "fake", *sys.argv[4:]])
@@ -133,9 +140,9 @@ def finish(here: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., dict[st
     """Runs the command line to its end, in this process: TensorFlow is imported here once. Gives the head."""
     heads = []
 
-    def keep_head(options: object, backbone: object, extraction: object, division: object, *rest: Any) -> tuple:
-        heads.append({f"{i}{j}": one for i, layer in enumerate(rest[1].fit.head.layers) for j, one in enumerate(layer)})
-        return ()
+    def keep_head(trained: TrainedHead, config: ExportConfig, *rest: object) -> Exported:
+        heads.append({f"{i}{j}": one for i, layer in enumerate(trained.head.layers) for j, one in enumerate(layer)})
+        return no_export(trained, config)
 
     monkeypatch.setattr(retrain.exports.writer, "write_outputs", keep_head)
     monkeypatch.chdir(here)
@@ -221,15 +228,14 @@ def test_trainings_on_photos_killed_after_an_epoch_end_as_if_they_had_not_been(
     ends: list[list[float]] = []
     epochs: list[int] = []
 
-    def keep_end(options: object, backbone: object, extraction: object, division: object, *rest: Any) -> tuple:
-        _, trained, _, notes, files = rest
+    def keep_end(trained: TrainedHead, config: ExportConfig, progress: object, notes: Any, files: Any) -> Exported:
         if files:
             points = json.loads(files["comparison.json"])[1]["curve"]["points"]
             ends.append([point["validation_cross_entropy"] for point in points])
         else:
             tuning = notes["fine_tuning"]
-            ends.append([tuning["epochs"], *tuning["validation_cross_entropy"], *trained.fit.head.kernel.ravel()])
-        return ()
+            ends.append([tuning["epochs"], *tuning["validation_cross_entropy"], *trained.head.kernel.ravel()])
+        return no_export(trained, config)
 
     def finish(*arguments: str) -> list[float]:
         epochs.clear()

@@ -20,10 +20,9 @@ from retrain.backbones.backbone import find_backbone
 from retrain.backbones.hdf5_files import check_hdf5
 from retrain.core.array_files import read_npy, read_npz
 from retrain.core.errors import BackboneError, CheckpointError, DatasetError, ExportError, RetrainError
-from retrain.photos.dataset import list_photos
 from retrain.photos.fixes import read_fixes
+from retrain.photos.opening import list_photos
 from retrain.photos.seen_photos import NAME, were_seen
-from retrain.photos.sources import list_source
 from retrain.training.fitting.checkpoint import read_checkpoint
 
 from .conftest import peak_memory
@@ -57,7 +56,7 @@ HOSTILE_ARRAYS = {
     "sides that overflow": header((2**62, 2**62)),
     "negative": header((1,)).replace(b"(1,), }", b"(-1,),}") + bytes(8),
     "objects": header((1,), "|O") + b"cos\nsystem\n(S'true'\ntR.",
-    "no array": b"\x93NUMPY",
+    "not an array": b"\x93NUMPY",
     "nested": b"\x93NUMPY\x01\x00" + (9000).to_bytes(2, "little") + b"(" * 9000,
     "text": b"a,b\n",
     "nothing": b"",
@@ -133,7 +132,7 @@ def test_a_quotation_mark_that_is_not_closed_is_named_by_its_line(tmp_path: Path
 )
 def test_lines_of_json_that_no_one_meant(line: str, tmp_path: Path) -> None:
     (tmp_path / "metadata.jsonl").write_text(f"{line}\n")
-    refused(lambda: list_source(tmp_path, tmp_path / "b"), DatasetError, r"metadata\.jsonl, line 1")
+    refused(lambda: list_photos(tmp_path, tmp_path / "b"), DatasetError, r"metadata\.jsonl, line 1")
 
 
 # Parquet
@@ -148,7 +147,7 @@ def parquet(path: Path, images: Any, **options: Any) -> Path:
 def test_a_cell_of_600_megabytes_is_refused_before_it_is_read(tmp_path: Path) -> None:
     path = parquet(tmp_path / "x.parquet", pa.array([bytes(600 * 2**20), b""]), compression="zstd")
     assert path.stat().st_size < 2**20
-    refused(lambda: list_source(path, tmp_path / "b"), DatasetError, r"x\.parquet is not read: its column image")
+    refused(lambda: list_photos(path, tmp_path / "b"), DatasetError, r"x\.parquet is not read: its column image")
 
 
 def test_a_cell_that_is_repeated_is_read_row_by_row(tmp_path: Path) -> None:
@@ -169,7 +168,7 @@ def test_a_cell_that_is_repeated_is_read_row_by_row(tmp_path: Path) -> None:
 def test_texts_in_parquet_that_are_no_utf8_are_a_sentence(tmp_path: Path) -> None:
     labels = pa.array([b"\xff", b"\xfe"]).view(pa.string())
     pq.write_table(pa.table({"image": pa.array([b"x", b"y"]), "label": labels}), tmp_path / "x.parquet")
-    refused(lambda: list_source(tmp_path / "x.parquet", tmp_path / "b"), RetrainError, r"x\.parquet")
+    refused(lambda: list_photos(tmp_path / "x.parquet", tmp_path / "b"), RetrainError, r"x\.parquet")
 
 
 # HDF5
@@ -276,7 +275,7 @@ def test_numbers_written_in_another_way_do_not_hide_them(tmp_path: Path) -> None
             check_onnx(tmp_path / "x.onnx")
     for data in (b"\xba\x80\x80\x80\x10\x00", b"\x3b\x3c", b"\x3a\x7f", b"\x38\x01", b"\x3a", b"\xff" * 20):
         (tmp_path / "x.onnx").write_bytes(data)
-        with pytest.raises(ModelError, match="no ONNX model"):
+        with pytest.raises(ModelError, match="not an ONNX model"):
             check_onnx(tmp_path / "x.onnx")
 
 

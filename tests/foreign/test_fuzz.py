@@ -32,9 +32,10 @@ from retrain.backbones.hdf5_files import check_hdf5
 from retrain.core.array_files import read_npz
 from retrain.core.errors import RetrainError
 from retrain.photos.category_names import read_category_names
-from retrain.photos.dataset import list_photos
 from retrain.photos.fixes import read_fixes
+from retrain.photos.opening import list_photos
 from retrain.photos.seen_photos import were_seen
+from retrain.photos.sources.base import Unpacking
 from retrain.photos.sources.hugging_face import list_metadata_folder
 from retrain.photos.sources.parquet import list_parquet
 from retrain.training.fitting.checkpoint import State, read_checkpoint, write_checkpoint
@@ -146,7 +147,7 @@ def read_saved_model(path: Path) -> None:
 
 
 def read_parquet(path: Path) -> None:
-    list_parquet(path, [path], path.parent / "store" / "b", False, lambda sentence: None, lambda done, total: None)
+    list_parquet(path, [path], Unpacking(path.parent / "store" / "b"))
 
 
 def read_metadata(path: Path) -> None:

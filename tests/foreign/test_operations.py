@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from stand_ins import converted, evaluated
 
 from label_image.cli import main as label_image
 from label_image.model import ModelError, load_model, load_saved_model
@@ -19,8 +20,6 @@ from retrain.cli.main import main as retrain
 from retrain.core.errors import BackboneError, ExportError
 from retrain.core.tensorflow import tf
 from retrain.exports.formats.graph_def import write_graph_def
-from retrain.runs.evaluate import evaluate_export
-from retrain.runs.export import export_model
 
 from .conftest import MANIFEST, write_manifest
 
@@ -234,10 +233,10 @@ def test_every_command_refuses(tmp_path: Path, outside: Path, capsys: pytest.Cap
         for number in range(4):
             Image.new("RGB", (8, 8), (*colour[:2], colour[2] + number)).save(photos / label / f"{number}.png")
     with pytest.raises(ExportError, match=r"WriteFile.*--trust_model"):
-        evaluate_export(model, str(photos), tmp_path / "b")
+        evaluated(model, str(photos), tmp_path / "b")
     with pytest.raises(ExportError, match=r"WriteFile.*--trust_model"):
-        export_model(model, ("onnx",), str(photos), tmp_path / "b")
-    with pytest.raises(BackboneError, match=r"--tfhub_module: .*WriteFile.*--trust_model"):
+        converted(model, ("onnx",), str(photos), tmp_path / "b")
+    with pytest.raises(BackboneError, match=r"`tfhub_module`: .*WriteFile.*--trust_model"):
         hub_backbone(str(model))
     photo = str(photos / "red" / "0.png")
     store = ["--bottleneck_dir", str(tmp_path / "b")]

@@ -16,13 +16,15 @@ from retrain.core.html_files import GENERATOR
 from retrain.insight.sweep_table import show_sweep, write_table
 from retrain.runs.sweep import Configuration, Result, Sweep
 from retrain.training.metrics import measure
-from retrain.training.recipe import choose_recipe
+from retrain.training.recipe import HeadConfig, choose_recipe
 
 CALL = ["sweep", "--image_dir", "photos", "--architecture", "fake", "--l2", "0.01,1", "--folds", "3"]
 UNKNOWN = float("nan")
 RESULTS = (
-    Result(Configuration("fake", choose_recipe(l2=0.1)), 0.5, 0.01, 0.8, 0.02, 0.7, 0.1),
-    Result(Configuration("fake", choose_recipe(l2=9.0)), float("inf"), UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, 0.1),
+    Result(Configuration("fake", choose_recipe(HeadConfig(l2=0.1))), 0.5, 0.01, 0.8, 0.02, 0.7, 0.1),
+    Result(
+        Configuration("fake", choose_recipe(HeadConfig(l2=9.0))), float("inf"), UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, 0.1
+    ),
 )
 
 
@@ -61,7 +63,7 @@ def test_a_page_beside_the_table(photos: Path, capsys: pytest.CaptureFixture[str
     ("arguments", "code", "says"),
     [
         (["--report", "sweep"], 2, "--report sweep must end in .html"),
-        (["--report", "thesis.html"], 2, "--report thesis.html is no page of this project"),
+        (["--report", "thesis.html"], 2, "--report thesis.html is not a page of this project"),
         (["--report", "folder.html"], 2, "'folder.html' is a directory"),
         (["--report", "thesis.html/sweep.html"], 1, "--report thesis.html/sweep.html cannot be written"),
         (["--report", "tf_files/bottlenecks/s.html"], 2, "lies in --bottleneck_dir tf_files/bottlenecks"),
@@ -116,6 +118,6 @@ def test_a_table_that_cannot_be_finished_leaves_nothing(
 def test_a_training_that_diverged_is_shown_as_such() -> None:
     test = measure(np.zeros((0, 2), np.float32), np.zeros(0, np.intp), ("a", "b"))
     shown = io.StringIO()
-    show_sweep(Sweep(RESULTS, test, None, 10, 3, {"fake": 4}), Console(file=shown, width=200))
+    show_sweep(Sweep(RESULTS, test, 10, 3, {"fake": 4}), (), "retrain", Console(file=shown, width=200))
     [line] = [line for line in shown.getvalue().splitlines() if "l2 9" in line]
     assert "diverged" in line and "nan" not in line and "inf" not in line

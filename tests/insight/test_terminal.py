@@ -36,7 +36,7 @@ def point(step: int, total: int = 100, validation: bool = True) -> Progress:
 
 
 def test_training_of_a_second_shows_nothing(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    shown = TerminalScreen(results_to_stderr=False)
+    shown = TerminalScreen()
     for step in range(100):
         clock.now += 0.009
         shown.training(point(step))
@@ -45,7 +45,7 @@ def test_training_of_a_second_shows_nothing(clock: Clock, capsys: pytest.Capture
 
 
 def test_longer_training_shows_loss_accuracy_and_time_left(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    shown = TerminalScreen(results_to_stderr=False)
+    shown = TerminalScreen()
     for step in range(40):
         clock.now += 2
         shown.training(point(step))
@@ -58,7 +58,7 @@ def test_longer_training_shows_loss_accuracy_and_time_left(clock: Clock, capsys:
 
 
 def test_no_validation_photos_no_validation_figures(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    shown = TerminalScreen(results_to_stderr=False)
+    shown = TerminalScreen()
     for step in (0, 1):
         clock.now += 2
         shown.training(point(step, validation=False))
@@ -69,7 +69,7 @@ def test_no_validation_photos_no_validation_figures(clock: Clock, capsys: pytest
 
 
 def test_a_training_that_goes_on_counts_its_own_speed(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    shown = TerminalScreen(results_to_stderr=False)
+    shown = TerminalScreen()
     for step in (90, 91):
         clock.now += 3
         shown.training(point(step))
@@ -78,7 +78,7 @@ def test_a_training_that_goes_on_counts_its_own_speed(clock: Clock, capsys: pyte
 
 
 def test_a_slow_first_point_has_its_bar_at_once(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    shown = TerminalScreen(results_to_stderr=False)
+    shown = TerminalScreen()
     shown.extracting(5)(5, 0)
     clock.now += 30
     shown.training(point(9))
@@ -89,7 +89,7 @@ def test_a_slow_first_point_has_its_bar_at_once(clock: Clock, capsys: pytest.Cap
 
 
 def test_the_next_training_begins_anew(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
-    shown = TerminalScreen(results_to_stderr=False)
+    shown = TerminalScreen()
     for _ in range(2):
         for step in range(0, 100, 33):
             clock.now += 3
@@ -101,7 +101,7 @@ def test_epochs_on_photos_show_loss_accuracy_and_time_left_on_80_columns(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    shown = TerminalScreen(results_to_stderr=False)
+    shown = TerminalScreen()
     progress = SimpleNamespace(  # an EpochProgress, without TensorFlow
         epoch=3, epochs=8, batch=2, batches=2, seconds_left=75.0, training_cross_entropy=0.5, training_accuracy=0.8,
         validation=SimpleNamespace(validation_cross_entropy=0.4, validation_accuracy=0.85),
@@ -117,7 +117,7 @@ def test_paths_are_shown_whatever_their_bytes() -> None:
 
 
 def test_unpacking_shows_how_many_photos_are_written(capsys: pytest.CaptureFixture[str]) -> None:
-    shown = TerminalScreen(results_to_stderr=False)
+    shown = TerminalScreen()
     for done in (0, 100, 200, 250):
         shown.unpacking(done, 250)
     said = " ".join(capsys.readouterr().err.split())
@@ -133,7 +133,7 @@ def test_a_terminal_gets_rows_that_end_between_words_and_paths_in_one_piece(
     monkeypatch.setenv("FORCE_COLOR", "1")  # rich's own way to say: a terminal
     path = "/a/folder/whose/name/is/longer/than/a/whole/row.jpg"
     sentence = f"An accuracy of 91.25% on 2400 photos was found; see {path} for 猫猫猫猫猫猫猫 and the rest."
-    TerminalScreen(results_to_stderr=False).say(sentence)
+    TerminalScreen().say(sentence)
     rows = capsys.readouterr().err.rstrip("\n").split("\n")
     assert " ".join(rows) == sentence
     assert path in rows
@@ -145,7 +145,7 @@ def test_a_file_gets_a_sentence_on_one_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("COLUMNS", "40")
-    TerminalScreen(results_to_stderr=False).say("word " * 30 + "[end]")
+    TerminalScreen().say("word " * 30 + "[end]")
     assert capsys.readouterr().err == "word " * 30 + "[end]\n"
 
 

@@ -11,8 +11,8 @@ import pytest
 
 from label_image.find_photos import find_photos
 from label_image.folders import walk
-from retrain.photos.dataset import Dataset, list_photos
-from retrain.photos.sources import list_source
+from retrain.photos.dataset import Dataset
+from retrain.photos.opening import list_photos
 
 # Root may enter everything, unless it gives that up.
 WITHOUT_PRIVILEGE = ["setpriv", "--inh-caps", "-all", "--bounding-set", "-dac_override,-dac_read_search"]
@@ -179,7 +179,7 @@ def test_folder_that_may_not_be_entered_is_named(tmp_path: Path) -> None:
     for name, mode in modes.items():
         (root / name).chmod(mode)
     code = (
-        "import sys; from retrain.photos.dataset import list_photos; from label_image.find_photos import find_photos\n"
+        "import sys; from retrain.photos.opening import list_photos; from label_image.find_photos import find_photos\n"
         "listing = list_photos(sys.argv[1])\n"
         "print(*(file.path for file in listing.files), *listing.skipped, *listing.remarks, sep='\\n')\n"
         "print(*find_photos([sys.argv[1]]), sep='\\n')"
@@ -218,6 +218,6 @@ def test_files_that_metadata_do_not_name_are_looked_for_once(tmp_path: Path) -> 
         for name in ("one", "two"):
             (root / f"f{level}" / name).symlink_to(f"../f{level + 1}")
     (root / "metadata.csv").write_text("file_name,label\n1.jpg,cat\n2.jpg,dog\n")
-    listing = list_source(root, tmp_path / "bottlenecks")
+    listing = list_photos(root, tmp_path / "bottlenecks")
     assert len(listing.files) == 2
     assert [item.reason for item in listing.skipped] == ["is not in the metadata"] * 23

@@ -83,6 +83,48 @@ with guard():
     assert end_of(process) == (128 + number, SENTENCES[number] + "\n")
 
 
+def test_a_second_signal_before_anything_was_said_is_not_silent() -> None:
+    process = start(
+        """
+class Slow:
+    def write(self, text):
+        os.kill(os.getpid(), signal.SIGTERM)
+    def flush(self):
+        pass
+with guard():
+    sys.stderr = Slow()
+    ready()
+    os.kill(os.getpid(), signal.SIGTERM)
+"""
+    )
+    assert end_of(process) == (143, "Terminated.\n")
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_what_is_said_is_heard_while_a_library_is_kept_quiet(signals: int) -> None:
+    process = start(
+        """
+from label_image.quiet import quiet
+silent = threading.Event()
+def load():
+    with quiet():
+        silent.set()
+        time.sleep(60)
+with guard():
+    threading.Thread(target=load, daemon=True).start()
+    silent.wait()
+    ready()
+    try:
+        os.kill(os.getpid(), signal.SIGTERM)
+    finally:
+        if sys.argv[1] == "2":
+            os.kill(os.getpid(), signal.SIGTERM)
+""",
+        str(signals),
+    )
+    assert end_of(process) == (143, "Terminated.\n")
+
+
 def test_threads_that_are_at_work_do_not_keep_it() -> None:
     process = start(
         """
@@ -120,16 +162,28 @@ with guard():
     except KeyboardInterrupt:
         raise ImportError("Failed to load the native runtime.") from None
 """,
-        # While a run that is done ends.
+        # While a run that is done waits for a thread.
+        """
+done = threading.Event()
+def stop():
+    done.wait()
+    os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(60)
+with guard():
+    threading.Thread(target=stop).start()
+    ready()
+done.set()
+""",
+        # While Python ends.
         """
 import atexit
 atexit.register(time.sleep, 60)
+atexit.register(os.kill, os.getpid(), signal.SIGINT)
 with guard():
-    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     ready()
 """,
     ],
-    ids=["destructor", "import", "exit"],
+    ids=["destructor", "import", "thread", "exit"],
 )
 def test_there_is_never_a_traceback(code: str) -> None:
     returned, said = end_of(start(code))
@@ -203,13 +257,20 @@ def test_in_other_threads_nothing_is_deferred() -> None:
 
 # The commands
 
+# The second signal comes while the first is on its way out.
 STOPPED_WHILE_IMPORTING = """
 numbers, module, command = [int(number) for number in sys.argv[1].split(",")], sys.argv[2], sys.argv[3]
+def stop(*numbers):
+    try:
+        os.kill(os.getpid(), numbers[0])
+    finally:
+        if numbers[1:]:
+            stop(*numbers[1:])
 class Finder:
     def find_spec(self, name, path=None, target=None):
         if name == module:
-            for number in numbers:
-                threading.Timer(0.3, os.kill, (os.getpid(), number)).start()
+            sys.meta_path.remove(self)
+            stop(*numbers)
 sys.meta_path.insert(0, Finder())
 ready()
 sys.argv = sys.argv[3:]
@@ -217,8 +278,9 @@ __import__(command + ".__main__").__main__.main()
 """
 
 
-@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]])
-def test_retrain_while_it_loads_tensorflow(signals: list[signal.Signals], tmp_path: Path) -> None:
+@pytest.mark.parametrize("module", ["tensorflow", "tensorflow.python.pywrap_tensorflow"])
+@pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]], ids=["one", "two"])
+def test_retrain_while_it_loads_tensorflow(module: str, signals: list[signal.Signals], tmp_path: Path) -> None:
     for name, colour in (("red", (200, 0, 0)), ("blue", (0, 0, 200))):
         (tmp_path / "photos" / name).mkdir(parents=True)
         for number in range(10):
@@ -226,7 +288,7 @@ def test_retrain_while_it_loads_tensorflow(signals: list[signal.Signals], tmp_pa
             Image.new("RGB", (8, 8), shade).save(tmp_path / "photos" / name / f"{number}.png")
     process = start(
         f"os.chdir({str(tmp_path)!r})\n" + STOPPED_WHILE_IMPORTING,
-        ",".join(str(int(number)) for number in signals), "tensorflow", "retrain",
+        ",".join(str(int(number)) for number in signals), module, "retrain",
         "--architecture", "fake", "--image_dir", "photos",
     )  # fmt: skip
     code, said = end_of(process, 60)

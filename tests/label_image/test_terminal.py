@@ -154,13 +154,13 @@ def test_little_address_space(kilobytes: int, command: str, place: Path) -> None
     """TensorFlow would abort, and OpenBLAS wait for ever."""
     code, _, err = shell(place, f"ulimit -v {kilobytes}; {command}")
     assert code == 1
-    assert err == f"Error: ulimit -v allows {kilobytes * 1024 / 1e9:.1f} GB: raise it to 4 GB at least.\n"
+    assert err == f"Error: ulimit -v allows {kilobytes * 1024 / 1e9:.1f} GB: raise it to at least 4 GB.\n"
 
 
 def test_little_address_space_for_label_image(place: Path) -> None:
     code, _, err = shell(place, f"ulimit -v 150000; {LABEL}")
     assert code in (0, 1)
-    assert code == 0 or err.startswith("Error: The memory does not suffice")
+    assert code == 0 or err.startswith("Error: There is not enough memory")
 
 
 def test_files_that_may_not_grow(place: Path) -> None:
@@ -230,7 +230,7 @@ def test_folders_that_may_not_be_entered(place: Path) -> None:
     said = [sentence for _, sentence in ended]
     for option, sentence in zip(options, said, strict=False):
         reached = f"--{option} shut/in/x.html cannot be reached: Permission denied."
-        assert sentence == f"Error: {reached} Name another place, or have this one opened to you."
+        assert sentence == f"Error: {reached} Choose another place, or ask for permission to use this one."
     for sentence in said[len(options) :]:
         assert sentence.startswith("Error: ") and "shut/in" in sentence and "Permission" in sentence, sentence
 
@@ -259,8 +259,8 @@ def test_paths_are_shown_in_one_line() -> None:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (MemoryError(), "The memory does not suffice"),
-        (ImportError("libx.so: failed to map segment from shared object"), "The memory does not suffice"),
+        (MemoryError(), "There is not enough memory"),
+        (ImportError("libx.so: failed to map segment from shared object"), "There is not enough memory"),
         (RuntimeError("can't start new thread"), "No further thread"),
         (PermissionError(13, "Permission denied", "a/b"), "a/b: Permission denied."),
         (OSError(28, "No space left on device"), "No space left on device."),

@@ -1,13 +1,12 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import pytest
 
-from retrain.bottlenecks.extraction import Extraction
 from retrain.core.errors import DatasetError
 from retrain.photos.category_names import display_names, read_category_names, rename_classes
-from retrain.photos.dataset import Photo
+from retrain.photos.dataset import Dataset, PhotoFile, Skipped
 
 FLOWERS = {"21": "fire lily", "3": "canterbury bells", "45": "bolero deep blue"}
 LABELS = ("21", "3", "45")  # as folders are sorted
@@ -58,8 +57,8 @@ def test_many_missing_names_are_not_all_listed(tmp_path: Path) -> None:
         (b"", "is not JSON"),
         (b"[" * 100_000, "is not JSON"),
         (b"\xff\xfe", "not UTF-8"),
-        (["daisy", "rose"], "is no JSON object"),
-        ("daisy", "is no JSON object"),
+        (["daisy", "rose"], "is not a JSON object"),
+        ("daisy", "is not a JSON object"),
         ({}, "holds no names"),
         ({"21": 5}, "the name of '21' must be a text"),
         ({"21": ["fire lily"]}, "the name of '21' must be a text"),
@@ -80,17 +79,17 @@ def test_names_that_cannot_be_used(content: object, sentence: str, tmp_path: Pat
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"There is no file .*nowhere.json; check --category_names\."):
+    with pytest.raises(DatasetError, match=r"There is no file .*nowhere.json; check `category_names`\."):
         read_category_names(tmp_path / "nowhere.json")
-    with pytest.raises(DatasetError, match=r"cannot be read: .*; check --category_names\."):
+    with pytest.raises(DatasetError, match=r"cannot be read: .*; check `category_names`\."):
         read_category_names(tmp_path)
 
 
 def test_only_labels_change(tmp_path: Path) -> None:
-    photos = tuple(Photo(f"{label}/1.png", label, f"{row:064}") for row, label in enumerate(("45", "3", "21", "3")))
-    extraction = Extraction(photos, np.eye(4, dtype=np.float32), (), 4, 0, 0, "f", {})
+    files = tuple(PhotoFile(f"{label}/1.png", label, row, 5, 6) for row, label in enumerate(("45", "3", "21", "3")))
+    dataset = Dataset(files, (Skipped("x", "is hidden"),), ("remark",), "flowers")
     name_of, _ = display_names(read_category_names(written(tmp_path, FLOWERS)), LABELS)
-    named = rename_classes(extraction, name_of)
-    assert [photo.label for photo in named.photos] == [FLOWERS[photo.label] for photo in photos]
-    assert [photo.sha256 for photo in named.photos] == [photo.sha256 for photo in photos]
-    assert named.matrix is extraction.matrix
+    named = rename_classes(dataset, name_of)
+    assert [file.label for file in named.files] == [FLOWERS[file.label] for file in files]
+    assert replace(named, files=files) == dataset
+    assert [replace(new, label=old.label) for new, old in zip(named.files, files, strict=True)] == list(files)

@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrain.bottlenecks import shards
-from retrain.bottlenecks.shards import list_shards
 from retrain.core.errors import StoreError
+from retrain.core.sealed import list_shards, write_shard
 from retrain.photos.hashes import SCHEMA_WITHOUT_CTIME, PhotoHashes, hash_bytes
 
 LONG_AGO = 1_500_000_000 * 10**9
@@ -123,7 +122,7 @@ def test_what_was_touched_just_before_it_was_read_is_not_remembered(
 def table_without_ctimes(folder: Path, *, read_ns: int) -> None:
     """A table as it was written before change times were kept."""
     row = {"path": b"/a.jpg", "size": 1, "mtime_ns": LONG_AGO, "inode": 0, "read_ns": read_ns, "photo_sha256": A}
-    shards.write_shard(folder, pa.Table.from_pylist([row], SCHEMA_WITHOUT_CTIME), "photo-hashes")
+    write_shard(folder, pa.Table.from_pylist([row], SCHEMA_WITHOUT_CTIME), "photo-hashes")
 
 
 @pytest.mark.parametrize(("seconds", "known"), [(-3600, True), (-2, True), (-1.9, False), (0, False), (3600, False)])
@@ -323,7 +322,7 @@ def test_a_damaged_table_is_set_aside_and_rebuilt(tmp_path: Path) -> None:
 def test_a_sound_table_with_other_columns_is_set_aside(tmp_path: Path) -> None:
     saved(tmp_path, ("/a.jpg", 1, LONG_AGO, A))
     (path,) = tables(tmp_path)
-    shards.write_shard(tmp_path, pq.read_table(path).drop(["inode"]), "photo-hashes")
+    write_shard(tmp_path, pq.read_table(path).drop(["inode"]), "photo-hashes")
     hashes = PhotoHashes(tmp_path)
     assert hashes.set_aside == 1 and tables(tmp_path) == [path]
     assert lookup(hashes, "/a.jpg", 1, LONG_AGO) == A
@@ -347,5 +346,5 @@ def test_a_failed_save_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="--bottleneck_dir"):
+    with pytest.raises(StoreError, match="`bottleneck_dir`"):
         saved(tmp_path / "file" / "bottlenecks", ("/a.jpg", 1, LONG_AGO, A))

@@ -1,15 +1,12 @@
-"""`scripts/compare_fine_tuning.py`: models of a split are told apart, and compared on the same test photos."""
+"""`research/compare_fine_tuning.py`: models of a split are told apart, and compared on the same test photos."""
 
 from pathlib import Path
 
-import compare_fine_tuning as script
-import numpy as np
 import pytest
 from click.testing import CliRunner
-from PIL import Image
 from rich.table import Table
 
-NOISE = np.random.default_rng(0)
+from research import compare_fine_tuning as script
 
 
 def candidate(name: str, accuracy: float, cross_entropy: float) -> dict[str, object]:
@@ -37,22 +34,6 @@ def test_differences_are_paired() -> None:
         ("cats", "tuned", "0.8000", "+0.1000 +- 0.0000", "0.500", "-0.100 +- 0.000", "15"),
         ("cats", "kept", "0.7000", "+0.0000 +- 0.0000", "0.600", "+0.000 +- 0.000", ""),
     ]
-
-
-def test_a_real_training_on_two_splits(tmp_path: Path) -> None:
-    for index in range(60):
-        path = tmp_path / "photos" / "ab"[index % 2] / f"{index}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        colours = NOISE.integers(0, 120, (40, 40, 3)) + np.array([0, 0, 120] if index % 2 else [120, 0, 0])
-        Image.fromarray(colours.astype(np.uint8)).save(path)
-    asked = ["--image_dir", tmp_path / "photos", "--architecture", "efficientnet_lite0"]
-    asked += ["--fine_tune_layers", 1, "--splits", 2]
-    kept = ["--bottleneck_dir", tmp_path / "bottlenecks", "--model_dir", tmp_path / "models"]
-    result = CliRunner().invoke(script.main, [str(argument) for argument in (*asked, *kept)])
-    assert result.exit_code == 0, result.output
-    for word in ("photos, split 0: before", "photos, split 1: before", "tuned", "kept"):
-        assert word in result.output
-    assert len(list((tmp_path / "models" / "fine_tuned").glob("*.weights.h5"))) == 2  # each split its own
 
 
 def test_a_backbone_without_layers_is_refused_in_a_sentence(tmp_path: Path) -> None:

@@ -1,9 +1,9 @@
-"""`scripts/compare_heads.py`: contenders are compared split by split on photos that none of them has seen."""
+"""`research/compare_heads.py`: contenders are compared split by split on photos that none of them has seen."""
 
-import compare_heads as script
 import numpy as np
 import pytest
 
+from research import compare_heads as script
 from retrain.photos.dataset import Photo
 from retrain.runs.sweep import Grid, Material
 
@@ -21,7 +21,7 @@ def material() -> Material:
 
 
 def test_all_heads_learn_what_is_easy(material: Material) -> None:
-    accuracies = script.compare(material, GRID, splits=2)
+    accuracies = script.compare(material, GRID, splits=1)
     assert set(accuracies) == {
         "default",
         "never refitted",
@@ -30,7 +30,7 @@ def test_all_heads_learn_what_is_easy(material: Material) -> None:
         "sweep, trained on validation too",
         "scikit-learn",
     }
-    assert all(len(values) == 2 and min(values) > 0.9 for values in accuracies.values())
+    assert all(len(values) == 1 and min(values) > 0.9 for values in accuracies.values())
 
 
 def test_differences_are_paired() -> None:

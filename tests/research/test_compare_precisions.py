@@ -1,14 +1,13 @@
-"""`scripts/compare_precisions.py`: equal bottlenecks cost nothing, spoilt ones cost accuracy."""
+"""`research/compare_precisions.py`: equal bottlenecks cost nothing, spoilt ones cost accuracy."""
 
-import json
 from pathlib import Path
 
-import compare_precisions as script
 import numpy as np
 import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from research import compare_precisions as script
 from retrain.core.machine import choose_precision
 from retrain.photos.dataset import Photo
 
@@ -61,16 +60,7 @@ def run(folder: Path, *options: str) -> tuple[int, str]:
     return result.exit_code, result.output
 
 
-def test_the_command_computes_both_precisions(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(script, "choose_precision", lambda asked: "bfloat16")
-    code, output = run(folder, "--architecture", "efficientnet_lite0")  # the fake one supports only float32
-    assert code == 0, output
-    assert "photos" in output and "1.0000" in output and "+0.0000 +- 0.0000" in output
-    covers = [json.loads(path.read_text(encoding="utf-8"))["covers"] for path in folder.rglob("fingerprint.json")]
-    assert sorted(cover["compute_dtype"] for cover in covers) == ["bfloat16", "float32"]
-
-
-def test_float32_with_itself_is_no_comparison(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_float32_with_itself_is_no_comparison(folder: Path) -> None:
     assert choose_precision("float32") == "float32"
     code, output = run(folder, "--precision", "float32")
     assert code == 1 and output.startswith("Error: There is nothing to compare")

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from stand_ins import evaluated
 
 from retrain.cli.main import main
 from retrain.core.errors import DatasetError, ExportError, OptionError
 from retrain.photos.seen_photos import NAME
-from retrain.runs.evaluate import evaluate_export
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220), "grey": (128, 128, 128)}
 
@@ -56,39 +56,39 @@ def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, s
 
 def test_photos_that_were_trained_on_are_left_out(trained: Path, tmp_path: Path) -> None:
     said: list[str] = []
-    evaluation = evaluate_export(trained / "model", str(trained / "photos"), tmp_path, say=said.append)
+    evaluation = evaluated(trained / "model", str(trained / "photos"), tmp_path, say=said.append)
     metrics = json.loads((trained / "model" / "metrics.json").read_text())
     assert evaluation.metrics.n == metrics["test"]["n"] > 0
     assert evaluation.left_out == 60 - evaluation.metrics.n
     assert evaluation.metrics.cross_entropy == pytest.approx(metrics["test"]["cross_entropy"], abs=1e-4)
     assert "was trained on" in said[-1]
-    everything = evaluate_export(trained / "model", str(trained / "photos"), tmp_path, all_photos=True, say=said.append)
+    everything = evaluated(trained / "model", str(trained / "photos"), tmp_path, all_photos=True, say=said.append)
     assert (everything.metrics.n, everything.left_out) == (60, 0)
     assert "too good to be true" in said[-1]
 
 
 def test_the_tflite_file_of_an_export_knows_what_the_export_has_seen(trained: Path, tmp_path: Path) -> None:
-    evaluation = evaluate_export(trained / "model" / "model.tflite", str(trained / "photos"), tmp_path)
+    evaluation = evaluated(trained / "model" / "model.tflite", str(trained / "photos"), tmp_path)
     assert evaluation.left_out > 0
     alone = shutil.copy(trained / "model" / "model.tflite", tmp_path / "alone.tflite")
     said: list[str] = []
-    evaluation = evaluate_export(alone, str(trained / "photos"), tmp_path, say=said.append)
+    evaluation = evaluated(alone, str(trained / "photos"), tmp_path, say=said.append)
     assert (evaluation.metrics.n, evaluation.left_out) == (60, 0)
     assert "is not known" in said[-1]
 
 
 def test_a_saved_model_alone_gives_the_same(trained: Path, tmp_path: Path) -> None:
     source = str(photos(tmp_path / "new", THREE, range(200, 210)))
-    with_tflite = evaluate_export(trained / "model", source, tmp_path)
+    with_tflite = evaluated(trained / "model", source, tmp_path)
     shutil.copytree(trained / "model", tmp_path / "model", ignore=shutil.ignore_patterns("model.tflite"))
-    without = evaluate_export(tmp_path / "model", source, tmp_path)
+    without = evaluated(tmp_path / "model", source, tmp_path)
     assert without.probabilities == pytest.approx(with_tflite.probabilities, abs=1e-4)
     assert without.metrics.accuracy == with_tflite.metrics.accuracy == 1.0
 
 
 def test_photos_of_other_classes_are_strangers_and_most_are_called_unknown(trained: Path, tmp_path: Path) -> None:
     source = photos(tmp_path / "new", {"red": "red", "dusk": "grey"}, range(200, 210))
-    evaluation = evaluate_export(trained / "model", str(source), tmp_path)
+    evaluation = evaluated(trained / "model", str(source), tmp_path)
     assert evaluation.metrics.n == 10
     assert evaluation.strangers is not None
     assert (evaluation.strangers.photos, evaluation.strangers.labels) == (10, ("dusk",))
@@ -100,7 +100,7 @@ def test_what_cannot_be_read_or_decoded_is_skipped_and_named(trained: Path, tmp_
     source = photos(tmp_path / "new", THREE, range(200, 203))
     (source / "red" / "broken.jpg").write_bytes(b"no photo")
     (source / "red" / "gone.jpg").symlink_to(tmp_path / "nowhere")
-    evaluation = evaluate_export(trained / "model", str(source), tmp_path)
+    evaluation = evaluated(trained / "model", str(source), tmp_path)
     assert evaluation.metrics.n == 9
     assert {Path(item.path).name for item in evaluation.skipped} >= {"broken.jpg"}
 
@@ -121,22 +121,22 @@ def test_nothing_but_strangers_has_no_accuracy(
 def test_what_cannot_be_evaluated_is_refused_with_a_sentence(trained: Path, tmp_path: Path) -> None:
     source = photos(tmp_path / "new", THREE, range(200, 203))
     with pytest.raises(ExportError, match="no model"):
-        evaluate_export(tmp_path / "nothing", str(source), tmp_path)
+        evaluated(tmp_path / "nothing", str(source), tmp_path)
 
 
 def test_a_damaged_list_of_seen_photos_is_named(trained: Path, tmp_path: Path) -> None:
     shutil.copytree(trained / "model", tmp_path / "model")
     (tmp_path / "model" / NAME).write_bytes(b"no numbers")
     with pytest.raises(ExportError, match=NAME):
-        evaluate_export(tmp_path / "model", str(trained / "photos"), tmp_path)
+        evaluated(tmp_path / "model", str(trained / "photos"), tmp_path)
 
 
 def test_a_model_that_has_seen_all_photos_is_not_praised(trained: Path, tmp_path: Path) -> None:
     source = photos(tmp_path / "new", THREE, range(20))
-    for photo in evaluate_export(trained / "model", str(source), tmp_path).photos:  # those it has not seen
+    for photo in evaluated(trained / "model", str(source), tmp_path).photos:  # those it has not seen
         Path(photo.path).unlink()
     with pytest.raises(DatasetError, match="all of these photos"):
-        evaluate_export(trained / "model", str(source), tmp_path)
+        evaluated(trained / "model", str(source), tmp_path)
 
 
 def test_command_shows_tables_and_writes_what_was_asked_for(
@@ -180,8 +180,8 @@ def test_fixes_of_the_training_hold_in_the_evaluation(trained: Path, tmp_path: P
     paint(source / "red" / "really_grey.png", "grey", 301)
     fixes = tmp_path / "fixes.csv"
     fixes.write_text("file,action\nred/really_blue.png,relabel:blue\nred/really_grey.png,remove\n")
-    without = evaluate_export(trained / "model", str(source), tmp_path)
-    with_fixes = evaluate_export(trained / "model", str(source), tmp_path, fixes=fixes)
+    without = evaluated(trained / "model", str(source), tmp_path)
+    with_fixes = evaluated(trained / "model", str(source), tmp_path, fixes=fixes)
     assert without.metrics.n == 14 and without.metrics.accuracy is not None and without.metrics.accuracy < 1
     assert (with_fixes.metrics.n, with_fixes.metrics.accuracy) == (13, 1.0)
 
@@ -190,14 +190,14 @@ def test_category_names_of_the_training_name_the_folders(trained: Path, tmp_path
     source = photos(tmp_path / "new", {"1": "red", "2": "green", "3": "blue"}, range(200, 204))
     names = tmp_path / "names.json"
     names.write_text(json.dumps({"1": "red", "2": "green", "3": "blue"}))
-    evaluation = evaluate_export(trained / "model", str(source), tmp_path, category_names=names)
+    evaluation = evaluated(trained / "model", str(source), tmp_path, category_names=names)
     assert (evaluation.metrics.n, evaluation.metrics.accuracy, evaluation.strangers) == (12, 1.0, None)
 
 
 def test_labels_that_are_not_told_apart_cannot_be_judged(trained: Path, tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("red\nred\nblue\n")
     with pytest.raises(OptionError, match="same name"):
-        evaluate_export(trained / "model", str(trained / "photos"), tmp_path, labels=tmp_path / "labels.txt")
+        evaluated(trained / "model", str(trained / "photos"), tmp_path, labels=tmp_path / "labels.txt")
 
 
 def test_nonsense_is_a_wrong_call(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -212,4 +212,4 @@ def test_an_archive_instead_of_the_list_of_seen_photos_is_named(trained: Path, t
     with open(tmp_path / "model" / NAME, "wb") as file:
         np.savez(file, seen=np.zeros(3, np.uint64))
     with pytest.raises(ExportError, match=NAME):
-        evaluate_export(tmp_path / "model", str(trained / "photos"), tmp_path)
+        evaluated(tmp_path / "model", str(trained / "photos"), tmp_path)

@@ -12,24 +12,25 @@ import click
 import numpy as np
 import pytest
 from PIL import Image
+from stand_ins import bottlenecks_of
 
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.base import Engine
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.extraction import Extraction
-from retrain.cli.main import main, train
+from retrain.cli.main import main
 from retrain.core.errors import DatasetError, OptionError
-from retrain.insight.terminal import TerminalScreen
+from retrain.photos.augmentation import Augmentation
 from retrain.photos.dataset import Photo
+from retrain.photos.source import SourceConfig
 from retrain.photos.split import Division
-from retrain.runs.sweep import Configuration, Grid, Material, command_line, deal_folds, run_sweep, sweep_heads
-from retrain.runs.train import Options
+from retrain.runs.sweep import Grid, Material, SweepConfig, deal_folds, run_sweep, sweep_heads
 from retrain.training.fitting.convergence import fit_to_convergence
 from retrain.training.fitting.linear_heads import cross_validate
 from retrain.training.fitting.sample import Sample, Standardised
 from retrain.training.grid import describe_work
 from retrain.training.head import predict
-from retrain.training.recipe import choose_recipe
+from retrain.training.recipe import HeadConfig, choose_recipe
 from retrain.training.train_head import train_head
 
 CLASSES, DIM, FOLDS = 4, 12, 3
@@ -145,7 +146,7 @@ def test_the_work_is_announced_by_kind() -> None:
 
 
 def test_a_learning_rate_that_no_head_uses_is_refused() -> None:
-    with pytest.raises(OptionError, match="--learning_rate belongs to mini-batches"):
+    with pytest.raises(OptionError, match="`learning_rate` belongs to mini-batches"):
         Grid(("a",), {}, learning_rates=(0.1,)).recipes()
 
 
@@ -203,10 +204,10 @@ def test_the_better_backbone_is_chosen_and_test_photos_have_no_part_in_it() -> N
 def test_retrain_trains_the_head_that_was_tested(recipe: dict[str, Any]) -> None:
     """On bottlenecks side by side, too."""
     material, sides = make_material(), np.array((["training"] * 7 + ["validation", "testing", "testing"]) * 24)
-    sweep = sweep_heads(material, sides, [choose_recipe(**recipe)], ("good+noise",), FOLDS)
+    sweep = sweep_heads(material, sides, [choose_recipe(HeadConfig(**recipe))], ("good+noise",), FOLDS)
     matrix = np.hstack([material.matrices["good"], material.matrices["noise"]])
     extraction = Extraction(material.photos, matrix, (), 0, 0, 0, "", {}, widths=(DIM, 3))
-    trained = train_head(extraction, Division(tuple(sides)), material.labels, Options(Path("photos"), **recipe))
+    trained = train_head(bottlenecks_of(extraction, material.labels), Division(tuple(sides)), HeadConfig(**recipe))
     assert 0.4 < trained.test.accuracy < 1
     assert (trained.test.accuracy, trained.test.cross_entropy) == (sweep.test.accuracy, sweep.test.cross_entropy)
 
@@ -256,7 +257,7 @@ def test_balanced_heads_know_small_classes_better() -> None:
 
 
 def test_too_few_photos_for_the_folds() -> None:
-    with pytest.raises(DatasetError, match="too few for --folds 9"):
+    with pytest.raises(DatasetError, match="too few for `folds` 9"):
         sweep_heads(make_material(8), np.array(["training"] * 8), Grid((), {}).recipes(), ("good",), 9)
 
 
@@ -276,40 +277,6 @@ def test_heads_with_hidden_layers_come_one_after_the_other(monkeypatch: pytest.M
 
 
 # The command line
-
-
-def test_the_printed_command_trains_what_was_chosen() -> None:
-    options = Options(Path("my cats"), seed=7, testing_percentage=20)
-    recipe = choose_recipe(optimizer="adam", hidden_units=(64, 32), learning_rate=0.002, l2=0.01, epochs=9)
-    words = shlex.split(command_line(options, Configuration("resnet50", recipe), {"resnet50": "w.h5", "vgg16": "v.h5"}))
-    assert words[0] == "retrain"
-    asked = train.make_context("train", words[1:]).params
-    parsed = {name: asked[name] for name in ("image_dir", "seed", "testing_percentage", "architecture", "weights")}
-    assert parsed == {
-        "image_dir": Path("my cats"), "seed": 7, "testing_percentage": 20,
-        "architecture": "resnet50", "weights": {"resnet50": "w.h5"},
-    }  # fmt: skip
-    assert (asked["hidden_units"], asked["learning_rate"], asked["l2"], asked["epochs"]) == ((64, 32), 0.002, 0.01, 9)
-    again = choose_recipe(
-        **{name: asked[name] for name in ("optimizer", "hidden_units", "learning_rate", "l2", "epochs")}
-    )
-    assert again == recipe
-
-
-def test_the_command_of_a_linear_head() -> None:
-    command = command_line(Options(Path("cats")), Configuration("resnet50", choose_recipe(l2=0.03)), {})
-    assert command == "retrain --image_dir cats --architecture resnet50 --l2 0.03"
-
-
-def test_the_command_of_a_head_on_views() -> None:
-    options = Options(Path("cats"), flip_left_right=True, random_crop=10)
-    recipe = choose_recipe(l2=0.03, class_weight="balanced")
-    words = shlex.split(command_line(options, Configuration("resnet50", recipe, views=8), {}))
-    asked = train.make_context("train", words[1:]).params
-    assert (asked["flip_left_right"], asked["random_crop"], asked["random_scale"]) == (True, 10, 0)
-    assert (asked["views"], asked["class_weight"]) == (8, "balanced")
-    plain = command_line(options, Configuration("resnet50", recipe), {})
-    assert "flip" not in plain and "--views" not in plain
 
 
 @pytest.fixture
@@ -348,7 +315,10 @@ def test_names_that_fit_no_class_are_refused(photos: Path, capsys: pytest.Captur
     Path("names.json").write_text('{"rose": "Rosa"}')
     with pytest.raises(SystemExit) as leave:
         main([*CALL, "--category_names", "names.json"])
-    assert (leave.value.code, "names none of the classes 'dark', 'light'" in capsys.readouterr().err) == (1, True)
+    assert (leave.value.code, "names none of the classes 'dark', 'light'" in capsys.readouterr().err) == (
+        1,
+        True,
+    )
 
 
 def test_a_single_backbone_prints_its_command(photos: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -397,10 +367,9 @@ def test_views_are_computed_once_for_all_numbers_of_them(photos: Path) -> None:
 
         return count
 
-    screen = TerminalScreen(results_to_stderr=True)
-    options = Options(Path("photos"), random_brightness=20)
+    source, augmentation = SourceConfig(Path("photos")), Augmentation(random_brightness=20)
     for grid in (Grid(("fake",), {}, (0.1,), views=(1, 2, 3)), Grid(("fake",), {}, (0.1,), views=(2,))):
-        run_sweep(options, grid, 3, Path("table.csv"), screen, start)
+        run_sweep(SweepConfig(source, grid, 3, augmentation=augmentation), start=start)
     assert 3 * 60 <= sum(computed) < 3 * 60 + 20  # and the probe's photos
 
 
@@ -427,8 +396,8 @@ def test_augmentation_alone_means_as_many_views_as_retrain_makes(photos: Path) -
         (["--optimizer", "lbfgs", "--hidden_units", "0,8"], "without --hidden_units"),
         (["--optimizer", "lbfgs", "--hidden_units", "8"], "without --hidden_units"),
         (["--folds", "1"], "folds"),
-        (["--folds", "2", "--hidden_units", "8"], "--folds 2 leaves mini-batches no photos"),
-        (["--weights", "w.h5"], "give NAME=FILE"),
+        (["--folds", "2", "--hidden_units", "8"], "--folds 2 leaves mini-batch training no photos"),
+        (["--weights", "w.h5"], "pass NAME=FILE"),
         (["--weights", "resnet50=w.h5"], "resnet50 is not among"),
         (["--architecture", "fake,"], "empty name"),
         (["--architecture", "fake+resnet51"], "resnet51"),

@@ -22,33 +22,34 @@ CLASSES = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 60, 220)}
 PHOTO = "photos/red/0.jpg"
 STORE = "--bottleneck_dir given/bottlenecks --model_dir given/models"
 TRAIN = f"retrain --image_dir photos {STORE}"
-# Those of a stage need what the stages before have written.
+# Those of a stage need what the stages before have written. What is only large is small here: it takes minutes.
 STAGES = (
     {
         "train": f"{TRAIN} --architecture efficientnet_lite0 --engine tensorflow --output_dir given/model "
         "--report given/report.html --summaries_dir given/summaries --output_graph given/graph.pb "
         "--output_labels given/labels.txt",
         "openvino in float32": f"{TRAIN} --architecture efficientnet_lite0 --engine openvino --precision float32 "
-        "--bottleneck_dir given/float32 --output_dir given/of_openvino",
+        "--bottleneck_dir given/float32 --output_dir given/of_openvino --formats saved_model",
         "openvino in bfloat16": f"{TRAIN} --architecture fake --engine openvino --precision bfloat16 "
         "--output_dir given/of_bfloat16",
-        "fine-tuning and comparison": f"{TRAIN} --architecture efficientnet_lite0 --fine_tune_layers 2 "
-        "--compare scratch --epochs 1 --output_dir given/tuned",
+        "fine-tuning and comparison": f"retrain --image_dir few {STORE} --architecture mobilenet_0.25_128 "
+        "--image_size 32 --weights random --fine_tune_layers 2 --compare scratch --epochs 1 --output_dir given/tuned",
         "a network of Keras": f"{TRAIN} --architecture mobilenet_v2_0.35_96 --weights random "
         "--hidden_units 8 --epochs 2 --formats saved_model --output_dir given/of_keras",
+        "the average colour": f"{TRAIN} --architecture fake --output_dir given/of_fake",
         "sweep": f"retrain sweep --image_dir photos {STORE} --architecture fake --report given/sweep.html "
         "--output_csv given/sweep.csv",
         "doctor": f"retrain doctor photos {STORE} --architecture fake --output_dir given/doctor",
         "a failed run": "retrain --image_dir nowhere --output_dir given/nothing",
     },
     {
-        "export": "retrain export given/model --to all --image_dir photos --serving_dir given/serving --force",
+        "export": "retrain export given/of_fake --to all --image_dir photos --serving_dir given/serving --force",
         "evaluate": "retrain evaluate given/model photos --all_photos",
         "label_image": f"label_image --model given/model {PHOTO} --plot given/plot.png --heatmap given/heatmap.png",
         "label_image, frozen graph": f"label_image --model given/graph.pb {PHOTO}",
         "label_image, SavedModel": f"label_image --model given/of_keras {PHOTO}",
     },
-    {"label_image, ONNX": f"label_image --model given/model/model.onnx {PHOTO}"},
+    {"label_image, ONNX": f"label_image --model given/of_fake/model.onnx {PHOTO}"},
 )
 PACKAGES = {
     "openvino in float32": ("openvino",),
@@ -69,7 +70,8 @@ def lacks(name: str) -> list[str]:
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     """What the witnesses of every command saw, two commands at a time."""
     place = tmp_path_factory.mktemp("strangers")
-    draw_photos(place / "photos")
+    draw_photos(place / "photos", 14)
+    draw_photos(place / "few", 8)
     (place / "given").mkdir()  # else it is tried, before the work, whether a folder can be made beside the photos
     seen: dict[str, Run] = {}
 
@@ -86,11 +88,11 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     return seen
 
 
-def draw_photos(folder: Path) -> None:
+def draw_photos(folder: Path, each: int) -> None:
     lot = np.random.default_rng(0)
     for name, colour in CLASSES.items():
         (folder / name).mkdir(parents=True)
-        for number in range(14):
+        for number in range(each):
             pixels = np.clip(np.array(colour) + lot.normal(0, 25, (96, 96, 3)), 0, 255).astype(np.uint8)
             Image.fromarray(pixels).save(folder / name / f"{number}.jpg")
 

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrain.training.calibration import LIMITS, UNCALIBRATED, calibrate
+from retrain.training.calibration import LIMITS, UNCALIBRATED, calibrate, calibrated_loss
 from retrain.training.head import Head, log_softmax
 
 
@@ -40,6 +40,27 @@ def test_few_photos_change_little_and_none_nothing() -> None:
     few = calibrate(probabilities[:3], classes[:3]).temperature
     assert abs(np.log(few)) < abs(np.log(calibrate(probabilities, classes).temperature))
     assert calibrate(probabilities[:0], classes[:0]) == UNCALIBRATED
+
+
+def test_a_head_that_is_too_modest_loses_what_a_sure_one_does_and_less_than_a_worse_one() -> None:
+    sure, truth = drawn(1.0)
+    modest = sure**0.6 / (sure**0.6).sum(axis=1, keepdims=True)
+    worse = np.exp(log_softmax(np.log(sure) + np.random.default_rng(1).normal(scale=1, size=sure.shape)))
+    plain = [-np.log(p[np.arange(len(truth)), truth]).mean() for p in (sure, modest, worse)]
+    loss = [calibrated_loss(p, truth) for p in (sure, modest, worse)]
+    assert loss[0] == pytest.approx(plain[0], abs=0.001)
+    assert loss[1] == pytest.approx(loss[0], abs=0.005) and plain[1] > plain[0] + 0.03
+    assert loss[2] > loss[0] + 0.03
+
+
+def test_classes_count_as_their_weights_say() -> None:
+    probabilities, truth = drawn(1.0, n=500)
+    weights = np.array([2.0, 0.0, 1.0], np.float32)
+    twice = np.flatnonzero(truth == 0)
+    rows = np.concatenate([twice, twice, np.flatnonzero(truth == 2)])
+    assert calibrated_loss(probabilities, truth, weights) == pytest.approx(
+        calibrated_loss(probabilities[rows], truth[rows]), rel=1e-6
+    )
 
 
 @settings(deadline=None)

@@ -1,15 +1,15 @@
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
+from stand_ins import bottlenecks_of, with_bottlenecks
 
 from retrain.bottlenecks.extraction import Extraction
 from retrain.photos.dataset import Photo
 from retrain.photos.split import Division
-from retrain.runs.train import Options
 from retrain.training.confidence import with_confidence
-from retrain.training.train_head import Trained, train_head
+from retrain.training.train_head import train_head
+from retrain.training.trained import TrainedHead
 
 LABELS = ("a", "b", "c")
 SIDES = ("training", "training", "training", "validation", "testing")
@@ -31,12 +31,11 @@ def division(n: int = 300, folds: bool = False) -> Division:
     return Division(tuple(SIDES[(row // 3) % 5] for row in range(n)), dealt)
 
 
-def trained(tta: bool = False, folds: bool = False) -> tuple[Trained, Trained, Extraction]:
+def trained(tta: bool = False, folds: bool = False) -> tuple[TrainedHead, TrainedHead, Extraction]:
     """A head before and after."""
     extraction, views = noisy(views=3 if tta else 1)
-    options = Options(Path("photos"), tta=tta, flip_left_right=tta, views=3 if tta else None)
-    before = train_head(extraction, division(folds=folds), LABELS, options, views=views)
-    return before, with_confidence(before, extraction, division(folds=folds), LABELS, tta), extraction
+    before = train_head(bottlenecks_of(extraction, LABELS, views), division(folds=folds), tta=tta)
+    return before, with_confidence(before, tta), extraction
 
 
 def test_the_head_is_divided_and_the_test_photos_are_measured_with_it() -> None:
@@ -58,7 +57,7 @@ def test_familiar_is_what_was_seen_and_not_the_test_photos() -> None:
     assert familiar.photos == 240
     strange = replace(extraction, matrix=extraction.matrix.copy())
     strange.matrix[after.test_rows] = 77.0
-    again = with_confidence(trained()[0], strange, division(), LABELS).confidence
+    again = with_confidence(with_bottlenecks(trained()[0], strange)).confidence
     assert again is not None
     np.testing.assert_array_equal(again.familiar.means, familiar.means)
     similarities = familiar.similarity(extraction.matrix[after.test_rows])
@@ -71,7 +70,7 @@ def test_with_views_of_test_photos_the_temperature_is_that_of_the_photos_as_they
     assert after.confidence is not None and before.validated_head is not None
     single = before.validated_head.probabilities(extraction.matrix[before.validation_rows])
     assert np.abs(single - before.validation_probabilities).max() > 0.01
-    plain = with_confidence(replace(before, validation_probabilities=single), extraction, division(), LABELS)
+    plain = with_confidence(replace(before, validation_probabilities=single))
     assert plain.confidence is not None
     assert after.confidence.calibration.temperature == pytest.approx(plain.confidence.calibration.temperature)
     assert after.test == before.test  # it is about means over views

@@ -1,19 +1,20 @@
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from stand_ins import bottlenecks_of
 
 from retrain.bottlenecks.extraction import Extraction
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import Photo
 from retrain.photos.split import Division
-from retrain.runs.train import Options
 from retrain.training.fitting.convergence import L2_WITHOUT_VALIDATION
 from retrain.training.head import Progress
-from retrain.training.train_head import Trained, train_head
+from retrain.training.recipe import HeadConfig
+from retrain.training.train_head import train_head
+from retrain.training.trained import TrainedHead
 
 LABELS = ("cat", "dog")
 
@@ -27,9 +28,11 @@ def extraction(n: int, spread: float = 1.0, matrix: np.ndarray | None = None) ->
     return Extraction(photos, matrix, (), n, 0, 0, "", {})
 
 
-def train(bottlenecks: Extraction, division: Division, seen: list[Progress] | None = None, **options: Any) -> Trained:
+def train(
+    bottlenecks: Extraction, division: Division, seen: list[Progress] | None = None, **options: Any
+) -> TrainedHead:
     points = [] if seen is None else seen
-    return train_head(bottlenecks, division, LABELS, Options(image_dir=Path("pets"), **options), points.append)
+    return train_head(bottlenecks_of(bottlenecks, LABELS), division, HeadConfig(**options), observe=points.append)
 
 
 def sides(n: int) -> tuple[Any, ...]:
@@ -100,8 +103,7 @@ def views_of_two_photos_each(count: int, n: int = 160) -> tuple[Extraction, np.n
 def test_views_are_trained_on_and_photos_judged_by_themselves_unless_all_views_are_asked(tta: bool) -> None:
     bottlenecks, views = views_of_two_photos_each(3)
     division = Division(sides(160), None, ())
-    options = Options(image_dir=Path("pets"), flip_left_right=True, random_crop=5, views=3, tta=tta)
-    trained = train_head(bottlenecks, division, LABELS, options, views=views)
+    trained = train_head(bottlenecks_of(bottlenecks, LABELS, views), division, tta=tta)
     assert trained.test.n == sum(side == "testing" for side in division.splits)
     # Two of three views give each photo away, the photo itself does not.
     assert (trained.test.accuracy == 1.0) == tta
@@ -111,12 +113,12 @@ def test_views_are_trained_on_and_photos_judged_by_themselves_unless_all_views_a
 def test_no_view_of_a_held_out_photo_is_trained_on() -> None:
     bottlenecks, views = views_of_two_photos_each(2)
     division = Division(sides(160), None, ())
-    options = Options(image_dir=Path("pets"), flip_left_right=True, views=2, l2=0.01)
-    expected = train_head(bottlenecks, division, LABELS, options, views=views)
+    known, config = bottlenecks_of(bottlenecks, LABELS, views), HeadConfig(l2=0.01)
+    expected = train_head(known, division, config)
     for side, head_of in (("testing", lambda trained: trained.fit.head), ("validation", lambda t: t.validated_head)):
         held_out = np.tile(np.array(division.splits) == side, 2)
         views[held_out] = 1e3 * np.random.default_rng(3).normal(size=(held_out.sum(), 8))
-        again = train_head(bottlenecks, division, LABELS, options, views=views)
+        again = train_head(known, division, config)
         np.testing.assert_array_equal(head_of(again).kernel, head_of(expected).kernel)
 
 
@@ -159,8 +161,7 @@ def test_mini_batches_are_not_refitted() -> None:
 def test_views_are_cross_validated_together() -> None:
     bottlenecks, views = views_of_two_photos_each(2, 40)
     folds = tuple(index // 2 % 5 for index in range(40))
-    options = Options(image_dir=Path("pets"), flip_left_right=True, views=2, tta=True)
-    trained = train_head(bottlenecks, Division(("training",) * 40, folds, ()), LABELS, options, views=views)
+    trained = train_head(bottlenecks_of(bottlenecks, LABELS, views), Division(("training",) * 40, folds, ()), tta=True)
     assert trained.test.n == 40
     assert trained.test.accuracy is not None and trained.test.accuracy > 0.9
 

@@ -47,16 +47,16 @@ def choose_engine(asked: str, compute_dtype: str) -> str:
     Raises OptionError for one that is not known, not installed, or cannot compute in that precision.
     """
     if asked not in ENGINES:
-        raise OptionError(f"--engine {asked} is not known: give one of {', '.join(ENGINES)}.")
+        raise OptionError(f"`engine` {asked} is not known; choose from {', '.join(ENGINES)}.")
     kinds = [kind for kind in KINDS if kind.name in ENGINES]
     if asked == AUTO:
         return next(kind.name for kind in reversed(kinds) if _runs_here(kind, compute_dtype))
     chosen = next(kind for kind in kinds if kind.name == asked)
     if not _is_installed(chosen):
-        raise OptionError(f"--engine {asked}: it is not installed; {how_to_install(chosen.extra)}.")
+        raise OptionError(f"`engine` {asked}: it is not installed; {how_to_install(chosen.extra)}.")
     if compute_dtype not in chosen.precisions:
         raise OptionError(
-            f"--engine {asked} runs on the CPU, in {' or '.join(chosen.precisions)}: choose one with --precision."
+            f"`engine` {asked} runs on the CPU, in {' or '.join(chosen.precisions)}: choose one with `precision`."
         )
     return asked
 

@@ -23,7 +23,7 @@ def start(backbone: "Backbone") -> "Engine":
     if backbone.compute_dtype == "float16" and not gpus:  # on a CPU it is slow, and other numbers
         raise GpuError(
             "A GPU and its libraries are there, but TensorFlow finds none (do their versions fit?): give "
-            "--precision float32 to compute on the CPU."
+            "`precision` float32 to compute on the CPU."
         )
     return tensorflow_engine(backbone, gpus) if gpus else tensorflow_cpu_engine(backbone)
 
@@ -42,7 +42,7 @@ def require_gpu() -> None:
         if gpu_names():
             return
         why = TENSORFLOW_FINDS_NONE
-    raise GpuError(f"--require_gpu: there is no GPU to compute on ({why}).")
+    raise GpuError(f"`require_gpu`: there is no GPU to compute on ({why}).")
 
 
 def tensorflow_engine(backbone: "Backbone", devices: Sequence[str]) -> "Engine":

@@ -34,7 +34,7 @@ def program_runner(program: Any, labels: list[str], path: Path) -> Run:
     if unknown:
         raise ModelError(f"{path} cannot be checked: the op {unknown[0]} of Core ML is not known here.")
     if list(function.inputs) != ["image"] or "similarity" not in {output.name for output in function.outputs}:
-        raise ModelError(f"{path} is no classifier of retrain: it lacks image or similarity.")
+        raise ModelError(f"{path} is not a classifier of retrain: it lacks image or similarity.")
     (name,) = function.inputs
     shape = tuple(function.inputs[name].shape)
     scores = classify[0].inputs["probabilities"].name

@@ -5,7 +5,7 @@ that none of the first is used twice.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,12 +15,13 @@ from label_image.errors import PhotoError
 from label_image.preprocessing import Pixels, Preprocessing, load_pixels, photo_bytes
 from retrain.core.errors import DatasetError
 from retrain.exports.proof.reference import spread
-from retrain.photos.category_names import display_names, read_category_names
+from retrain.photos.category_names import display_names, read_category_names, rename_classes
+from retrain.photos.classes import index_by_label
 from retrain.photos.dataset import Photo, PhotoFile
 from retrain.photos.hashes import hash_bytes
+from retrain.photos.opening import list_photos
 from retrain.photos.reading import map_in_order, photo_threads
 from retrain.photos.seen_photos import were_seen
-from retrain.photos.sources import list_source
 from retrain.training.metrics import Classes
 
 TEST_PHOTOS = 256  # at most; with them an accuracy of 90 % has an interval of 4 points to either side
@@ -65,11 +66,14 @@ def export_photos(
     `say` is told. `category_names` is the file that the training was given, if it was. Raises DatasetError if there is
     no photo of a class of the export.
     """
-    index_of = {label: index for index, label in enumerate(labels)}
-    dataset = list_source(source, bottleneck_dir, say=say)
+    index_of = index_by_label(labels)
+    dataset = list_photos(source, bottleneck_dir, say=say)
     for remark in dataset.remarks:
         say(remark)
-    files = [file for file in _named(dataset.files, category_names) if file.label in index_of]
+    if category_names is not None:
+        name_of, _ = display_names(read_category_names(category_names), dataset.labels)
+        dataset = rename_classes(dataset, name_of)
+    files = [file for file in dataset.files if file.label in index_of]
     photos = _in_threads(_identify, files)
     if not photos:
         raise DatasetError(f"{source} has no photo of a class that the model knows: it knows {', '.join(labels[:5])}.")
@@ -86,15 +90,6 @@ def export_photos(
         return LabelledPixels(np.stack(pixels), np.array(classes, np.intp))
 
     return ExportPhotos(choose(unseen, TEST_PHOTOS), lambda: choose(seen, CALIBRATION_PHOTOS).pixels)
-
-
-def _named(files: Sequence[PhotoFile], category_names: Path | None) -> Sequence[PhotoFile]:
-    """The files, their classes by the names that the training gave them with `--category_names`."""
-    if category_names is None:
-        return files
-    labels = sorted({file.label for file in files})
-    names, _ = display_names(read_category_names(category_names), labels)
-    return [replace(file, label=names.get(file.label, file.label)) for file in files]
 
 
 def _divide(export: Path, photos: list[Photo], say: Callable[[str], None]) -> tuple[list[Photo], list[Photo]]:

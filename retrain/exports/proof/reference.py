@@ -85,9 +85,6 @@ def _load(path: str, backbone: Backbone) -> Pixels:
 
 def _file(photo: Photo) -> PhotoFile:
     try:
-        found = os.stat(photo.path)
+        return PhotoFile.of(photo.path, photo.label, os.stat(photo.path), photo.split)
     except OSError as error:
         raise ExportError(f"{photo.path} cannot be read any more ({error.strerror}): run the command again.") from None
-    return PhotoFile(
-        photo.path, photo.label, found.st_size, found.st_mtime_ns, found.st_ino, photo.split, found.st_ctime_ns
-    )

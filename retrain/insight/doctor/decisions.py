@@ -27,7 +27,7 @@ class Decisions:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What was not carried over, in sentences."""
-        remarks = [f"{path} is no file of decisions: nothing was carried over from it." for path in self.unread]
+        remarks = [f"{path} is not a file of decisions: nothing was carried over from it." for path in self.unread]
         if self.gone:
             remarks.append(f"Decisions on photos that are gone were dropped: {_some(self.gone)}.")
         if self.overruled:

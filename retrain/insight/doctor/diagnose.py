@@ -1,13 +1,12 @@
 """The whole examination, one step after the other."""
 
-import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from retrain.bottlenecks.extraction import Extraction
+from retrain.core.timing import timed
 from retrain.insight.doctor.duplicates import copy_findings, find_copies
 from retrain.insight.doctor.findings import KINDS, Diagnosis, Finding
 from retrain.insight.doctor.imbalance import imbalance_findings
@@ -17,6 +16,7 @@ from retrain.insight.doctor.out_of_fold import deal_groups, groups_with_copies, 
 from retrain.insight.doctor.outliers import LEAST_PHOTOS, can_judge, class_distances, outlier_findings
 from retrain.insight.doctor.photo_quality import quality_findings, unreadable_findings
 from retrain.insight.doctor.shortcut import check_shortcut
+from retrain.photos.classes import class_indices
 
 
 def diagnose(
@@ -34,20 +34,19 @@ def diagnose(
     seconds: dict[str, float] = {}
     photos, matrix = extraction.photos, extraction.matrix
     labels = sorted({photo.label for photo in photos})
-    index_of = {label: index for index, label in enumerate(labels)}
-    classes = np.array([index_of[photo.label] for photo in photos], np.intp)
+    classes = class_indices(photos, labels)
     findings: list[Finding] = unreadable_findings(extraction.skipped)
     remarks: list[str] = []
-    with _timed(seconds, "looks"):
+    with timed(seconds, "looks"):
         looks = look_at(photos, observe)
     if not looks.readable.all():
         remarks.append(f"{int((~looks.readable).sum())} photos could not be read again: they were changed or removed.")
     findings += quality_findings(photos, looks, input_size)
-    with _timed(seconds, "copies"):
+    with timed(seconds, "copies"):
         copies = find_copies(photos, matrix, looks)
     groups = groups_with_copies(photos, copies)
     folds = deal_groups(photos, groups, seed)
-    with _timed(seconds, "labels"):
+    with timed(seconds, "labels"):
         probabilities = out_of_fold(matrix, classes, folds, len(labels), widths=extraction.widths)
         suspected, more = label_findings(photos, labels, probabilities, classes, groups)
     findings += suspected
@@ -55,12 +54,12 @@ def diagnose(
     findings += copy_findings(photos, sides, copies, probabilities[np.arange(len(photos)), classes])
     shortcut = None
     if len(photos) >= LEAST_PHOTOS:
-        with _timed(seconds, "outliers"):
+        with timed(seconds, "outliers"):
             distances = class_distances(matrix, classes, folds)
             findings += outlier_findings(photos, distances)
         if not can_judge(distances):
             remarks.append("Outliers are not judged: too many of the photos are copies.")
-        with _timed(seconds, "shortcut"):
+        with timed(seconds, "shortcut"):
             shortcut = check_shortcut(looks, classes, folds, probabilities)
     else:
         remarks.append(f"Outliers and colours are not judged with fewer than {LEAST_PHOTOS} photos.")
@@ -69,10 +68,3 @@ def diagnose(
     order = {kind: place for place, kind in enumerate(KINDS)}
     findings.sort(key=lambda finding: (order[finding.kind], -finding.score, finding.path))
     return Diagnosis(photos, counts, tuple(findings), copies, shortcut, tuple(remarks), seconds)
-
-
-@contextmanager
-def _timed(seconds: dict[str, float], name: str) -> Iterator[None]:
-    begin = time.perf_counter()
-    yield
-    seconds[name] = time.perf_counter() - begin

@@ -1,4 +1,4 @@
-"""What the doctor finds, as plain values: made by the other modules, shown by `written` and by reports."""
+"""What the doctor finds, as plain values: made by the modules that look, shown by the page and by reports."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field

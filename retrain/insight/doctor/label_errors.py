@@ -1,4 +1,4 @@
-"""Labels that are probably wrong, by confident learning.
+"""Labels that are probably wrong, found by confident learning.
 
 How many there are is counted as in Northcutt, Jiang and Chuang, "Confident Learning: Estimating Uncertainty in
 Dataset Labels" (JAIR 70, 2021), equations 1 and 2: a photo counts as one of class j if its probability of j is at

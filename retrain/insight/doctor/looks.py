@@ -1,4 +1,4 @@
-"""What photos look like, in a few numbers each: read and decoded once, small.
+"""What photos look like, in a few numbers each: every photo is read and decoded once, at a small size.
 
 A JPEG is decoded at a fraction of its size where that leaves enough of it, which takes 1 to 3 ms.
 """

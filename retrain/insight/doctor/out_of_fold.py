@@ -56,12 +56,12 @@ def out_of_fold(
     probabilities are equal.
     """
     sample = Sample(matrix, classes, widths=widths)
-    nobody = sample.take(np.zeros(0, np.intp))
+    empty = sample.take(np.zeros(0, np.intp))
     probabilities = np.full((len(classes), count), 1 / count, np.float32)
     with threads_for(matrix.size):
         for fold in np.unique(folds):
             asked = folds == fold
             if not asked.all():
-                fit = fit_to_convergence(sample.take(~asked), nobody, count, (l2,))
+                fit = fit_to_convergence(sample.take(~asked), empty, count, (l2,))
                 probabilities[asked] = predict(fit.head, sample.take(asked))
     return probabilities

@@ -1,4 +1,4 @@
-"""Whether colours alone tell the classes apart: then the network may look at backgrounds or light."""
+"""Whether colours alone tell the classes apart: then the network may have learnt backgrounds or light."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""The diagnosis on the screen: what there is to look at, and where."""
+"""The diagnosis on the screen: what to look at, and where."""
 
 from rich.console import Console
 from rich.table import Table
@@ -10,7 +10,7 @@ from retrain.insight.terminal_text import escape
 
 
 def show_diagnosis(diagnosis: Diagnosis, written: Written, console: Console) -> None:
-    """How much was found of each kind, and the files that say what."""
+    """How much was found of each kind, and the files with the details."""
     counts = list(diagnosis.counts())
     if counts:
         table = Table(show_header=False, title=f"{len(diagnosis.photos)} photos", title_justify="left")

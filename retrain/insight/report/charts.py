@@ -22,7 +22,7 @@ Point = tuple[float, float]
 
 @dataclass(frozen=True)
 class Measured:
-    """What a head is worth that was trained at a penalty `l2` > 0: a mean and its standard error."""
+    """How good a head trained at a penalty `l2` > 0 is: a mean and its standard error."""
 
     l2: float
     mean: float

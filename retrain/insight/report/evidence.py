@@ -1,20 +1,19 @@
-"""What a report shows of a run: the photos and figures that a person can learn something from.
+"""What a report shows of a run: the photos and figures from which a person learns most.
 
 Everything comes from bottlenecks and probabilities that the run has; no network runs here.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
+from retrain.insight.reporting import TOP_K
+from retrain.photos.classes import index_by_label
+from retrain.runs.train import Run
 from retrain.training.fitting.sample import Classes, Matrix, Rows, Sample
 from retrain.training.metrics import Metrics, most_confused, wilson_interval
-
-if TYPE_CHECKING:
-    from retrain.runs.train import Run
 
 PAIRS, PHOTOS_OF_PAIR = 6, 4
 MISTAKES, NEIGHBOURS = 12, 3
@@ -118,11 +117,10 @@ class Confusion:
 class Evidence:
     """Picks from a run what is worth showing. Test photos are those of `run.trained.test_rows`."""
 
-    def __init__(self, run: "Run") -> None:
-        self._run = run
+    def __init__(self, run: Run, top_k: int = TOP_K) -> None:
+        self._run, self._top_k = run, top_k
         self._photos, self._matrix = run.extraction.photos, run.extraction.matrix
-        index_of = {label: index for index, label in enumerate(run.labels)}
-        self._classes: Classes = np.array([index_of[photo.label] for photo in self._photos], np.intp)
+        self._classes: Classes = run.trained.bottlenecks.classes
         self._rows: Rows = run.trained.test_rows.astype(np.intp)
         self._probabilities: Matrix = run.trained.test_probabilities
         self._folds = None if run.division.folds is None else np.array(run.division.folds)
@@ -163,7 +161,7 @@ class Evidence:
     def confused_pairs(self, most: int = PAIRS) -> tuple[ConfusedPair, ...]:
         """The pairs that were confused most often."""
         metrics = self._run.trained.test
-        index_of = {label: index for index, label in enumerate(self._run.labels)}
+        index_of = index_by_label(self._run.labels)
         own, predicted = self._own(), self._probabilities.argmax(axis=1) if len(self._rows) else np.zeros(0, np.intp)
         pairs = []
         for true_label, other_label, photos in most_confused(metrics, most):
@@ -191,7 +189,7 @@ class Evidence:
     def _prediction(self, place: int) -> Prediction:
         photo = self._photos[self._rows[place]]
         probabilities = self._probabilities[place]
-        best = np.argsort(-probabilities, kind="stable")[: self._run.options.top_k]
+        best = np.argsort(-probabilities, kind="stable")[: self._top_k]
         answers = tuple(Answer(self._run.labels[index], float(probabilities[index])) for index in best)
         return Prediction(int(self._rows[place]), photo.path, photo.label, answers, float(self._own()[place]))
 

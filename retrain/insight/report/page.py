@@ -15,26 +15,28 @@ from label_image.foreign_text import parse_json, read_limited
 from label_image.manifest import read_manifest
 from retrain.core.html_files import write_page
 from retrain.insight.report.charts import Chart, learning_charts, reliability_chart, similarity_chart
-from retrain.insight.report.command_line import command_of
 from retrain.insight.report.evidence import (
     LEAST_FAMILIAR,
     ClassRow,
     ConfusedPair,
     Evidence,
+    Mistake,
     Prediction,
     confusion_of,
 )
 from retrain.insight.report.heatmaps import heat_uris
 from retrain.insight.report.rendering import brief, render, shown, source_name
+from retrain.insight.reporting import TOP_K
+from retrain.photos.classes import class_indices, index_by_label
 from retrain.photos.thumbnails import square_uris
+from retrain.runs.train import Run
 from retrain.training.calibration import Calibration
-from retrain.training.confidence import Confidence
 from retrain.training.metrics import Bin, Metrics, measure
+from retrain.training.trained import Confidence
 
 if TYPE_CHECKING:
     from retrain.insight.doctor.findings import Diagnosis
     from retrain.insight.doctor.pages import Section
-    from retrain.runs.train import Run
 
 COMPARISON = "comparison.json"  # in the export, of `--compare scratch`
 FINDINGS_OF_KIND = 8  # shown of what the doctor found
@@ -93,7 +95,7 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class Unknown:
-    """How like the known the test photos are: how many would be answered `unknown`, and the least familiar ones."""
+    """How similar the test photos are to the classes: how many would be answered `unknown`, and the least similar."""
 
     threshold: float
     chosen_on: int
@@ -103,38 +105,35 @@ class Unknown:
     chart: Chart
 
 
-def write_report(path: Path, run: "Run", diagnosis: "Diagnosis | None" = None) -> Path:
+def write_report(
+    path: Path, run: Run, command: str = "", diagnosis: "Diagnosis | None" = None, top_k: int = TOP_K
+) -> Path:
     """Write the page of a run; returns its path. Raises ExportError if it cannot be written.
 
-    `diagnosis` is what `retrain doctor` found in the same photos. A page that was there is replaced.
+    `command` repeats the run, `diagnosis` is what `retrain doctor` found in the same photos, `top_k` answers are shown
+    of each photo. A page that was there is replaced.
     """
-    return write_page(path, report_html(run, diagnosis), "--report")
+    return write_page(path, report_html(run, command, diagnosis, top_k), "`report`")
 
 
-def report_html(run: "Run", diagnosis: "Diagnosis | None" = None) -> str:
+def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = None, top_k: int = TOP_K) -> str:
     """The page of a run as HTML."""
     began = time.perf_counter()
-    evidence = Evidence(run)
+    evidence = Evidence(run, top_k)
     pairs, mistakes, predictions = evidence.confused_pairs(), evidence.worst_mistakes(), evidence.predictions()
     classes = evidence.class_rows()
     unknown = _unknown(evidence, run.trained.confidence)
     wrong = run.trained.test.n - sum(run.trained.test.confusion[i][i] for i in range(len(run.labels)))
-    paths = [one.path for one in predictions]
-    for pair in pairs:
-        paths += [one.path for one in pair.mistaken] + [near.path for near in pair.lookalikes]
-    for mistake in mistakes:
-        paths += [mistake.prediction.path] + [near.path for near in mistake.neighbours]
-    paths += [one.path for one, _ in (unknown.least if unknown else ())]
-    index_of = {label: index for index, label in enumerate(run.labels)}
+    index_of = index_by_label(run.labels)
     # The mistakes of cross-validation are those of the heads of its folds, which are not exported.
     looked_at = () if run.division.folds else mistakes
     heat = heat_uris(
-        run.options.output_dir,
+        run.config.export.output_dir,
         run.backbone.preprocessing,
         [(one.prediction.path, index_of[one.prediction.answers[0].label]) for one in looked_at],
     )
     contenders = _contenders(run)
-    manifest = _manifest(run.options.output_dir)
+    manifest = _manifest(run.config.export.output_dir)
     parity = [(TITLES.get(name, name), proof) for name, proof in manifest.get("parity", {}).items()]
     there = {
         "scratch": contenders, "pairs": pairs, "unknown": unknown, "doctor": diagnosis, "parity": parity,
@@ -143,7 +142,7 @@ def report_html(run: "Run", diagnosis: "Diagnosis | None" = None) -> str:
     return render(
         "report.html",
         run=run,
-        name=source_name(run.options.image_dir),
+        name=source_name(run.config.source.image_dir),
         test=run.trained.test,
         chance=_chance(run.trained.test),
         chance_entropy=math.log(len(run.labels)),
@@ -161,17 +160,32 @@ def report_html(run: "Run", diagnosis: "Diagnosis | None" = None) -> str:
         calibrated=_calibrated(run),
         unknown=unknown,
         diagnosis=diagnosis,
-        found=_found(diagnosis, run.options.image_dir),
+        found=_found(diagnosis, run.config.source.image_dir),
         parity=parity,
         glance=_at_a_glance(run, classes, pairs, wrong, diagnosis),
         sections=[(anchor, title) for anchor, title in SECTIONS if there.get(anchor, True)],
         provenance=manifest.get("provenance", {}),
-        command=shown(command_of(run.options)),
-        thumbnails=square_uris(paths),
+        command=shown(command),
+        thumbnails=square_uris(_photos_of(predictions, pairs, mistakes, unknown)),
         heat=heat,
         written=datetime.now().strftime("%Y-%m-%d %H:%M"),
         seconds_of_report=time.perf_counter() - began,
     )
+
+
+def _photos_of(
+    predictions: Sequence[Prediction],
+    pairs: Sequence[ConfusedPair],
+    mistakes: Sequence[Mistake],
+    unknown: Unknown | None,
+) -> list[str]:
+    """The photos that these sections show."""
+    paths = [one.path for one in predictions]
+    for pair in pairs:
+        paths += [one.path for one in pair.mistaken] + [near.path for near in pair.lookalikes]
+    for mistake in mistakes:
+        paths += [mistake.prediction.path] + [near.path for near in mistake.neighbours]
+    return paths + [one.path for one, _ in (unknown.least if unknown else ())]
 
 
 def _found(diagnosis: "Diagnosis | None", image_dir: Path) -> "tuple[Section, ...]":
@@ -183,7 +197,7 @@ def _found(diagnosis: "Diagnosis | None", image_dir: Path) -> "tuple[Section, ..
     return make_sections(diagnosis, image_dir, FINDINGS_OF_KIND)
 
 
-def _learning_words(run: "Run") -> str:
+def _learning_words(run: Run) -> str:
     """What the points of the learning curve are."""
     description = run.trained.fit.description
     if description.get("optimizer") != "lbfgs":
@@ -195,12 +209,12 @@ def _learning_words(run: "Run") -> str:
     return f"{words} It was then fitted to the validation photos, too." if "trained_on" in description else words
 
 
-def _contenders(run: "Run") -> tuple[Contender, ...]:
+def _contenders(run: Run) -> tuple[Contender, ...]:
     """The models that `--compare scratch` compared in this run; none where it did not, or the figures are damaged."""
-    if run.options.compare != "scratch":
+    if run.config.compare != "scratch":
         return ()  # an export of another run may still be there
     try:
-        entries = parse_json(read_limited(run.options.output_dir / COMPARISON))
+        entries = parse_json(read_limited(run.config.export.output_dir / COMPARISON))
         return tuple(
             Contender(
                 entry["name"],
@@ -223,7 +237,7 @@ def _chance(test: Metrics) -> float | None:
 
 
 def _at_a_glance(
-    run: "Run",
+    run: Run,
     classes: Sequence[ClassRow],
     pairs: Sequence[ConfusedPair],
     wrong: int,
@@ -246,7 +260,7 @@ def _at_a_glance(
     return glance
 
 
-def _calibrated(run: "Run") -> Calibrated | None:
+def _calibrated(run: Run) -> Calibrated | None:
     """The calibration on the test photos; None where there are none."""
     test, confidence = run.trained.test, run.trained.confidence
     if not test.n:
@@ -254,8 +268,7 @@ def _calibrated(run: "Run") -> Calibrated | None:
     if confidence is None or confidence.calibration.photos == 0:
         return Calibrated(1.0, 0, None, test.ece, test.ece_by_chance, reliability_chart((), test.reliability))
     calibration = confidence.calibration
-    index_of = {label: index for index, label in enumerate(run.labels)}
-    classes = np.array([index_of[run.extraction.photos[row].label] for row in run.trained.test_rows])
+    classes = class_indices((run.extraction.photos[row] for row in run.trained.test_rows), run.labels)
     # Dividing the logits by 1 / T undoes the division by T.
     before: tuple[Bin, ...] = ()
     if confidence.ece_before is not None:

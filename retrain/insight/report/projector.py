@@ -6,16 +6,13 @@ with tabs, the thumbnails as one picture (a sprite), and a configuration that na
 
 import math
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from retrain.insight.report.rendering import shown
 from retrain.photos.thumbnails import sprite
+from retrain.runs.train import Run
 from retrain.training.fitting.sample import Matrix, Rows
-
-if TYPE_CHECKING:
-    from retrain.runs.train import Run
 
 MOST = 2000  # photos: what a browser can still turn about
 DIGITS = 4  # of a vector's numbers: more are not seen
@@ -24,7 +21,7 @@ VECTORS, METADATA, SPRITE, CONFIG = "bottlenecks.tsv", "photos.tsv", "thumbnails
 COLUMNS = ("class", "side", "answer", "photo")
 
 
-def write_projector(folder: Path, run: "Run", most: int = MOST) -> None:
+def write_projector(folder: Path, run: Run, most: int = MOST) -> None:
     """Write the projector's files to a folder that has event files, for `most` photos at the most."""
     from google.protobuf import text_format
     from tensorboard.plugins.projector import ProjectorConfig
@@ -61,7 +58,7 @@ def evenly(labels: list[str], most: int) -> Rows:
     return np.array(sorted(chosen), np.intp)
 
 
-def _metadata(run: "Run", rows: Rows) -> list[tuple[str, ...]]:
+def _metadata(run: Run, rows: Rows) -> list[tuple[str, ...]]:
     """What is known of these photos: class, side of the split, what a test photo was taken for, file."""
     answers = {
         int(row): run.labels[int(probabilities.argmax())]

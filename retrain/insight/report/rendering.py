@@ -1,4 +1,4 @@
-"""From templates to HTML, with everything escaped that comes from elsewhere."""
+"""From templates to HTML, with everything escaped that comes from outside."""
 
 import os
 import re

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from datetime import datetime
 from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from label_image.files import temporary_folder
 from label_image.plain_paths import plain_path
@@ -16,13 +15,11 @@ from retrain.core.placing import obey_umask
 from retrain.core.tensorflow import tf
 from retrain.insight.report.confusion_image import draw_confusion
 from retrain.insight.report.projector import write_projector
-
-if TYPE_CHECKING:
-    from retrain.runs.train import Run
-    from retrain.training.train_head import Trained
+from retrain.runs.train import Run
+from retrain.training.trained import TrainedHead
 
 
-def write_summaries(summaries_dir: Path, run: "Run") -> Path:
+def write_summaries(summaries_dir: Path, run: Run) -> Path:
     """Write the summaries of a run into a new folder below `summaries_dir`; nothing there is touched.
 
     Returns the folder. Raises ExportError if it cannot be written.
@@ -40,10 +37,10 @@ def write_summaries(summaries_dir: Path, run: "Run") -> Path:
             obey_umask(new)
             return _rename_to_now(new, summaries_dir)
     except (OSError, tf.errors.OpError) as error:
-        raise ExportError(f"--summaries_dir {summaries_dir} cannot be written to: {error}.") from None
+        raise ExportError(f"`summaries_dir` {summaries_dir} cannot be written to: {error}.") from None
 
 
-def _write_curves(folder: Path, trained: "Trained") -> None:
+def _write_curves(folder: Path, trained: TrainedHead) -> None:
     """Accuracy and cross-entropy at each step, of training and validation photos."""
     for name, accuracy, loss in (
         ("training", "training_accuracy", "training_cross_entropy"),
@@ -56,7 +53,7 @@ def _write_curves(folder: Path, trained: "Trained") -> None:
                     tf.summary.scalar("cross_entropy", getattr(progress, loss), step=progress.step)
 
 
-def _write_test(folder: Path, trained: "Trained") -> None:
+def _write_test(folder: Path, trained: TrainedHead) -> None:
     """The accuracy of the test photos, and their confusion matrix as a picture."""
     last = trained.fit.curve[-1].step
     with _writer(folder):

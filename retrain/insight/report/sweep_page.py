@@ -5,15 +5,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from retrain.core.html_files import write_page
 from retrain.insight.report.charts import Chart, Measured, penalty_chart
 from retrain.insight.report.rendering import render, shown, source_name
-
-if TYPE_CHECKING:
-    from retrain.runs.sweep import Result, Sweep
-    from retrain.runs.train import Options
+from retrain.runs.sweep import Result, Sweep, SweepConfig
 
 AT_ONCE = 40  # lines of the table, and names of classes; more lines are below a heading that opens
 
@@ -27,22 +23,23 @@ class Strengths:
     charts: tuple[Chart, Chart]
 
 
-def write_sweep_page(path: Path, sweep: "Sweep", options: "Options") -> Path:
+def write_sweep_page(path: Path, sweep: Sweep, config: SweepConfig, command: str, table: Path) -> Path:
     """Write the page of a sweep; returns its path. Raises ExportError if it cannot be written.
 
-    A page that was there is replaced.
+    `command` trains and exports what was chosen, `table` is where the table was written. A page that was there is
+    replaced.
     """
-    return write_page(path, sweep_html(sweep, options), "--report")
+    return write_page(path, sweep_html(sweep, config, command, table), "`report`")
 
 
-def sweep_html(sweep: "Sweep", options: "Options") -> str:
+def sweep_html(sweep: Sweep, config: SweepConfig, command: str, table: Path) -> str:
     """The page of a sweep as HTML."""
     results = sweep.results
     return render(
         "sweep.html",
-        name=source_name(options.image_dir),
-        source=shown(options.image_dir),
-        options=options,
+        name=source_name(config.source.image_dir),
+        source=shown(config.source.image_dir),
+        config=config,
         sweep=sweep,
         best=results[0],
         alike=alike(results),
@@ -51,12 +48,13 @@ def sweep_html(sweep: "Sweep", options: "Options") -> str:
         several_views=len({result.configuration.views for result in results}) > 1,
         strengths=strengths_charts(results),
         tried=tried(results),
-        command=None if sweep.command is None else shown(sweep.command),
+        command=shown(command),
+        table_path=table,
         written=datetime.now().strftime("%Y-%m-%d %H:%M"),
     )
 
 
-def tried(results: "Sequence[Result]") -> list[tuple[str, str]]:
+def tried(results: Sequence[Result]) -> list[tuple[str, str]]:
     """What the heads differ in or have in common, each with its values."""
     configurations = [result.configuration for result in results]
     recipes = [configuration.recipe for configuration in configurations]
@@ -72,13 +70,13 @@ def tried(results: "Sequence[Result]") -> list[tuple[str, str]]:
     return [(what, ", ".join(dict.fromkeys(found))) for what, found in values.items() if found]
 
 
-def alike(results: "Sequence[Result]") -> int:
+def alike(results: Sequence[Result]) -> int:
     """How many results, which are best first, are within one standard error of the first; itself is one of them."""
     limit = results[0].cross_entropy + results[0].cross_entropy_error
     return sum(result.cross_entropy <= limit for result in results)
 
 
-def strengths_charts(results: "Sequence[Result]") -> tuple[Strengths, ...]:
+def strengths_charts(results: Sequence[Result]) -> tuple[Strengths, ...]:
     """A chart of cross-entropy and one of accuracy for each backbone, the best first, and number of views.
 
     They show the linear heads that are fitted to convergence, all on the same axes; none where fewer than two
@@ -88,7 +86,7 @@ def strengths_charts(results: "Sequence[Result]") -> tuple[Strengths, ...]:
     if len({_strength(result) for result in linear}) < 2:
         return ()
 
-    def measured(quantity: str, of: "Sequence[Result]") -> list[Measured]:
+    def measured(quantity: str, of: Sequence[Result]) -> list[Measured]:
         return [
             Measured(
                 _strength(result),
@@ -99,7 +97,7 @@ def strengths_charts(results: "Sequence[Result]") -> tuple[Strengths, ...]:
             for result in sorted(of, key=_strength, reverse=True)
         ]
 
-    def chart(quantity: str, of: "Sequence[Result]", most: float) -> Chart:
+    def chart(quantity: str, of: Sequence[Result], most: float) -> Chart:
         lines = {
             name: measured(quantity, [result for result in of if result.configuration.recipe.class_weight == weight])
             for name, weight in (("linear", None), ("balanced", "balanced"))
@@ -118,7 +116,7 @@ def strengths_charts(results: "Sequence[Result]") -> tuple[Strengths, ...]:
     )
 
 
-def _strength(result: "Result") -> float:
+def _strength(result: Result) -> float:
     """The penalty of a head that was fitted to convergence, which in a sweep is always given."""
     l2 = result.configuration.recipe.l2
     assert l2 is not None

@@ -16,13 +16,24 @@ from label_image.errors import ForeignFileError
 from label_image.folders import walk
 from label_image.foreign_text import parse_json
 from retrain.core.errors import DatasetError
-from retrain.photos.dataset import SPLIT_FOLDERS, Dataset, PhotoFile, Skipped, Split, list_photos
-from retrain.photos.sources import finish
+from retrain.photos.dataset import SPLIT_FOLDERS, Dataset, PhotoFile, Skipped, Split, in_order
+from retrain.photos.sources.base import Source, Unpacking, is_folder
+from retrain.photos.sources.folders import read_folder
 from retrain.photos.text_tables import table_rows, text_lines
 
 ROWS = 4096  # of Parquet, in memory at a time
 METADATA = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 OTHERS = {"readme.md", ".gitattributes", "dataset_infos.json", *METADATA}  # no photos, and nobody expects them to be
+
+
+def is_metadata_folder(source: str) -> bool:
+    """Whether a source is a folder with metadata files of these names."""
+    return is_folder(source) and bool(metadata_files(Path(source)))
+
+
+def read_metadata_folder(source: str, unpacking: Unpacking) -> Dataset:
+    """The photos of such a folder."""
+    return list_metadata_folder(Path(source), metadata_files(Path(source)))
 
 
 def metadata_files(root: Path) -> list[Path]:
@@ -58,12 +69,12 @@ def list_metadata_folder(root: Path, metadata: Sequence[Path]) -> Dataset:
     if len(sides - {None}) < 2:  # all on one side: there is no split to keep
         files = {path: replace(file, split=None) for path, file in files.items()}
     skipped += _unlisted(root, files, skipped)
-    return finish(Dataset(tuple(files.values()), tuple(skipped)), root)
+    return Dataset(tuple(files.values()), tuple(skipped))
 
 
 def _class_folders(root: Path, metadata: Sequence[Path], columns: set[str]) -> Dataset:
     try:
-        return list_photos(root)
+        return in_order(read_folder(root), root)
     except DatasetError:
         shown = ", ".join(sorted(columns)) or "none"
         raise DatasetError(
@@ -131,7 +142,7 @@ def _photo(root: Path, metadata: Path, where: str, row: dict[str, Any]) -> Photo
     if not stat.S_ISREG(status.st_mode):
         return Skipped(path, "is not a regular file")
     split = _split(os.path.relpath(path, root))
-    return PhotoFile(path, str(label), status.st_size, status.st_mtime_ns, status.st_ino, split, status.st_ctime_ns)
+    return PhotoFile.of(path, str(label), status, split)
 
 
 def _split(path: str) -> Split | None:
@@ -148,3 +159,6 @@ def _unlisted(root: Path, files: dict[str, PhotoFile], skipped: Sequence[Skipped
                 found.append(Skipped(entry.path, "is not in the metadata"))
         found += (Skipped(item.path, item.reason) for item in passed_over if item.kind == "unlisted")
     return found
+
+
+HUGGING_FACE = Source("Hugging Face image folder", is_metadata_folder, read_metadata_folder)

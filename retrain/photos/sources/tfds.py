@@ -10,7 +10,7 @@ import io
 import os
 import re
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -25,22 +25,22 @@ from label_image.strangers import keras_apart
 from retrain.core.download import reachable
 from retrain.core.errors import DatasetError, OptionError
 from retrain.photos.dataset import SPLIT_FOLDERS, Dataset, Skipped, Split
-from retrain.photos.sources.contents import content_hashes
-from retrain.photos.sources.unpack import Encoded, Observer, unpack
+from retrain.photos.sources.base import Encoded, Source, Unpacking
+from retrain.photos.sources.unpack import unpack
 
+PREFIX = "tfds:"
 NAME = re.compile(r"(?P<name>[A-Za-z0-9_]+(?:/[\w.+-]+)*(?::\d+\.(?:\d+|\*)\.(?:\d+|\*))?)(?::(?P<split>.+))?")
 
 
-def list_tfds(
-    name_and_split: str, bottleneck_dir: Path, paranoid: bool, say: Callable[[str], None], observe: Observer
-) -> Dataset:
-    """The photos of a tfds set, unpacked; `name_and_split` is what follows `tfds:`.
+def read_tfds(source: str, unpacking: Unpacking) -> Dataset:
+    """The photos of a tfds set, unpacked.
 
     The set's version and the content of its records identify it. Raises DatasetError, OptionError.
     """
+    name_and_split = source.removeprefix(PREFIX)
     match = NAME.fullmatch(name_and_split)
     if match is None:
-        raise OptionError(f"tfds:{name_and_split} names no set: write tfds:NAME or tfds:NAME:split.")
+        raise OptionError(f"{source} names no set: write tfds:NAME or tfds:NAME:split.")
     builder = _prepared_builder(match["name"])
     splits = _splits(builder, match["split"])
     image, label = _features(builder)
@@ -48,7 +48,7 @@ def list_tfds(
         "tfds": builder.info.full_name,
         "splits": [[name, side or ""] for name, side in splits.items()],
         "features": [image, label],
-        "records": _records(builder, paranoid, bottleneck_dir),
+        "records": _records(builder, unpacking),
     }
 
     def entries() -> Iterator[Encoded | Skipped]:
@@ -56,7 +56,7 @@ def list_tfds(
             yield from _examples(builder, name, side, image, label)
 
     total = sum(int(builder.info.splits[name].num_examples) for name in splits)
-    return unpack(entries(), identity, f"tfds:{name_and_split}", bottleneck_dir, say, total, observe)
+    return unpack(entries(), identity, source, unpacking, total)
 
 
 def _tensorflow_datasets() -> Any:
@@ -138,7 +138,9 @@ def _features(builder: Any) -> tuple[str, str]:
         or not isinstance(features[names[1]], tfds.features.ClassLabel | tfds.features.Text)
     ):
         shown = ", ".join(sorted(features))
-        raise DatasetError(f"{builder.info.name} is no set of photos with one class each; its features are: {shown}.")
+        raise DatasetError(
+            f"{builder.info.name} is not a set of photos with one class each; its features are: {shown}."
+        )
     dtype = features[names[0]].np_dtype
     if dtype not in (np.uint8, np.uint16):
         raise DatasetError(f"The photos of {builder.info.name} are {np.dtype(dtype)}: 8 or 16 bits are needed.")
@@ -186,11 +188,16 @@ def _png(pixels: np.ndarray) -> bytes:
     return data.getvalue()
 
 
-def _records(builder: Any, paranoid: bool, bottleneck_dir: Path) -> list[str]:
+def _records(builder: Any, unpacking: Unpacking) -> list[str]:
     """The SHA-256 of the set's files: a set that was built again under the same version is another."""
+    from retrain.photos.sources.contents import content_hashes  # it needs Arrow
+
     files = sorted(path for path in Path(builder.data_dir).iterdir() if path.is_file())
-    return sorted(content_hashes(files, bottleneck_dir, paranoid))
+    return sorted(content_hashes(files, unpacking.bottleneck_dir, unpacking.paranoid))
 
 
 def _one_line(error: Exception) -> str:
     return (str(error).strip().partition("\n")[0] or type(error).__name__).rstrip(".")
+
+
+TFDS = Source("tfds", lambda source: source.startswith(PREFIX), read_tfds)

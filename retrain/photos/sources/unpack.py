@@ -15,21 +15,21 @@ harmless; the manifest alone says what class a photo belongs to.
 """
 
 import csv
-import hashlib
 import json
 import os
 import re
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
-from label_image.files import remove_leftovers, sha256_of, temporary_folder
-from retrain.bottlenecks.shards import set_aside
+from label_image.files import remove_leftovers, sha256_of, sha256_of_bytes, temporary_folder
 from retrain.core.errors import DatasetError
-from retrain.photos.dataset import Dataset, Skipped, Split, check_class_names, list_photos, require_two_classes
-from retrain.photos.hashes import hash_bytes
+from retrain.core.placing import set_aside
+from retrain.photos.dataset import Dataset, Skipped, Split, check_class_names, require_two_classes
+from retrain.photos.sources.base import Encoded, Unpacking
+from retrain.photos.sources.manifests import read_manifest
 from retrain.photos.text_tables import table_rows
 
 MANIFEST = "photos.csv"
@@ -59,15 +59,6 @@ REPORT_PHOTOS = 100  # photos written between two reports of progress
 Observer = Callable[[int, int], None]  # photos written so far, of how many
 
 
-@dataclass(frozen=True, slots=True)
-class Encoded:
-    """A photo as its source keeps it: the bytes of an image file, with its class and given split."""
-
-    data: bytes
-    label: str
-    split: Split | None = None
-
-
 def sources_dir(bottleneck_dir: Path) -> Path:
     """Where sources are unpacked: beside the bottlenecks."""
     return bottleneck_dir.parent / "sources"
@@ -77,10 +68,8 @@ def unpack(
     entries: Iterable[Encoded | Skipped],
     identity: Mapping[str, object],
     source: str,
-    bottleneck_dir: Path,
-    say: Callable[[str], None] = lambda sentence: None,
+    unpacking: Unpacking,
     total: int = 0,
-    observe: Observer = lambda done, total: None,
 ) -> Dataset:
     """The photos of a source, from files that are written now if they were not before.
 
@@ -88,29 +77,29 @@ def unpack(
     them. `identity` is what determines the content, as JSON; `source` names the source for people. Raises
     DatasetError if the source holds no classification problem, or the disk is full.
     """
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    folder = sources_dir(bottleneck_dir)
+    digest = sha256_of_bytes(json.dumps(identity, sort_keys=True).encode())[:16]
+    folder = sources_dir(unpacking.bottleneck_dir)
     remove_leftovers(folder)
     # The name is for people; the same content under another name is the same source.
     target = next(folder.glob(f"*-{digest}"), folder / f"{_readable(Path(source).stem)}-{digest}")
-    _put_aside_if_damaged(target, say)
+    _put_aside_if_damaged(target, unpacking.say)
     if not (target / MANIFEST).exists():
         part = target.with_name(f".{target.name}.part")
-        say(f"The photos of {source} are written to {target}, once.")
+        unpacking.say(f"The photos of {source} are written to {target}, once.")
         try:
             with temporary_folder(part.parent) as temporary:
-                _write(_observed(entries, total, observe), part, temporary, source)
+                _write(_observed(entries, total, unpacking.observe), part, temporary, source)
             _sync()
             os.rename(part, target)
         except OSError as error:
             # Another process that unpacks the same source may have finished first.
             if not (target / MANIFEST).exists():
                 raise DatasetError(
-                    f"The photos of {source} cannot be written to {part} ({error.strerror or error}): mend that and "
-                    "run the same command again, it goes on where it was."
+                    f"The photos of {source} cannot be written to {part} ({error.strerror or error}): fix that and "
+                    "run the same command again: it continues where it stopped."
                 ) from None
             shutil.rmtree(part, ignore_errors=True)
-    dataset = list_photos(target / MANIFEST)
+    dataset = read_manifest(target / MANIFEST)
     return replace(dataset, skipped=(*_read_skipped(target / SKIPPED), *dataset.skipped))
 
 
@@ -169,7 +158,7 @@ def _write(entries: Iterable[Encoded | Skipped], folder: Path, temporary: Path, 
                 class_folder = Path(FOLDERS[entry.split], _harmless(entry.label))
                 (folder / class_folder).mkdir(parents=True, exist_ok=True)
                 folders[entry.label, entry.split] = class_folder
-            name = folders[entry.label, entry.split] / hash_bytes(entry.data)[:32]
+            name = folders[entry.label, entry.split] / sha256_of_bytes(entry.data)[:32]
             copies[name] += 1
             number = f"_{copies[name]}" if copies[name] > 1 else ""
             path = Path(f"{name}{number}.{_extension(entry.data)}")
@@ -217,7 +206,7 @@ def _harmless(name: str) -> str:
     """A folder's name for a class's: readable, and no other class's, whatever the name holds."""
     readable = _readable(name)
     # Case too: some file systems take Cat and cat for the same folder.
-    return readable if readable == name == name.lower() else f"{readable}-{hash_bytes(name.encode())[:8]}"
+    return readable if readable == name == name.lower() else f"{readable}-{sha256_of_bytes(name.encode())[:8]}"
 
 
 def _readable(name: str) -> str:

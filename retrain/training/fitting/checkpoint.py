@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -32,7 +32,7 @@ FORMAT = "retrain-checkpoint"
 FORMAT_VERSION = 1
 SECONDS_BETWEEN = 5.0
 WRITING_SHARE = 0.05  # of the time, at most
-WITHOUT_RESUME = "leave --resume out"  # how to begin again
+WITHOUT_RESUME = "leave `resume` out"  # how to begin again
 
 # A zip file starts with the name of its first entry, 30 bytes in.
 _NAME_AT = 30
@@ -51,6 +51,12 @@ class State:
     values: Mapping[str, Any]
 
 
+class Restorable(Protocol):
+    """A part of a fit that takes its state back; a state that is not its own raises what Python raises for that."""
+
+    def restore(self, state: State) -> None: ...
+
+
 class Slot:
     """The place of one fit's state; this one starts from nothing and keeps nothing."""
 
@@ -58,6 +64,16 @@ class Slot:
 
     def offer(self, make: Callable[[], State], finished: bool = False) -> None:
         """Called after each step with a function that makes the state; it is seldom called."""
+
+    def restore(self, *parts: Restorable) -> None:
+        """Give the state, if there is one, to the parts of a fit. Raises CheckpointError if it is not theirs."""
+        if self.state is None:
+            return
+        try:
+            for part in parts:
+                part.restore(self.state)
+        except (KeyError, TypeError, ValueError) as error:
+            raise CheckpointError(f"The checkpoint holds no state of such a training ({error}).") from None
 
 
 class Checkpoint:
@@ -129,7 +145,7 @@ class Saved:
             if there != here:
                 raise CheckpointError(
                     f"The checkpoint {self.path} belongs to another training: {_difference(name, there, here)}. "
-                    f"Give the options and photos that it was made with, or {self.way_out} to begin again."
+                    f"Use the options and photos that it was made with, or {self.way_out} to start again."
                 )
 
 
@@ -167,8 +183,7 @@ def check_checkpoint_path(path: Path) -> None:
     remove_leftovers(Path(os.path.realpath(path)).parent)
     if os.path.lexists(path) and not is_checkpoint(path):
         raise OptionError(
-            f"--checkpoint_path {path} is something else than a checkpoint of this project: "
-            "move it away or name another file."
+            f"`checkpoint_path` {path} is not a checkpoint of this project: move it away, or choose another name."
         )
 
 
@@ -223,9 +238,9 @@ def read_checkpoint(path: Path, way_out: str = WITHOUT_RESUME) -> Saved | None:
     except OSError as error:
         raise CheckpointError(f"The checkpoint {path} cannot be read: {error.strerror}.") from None
     except (ValueError, KeyError, RecursionError) as error:  # ForeignFileError among them
-        raise CheckpointError(f"The checkpoint {path} is damaged ({error}): {way_out} to begin again.") from None
+        raise CheckpointError(f"The checkpoint {path} is damaged ({error}): {way_out} to start again.") from None
     raise CheckpointError(
-        f"The checkpoint {path} was written by another version of this project: {way_out} to begin again."
+        f"The checkpoint {path} was written by another version of this project: {way_out} to start again."
     )
 
 

@@ -1,5 +1,7 @@
 """The default head: fitted to convergence at each L2 strength of a path, the best on the validation photos kept.
 
+The best is the one that is so once it is calibrated: a strong penalty makes a head too modest, not worse.
+
 Preconditioned L-BFGS on centred and scaled bottlenecks. It has no learning rate, no steps and no chance in it.
 All passes over bottlenecks go block by block (`retrain.training.fitting.sample`), in float32 products.
 """
@@ -11,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from retrain.core.errors import CheckpointError
+from retrain.training.calibration import calibrated_loss
 from retrain.training.fitting.checkpoint import Slot, State
 from retrain.training.fitting.lbfgs import Memory, minimise
 from retrain.training.fitting.preconditioner import Preconditioner
 from retrain.training.fitting.sample import Classes, Matrix, Sample, Standardised
-from retrain.training.head import Fit, Head, Observer, Progress, class_weights, fold, score
+from retrain.training.head import Fit, Head, Observer, Progress, class_weights, fold, predict, score
 
 # Strong to weak: each fit starts from those before it.
 L2_PATH = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
@@ -54,7 +56,7 @@ def fit_to_convergence(
     slot: Slot | None = None,
     everything: Sample | None = None,
 ) -> Fit:
-    """Fit at each L2 strength of the path; keep the one with the lowest validation cross-entropy.
+    """Fit at each L2 strength of the path; keep the one with the lowest calibrated validation loss.
 
     The loss is mean cross-entropy + l2 / 2 * ||W||^2 on centred and scaled bottlenecks; the bias is not
     penalised. The path is L2_PATH, or L2_WITHOUT_VALIDATION alone without validation photos; of a
@@ -73,12 +75,7 @@ def fit_to_convergence(
     loss = Loss(label_smoothing, class_weights(training.classes, classes) if balanced else None)
     fits = _Fits(standardised, training.classes, classes, loss)
     choice = _Choice()
-    if slot.state is not None:
-        try:
-            fits.restore(slot.state)
-            choice.restore(slot.state)
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"The checkpoint holds no state of such a fit ({error}).") from None
+    slot.restore(fits, choice)
 
     def state() -> State:
         one, other = fits.state(), choice.state()
@@ -92,7 +89,10 @@ def fit_to_convergence(
         head = _fold(fits.fit(l2), standardised.mean, standardised.scale)
         progress = _progress(step, head, training, validation, loss.class_weights, len(path))
         observe(progress)
-        choice.add(progress, l2, head)
+        loss_left = None
+        if len(validation):
+            loss_left = calibrated_loss(predict(head, validation), validation.classes, loss.class_weights)
+        choice.add(progress, l2, head, loss_left)
         slot.offer(state)
     assert choice.head is not None
     chosen, before_refit = choice.head, None
@@ -102,14 +102,19 @@ def fit_to_convergence(
             loss = replace(loss, class_weights=class_weights(everything.classes, classes))
         weights = fits.refit(Standardised(everything, like=standardised), everything.classes, weights, choice.l2, loss)
         chosen, before_refit = _fold(weights, standardised.mean, standardised.scale), chosen
-    description: dict[str, float | int | str] = {"optimizer": "lbfgs", "l2": choice.l2}
-    if label_smoothing:
-        description["label_smoothing"] = label_smoothing
-    if balanced:
-        description["class_weight"] = "balanced"
-    if before_refit is not None:
-        description["trained_on"] = "training and validation photos"
+    description = _description(choice.l2, label_smoothing, balanced, before_refit is not None)
     return Fit(chosen, description, tuple(choice.curve), before_refit)
+
+
+def _description(l2: float, label_smoothing: float, balanced: bool, refitted: bool) -> dict[str, float | int | str]:
+    """What the manifest says of the fit."""
+    return {
+        "optimizer": "lbfgs",
+        "l2": l2,
+        **({"label_smoothing": label_smoothing} if label_smoothing else {}),
+        **({"class_weight": "balanced"} if balanced else {}),
+        **({"trained_on": "training and validation photos"} if refitted else {}),
+    }
 
 
 def refit_helps(photos: int, classes: int) -> bool:
@@ -131,14 +136,14 @@ class _Choice:
     loss: float = math.inf
     ended: bool = False
 
-    def add(self, progress: Progress, l2: float, head: Head) -> None:
-        """The next head of the path."""
+    def add(self, progress: Progress, l2: float, head: Head, loss: float | None) -> None:
+        """The next head of the path, and what it loses on the validation photos once it is calibrated."""
         self.curve.append(progress)
-        loss = progress.validation_cross_entropy
         if self.head is None or loss is None or loss < self.loss:
             self.head, self.l2, self.loss = head, l2, loss or 0.0
-        elif loss > 1.1 * self.loss:
-            self.ended = True  # weaker and weaker penalties only overfit more
+        plain = [point.validation_cross_entropy for point in self.curve if point.validation_cross_entropy is not None]
+        # The plain loss is least at a weaker penalty than the calibrated one, and from there on both only get worse.
+        self.ended = bool(plain) and plain[-1] > 1.1 * min(plain)
 
     def state(self) -> State:
         assert self.head is not None

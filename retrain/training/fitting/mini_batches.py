@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from retrain.core.errors import CheckpointError, OptionError
+from retrain.core.errors import OptionError
 from retrain.core.tensorflow import tf
 from retrain.training.fitting.checkpoint import Slot, State
 from retrain.training.fitting.sample import Rows, Sample, Standardised
@@ -50,12 +50,7 @@ def fit_mini_batches(
     weights = class_weights(training.classes, classes) if recipe.class_weight else None
     trainer = _Trainer(training.dim, classes, recipe, total, weights)
     history = _History(trainer.values())
-    if slot.state is not None:
-        try:
-            trainer.restore(slot.state)
-            history.restore(slot.state)
-        except (KeyError, TypeError, ValueError) as error:
-            raise CheckpointError(f"The checkpoint holds no state of such a training ({error}).") from None
+    slot.restore(trainer, history)
 
     def state() -> State:
         arrays, values = history.state()
@@ -82,7 +77,7 @@ def fit_mini_batches(
         evaluate()  # not in the checkpoint: with more steps to come there is no evaluation here
     if history.best_step is None:
         raise OptionError(
-            f"--learning_rate {recipe.learning_rate:g} is too high: the training diverges; "
+            f"`learning_rate` {recipe.learning_rate:g} is too high: the training diverges; "
             f"try {recipe.learning_rate / 10:g}."
         )
     head = _fold(history.best, recipe.activation, standardised)

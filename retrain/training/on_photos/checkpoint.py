@@ -1,4 +1,4 @@
-"""What a training that was stopped needs to go on: variables, optimiser, best epoch so far, curve.
+"""What an interrupted training needs to continue: variables, optimiser, best epoch so far, curve.
 
 A checkpoint file as those of the heads (`retrain.training.fitting.checkpoint`), written after each epoch. It says what
 it belongs to (data, network, settings), and anything else is refused with the difference named.
@@ -66,7 +66,7 @@ class TrainingCheckpoint:
 def restore(variables: Sequence[Any], arrays: Sequence[Array]) -> None:
     """Assign arrays to Keras variables, one by one. Raises CheckpointError where they do not fit."""
     if [tuple(variable.shape) for variable in variables] != [array.shape for array in arrays]:
-        raise CheckpointError("The checkpoint is of a network with other layers; delete it to begin again.")
+        raise CheckpointError("The checkpoint is of a network with other layers; delete it to start again.")
     for variable, array in zip(variables, arrays, strict=True):
         variable.assign(array)
 

@@ -14,7 +14,7 @@ from retrain.training.metrics import Metrics
 
 @dataclass(frozen=True)
 class Candidate:
-    """A model with what it is worth; `name` continues a sentence, as in "the head refitted to the tuned backbone"."""
+    """A model with how good it is; `name` continues a sentence, as in "the head refitted to the tuned backbone"."""
 
     name: str
     backbone: Backbone

@@ -1,4 +1,4 @@
-"""Fine-tuning: after the head has converged, the last layers of the backbone learn too, in small steps.
+"""Fine-tuning: once the head has converged, the last layers of the backbone are trained too, in small steps.
 
 It begins with the pretrained backbone, and keeps what the batch norms have learned (their statistics come
 from a million photos; ours are few). The converged head stays as it is meanwhile: it would only lose the L2
@@ -89,18 +89,18 @@ class FineTuned:
 def check_fine_tuning(backbone: Backbone, division: Division | None = None) -> None:
     """Refuse what cannot be fine-tuned; a call before any work is done spares that work. Raises OptionError."""
     if backbone.architecture == "fake":
-        raise OptionError("--fine_tune_layers: the fake backbone has no layers; choose another --architecture.")
+        raise OptionError("`fine_tune_layers`: the fake backbone has no layers; choose another `architecture`.")
     if backbone.parts:
         raise OptionError(
-            f"--fine_tune_layers tunes one backbone, and {backbone.architecture} is {len(backbone.parts)}: "
-            "give one of them as --architecture."
+            f"`fine_tune_layers` tunes one backbone, and {backbone.architecture} is {len(backbone.parts)}: "
+            "choose one of them as `architecture`."
         )
     if backbone.weights_file is not None and backbone.weights_file.is_dir():
         raise OptionError(
-            "--fine_tune_layers needs a network of the registry, and --tfhub_module gives another: use --architecture."
+            "`fine_tune_layers` tunes a network of the registry: use `architecture` instead of `tfhub_module`."
         )
     if division is not None:
-        check_sides(division, "--fine_tune_layers")
+        check_sides(division, "`fine_tune_layers`")
 
 
 def fine_tune(
@@ -144,16 +144,8 @@ def fine_tune(
     augment = augment or Distortion()
     checkpoint = None
     if checkpoint_dir is not None:
-        identity = {
-            "training": "fine-tuning",
-            "backbone": backbone.architecture,
-            "weights": backbone.weights_sha256,
-            "preprocessing": str(backbone.preprocessing),
-            "layers": len(chosen),
-            "units of the head": "-".join(map(str, head.sizes)),
-            **origin,
-            **training_identity(photos, labels, division, recipe, augment, seed),
-        }
+        identity = _identity(backbone, len(chosen), head)
+        identity |= {**origin, **training_identity(photos, labels, division, recipe, augment, seed)}
         checkpoint = TrainingCheckpoint(checkpoint_dir / CHECKPOINT, identity)
     training = train(
         Learner(forward, trained),
@@ -173,6 +165,18 @@ def fine_tune(
     return FineTuned(tuned, names, total, trainable, training)
 
 
+def _identity(backbone: Backbone, layers: int, head: Head) -> dict[str, str | int | float]:
+    """What a checkpoint belongs to, as far as the model goes."""
+    return {
+        "training": "fine-tuning",
+        "backbone": backbone.architecture,
+        "weights": backbone.weights_sha256,
+        "preprocessing": str(backbone.preprocessing),
+        "layers": layers,
+        "units of the head": "-".join(map(str, head.sizes)),
+    }
+
+
 def last_layers(model: Any, layers: Layers, name: str) -> list[Any]:
     """The last `layers` layers of a trainable Keras model with weights that learn, without batch norms.
 
@@ -182,7 +186,7 @@ def last_layers(model: Any, layers: Layers, name: str) -> list[Any]:
     if layers == "all":
         return candidates
     if layers > len(candidates):
-        raise OptionError(f"--fine_tune_layers {layers}: {name} has {len(candidates)} layers with weights; use all.")
+        raise OptionError(f"`fine_tune_layers` {layers}: {name} has {len(candidates)} layers with weights; use all.")
     return candidates[len(candidates) - layers :]
 
 

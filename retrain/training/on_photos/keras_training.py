@@ -148,21 +148,12 @@ def train(
     diverged = False
     while _goes_on(curve, recipe):
         number, began = len(curve), time.perf_counter()
-        loss = right = photos = 0.0
-        for batch, (pixels, classes) in enumerate(
-            training_batches(training, recipe.batch_size, augment, seed, number), start=1
-        ):
-            batch_loss, batch_right = step(pixels, classes)
-            loss, right, photos = loss + float(batch_loss), right + float(batch_right), photos + len(classes)
-            diverged = not math.isfinite(loss)
-            if diverged:
-                break
-            if batch < steps:
-                left = (time.perf_counter() - began) * (steps * (recipe.epochs - number + 1) / batch - 1)
-                observe(EpochProgress(number, recipe.epochs, batch, steps, loss / photos, right / photos, None, left))
-        if diverged:
+        batches = training_batches(training, recipe.batch_size, augment, seed, number)
+        figures = _one_epoch(step, batches, number, steps, recipe.epochs, observe)
+        if figures is None:
+            diverged = True
             break
-        point = evaluate(number, (loss / photos, right / photos), curve[-1].seconds - began)
+        point = evaluate(number, figures, curve[-1].seconds - began)
         diverged = not math.isfinite(point.validation_cross_entropy)
         if diverged:
             break
@@ -173,11 +164,28 @@ def train(
             record = {"curve": [asdict(epoch) for epoch in curve]}
             checkpoint.save(TrainingState(values(learner.variables), best_values, values(optimizer.variables), record))
         left = (point.seconds - curve[-2].seconds) * (recipe.epochs - number)
-        observe(EpochProgress(number, recipe.epochs, steps, steps, loss / photos, right / photos, point, left))
+        observe(EpochProgress(number, recipe.epochs, steps, steps, *figures, point, left))
     restore(learner.variables, best_values)
     stopped: Literal["epochs", "patience", "diverged"]
     stopped = "diverged" if diverged else "epochs" if len(curve) > recipe.epochs else "patience"
     return Training(tuple(curve), _best(curve), stopped)
+
+
+def _one_epoch(
+    step: Any, batches: Iterable[tuple[Any, Any]], number: int, steps: int, epochs: int, observe: Observer
+) -> tuple[float, float] | None:
+    """Train on each batch once: the mean loss and accuracy, or None where the loss is not finite any more."""
+    began = time.perf_counter()
+    loss = right = photos = 0.0
+    for batch, (pixels, classes) in enumerate(batches, start=1):
+        batch_loss, batch_right = step(pixels, classes)
+        loss, right, photos = loss + float(batch_loss), right + float(batch_right), photos + len(classes)
+        if not math.isfinite(loss):
+            return None
+        if batch < steps:
+            left = (time.perf_counter() - began) * (steps * (epochs - number + 1) / batch - 1)
+            observe(EpochProgress(number, epochs, batch, steps, loss / photos, right / photos, None, left))
+    return loss / photos, right / photos
 
 
 def predict(forward: Forward, photos: PhotoSet, classes: int) -> Probabilities:

@@ -37,7 +37,7 @@ CHECKPOINT = "scratch.npz"
 
 @dataclass(frozen=True)
 class FromScratch:
-    """The network from scratch: what it is worth on each side, how large it is, and how it learned."""
+    """The network from scratch: how good it is on each side, how large it is, and how it learned."""
 
     validation: Metrics
     test: Metrics
@@ -93,7 +93,7 @@ def train_from_scratch(
     """
     from retrain.core.keras import keras
 
-    check_sides(division, "--compare scratch")
+    check_sides(division, "`compare` scratch")
     keras.utils.set_random_seed(seed)
     network = build_network(len(labels), size)
     steps = preprocessing(size)

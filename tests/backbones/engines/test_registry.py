@@ -105,5 +105,5 @@ def test_float16_where_tensorflow_finds_no_gpu_is_refused(monkeypatch: pytest.Mo
     monkeypatch.setattr("retrain.backbones.engines.tensorflow.has_gpu", lambda: True)
     monkeypatch.setattr("retrain.backbones.engines.tensorflow.gpu_names", lambda: ())
     backbone = replace(find_backbone("mobilenet_0.25_128", Path("."), weights="random"), compute_dtype="float16")
-    with pytest.raises(GpuError, match="--precision float32"):
+    with pytest.raises(GpuError, match="`precision` float32"):
         start_engine(backbone, "tensorflow")

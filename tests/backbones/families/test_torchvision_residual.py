@@ -80,5 +80,5 @@ def test_a_published_file_works_as_it_stands(name: str, tmp_path: Path) -> None:
     assert network.model(pixels(64)).numpy()[0, :5] == pytest.approx(EXPECTED[name, 64][0], rel=1e-3, abs=1e-4)
 
     keras_name = {"resnet50_torchvision": "resnet50", "mobilenet_v2_torchvision": "mobilenet_v2_1.0_224"}[name]
-    with pytest.raises(BackboneError, match=f"Weights of torchvision are for --architecture {name}"):
+    with pytest.raises(BackboneError, match=f"Weights of torchvision are for `architecture` {name}"):
         load_network(find_backbone(keras_name, tmp_path, str(path), image_size=64))

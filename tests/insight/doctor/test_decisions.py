@@ -79,4 +79,4 @@ def test_a_file_that_cannot_be_read_is_named(folder: Path) -> None:
     decisions = earlier_decisions(folder, Path("cats"), PHOTOS)
     assert decisions.actions == {"a/1.jpg": "remove"}
     assert decisions.unread == (folder / "fixes.csv",)
-    assert decisions.remarks == ("doctor/fixes.csv is no file of decisions: nothing was carried over from it.",)
+    assert decisions.remarks == ("doctor/fixes.csv is not a file of decisions: nothing was carried over from it.",)

@@ -154,7 +154,7 @@ def test_a_file_of_decisions_that_cannot_be_read_is_not_lost(photos: Path) -> No
     for name in ("fixes.csv", "fixes.new.csv"):
         Path("tf_files/doctor", name).write_text("file,action\ngreen/copy.jpg,delete\n")
     done = doctor()
-    assert done.out.count("is no file of decisions") == 2 and "with your decisions" not in done.out
+    assert done.out.count("is not a file of decisions") == 2 and "with your decisions" not in done.out
     assert Path("tf_files/doctor/fixes.new.csv.1").read_text() == Path("tf_files/doctor/fixes.csv").read_text()
     assert set(new_actions().values()) == {"keep"}
 

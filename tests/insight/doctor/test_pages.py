@@ -5,7 +5,6 @@ import html
 import io
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -69,10 +68,8 @@ def test_a_photo_has_the_same_choices_on_all_its_cards(diagnosis: Diagnosis) -> 
     assert nameless.choices == ()  # fixes.csv could not name it
 
 
-def test_decisions_in_a_browser(diagnosis: Diagnosis, tmp_path: Path) -> None:
-    browser = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if browser is None:
-        pytest.skip("no Chromium: apt-get install chromium")
+@pytest.mark.browser
+def test_decisions_in_a_browser(browser: str, diagnosis: Diagnosis, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     text = render_page(diagnosis, Path("cats"), DECIDED)
     assert "<this>" not in text

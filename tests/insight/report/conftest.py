@@ -4,13 +4,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from stand_ins import asked, bottlenecks_of
 
 from retrain.backbones.backbone import find_backbone
 from retrain.bottlenecks.extraction import Extraction
+from retrain.exports.writer import Exported
 from retrain.photos.dataset import Photo
-from retrain.photos.split import split_photos
 from retrain.runs.sweep import Configuration, Result, Sweep
-from retrain.runs.train import Options, Run
+from retrain.runs.train import Run
 from retrain.training.confidence import with_confidence
 from retrain.training.grid import Grid
 from retrain.training.metrics import measure
@@ -45,13 +46,12 @@ def make_run(tmp_path: Path) -> MakeRun:
                 photos.append(Photo(str(path), name, f"{index:030x}{number:034x}"))
                 rows.append(np.abs(centres[index] + random.normal(size=16)))
         backbone = find_backbone("fake", tmp_path)
-        asked = Options(tmp_path / "photos", output_dir=tmp_path / "model", architecture="fake", **options)
+        config = asked(tmp_path / "photos", output_dir=tmp_path / "model", architecture="fake", **options)
         extraction = Extraction(tuple(photos), np.array(rows, np.float32), (), 0, len(photos), 0, "f", {"read": 0.1})
-        division = split_photos(photos, asked.testing_percentage, asked.validation_percentage)
-        trained = train_head(extraction, division, tuple(names), asked)
-        trained = with_confidence(trained, extraction, division, names)
-        written = (asked.output_dir,)
-        return Run(asked, backbone, extraction, division, tuple(names), trained, written, {"head": 0.2, "total": 1.5})
+        bottlenecks = bottlenecks_of(extraction, names, source=str(tmp_path / "photos"), backbone=backbone)
+        trained = with_confidence(train_head(bottlenecks, bottlenecks.split(config.split), config.head))
+        exported = Exported(config.export.output_dir, (config.export.output_dir,), {})
+        return Run(config, trained, exported, {"head": 0.2, "total": 1.5})
 
     return make
 
@@ -86,6 +86,6 @@ def make_sweep() -> MakeSweep:
         probabilities = random.dirichlet(np.ones(len(labels)), tested).astype(np.float32)
         test = measure(probabilities, random.integers(0, len(labels), tested), labels)
         features = dict.fromkeys(grid.architectures, 1234)
-        return Sweep(tuple(results), test, "retrain --image_dir 'my cats' --l2 0.1", 360, 5, features, (Path("s.csv"),))
+        return Sweep(tuple(results), test, 360, 5, features)
 
     return make

@@ -92,7 +92,9 @@ def test_a_run_without_test_photos_has_nothing_to_show(make_run) -> None:
 
 def test_without_photos_trained_on_there_are_no_neighbours(run: Run) -> None:
     splits = tuple("testing" for _ in run.division.splits)
-    (mistake, *_) = Evidence(replace(run, division=replace(run.division, splits=splits))).worst_mistakes()
+    (mistake, *_) = Evidence(
+        replace(run, trained=replace(run.trained, division=replace(run.division, splits=splits)))
+    ).worst_mistakes()
     assert mistake.neighbours == ()
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from stand_ins import no_export, with_bottlenecks
 
 from retrain.cli.main import main
 from retrain.core.errors import ExportError
@@ -134,7 +135,7 @@ def test_mini_batches_have_steps_on_the_axis(make_run) -> None:
 
 def test_a_perfect_model_has_no_mistakes(make_run) -> None:
     page = opened(make_run("ab", each=20, apart=30.0))
-    assert "Not one of" in page.text
+    assert "None of the" in page.text
     assert "pairs" not in page.ids
 
 
@@ -151,7 +152,7 @@ def test_retrain_writes_the_page_of_its_run(tmp_path: Path, monkeypatch: pytest.
     import retrain.exports.writer
 
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(retrain.exports.writer, "write_outputs", lambda *arguments: ())
+    monkeypatch.setattr(retrain.exports.writer, "write_outputs", no_export)
     for place, name in enumerate(("red", "blue")):
         for number in range(10):
             paint(tmp_path / "photos" / name / f"{number}.jpg", (220 - 200 * place, number, 20 + 200 * place))
@@ -166,7 +167,7 @@ def test_retrain_writes_the_page_of_its_run(tmp_path: Path, monkeypatch: pytest.
 
 def test_what_the_export_proves_is_told(make_run) -> None:
     run = make_run("ab")
-    run.options.output_dir.mkdir()
+    run.config.export.output_dir.mkdir()
     proof = {"tflite": {"greatest_difference": 3.2e-6, "top_1_agreement": 1.0, "photos": 48}}
     provenance = {
         "dataset_digest": "d12181", "weights_sha256": "22f873", "bottleneck_fingerprint": "4e35b0",
@@ -177,7 +178,7 @@ def test_what_the_export_proves_is_told(make_run) -> None:
         "preprocessing": "decode(2)|orient|resize(8,bilinear)|value_range(-1,1)",
         "parity": proof, "provenance": provenance,
     }  # fmt: skip
-    (run.options.output_dir / "model.json").write_text(json.dumps(manifest))
+    (run.config.export.output_dir / "model.json").write_text(json.dumps(manifest))
     page = opened(run)
     assert "parity" in page.ids
     for word in ("3.2e-06", "model.tflite", "d12181", "22f873", "4e35b0", "2.4.6"):
@@ -186,15 +187,15 @@ def test_what_the_export_proves_is_told(make_run) -> None:
 
 def test_a_damaged_manifest_is_left_out(make_run) -> None:
     run = make_run("ab")
-    run.options.output_dir.mkdir()
-    (run.options.output_dir / "model.json").write_text("[1")
+    run.config.export.output_dir.mkdir()
+    (run.config.export.output_dir / "model.json").write_text("[1")
     assert "parity" not in opened(run).ids
 
 
 def test_file_names_that_are_no_text(make_run, tmp_path: Path) -> None:
     run = make_run("ab", each=20, apart=0.1)
     photos = tuple(Photo(f"{photo.path}\udcff", photo.label, photo.sha256) for photo in run.extraction.photos)
-    run = replace(run, extraction=replace(run.extraction, photos=photos))
+    run = replace(run, trained=with_bottlenecks(run.trained, replace(run.extraction, photos=photos)))
     page = write_report(tmp_path / "report.html", run)
     assert r".jpg\xff" in page.read_text(encoding="utf-8")
 
@@ -246,18 +247,18 @@ def test_heads_of_folds_have_no_heat_maps(make_run, monkeypatch: pytest.MonkeyPa
 def test_the_comparison_with_training_from_scratch_is_a_section(make_run) -> None:
     run = make_run("ab", each=20, compare="scratch")
     assert "scratch" not in opened(run).ids  # it is nowhere
-    run.options.output_dir.mkdir()
+    run.config.export.output_dir.mkdir()
     entry = {"name": "transfer", "parameters": {"total": 5289000, "trainable": 2562}, "seconds": 12.3, "remark": "",
              "test": {"accuracy": 0.95, "interval": [0.9, 0.98], "n": 100, "cross_entropy": 0.1}}  # fmt: skip
     other = {**entry, "name": "from scratch <b>", "remark": "7 bottlenecks came from the cache",
              "test": {"accuracy": None, "interval": None, "n": 0, "cross_entropy": None}}  # fmt: skip
-    figures = run.options.output_dir / "comparison.json"
+    figures = run.config.export.output_dir / "comparison.json"
     figures.write_text(json.dumps([entry, other]))
     page = opened(run)
     assert "scratch" in page.ids
     for words in ("5,289,000", "2,562", "95.0%", "90.0% to 98.0%", "12.3 s", "from scratch <b>", "7 bottlenecks"):
         assert words in page.text
-    assert "scratch" not in opened(replace(run, options=replace(run.options, compare=None))).ids  # of another run
+    assert "scratch" not in opened(replace(run, config=replace(run.config, compare=None))).ids  # of another run
     for damaged in ("[1", "[1]", "{}", '[{"name": "transfer"}]'):
         figures.write_text(damaged)
         assert "scratch" not in opened(run).ids
@@ -274,5 +275,5 @@ def test_a_page_replaces_the_one_before_and_leaves_nothing_else(make_run, tmp_pa
 
 def test_a_place_that_cannot_be_written_is_a_sentence(make_run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(ExportError, match="--report"):
+    with pytest.raises(ExportError, match="`report`"):
         write_report(tmp_path / "file" / "report.html", make_run("ab"))

@@ -3,7 +3,6 @@
 import html
 import json
 import re
-import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,11 @@ import pytest
 
 from retrain.insight.report.page import report_html
 from retrain.insight.report.sweep_page import sweep_html
-from retrain.runs.train import Options
+from retrain.photos.source import SourceConfig
+from retrain.runs.sweep import SweepConfig
 from retrain.training.grid import Grid
 
+pytestmark = pytest.mark.browser
 WIDTHS = (390, 1280)  # a phone, a desktop
 # Opens the page in a frame of a given width, and writes down what the browser made of it.
 FRAME = """<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><body><script>
@@ -54,14 +55,6 @@ class Opened:
     console: list[str]
 
 
-@pytest.fixture
-def browser() -> str:
-    found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if found is None:
-        pytest.skip("no Chromium: apt-get install chromium")
-    return found
-
-
 def open_page(browser: str, server, page: str, width: int, profile: Path) -> Opened:
     server.pages = {"/frame.html": (200, FRAME.encode(), None), "/page.html": (200, page.encode(), None)}
     done = subprocess.run(
@@ -98,7 +91,9 @@ def test_the_page_of_a_sweep_opens_without_errors_and_asks_for_nothing(
 ) -> None:
     backbones = ("mobilenet_v2_1.0_224", "a_backbone_with_a_long_name_" * 2 + "+mobilenet_v2_1.0_224")
     grid = Grid(backbones, {}, hidden_units=((), (512, 256)), class_weights=(None, "balanced"))
-    page = sweep_html(make_sweep(grid, labels=["<script>alert(1)</script>", "dog" * 30]), Options(Path("cats" * 30)))
+    config = SweepConfig(SourceConfig(Path("cats" * 30)), grid)
+    sweep = make_sweep(grid, labels=["<script>alert(1)</script>", "dog" * 30])
+    page = sweep_html(sweep, config, "retrain --image_dir 'my cats' --l2 0.1", Path("s.csv"))
     opened = open_page(browser, server, page, width, tmp_path / "profile")
     assert opened.console == []
     assert opened.asked == []

@@ -6,6 +6,7 @@ from google.protobuf import text_format
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
+from stand_ins import with_bottlenecks
 from tensorboard.plugins.projector import ProjectorConfig
 from tensorboard.plugins.projector.projector_plugin import _read_tensor_tsv_file
 from tensorboard.util import img_mime_type_detector
@@ -52,7 +53,9 @@ def test_small_and_odd_numbers_keep_their_digits(make_run, tmp_path: Path) -> No
     run = make_run("ab", each=5)
     for scale in (1e-6, 1e6, 0.0):
         matrix = (run.extraction.matrix * scale).astype(np.float32)
-        write_projector(tmp_path, replace(run, extraction=replace(run.extraction, matrix=matrix)))
+        write_projector(
+            tmp_path, replace(run, trained=with_bottlenecks(run.trained, replace(run.extraction, matrix=matrix)))
+        )
         vectors = _read_tensor_tsv_file(str(tmp_path / "bottlenecks.tsv"))
         assert np.abs(vectors - matrix).max() <= 1e-3 * matrix.max()
 
@@ -62,7 +65,9 @@ def test_file_names_that_are_no_text(make_run, tmp_path: Path) -> None:
     photos = tuple(
         Photo(f"x\udcff\n{number}.jpg", one.label, one.sha256) for number, one in enumerate(run.extraction.photos)
     )
-    write_projector(tmp_path, replace(run, extraction=replace(run.extraction, photos=photos)))
+    write_projector(
+        tmp_path, replace(run, trained=with_bottlenecks(run.trained, replace(run.extraction, photos=photos)))
+    )
     lines = (tmp_path / "photos.tsv").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 7
     assert lines[1].endswith(r"x\xff 0.jpg")

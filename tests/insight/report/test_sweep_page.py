@@ -9,17 +9,26 @@ import pytest
 from retrain.core.errors import ExportError
 from retrain.insight.report.charts import HEIGHT, WIDTH, Chart, Measured, penalty_chart
 from retrain.insight.report.sweep_page import AT_ONCE, alike, strengths_charts, sweep_html, write_sweep_page
-from retrain.runs.sweep import Sweep
-from retrain.runs.train import Options
+from retrain.photos.source import SourceConfig
+from retrain.photos.split import SplitConfig
+from retrain.runs.sweep import Sweep, SweepConfig
 from retrain.training.grid import Grid
 
 GRID = Grid(("small", "big", "small+big"), {}, l2=(1.0, 0.1, 0.01), hidden_units=((), (64, 32), (8,)))
 ONE = Grid(("small",), {}, l2=(1.0, 0.1, 0.01))
 
 
+COMMAND, TABLE = "retrain --image_dir 'my cats' --l2 0.1", Path("s.csv")
+
+
+def config_of(image_dir: str, max_images_per_class: int | None = None, fixes: Path | None = None, **split: object):
+    """What was asked for; the grid is not looked at."""
+    return SweepConfig(SourceConfig(Path(image_dir), max_images_per_class, fixes), ONE, split=SplitConfig(**split))
+
+
 def page_of(sweep: Sweep, image_dir: str = "photos/my cats", **options: object) -> str:
     """The page, which needs nothing beside it and runs nothing."""
-    page = sweep_html(sweep, Options(Path(image_dir), **options))
+    page = sweep_html(sweep, config_of(image_dir, **options), COMMAND, TABLE)
     assert page.startswith("<!doctype html>\n")
     links = re.findall(r'(?:href|src)="([^"]*)"', page)
     assert len(links) >= 4 and all(link.startswith(("#", "data:")) for link in links)
@@ -46,10 +55,6 @@ def test_the_choice_and_how_to_train_it(make_sweep) -> None:
     assert f"between {low:.1%} and {high:.1%} (95% interval" in text
     assert "that was chosen: small, linear, lbfgs, l2 1." in text
     assert "retrain --image_dir 'my cats' --l2 0.1" in text
-
-
-def test_a_choice_without_a_command(make_sweep) -> None:
-    assert "To train" not in text_of(page_of(replace(make_sweep(ONE), command=None)))
 
 
 def test_what_was_tried(make_sweep) -> None:
@@ -168,12 +173,12 @@ def test_errors_of_nothing_and_equal_figures_are_drawn() -> None:
 
 
 def test_a_page_replaces_the_one_before_and_nothing_else(make_sweep, tmp_path: Path) -> None:
-    path, options = tmp_path / "new" / "sweep.html", Options(Path("cats"))
-    write_sweep_page(path, make_sweep(ONE), options)
-    write_sweep_page(path, make_sweep(GRID), options)
+    path, asked = tmp_path / "new" / "sweep.html", (config_of("cats"), COMMAND, TABLE)
+    write_sweep_page(path, make_sweep(ONE), *asked)
+    write_sweep_page(path, make_sweep(GRID), *asked)
     assert "small+<wbr>big" in path.read_text(encoding="utf-8")
     path.write_text("mine")
-    with pytest.raises(ExportError, match=r"--report .* no page of this project"):
-        write_sweep_page(path, make_sweep(ONE), options)
+    with pytest.raises(ExportError, match=r"`report` .* not a page of this project"):
+        write_sweep_page(path, make_sweep(ONE), *asked)
     assert path.read_text() == "mine"
     assert [found.name for found in path.parent.iterdir()] == ["sweep.html"]

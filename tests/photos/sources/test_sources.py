@@ -27,9 +27,10 @@ import retrain.photos.sources.tfds
 import retrain.photos.sources.unpack
 from label_image.installing import how_to_install
 from retrain.core.errors import DatasetError, OptionError
-from retrain.photos.dataset import Dataset, PhotoFile, Skipped, list_photos
-from retrain.photos.sources import list_source
-from retrain.photos.sources.unpack import Encoded, unpack
+from retrain.photos.dataset import Dataset, PhotoFile, Skipped, in_order
+from retrain.photos.opening import list_photos
+from retrain.photos.sources.base import Encoded, Unpacking
+from retrain.photos.sources.unpack import unpack
 from retrain.photos.subset import limit_per_class
 
 
@@ -58,27 +59,22 @@ def stamps(folder: Path) -> dict[str, int]:
     return {str(path): path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
 
 
+def unpacked(
+    entries: Any, identity: dict[str, object], name: str, store: Path, say: Callable[[str], None] = lambda said: None
+) -> Dataset:
+    """The photos of entries in their order."""
+    return in_order(unpack(entries, identity, name, Unpacking(store, say=say)), name)
+
+
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     return tmp_path / "tf_files" / "bottlenecks"
 
 
-# Folders and manifests are as before
-
-
-def test_class_folders_and_manifests_are_listed_as_before(tmp_path: Path, store: Path) -> None:
-    for name in ("cat", "dog"):
-        save(tmp_path / "photos" / name / "1.png", 5)
-    (tmp_path / "photos.csv").write_text("photos/cat/1.png,cat\nphotos/dog/1.png,dog\n")
-    for source in (tmp_path / "photos", tmp_path / "photos.csv"):
-        assert list_source(source, store) == list_photos(source)
-    assert not store.parent.exists()
-
-
 @pytest.mark.parametrize("source", ["nowhere", "nowhere.parquet", "nowhere.csv"])
 def test_a_source_that_does_not_exist(source: str, tmp_path: Path, store: Path) -> None:
-    with pytest.raises(DatasetError, match=r"nowhere.*check --image_dir\."):
-        list_source(tmp_path / source, store)
+    with pytest.raises(DatasetError, match=r"nowhere.*check `image_dir`\."):
+        list_photos(tmp_path / source, store)
 
 
 # Parquet with image bytes
@@ -109,7 +105,7 @@ def parquet(
 
 def test_parquet_of_hugging_face(tmp_path: Path, store: Path) -> None:
     source = parquet(tmp_path / "cats.parquet", [0, 1, 1, 0, 1], names=NAMES)
-    listing = list_source(source, store)
+    listing = list_photos(source, store)
     expected = [(NAMES[label], "", photo(row)) for row, label in enumerate([0, 1, 1, 0, 1])]
     assert listed(listing) == sorted(expected)
     assert listing.skipped == () and listing.remarks == ()
@@ -131,12 +127,12 @@ def test_parquet_labels_without_names(labels: Any, tmp_path: Path, store: Path) 
     path = tmp_path / "x.parquet"
     pq.write_table(pa.table({"image": [photo(1), photo(2)], "label": labels}), path)  # plain binary, too
     values = labels if isinstance(labels, list) else labels.to_pylist()
-    assert [file.label for file in list_source(path, store).files] == sorted(map(str, values))
+    assert [file.label for file in list_photos(path, store).files] == sorted(map(str, values))
 
 
 def test_parquet_columns_of_other_names(tmp_path: Path, store: Path) -> None:
     coarse = parquet(tmp_path / "x.parquet", [0, 1], names=NAMES, image="img", label="fine", number=[4, 5])
-    assert {file.label for file in list_source(coarse, store).files} == set(NAMES)
+    assert {file.label for file in list_photos(coarse, store).files} == set(NAMES)
 
 
 @pytest.mark.parametrize("folder", ["", "data"])
@@ -148,7 +144,7 @@ def test_shards_give_the_splits(folder: str, tmp_path: Path, store: Path) -> Non
     parquet(root / folder / "test-00000-of-00001.parquet", [1, 0], names=NAMES, first=30)
     parquet(root / folder / "extra-00000-of-00001.parquet", [1, 0], names=NAMES, first=40)
     (root / "README.md").write_text("# A set")
-    listing = list_source(root, store)
+    listing = list_photos(root, store)
     assert listed(listing) == sorted(
         (NAMES[(row + turned) % 2], split, photo(first + row))
         for split, first, turned in (("training", 0, 0), ("training", 10, 0), ("validation", 20, 0), ("testing", 30, 1))
@@ -160,14 +156,14 @@ def test_shards_give_the_splits(folder: str, tmp_path: Path, store: Path) -> Non
 def test_split_folders_of_shards(tmp_path: Path, store: Path) -> None:
     parquet(tmp_path / "set/train/0000.parquet", [0, 1], names=NAMES)
     parquet(tmp_path / "set/test/0000.parquet", [0, 1], names=NAMES, first=9)
-    assert {file.split for file in list_source(tmp_path / "set", store).files} == {"training", "testing"}
+    assert {file.split for file in list_photos(tmp_path / "set", store).files} == {"training", "testing"}
 
 
 @pytest.mark.parametrize("names", [["train-00000-of-00001"], ["cats-1", "cats-2"], ["contest", "trainee"]])
 def test_shards_of_one_side_give_no_split(names: list[str], tmp_path: Path, store: Path) -> None:
     for number, name in enumerate(names):
         parquet(tmp_path / "set" / f"{name}.parquet", [0, 1], names=NAMES, first=9 * number)
-    listing = list_source(tmp_path / "set", store)
+    listing = list_photos(tmp_path / "set", store)
     assert len(listing.files) == 2 * len(names)
     assert {file.split for file in listing.files} == {None}
 
@@ -176,7 +172,7 @@ def test_a_parquet_file_among_class_folders_is_no_source(tmp_path: Path, store: 
     for name in ("cat", "dog"):
         save(tmp_path / "photos" / name / "1.png", 5)
     parquet(tmp_path / "photos" / "train.parquet", [0, 1])
-    assert {file.label for file in list_source(tmp_path / "photos", store).files} == {"cat", "dog"}
+    assert {file.label for file in list_photos(tmp_path / "photos", store).files} == {"cat", "dog"}
 
 
 def test_rows_without_photo_or_class_are_skipped(tmp_path: Path, store: Path) -> None:
@@ -184,7 +180,7 @@ def test_rows_without_photo_or_class_are_skipped(tmp_path: Path, store: Path) ->
     table = pa.table({"image": images, "label": [0, 0, 1, -1, None, 1]})
     pq.write_table(table, tmp_path / "x.parquet")
     for _ in range(2):  # as it is written, and as it is found again
-        listing = list_source(tmp_path / "x.parquet", store)
+        listing = list_photos(tmp_path / "x.parquet", store)
         assert listed(listing) == [("0", "", photo(1)), ("1", "", photo(4))]
         assert reasons(listing) == [
             ("x.parquet, row 2", "holds no image"),
@@ -196,7 +192,7 @@ def test_rows_without_photo_or_class_are_skipped(tmp_path: Path, store: Path) ->
 
 def test_a_class_beyond_the_names_is_skipped(tmp_path: Path, store: Path) -> None:
     parquet(tmp_path / "x.parquet", [0, 1, 2], names=NAMES)
-    assert reasons(list_source(tmp_path / "x.parquet", store)) == [
+    assert reasons(list_photos(tmp_path / "x.parquet", store)) == [
         ("x.parquet, row 3", "has the class 2, and there are 2 names")
     ]
 
@@ -211,7 +207,7 @@ def broken(path: Path) -> None:
 @pytest.mark.parametrize(
     ("write", "sentence"),
     [
-        (broken, "x.parquet is no Parquet file"),
+        (broken, "x.parquet is not a readable Parquet file"),
         (lambda path: pq.write_table(pa.table({"text": ["a"], "label": [1]}), path), "no column `image`.*text, label"),
         (lambda path: pq.write_table(pa.table({"image": [b"a"], "kind": [1]}), path), "no column `label`.*image, kind"),
         (lambda path: pq.write_table(pa.table({"image": [b"a"], "label": [1.5]}), path), "'label' is double"),
@@ -230,7 +226,7 @@ def test_parquet_that_cannot_be_used(
     write(tmp_path / "x.parquet")
     for _ in range(2):  # the second run finds nothing that the first one left
         with pytest.raises(DatasetError, match=sentence) as caught:
-            list_source(tmp_path / "x.parquet", store)
+            list_photos(tmp_path / "x.parquet", store)
         assert str(caught.value).endswith(".") and "\n" not in str(caught.value)
         assert str(tmp_path / "x.parquet") in str(caught.value) or "class" in str(caught.value)
 
@@ -241,14 +237,14 @@ def test_a_parquet_file_cut_in_the_middle(tmp_path: Path, store: Path) -> None:
     data[40:200] = bytes(160)
     path.write_bytes(data)
     with pytest.raises(DatasetError, match=r"x.parquet cannot be read at row \d+"):
-        list_source(path, store)
+        list_photos(path, store)
 
 
 def test_shards_of_two_sets_are_refused(tmp_path: Path, store: Path) -> None:
     parquet(tmp_path / "set/a.parquet", [0, 1], names=NAMES)
     parquet(tmp_path / "set/b.parquet", [0, 1], names=NAMES[::-1])
     with pytest.raises(DatasetError, match=r"a\.parquet and .*b\.parquet have other columns or class names"):
-        list_source(tmp_path / "set", store)
+        list_photos(tmp_path / "set", store)
 
 
 # Unpacking: once, complete, resumable
@@ -257,20 +253,20 @@ def test_shards_of_two_sets_are_refused(tmp_path: Path, store: Path) -> None:
 def test_an_unchanged_source_is_written_once(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = parquet(tmp_path / "x.parquet", [0, 1, 1], names=NAMES)
     monkeypatch.setattr(retrain.photos.hashes, "RACY_NS", -(10**12))  # a new file's hash may be remembered
-    first = list_source(source, store)
+    first = list_photos(source, store)
     before = stamps(store.parent)
     monkeypatch.setattr(retrain.photos.sources.contents, "sha256_of", None)  # nor read a second time
     monkeypatch.setattr(retrain.photos.sources.unpack, "_write", None)
-    assert list_source(source, store) == first
+    assert list_photos(source, store) == first
     assert stamps(store.parent) == before
 
 
 def test_a_moved_source_is_not_written_again(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = parquet(tmp_path / "here/x.parquet", [0, 1], names=NAMES)
-    first = list_source(source, store)
+    first = list_photos(source, store)
     monkeypatch.setattr(retrain.photos.sources.unpack, "_write", None)
     (tmp_path / "there").mkdir()
-    assert list_source(shutil.move(source, tmp_path / "there/y.parquet"), store) == first
+    assert list_photos(shutil.move(source, tmp_path / "there/y.parquet"), store) == first
 
 
 @pytest.mark.parametrize("keeps_change_times", [True, False])
@@ -285,23 +281,23 @@ def test_a_changed_source_of_equal_size_and_date_is_seen_by_its_change_time_or_w
     other = parquet(tmp_path / "other.parquet", ["a", "c"])
     source = parquet(tmp_path / "x.parquet", ["a", "b"])
     os.utime(source, (1, 1))
-    list_source(source, store)
+    list_photos(source, store)
     before = source.stat()
     time.sleep(0.05)  # a tick of the clock of the file system
     with open(source, "r+b") as file:  # the same inode
         file.write(other.read_bytes())
     os.utime(source, (1, 1))
     assert (source.stat().st_size, source.stat().st_ino) == (before.st_size, before.st_ino)
-    seen = {file.label for file in list_source(source, store).files}
+    seen = {file.label for file in list_photos(source, store).files}
     assert seen == ({"a", "c"} if keeps_change_times else {"a", "b"})
-    assert {file.label for file in list_source(source, store, paranoid=True).files} == {"a", "c"}
+    assert {file.label for file in list_photos(source, store, paranoid=True).files} == {"a", "c"}
 
 
 def test_a_changed_source_gets_another_folder(tmp_path: Path, store: Path) -> None:
     source = parquet(tmp_path / "x.parquet", [0, 1], names=NAMES)
-    list_source(source, store)
+    list_photos(source, store)
     parquet(source, [1, 0, 1], names=NAMES)
-    assert len(list_source(source, store).files) == 3
+    assert len(list_photos(source, store).files) == 3
     assert len(list((store.parent / "sources").iterdir())) == 2
 
 
@@ -310,10 +306,10 @@ def test_progress_is_told_of_what_is_written(tmp_path: Path, store: Path, monkey
     for side, photos in (("train", 3), ("test", 2)):
         parquet(tmp_path / f"set/{side}.parquet", [row % 2 for row in range(photos)], names=NAMES, first=len(side))
     told: list[tuple[int, int]] = []
-    list_source(tmp_path / "set", store, observe=lambda done, total: told.append((done, total)))
+    list_photos(tmp_path / "set", store, observe=lambda done, total: told.append((done, total)))
     assert told == [(0, 5), (2, 5), (4, 5), (5, 5)]
     told.clear()
-    list_source(tmp_path / "set", store, observe=lambda done, total: told.append((done, total)))
+    list_photos(tmp_path / "set", store, observe=lambda done, total: told.append((done, total)))
     assert told == []  # nothing is written a second time
 
 
@@ -328,10 +324,10 @@ def entries_until(stop: int, error: BaseException | None) -> Any:
 def test_an_interrupted_run_is_gone_on_with(stop: int, tmp_path: Path) -> None:
     store = tmp_path / "bottlenecks"
     with pytest.raises(KeyboardInterrupt):
-        unpack(entries_until(stop, KeyboardInterrupt()), {"n": 1}, "set", store)
+        unpacked(entries_until(stop, KeyboardInterrupt()), {"n": 1}, "set", store)
     written = {path: path.stat().st_ino for path in (tmp_path / "sources").rglob("*.png")}
     assert len(written) == stop
-    listing = unpack(entries_until(6, None), {"n": 1}, "set", store)
+    listing = unpacked(entries_until(6, None), {"n": 1}, "set", store)
     assert listed(listing) == sorted(("ab"[number % 2], "", photo(number)) for number in range(6))
     assert set(written.values()) <= {os.stat(file.path).st_ino for file in listing.files}  # kept, not written again
     (folder,) = (tmp_path / "sources").iterdir()
@@ -341,7 +337,7 @@ def test_an_interrupted_run_is_gone_on_with(stop: int, tmp_path: Path) -> None:
 @pytest.mark.parametrize("damage", ["another class", "cut", "empty", "gone"])
 def test_a_damaged_table_is_set_aside_and_its_source_written_anew(tmp_path: Path, damage: str) -> None:
     store, told = tmp_path / "bottlenecks", []
-    first = unpack(entries_until(6, None), {}, "set", store)
+    first = unpacked(entries_until(6, None), {}, "set", store)
     (folder,) = (tmp_path / "sources").iterdir()
     table = folder / "photos.csv"
     content = table.read_bytes()
@@ -351,20 +347,20 @@ def test_a_damaged_table_is_set_aside_and_its_source_written_anew(tmp_path: Path
         table.write_bytes(
             {"another class": content.replace(b",a,", b",b,", 1), "cut": content[:-30], "empty": b""}[damage]
         )
-    again = unpack(entries_until(6, None), {}, "set", store, told.append)
+    again = unpacked(entries_until(6, None), {}, "set", store, told.append)
     assert listed(again) == listed(first) and table.read_bytes() == content
     assert [path.name for path in (tmp_path / "sources").glob("*.damaged")] == [f"{folder.name}.damaged"]
     assert f"{folder} was damaged" in told[0]
-    assert listed(unpack(entries_until(0, AssertionError()), {}, "set", store)) == listed(first)
+    assert listed(unpacked(entries_until(0, AssertionError()), {}, "set", store)) == listed(first)
 
 
 def test_a_source_unpacked_before_tables_were_sealed_is_believed(tmp_path: Path) -> None:
     store = tmp_path / "bottlenecks"
-    first = unpack(entries_until(6, None), {}, "set", store)
+    first = unpacked(entries_until(6, None), {}, "set", store)
     (folder,) = (tmp_path / "sources").iterdir()
     assert (folder / "photos.csv.sha256").read_text() == f"{hash_of(folder / 'photos.csv')}  photos.csv\n"
     (folder / "photos.csv.sha256").unlink()
-    assert listed(unpack(entries_until(0, AssertionError()), {}, "set", store)) == listed(first)
+    assert listed(unpacked(entries_until(0, AssertionError()), {}, "set", store)) == listed(first)
 
 
 def hash_of(path: Path) -> str:
@@ -374,20 +370,20 @@ def hash_of(path: Path) -> str:
 def test_a_photo_that_a_power_cut_left_empty_is_written_again(tmp_path: Path) -> None:
     store = tmp_path / "bottlenecks"
     with pytest.raises(KeyboardInterrupt):
-        unpack(entries_until(3, KeyboardInterrupt()), {}, "set", store)
+        unpacked(entries_until(3, KeyboardInterrupt()), {}, "set", store)
     torn = sorted((tmp_path / "sources").rglob("*.png"))[0]
     torn.write_bytes(bytes(torn.stat().st_size))
-    listing = unpack(entries_until(6, None), {}, "set", store)
+    listing = unpacked(entries_until(6, None), {}, "set", store)
     assert listed(listing) == sorted(("ab"[number % 2], "", photo(number)) for number in range(6))
 
 
 def test_half_a_photo_is_written_again(tmp_path: Path) -> None:
     store = tmp_path / "bottlenecks"
     with pytest.raises(KeyboardInterrupt):
-        unpack(entries_until(3, KeyboardInterrupt()), {}, "set", store)
+        unpacked(entries_until(3, KeyboardInterrupt()), {}, "set", store)
     torn = sorted((tmp_path / "sources").rglob("*.png"))[0]
     torn.write_bytes(torn.read_bytes()[:20])
-    listing = unpack(entries_until(6, None), {}, "set", store)
+    listing = unpacked(entries_until(6, None), {}, "set", store)
     assert listed(listing) == sorted(("ab"[number % 2], "", photo(number)) for number in range(6))
 
 
@@ -396,8 +392,8 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(DatasetError, match=r"photos of set cannot be written to .*No space left on device.*goes on"):
-        unpack([Encoded(photo(1), "a")], {}, "set", tmp_path / "bottlenecks")
+    with pytest.raises(DatasetError, match=r"photos of set cannot be written to .*No space left on device.*continues"):
+        unpacked([Encoded(photo(1), "a")], {}, "set", tmp_path / "bottlenecks")
     assert not list((tmp_path / "sources").rglob("*/photos/*/*"))  # no half-written temporary either
 
 
@@ -406,10 +402,10 @@ def test_another_process_that_finished_first_wins(tmp_path: Path) -> None:
 
     def overtaken() -> Any:
         yield Encoded(photo(0), "a")
-        unpack(entries_until(6, None), {}, "set", store)
+        unpacked(entries_until(6, None), {}, "set", store)
         yield from entries_until(6, None)
 
-    listing = unpack(overtaken(), {}, "set", store)
+    listing = unpacked(overtaken(), {}, "set", store)
     assert listed(listing) == sorted(("ab"[number % 2], "", photo(number)) for number in range(6))
     assert len(list((tmp_path / "sources").iterdir())) == 1
 
@@ -421,7 +417,7 @@ def test_equal_photos_are_all_kept(tmp_path: Path) -> None:
         Encoded(photo(1), "b"),
         Encoded(photo(1), "a", "testing"),
     ]
-    listing = unpack(entries, {}, "set", tmp_path / "bottlenecks")
+    listing = unpacked(entries, {}, "set", tmp_path / "bottlenecks")
     assert [(file.label, file.split) for file in listing.files] == [
         ("a", None), ("a", None), ("a", "testing"), ("b", None),
     ]  # fmt: skip
@@ -440,7 +436,7 @@ def test_the_source_is_not_held_in_memory(tmp_path: Path) -> None:
             assert sum(alive) < 5
             yield Encoded(Noted(photo(number)), "ab"[number % 2])
 
-    assert len(unpack(many(), {}, "set", tmp_path / "bottlenecks").files) == 50
+    assert len(unpacked(many(), {}, "set", tmp_path / "bottlenecks").files) == 50
 
 
 def test_one_large_row_group_is_not_held_in_memory(
@@ -460,7 +456,7 @@ def test_one_large_row_group_is_not_held_in_memory(
         most = max(most, pa.total_allocated_bytes() - before)
 
     monkeypatch.setattr(retrain.photos.sources.unpack, "_write_photo", note)
-    list_source(tmp_path / "x.parquet", store)
+    list_photos(tmp_path / "x.parquet", store)
     assert 0 < most < 4000 * 10_000 * 0.6  # Parquet itself holds a page: 1024 photos
 
 
@@ -470,7 +466,7 @@ HOSTILE = ["../../up", "/etc", "..", ".hidden", "a/b", "a\\b", "CON", "x" * 300,
 
 def test_hostile_class_names_stay_in_the_folder(tmp_path: Path) -> None:
     entries = [Encoded(photo(number), name) for number, name in enumerate(HOSTILE)]
-    listing = unpack(entries, {}, "../../set", tmp_path / "a" / "bottlenecks")
+    listing = unpacked(entries, {}, "../../set", tmp_path / "a" / "bottlenecks")
     assert {file.label: Path(file.path).read_bytes() for file in listing.files} == {
         name: photo(number) for number, name in enumerate(HOSTILE)
     }
@@ -493,7 +489,7 @@ def test_any_class_name_comes_back(names: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
         store = Path(folder, "bottlenecks")
         try:
-            listing = unpack([Encoded(photo(1), name) for name in names], {}, "set", store)
+            listing = unpacked([Encoded(photo(1), name) for name in names], {}, "set", store)
         except DatasetError as error:
             assert "look the same" in str(error)
             return
@@ -503,7 +499,7 @@ def test_any_class_name_comes_back(names: list[str]) -> None:
 def test_entries_that_are_skipped_keep_odd_names(tmp_path: Path) -> None:
     entries = [Encoded(photo(1), "a"), Encoded(photo(2), "b"), Skipped('x,"1"\n', "because")]
     for _ in range(2):
-        assert unpack(entries, {}, "set", tmp_path / "b").skipped == (Skipped('x,"1"\n', "because"),)
+        assert unpacked(entries, {}, "set", tmp_path / "b").skipped == (Skipped('x,"1"\n', "because"),)
 
 
 # Hugging Face's image folder
@@ -540,7 +536,7 @@ def test_metadata_name_the_classes(kind: str, labels: list[Any], tmp_path: Path,
     save(root / "4.png", 4)
     (root / "README.md").write_text("# A set")
     save(root / ".cache/5.png", 4)
-    listing = list_source(root, store)
+    listing = list_photos(root, store)
     assert sorted((file.path, file.label) for file in listing.files) == sorted(
         (str(path), str(labels[index % 2])) for index, path in enumerate(paths)
     )
@@ -557,7 +553,7 @@ def test_split_folders_with_metadata_each(kind: str, tmp_path: Path, store: Path
         for name in ("a", "b"):
             save(root / split / f"{name}.png", shade)
         metadata(root / split, [{"file_name": f"{name}.png", "label": name} for name in ("a", "b")], kind)
-    assert {(Path(file.path).parent.name, file.split) for file in list_source(root, store).files} == {
+    assert {(Path(file.path).parent.name, file.split) for file in list_photos(root, store).files} == {
         ("train", "training"), ("validation", "validation"), ("test", "testing"),
     }  # fmt: skip
 
@@ -568,14 +564,14 @@ def test_one_metadata_file_over_split_folders(tmp_path: Path, store: Path) -> No
     for shade, name in enumerate(names):
         save(root / name, shade)
     metadata(root, [{"file_name": name, "label": name[-5]} for name in names], "csv")
-    assert [file.split for file in list_source(root, store).files] == ["testing", "training"] * 2
+    assert [file.split for file in list_photos(root, store).files] == ["testing", "training"] * 2
 
 
 def test_one_split_folder_is_no_split(tmp_path: Path, store: Path) -> None:
     for name in ("a", "b"):
         save(tmp_path / "set/train" / f"{name}.png", 1)
     metadata(tmp_path / "set/train", [{"file_name": f"{name}.png", "label": name} for name in ("a", "b")], "jsonl")
-    assert {file.split for file in list_source(tmp_path / "set", store).files} == {None}
+    assert {file.split for file in list_photos(tmp_path / "set", store).files} == {None}
 
 
 def test_photos_that_metadata_name_and_that_cannot_be_used(tmp_path: Path, store: Path) -> None:
@@ -593,7 +589,7 @@ def test_photos_that_metadata_name_and_that_cannot_be_used(tmp_path: Path, store
         {"file_name": ".", "label": "b"},
     ]
     metadata(root, rows, "csv")
-    listing = list_source(root, store)
+    listing = list_photos(root, store)
     assert len(listing.files) == 2
     where = root / "metadata.csv"
     assert reasons(listing) == [
@@ -609,7 +605,7 @@ def test_metadata_without_classes_leave_them_to_the_folders(tmp_path: Path, stor
     for name in ("cat", "dog"):
         save(tmp_path / "set" / name / "1.png", 1)
     metadata(tmp_path / "set", [{"file_name": "cat/1.png", "text": "a cat"}], "csv")
-    assert {file.label for file in list_source(tmp_path / "set", store).files} == {"cat", "dog"}
+    assert {file.label for file in list_photos(tmp_path / "set", store).files} == {"cat", "dog"}
 
 
 @pytest.mark.parametrize(
@@ -632,7 +628,7 @@ def test_metadata_without_classes_leave_them_to_the_folders(tmp_path: Path, stor
         ("metadata.jsonl", b'{"file_name": 1, "label": "a"}\n', "line 1: the file_name 1 is not"),
         ("metadata.jsonl", b'{"file_name": "1.png", "label": ["a"]}\n', "label \\['a'\\] is neither"),
         ("metadata.jsonl", b'{"file_name": "1.png", "label": 0.5}\n', "label 0.5 is neither"),
-        ("metadata.parquet", b"PAR1", "no Parquet file"),
+        ("metadata.parquet", b"PAR1", "not a readable Parquet file"),
     ],
 )
 def test_metadata_that_cannot_be_used(name: str, content: bytes, sentence: str, tmp_path: Path, store: Path) -> None:
@@ -641,14 +637,14 @@ def test_metadata_that_cannot_be_used(name: str, content: bytes, sentence: str, 
         save(root / f"{number}.png", number)
     (root / name).write_bytes(content)
     with pytest.raises(DatasetError, match=sentence) as caught:
-        list_source(root, store)
+        list_photos(root, store)
     assert str(caught.value).endswith(".") and "Traceback" not in str(caught.value)
 
 
 def test_metadata_parquet_without_labels(tmp_path: Path, store: Path) -> None:
     metadata(tmp_path / "set", [{"file_name": "1.png", "text": "x"}], "parquet")
     with pytest.raises(DatasetError, match=r"its columns are: file_name, text\."):
-        list_source(tmp_path / "set", store)
+        list_photos(tmp_path / "set", store)
 
 
 # --max_images_per_class
@@ -717,7 +713,7 @@ def test_class_folders_need_no_tensorflow_datasets(tmp_path: Path) -> None:
     for name in ("cat", "dog"):
         save(tmp_path / name / "1.png", 5)
     code = (
-        "import sys; from retrain.photos.sources import list_source; list_source(sys.argv[1], 'b'); "
+        "import sys; from retrain.photos.opening import list_photos; list_photos(sys.argv[1], 'b'); "
         "print({'tensorflow', 'tensorflow_datasets'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
@@ -727,13 +723,13 @@ def test_class_folders_need_no_tensorflow_datasets(tmp_path: Path) -> None:
 def test_tfds_without_its_package(tmp_path: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     with pytest.raises(DatasetError, match=re.escape(how_to_install("tfds"))):
-        list_source("tfds:tf_flowers", store)
+        list_photos("tfds:tf_flowers", store)
 
 
 @pytest.mark.parametrize("source", ["tfds:", "tfds::train", "tfds:../x", "tfds:a b", "tfds:name:"])
 def test_tfds_names_that_make_no_sense(source: str, store: Path) -> None:
     with pytest.raises(OptionError, match="tfds:NAME:split"):
-        list_source(source, store)
+        list_photos(source, store)
 
 
 @pytest.mark.parametrize(

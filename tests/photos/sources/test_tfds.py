@@ -2,12 +2,12 @@
 
 import io
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from photo_layouts import build_tfds_set
 from PIL import Image
 
 import retrain.photos.sources.tfds
@@ -16,7 +16,7 @@ from label_image.preprocessing import load_pixels
 from retrain.backbones.backbone import find_backbone
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import Dataset
-from retrain.photos.sources import list_source
+from retrain.photos.opening import list_photos
 
 tfds = pytest.importorskip("tensorflow_datasets", reason="the extra tfds is not installed")
 
@@ -30,28 +30,7 @@ def jpeg(shade: int) -> bytes:
 
 
 def build(folder: Path, name: str, splits: dict[str, list[tuple[Any, Any]]], **features: Any) -> Path:
-    """Prepare a set of (image, label) in `folder`, as tfds would after a download."""
-    features = {"image": tfds.features.Image(), "label": tfds.features.ClassLabel(names=NAMES), **features}
-
-    class Builder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-        VERSION = tfds.core.Version("1.0.0")
-
-        def _info(self) -> Any:
-            keys = tuple(features)[:2] if "image" in features else None
-            return tfds.core.DatasetInfo(
-                builder=self, features=tfds.features.FeaturesDict(features), supervised_keys=keys
-            )
-
-        def _split_generators(self, manager: Any) -> Any:
-            return {split: self._generate_examples(rows) for split, rows in splits.items()}
-
-        def _generate_examples(self, rows: list[tuple[Any, Any]]) -> Iterator[Any]:
-            for number, (image, label) in enumerate(rows):
-                yield number, {"image": io.BytesIO(image) if isinstance(image, bytes) else image, "label": label}
-
-    Builder.name = name
-    Builder(data_dir=folder).download_and_prepare()
-    return folder
+    return build_tfds_set(folder, name, splits, NAMES, **features)
 
 
 @pytest.fixture
@@ -75,49 +54,49 @@ def rows(first: int, count: int = 2) -> list[tuple[bytes, int]]:
 
 def test_own_splits_are_kept_and_bytes_taken_as_they_are(data: Path, store: Path) -> None:
     build(data, "cats", {"train": rows(0, 6), "validation": rows(10), "test": rows(20), "extra": rows(30)})
-    listing = list_source("tfds:cats", store)
+    listing = list_photos("tfds:cats", store)
     assert listed(listing) == sorted(
         (NAMES[label], side, image)
         for side, split in (("training", rows(0, 6)), ("validation", rows(10)), ("testing", rows(20)))
         for image, label in split
     )
-    assert list_source("tfds:cats:1.0.0", store) == listing
+    assert list_photos("tfds:cats:1.0.0", store) == listing
 
 
 def test_a_split_or_slice_that_is_asked_for(data: Path, store: Path) -> None:
     build(data, "cats", {"train": rows(0, 8), "test": rows(20)})
-    assert {file.split for file in list_source("tfds:cats:train", store).files} == {None}
-    assert len(list_source("tfds:cats:train[:50%]", store).files) == 4
-    assert len(list_source("tfds:cats:train+test", store).files) == 10
+    assert {file.split for file in list_photos("tfds:cats:train", store).files} == {None}
+    assert len(list_photos("tfds:cats:train[:50%]", store).files) == 4
+    assert len(list_photos("tfds:cats:train+test", store).files) == 10
 
 
 def test_progress_knows_how_many_examples_there_are(data: Path, store: Path) -> None:
     build(data, "cats", {"train": rows(0, 6), "test": rows(20), "extra": rows(30)})
     told: list[tuple[int, int]] = []
-    list_source("tfds:cats", store, observe=lambda done, total: told.append((done, total)))
+    list_photos("tfds:cats", store, observe=lambda done, total: told.append((done, total)))
     assert told == [(0, 8), (8, 8)]
 
 
 def test_a_set_with_one_split_is_divided_later(data: Path, store: Path) -> None:
     build(data, "cats", {"train": rows(0, 4)})
-    assert {file.split for file in list_source("tfds:cats", store).files} == {None}
+    assert {file.split for file in list_photos("tfds:cats", store).files} == {None}
 
 
 def test_a_prepared_set_is_written_once(data: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     build(data, "cats", {"train": rows(0, 4)})
-    first = list_source("tfds:cats", store)
+    first = list_photos("tfds:cats", store)
     monkeypatch.setattr(retrain.photos.sources.unpack, "_write", None)
     monkeypatch.setattr(retrain.photos.sources.tfds, "_examples", None)
-    assert list_source("tfds:cats", store) == first
+    assert list_photos("tfds:cats", store) == first
 
 
 def test_a_set_built_again_under_the_same_version_is_seen(data: Path, store: Path) -> None:
     build(data, "cats", {"train": rows(0, 4)})
-    list_source("tfds:cats", store)
+    list_photos("tfds:cats", store)
     for path in sorted((data / "cats").rglob("*"), reverse=True):
         path.rmdir() if path.is_dir() else path.unlink()
     build(data, "cats", {"train": rows(50, 4)})
-    assert {image for *_, image in listed(list_source("tfds:cats", store))} == {image for image, _ in rows(50, 4)}
+    assert {image for *_, image in listed(list_photos("tfds:cats", store))} == {image for image, _ in rows(50, 4)}
 
 
 def test_damaged_records(data: Path, store: Path) -> None:
@@ -127,14 +106,14 @@ def test_damaged_records(data: Path, store: Path) -> None:
     content[100] ^= 255
     records.write_bytes(content)
     with pytest.raises(DatasetError, match=r"records of tfds:cats/1\.0\.0, train cannot be read"):
-        list_source("tfds:cats", store)
+        list_photos("tfds:cats", store)
 
 
 def test_pixels_that_are_not_encoded(data: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), np.uint8)
     feature = tfds.features.Tensor(shape=(32, 32, 3), dtype=np.uint8)
     build(data, "pixels", {"train": [(pixels[0], 0), (pixels[1], 1)]}, image=feature)
-    files = {file.label: file.path for file in list_source("tfds:pixels", store).files}
+    files = {file.label: file.path for file in list_photos("tfds:pixels", store).files}
     for name, expected in zip(NAMES, pixels, strict=True):
         np.testing.assert_array_equal(np.asarray(Image.open(files[name])), expected)
         assert load_pixels(files[name], find_backbone("fake", Path("m")).preprocessing).dtype == np.uint8
@@ -142,9 +121,9 @@ def test_pixels_that_are_not_encoded(data: Path, store: Path, monkeypatch: pytes
 
 def test_text_labels_and_missing_ones(data: Path, store: Path) -> None:
     build(data, "texts", {"train": [(jpeg(1), "a"), (jpeg(2), "ç")]}, label=tfds.features.Text())
-    assert [file.label for file in list_source("tfds:texts", store).files] == ["a", "ç"]
+    assert [file.label for file in list_photos("tfds:texts", store).files] == ["a", "ç"]
     build(data, "holes", {"train": [*rows(0), (jpeg(9), -1)]})
-    listing = list_source("tfds:holes", store)
+    listing = list_photos("tfds:holes", store)
     assert len(listing.files) == 2
     (skipped,) = listing.skipped
     assert skipped.reason == "has no class" and skipped.path.startswith("tfds:holes/1.0.0, train, row ")
@@ -168,7 +147,7 @@ def test_sets_that_cannot_be_used(data: Path, store: Path) -> None:
         "tfds:beans/zz": "cannot be used: .*zz not found",
     }.items():
         with pytest.raises(DatasetError, match=sentence) as caught:
-            list_source(source, store)
+            list_photos(source, store)
         assert str(caught.value).endswith(".") and "\n" not in str(caught.value)
 
 
@@ -178,7 +157,7 @@ def test_without_a_network_one_sentence_says_what_to_do(
     monkeypatch.setattr(retrain.photos.sources.tfds, "reachable", lambda server: False)
     monkeypatch.setattr(retrain.photos.sources.tfds, "getproxies", dict)
     with pytest.raises(DatasetError, match=rf"set tf_flowers is not on this machine.*{data}.*TFDS_DATA_DIR"):
-        list_source("tfds:tf_flowers", store)
+        list_photos("tfds:tf_flowers", store)
 
 
 def test_a_download_that_fails(data: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -188,7 +167,7 @@ def test_a_download_that_fails(data: Path, store: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(retrain.photos.sources.tfds, "reachable", lambda server: True)
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", fail)
     with pytest.raises(DatasetError, match=r"tf_flowers cannot be downloaded \(Max retries exceeded\)\. Prepare"):
-        list_source("tfds:tf_flowers", store)
+        list_photos("tfds:tf_flowers", store)
 
 
 def test_preparing_a_set_leaves_standard_output_alone(
@@ -201,7 +180,7 @@ def test_preparing_a_set_leaves_standard_output_alone(
     monkeypatch.setattr(retrain.photos.sources.tfds, "reachable", lambda server: True)
     monkeypatch.setattr(tfds.core.DatasetBuilder, "download_and_prepare", prepare)
     with pytest.raises(DatasetError):
-        list_source("tfds:tf_flowers", store)
+        list_photos("tfds:tf_flowers", store)
     assert capsys.readouterr().out == ""  # of --json
 
 
@@ -211,4 +190,4 @@ def test_a_missing_part_of_tfds_is_named(store: Path, monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "promise", None)
     monkeypatch.setitem(sys.modules, "etils", None)
     with pytest.raises(DatasetError, match=r"tensorflow-datasets lacks its package \w+"):
-        list_source("tfds:cats", store)
+        list_photos("tfds:cats", store)

@@ -9,6 +9,7 @@ from scipy.optimize import approx_fprime, minimize
 from scipy.special import softmax
 
 from retrain.core.errors import CheckpointError
+from retrain.training.calibration import calibrated_loss
 from retrain.training.fitting import convergence
 from retrain.training.fitting.checkpoint import Slot, State
 from retrain.training.fitting.convergence import Loss, fit_to_convergence
@@ -133,14 +134,18 @@ def test_fit_is_deterministic() -> None:
     assert one.curve == other.curve
 
 
-@pytest.mark.parametrize("spread", [0.3, 2.0, 6.0])
-def test_strength_with_the_lowest_validation_cross_entropy_is_kept(spread: float) -> None:
-    training, validation = blobs(n=30, spread=spread), blobs(spread=spread, seed=1)
-    fit = fit_to_convergence(training, validation, 3)
-    losses = [point.validation_cross_entropy for point in fit.curve]
-    assert fit.description["l2"] == convergence.L2_PATH[int(np.argmin(losses))]
-    log_p = log_softmax(fit.head.logits(validation.bottlenecks))
-    assert -log_p[np.arange(60), validation.classes].mean() == pytest.approx(min(losses), abs=1e-6)
+def test_the_choice_is_that_of_calibrated_heads() -> None:
+    """Many features and few photos: under a strong penalty a head is better, and too modest."""
+    nobody = Sample(np.zeros((0, 60), np.float32), NOBODY.classes)
+    training, validation = (blobs(n=120, dim=60, classes=4, spread=5.0, seed=seed) for seed in (1, 2))
+    path = convergence.L2_PATH[:5]
+    heads = [fit_to_convergence(training, nobody, 4, (l2,)).head for l2 in path]
+    probabilities = [predict(head, validation) for head in heads]
+    plain = [-np.log(p[np.arange(120), validation.classes]).mean() for p in probabilities]
+    calibrated = [calibrated_loss(p, validation.classes) for p in probabilities]
+    assert np.argmin(plain) != np.argmin(calibrated)
+    fit = fit_to_convergence(training, validation, 4, path)
+    assert fit.description["l2"] == path[int(np.argmin(calibrated))]
 
 
 def test_noisy_photos_ask_for_a_stronger_penalty_than_clear_ones() -> None:

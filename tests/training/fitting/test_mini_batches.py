@@ -11,7 +11,7 @@ from retrain.training.fitting.convergence import fit_to_convergence
 from retrain.training.fitting.mini_batches import _batches, _fold, _Trainer, fit_mini_batches
 from retrain.training.fitting.sample import Sample, Standardised
 from retrain.training.head import Fit, Head, class_weights, log_softmax
-from retrain.training.recipe import choose_recipe
+from retrain.training.recipe import HeadConfig, choose_recipe
 
 NOBODY = Sample(np.zeros((0, 6), np.float32), np.zeros(0, np.intp))
 STEPS = {"how_many_training_steps": 200, "learning_rate": 0.3, "train_batch_size": 16}
@@ -27,7 +27,7 @@ def blobs(n: int = 60, dim: int = 6, classes: int = 3, spread: float = 1.0, seed
 
 
 def fit(training: Sample, validation: Sample, classes: int = 3, slot: Slot | None = None, **asked: object) -> Fit:
-    return fit_mini_batches(training, validation, classes, choose_recipe(**asked), slot=slot)
+    return fit_mini_batches(training, validation, classes, choose_recipe(HeadConfig(**asked)), slot=slot)
 
 
 def accuracy(head: Head, sample: Sample) -> float:
@@ -69,7 +69,7 @@ def test_head_in_numpy_is_the_network_that_was_trained(activation: str) -> None:
     import keras
 
     sample = blobs()
-    recipe = choose_recipe(hidden_units=(9, 5), activation=activation, epochs=1)
+    recipe = choose_recipe(HeadConfig(hidden_units=(9, 5), activation=activation, epochs=1))
     trainer = _Trainer(6, 3, recipe, 1, None)
     layers = [keras.layers.Dense(units, activation=activation) for units in (9, 5)]
     model = keras.Sequential([keras.Input((6,)), *layers, keras.layers.Dense(3)])
@@ -100,7 +100,9 @@ def test_plain_sgd_is_the_documented_formula() -> None:
     """Three steps, written independently in float64."""
     sample = blobs(n=20)
     recipe = choose_recipe(
-        how_many_training_steps=3, learning_rate=0.2, train_batch_size=8, label_smoothing=0.1, l2=0.05, seed=4
+        HeadConfig(
+            how_many_training_steps=3, learning_rate=0.2, train_batch_size=8, label_smoothing=0.1, l2=0.05, seed=4
+        )
     )
     x = sample.bottlenecks.astype(np.float64)
     x = (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0).mean())
@@ -216,7 +218,7 @@ def test_a_memmap_read_batch_by_batch_gives_the_same_bits(tmp_path: Path, monkey
 
 @pytest.mark.parametrize("rate", [1e38, 1e30])
 def test_diverging_training_is_a_sentence(rate: float) -> None:
-    with pytest.raises(OptionError, match="--learning_rate"):
+    with pytest.raises(OptionError, match="`learning_rate`"):
         fit(blobs(), blobs(seed=1), hidden_units=(8,), optimizer="sgd", learning_rate=rate, epochs=5)
 
 
@@ -253,7 +255,7 @@ def test_description_says_what_was_asked_for_and_what_came_of_it() -> None:
 
 def test_observer_sees_the_curve() -> None:
     seen: list[object] = []
-    found = fit_mini_batches(blobs(), blobs(seed=1), 3, choose_recipe(epochs=3), seen.append)
+    found = fit_mini_batches(blobs(), blobs(seed=1), 3, choose_recipe(HeadConfig(epochs=3)), seen.append)
     assert tuple(seen) == found.curve
 
 
@@ -263,7 +265,9 @@ def test_observer_sees_the_curve() -> None:
 def test_cosine_ends_at_almost_nothing_and_constant_does_not() -> None:
     rates = {}
     for schedule in ("cosine", "constant"):
-        recipe = choose_recipe(optimizer="sgd", learning_rate=0.4, learning_rate_schedule=schedule, epochs=10)
+        recipe = choose_recipe(
+            HeadConfig(optimizer="sgd", learning_rate=0.4, learning_rate_schedule=schedule, epochs=10)
+        )
         trainer = _Trainer(6, 3, recipe, 50, None)
         rates[schedule] = []
         for step in range(50):
@@ -294,7 +298,7 @@ def test_l2_reaches_the_optimum_that_lbfgs_reaches() -> None:
 
 
 def test_adamw_does_not_decay_biases() -> None:
-    recipe = choose_recipe(optimizer="adamw", l2=0.5, epochs=1)
+    recipe = choose_recipe(HeadConfig(optimizer="adamw", l2=0.5, epochs=1))
     trainer = _Trainer(6, 3, recipe, 100, None)
     trainer.restore(
         State(
@@ -367,7 +371,7 @@ def test_dropout_narrows_the_gap_between_training_and_validation() -> None:
 
 
 def test_dropout_of_a_step_is_that_of_the_seed_and_the_step() -> None:
-    recipe = choose_recipe(hidden_units=(50,), dropout=0.5, epochs=1, optimizer="sgd", learning_rate=1e-9)
+    recipe = choose_recipe(HeadConfig(hidden_units=(50,), dropout=0.5, epochs=1, optimizer="sgd", learning_rate=1e-9))
     trainer, other = _Trainer(6, 3, recipe, 10, None), _Trainer(6, 3, replace(recipe, seed=1), 10, None)
     other.restore(State(trainer.state(), {}))
     batch, labels = np.ones((9, 6), np.float32), np.arange(9) % 3
@@ -459,7 +463,7 @@ def test_a_finished_training_goes_on_for_longer(first: dict, then: dict) -> None
 def test_with_more_epochs_the_cosine_goes_on_over_all_of_them() -> None:
     slot = StoppingSlot()
     fit(blobs(), blobs(seed=1), slot=slot, epochs=2, train_batch_size=20)
-    trainer = _Trainer(6, 3, choose_recipe(epochs=6, train_batch_size=20), 18, None)
+    trainer = _Trainer(6, 3, choose_recipe(HeadConfig(epochs=6, train_batch_size=20)), 18, None)
     trainer.restore(slot.state)
     assert float(trainer._optimizer.learning_rate) == pytest.approx(0.0005 * (1 + np.cos(np.pi * 6 / 18)))
 

@@ -35,7 +35,7 @@ def test_another_training_is_refused_with_the_difference_named(tmp_path: Path) -
         other.load()
     sentence = str(error.value)
     assert "its layers was 20, here it is 5" in sentence and "fine-tuning" not in sentence
-    assert "training.npz" in sentence and "or delete it to begin again" in sentence and "--resume" not in sentence
+    assert "training.npz" in sentence and "or delete it to start again" in sentence and "--resume" not in sentence
 
 
 @pytest.mark.parametrize("kept", [0, 10, 200])

@@ -1,0 +1,75 @@
+"""What is known about the contents of a data set's files while they are read."""
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+from retrain.photos.dataset import Photo, PhotoFile, Skipped
+from retrain.photos.hashes import PhotoHashes
+from retrain.photos.reading import ReadPhoto, known_contents, remember_content
+
+SAVE_SECONDS = 300.0  # between two writings of the table of hashes, which is written as a whole
+
+
+class Contents:
+    """What is known about the content of each file of a data set, more and more of it while they are read."""
+
+    def __init__(self, files: Sequence[PhotoFile], hashes: PhotoHashes, trusted: bool) -> None:
+        self.files = files
+        self.sha256s: list[str | None] = known_contents(files, hashes) if trusted else [None for _ in files]
+        self.unusable: dict[int, str] = {}  # by file: cannot be read, or changed
+        self.undecodable: dict[str, str] = {}  # by content
+        self.seconds = dict.fromkeys(("read", "decode", "infer", "write"), 0.0)
+        self._hashes = hashes
+        self._saved = time.monotonic()
+
+    def learn(self, photo: ReadPhoto) -> None:
+        """Take note of a file that was read."""
+        self.seconds["read"] += photo.read_seconds
+        self.seconds["decode"] += photo.decode_seconds
+        if not photo.sha256:
+            self.unusable[photo.index] = photo.problem
+            return
+        if photo.problem:
+            self.undecodable[photo.sha256] = photo.problem
+        if self.sha256s[photo.index] is None:
+            self.sha256s[photo.index] = photo.sha256
+            remember_content(self.files[photo.index], photo.sha256, photo.read_ns, self._hashes)
+        if time.monotonic() - self._saved >= SAVE_SECONDS:
+            self.save()
+
+    def save(self) -> None:
+        """Write the hashes down for the next run, where that can be done."""
+        self._hashes.save_if_possible()
+        self._saved = time.monotonic()
+
+    def forget_problems(self) -> None:
+        """Before the files are read again."""
+        self.unusable.clear()
+        self.undecodable.clear()
+
+    def usable(self) -> tuple[list[int], tuple[Photo, ...]]:
+        """The files that have a bottleneck, by index and as photos."""
+        indices, photos = [], []
+        for index, (file, sha256) in enumerate(zip(self.files, self.sha256s, strict=True)):
+            if sha256 is not None and index not in self.unusable and sha256 not in self.undecodable:
+                indices.append(index)
+                photos.append(Photo(file.path, file.label, sha256, file.split))
+        return indices, tuple(photos)
+
+    def skipped(self) -> Iterator[Skipped]:
+        """The other files, with the reasons."""
+        for index, problem in sorted(self.unusable.items()):
+            yield Skipped(self.files[index].path, problem)
+        for index, sha256 in enumerate(self.sha256s):
+            if sha256 in self.undecodable and index not in self.unusable:
+                yield Skipped(self.files[index].path, self.undecodable[sha256])
+
+    @contextmanager
+    def timed(self, stage: str) -> Iterator[None]:
+        """Count the time of a stage."""
+        begin = time.perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[stage] += time.perf_counter() - begin

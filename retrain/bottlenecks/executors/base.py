@@ -1,0 +1,70 @@
+"""What an executor is: it is told which photos to run a network on, and gives back their bottlenecks.
+
+What it is told (`Backbone`, the function that starts its engine, `Work`) are plain values that can be pickled, so that
+photos may be read and computed in other processes, and on other machines, wherever the paths of the photos lead. The
+store, and what is known of the photos' contents, stay with the caller.
+"""
+
+from collections.abc import Callable, Generator, Sequence, Set
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from typing import Protocol
+
+from label_image.preprocessing import Pixels
+from retrain.backbones.backbone import Backbone
+from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.photos.dataset import PhotoFile
+from retrain.photos.reading import ReadPhoto
+from retrain.photos.views import View
+
+REPORT_FILES = 1000  # files read between two reports, where nothing has to be computed
+
+StartEngine = Callable[[Backbone], Engine]
+
+
+@dataclass(frozen=True)
+class Work:
+    """Which photos to compute: `wanted` are indices of `files`; `known` has the SHA-256 of each, None where unknown.
+
+    A wanted file whose content turns out to be among `stored` is read, and not computed; neither is a second file of
+    the same content.
+    """
+
+    files: Sequence[PhotoFile]
+    known: Sequence[str | None]
+    wanted: Sequence[int]
+    stored: Set[str]
+    view: View
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some files that were read, without their pixels, and the contents among them that are computed.
+
+    `vectors()` waits for the bottlenecks of `sha256s`, float32 (n, dim). It is asked for before the next batch.
+    """
+
+    photos: Sequence[ReadPhoto]
+    sha256s: Sequence[str]
+    vectors: Callable[[], Bottlenecks]
+
+
+class Session(Protocol):
+    """A network that is at hand for a while. It is built when it is needed first, and once."""
+
+    def embed(self, pixels: Pixels) -> Bottlenecks:
+        """The bottlenecks (n, dim) of a few pictures, uint8 (n, size, size, 3), by the network that `run` uses."""
+
+    def run(self, work: Work) -> Generator[Batch, None, None]:
+        """Read and compute the wanted photos in their order; a batch at least for every REPORT_FILES files.
+
+        Who closes it has no need of the rest. It needs no network until the vectors of a batch are asked for. What is
+        wrong with a photo is in its `problem`; what is wrong with the network is raised.
+        """
+
+
+class Executor(Protocol):
+    """Where networks run."""
+
+    def open(self, backbone: Backbone, start: StartEngine) -> AbstractContextManager[Session]:
+        """A session with one backbone; `start` makes its engine, wherever that is to run."""

@@ -1,0 +1,81 @@
+"""On this machine, in this process: threads read and decode photos while the network runs on those before them."""
+
+from collections.abc import Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import partial
+
+import numpy as np
+import numpy.typing as npt
+
+from label_image.preprocessing import Pixels, Preprocessing
+from retrain.backbones.backbone import Backbone
+from retrain.backbones.engines.base import BATCH, Bottlenecks, Engine
+from retrain.bottlenecks.executors.base import REPORT_FILES, Batch, Session, StartEngine, Work
+from retrain.photos.reading import ReadPhoto, photo_threads, read_photos
+from retrain.photos.views import View
+
+# Photos that are read ahead, and what their pixels may take: the cores that are free while the network is built
+# decode what it runs on first.
+AHEAD, AHEAD_BYTES = 1024, 256 << 20
+
+
+@dataclass(frozen=True)
+class Prepare:
+    """From a photo's bytes and their SHA-256 to the pixels of one of its views."""
+
+    preprocessing: Preprocessing
+    view: View
+
+    def __call__(self, data: bytes, sha256: str) -> Pixels:
+        return self.preprocessing.pixels(data, self.view.distort(sha256))
+
+
+class Local:
+    """The executor of this process."""
+
+    @contextmanager
+    def open(self, backbone: Backbone, start: StartEngine) -> Iterator[Session]:
+        threads = photo_threads()
+        try:
+            yield _LocalSession(backbone, start, threads)
+        finally:
+            threads.shutdown(wait=True, cancel_futures=True)
+
+
+class _LocalSession:
+    def __init__(self, backbone: Backbone, start: StartEngine, threads: ThreadPoolExecutor) -> None:
+        self._backbone = backbone
+        self._start = start
+        self._threads = threads
+        self._engine: Engine | None = None
+
+    def embed(self, pixels: Pixels) -> Bottlenecks:
+        if self._engine is None:
+            self._engine = self._start(self._backbone)
+        return self._engine(pixels)
+
+    def run(self, work: Work) -> Generator[Batch, None, None]:
+        """The pixels of a batch are overwritten by the next one's."""
+        size = self._backbone.input_size
+        buffer: npt.NDArray[np.uint8] = np.empty((BATCH, size, size, 3), np.uint8)
+        ahead = max(BATCH, min(AHEAD, AHEAD_BYTES // buffer[0].nbytes))
+        prepare = Prepare(self._backbone.preprocessing, work.view)
+        read: list[ReadPhoto] = []
+        sha256s: list[str] = []
+        wanted = ((index, work.known[index]) for index in work.wanted)
+        photos = read_photos(wanted, work.files, work.stored, prepare, self._threads, ahead)
+        for files_read, photo in enumerate(photos, 1):
+            read.append(replace(photo, pixels=None))
+            if photo.pixels is not None:
+                buffer[len(sha256s)] = photo.pixels
+                sha256s.append(photo.sha256)
+            if len(sha256s) == BATCH:
+                yield Batch(read, sha256s, partial(self.embed, buffer))
+                read, sha256s = [], []
+            elif files_read % REPORT_FILES == 0:
+                yield Batch(read, (), partial(self.embed, buffer[:0]))
+                read = []
+        if read or sha256s:
+            yield Batch(read, sha256s, partial(self.embed, buffer[: len(sha256s)]))

@@ -1,0 +1,66 @@
+"""How bottlenecks are computed and where they are kept; and what this machine then does for it."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+from retrain.backbones.backbone import Backbone
+from retrain.backbones.engines.registry import choose_engine
+from retrain.backbones.engines.tensorflow import require_gpu
+from retrain.core.errors import GpuError
+from retrain.core.machine import choose_precision, do_without_gpu, gpu_remark, has_gpu
+from retrain.core.progress import SILENT, Progress
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class ExtractionConfig:
+    """Where bottlenecks are kept, and how those that are missing are computed.
+
+    `precision` is auto, float32, bfloat16 or float16, `engine` auto, tensorflow or openvino. `require_gpu`: not without
+    one. `paranoid`: read every photo again, whatever its size and dates say.
+    """
+
+    bottleneck_dir: Path = Path("tf_files/bottlenecks")
+    precision: str = "auto"
+    engine: str = "auto"
+    require_gpu: bool = False
+    paranoid: bool = False
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "bottleneck_dir", Path(self.bottleneck_dir))  # text is taken, too
+
+    def look_for_gpu(self, progress: Progress = SILENT) -> None:
+        """Say if a GPU is there or asked for and cannot be used. Raises GpuError if one is required."""
+        if self.require_gpu:
+            require_gpu()
+        remark = gpu_remark()
+        if remark is not None:
+            progress.say(remark)
+
+    def choose_precision(self) -> str:
+        """The precision on this machine. Raises OptionError for one, or an engine, that it does not have."""
+        precision = choose_precision(self.precision)
+        choose_engine(self.engine, precision)
+        return precision
+
+    def with_cpu_fallback(
+        self, backbone: Backbone, work: Callable[[Backbone], Found], progress: Progress = SILENT
+    ) -> tuple[Backbone, Found]:
+        """`work(backbone)`, which may start an engine; returns the backbone that it was done with, too.
+
+        Where TensorFlow then finds no GPU, although its libraries are there, `auto` goes on in the CPU's precision,
+        which has bottlenecks of its own. A precision that was asked for is not exchanged: GpuError.
+        """
+        try:
+            return backbone, work(backbone)
+        except GpuError:
+            if self.precision != "auto":
+                raise
+        if has_gpu():  # as it was believed until now; of a second backbone it is known and said
+            do_without_gpu()
+            self.look_for_gpu(progress)
+        backbone = backbone.computed_in(choose_precision("auto"))
+        return backbone, work(backbone)

@@ -1,0 +1,54 @@
+"""`retrain doctor`: what is wrong with the photos."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from label_image.user_path import AnyPath, Folder
+from retrain.cli.arguments import CheckedCommand
+from retrain.cli.configs import backbone_config, extraction_config, source_config, split_config
+from retrain.cli.dashes import as_options
+from retrain.cli.options import backbone_options, choice_options, group
+
+# What the doctor looks at, and where it writes.
+doctor_options = group(
+    click.argument("image_dir", type=AnyPath, metavar="DATA"),
+    click.option(
+        "--output_dir",
+        type=Folder,
+        default="tf_files/doctor",
+        show_default=True,
+        help="Folder for doctor.html, findings.csv and fixes.csv; an existing fixes.csv is never changed.",
+    ),
+    choice_options,
+)
+
+
+@click.command(cls=CheckedCommand)
+@doctor_options
+@backbone_options
+def doctor(output_dir: Path, **options: Any) -> None:
+    """Find copies, wrong labels, outliers and bad photos.
+
+    DATA is photos in class folders, or anything else that --image_dir takes. No photo is changed.
+
+    Example: retrain doctor cats
+    """
+    split, backbone = split_config(options), backbone_config(options)
+    from rich.console import Console
+
+    from retrain.insight.doctor.examination import DoctorConfig, examine
+    from retrain.insight.doctor.summary import show_diagnosis
+    from retrain.insight.doctor.written import check_output_dir, write_diagnosis
+    from retrain.insight.terminal import TerminalScreen
+
+    config = DoctorConfig(source_config(options), split, backbone, extraction_config(options))
+    check_output_dir(output_dir, config.source.image_dir)
+    screen = TerminalScreen(as_options)
+    try:
+        diagnosis = examine(config, screen)
+    finally:
+        screen.finish()
+    written = write_diagnosis(diagnosis, config.source.image_dir, output_dir)
+    show_diagnosis(diagnosis, written, Console(highlight=False))

@@ -1,0 +1,88 @@
+"""`retrain export`: further formats of an export."""
+
+from typing import Any
+
+import click
+
+from label_image.terminal import json_line
+from label_image.user_path import AnyPath, Folder, Text
+from retrain.cli.arguments import CheckedCommand
+from retrain.cli.configs import made
+from retrain.cli.dashes import as_options
+from retrain.cli.options import category_names_option, group, json_option, names, trust_option, unpacking_option
+from retrain.exports.registry import FORMATS
+
+ALL = "all"
+
+
+def _exports(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
+    found = names(context, parameter, value)
+    for name in found:
+        if name not in (*FORMATS, ALL):
+            raise click.BadParameter(
+                f"{name} is not known; choose from {', '.join(FORMATS)}; or {ALL} for all of them."
+            )
+    return tuple(name for name in FORMATS if name in found or ALL in found)
+
+
+# Which further formats are made of an export, and what they are judged on.
+further_options = group(
+    click.argument("model", type=AnyPath),
+    click.option(
+        "--to",
+        "formats",
+        callback=_exports,
+        required=True,
+        metavar="NAME[,NAME…]",
+        help=f"Formats to write: {', '.join(FORMATS)}; or {ALL}.",
+    ),
+    click.option(
+        "--image_dir",
+        type=Text,
+        required=True,
+        metavar="PATH",
+        help="Photos, as for a training run: each format is tested on those that were not trained on; "
+        "int8 is calibrated on some of the others.",
+    ),
+    category_names_option,
+    trust_option,
+    click.option(
+        "--force", is_flag=True, help="Keep a float16 or int8 format even if it loses more than 1 point of accuracy."
+    ),
+    click.option(
+        "--serving_dir",
+        type=Folder,
+        metavar="DIR",
+        help="Also copy the SavedModel to the next version folder in here (1, 2, …), for TensorFlow Serving.",
+    ),
+    unpacking_option,
+    json_option,
+)
+
+
+@click.command(cls=CheckedCommand)
+@further_options
+def export(as_json: bool, **options: Any) -> None:
+    """Write a model in further formats, each tested on photos.
+
+    MODEL is the --output_dir of a training run. A format that does not answer like the model is not kept.
+
+    Example: retrain export tf_files/model --to tflite_int8,onnx --image_dir cats
+    """
+    from rich.console import Console
+
+    from retrain.insight.parity_table import show_report, summary
+    from retrain.insight.terminal import TerminalScreen
+    from retrain.runs.export import ConvertConfig, export_model
+
+    screen = TerminalScreen(as_options)
+    try:
+        report = export_model(made(ConvertConfig, options), screen)
+    finally:
+        screen.finish()
+    show_report(report, Console(stderr=as_json, highlight=False))
+    if as_json:
+        print(json_line(summary(report)))
+    refused = [result.name for result in report.results if result.refused is not None]
+    if refused:
+        raise click.ClickException(f"Not kept: {', '.join(refused)}; what was there before is untouched.")

@@ -1,0 +1,90 @@
+"""`retrain train`, the default command."""
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from label_image.terminal import json_line
+from retrain.cli.arguments import CheckedCommand
+from retrain.cli.configs import train_config
+from retrain.cli.dashes import as_options
+from retrain.cli.head_options import head_options
+from retrain.cli.options import (
+    augmentation_options,
+    backbone_options,
+    export_options,
+    photo_options,
+    report_options,
+)
+
+if TYPE_CHECKING:
+    from retrain.core.progress import Progress
+    from retrain.insight.reporting import ReportConfig
+    from retrain.runs.train import Run
+
+
+@click.command(cls=CheckedCommand)
+@photo_options
+@backbone_options
+@head_options
+@augmentation_options
+@export_options
+@report_options
+def train(as_json: bool, **options: Any) -> None:
+    """Train, evaluate and export a classifier (the default command)."""
+    config = train_config(options)
+    from rich.console import Console
+
+    from retrain.insight.reporting import ReportConfig
+    from retrain.insight.results import show_misclassified, show_results
+    from retrain.insight.terminal import TerminalScreen
+    from retrain.runs.train import run_training
+
+    asked = ReportConfig(options["report"], options["summaries_dir"], options["top_k"])
+    asked.check()
+    config.check(asked.outputs)
+    screen = TerminalScreen(as_options)
+    try:
+        run = told(run_training(config, screen), asked, options, screen)
+    finally:
+        screen.finish()
+    console = Console(stderr=as_json, highlight=False)
+    console.print()
+    if options["print_misclassified_test_images"]:
+        show_misclassified(run, asked.top_k, console)
+    show_results(run, console)
+    if as_json:
+        print(json_line(run.summary()))
+
+
+def told(run: "Run", asked: "ReportConfig", options: dict[str, Any], progress: "Progress") -> "Run":
+    """The run with the pages about it, which are written here; their time is part of its."""
+    began = time.perf_counter()
+    reports = tuple(_write_reports(run, asked, options, progress))
+    spent = time.perf_counter() - began
+    stages = {name: value for name, value in run.seconds.items() if name != "total"}
+    seconds = {**stages, "report": spent, "total": run.seconds["total"] + spent}
+    return replace(run, reports=reports, seconds=seconds)
+
+
+def _write_reports(run: "Run", asked: "ReportConfig", options: dict[str, Any], progress: "Progress") -> Iterator[Path]:
+    """Write the TensorBoard summaries and the report, where they are asked for; yields the paths."""
+    if asked.summaries_dir is not None:
+        from retrain.insight.report.summaries import write_summaries
+
+        yield write_summaries(asked.summaries_dir, run)
+    if asked.report is not None:
+        from retrain.cli.command_line import command_in_lines
+        from retrain.insight.doctor.diagnose import diagnose
+        from retrain.insight.report.page import write_report
+
+        progress.say("Examining the photos for the report.")
+        sides = run.division.splits if run.division.folds is None else None
+        diagnosis = diagnose(run.extraction, sides, run.backbone.input_size, run.division.seed)
+        # In the order in which they are declared; Click's is that of the command.
+        declared = {str(parameter.name): options.get(str(parameter.name)) for parameter in train.params}
+        yield write_report(asked.report, run, command_in_lines(train, declared), diagnosis, asked.top_k)

@@ -1,0 +1,62 @@
+"""What is exported and where to; what cannot be written there is refused before any work."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from label_image.files import remove_scratch_leftovers
+from retrain.core.outputs import (
+    check_distinct,
+    check_file,
+    check_not_among_photos,
+    check_outside,
+    check_replaceable_folder,
+)
+from retrain.exports.folder import check_export_dir, previous_of
+from retrain.exports.registry import TRAINING_FORMATS, check_formats
+
+NONE: Mapping[str, Path | None] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class ExportConfig:
+    """The export folder with its formats, and what is written beside it, as in 2017.
+
+    `final_tensor_name` is the output of the frozen graph that goes to `output_graph`. Raises OptionError for a format
+    that is not known.
+    """
+
+    output_dir: Path = Path("tf_files/model")
+    formats: tuple[str, ...] = TRAINING_FORMATS
+    output_graph: Path | None = None
+    output_labels: Path | None = None
+    saved_model_dir: Path | None = None
+    final_tensor_name: str = "final_result"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "output_dir", Path(self.output_dir))  # text is taken, too
+        object.__setattr__(self, "formats", check_formats(self.formats))
+
+    def check(
+        self, image_dir: Path, kept: Mapping[str, Path | None] = NONE, beside: Mapping[str, Path | None] = NONE
+    ) -> None:
+        """Refuse, before any work, what cannot be written, or would lie where something else is. Makes nothing.
+
+        `kept` are the places where the run keeps what it needs again, `beside` its other outputs, each by its option.
+        Raises OptionError or ExportError.
+        """
+        files = {"`output_graph`": self.output_graph, "`output_labels`": self.output_labels}
+        outputs = {**files, "`saved_model_dir`": self.saved_model_dir, **beside}
+        remove_scratch_leftovers()
+        check_export_dir(self.output_dir)
+        check_outside(self.output_dir, {**outputs, **kept, "`image_dir`": image_dir})
+        check_outside(previous_of(self.output_dir), {**outputs, **kept}, "the place of the export before,")
+        check_not_among_photos(image_dir, {"`output_dir`": self.output_dir, **outputs})
+        check_distinct(outputs)
+        for option, path in files.items():
+            if path is not None:
+                check_file(path, option)
+        if self.saved_model_dir is not None:
+            check_outside(self.saved_model_dir, {**kept, "`image_dir`": image_dir}, "`saved_model_dir`")
+            check_replaceable_folder(self.saved_model_dir, "`saved_model_dir`")

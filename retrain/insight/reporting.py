@@ -1,0 +1,31 @@
+"""What is told about a run beyond its last lines: a page, TensorBoard summaries."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from retrain.core.html_files import check_page
+from retrain.core.outputs import check_folder
+
+TOP_K = 5  # answers shown of a photo
+
+
+@dataclass(frozen=True)
+class ReportConfig:
+    """Where the page about a run and its TensorBoard summaries go, and how many answers are shown of a photo."""
+
+    report: Path | None = None
+    summaries_dir: Path | None = None
+    top_k: int = TOP_K
+
+    @property
+    def outputs(self) -> Mapping[str, Path | None]:
+        """What is written, by its option."""
+        return {"`summaries_dir`": self.summaries_dir, "`report`": self.report}
+
+    def check(self) -> None:
+        """Refuse, before any work, what cannot be written. Raises OptionError or ExportError; makes nothing."""
+        if self.summaries_dir is not None:
+            check_folder(self.summaries_dir, "`summaries_dir`")
+        if self.report is not None:
+            check_page(self.report, "`report`")

@@ -1,0 +1,78 @@
+"""The way in: whatever `--image_dir` may name, as a data set.
+
+The source is recognised and read (`retrain.photos.sources`), then put in order; a file of fixes and a limit for each
+class choose among its photos.
+"""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from retrain.core.errors import DatasetError
+from retrain.photos import dataset
+from retrain.photos.fixes import apply_fixes
+from retrain.photos.sources.base import Unpacking
+from retrain.photos.sources.registry import SOURCES
+from retrain.photos.subset import limit_per_class
+
+
+def list_photos(
+    source: str | os.PathLike[str],
+    bottleneck_dir: str | os.PathLike[str] = Unpacking.bottleneck_dir,
+    paranoid: bool = False,
+    say: Callable[[str], None] = lambda sentence: None,
+    observe: Callable[[int, int], None] = lambda done, total: None,
+) -> dataset.Dataset:
+    """List the candidate photos of a source, sorted by class and path.
+
+    Photos that are no files are written below `sources/` beside the bottleneck folder, once; see `Unpacking`. Raises
+    DatasetError where there is no such source, it cannot be read, or holds no two classes whose names can be told
+    apart; OptionError for a `tfds:` that names no set.
+    """
+    name = os.fspath(source)
+    for layout in SOURCES:
+        if layout.recognises(name):
+            found = layout.read(name, Unpacking(Path(bottleneck_dir), paranoid, say, observe))
+            return dataset.in_order(found, Path(name))
+    raise _nothing_known(Path(name))
+
+
+def open_dataset(
+    source: str | os.PathLike[str],
+    *,
+    bottleneck_dir: str | os.PathLike[str] = Unpacking.bottleneck_dir,
+    fixes: str | os.PathLike[str] | None = None,
+    max_images_per_class: int | None = None,
+    paranoid: bool = False,
+    say: Callable[[str], None] = lambda sentence: None,
+    observe: Callable[[int, int], None] = lambda done, total: None,
+) -> "Dataset":
+    """The photos of whatever `--image_dir` takes: a folder, a manifest, Parquet, `tfds:NAME`.
+
+    `fixes` and `max_images_per_class` choose among them. Photos that are no files are written once beside
+    `bottleneck_dir`; `say` and `observe` are told of it. Raises DatasetError if there are fewer than two classes, or
+    the source or the fixes cannot be read; OptionError.
+    """
+    found = list_photos(source, bottleneck_dir, paranoid, say, observe)
+    found = apply_fixes(found, None if fixes is None else Path(fixes), source)
+    found = limit_per_class(found, max_images_per_class)
+    return Dataset(found.files, found.skipped, found.remarks, os.fspath(source))
+
+
+class Dataset(dataset.Dataset):
+    """The value with its way in, `Dataset.open(source)`: what `retrain.Dataset` is.
+
+    Here, and not on the value, which the sources make: they would have to import each other.
+    """
+
+    open = staticmethod(open_dataset)
+
+
+def _nothing_known(path: Path) -> DatasetError:
+    try:
+        os.stat(path)
+    except FileNotFoundError:
+        return DatasetError(f"There is no folder or manifest {path}; check `image_dir`.")
+    except (OSError, ValueError) as error:
+        return DatasetError(f"{path} cannot be read: {getattr(error, 'strerror', error)}; check `image_dir`.")
+    return DatasetError(f"{path} is neither a folder of class folders nor a .csv or .tsv manifest.")

@@ -1,0 +1,52 @@
+"""Which photos: what is asked for, and the data set that comes of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from retrain.core.progress import SILENT, Progress
+from retrain.photos.category_names import display_names, read_category_names, rename_classes
+from retrain.photos.dataset import Dataset
+from retrain.photos.opening import open_dataset
+
+
+@dataclass(frozen=True)
+class SourceConfig:
+    """Which photos, and what their classes are called.
+
+    `image_dir` is a folder or whatever else `Dataset.open` takes; `fixes` are decisions about single photos,
+    `category_names` other names for the classes. `paranoid`: read every photo again, whatever its size and dates say.
+    """
+
+    image_dir: Path
+    max_images_per_class: int | None = None
+    fixes: Path | None = None
+    category_names: Path | None = None
+    paranoid: bool = False
+
+    def open(self, bottleneck_dir: Path, progress: Progress = SILENT) -> Dataset:
+        """The photos; those that are no files are unpacked beside `bottleneck_dir`."""
+        return open_dataset(
+            self.image_dir,
+            bottleneck_dir=bottleneck_dir,
+            fixes=self.fixes,
+            max_images_per_class=self.max_images_per_class,
+            paranoid=self.paranoid,
+            say=progress.say,
+            observe=progress.unpacking,
+        )
+
+    def open_named(self, bottleneck_dir: Path, progress: Progress = SILENT) -> tuple[Dataset, tuple[str, ...]]:
+        """The photos by the names of their classes, and these names in the order of what they had before.
+
+        What there is to say of them is said.
+        """
+        categories = read_category_names(self.category_names) if self.category_names else None
+        dataset = self.open(bottleneck_dir, progress)
+        remarks, labels = dataset.remarks, dataset.labels
+        if categories is not None:  # before the long work, so that wrong names end the run at once
+            name_of, more = display_names(categories, labels)
+            remarks, labels = (*remarks, *more), tuple(name_of[label] for label in labels)
+            dataset = rename_classes(dataset, name_of)
+        for remark in remarks:
+            progress.say(remark)
+        return dataset, labels

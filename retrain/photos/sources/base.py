@@ -1,0 +1,63 @@
+"""What a source is: a layout in which people keep photos. Each declares itself in its file; `registry` lists them."""
+
+import os
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from retrain.photos.dataset import Dataset, Split
+
+
+@dataclass(frozen=True)
+class Unpacking:
+    """What sources need whose photos are no files: they are written once as files, beside the bottlenecks.
+
+    `paranoid` reads the files of such a source again, whatever their size and date say. `say` is told of what takes
+    long, and `observe` how many photos are written, of how many.
+    """
+
+    bottleneck_dir: Path = Path("tf_files/bottlenecks")
+    paranoid: bool = False
+    say: Callable[[str], None] = lambda sentence: None
+    observe: Callable[[int, int], None] = lambda done, total: None
+
+
+@dataclass(frozen=True)
+class Source:
+    """One layout.
+
+    `recognises` says, from its name and what lies there, whether something is kept in this layout; it raises nothing
+    and is quick, as every source before the right one is asked. `read` lists the photos, in any order, and raises
+    DatasetError with a sentence that names the file. Neither opens a photo, nor writes anything among them.
+    """
+
+    name: str
+    recognises: Callable[[str], bool]
+    read: Callable[[str, Unpacking], Dataset]
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A photo as its source keeps it: the bytes of an image file, with its class and given split."""
+
+    data: bytes
+    label: str
+    split: Split | None = None
+
+
+def is_folder(source: str) -> bool:
+    """Whether a folder of this name can be looked into; False for whatever the system refuses."""
+    return stat.S_ISDIR(_mode(source))
+
+
+def is_file(source: str) -> bool:
+    """Whether there is a regular file of this name; False for whatever the system refuses."""
+    return stat.S_ISREG(_mode(source))
+
+
+def _mode(source: str) -> int:
+    try:
+        return os.stat(source).st_mode
+    except (OSError, ValueError):
+        return 0

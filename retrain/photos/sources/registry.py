@@ -1,0 +1,15 @@
+"""All layouts in which photos may be given, in the order in which they are asked; a new one is one line here."""
+
+from retrain.photos.sources.folders import FOLDERS
+from retrain.photos.sources.hugging_face import HUGGING_FACE
+from retrain.photos.sources.manifests import MANIFESTS
+from retrain.photos.sources.parquet import PARQUET
+from retrain.photos.sources.tfds import TFDS
+
+SOURCES = (
+    TFDS,
+    HUGGING_FACE,
+    PARQUET,
+    FOLDERS,  # after those that are folders, too
+    MANIFESTS,
+)

@@ -1,0 +1,73 @@
+"""Training a head, and saying how good it is, in one call each.
+
+trained = fit_head(bottlenecks, bottlenecks.split())
+evaluate(trained).accuracy
+"""
+
+from itertools import compress
+
+import numpy as np
+
+from retrain.bottlenecks.bottlenecks import Bottlenecks
+from retrain.core.blas import threads_for
+from retrain.core.errors import DatasetError, OptionError
+from retrain.core.progress import SILENT, Progress
+from retrain.photos.classes import class_indices
+from retrain.photos.seen_photos import photo_ids, seen_mask
+from retrain.photos.split import Division
+from retrain.training.confidence import with_confidence
+from retrain.training.fitting.sample import Sample
+from retrain.training.head import predict
+from retrain.training.metrics import Metrics, measure
+from retrain.training.recipe import HeadConfig
+from retrain.training.train_head import train_head
+from retrain.training.trained import TrainedHead
+
+
+def fit_head(
+    bottlenecks: Bottlenecks,
+    division: Division,
+    config: HeadConfig = HeadConfig(),
+    *,
+    tta: bool = False,
+    progress: Progress = SILENT,
+) -> TrainedHead:
+    """Train a head on the training photos, choose on the validation photos, calibrate, and measure on the others.
+
+    Without arguments it is a linear head fitted to convergence. docs/heads.md says what each of `config` means and
+    which go together; mini-batches take the seed of the division. `tta` judges by the mean answer to all views. Raises
+    OptionError for a division of other photos; DatasetError if no photo is left for training.
+    """
+    if len(division.splits) != len(bottlenecks.photos):
+        raise OptionError(
+            f"The division is one of {len(division.splits)} photos, the bottlenecks are those of "
+            f"{len(bottlenecks.photos)}: use `bottlenecks.split()`."
+        )
+    if tta and len(bottlenecks.views) == len(bottlenecks.matrix):
+        raise OptionError("tta=True judges by several views of each photo: ask `extract` for them.")
+    try:
+        with threads_for(bottlenecks.views.size):
+            trained = train_head(bottlenecks, division, config, tta, progress.training)
+    finally:
+        progress.finish()
+    return with_confidence(trained, tta)
+
+
+def evaluate(trained: TrainedHead, bottlenecks: Bottlenecks | None = None) -> Metrics:
+    """How good a head is: on its test photos, as the command line says it, or on those of other bottlenecks.
+
+    Of other bottlenecks, photos that the head was trained or chosen on are left out, and photos of classes that it
+    does not know. Raises OptionError if another backbone made them, DatasetError if no photo is left.
+    """
+    if bottlenecks is None:
+        return trained.test
+    own = trained.bottlenecks
+    if bottlenecks.extraction.fingerprint != own.extraction.fingerprint:
+        raise OptionError("These bottlenecks are not those of the head's backbone: extract them with it.")
+    seen = photo_ids(compress(own.photos, seen_mask(trained.division)))
+    known = np.array([photo.label in trained.labels for photo in bottlenecks.photos], np.bool_)
+    rows = np.flatnonzero(known & ~np.isin(photo_ids(bottlenecks.photos), seen))
+    if not len(rows):
+        raise DatasetError("The head was trained on all of these photos, or knows none of their classes.")
+    classes = class_indices((bottlenecks.photos[row] for row in rows), trained.labels)
+    return measure(predict(trained.head, Sample(bottlenecks.matrix, classes, rows)), classes, trained.labels)

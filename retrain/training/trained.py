@@ -1,0 +1,72 @@
+"""A head that was trained: what it is worth, and how sure it is of its answers."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from retrain.bottlenecks.bottlenecks import Bottlenecks
+from retrain.photos.split import Division
+from retrain.training.calibration import Calibration
+from retrain.training.fitting.sample import Matrix
+from retrain.training.head import Fit, Head
+from retrain.training.metrics import Metrics
+from retrain.training.unknown import Familiar
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """The temperature that went into a head, and what is familiar to it.
+
+    `ece_before` is the calibration error on the test photos before the temperature. `refused` is how
+    many of the test photos are called unknown; None where folds took turns, for then it has seen them all.
+    """
+
+    calibration: Calibration
+    familiar: Familiar
+    ece_before: float | None
+    refused: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class TrainedHead:
+    """A head with all that it came from, and how good it is; made by `fit_head`.
+
+    `fit.head` is the head to export; where photos are few, the linear head of L-BFGS is refitted to training
+    and validation photos together, after its L2 strength was chosen. `validated_head` is the one that has not
+    seen the validation photos, the same where nothing is refitted, and None where the data set is
+    cross-validated, as each photo then has a head of its own. `validation` and the `validation_probabilities`
+    (n, classes) of `validation_rows` are always answers of heads that have not seen the photos; `test` is that
+    of `fit.head`, from the `test_probabilities` of `test_rows`. Rows are those of the bottlenecks. `confidence` is
+    there once the head is calibrated.
+    """
+
+    bottlenecks: Bottlenecks
+    division: Division
+    fit: Fit
+    validation: Metrics
+    test: Metrics
+    test_rows: npt.NDArray[np.intp]
+    test_probabilities: Matrix
+    validated_head: Head | None = None
+    validation_rows: npt.NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
+    validation_probabilities: Matrix = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    confidence: Confidence | None = None
+
+    def __repr__(self) -> str:
+        return f"<TrainedHead {self.description}, validation: {self.validation}>"
+
+    @property
+    def head(self) -> Head:
+        """The head that is exported: `head.probabilities` maps (n, dim) to (n, classes)."""
+        return self.fit.head
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the probabilities."""
+        return self.bottlenecks.labels
+
+    @property
+    def description(self) -> dict[str, float | int | str]:
+        """How it was trained, as model.json says it under `head`."""
+        return self.fit.description

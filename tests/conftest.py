@@ -7,6 +7,7 @@ from threading import Thread
 
 import pytest
 from hypothesis import HealthCheck, settings
+from painting import paint_classes
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core: more threads would only be in each other's way
     for _name in (
@@ -34,6 +35,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if "PYTEST_XDIST_WORKER" in os.environ:
         ranks = {Path(__file__).parent / name: rank for rank, name in enumerate(LONGEST)}
         items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+
+
+@pytest.fixture(scope="session")
+def three_colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`photos` of three colours, and `model`, an export that tells them apart; made once, never to be written to."""
+    from retrain.cli.main import main
+
+    folder = tmp_path_factory.mktemp("three_colours")
+    paint_classes(folder / "photos", {name: name for name in ("red", "green", "blue")}, range(20))
+    main(
+        f"--image_dir {folder / 'photos'} --output_dir {folder / 'model'} --architecture fake "
+        f"--bottleneck_dir {folder / 'b'} --model_dir {folder / 'm'}".split()
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def every_format(three_colours: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same export with every format that this machine can write; never to be written to."""
+    from retrain.cli.main import main
+
+    folder = shutil.copytree(three_colours / "model", tmp_path_factory.mktemp("every_format") / "model")
+    main(["export", str(folder), "--to", "all", "--image_dir", str(three_colours / "photos"), "--force"])
+    return folder
 
 
 @pytest.fixture

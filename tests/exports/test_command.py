@@ -9,7 +9,8 @@ import keras
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
-from PIL import Image
+from calling import call
+from painting import paint_classes
 from stand_ins import converted, evaluated
 
 import retrain.runs.export
@@ -30,21 +31,11 @@ SHARED = Path(__file__).resolve().parents[3] / "shared"
 VARIANTS = ("graph_def", "tflite", "tflite_float16", "tflite_dynamic", "tflite_int8")
 
 
-def paint(folder: Path, seeds: range) -> Path:
-    for name, colour in COLOURS.items():
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        for seed in seeds:
-            jitter = np.random.default_rng([seed, *colour]).integers(-25, 26, 3)
-            shade = tuple(int(value) for value in np.clip(np.array(colour) + jitter, 0, 255))
-            Image.new("RGB", (20, 20), shade).save(folder / name / f"{seed}.png")
-    return folder
-
-
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with photos and an export of three colours; never written to."""
     folder = tmp_path_factory.mktemp("trained")
-    paint(folder / "photos", range(20))
+    paint_classes(folder / "photos", COLOURS, range(20))
     main(
         f"--image_dir {folder / 'photos'} --output_dir {folder / 'model'} --architecture fake --formats saved_model "
         f"--bottleneck_dir {folder / 'b'} --model_dir {folder / 'm'}".split()
@@ -67,16 +58,6 @@ def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert [result.name for result in report.results] == ["saved_model", "saved_model_bytes", *VARIANTS]
     assert [result.refused for result in report.results] == [None] * 7
     return folder / "model"
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    capsys.readouterr()
-    code = 0
-    try:
-        main(["export", *map(str, arguments)])
-    except SystemExit as leave:
-        code = leave.code if isinstance(leave.code, int) else -1
-    return code, *capsys.readouterr()
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -118,7 +99,7 @@ def test_each_file_alone_labels_photos_and_can_be_evaluated(
         verdict = loaded.label(photo)
         assert verdict.answers[0].label == label and not verdict.unknown
         assert sum(answer.probability for answer in verdict.answers) == pytest.approx(1, abs=0.01)
-    evaluation = evaluated(path, str(paint(tmp_path / "new", range(50, 55))), tmp_path)
+    evaluation = evaluated(path, str(paint_classes(tmp_path / "new", COLOURS, range(50, 55))), tmp_path)
     assert evaluation.metrics.n == 15 and evaluation.metrics.accuracy == 1.0
 
 
@@ -211,11 +192,12 @@ def spoil(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
 @pytest.mark.parametrize("name", ["tflite", "tflite_float16", "tflite_dynamic", "graph_def"])
 def test_a_format_that_does_not_hold_leaves_what_was_there(
     name: str, trained: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
 ) -> None:  # fmt: skip
     (model / FILES[name]).write_bytes(b"the one before")
     spoil(monkeypatch, name)
-    code, out, err = call(capsys, model, "--to", name, "--image_dir", trained / "photos", "--bottleneck_dir", tmp_path)
+    code, out, err = call(
+        main, "export", model, "--to", name, "--image_dir", trained / "photos", "--bottleneck_dir", tmp_path
+    )
     assert code == 1
     assert f"{FILES[name]} was not kept" in out and f"Not kept: {name}" in err
     assert (model / FILES[name]).read_bytes() == b"the one before"
@@ -356,19 +338,19 @@ def test_everything_has_the_modes_of_the_umask(trained: Path, tmp_path: Path) ->
 # Wrong calls
 
 
-def test_unknown_names_are_a_wrong_call(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = call(capsys, model, "--to", "tflite,pickle", "--image_dir", "x")
+def test_unknown_names_are_a_wrong_call(model: Path) -> None:
+    code, _, err = call(main, "export", model, "--to", "tflite,pickle", "--image_dir", "x")
     assert code == 2
     assert "pickle is not known" in err
     assert all(name in err for name in (*EXPORTS, "all"))
 
 
 def test_a_missing_package_is_named_before_any_work(
-    trained: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    trained: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "tf2onnx" else find_spec(name))
     before = contents(model)
-    code, _, err = call(capsys, model, "--to", "onnx,tflite", "--image_dir", trained / "photos")
+    code, _, err = call(main, "export", model, "--to", "onnx,tflite", "--image_dir", trained / "photos")
     assert code == 1
     assert "onnx needs tf2onnx" in err.replace("\n", " ") and how_to_install("export").split()[1] in err
     assert contents(model) == before
@@ -387,11 +369,9 @@ def test_what_is_no_export_is_refused_with_a_sentence(trained: Path, model: Path
 # The command
 
 
-def test_the_command_shows_the_table_and_ends_with_json(
-    trained: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_shows_the_table_and_ends_with_json(trained: Path, model: Path, tmp_path: Path) -> None:
     arguments = ("--to", "saved_model,tflite", "--image_dir", trained / "photos", "--serving_dir", tmp_path / "serving")
-    code, out, err = call(capsys, model, *arguments, "--json", "--bottleneck_dir", tmp_path)
+    code, out, err = call(main, "export", model, *arguments, "--json", "--bottleneck_dir", tmp_path)
     assert code == 0, err
     summary = json.loads(out)
     assert list(summary["formats"]) == ["saved_model", "saved_model_bytes", "tflite"]

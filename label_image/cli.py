@@ -31,7 +31,7 @@ say = partial(print, flush=True)  # for who reads the answers as they come
     default="tf_files/model",
     show_default=True,
     metavar="DIR|FILE",
-    help="A trained model: the --output_dir of `retrain`, or its .tflite, .onnx or .pb file alone.",
+    help="A trained model: its folder, or its .tflite, .onnx or .pb file alone.",
 )
 @click.option("--top_k", type=click.IntRange(min=1), default=5, show_default=True, help="Number of answers per photo.")
 @click.option(

@@ -59,7 +59,7 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
 
 
 def scratch_folder() -> AbstractContextManager[Path]:
-    """A temporary folder where the system keeps such: for what goes from one library to another. Raises OSError."""
+    """A temporary folder in the system's place for them: for what goes from one library to another. Raises OSError."""
     return temporary_folder(_scratch_place())
 
 

@@ -46,7 +46,7 @@ def parse_json(data: bytes, kind: Any = Any) -> Any:
 
 
 def convert(value: Any, kind: type[T]) -> T:
-    """A parsed value as one of a type. Raises ForeignFileError that says what is elsewise, and where."""
+    """A parsed value as one of a type. Raises ForeignFileError that says what is wrong, and where."""
     try:
         return msgspec.convert(value, kind)
     except (msgspec.ValidationError, RecursionError) as error:

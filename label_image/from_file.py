@@ -1,8 +1,7 @@
 """What runs an export, fit to be pickled: as the path of the export, which is loaded again where it is unpickled."""
 
-import functools
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,19 +21,21 @@ Stamps = tuple[tuple[str, int, int, int, int], ...]
 class FromFile:
     """`run`, loaded from the export `path` when its files had these `stamps`; `trust` as `load_model` was told.
 
-    Pickling it raises ModelError if they have changed since, for then it would become another model.
+    `again(path, sha256, trust)` loads it where it is unpickled, and compares the SHA-256 of its files. Pickling it
+    raises ModelError if they have changed since, for then it would become another model.
     """
 
     path: Path
     stamps: Stamps
     trust: bool
     run: Run
+    again: "Callable[[str, str, bool], FromFile]"
 
     def __call__(self, pixels: Pixels) -> Outputs:
         return self.run(pixels)
 
     def __reduce__(self) -> tuple[object, tuple[str, str, bool]]:
-        return loaded_again, (str(self.path), self.sha256(), self.trust)
+        return self.again, (str(self.path), self.sha256(), self.trust)
 
     def sha256(self) -> str:
         """Of the files that it was loaded from. Raises ModelError if they are there no more."""
@@ -50,18 +51,6 @@ class FromFile:
         if stamps(self.path) != self.stamps:
             raise ModelError(f"{self.path} was changed after it was loaded: load it again before it is pickled.")
         return digest.hexdigest()
-
-
-@functools.lru_cache(maxsize=4)  # a process that is sent the same model with every photo loads it once
-def loaded_again(path: str, sha256: str, trust: bool) -> FromFile:
-    """What runs the export at `path`. Raises ModelError if it is not the one that was pickled."""
-    from label_image.model import load_model
-
-    run = load_model(path, trust=trust).run
-    assert isinstance(run, FromFile)
-    if run.sha256() != sha256:
-        raise ModelError(f"{path} is not the model that was pickled: it was changed since, or is another here.")
-    return run
 
 
 def stamps(path: Path) -> Stamps:

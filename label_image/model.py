@@ -1,5 +1,6 @@
 """Load an export and label photos with it: everything needed is read from the export itself."""
 
+import functools
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -99,7 +100,17 @@ def load_model(path: str | Path, labels: str | Path | None = None, trust: bool =
     preprocessing = Preprocessing.parse(manifest.preprocessing)
     check_fit(path, run, preprocessing.size, len(manifest.labels))
     names = manifest.labels if labels is None else _other_labels(Path(labels), len(manifest.labels))
-    return Model(names, preprocessing, FromFile(path.absolute(), found, trust, run), manifest.threshold)
+    return Model(names, preprocessing, FromFile(path.absolute(), found, trust, run, loaded_again), manifest.threshold)
+
+
+@functools.lru_cache(maxsize=4)  # a process that is sent the same model with every photo loads it once
+def loaded_again(path: str, sha256: str, trust: bool) -> FromFile:
+    """What runs the export at `path`. Raises ModelError if it is not the one that was pickled."""
+    run = load_model(path, trust=trust).run
+    assert isinstance(run, FromFile)
+    if run.sha256() != sha256:
+        raise ModelError(f"{path} is not the model that was pickled: it was changed since, or is another here.")
+    return run
 
 
 def _load_unchanged(path: Path, trust: bool) -> tuple[Stamps, Run, Manifest]:

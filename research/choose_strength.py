@@ -49,14 +49,12 @@ def one_split(bottlenecks: Bottlenecks, seed: int) -> Figures:
         assert fit.before_refit is not None
         said.append((predict(fit.before_refit, sides["validation"]), predict(fit.head, sides["testing"])))
     found = []
+    chosen_by, truth = sides["validation"].classes, sides["testing"].classes
     for spread in SPREADS:
-        validation, test = min(
-            said, key=lambda pair: calibrated_loss(pair[0], sides["validation"].classes, None, spread)
-        )
-        calibrated = calibrate(validation, sides["validation"].classes, spread).of_probabilities(test)
-        found.append(
-            (float((test.argmax(axis=1) == sides["testing"].classes).mean()), loss(calibrated, sides["testing"]))
-        )
+        losses = [calibrated_loss(validation, chosen_by, None, spread) for validation, _ in said]
+        validation, test = said[int(np.argmin(losses))]
+        calibrated = calibrate(validation, chosen_by, spread).of_probabilities(test)
+        found.append((float((test.argmax(axis=1) == truth).mean()), loss(calibrated, truth)))
     return found
 
 

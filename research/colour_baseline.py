@@ -15,6 +15,7 @@ import numpy as np
 from label_image.errors import PhotoError
 from label_image.preprocessing import Preprocessing, read_photo
 from retrain.insight.doctor.looks import colour_histogram
+from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Photo
 from retrain.photos.hashes import hash_bytes
 from retrain.photos.opening import list_photos
@@ -40,7 +41,7 @@ def main(image_dir: Path, seed: int) -> None:
             continue  # `retrain` lists these; here they are only left out
         photos.append(Photo(file.path, file.label, hash_bytes(data), file.split))
     labels = sorted({photo.label for photo in photos})
-    everything = Sample(np.stack(rows), np.array([labels.index(photo.label) for photo in photos]))
+    everything = Sample(np.stack(rows), class_indices(photos, labels))
     splits = np.array(split_photos(photos, seed=seed).splits)
     training, validation, testing = (
         Sample(everything.bottlenecks[splits == side], everything.classes[splits == side])

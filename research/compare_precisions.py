@@ -24,6 +24,7 @@ from research.comparing import comparison_options
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.bottlenecks.extraction import extract
 from retrain.core.machine import PRECISIONS, choose_precision
+from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Photo
 from retrain.photos.opening import list_photos
 from retrain.photos.split import split_photos
@@ -53,7 +54,7 @@ def compare(photos: Sequence[Photo], float32: Matrix, faster: Matrix, splits: in
     """Compare bottlenecks (n, dim) of two precisions over random splits of 80, 10 and 10 %."""
     ungiven = [replace(photo, split=None) for photo in photos]
     labels = sorted({photo.label for photo in photos})
-    classes = np.array([labels.index(photo.label) for photo in photos])
+    classes = class_indices(photos, labels)
     accuracies: list[tuple[float, ...]] = []
     for seed in range(splits):
         sides = np.array(split_photos(ungiven, seed=seed).splits)

@@ -23,9 +23,10 @@ from rich.table import Table
 
 from research.comparing import comparison_options
 from retrain.backbones.backbone import Backbone, find_backbone
-from retrain.backbones.engines.base import start_engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.extraction import extract
 from retrain.core.machine import choose_precision
+from retrain.photos.classes import class_indices
 from retrain.photos.opening import list_photos
 from retrain.photos.split import split_photos
 from retrain.training.fitting.convergence import fit_to_convergence
@@ -118,7 +119,7 @@ def bottlenecks_of(folder: Path, backbone: Backbone, bottleneck_dir: Path) -> tu
     """All photos of a folder, its labels and its photos."""
     extraction = extract(list_photos(folder), backbone, bottleneck_dir)
     labels = sorted({photo.label for photo in extraction.photos})
-    classes = np.array([labels.index(photo.label) for photo in extraction.photos])
+    classes = class_indices(extraction.photos, labels)
     return Sample(np.asarray(extraction.matrix), classes), labels, list(extraction.photos)
 
 

@@ -32,6 +32,7 @@ from retrain.insight.doctor.label_errors import suspect_labels
 from retrain.insight.doctor.looks import look_at
 from retrain.insight.doctor.out_of_fold import deal_groups, groups_with_copies, out_of_fold
 from retrain.insight.doctor.outliers import class_distances, outlier_findings
+from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Dataset, Photo, PhotoFile
 from retrain.photos.opening import list_photos
 from retrain.photos.split import split_photos
@@ -84,7 +85,7 @@ def judge_flips(
 ) -> Flips:
     """Plant flips and look for them; an `oracle` is a head that was trained on the right labels."""
     labels = sorted({photo.label for photo in extraction.photos})
-    classes = np.array([labels.index(photo.label) for photo in extraction.photos], np.intp)
+    classes = class_indices(extraction.photos, labels)
     folds = deal_groups(extraction.photos, groups_with_copies(extraction.photos, copies), seed)
     clean = out_of_fold(extraction.matrix, classes, folds, len(labels)) if confused or oracle else None
     second = None
@@ -173,7 +174,7 @@ def judge_outliers(extraction: Extraction, strangers: Extraction, number: int, s
     picked = random.choice(len(strangers.photos), number, replace=False)
     added = tuple(replace(strangers.photos[row], label=str(random.choice(labels)), split=None) for row in picked)
     photos = (*extraction.photos, *added)
-    classes = np.array([labels.index(photo.label) for photo in photos], np.intp)
+    classes = class_indices(photos, labels)
     matrix = np.concatenate([extraction.matrix, strangers.matrix[picked]])
     folds = deal_groups(photos, groups_with_copies(photos, ()), seed)
     named = {finding.row for finding in outlier_findings(photos, class_distances(matrix, classes, folds))}

@@ -24,9 +24,10 @@ from commands import command, failure
 from rich.console import Console
 from rich.table import Table
 
-from retrain.backbones.backbone import weights_at_hand
+from retrain.backbones.engines.registry import ENGINES
 from retrain.backbones.registry import architecture
-from retrain.core.machine import ENGINES, PRECISIONS, choose_precision
+from retrain.backbones.weights import weights_at_hand
+from retrain.core.machine import PRECISIONS, choose_precision
 from retrain.core.sealed import write_atomically
 from retrain.photos.opening import list_photos
 

@@ -25,9 +25,10 @@ from bench_scale import BLOCK, DIM, make_files, make_store, pooled_features, sec
 
 from label_image.preprocessing import load_pixels
 from retrain.backbones.backbone import Backbone, find_backbone
-from retrain.backbones.engines.base import BATCH, Engine, freeze_backbone, place, start_engine
+from retrain.backbones.engines.base import BATCH, Engine, freeze_backbone, place
+from retrain.backbones.engines.registry import choose_engine, start_engine
 from retrain.bottlenecks.extraction import extract
-from retrain.core.machine import choose_engine, has_gpu
+from retrain.core.machine import has_gpu
 from retrain.photos.dataset import PhotoFile
 from retrain.training.fitting.convergence import fit_to_convergence
 from retrain.training.head import Classes, Matrix, Sample

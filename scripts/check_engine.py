@@ -68,10 +68,10 @@ def _fresh_process() -> int:
 
 def wrong_bottlenecks(backbone: Backbone, photos: int, rounds: int, runs: int) -> tuple[int, float]:
     """How many bottlenecks are not what they are most of the time, and the greatest difference, relative."""
-    import retrain.backbones.engines.base as engines
+    from retrain.backbones.engines import base, tensorflow
 
-    engines.CPU_RUNS = runs
-    run = engines.tensorflow_cpu_engine(backbone)
+    base.CPU_RUNS = runs
+    run = tensorflow.tensorflow_cpu_engine(backbone)
     size = backbone.input_size
     pixels = np.random.default_rng(0).integers(0, 256, (photos, size, size, 3), dtype=np.uint8)
     said = np.stack([run(pixels) for _ in range(rounds)])

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from retrain.cli.dashes import as_options
 from retrain.core.errors import RetrainError
 
 Function = Callable[..., None]
@@ -19,7 +20,7 @@ def command(function: Function) -> click.Command:
         try:
             function(**options)
         except RetrainError as error:
-            raise failure(str(error), error.exit_code) from None
+            raise failure(as_options(str(error)), error.exit_code) from None
 
     settings = {"token_normalize_func": lambda name: name.replace("-", "_"), "max_content_width": 100}
     return click.command(context_settings=settings)(run)

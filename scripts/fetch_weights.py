@@ -10,8 +10,8 @@ from pathlib import Path
 import click
 from commands import command
 
-from retrain.backbones.backbone import INSTALLED_WEIGHTS, check_digest, file_sha256, find_weights
 from retrain.backbones.registry import architecture
+from retrain.backbones.weights import INSTALLED_WEIGHTS, check_digest, file_sha256, find_weights
 from retrain.insight.terminal import TerminalScreen
 
 
@@ -27,7 +27,7 @@ def main(architectures: Sequence[str], model_dir: Path, for_all: bool) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     for name in "+".join(architectures).split("+"):
         entry = architecture(name)
-        if not entry.weights_file and not entry.checkpoint:
+        if not entry.weights_file:
             click.echo(f"{name}: has no weights")
             continue
         try:

@@ -13,14 +13,9 @@ from pathlib import Path
 import click
 
 from retrain.backbones.backbone import find_backbone
-from retrain.backbones.registry import (
-    ARCHITECTURES,
-    CAFFE_BGR,
-    IMAGENET_STATISTICS,
-    LITE,
-    MINUS_ONE_TO_ONE,
-    Architecture,
-)
+from retrain.backbones.families.base import CAFFE_BGR, IMAGENET_STATISTICS, MINUS_ONE_TO_ONE, Architecture
+from retrain.backbones.families.efficientnet_lite import LITE
+from retrain.backbones.registry import ARCHITECTURES
 
 HEADER = """\
 | architecture | bottleneck | photo | pixels | parameters | weights |
@@ -57,9 +52,7 @@ def origin(entry: Architecture) -> str:
     """Where the weights come from, in a word or two."""
     if entry.package:
         return "installed"
-    if entry.checkpoint:
-        return "torchvision"
-    return "Keras" if entry.weights_file else "in the package"
+    return "torchvision" if entry.set_weights else "Keras"
 
 
 def count_parameters(name: str) -> str:

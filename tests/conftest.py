@@ -1,11 +1,13 @@
 import os
 import shutil
+import warnings
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
 import pytest
+from export_folders import paint
 from hypothesis import HealthCheck, settings
 from painting import paint_classes
 
@@ -52,13 +54,41 @@ def three_colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def every_format(three_colours: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same export with every format that this machine can write; never to be written to."""
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with photos and an export of three colours; never written to."""
     from retrain.cli.main import main
 
-    folder = shutil.copytree(three_colours / "model", tmp_path_factory.mktemp("every_format") / "model")
-    main(["export", str(folder), "--to", "all", "--image_dir", str(three_colours / "photos"), "--force"])
+    folder = tmp_path_factory.mktemp("trained")
+    paint(folder / "photos", range(20))
+    main(
+        f"--image_dir {folder / 'photos'} --output_dir {folder / 'model'} --architecture fake --formats saved_model "
+        f"--bottleneck_dir {folder / 'b'} --model_dir {folder / 'm'}".split()
+    )
     return folder
+
+
+@pytest.fixture
+def model(trained: Path, tmp_path: Path) -> Path:
+    """The export, to be written to."""
+    return Path(shutil.copytree(trained / "model", tmp_path / "model"))
+
+
+@pytest.fixture(scope="session")
+def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The export in every format; never written to."""
+    from stand_ins import converted
+
+    from retrain.exports.registry import FORMATS
+
+    folder = tmp_path_factory.mktemp("exported")
+    shutil.copytree(trained / "model", folder / "model")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # coremltools is written for older versions of what it meets
+        report = converted(folder / "model", FORMATS, str(trained / "photos"), folder)
+    made = [name for name, format in FORMATS.items() if format.conversions]
+    assert [result.name for result in report.results] == ["saved_model", "saved_model_bytes", *made]
+    assert [result.refused for result in report.results] == [None] * len(report.results)
+    return folder / "model"
 
 
 @pytest.fixture

@@ -31,8 +31,9 @@ from retrain import (
 )
 from retrain.backbones.backbone_config import BackboneConfig
 from retrain.backbones.registry import DEFAULT_ARCHITECTURE
-from retrain.cli.main import main
-from retrain.cli.options import head_options
+from retrain.cli.dashes import with_dashes
+from retrain.cli.head_options import head_options
+from retrain.cli.main import cli, main
 from retrain.core.errors import DatasetError, ExportError, OptionError, RetrainError
 from retrain.photos.source import SourceConfig
 
@@ -300,20 +301,21 @@ def test_wrong_calls_get_the_sentences_of_the_command_line(
 ) -> None:
     with pytest.raises(error) as caught:
         call()
-    assert f"Error: {caught.value}" in said_by_the_command(options, capsys)
+    assert "--" not in str(caught.value)
+    assert f"Error: {with_dashes(str(caught.value), cli)}" in said_by_the_command(options, capsys)
 
 
 @pytest.mark.parametrize(
     ("call", "sentence"),
     [
-        (lambda: Dataset.open("photos", max_images_per_class=0), "--max_images_per_class 0 is too small"),
-        (lambda: extracted(precision="half"), "--precision half is not known"),
-        (lambda: extracted(engine="steam"), "--engine steam is not known"),
-        (lambda: SplitConfig(testing_percentage=-1), "--testing_percentage -1 must be"),
-        (lambda: SplitConfig(seed=-1), "--seed -1 must be"),
-        (lambda: Augmentation(random_crop=100), "--random_crop 100 is out of range"),
-        (lambda: Augmentation(random_scale=-1), "--random_scale -1 is out of range"),
-        (lambda: ViewsConfig(views=2), "--views 2 needs to know"),
+        (lambda: Dataset.open("photos", max_images_per_class=0), "`max_images_per_class` 0 must be at least 1"),
+        (lambda: extracted(precision="half"), "`precision` half is not known"),
+        (lambda: extracted(engine="steam"), "`engine` steam is not known"),
+        (lambda: SplitConfig(testing_percentage=-1), "`testing_percentage` -1 must be"),
+        (lambda: SplitConfig(seed=-1), "`seed` -1 must be"),
+        (lambda: Augmentation(random_crop=100), "`random_crop` 100 must be 0 to 99"),
+        (lambda: Augmentation(random_scale=-1), "`random_scale` -1 must be 0 or more"),
+        (lambda: ViewsConfig(views=2), "`views` 2 needs to know"),
         (lambda: trained_head(tta=True), "several views"),
         (lambda: fit_head(bottlenecks_of(), Division(("training",) * 3)), "The division is one of 3 photos"),
         (lambda: evaluate(trained_head(), extract(Dataset.open("photos"), Backbone.find("fake", image_size=16))),
@@ -366,7 +368,7 @@ def test_download_is_observed(monkeypatch: pytest.MonkeyPatch) -> None:
         path.parent.mkdir(parents=True)
         path.write_bytes(b"weights")
 
-    monkeypatch.setattr("retrain.backbones.backbone.download", download)
-    monkeypatch.setattr("retrain.backbones.backbone.KERAS_CACHE", Path("nowhere"))
+    monkeypatch.setattr("retrain.backbones.weights.download", download)
+    monkeypatch.setattr("retrain.backbones.weights.KERAS_CACHE", Path("nowhere"))
     backbone = Backbone.find("mobilenet_0.25_128", model_dir="models", observe=lambda *done: told.append(done))
     assert told == [(1, 2)] and backbone.weights_file == Path("models/mobilenet_2_5_128_tf_no_top.h5")

@@ -13,10 +13,9 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted([*(ROOT / "retrain").rglob("*.py"), *(ROOT / "label_image").rglob("*.py")])
 # Modules that import TensorFlow: where a network is built, trained or exported, and nowhere else.
 WITH_TENSORFLOW = {
-    "backbones.families.efficientnet_lite", "backbones.families.torchvision_networks",
-    "backbones.families.torchvision_residual", "backbones.network", "backbones.normed", "backbones.torch_weights",
-    "core.keras", "core.tensorflow", "exports.classifier", "exports.features", "exports.formats.graph_def",
-    "exports.formats.saved_model", "exports.formats.tflite_variants", "exports.proof.mil", "exports.serving",
+    "backbones.network", "core.keras", "core.tensorflow", "exports.classifier", "exports.features",
+    "exports.frozen_graph",
+    "exports.proof.mil", "exports.serving",
     "insight.report.summaries", "runs.compare_scratch", "runs.fine_tune", "training.fitting.mini_batches",
     "training.on_photos.fine_tune", "training.on_photos.keras_training", "training.on_photos.sides",
     "training.on_photos.small_cnn",
@@ -36,6 +35,7 @@ def modules_after(code: str) -> set[str]:
     [
         "import retrain, label_image, retrain.core.errors, retrain.cli.main",
         "from retrain.cli.main import main; main(['--help'])",
+        "from retrain.cli.main import main; main(['sweep', '--help', 'all'])",
         "from retrain.cli.main import main; main(['--image_dir', 'x', '--no_such_option'])",
         "from label_image.cli import main; main(['--help'])",
     ],

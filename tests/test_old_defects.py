@@ -1,8 +1,8 @@
 """The defects of the 2017 scripts that could come back here, each shown to be absent.
 
-T4 and T9 are in test_split.py, T5 to T7 in test_dataset.py, T13 and T18 in test_cli.py, T12 in
-e2e/test_three_colours.py, T19 to T22 in test_label_image.py. T11 (distortions switch the cache off) has
-no counterpart: there are no distortions.
+T4 and T9 are in photos/test_split.py, T5 to T7 in photos/test_dataset.py, T13 and T18 in cli/test_main.py, T12 in
+e2e/test_three_colours.py, T19 to T22 in label_image/test_cli.py. T11 (distortions switch the cache off): views are
+cached, see bottlenecks/test_extraction_views.py.
 """
 
 from pathlib import Path
@@ -15,7 +15,8 @@ from PIL import Image
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.backbone_config import BackboneConfig
-from retrain.backbones.engines.base import Bottlenecks, Engine, start_engine
+from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.extraction import Extraction, extract
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.bottlenecks.store import Store

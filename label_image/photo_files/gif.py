@@ -7,7 +7,7 @@ EXTENSION, PICTURE, END = 0x21, 0x2C, 0x3B
 
 
 def check_extensions(data: bytes) -> None:
-    """Raises PhotoError where so much stands before the first picture that going through it takes minutes."""
+    """Raises PhotoError if so much stands before the first picture that going through it takes minutes."""
     at, inside = _behind_colours(data), False
     for _ in range(MOST_BLOCKS):
         if at >= len(data):

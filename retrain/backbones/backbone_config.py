@@ -28,11 +28,11 @@ class BackboneConfig:
     def __post_init__(self) -> None:
         if self.tfhub_module is not None and self.architecture is not None:
             raise OptionError(
-                f"--tfhub_module is a backbone of its own, as is --architecture {self.architecture}: "
+                f"`tfhub_module` is a backbone of its own, as is `architecture` {self.architecture}: "
                 "leave one of them out."
             )
         if self.tfhub_module is None and self.architecture is None and self.weights not in (None, "random"):
-            raise OptionError("--weights needs --architecture: say which network the weights are for.")
+            raise OptionError("`weights` needs `architecture`: say which network the weights are for.")
 
     def find(self, progress: Progress = SILENT) -> Backbone:
         """The backbone in float32, its weights at hand. Raises OptionError, BackboneError or DownloadError."""

@@ -30,11 +30,11 @@ def hub_backbone(handle: str, image_size: int | None = None, trust: bool = False
         try:
             check_saved_model(folder)
         except ModelError as error:
-            raise BackboneError(f"--tfhub_module: {error}") from None
+            raise BackboneError(f"`tfhub_module`: {error}") from None
     features = SavedModelFeatures(folder)
     fixed = features.input_size
     if fixed and image_size and fixed != image_size:
-        raise OptionError(f"--image_size {image_size}: the module {handle} takes photos of {fixed} pixels.")
+        raise OptionError(f"`image_size` {image_size}: the module {handle} takes photos of {fixed} pixels.")
     size = fixed or image_size or _size_in_name(handle) or DEFAULT_SIZE
     dim = int(features(tf.zeros((1, size, size, 3))).shape[-1])
     return Backbone(
@@ -60,7 +60,7 @@ def _resolve(handle: str) -> Path:
     if not handle.startswith(("http://", "https://")):
         folder = Path(handle).expanduser()
         if not (folder / "saved_model.pb").is_file():
-            raise OptionError(f"--tfhub_module {handle} is neither a web address nor a folder with a saved_model.pb.")
+            raise OptionError(f"`tfhub_module` {handle} is neither a web address nor a folder with a saved_model.pb.")
         return folder
     with keras_apart():  # it brings tf_keras
         import tensorflow_hub
@@ -69,7 +69,7 @@ def _resolve(handle: str) -> Path:
         return Path(tensorflow_hub.resolve(handle))
     except Exception as error:  # urllib, tarfile and TensorFlow each raise their own
         raise DownloadError(
-            f"--tfhub_module {handle} cannot be fetched ({error}). "
+            f"`tfhub_module` {handle} cannot be fetched ({error}). "
             "Fetch and unpack it on a machine with a network and give its folder."
         ) from None
 

@@ -4,7 +4,6 @@ Imports TensorFlow; imported only when a network has to run or to be exported.
 """
 
 import functools
-import importlib
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,9 +15,11 @@ import numpy as np
 from label_image.errors import ForeignFileError
 from label_image.plain_paths import plain_path
 from label_image.preprocessing import Arithmetic
-from retrain.backbones.backbone import CHECKPOINT_SUFFIX, Backbone
+from retrain.backbones.backbone import Backbone
+from retrain.backbones.families.base import Architecture
 from retrain.backbones.hdf5_files import check_hdf5
-from retrain.backbones.registry import Architecture, architecture
+from retrain.backbones.registry import architecture
+from retrain.backbones.weights import CHECKPOINT_SUFFIX
 from retrain.core.errors import BackboneError
 from retrain.core.tensorflow import quiet, tf
 
@@ -85,8 +86,8 @@ def load_network(backbone: Backbone) -> Network:
         network = Network(backbone, lambda x: tf.concat([part(x) for part in parts], axis=1))
         network.parts = parts
         return network
-    if backbone.architecture == "fake":
-        return Network(backbone, lambda x: tf.reduce_mean(x, axis=[1, 2]))
+    if not backbone.has_weights:
+        return Network(backbone, architecture(backbone.architecture).build(backbone.architecture, backbone.input_size))
     if backbone.weights_file is not None and backbone.weights_file.is_dir():
         return Network(backbone, SavedModelFeatures(backbone.weights_file))
     model = _build(backbone)
@@ -172,18 +173,18 @@ class SavedModelFeatures(tf.Module):
             with plain_path(folder) as plain:
                 self.loaded = tf.saved_model.load(str(plain))
         except Exception as error:  # TensorFlow raises a dozen types for damaged ones
-            raise BackboneError(f"--tfhub_module {folder} is not a SavedModel that can be loaded: {error}") from None
+            raise BackboneError(f"`tfhub_module` {folder} is not a SavedModel that can be loaded: {error}") from None
         signatures = self.loaded.signatures
         signature = signatures.get("serving_default") or signatures.get("default")
         if signature is None:
-            raise BackboneError(f"--tfhub_module {folder} has no serving_default signature.")
+            raise BackboneError(f"`tfhub_module` {folder} has no serving_default signature.")
         inputs = signature.structured_input_signature[1]
         if len(inputs) != 1:
-            raise BackboneError(f"--tfhub_module {folder} takes {len(inputs)} inputs; one batch of photos is expected.")
+            raise BackboneError(f"`tfhub_module` {folder} takes {len(inputs)} inputs; one batch of photos is expected.")
         outputs = signature.structured_outputs
         rows = [name for name in ("default", *sorted(outputs)) if name in outputs and outputs[name].shape.rank == 2]
         if not rows:
-            raise BackboneError(f"--tfhub_module {folder} gives no feature vector (a batch of rows of numbers).")
+            raise BackboneError(f"`tfhub_module` {folder} gives no feature vector (a batch of rows of numbers).")
         self._signature, self._output = signature, rows[0]
         ((self._input, spec),) = inputs.items()
         self.input_size: int | None = spec.shape[1] if spec.shape.rank == 4 else None
@@ -201,15 +202,11 @@ def _build(backbone: Backbone) -> Any:
     # Only random weights depend on the seed; loaded ones replace them.
     if backbone.weights_sha256.startswith("random-"):
         keras.utils.set_random_seed(int(backbone.weights_sha256.removeprefix("random-")))
-    shape = (backbone.input_size, backbone.input_size, 3)
     try:
-        if entry.module:
-            model = _module(entry).build_network(entry.name, backbone.input_size, **dict(entry.arguments))
-        else:
-            builder = getattr(keras.applications, entry.builder)
-            model = builder(include_top=False, pooling="avg", weights=None, input_shape=shape, **dict(entry.arguments))
+        model = entry.build(entry.name, backbone.input_size)
     except ValueError as error:
-        raise BackboneError(f"{backbone.architecture} cannot take photos of {shape[0]} pixels: {error}") from None
+        size = backbone.input_size
+        raise BackboneError(f"{backbone.architecture} cannot take photos of {size} pixels: {error}") from None
     if model.output_shape[-1] != backbone.dim:
         raise BackboneError(
             f"{backbone.architecture} gives {model.output_shape[-1]} features, not the {backbone.dim} of the registry."
@@ -217,22 +214,17 @@ def _build(backbone: Backbone) -> Any:
     return model
 
 
-def _module(entry: Architecture) -> Any:
-    """The module that builds a network which Keras lacks, and puts the weights of a checkpoint into it."""
-    return importlib.import_module(f"retrain.backbones.families.{entry.module}")
-
-
 def _load_weights(model: Any, name: str, file: Path) -> None:
     entry = architecture(name)
-    suffixes = [".h5", *([CHECKPOINT_SUFFIX] if entry.module else [])]
+    suffixes = [".h5", *([CHECKPOINT_SUFFIX] if entry.set_weights else [])]
     if not file.name.endswith(tuple(suffixes)):
         raise BackboneError(
             f"The weights {file} of {name} must be a file whose name ends in {' or '.join(suffixes)}.{_advice(entry)}"
         )
-    if file.name.endswith(CHECKPOINT_SUFFIX):
+    if entry.set_weights and file.name.endswith(CHECKPOINT_SUFFIX):
         from retrain.backbones.torch_checkpoint import read_checkpoint
 
-        _module(entry).set_weights(model, read_checkpoint(file))
+        entry.set_weights(model, read_checkpoint(file))
     else:
         _load_keras_weights(model, name, file)
     if not all(np.isfinite(np.asarray(weight)).all() for weight in model.get_weights()):
@@ -241,8 +233,9 @@ def _load_weights(model: Any, name: str, file: Path) -> None:
 
 def _advice(entry: Architecture) -> str:
     """Where a checkpoint of torchvision belongs that was given for the network of Keras."""
-    other = {"ResNet50": "resnet50_torchvision", "MobileNetV2": "mobilenet_v2_torchvision"}.get(entry.builder)
-    return f" Weights of torchvision are for --architecture {other}, which is another network." if other else ""
+    if not entry.namesake:
+        return ""
+    return f" Weights of torchvision are for `architecture` {entry.namesake}, which is another network."
 
 
 def _load_keras_weights(model: Any, name: str, file: Path) -> None:

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from retrain.backbones.torch_weights import named
-from retrain.core.keras import keras
 
 
 @dataclass(frozen=True)
@@ -24,6 +23,8 @@ class NormedConvolution:
     epsilon: float = 1e-5
 
     def __call__(self, tensor: Any) -> Any:
+        from retrain.core.keras import keras
+
         name = keras_name(self.name)
         if self.padding:
             tensor = keras.layers.ZeroPadding2D(self.padding, name=f"{name}_padding")(tensor)
@@ -41,6 +42,8 @@ class NormedConvolution:
 
 def relu6(tensor: Any, name: str) -> Any:
     """min(max(x, 0), 6)"""
+    from retrain.core.keras import keras
+
     return keras.layers.ReLU(6.0, name=keras_name(name))(tensor)
 
 

@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from retrain.core.errors import BackboneError
-from retrain.core.keras import keras
 
 # The checkpoint's name of each weight of a layer, in Keras's order, and the axes of PyTorch's array in that of Keras.
 Parts = tuple[tuple[str, tuple[int, ...]], ...]
@@ -22,7 +21,7 @@ def named(layer: Any, name: str) -> Any:
     return layer
 
 
-def set_weights(model: keras.Model, checkpoint: Mapping[str, npt.NDArray[Any]], top: str) -> None:
+def set_weights(model: Any, checkpoint: Mapping[str, npt.NDArray[Any]], top: str) -> None:
     """Take over the weights of a checkpoint, its names and arrays.
 
     Passed over are those of the classifier, whose names begin with `top`, and counts of training batches. Raises
@@ -44,6 +43,8 @@ def set_weights(model: keras.Model, checkpoint: Mapping[str, npt.NDArray[Any]], 
 
 
 def _names(layer: Any) -> list[tuple[str, tuple[int, ...]]]:
+    from retrain.core.keras import keras
+
     parts = CONVOLUTION
     if isinstance(layer, keras.layers.DepthwiseConv2D):
         parts = DEPTHWISE_CONVOLUTION

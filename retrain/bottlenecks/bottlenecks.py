@@ -6,24 +6,24 @@ What a head is trained on, and what travels through a run. How the vectors are c
 `retrain.bottlenecks.extraction`.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
 
 import numpy as np
 import numpy.typing as npt
 
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import Engine, start_engine
-from retrain.bottlenecks.extraction import Extraction, extract_views
+from retrain.backbones.engines.registry import start_engine
+from retrain.bottlenecks.executors.base import Executor, StartEngine
+from retrain.bottlenecks.extraction import LOCAL, Extraction, extract_views
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.core.matrix_file import Matrix
 from retrain.core.progress import SILENT, Progress
+from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Dataset, Photo, Skipped, require_two_classes
 from retrain.photos.split import Division, SplitConfig
 from retrain.photos.views import ORIGINAL_ID, ViewsConfig
-
-Start = Callable[[Backbone], Engine]
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,8 +62,7 @@ class Bottlenecks:
     @cached_property
     def classes(self) -> npt.NDArray[np.intp]:
         """The class of each photo (n,), as an index of `labels`."""
-        index_of = {label: index for index, label in enumerate(self.labels)}
-        return np.array([index_of[photo.label] for photo in self.photos], np.intp)
+        return class_indices(self.photos, self.labels)
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -85,16 +84,17 @@ def extract(
     config: ExtractionConfig = ExtractionConfig(),
     views: ViewsConfig = ViewsConfig(),
     *,
+    executor: Executor = LOCAL,
     progress: Progress = SILENT,
 ) -> Bottlenecks:
-    """The bottleneck of every photo, from the store where it has them; the others are computed.
+    """The bottleneck of every photo, from the store where it has them; the others are computed by the `executor`.
 
     `views` asks for distorted views, too (docs/views.md). `progress` is told how it goes. Raises OptionError,
     DatasetError if fewer than two classes have a photo that can be used, BackboneError, StoreError and GpuError.
     """
     backbone = backbone.computed_in(config.choose_precision())
     config.look_for_gpu(progress)
-    return extract_with_fallback(dataset, backbone, config, views, progress)
+    return extract_with_fallback(dataset, backbone, config, views, progress, executor=executor)
 
 
 def extract_with_fallback(
@@ -103,12 +103,14 @@ def extract_with_fallback(
     config: ExtractionConfig,
     views: ViewsConfig = ViewsConfig(),
     progress: Progress = SILENT,
-    start: Start | None = None,
-    name_of: Mapping[str, str] | None = None,
+    start: StartEngine | None = None,
+    executor: Executor = LOCAL,
+    labels: Sequence[str] | None = None,
 ) -> Bottlenecks:
     """The bottlenecks by a backbone in its precision, or in the CPU's if the GPU turns out to be of no use.
 
-    `start` makes another engine than that of `config`. `name_of` has other names for the classes.
+    `start` makes another engine than that of `config`. `labels` are the classes in their order, if it is another one
+    than that of their names; those of which no photo can be used are said to be left out.
     """
     start = start or partial(start_engine, engine=config.engine)
 
@@ -121,19 +123,17 @@ def extract_with_fallback(
             start=start,
             paranoid=config.paranoid,
             observe=lambda view: progress.extracting(len(dataset.files)),
+            executor=executor,
         )
 
     try:
         backbone, (extraction, matrix) = config.with_cpu_fallback(backbone, work, progress)
     finally:
         progress.finish()
-    labels = tuple(sorted({photo.label for photo in extraction.photos}))
-    if name_of is not None:
-        lost = sorted(name_of[label] for label in set(name_of) - set(labels))
-        if lost:
-            progress.say(f"No photo of these classes can be used, they are left out: {', '.join(lost)}.")
-        photos = tuple(replace(photo, label=name_of[photo.label]) for photo in extraction.photos)
-        extraction, labels = replace(extraction, photos=photos), tuple(name_of[label] for label in labels)
-    require_two_classes(labels, dataset.source)
-    ids = tuple(view.id for view in views.chosen)
-    return Bottlenecks(dataset, backbone, extraction, matrix, labels, config, ids)
+    used = {photo.label for photo in extraction.photos}
+    if labels is not None and not used.issuperset(labels):
+        lost = ", ".join(sorted(set(labels) - used))
+        progress.say(f"No photo of these classes can be used, they are left out: {lost}.")
+    found = tuple(sorted(used) if labels is None else (label for label in labels if label in used))
+    require_two_classes(found, dataset.source)
+    return Bottlenecks(dataset, backbone, extraction, matrix, found, config, tuple(view.id for view in views.chosen))

@@ -21,7 +21,8 @@ from pathlib import Path
 import numpy as np
 
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import Engine, start_engine
+from retrain.backbones.engines.base import Engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks import probe
 from retrain.bottlenecks.contents import Contents
 from retrain.bottlenecks.executors.base import REPORT_FILES, Batch, Executor, Session, StartEngine, Work

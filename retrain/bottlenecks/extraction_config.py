@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import TypeVar
 
 from retrain.backbones.backbone import Backbone
+from retrain.backbones.engines.registry import choose_engine
+from retrain.backbones.engines.tensorflow import require_gpu
 from retrain.core.errors import GpuError
-from retrain.core.machine import choose_engine, choose_precision, do_without_gpu, gpu_remark, has_gpu, require_gpu
+from retrain.core.machine import choose_precision, do_without_gpu, gpu_remark, has_gpu
 from retrain.core.progress import SILENT, Progress
 
 Found = TypeVar("Found")

@@ -10,8 +10,13 @@ import logging
 import os
 import stat
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from label_image.errors import ForeignFileError
+from label_image.files import sha256_of_bytes
+from label_image.foreign_text import parse_json
 from retrain.core.errors import StoreError, UnwritableStoreError
 from retrain.core.placing import set_aside
 from retrain.core.sealed import write_atomically
@@ -19,6 +24,36 @@ from retrain.core.sealed import write_atomically
 NAME = "fingerprint.json"
 LARGEST = 1 << 20  # bytes; a description has a thousand
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a folder of bottlenecks was made for: what its fingerprint covers, and what its vectors are."""
+
+    covers: Mapping[str, object]
+    dim: int
+    dtype: str
+
+
+def fingerprint(covers: Mapping[str, object]) -> str:
+    """SHA-256 (64 hex digits) of the canonical JSON of everything that changes a vector."""
+    return sha256_of_bytes(canonical_json(covers).encode())
+
+
+def read_description(folder: Path) -> Description | None:
+    """What the file in a folder says; None where there is none, or one that does not fit the folder's name.
+
+    Raises StoreError where it cannot be read.
+    """
+    try:
+        found = parse_json(_read(folder / NAME) or b"", dict[str, Any])
+        description = Description(found["covers"], found["dim"], found["dtype"])
+        fits = isinstance(description.dim, int) and fingerprint(description.covers) == folder.name
+        return description if fits and description.dtype in ("float32", "float16") else None
+    except OSError as error:
+        raise cannot_open(folder, error) from error
+    except (ForeignFileError, KeyError, TypeError, ValueError):
+        return None
 
 
 def canonical_json(value: object) -> str:
@@ -43,7 +78,7 @@ def open_folder(folder: Path, description: Mapping[str, object], holds_others: C
         folder.mkdir(parents=True, exist_ok=True)
         found = _read(path)
     except OSError as error:
-        raise _cannot_open(folder, error) from error
+        raise cannot_open(folder, error) from error
     if found is not None:
         if _is(found, description):
             return
@@ -93,9 +128,10 @@ def _put_aside(path: Path) -> None:
         log.warning("%s was damaged: it is now %s, and written anew.", path, kept.name)
 
 
-def _cannot_open(folder: Path, error: OSError) -> StoreError:
+def cannot_open(folder: Path, error: OSError) -> StoreError:
+    """The error for a folder of bottlenecks that the system refuses to open or make."""
     kind = UnwritableStoreError if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else StoreError
     return kind(
         f"The bottlenecks in {folder} cannot be opened ({error}): "
-        "give this user the right to read and write there, or choose another --bottleneck_dir."
+        "give this user the right to read and write there, or choose another `bottleneck_dir`."
     )

@@ -1,6 +1,7 @@
 """What a table of bottlenecks is, and how its rows are found by their keys; `retrain.core.sealed` keeps such tables."""
 
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,9 +9,12 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from retrain.core.sealed import Damaged
+from retrain.bottlenecks import probe
+from retrain.core.sealed import Damaged, Shard
 
 KEY_COLUMNS = ["photo_sha256", "view"]
+
+Vectors = npt.NDArray[Any]
 
 
 class Key(NamedTuple):
@@ -30,6 +34,28 @@ def bottleneck_schema(dim: int, dtype: np.dtype[Any]) -> pa.Schema:
             pa.field("bottleneck", pa.list_(number, dim), nullable=False),
         ]
     )
+
+
+def open_shard(path: Path, fingerprint: str, schema: pa.Schema | None = None) -> Shard:
+    """A shard that can be trusted: sound, written for this fingerprint, and with the columns of bottlenecks.
+
+    Without a `schema` these may be of any length. Raises Damaged if it is not, FileNotFoundError if it has vanished,
+    StoreError if it cannot be read.
+    """
+    shard = Shard(path)
+    names = [*KEY_COLUMNS, "bottleneck"]
+    if not (shard.schema.names == names if schema is None else shard.schema.equals(schema)):
+        raise Damaged("its columns are not those of this store")
+    if shard.metadata.get(b"retrain.fingerprint") != fingerprint.encode():
+        raise Damaged("it was written for another fingerprint")
+    return shard
+
+
+def rows_of_photos(keys: pa.Table, sha256s: pa.Array) -> npt.NDArray[np.bool_]:
+    """Which rows are those of some photos, or the probe's, which belongs to all of them."""
+    chosen = pc.or_(pc.is_in(keys["photo_sha256"], value_set=sha256s), pc.equal(keys["view"], probe.VIEW))
+    rows: npt.NDArray[np.bool_] = chosen.to_numpy()
+    return rows
 
 
 def key_table(keys: Iterable[Key]) -> pa.Table:

@@ -26,28 +26,30 @@ import errno
 import logging
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from label_image.files import remove_leftovers, sha256_of_bytes
-from retrain.bottlenecks.fingerprint_file import canonical_json, open_folder
+from label_image.files import remove_leftovers
+from retrain.bottlenecks.fingerprint_file import fingerprint, open_folder
 from retrain.bottlenecks.shards import (
     KEY_COLUMNS,
     Key,
     KeyIndex,
+    Vectors,
     bottleneck_schema,
     bottleneck_table,
     first_rows,
     key_table,
+    open_shard,
+    rows_of_photos,
     vector_array,
 )
 from retrain.core.errors import StoreError, UnwritableStoreError
@@ -55,24 +57,14 @@ from retrain.core.matrix_file import release_pages
 from retrain.core.placing import set_aside
 from retrain.core.sealed import Damaged, Shard, file_size, foreign_files, list_shards, write_shard
 
-__all__ = ["Key", "PruneReport", "Store", "VerifyReport", "fingerprint"]
+__all__ = ["Key", "PruneReport", "Store", "fingerprint"]
 
 FLUSH_SECONDS = 5.0
 SHARD_BYTES = 64 << 20  # a full shard; also the most that put_many buffers
 SMALL_SHARD_BYTES = SHARD_BYTES // 2
 SMALL_SHARDS = 16  # more small ones than this are merged
 
-Vectors = npt.NDArray[Any]
 log = logging.getLogger(__name__)
-
-
-@dataclass
-class VerifyReport:
-    """What `Store.verify` found: sound shards, their rows, and shards set aside."""
-
-    shards: int = 0
-    rows: int = 0
-    set_aside: int = 0
 
 
 @dataclass
@@ -81,11 +73,6 @@ class PruneReport:
 
     kept: int = 0
     removed: int = 0
-
-
-def fingerprint(covers: Mapping[str, object]) -> str:
-    """SHA-256 (64 hex digits) of the canonical JSON of everything that changes a vector."""
-    return sha256_of_bytes(canonical_json(covers).encode())
 
 
 class Store(AbstractContextManager["Store"]):
@@ -205,7 +192,7 @@ class Store(AbstractContextManager["Store"]):
             if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise UnwritableStoreError(
                     f"Bottlenecks are missing in {self.folder}, and new ones cannot be kept there "
-                    f"({error.strerror}): give this user the right to write there, or choose another --bottleneck_dir."
+                    f"({error.strerror}): give this user the right to write there, or choose another `bottleneck_dir`."
                 ) from error
 
     def flush(self) -> None:
@@ -240,37 +227,32 @@ class Store(AbstractContextManager["Store"]):
                     columns = (table[name].to_pylist() for name in KEY_COLUMNS)
                     yield [Key(*key) for key in zip(*columns, strict=True)], vector_array(table)
 
-    def verify(self) -> VerifyReport:
-        """Read every shard completely; what fails is set aside and named in the log."""
-        report = VerifyReport(set_aside=-self.set_aside)
-        for shard in self._shards():
-            with self._setting_aside(shard.path):
-                for group, _, _ in shard.row_groups():
-                    if not np.isfinite(vector_array(shard.read_row_group(group))).all():
-                        raise Damaged("it holds numbers that are not finite")
-                report.shards += 1
-                report.rows += shard.rows
-        report.set_aside += self.set_aside
-        return report
-
     def prune(self, keep_keys: Sequence[Key]) -> PruneReport:
         """Remove all rows but those of `keep_keys`. Files set aside or foreign are not touched.
 
         Rows that another process is compacting meanwhile may survive. Raises what `flush` raises.
         """
-        self.flush()
         keep = KeyIndex(key_table(keep_keys))
+        return self._prune(lambda keys: np.unique(keep.find(keys)[0]))
+
+    def prune_to_photos(self, sha256s: Set[str]) -> PruneReport:
+        """Remove all rows but the probe's and those of these photos, in every view; as `prune` does."""
+        kept = pa.array(sorted(sha256s), pa.string())
+        return self._prune(lambda keys: np.flatnonzero(rows_of_photos(keys, kept)))
+
+    def _prune(self, rows_to_keep: Callable[[pa.Table], npt.NDArray[np.intp]]) -> PruneReport:
+        self.flush()
         report = PruneReport()
         written: set[Path] = set()
         for shard in self._shards():
             if shard.path in written:
                 continue
             with self._setting_aside(shard.path):
-                rows = np.unique(keep.find(shard.read(KEY_COLUMNS))[0])
+                rows = rows_to_keep(shard.read(KEY_COLUMNS))
                 if len(rows) < shard.rows:
                     if len(rows):
                         written.add(self._write(shard.read().take(rows), _generation(shard) + 1))
-                    shard.path.unlink(missing_ok=True)
+                    _unlink(shard.path)
                 report.kept += len(rows)
                 report.removed += shard.rows - len(rows)
         return report
@@ -327,14 +309,8 @@ class Store(AbstractContextManager["Store"]):
                     yield self._open(path)
 
     def _open(self, path: Path) -> Shard:
-        """A shard that can be trusted. Raises Damaged if it cannot, FileNotFoundError if it has
-        vanished, StoreError if it cannot be read."""
-        shard = Shard(path)
-        if not shard.schema.equals(self._schema):
-            raise Damaged("its columns are not those of this store")
-        if shard.metadata.get(b"retrain.fingerprint") != self.fingerprint.encode():
-            raise Damaged("it was written for another fingerprint")
-        return shard
+        """A shard that can be trusted; see `open_shard`."""
+        return open_shard(path, self.fingerprint, self._schema)
 
     @contextmanager
     def _setting_aside(self, path: Path) -> Iterator[None]:
@@ -364,6 +340,16 @@ class Store(AbstractContextManager["Store"]):
                     return True
                 return False
         return False
+
+
+def _unlink(path: Path) -> None:
+    """Remove a shard whose rows are kept elsewhere, or are not wanted. Raises StoreError."""
+    try:
+        path.unlink(missing_ok=True)
+    except OSError as error:
+        raise UnwritableStoreError(
+            f"{path} cannot be removed ({error.strerror}): give this user the right to write in its folder."
+        ) from error
 
 
 def _generation(shard: Shard) -> int:

@@ -8,6 +8,7 @@ import click
 from label_image.user_path import AnyPath, Folder
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import backbone_config, extraction_config, source_config, split_config
+from retrain.cli.dashes import as_options
 from retrain.cli.options import backbone_options, choice_options, group
 
 # What the doctor looks at, and where it writes.
@@ -44,7 +45,7 @@ def doctor(output_dir: Path, **options: Any) -> None:
 
     config = DoctorConfig(source_config(options), split, backbone, extraction_config(options))
     check_output_dir(output_dir, config.source.image_dir)
-    screen = TerminalScreen()
+    screen = TerminalScreen(as_options)
     try:
         diagnosis = examine(config, screen)
     finally:

@@ -10,6 +10,7 @@ from label_image.terminal import json_line
 from label_image.user_path import AnyPath, File, Text
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import made
+from retrain.cli.dashes import as_options
 from retrain.cli.options import category_names_option, group, json_option, trust_option, unpacking_option
 
 
@@ -60,7 +61,7 @@ def evaluate(assert_accuracy_at_least: float | None, predictions: Path | None, a
     config = made(EvaluateConfig, options)
     if predictions is not None:
         check_predictions(predictions, config.data)
-    screen = TerminalScreen()
+    screen = TerminalScreen(as_options)
     try:
         evaluation = evaluate_export(config, screen)
     finally:

@@ -8,18 +8,21 @@ from label_image.terminal import json_line
 from label_image.user_path import AnyPath, Folder, Text
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import made
+from retrain.cli.dashes import as_options
 from retrain.cli.options import category_names_option, group, json_option, names, trust_option, unpacking_option
-from retrain.exports.names import ALL, EXPORTS
+from retrain.exports.registry import FORMATS
+
+ALL = "all"
 
 
 def _exports(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
     found = names(context, parameter, value)
     for name in found:
-        if name not in (*EXPORTS, ALL):
+        if name not in (*FORMATS, ALL):
             raise click.BadParameter(
-                f"{name} is not known; choose from {', '.join(EXPORTS)}; or {ALL} for all of them."
+                f"{name} is not known; choose from {', '.join(FORMATS)}; or {ALL} for all of them."
             )
-    return tuple(name for name in EXPORTS if name in found or ALL in found)
+    return tuple(name for name in FORMATS if name in found or ALL in found)
 
 
 # Which further formats are made of an export, and what they are judged on.
@@ -31,7 +34,7 @@ further_options = group(
         callback=_exports,
         required=True,
         metavar="NAME[,NAME…]",
-        help=f"Formats to write: {', '.join(EXPORTS)}; or {ALL}.",
+        help=f"Formats to write: {', '.join(FORMATS)}; or {ALL}.",
     ),
     click.option(
         "--image_dir",
@@ -72,7 +75,7 @@ def export(as_json: bool, **options: Any) -> None:
     from retrain.insight.terminal import TerminalScreen
     from retrain.runs.export import ConvertConfig, export_model
 
-    screen = TerminalScreen()
+    screen = TerminalScreen(as_options)
     try:
         report = export_model(made(ConvertConfig, options), screen)
     finally:

@@ -5,7 +5,6 @@ from collections.abc import Mapping, Sequence
 import click
 
 ALL = "retrain.help.all"  # the key in click's `meta` that says that all options are asked for
-OTHERS = "More"  # the panel of options that only one command has
 FEW = 13  # a command with no more options than that shows all of them at once
 # What click calls the type of a value, and a shorter word for it.
 TYPES = {"INTEGER RANGE": "N", "FLOAT RANGE": "N", "FLOAT": "N", "DIRECTORY": "FOLDER"}
@@ -68,13 +67,17 @@ class PanelCommand(click.Command):
         write_options(self, context, formatter)
 
 
-class TrainByDefault(click.Group):
-    """A group whose help shows the options of `train`, its default command."""
+class PanelGroup(click.Group):
+    """A group of commands that knows `--help all`, too."""
 
     def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
         # What follows the name of a command is that command's.
         own = arguments if arguments and arguments[0].startswith("--help") else []
         return super().parse_args(context, without_all(context, own) or arguments)
+
+
+class TrainByDefault(PanelGroup):
+    """A group whose help shows the options of `train`, its default command."""
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         train = self.commands["train"]
@@ -98,27 +101,30 @@ def without_all(context: click.Context, arguments: list[str]) -> list[str]:
 def write_options(command: click.Command, context: click.Context, formatter: click.HelpFormatter) -> None:
     """All options in panels, or the few that people use and how to see the others."""
     options = {option.opts[0]: option for option in command.get_params(context) if isinstance(option, click.Option)}
+    panels = panels_of(options, (command.name or "").capitalize())
     if context.meta.get(ALL) or len(options) <= FEW:
-        for panel, names in panels_of(options).items():
-            _write(
-                formatter, panel if len(options) > FEW else "Options", [options[name] for name in names], context, {}
-            )
+        for panel, names in panels.items():
+            _write(formatter, panel, [options[name] for name in names], context, {})
         return
-    first = [options[name] for name in FIRST if name in options]
+    required = [name for name, option in options.items() if option.required and name not in FIRST]
+    first = [options[name] for name in (*required, *FIRST) if name in options]
     _write(formatter, "Options", first, context, FIRST if command.name == "train" else {})
-    others = ", ".join(panel.lower() for panel in panels_of(options) if panel != OTHERS)
+    others = ", ".join(panel.lower() for panel in panels if panel in PANELS)
     formatter.write_paragraph()
     formatter.write_text(f"`{context.command_path.strip()} --help all` shows all {len(options)} options: {others}.")
 
 
-def panels_of(options: Mapping[str, click.Option]) -> dict[str, list[str]]:
-    """The names of the options by panel, without empty panels; a short list is one panel."""
+def panels_of(options: Mapping[str, click.Option], own_title: str) -> dict[str, list[str]]:
+    """The names of the options by panel, without empty panels; a short list is one panel.
+
+    Options that are in no panel, because one command alone has them, come first under `own_title`.
+    """
     if len(options) <= FEW:
-        return {OTHERS: list(options)}
+        return {"Options": list(options)}
     panels = {panel: [name for name in names if name in options] for panel, names in PANELS.items()}
     placed = {name for names in panels.values() for name in names}
     own = [name for name in options if name not in placed and name != "--help"]
-    panels = {OTHERS: own, **panels, "Output": [*panels["Output"], "--help"]}
+    panels = {own_title: own, **panels, "Output": [*panels["Output"], "--help"]}
     return {panel: names for panel, names in panels.items() if names}
 
 

@@ -11,11 +11,13 @@ from label_image.installing import DISTRIBUTION, what_is_missing
 from label_image.show_error import show_error
 from label_image.signals import exit_code, say_stopped, stops_come_first
 from label_image.terminal import complain, require_address_space, require_working_folder, run, shown
+from retrain.cli.dashes import with_dashes
 from retrain.cli.demo import demo
 from retrain.cli.doctor import doctor
 from retrain.cli.evaluate import evaluate
 from retrain.cli.export import export
 from retrain.cli.help_panels import TrainByDefault
+from retrain.cli.store import store
 from retrain.cli.sweep import sweep
 from retrain.cli.train import train
 from retrain.core.errors import RetrainError
@@ -45,7 +47,7 @@ def cli() -> None:
     require_address_space(ADDRESS_SPACE)
 
 
-for command in (train, sweep, evaluate, export, doctor, demo):
+for command in (demo, train, sweep, evaluate, export, doctor, store):
     cli.add_command(command)
 
 
@@ -64,7 +66,7 @@ def _main(arguments: list[str]) -> None:
         show_error(error)
         sys.exit(error.exit_code)
     except RetrainError as error:
-        complain(f"Error: {shown(str(error))}")
+        complain(f"Error: {shown(with_dashes(str(error), cli))}")
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
         sentence = what_is_missing(error)

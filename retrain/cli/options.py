@@ -8,25 +8,15 @@ from typing import TypeVar
 import click
 
 from label_image.user_path import AnyPath, File, Folder, Text
-from retrain.core.machine import ENGINES, PRECISIONS
-from retrain.exports.names import FORMATS, check_formats
+from retrain.backbones.engines.registry import ENGINES
+from retrain.core.machine import PRECISIONS
+from retrain.exports.registry import TRAINING_FORMATS, check_formats
 from retrain.photos.augmentation import VIEWS
-from retrain.training.recipe import (
-    ACTIVATIONS,
-    BATCH_SIZE,
-    CLASS_WEIGHTS,
-    EPOCHS,
-    EVAL_STEP_INTERVAL,
-    OPTIMIZERS,
-    PATIENCE,
-    SCHEDULES,
-    WEIGHT_DECAY,
-)
+from retrain.photos.split import TESTING_PERCENTAGE, VALIDATION_PERCENTAGE
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
 Percentage = click.IntRange(0, 99)
-BatchSize = click.IntRange(min=-1)
 
 
 def group(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -63,14 +53,14 @@ choice_options = group(
     click.option(
         "--testing_percentage",
         type=Percentage,
-        default=10,
+        default=TESTING_PERCENTAGE,
         show_default=True,
         help="Percentage of the photos for the final test.",
     ),
     click.option(
         "--validation_percentage",
         type=Percentage,
-        default=10,
+        default=VALIDATION_PERCENTAGE,
         show_default=True,
         help="Percentage of the photos for choices during training.",
     ),
@@ -195,17 +185,6 @@ store_options = group(
 backbone_options = group(network_options, store_options)
 
 
-def _units(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, ...]:
-    """The units of hidden layers, as in `512,256`."""
-    try:
-        units = tuple(int(part) for part in (value or "0").split(","))
-    except ValueError:
-        units = (0,)
-    if value is not None and min(units) < 1:
-        raise click.BadParameter(f"{value!r} is not a list of whole numbers of at least 1, such as 512,256.")
-    return units if value is not None else ()
-
-
 def _layers(context: click.Context, parameter: click.Parameter, value: str | None) -> int | str | None:
     """A number of layers, or `all`."""
     if value is None or value == "all":
@@ -214,110 +193,6 @@ def _layers(context: click.Context, parameter: click.Parameter, value: str | Non
         raise click.BadParameter(f"{value!r} is neither a number of layers nor all.")
     return int(value)
 
-
-def _photos_at_a_time(context: click.Context, parameter: click.Parameter, value: int) -> int:
-    """A number of photos; -1: all."""
-    if value == 0:
-        raise click.BadParameter("must be at least 1, or -1 for all.")
-    return value
-
-
-# How the head is trained. What is left out is chosen in retrain.training.recipe, which also says what goes together.
-head_options = group(
-    click.option(
-        "--optimizer",
-        type=click.Choice(OPTIMIZERS),
-        help="How the head is trained: lbfgs to convergence, the others with mini-batches. "
-        "[default: lbfgs; adam with --hidden_units, --epochs and the like; "
-        "sgd with 2017 options only]",
-    ),
-    click.option(
-        "--hidden_units", callback=_units, metavar="N[,N…]", help="Units of the hidden layers, such as 512 or 512,256."
-    ),
-    click.option("--dropout", type=float, help="Share of the hidden units dropped in each step. [default: 0]"),
-    click.option(
-        "--activation", type=click.Choice(ACTIVATIONS), help="Activation of the hidden layers. [default: relu]"
-    ),
-    click.option(
-        "--epochs",
-        type=click.IntRange(min=1),
-        help=f"Maximum number of passes over the training photos. [default: {EPOCHS}]",
-    ),
-    click.option(
-        "--how_many_training_steps",
-        type=click.IntRange(min=1),
-        help="Number of mini-batches to train on, instead of --epochs.",
-    ),
-    click.option(
-        "--learning_rate",
-        type=click.FloatRange(min=0, min_open=True),
-        help="Learning rate for mini-batch training. [default: 0.001 for adam and adamw, 0.01 for sgd and momentum]",
-    ),
-    click.option(
-        "--learning_rate_schedule",
-        type=click.Choice(SCHEDULES),
-        help="Schedule of the learning rate; cosine falls to 0 by the end. [default: constant for sgd, else cosine]",
-    ),
-    click.option(
-        "--l2",
-        type=float,
-        help="Penalty on the weights (weight decay for adamw). "
-        f"[default: chosen on the validation photos for lbfgs, {WEIGHT_DECAY} for adamw, else 0]",
-    ),
-    click.option(
-        "--label_smoothing",
-        type=float,
-        default=0.0,
-        show_default=True,
-        help="Label smoothing: how far the targets move towards equal probabilities.",
-    ),
-    click.option(
-        "--class_weight",
-        type=click.Choice(CLASS_WEIGHTS),
-        help="With balanced every class counts the same, however many photos it has.",
-    ),
-    click.option(
-        "--early_stopping_patience",
-        type=click.IntRange(min=1),
-        metavar="N",
-        help="Stop after N evaluations without a lower validation cross-entropy. "
-        f"[default: {PATIENCE} with epochs, none with steps]",
-    ),
-    click.option(
-        "--train_batch_size",
-        type=click.IntRange(min=1),
-        default=BATCH_SIZE,
-        show_default=True,
-        help="Photos per mini-batch.",
-    ),
-    click.option(
-        "--validation_batch_size",
-        type=BatchSize,
-        callback=_photos_at_a_time,
-        default=-1,
-        show_default=True,
-        help="Validation photos in each evaluation of mini-batch training; -1: all.",
-    ),
-    click.option(
-        "--test_batch_size",
-        type=BatchSize,
-        callback=_photos_at_a_time,
-        default=-1,
-        show_default=True,
-        help="Does nothing to the result; kept for 2017 scripts: test photos at a time, -1: all at once.",
-    ),
-    click.option(
-        "--eval_step_interval",
-        type=click.IntRange(min=1),
-        help=f"Training steps between evaluations. [default: an epoch; {EVAL_STEP_INTERVAL} with steps]",
-    ),
-    click.option(
-        "--checkpoint_path",
-        type=File,
-        help="File that keeps the state of the training. [default: OUTPUT_DIR.checkpoint.npz]",
-    ),
-    click.option("--resume", is_flag=True, help="Continue from the checkpoint, if there is one."),
-)
 
 # How the views of a photo may differ from it.
 distortion_options = group(
@@ -393,7 +268,7 @@ export_options = group(
     click.option(
         "--formats",
         callback=_formats,
-        default=",".join(FORMATS),
+        default=",".join(TRAINING_FORMATS),
         show_default=True,
         metavar="NAME[,NAME…]",
         help="Formats of the model; saved_model alone is faster to write, but label_image then needs TensorFlow.",

@@ -8,6 +8,7 @@ from label_image.user_path import File
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.command_line import command_of
 from retrain.cli.configs import backbone_config, extraction_config, made, source_config, split_config
+from retrain.cli.dashes import as_options
 from retrain.cli.options import (
     distortion_options,
     group,
@@ -173,7 +174,7 @@ def sweep(**options: Any) -> None:
     )
     table, report = options["output_csv"], options["report"]
     check_table(table, report, config.extraction.bottleneck_dir, config.source.image_dir)
-    screen = TerminalScreen()
+    screen = TerminalScreen(as_options)
     try:
         result = run_sweep(config, screen)
     finally:

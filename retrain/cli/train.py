@@ -11,11 +11,12 @@ import click
 from label_image.terminal import json_line
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import train_config
+from retrain.cli.dashes import as_options
+from retrain.cli.head_options import head_options
 from retrain.cli.options import (
     augmentation_options,
     backbone_options,
     export_options,
-    head_options,
     photo_options,
     report_options,
 )
@@ -46,7 +47,7 @@ def train(as_json: bool, **options: Any) -> None:
     asked = ReportConfig(options["report"], options["summaries_dir"], options["top_k"])
     asked.check()
     config.check(asked.outputs)
-    screen = TerminalScreen()
+    screen = TerminalScreen(as_options)
     try:
         run = told(run_training(config, screen), asked, options, screen)
     finally:
@@ -81,7 +82,7 @@ def _write_reports(run: "Run", asked: "ReportConfig", options: dict[str, Any], p
         from retrain.insight.doctor.diagnose import diagnose
         from retrain.insight.report.page import write_report
 
-        progress.say("Looking at the photos for the report.")
+        progress.say("Examining the photos for the report.")
         sides = run.division.splits if run.division.folds is None else None
         diagnosis = diagnose(run.extraction, sides, run.backbone.input_size, run.division.seed)
         # In the order in which they are declared; Click's is that of the command.

@@ -15,7 +15,8 @@
     └── ExportError             an export cannot be written or read
         └── ParityError         an export does not behave like the model it came from
 
-Each message is one sentence (or two) that names the file or option and says what to do.
+Each message is one sentence (or two) that names the file or field and says what to do. A field stands in backticks, as
+in `image_dir`: the command line makes an option of it (`retrain.cli.dashes`).
 """
 
 from label_image.errors import RetrainError as RetrainError
@@ -52,7 +53,7 @@ class StoreError(RetrainError):
 
 
 class UnwritableStoreError(StoreError):
-    """The bottleneck store is complete no more, or not yet, and this user cannot write into it."""
+    """The bottleneck store is incomplete, and this user cannot write into it."""
 
 
 class ExportError(RetrainError):

@@ -1,10 +1,10 @@
-"""What this machine can compute with: the precision of the bottlenecks, and the engine that runs the backbone.
+"""What this machine can compute with: its cores, its GPU, and the precision of the bottlenecks.
 
 bfloat16 and float16 run convolutions about twice as fast. Their bottlenecks are not float32's (they
 differ by 1 to 10 %), so the precision is part of the bottleneck fingerprint; what that costs in
 accuracy was measured to be within the noise, see docs/speed.md. Exports are float32 in any case.
 
-A warm run has to know its fingerprint without TensorFlow; only `require_gpu` imports it. So a GPU that
+A warm run has to know its fingerprint without TensorFlow; nothing here imports it. So a GPU that
 TensorFlow does not find is noticed when a network has to run: see `retrain.bottlenecks.extraction_config`.
 """
 
@@ -16,10 +16,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from label_image.installing import how_to_install
-from retrain.core.errors import GpuError, OptionError
+from retrain.core.errors import OptionError
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
-ENGINES = ("auto", "tensorflow", "openvino")
 
 CPU_INFO = Path("/proc/cpuinfo")
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}  # without them bfloat16 is emulated, and slow
@@ -45,12 +44,12 @@ def choose_precision(asked: str) -> str:
     Raises OptionError for what the machine cannot do.
     """
     if asked not in PRECISIONS:
-        raise OptionError(f"--precision {asked} is not known; choose from {', '.join(PRECISIONS)}.")
+        raise OptionError(f"`precision` {asked} is not known; choose from {', '.join(PRECISIONS)}.")
     if asked == "float16" and not has_gpu():
-        raise OptionError("--precision float16 needs a GPU, and none is there: leave it out, or use float32.")
+        raise OptionError("`precision` float16 needs a GPU, and none is there: leave it out, or use float32.")
     if asked == "bfloat16" and not has_bfloat16():
         raise OptionError(
-            "--precision bfloat16 needs a CPU with AVX512-BF16 or AMX-BF16, and this one has neither: "
+            "`precision` bfloat16 needs a CPU with AVX512-BF16 or AMX-BF16, and this one has neither: "
             "leave it out, or use float32."
         )
     if asked != "auto":
@@ -58,20 +57,6 @@ def choose_precision(asked: str) -> str:
     if has_gpu():
         return "float16"
     return "bfloat16" if has_bfloat16() else "float32"
-
-
-def choose_engine(asked: str, compute_dtype: str) -> str:
-    """`tensorflow` or `openvino` for `--engine asked`; `auto` is OpenVINO where it is installed and there is no GPU."""
-    if asked not in ENGINES:
-        raise OptionError(f"--engine {asked} is not known; choose from {', '.join(ENGINES)}.")
-    installed = find_spec("openvino") is not None
-    if asked == "openvino" and not installed:
-        raise OptionError(f"--engine openvino: it is not installed; {how_to_install('openvino')}.")
-    if asked == "openvino" and compute_dtype == "float16":
-        raise OptionError("--engine openvino runs on the CPU, in float32 or bfloat16: choose one with --precision.")
-    if asked != "auto":
-        return asked
-    return "openvino" if installed and compute_dtype != "float16" and not has_gpu() else "tensorflow"
 
 
 def has_gpu() -> bool:
@@ -114,18 +99,6 @@ def gpu_remark() -> str | None:
         if _devices(name) not in (None, *NO_DEVICES):
             return f"A GPU is asked for ({name}={os.environ[name]}), but cannot be used ({why}): computing on the CPU."
     return None
-
-
-def require_gpu() -> None:
-    """Raises GpuError where TensorFlow finds no GPU. Imports TensorFlow where one should be found."""
-    why = why_no_gpu()
-    if why is None:
-        from retrain.backbones.engines.base import gpu_names
-
-        if gpu_names():
-            return
-        why = TENSORFLOW_FINDS_NONE
-    raise GpuError(f"--require_gpu: there is no GPU to compute on ({why}).")
 
 
 def _devices(variable: str) -> str | None:

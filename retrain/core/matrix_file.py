@@ -38,14 +38,14 @@ def scratch_matrix(shape: tuple[int, int], folder: Path) -> Matrix:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StoreError(
                 f"The disk that holds {folder} is full ({error.strerror}, {size / 1e9:.1f} GB for the bottlenecks at "
-                "work): free some space and run the same command again, or choose another --bottleneck_dir."
+                "work): free some space and run the same command again, or choose another `bottleneck_dir`."
             ) from error
     try:
         return _mapped_matrix(shape, size, Path(tempfile.gettempdir()))
     except OSError as error:
         raise StoreError(
             f"Neither {folder} nor {tempfile.gettempdir()} can hold a file of {size / 1e9:.1f} GB in memory "
-            f"({error.strerror}): choose another --bottleneck_dir."
+            f"({error.strerror}): choose another `bottleneck_dir`."
         ) from error
 
 

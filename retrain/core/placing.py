@@ -137,8 +137,13 @@ def set_aside(path: Path) -> Path:
 
 
 def is_passed_over(name: str) -> bool:
-    """Whether a file or folder is nobody's: systems, browsers of files and editors leave it everywhere; or we do."""
+    """Whether a file or folder may be ignored: systems, file browsers and editors leave it everywhere, or we do."""
     return is_temporary(name) or name.lower() in LITTER or LITTER_NAMES.fullmatch(name) is not None
+
+
+def is_empty(folder: Path) -> bool:
+    """Whether a folder holds nothing, or only what is passed over."""
+    return folder.is_dir() and all(map(is_passed_over, os.listdir(folder)))
 
 
 def is_kept(name: str) -> bool:

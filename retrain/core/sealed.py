@@ -100,6 +100,22 @@ def write_shard(folder: Path, table: pa.Table, prefix: str = "", compression: st
     return path
 
 
+def copy_shard(path: Path, folder: Path) -> bool:
+    """Copy a sound shard into another folder; False where it is there already, and sound.
+
+    Raises what `Shard` raises of the one that is copied, and StoreError when the folder cannot be written.
+    """
+    data = _read_verified(path)
+    copy = folder / path.name
+    try:
+        if _read_verified(copy) == data:
+            return False
+    except (Damaged, FileNotFoundError):
+        pass
+    write_atomically(copy, data)
+    return True
+
+
 def write_atomically(path: Path, data: bytes | memoryview) -> None:
     """Replace or create a file so that readers see the old bytes or the new ones, never a mixture.
 
@@ -166,7 +182,7 @@ def _file_names(folder: Path) -> list[str]:
     except OSError as error:
         raise StoreError(
             f"The folder {folder} cannot be read ({error.strerror}): "
-            "give this user the right to read it, or choose another --bottleneck_dir."
+            "give this user the right to read it, or choose another `bottleneck_dir`."
         ) from error
 
 
@@ -181,13 +197,13 @@ def _cannot_write(folder: Path, size: int, error: OSError) -> StoreError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return StoreError(
             f"The disk that holds {folder} is full ({error.strerror}, {size / 1e6:.1f} MB to write): "
-            "free some space and run the same command again, or choose another --bottleneck_dir."
+            "free some space and run the same command again, or choose another `bottleneck_dir`."
         )
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return UnwritableStoreError(
             f"The folder {folder} cannot be written ({error.strerror}): "
-            "give this user the right to write there, or choose another --bottleneck_dir."
+            "give this user the right to write there, or choose another `bottleneck_dir`."
         )
     return StoreError(
-        f"Writing into {folder} failed ({error.strerror}): check that disk, or choose another --bottleneck_dir."
+        f"Writing into {folder} failed ({error.strerror}): check that disk, or choose another `bottleneck_dir`."
     )

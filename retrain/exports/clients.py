@@ -9,8 +9,8 @@ from typing import Any
 from label_image.installing import how_to_install
 from label_image.manifest import read_manifest
 from retrain.core.errors import ExportError
-from retrain.exports.names import CLIENTS
 
+CLIENTS = "clients"  # the folder of them in an export
 TEMPLATES = Path(__file__).with_name("templates")
 FILES = ("classify.py", "tf_serving.sh", "Classifier.kt", "Classifier.swift", "classify.mjs", "classify.cpp")
 # Controls, line ends, and what turns the direction of writing: in a program it would read as another one.

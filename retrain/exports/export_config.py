@@ -8,14 +8,13 @@ from types import MappingProxyType
 from label_image.files import remove_scratch_leftovers
 from retrain.core.outputs import (
     check_distinct,
-    check_export_dir,
     check_file,
     check_not_among_photos,
     check_outside,
     check_replaceable_folder,
-    previous_of,
 )
-from retrain.exports.names import FORMATS, check_formats
+from retrain.exports.folder import check_export_dir, previous_of
+from retrain.exports.registry import TRAINING_FORMATS, check_formats
 
 NONE: Mapping[str, Path | None] = MappingProxyType({})
 
@@ -29,7 +28,7 @@ class ExportConfig:
     """
 
     output_dir: Path = Path("tf_files/model")
-    formats: tuple[str, ...] = FORMATS
+    formats: tuple[str, ...] = TRAINING_FORMATS
     output_graph: Path | None = None
     output_labels: Path | None = None
     saved_model_dir: Path | None = None
@@ -47,17 +46,17 @@ class ExportConfig:
         `kept` are the places where the run keeps what it needs again, `beside` its other outputs, each by its option.
         Raises OptionError or ExportError.
         """
-        files = {"--output_graph": self.output_graph, "--output_labels": self.output_labels}
-        outputs = {**files, "--saved_model_dir": self.saved_model_dir, **beside}
+        files = {"`output_graph`": self.output_graph, "`output_labels`": self.output_labels}
+        outputs = {**files, "`saved_model_dir`": self.saved_model_dir, **beside}
         remove_scratch_leftovers()
         check_export_dir(self.output_dir)
-        check_outside(self.output_dir, {**outputs, **kept, "--image_dir": image_dir})
+        check_outside(self.output_dir, {**outputs, **kept, "`image_dir`": image_dir})
         check_outside(previous_of(self.output_dir), {**outputs, **kept}, "the place of the export before,")
-        check_not_among_photos(image_dir, {"--output_dir": self.output_dir, **outputs})
+        check_not_among_photos(image_dir, {"`output_dir`": self.output_dir, **outputs})
         check_distinct(outputs)
         for option, path in files.items():
             if path is not None:
                 check_file(path, option)
         if self.saved_model_dir is not None:
-            check_outside(self.saved_model_dir, {**kept, "--image_dir": image_dir}, "--saved_model_dir")
-            check_replaceable_folder(self.saved_model_dir, "--saved_model_dir")
+            check_outside(self.saved_model_dir, {**kept, "`image_dir`": image_dir}, "`saved_model_dir`")
+            check_replaceable_folder(self.saved_model_dir, "`saved_model_dir`")

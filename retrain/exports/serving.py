@@ -22,8 +22,8 @@ from retrain.core.errors import ExportError
 from retrain.core.outputs import MANIFEST
 from retrain.core.placing import obey_umask
 from retrain.core.tensorflow import tf
+from retrain.exports.formats.saved_model import FILES
 
-COPIED = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
 EXTRA, WARM_UP = "assets.extra", "tf_serving_warmup_requests"
 # Numbers of fields: PredictionLog.predict_log, PredictLog.request, PredictRequest.model_spec and .inputs,
 # ModelSpec.name and .signature_name; of an entry of a map, key and value.
@@ -44,7 +44,7 @@ def write_serving(export: Path, folder: Path, size: int) -> Path:
             obey_umask(new)
             return _rename_to_next(new, folder)
     except OSError as error:
-        raise ExportError(f"--serving_dir {folder} cannot be written to: {reason_of(error)}.") from None
+        raise ExportError(f"`serving_dir` {folder} cannot be written to: {reason_of(error)}.") from None
 
 
 def _rename_to_next(new: Path, folder: Path) -> Path:
@@ -62,7 +62,7 @@ def _rename_to_next(new: Path, folder: Path) -> Path:
 
 def _write_version(export: Path, version: Path, model: str, size: int) -> None:
     (version / EXTRA).mkdir(parents=True)
-    for name in COPIED:
+    for name in FILES:
         if (export / name).is_dir():
             shutil.copytree(export / name, version / name)
         elif (export / name).exists():

@@ -29,18 +29,13 @@ from label_image.foreign_text import parse_json, read_limited
 from label_image.installing import versions
 from retrain.backbones.backbone import Backbone
 from retrain.core.placing import obey_umask
-from retrain.exports.names import SAVED_MODEL, TFLITE
+from retrain.exports.from_templates import template_of
 from retrain.exports.proof.parity import Parity
 from retrain.training.head import Hidden
 
 EXPORT_VERSION = 4  # of how an export is written: another one, and templates are made again
 FOLDER = "templates"
 RECORD = "template.json"
-TFLITE_FILE = "model.tflite"
-FILES = {
-    SAVED_MODEL: ("saved_model.pb", "variables/backbone.index", "variables/backbone.data-00000-of-00001"),
-    TFLITE: (TFLITE_FILE,),
-}
 KEPT = 8  # templates in a bottleneck folder, those used last; one of Inception-V3 has 88 MB
 PACKAGES = ("retrain", "tensorflow", "keras", "numpy")
 log = logging.getLogger(__name__)
@@ -113,7 +108,7 @@ def keep_template(folder: Path, kept: Path, covered: Covers, proof: dict[str, Pa
 
 
 def _files(covered: Covers) -> tuple[str, ...]:
-    return FILES[str(covered["format"])]
+    return template_of(str(covered["format"])).files
 
 
 def _read_record(path: Path, covered: Covers) -> dict[str, Any]:

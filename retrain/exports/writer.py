@@ -19,13 +19,14 @@ from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.base import Engine
 from retrain.core.errors import ExportError, ParityError, UnwritableStoreError
-from retrain.core.outputs import MANIFEST, place, replace_export, temporary_beside
+from retrain.core.outputs import MANIFEST, place, temporary_beside
 from retrain.core.placing import KEPT_INSIDE, obey_umask
 from retrain.core.progress import SILENT, Progress
 from retrain.exports.export_config import ExportConfig
-from retrain.exports.first_formats import write_formats
+from retrain.exports.folder import replace_export
+from retrain.exports.formats.saved_model import FILES
+from retrain.exports.from_templates import write_formats
 from retrain.exports.manifest import manifest
-from retrain.exports.names import PROVEN
 from retrain.exports.proof.parity import Parity, compare, graph_def_runner
 from retrain.exports.proof.reference import (
     network_engine,
@@ -34,6 +35,7 @@ from retrain.exports.proof.reference import (
     parity_pixels,
     spread,
 )
+from retrain.exports.registry import FORMATS, TITLES
 from retrain.exports.template import (
     covers,
     fetch_template,
@@ -53,12 +55,6 @@ if TYPE_CHECKING:
 # that shows on 1 of 16 is found by 48 with a chance of 95 %. On two cores Inception-V3 takes 0.4 s for each.
 PROOF_PHOTOS = 48
 CHECK_PHOTOS = 16  # that check a head put into a proven one
-TITLES = {
-    "saved_model": "The SavedModel",
-    "saved_model_bytes": "The SavedModel (serve_bytes)",
-    "tflite": "model.tflite",
-    "graph_def": "The frozen graph",
-}
 
 
 @dataclass(frozen=True)
@@ -78,7 +74,7 @@ def export(trained: TrainedHead, config: ExportConfig = ExportConfig(), *, progr
     ExportError, ParityError for a format that does not answer like the model.
     """
     bottlenecks = trained.bottlenecks
-    config.check(Path(bottlenecks.dataset.source), {"--bottleneck_dir": bottlenecks.config.bottleneck_dir})
+    config.check(Path(bottlenecks.dataset.source), {"`bottleneck_dir`": bottlenecks.config.bottleneck_dir})
     return write_outputs(trained, config, progress)
 
 
@@ -152,7 +148,7 @@ class _Writing:
             # They may come from another machine, whose float32 is not this one's to the last bit.
             parity = _compare(answers, self.top.outputs(self._engine()(pixels)))
         for name in new:
-            proof = fetched[name] = {what: parity[what] for what in PROVEN[name]}
+            proof = fetched[name] = {what: parity[what] for what in FORMATS[name].titles}
             keep_template(self.templates / name, kept[name], covered[name], proof)
         return parity, {what: value for proof in fetched.values() if proof for what, value in proof.items()}
 
@@ -236,7 +232,7 @@ def _put_in_place(config: ExportConfig, temporary: Path, progress: Progress) -> 
     if config.saved_model_dir is not None:
         copy = temporary.with_name("saved_model")
         copy.mkdir()
-        for name in ("saved_model.pb", "fingerprint.pb", "variables", "assets"):
+        for name in FILES:
             if (temporary / name).exists():
                 _copy(temporary / name, copy / name)
         extras.append((copy, config.saved_model_dir))

@@ -71,8 +71,8 @@ def show_evaluation(evaluation: Evaluation, console: Console) -> None:
 
 def check_predictions(path: Path, source: str) -> None:
     """Refuse, before any work, what `write_predictions` would not write. Raises OptionError or ExportError."""
-    check_file(path, "--predictions")
-    check_not_among_photos(Path(source), {"--predictions": path})
+    check_file(path, "`predictions`")
+    check_not_among_photos(Path(source), {"`predictions`": path})
 
 
 def write_predictions(evaluation: Evaluation, path: Path) -> None:
@@ -94,7 +94,7 @@ def write_predictions(evaluation: Evaluation, path: Path) -> None:
                     writer.writerow((photo.path, photo.label, evaluation.labels[answer], f"{probability:.6f}", unknown))
             place(temporary / path.name, path)
     except OSError as error:
-        raise ExportError(f"--predictions {path} cannot be written: {error.strerror}.") from None
+        raise ExportError(f"`predictions` {path} cannot be written: {error.strerror}.") from None
 
 
 def _share(part: int, whole: int) -> str:

@@ -21,11 +21,11 @@ class ReportConfig:
     @property
     def outputs(self) -> Mapping[str, Path | None]:
         """What is written, by its option."""
-        return {"--summaries_dir": self.summaries_dir, "--report": self.report}
+        return {"`summaries_dir`": self.summaries_dir, "`report`": self.report}
 
     def check(self) -> None:
         """Refuse, before any work, what cannot be written. Raises OptionError or ExportError; makes nothing."""
         if self.summaries_dir is not None:
-            check_folder(self.summaries_dir, "--summaries_dir")
+            check_folder(self.summaries_dir, "`summaries_dir`")
         if self.report is not None:
-            check_page(self.report, "--report")
+            check_page(self.report, "`report`")

@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 
 from retrain.insight.terminal_text import escape, print_line
+from retrain.photos.classes import index_by_label
 from retrain.runs.train import Run
 from retrain.training.metrics import most_confused
 
@@ -26,7 +27,7 @@ def show_results(run: Run, console: Console) -> None:
 
 def show_misclassified(run: Run, top_k: int, console: Console) -> None:
     """The test photos that were taken for another class, each with its `top_k` answers."""
-    index_of = {label: index for index, label in enumerate(run.labels)}
+    index_of = index_by_label(run.labels)
     print_line(console, "misclassified test photos:")
     for row, probabilities in zip(run.trained.test_rows, run.trained.test_probabilities, strict=True):
         photo = run.extraction.photos[row]

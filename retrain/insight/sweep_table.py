@@ -29,13 +29,13 @@ def check_table(path: Path, report: Path | None, kept: Path, image_dir: Path) ->
     makes nothing.
     """
     if report is not None and os.path.realpath(path) == os.path.realpath(report):
-        raise OptionError(f"--output_csv and --report are both {path}: choose two different files.")
-    check_file(path, "--output_csv")
-    outputs = {"--output_csv": path, "--report": report}
-    check_outside(kept, outputs, "--bottleneck_dir")
+        raise OptionError(f"`output_csv` and `report` are both {path}: choose two different files.")
+    check_file(path, "`output_csv`")
+    outputs = {"`output_csv`": path, "`report`": report}
+    check_outside(kept, outputs, "`bottleneck_dir`")
     check_not_among_photos(image_dir, outputs)
     if report is not None:
-        check_page(report, "--report")
+        check_page(report, "`report`")
 
 
 def write_table(results: Sequence[Result], path: Path) -> None:
@@ -51,7 +51,7 @@ def write_table(results: Sequence[Result], path: Path) -> None:
                 writer.writerows(_row(rank, result) for rank, result in enumerate(results, 1))
             place(temporary / path.name, path)
     except OSError as error:
-        raise ExportError(f"--output_csv {path} cannot be written: {error.strerror}.") from None
+        raise ExportError(f"`output_csv` {path} cannot be written: {error.strerror}.") from None
 
 
 def show_sweep(sweep: Sweep, written: Sequence[Path], command: str, console: Console) -> None:

@@ -22,9 +22,13 @@ SECONDS_WITHOUT_BAR = 1.0
 
 
 class TerminalScreen:
-    """Shows a run on a terminal: its progress, on standard error (`retrain.core.progress`)."""
+    """Shows a run on a terminal: its progress, on standard error (`retrain.core.progress`).
 
-    def __init__(self) -> None:
+    What is said is put through `words` before.
+    """
+
+    def __init__(self, words: Callable[[str], str] = str) -> None:
+        self._words = words
         self._progress_console = Console(stderr=True)
         self._progress: Progress | None = None
         self._task: TaskID | None = None
@@ -33,7 +37,7 @@ class TerminalScreen:
 
     def say(self, sentence: str) -> None:
         """One sentence that the user should know."""
-        print_line(self._progress_console, escape(sentence))
+        print_line(self._progress_console, escape(self._words(sentence)))
 
     def downloading(self, done: int, total: int | None) -> None:
         """Called for every chunk of a download."""

@@ -36,13 +36,13 @@ def read_category_names(path: Path) -> CategoryNames:
         parse_json(data)  # it knows what is no JSON; Python's own shows names that stand twice
         pairs = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_Pairs)
     except FileNotFoundError:
-        raise DatasetError(f"There is no file {path}; check --category_names.") from None
+        raise DatasetError(f"There is no file {path}; check `category_names`.") from None
     except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}; check --category_names.") from None
+        raise DatasetError(f"{path} cannot be read: {error.strerror}; check `category_names`.") from None
     except (ForeignFileError, ValueError, RecursionError) as error:
-        raise DatasetError(f"{path} {error}; check --category_names.") from None
+        raise DatasetError(f"{path} {error}; check `category_names`.") from None
     if not isinstance(pairs, _Pairs):
-        raise DatasetError(f'{path} is not a JSON object such as {{"21": "fire lily"}}; check --category_names.')
+        raise DatasetError(f'{path} is not a JSON object such as {{"21": "fire lily"}}; check `category_names`.')
     names: dict[str, str] = {}
     for key, name in pairs:
         if not isinstance(name, str) or not name.strip():
@@ -50,7 +50,7 @@ def read_category_names(path: Path) -> CategoryNames:
         if names.setdefault(key, name) != name:
             raise DatasetError(f"{path} names {key!r} twice, {names[key]!r} and {name!r}; keep one.")
     if not names:
-        raise DatasetError(f"{path} holds no names; check --category_names.")
+        raise DatasetError(f"{path} holds no names; check `category_names`.")
     return CategoryNames(path, names)
 
 

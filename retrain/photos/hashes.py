@@ -131,7 +131,7 @@ class PhotoHashes:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise StoreError(
-                f"The folder {self.folder} cannot be made ({error.strerror}): choose another --bottleneck_dir."
+                f"The folder {self.folder} cannot be made ({error.strerror}): choose another `bottleneck_dir`."
             ) from error
         table, read = self._read_all()
         table = _newest(pa.concat_tables([table, self._new_table()]))

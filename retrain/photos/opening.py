@@ -72,7 +72,7 @@ def _nothing_known(path: Path) -> DatasetError:
     try:
         os.stat(path)
     except FileNotFoundError:
-        return DatasetError(f"There is no folder or manifest {path}; check --image_dir.")
+        return DatasetError(f"There is no folder or manifest {path}; check `image_dir`.")
     except (OSError, ValueError) as error:
-        return DatasetError(f"{path} cannot be read: {getattr(error, 'strerror', error)}; check --image_dir.")
+        return DatasetError(f"{path} cannot be read: {getattr(error, 'strerror', error)}; check `image_dir`.")
     return DatasetError(f"{path} is neither a folder of class folders nor a .csv or .tsv manifest.")

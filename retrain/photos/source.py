@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retrain.core.progress import SILENT, Progress
-from retrain.photos.category_names import display_names, read_category_names
+from retrain.photos.category_names import display_names, read_category_names, rename_classes
 from retrain.photos.dataset import Dataset
 from retrain.photos.opening import open_dataset
 
@@ -35,15 +35,18 @@ class SourceConfig:
             observe=progress.unpacking,
         )
 
-    def open_named(self, bottleneck_dir: Path, progress: Progress = SILENT) -> tuple[Dataset, dict[str, str]]:
-        """The photos, and what each of their classes is to be called; what there is to say of them is said."""
+    def open_named(self, bottleneck_dir: Path, progress: Progress = SILENT) -> tuple[Dataset, tuple[str, ...]]:
+        """The photos by the names of their classes, and these names in the order of what they had before.
+
+        What there is to say of them is said.
+        """
         categories = read_category_names(self.category_names) if self.category_names else None
         dataset = self.open(bottleneck_dir, progress)
-        remarks = dataset.remarks
-        name_of = {label: label for label in dataset.labels}
+        remarks, labels = dataset.remarks, dataset.labels
         if categories is not None:  # before the long work, so that wrong names end the run at once
-            name_of, more = display_names(categories, dataset.labels)
-            remarks = (*remarks, *more)
+            name_of, more = display_names(categories, labels)
+            remarks, labels = (*remarks, *more), tuple(name_of[label] for label in labels)
+            dataset = rename_classes(dataset, name_of)
         for remark in remarks:
             progress.say(remark)
-        return dataset, name_of
+        return dataset, labels

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from retrain.core.errors import OptionError
 from retrain.photos.dataset import Photo, Split
 
+TESTING_PERCENTAGE = VALIDATION_PERCENTAGE = 10  # of the photos, where nothing else is asked for
 SMALLEST_CLASS = 3  # content groups that a class needs to have one on each side
 
 
@@ -29,8 +30,8 @@ class Division:
     splits: tuple[Split, ...]
     folds: tuple[int, ...] | None = None
     remarks: tuple[str, ...] = ()
-    testing_percentage: float = 10
-    validation_percentage: float = 10
+    testing_percentage: float = TESTING_PERCENTAGE
+    validation_percentage: float = VALIDATION_PERCENTAGE
     seed: int = 0
 
 
@@ -41,8 +42,8 @@ class SplitConfig:
     Raises OptionError for a negative seed, and for shares that leave no photos for training.
     """
 
-    testing_percentage: float = 10
-    validation_percentage: float = 10
+    testing_percentage: float = TESTING_PERCENTAGE
+    validation_percentage: float = VALIDATION_PERCENTAGE
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -54,7 +55,10 @@ class SplitConfig:
 
 
 def split_photos(
-    photos: Sequence[Photo], testing_percentage: float = 10, validation_percentage: float = 10, seed: int = 0
+    photos: Sequence[Photo],
+    testing_percentage: float = TESTING_PERCENTAGE,
+    validation_percentage: float = VALIDATION_PERCENTAGE,
+    seed: int = 0,
 ) -> Division:
     """Divide photos into training, validation and testing by content group.
 
@@ -86,13 +90,13 @@ def split_photos(
 def check_split(testing_percentage: float, validation_percentage: float, seed: int) -> None:
     """Refuse a negative seed, and shares (in percent) that leave no photos for training. Raises OptionError."""
     if seed < 0:
-        raise OptionError(f"--seed {seed} must be at least 0.")
+        raise OptionError(f"`seed` {seed} must be at least 0.")
     for side, percentage in (("testing", testing_percentage), ("validation", validation_percentage)):
         if not 0 <= percentage < 100:
             raise OptionError(f"--{side}_percentage {percentage:g} must be at least 0 and less than 100.")
     if testing_percentage + validation_percentage >= 100:
         raise OptionError(
-            "--testing_percentage and --validation_percentage must add up to less than 100, "
+            "`testing_percentage` and `validation_percentage` must add up to less than 100, "
             "so that photos are left for training."
         )
 

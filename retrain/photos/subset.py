@@ -20,7 +20,7 @@ def limit_per_class(dataset: Dataset, limit: int | None) -> Dataset:
     if limit is None:
         return dataset
     if limit < 1:
-        raise OptionError(f"--max_images_per_class {limit} must be at least 1.")
+        raise OptionError(f"`max_images_per_class` {limit} must be at least 1.")
     members: dict[tuple[str, Split | None], list[PhotoFile]] = defaultdict(list)
     for file in dataset.files:
         members[file.label, file.split].append(file)
@@ -32,7 +32,7 @@ def limit_per_class(dataset: Dataset, limit: int | None) -> Dataset:
     classes = len({label for (label, _), files in members.items() if len(files) > limit})
     given = " and side of the given split" if any(split for _, split in members) else ""
     remark = (
-        f"{left_out} photos of {classes} classes are left out: --max_images_per_class {limit} "
+        f"{left_out} photos of {classes} classes are left out: `max_images_per_class` {limit} "
         f"keeps at most {limit} per class{given}."
     )
     return replace(dataset, files=files, remarks=(*dataset.remarks, remark))

@@ -70,17 +70,17 @@ def choose_views(augmentation: Augmentation, count: int | None, tta: bool = Fals
     most = augmentation.most_views
     if not augmentation and (tta or (count or 1) > 1):
         raise OptionError(
-            f"{'--tta' if tta else f'--views {count}'} needs to know how views may differ: add --flip_left_right, "
-            "--random_crop, --random_scale, --random_brightness or --random_rotation."
+            f"{'`tta`' if tta else f'`views` {count}'} needs to know how views may differ: add `flip_left_right`, "
+            "`random_crop`, `random_scale`, `random_brightness` or `random_rotation`."
         )
     if (count or 1) > MOST_VIEWS:
-        raise OptionError(f"--views {count} must be at most {MOST_VIEWS}.")
+        raise OptionError(f"`views` {count} must be at most {MOST_VIEWS}.")
     if most is not None and (count or 1) > most:
-        raise OptionError(f"--views {count}: with --flip_left_right alone there are only {most} different views.")
+        raise OptionError(f"`views` {count}: with `flip_left_right` alone there are only {most} different views.")
     if count is None:
         count = min(VIEWS, most or VIEWS)
     if augmentation and count == 1:
-        raise OptionError(f"--views 1 leaves no view to distort, but {augmentation} was asked for: leave one out.")
+        raise OptionError(f"`views` 1 leaves no view to distort, but {augmentation} was asked for: leave one out.")
     return views_of(augmentation, count)
 
 

@@ -19,6 +19,7 @@ from label_image.preprocessing import Pixels, load_pixels, photo_bytes
 from retrain.core.errors import DatasetError, ExportError, OptionError
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.category_names import display_names, read_category_names, rename_classes
+from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Photo, PhotoFile, Skipped
 from retrain.photos.hashes import hash_bytes
 from retrain.photos.opening import open_dataset
@@ -100,8 +101,7 @@ def evaluate_export(config: EvaluateConfig, progress: Progress = SILENT) -> Eval
     answered = tuple(photo for photo, is_known in zip(said.photos, known, strict=True) if is_known)
     probabilities = said.outputs.probabilities[known]
     refused = loaded.refuses(said.outputs)
-    index_of = {label: index for index, label in enumerate(loaded.labels)}
-    classes = np.array([index_of[photo.label] for photo in answered], np.intp)
+    classes = class_indices(answered, loaded.labels)
     return Evaluation(
         loaded.labels,
         answered,
@@ -123,8 +123,12 @@ def _load(config: EvaluateConfig) -> Model:
         raise ExportError(str(error)) from None
     if len(set(loaded.labels)) < len(loaded.labels):
         if labels is None:
-            raise ExportError(f"{model} has two classes of the same name: name them anew by --labels to evaluate it.")
-        raise OptionError(f"--labels {labels} has two classes of the same name: give each its own to evaluate them.")
+            raise ExportError(
+                f"{model} has two classes of the same name: give them different names with `labels` to evaluate it."
+            )
+        raise OptionError(
+            f"`labels` {labels} has two classes of the same name: give each its own name to evaluate them."
+        )
     return loaded
 
 
@@ -163,7 +167,7 @@ def _leave_out_seen(model: Path, photos: list[Photo], all_photos: bool, say: Cal
     if count == 0 or all_photos:
         return photos
     if count == len(photos):
-        raise DatasetError("The model was trained on all of these photos: pass other photos, or --all_photos.")
+        raise DatasetError("The model was trained on all of these photos: pass other photos, or `all_photos`.")
     others = len(photos) - count
     say(f"The model was trained on {count} of these {len(photos)} photos; it is evaluated on the {others} others.")
     return [photo for photo, was_seen in zip(photos, seen, strict=True) if not was_seen]

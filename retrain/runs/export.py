@@ -11,7 +11,7 @@ import json
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,15 +30,17 @@ from retrain.core.outputs import (
     check_not_among_photos,
     check_outside,
     check_replaceable_folder,
-    put_into_export,
     temporary_beside,
 )
 from retrain.core.placing import alone_in, obey_umask
 from retrain.core.progress import SILENT, Progress
-from retrain.exports.further import FURTHER, Source, check_packages
-from retrain.exports.names import CLIENTS, SAVED_MODEL
-from retrain.exports.proof.judgement import FLOAT32, Judgement, Reference, judge
+from retrain.exports.clients import CLIENTS
+from retrain.exports.folder import put_into_export
+from retrain.exports.formats.base import Source
+from retrain.exports.proof.judgement import Judgement, Reference, judge
+from retrain.exports.proof.limits import FLOAT32
 from retrain.exports.proof.photos import ExportPhotos, export_photos
+from retrain.exports.registry import FORMATS, SAVED_MODEL, check_packages
 
 PROOFS = ("parity", "template")  # in the manifest of a folder, not in those that a file carries
 SERVE_BYTES = "saved_model_bytes"
@@ -103,9 +105,9 @@ def export_model(config: ConvertConfig, progress: Progress = SILENT) -> Report:
     remove_scratch_leftovers()
     check_replaceable_folder(export, "MODEL")
     if config.serving_dir is not None:
-        check_outside(export, {"--serving_dir": config.serving_dir}, "the export")
-        check_not_among_photos(Path(config.image_dir), {"--serving_dir": config.serving_dir})
-        check_folder(config.serving_dir, "--serving_dir")
+        check_outside(export, {"`serving_dir`": config.serving_dir}, "the export")
+        check_not_among_photos(Path(config.image_dir), {"`serving_dir`": config.serving_dir})
+        check_folder(config.serving_dir, "`serving_dir`")
     preprocessing = Preprocessing.parse(manifest["preprocessing"])
     labels = tuple(str(label) for label in manifest["labels"])
     photos = export_photos(
@@ -140,7 +142,7 @@ def _beside(export: Path) -> Iterator[Path]:
 def read_manifest(export: Path) -> dict[str, Any]:
     """The manifest of an export folder that holds a SavedModel. Raises ExportError."""
     if not export.is_dir():
-        raise ExportError(f"{export} is not an export folder: pass the --output_dir of a training run.")
+        raise ExportError(f"{export} is not an export folder: pass the `output_dir` of a training run.")
     try:
         manifest = manifests.read_manifest(export)
     except ModelError as error:
@@ -232,12 +234,14 @@ class _Work:
 
     def further(self, name: str) -> Result:
         """Write, run and judge a format, in each way that it has until one holds."""
-        format = FURTHER[name]
+        format = FORMATS[name]
         refused = ""
-        for way in format.ways:
-            force = self.force and way is format.ways[-1]
+        for way in format.conversions:
+            force = self.force and way is format.conversions[-1]
             self.say(
-                f"Writing and running {format.file} …" if way is format.ways[0] else f"  once more: {way.called} …"
+                f"Writing and running {format.file} …"
+                if way is format.conversions[0]
+                else f"  once more: {way.remark} …"
             )
             new = self.temporary / format.file
             try:
@@ -251,13 +255,13 @@ class _Work:
                 continue
             target = self.export / format.file
             obey_umask(new)
-            found = {name: {**judgement.plain(), **_called(way.called)}}
+            found = {name: {**judgement.plain(), **_remark(way.remark)}}
             with self.replacing():
                 # Cut off in between, the manifest says nothing of the new file, rather than what the old one was worth.
                 record_parity(self.export, self.temporary, {name: {}})
                 put_into_export(new, target)
                 record_parity(self.export, self.temporary, found)
-            return Result(name, judgement, target, way.called)
+            return Result(name, judgement, target, way.remark)
         return Result(name, refused=refused)
 
 
@@ -289,18 +293,16 @@ def record_parity(export: Path, temporary: Path, found: Mapping[str, Mapping[str
     put_into_export(new, export / MANIFEST)
 
 
-def _called(called: str) -> dict[str, object]:
-    return {"remark": called} if called else {}
+def _remark(remark: str) -> dict[str, object]:
+    return {"remark": remark} if remark else {}
 
 
 def _source(export: Path, manifest: Mapping[str, Any], photos: ExportPhotos, stack: ExitStack) -> Source:
-    def one_photo() -> Path:
-        from retrain.exports.formats.tflite_variants import one_photo_model
-
-        return stack.enter_context(one_photo_model(export))
+    def made(make: Callable[[Path], AbstractContextManager[Path]]) -> Path:
+        return stack.enter_context(make(export))
 
     short = {key: value for key, value in manifest.items() if key not in PROOFS}
-    return Source(export, short, functools.cache(one_photo), functools.cache(photos.calibration))
+    return Source(export, short, functools.cache(photos.calibration), functools.cache(made))
 
 
 def _remove(path: Path) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from retrain.bottlenecks.bottlenecks import Start
+from retrain.bottlenecks.executors.base import StartEngine
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.dataset import Photo
@@ -74,7 +74,7 @@ class Sweep:
     features: Mapping[str, int]
 
 
-def run_sweep(config: SweepConfig, progress: Progress = SILENT, start: Start | None = None) -> Sweep:
+def run_sweep(config: SweepConfig, progress: Progress = SILENT, start: StartEngine | None = None) -> Sweep:
     """Compute the bottlenecks, try all configurations of the grid, and test the best one.
 
     `start` makes another engine than that of `config`. Raises a RetrainError for whatever a user can cause.
@@ -110,7 +110,7 @@ def sweep_heads(
     fold_of = deal_folds([photo for photo, used in zip(material.photos, chosen_from, strict=True) if used], folds, seed)
     if len(np.unique(fold_of)) < folds:
         raise DatasetError(
-            f"{int(chosen_from.sum())} photos are too few for --folds {folds}: use fewer folds, or add photos."
+            f"{int(chosen_from.sum())} photos are too few for `folds` {folds}: use fewer folds, or add photos."
         )
     results: list[Result] = []
     features: dict[str, int] = {}

@@ -7,12 +7,14 @@ import numpy as np
 
 from retrain.backbones.backbone import join
 from retrain.backbones.backbone_config import BackboneConfig
-from retrain.bottlenecks.bottlenecks import Bottlenecks, Start, extract_with_fallback
+from retrain.bottlenecks.bottlenecks import Bottlenecks, extract_with_fallback
+from retrain.bottlenecks.executors.base import StartEngine
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.bottlenecks.joined import shared_photos
 from retrain.core.errors import OptionError
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.augmentation import Augmentation
+from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Photo, require_two_classes
 from retrain.photos.source import SourceConfig
 from retrain.photos.split import SplitConfig
@@ -40,10 +42,10 @@ class SweepConfig:
     def __post_init__(self) -> None:
         recipes = self.grid.recipes()
         if self.folds < 3 and any(recipe.optimizer != "lbfgs" for recipe in recipes):
-            raise OptionError("--folds 2 leaves mini-batch training no photos to stop on: use 3 or more.")
+            raise OptionError("`folds` 2 leaves mini-batch training no photos to stop on: use 3 or more.")
         for name in self.grid.weights:
             if name not in self.grid.backbones():
-                raise OptionError(f"--weights {name}=…: {name} is not among the architectures of --architecture.")
+                raise OptionError(f"`weights` {name}=…: {name} is not among the architectures of `architecture`.")
         _ = self.views  # they are checked, too
 
     @property
@@ -73,7 +75,7 @@ class Material:
         return Sample(np.hstack(parts), classes, widths=tuple(part.shape[1] for part in parts))
 
 
-def gather(config: SweepConfig, progress: Progress = SILENT, start: Start | None = None) -> Material:
+def gather(config: SweepConfig, progress: Progress = SILENT, start: StartEngine | None = None) -> Material:
     """The bottlenecks of all backbones of a grid, for the photos that every one of them can use."""
     grid = config.grid
     names = grid.backbones()
@@ -98,8 +100,8 @@ def gather(config: SweepConfig, progress: Progress = SILENT, start: Start | None
     photos, shared = shared_photos([one.photos for one in found], [one.views for one in found])
     dropped = max(len(one.photos) for one in found) - len(photos)
     if dropped:
-        progress.say(f"{dropped} photos are left out, because one of the backbones cannot use them.")
+        progress.say(f"{dropped} photos are left out because one of the backbones cannot use them.")
     labels = tuple(sorted({photo.label for photo in photos}))
     require_two_classes(labels, config.source.image_dir)
-    classes = np.array([labels.index(photo.label) for photo in photos], np.intp)
+    classes = class_indices(photos, labels)
     return Material(photos, dict(zip(names, shared, strict=True)), classes, labels)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Literal
 
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.backbone_config import BackboneConfig
-from retrain.bottlenecks.bottlenecks import Bottlenecks, Start, extract_with_fallback
+from retrain.bottlenecks.bottlenecks import Bottlenecks, extract_with_fallback
+from retrain.bottlenecks.executors.base import StartEngine
 from retrain.bottlenecks.extraction import Extraction
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.core.blas import threads_for
@@ -60,7 +61,7 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if self.compare is not None and self.compare not in COMPARISONS:
-            raise OptionError(f"--compare {self.compare} is not known: give one of {', '.join(COMPARISONS)}.")
+            raise OptionError(f"`compare` {self.compare} is not known: give one of {', '.join(COMPARISONS)}.")
 
     @property
     def checkpoint(self) -> Path:
@@ -74,9 +75,9 @@ class TrainConfig:
         Raises OptionError or ExportError.
         """
         kept = {
-            "--bottleneck_dir": self.extraction.bottleneck_dir,
-            "--model_dir": self.backbone.model_dir,
-            "--checkpoint_path": self.checkpoint_path,
+            "`bottleneck_dir`": self.extraction.bottleneck_dir,
+            "`model_dir`": self.backbone.model_dir,
+            "`checkpoint_path`": self.checkpoint_path,
         }
         self.export.check(self.source.image_dir, kept, beside or {})
         check_checkpoint_path(self.checkpoint)
@@ -138,7 +139,7 @@ class Run:
         }
 
 
-def run_training(config: TrainConfig, progress: Progress = SILENT, start: Start | None = None) -> Run:
+def run_training(config: TrainConfig, progress: Progress = SILENT, start: StartEngine | None = None) -> Run:
     """Train, evaluate and export; `start` makes another engine than that of `config`.
 
     Raises a RetrainError for whatever a user can cause.
@@ -188,15 +189,15 @@ def run_training(config: TrainConfig, progress: Progress = SILENT, start: Start 
 
 
 def _prepare(
-    config: TrainConfig, progress: Progress, start: Start | None
+    config: TrainConfig, progress: Progress, start: StartEngine | None
 ) -> tuple[Callable[[Backbone], Bottlenecks], Backbone]:
     """What gives the bottlenecks of the run's photos by a backbone, and the backbone that was asked for."""
-    dataset, name_of = config.source.open_named(config.extraction.bottleneck_dir, progress)
+    dataset, labels = config.source.open_named(config.extraction.bottleneck_dir, progress)
     backbone = choose_backbone(config.backbone, config.extraction, progress)
     _check_more_training(config, backbone)
 
     def embed(backbone: Backbone) -> Bottlenecks:
-        return extract_with_fallback(dataset, backbone, config.extraction, config.views, progress, start, name_of)
+        return extract_with_fallback(dataset, backbone, config.extraction, config.views, progress, start, labels=labels)
 
     return embed, backbone
 
@@ -210,7 +211,7 @@ def _check_more_training(config: TrainConfig, backbone: Backbone, division: Divi
     if config.compare is not None and division is not None:
         from retrain.training.on_photos.sides import check_sides
 
-        check_sides(division, f"--compare {config.compare}")
+        check_sides(division, f"`compare` {config.compare}")
 
 
 def _saved_state(config: TrainConfig, progress: Progress) -> Saved | None:
@@ -219,5 +220,5 @@ def _saved_state(config: TrainConfig, progress: Progress) -> Saved | None:
         return None
     saved = read_checkpoint(config.checkpoint)
     if saved is None:
-        progress.say(f"There is no checkpoint {config.checkpoint} yet: the training begins at the beginning.")
+        progress.say(f"There is no checkpoint {config.checkpoint} yet: the training starts from the beginning.")
     return saved

@@ -12,6 +12,7 @@ from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.core.blas import threads_for
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.progress import SILENT, Progress
+from retrain.photos.classes import class_indices
 from retrain.photos.seen_photos import photo_ids, seen_mask
 from retrain.photos.split import Division
 from retrain.training.confidence import with_confidence
@@ -64,10 +65,9 @@ def evaluate(trained: TrainedHead, bottlenecks: Bottlenecks | None = None) -> Me
     if bottlenecks.extraction.fingerprint != own.extraction.fingerprint:
         raise OptionError("These bottlenecks are not those of the head's backbone: extract them with it.")
     seen = photo_ids(compress(own.photos, seen_mask(trained.division)))
-    index_of = {label: index for index, label in enumerate(trained.labels)}
-    known = np.array([photo.label in index_of for photo in bottlenecks.photos], np.bool_)
+    known = np.array([photo.label in trained.labels for photo in bottlenecks.photos], np.bool_)
     rows = np.flatnonzero(known & ~np.isin(photo_ids(bottlenecks.photos), seen))
     if not len(rows):
         raise DatasetError("The head was trained on all of these photos, or knows none of their classes.")
-    classes = np.array([index_of[bottlenecks.photos[row].label] for row in rows], np.intp)
+    classes = class_indices((bottlenecks.photos[row] for row in rows), trained.labels)
     return measure(predict(trained.head, Sample(bottlenecks.matrix, classes, rows)), classes, trained.labels)

@@ -40,16 +40,16 @@ class Grid:
         """
         if any(self.hidden_units) and set(self.optimizers) == {"lbfgs"}:
             raise OptionError(
-                "--optimizer lbfgs fits linear heads, without --hidden_units: add adam to --optimizer, "
+                "`optimizer` lbfgs fits linear heads, without `hidden_units`: add adam to `optimizer`, "
                 "or leave one of the two out."
             )
         recipes = list(dict.fromkeys(recipe for weight in self.class_weights for recipe in self._recipes(weight)))
         if all(recipe.optimizer == "lbfgs" for recipe in recipes):
-            for option, values in (("--learning_rate", self.learning_rates), ("--epochs", self.epochs)):
+            for option, values in (("`learning_rate`", self.learning_rates), ("`epochs`", self.epochs)):
                 if values:
                     raise OptionError(
                         f"{option} belongs to mini-batches, and all heads here are fitted to convergence: add "
-                        "--optimizer lbfgs,adam or --hidden_units 0,256, or leave it out."
+                        "`optimizer` lbfgs,adam or `hidden_units` 0,256, or leave it out."
                     )
         return tuple(recipes)
 

@@ -25,13 +25,13 @@ EVAL_STEP_INTERVAL = 10
 BATCH_SIZE = 100
 LEARNING_RATES = {"sgd": 0.01, "momentum": 0.01, "adam": 0.001, "adamw": 0.001}
 WEIGHT_DECAY = 0.004  # of adamw, Keras's default
-# Options of mini-batches that the script of 2017 had, too.
+# Fields of mini-batches that the script of 2017 had, too.
 OF_2017 = {
-    "--how_many_training_steps",
-    "--learning_rate",
-    "--train_batch_size",
-    "--validation_batch_size",
-    "--eval_step_interval",
+    "how_many_training_steps",
+    "learning_rate",
+    "train_batch_size",
+    "validation_batch_size",
+    "eval_step_interval",
 }
 # More than anybody means; what is beyond would fill the memory, or overflow.
 MOST_UNITS = 16384
@@ -135,39 +135,39 @@ class HeadConfig:
         object.__setattr__(self, "hidden_units", tuple(self.hidden_units))  # a list is taken, too
         _check_names(
             {
-                "--optimizer": (self.optimizer, OPTIMIZERS),
-                "--activation": (self.activation, ACTIVATIONS),
-                "--learning_rate_schedule": (self.learning_rate_schedule, SCHEDULES),
-                "--class_weight": (self.class_weight, CLASS_WEIGHTS),
+                "optimizer": (self.optimizer, OPTIMIZERS),
+                "activation": (self.activation, ACTIVATIONS),
+                "learning_rate_schedule": (self.learning_rate_schedule, SCHEDULES),
+                "class_weight": (self.class_weight, CLASS_WEIGHTS),
             }
         )
         _check_ranges(self)
         _check_counts(
             {
-                "--epochs": self.epochs,
-                "--how_many_training_steps": self.how_many_training_steps,
-                "--train_batch_size": self.train_batch_size,
-                "--eval_step_interval": self.eval_step_interval,
-                "--early_stopping_patience": self.early_stopping_patience,
+                "epochs": self.epochs,
+                "how_many_training_steps": self.how_many_training_steps,
+                "train_batch_size": self.train_batch_size,
+                "eval_step_interval": self.eval_step_interval,
+                "early_stopping_patience": self.early_stopping_patience,
             }
         )
         _check_together(self)
 
     @property
     def of_mini_batches(self) -> list[str]:
-        """The options that were asked for and that only training by mini-batches has, as the command line has them."""
+        """The fields that were asked for and that only training by mini-batches has."""
         values = {
-            "--hidden_units": self.hidden_units or None,
-            "--epochs": self.epochs,
-            "--how_many_training_steps": self.how_many_training_steps,
-            "--learning_rate": self.learning_rate,
-            "--learning_rate_schedule": self.learning_rate_schedule,
-            "--early_stopping_patience": self.early_stopping_patience,
-            "--train_batch_size": None if self.train_batch_size == BATCH_SIZE else self.train_batch_size,
-            "--validation_batch_size": None if self.validation_batch_size == -1 else self.validation_batch_size,
-            "--eval_step_interval": self.eval_step_interval,
+            "hidden_units": self.hidden_units or None,
+            "epochs": self.epochs,
+            "how_many_training_steps": self.how_many_training_steps,
+            "learning_rate": self.learning_rate,
+            "learning_rate_schedule": self.learning_rate_schedule,
+            "early_stopping_patience": self.early_stopping_patience,
+            "train_batch_size": None if self.train_batch_size == BATCH_SIZE else self.train_batch_size,
+            "validation_batch_size": None if self.validation_batch_size == -1 else self.validation_batch_size,
+            "eval_step_interval": self.eval_step_interval,
         }
-        return [option for option, value in values.items() if value is not None]
+        return [field for field, value in values.items() if value is not None]
 
     @property
     def chosen_optimizer(self) -> str:
@@ -180,50 +180,50 @@ class HeadConfig:
 
 
 def _check_names(values: Mapping[str, tuple[str | None, tuple[str, ...]]]) -> None:
-    for option, (value, names) in values.items():
+    for field, (value, names) in values.items():
         if value is not None and value not in names:
-            raise OptionError(f"{option} {value} is not known; choose from {', '.join(names)}.")
+            raise OptionError(f"`{field}` {value} is not known; choose from {', '.join(names)}.")
 
 
 def _check_counts(values: Mapping[str, int | None]) -> None:
-    for option, value in values.items():
+    for field, value in values.items():
         if value is not None and value < 1:
-            raise OptionError(f"{option} {value} must be at least 1.")
+            raise OptionError(f"`{field}` {value} must be at least 1.")
         if value is not None and value > MOST_COUNT:
-            raise OptionError(f"{option} {value} must be at most {MOST_COUNT}.")
+            raise OptionError(f"`{field}` {value} must be at most {MOST_COUNT}.")
 
 
 def _check_ranges(config: HeadConfig) -> None:
     # Written so that NaN is refused too.
     if config.l2 is not None and not 0 <= config.l2 <= MOST_L2:
-        raise OptionError(f"--l2 {config.l2:g} must be a number from 0 to {MOST_L2:g}.")
+        raise OptionError(f"`l2` {config.l2:g} must be a number from 0 to {MOST_L2:g}.")
     if not 0 <= config.label_smoothing < 1:
         raise OptionError(
-            f"--label_smoothing {config.label_smoothing:g} must be at least 0 and less than 1; 0.1 is usual."
+            f"`label_smoothing` {config.label_smoothing:g} must be at least 0 and less than 1; 0.1 is usual."
         )
     if config.dropout is not None and not 0 <= config.dropout < 1:
-        raise OptionError(f"--dropout {config.dropout:g} must be at least 0 and less than 1; 0.2 is usual.")
+        raise OptionError(f"`dropout` {config.dropout:g} must be at least 0 and less than 1; 0.2 is usual.")
     if config.learning_rate is not None and not 0 < config.learning_rate < math.inf:
-        raise OptionError(f"--learning_rate {config.learning_rate:g} must be a number greater than 0.")
+        raise OptionError(f"`learning_rate` {config.learning_rate:g} must be a number greater than 0.")
     if any(not 1 <= units <= MOST_UNITS for units in config.hidden_units):
         shown = ",".join(map(str, config.hidden_units))
-        raise OptionError(f"--hidden_units {shown}: each layer needs from 1 to {MOST_UNITS} units.")
+        raise OptionError(f"`hidden_units` {shown}: each layer needs from 1 to {MOST_UNITS} units.")
 
 
 def _check_together(config: HeadConfig) -> None:
-    for option, value in (("--dropout", config.dropout), ("--activation", config.activation)):
+    for field, value in (("dropout", config.dropout), ("activation", config.activation)):
         if value is not None and not config.hidden_units:
-            raise OptionError(f"{option} belongs to hidden layers: add --hidden_units, or leave it out.")
+            raise OptionError(f"`{field}` belongs to hidden layers: add `hidden_units`, or leave it out.")
     if config.epochs is not None and config.how_many_training_steps is not None:
-        raise OptionError("--epochs and --how_many_training_steps both say how long to train: use one of them.")
+        raise OptionError("`epochs` and `how_many_training_steps` both say how long to train: use one of them.")
     if config.chosen_optimizer == "lbfgs":
         if config.of_mini_batches:
             raise OptionError(
-                f"--optimizer lbfgs fits a linear head to convergence, without {config.of_mini_batches[0]}: "
+                f"`optimizer` lbfgs fits a linear head to convergence, without `{config.of_mini_batches[0]}`: "
                 "leave one of the two out, or choose sgd, momentum, adam or adamw."
             )
         if config.l2 == 0:
-            raise OptionError("--l2 0 leaves lbfgs no optimum to converge to: use a small number, such as 0.0001.")
+            raise OptionError("`l2` 0 leaves lbfgs no optimum to converge to: use a small number, such as 0.0001.")
 
 
 def choose_recipe(config: HeadConfig = HeadConfig(), seed: int = 0) -> HeadRecipe:

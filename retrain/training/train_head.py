@@ -68,10 +68,12 @@ def train_head(
     splits = np.array(division.splits)
     training, validating, testing = (splits == side for side in ("training", "validation", "testing"))
     if not training.any():
-        raise DatasetError(f"{bottlenecks.dataset.source} leaves no photos for training: all fall on the other sides.")
+        raise DatasetError(
+            f"{bottlenecks.dataset.source} leaves no photos for training: all of them are validation or test photos."
+        )
     if config.early_stopping_patience is not None and not validating.any():
         raise OptionError(
-            "--early_stopping_patience needs validation photos, and the split has none: change --validation_percentage."
+            "`early_stopping_patience` needs validation photos, and the split has none: change `validation_percentage`."
         )
     refit = validating.any() and refit_helps(int(training.sum()), len(labels))
     everything = photos.all_views(training | validating) if refit else None

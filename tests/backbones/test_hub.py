@@ -4,7 +4,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from retrain.backbones.engines.base import start_engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.backbones.hub import folder_sha256, hub_backbone
 from retrain.core.errors import BackboneError, DownloadError, OptionError
 from retrain.core.tensorflow import tf
@@ -54,7 +54,7 @@ def test_the_size_in_the_name_or_the_option_holds_where_the_model_fixes_none(tmp
 
 def test_another_size_than_the_fixed_one_is_refused(module: Path) -> None:
     assert hub_backbone(str(module), image_size=16).input_size == 16
-    with pytest.raises(OptionError, match=r"--image_size 20: the module .* takes photos of 16 pixels"):
+    with pytest.raises(OptionError, match=r"`image_size` 20: the module .* takes photos of 16 pixels"):
         hub_backbone(str(module), image_size=20)
 
 

@@ -21,7 +21,8 @@ from pyarrow.parquet import read_metadata
 
 from label_image.preprocessing import Pixels, Preprocessing
 from retrain.backbones.backbone import Backbone, find_backbone
-from retrain.backbones.engines.base import BATCH, Bottlenecks, Engine, start_engine
+from retrain.backbones.engines.base import BATCH, Bottlenecks, Engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks import contents, probe
 from retrain.bottlenecks import extraction as bottlenecks
 from retrain.bottlenecks.executors import local
@@ -603,7 +604,7 @@ from pathlib import Path
 from retrain.backbones.backbone import find_backbone
 from retrain.bottlenecks.extraction import extract
 from retrain.photos.opening import list_photos
-from retrain.backbones.engines.base import start_engine
+from retrain.backbones.engines.registry import start_engine
 
 def start(backbone):
     engine = start_engine(backbone)

@@ -9,7 +9,8 @@ from PIL import Image
 
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone, find_backbone
-from retrain.backbones.engines.base import Bottlenecks, Engine, start_engine
+from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.extraction import Extraction, extract, extract_views
 from retrain.core.errors import StoreError
 from retrain.core.matrix_file import Matrix

@@ -9,7 +9,8 @@ from PIL import Image
 
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone, find_backbone, join
-from retrain.backbones.engines.base import Bottlenecks, Engine, start_engine
+from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.extraction import extract, extract_views
 from retrain.bottlenecks.joined import shared_photos, side_by_side
 from retrain.core.errors import OptionError, StoreError
@@ -79,7 +80,7 @@ def test_what_cannot_be_joined_is_a_sentence(name: str, weights: object, says: s
 
 
 def test_parts_that_see_photos_of_different_sizes_cannot_be_joined() -> None:
-    with pytest.raises(OptionError, match=r"different sizes \(224, 299 pixels\).*--image_size 299"):
+    with pytest.raises(OptionError, match=r"different sizes \(224, 299 pixels\).*`image_size` 299"):
         join([find("inception_v3", None, weights="random"), find("vgg16", None, weights="random")])
 
 

@@ -91,7 +91,7 @@ def embedding(request: pytest.FixtureRequest) -> Embedding:
 @needs_weights
 class TestARealNetwork:
     def test_the_same_computation_in_another_form_passes_easily(self, embedding: Embedding) -> None:
-        from retrain.backbones.engines.base import start_engine
+        from retrain.backbones.engines.registry import start_engine
 
         engine = start_engine(embedding.backbone)  # loaded again, as a graph, on a filled-up batch
         pixels = embedding.pixels(f"resize({embedding.size},bilinear)").astype(np.uint8)

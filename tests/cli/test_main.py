@@ -110,7 +110,7 @@ def test_empty_value_is_an_error(name: str, spelling: str, capsys: pytest.Captur
         (["--test_batch_size", "-2"], "test_batch_size"),
         (["--test_batch_size", "0"], "-1 for all"),
         (["--validation_batch_size", "0", "--epochs", "2"], "-1 for all"),
-        (["--views", "99999999", "--random_crop", "5"], "--views 99999999 is too large"),
+        (["--views", "99999999", "--random_crop", "5"], "--views 99999999 must be at most 1000"),
         (["--eval_step_interval", "0"], "eval_step_interval"),
         (["--seed", "-1"], "seed"),
         (["--top_k", "0"], "top_k"),

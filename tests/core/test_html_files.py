@@ -56,7 +56,7 @@ def test_a_place_that_no_folder_can_be_made_in_is_refused(tmp_path: Path, monkey
     (tmp_path / "file").write_text("no folder")
     (tmp_path / "link").symlink_to("nowhere")
     for folder in (tmp_path / "file" / "below", tmp_path / "link", tmp_path / "link" / "below"):
-        with pytest.raises(ExportError, match=r"--report .* is no folder"):
+        with pytest.raises(ExportError, match=r"--report .* is not a folder"):
             check_folder(folder, "--report")
     check_folder(tmp_path / "new" / "below", "--report")
 
@@ -73,7 +73,7 @@ def test_a_run_refuses_its_report_and_summaries_before_any_work(tmp_path: Path) 
     for wrong in ({"report": tmp_path / "thesis.docx"}, {"report": tmp_path / "file" / "report.html"},
                   {"summaries_dir": tmp_path / "file"}, {"summaries_dir": tmp_path / "file" / "below"}):  # fmt: skip
         (option,) = wrong
-        with pytest.raises((OptionError, ExportError), match=f"--{option}"):
+        with pytest.raises((OptionError, ExportError), match=f"`{option}`"):
             ReportConfig(**wrong).check()
 
 
@@ -95,8 +95,8 @@ def test_the_doctor_refuses_another_page_and_a_place_it_cannot_write_to(tmp_path
     check_output_dir(tmp_path / "doctor", photos)
     (tmp_path / "doctor").mkdir()
     (tmp_path / "doctor" / "doctor.html").write_text("my doctor's opening hours")
-    with pytest.raises(OptionError, match=r"--output_dir .* not a page of this project"):
+    with pytest.raises(OptionError, match=r"`output_dir` .* not a page of this project"):
         check_output_dir(tmp_path / "doctor", photos)
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(ExportError, match="--output_dir"):
+    with pytest.raises(ExportError, match="`output_dir`"):
         check_output_dir(tmp_path / "file" / "below", photos)

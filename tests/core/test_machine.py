@@ -12,12 +12,14 @@ from stand_ins import no_export
 
 from label_image.installing import how_to_install
 from retrain.backbones.backbone import Backbone, find_backbone
-from retrain.backbones.engines.base import Engine, start_engine
+from retrain.backbones.engines.base import Engine
+from retrain.backbones.engines.registry import choose_engine, start_engine
+from retrain.backbones.engines.tensorflow import require_gpu
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.cli.main import main
 from retrain.core import machine as this_machine
 from retrain.core.errors import GpuError, OptionError
-from retrain.core.machine import choose_engine, choose_precision, gpu_remark, require_gpu
+from retrain.core.machine import choose_precision, gpu_remark
 from retrain.exports.writer import Exported
 from retrain.training.trained import TrainedHead
 
@@ -146,9 +148,9 @@ def test_require_gpu_takes_what_tensorflow_finds(machine: Machine, monkeypatch: 
     assert caught.value.exit_code == 1
     this_machine.why_no_gpu.cache_clear()
     machine.add_gpu()
-    monkeypatch.setattr("retrain.backbones.engines.base.gpu_names", lambda: ("/device:GPU:0",))
+    monkeypatch.setattr("retrain.backbones.engines.tensorflow.gpu_names", lambda: ("/device:GPU:0",))
     require_gpu()
-    monkeypatch.setattr("retrain.backbones.engines.base.gpu_names", lambda: ())
+    monkeypatch.setattr("retrain.backbones.engines.tensorflow.gpu_names", lambda: ())
     with pytest.raises(GpuError, match="TensorFlow finds none"):
         require_gpu()
 
@@ -169,7 +171,7 @@ def gpu_of_no_use(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """A GPU with all libraries, which TensorFlow does not find."""
     machine.flags("sse2")
     machine.add_gpu()
-    monkeypatch.setattr("retrain.backbones.engines.base.gpu_names", lambda: ())
+    monkeypatch.setattr("retrain.backbones.engines.tensorflow.gpu_names", lambda: ())
     return machine
 
 
@@ -238,7 +240,7 @@ def test_a_float16_that_was_asked_for_is_not_exchanged(
 def test_once_it_is_known_all_choices_are_the_cpu_s(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.flags("avx512_bf16")
     machine.add_gpu()
-    monkeypatch.setattr("retrain.core.machine.find_spec", lambda name: object())
+    monkeypatch.setattr("retrain.backbones.engines.registry.find_spec", lambda name: object())
     assert (choose_precision("auto"), choose_engine("auto", "float16")) == ("float16", "tensorflow")
     this_machine.do_without_gpu()
     assert (choose_precision("auto"), choose_engine("auto", "bfloat16")) == ("bfloat16", "openvino")
@@ -268,16 +270,16 @@ def test_a_run_goes_on_without_the_gpu_that_was_asked_for(machine: Machine) -> N
 
 
 def test_the_engine_is_chosen_by_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("retrain.core.machine.has_gpu", lambda: False)
-    monkeypatch.setattr("retrain.core.machine.find_spec", lambda name: object())
+    monkeypatch.setattr("retrain.backbones.engines.registry.has_gpu", lambda: False)
+    monkeypatch.setattr("retrain.backbones.engines.registry.find_spec", lambda name: object())
     assert choose_engine("auto", "float32") == "openvino"
     assert choose_engine("tensorflow", "float32") == "tensorflow"
-    with pytest.raises(OptionError, match="--precision"):
+    with pytest.raises(OptionError, match="`precision`"):
         choose_engine("openvino", "float16")
-    monkeypatch.setattr("retrain.core.machine.has_gpu", lambda: True)
+    monkeypatch.setattr("retrain.backbones.engines.registry.has_gpu", lambda: True)
     assert choose_engine("auto", "float16") == "tensorflow"
     assert choose_engine("openvino", "bfloat16") == "openvino"
-    monkeypatch.setattr("retrain.core.machine.find_spec", lambda name: None)
+    monkeypatch.setattr("retrain.backbones.engines.registry.find_spec", lambda name: None)
     assert choose_engine("auto", "float32") == "tensorflow"
     with pytest.raises(OptionError, match=re.escape(how_to_install("openvino"))):
         choose_engine("openvino", "float32")

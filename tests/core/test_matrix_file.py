@@ -83,6 +83,6 @@ def test_where_the_folder_cannot_be_mapped_another_one_is_taken(
     made = scratch_matrix((10, 3), tmp_path / "missing")
     made[:] = 7
     assert isinstance(made, np.memmap) and made.sum() == 210
-    with pytest.raises(StoreError, match="choose another --bottleneck_dir"):
+    with pytest.raises(StoreError, match="choose another `bottleneck_dir`"):
         monkeypatch.setattr(matrix_file.tempfile, "tempdir", str(tmp_path / "missing too"))
         scratch_matrix((10, 3), tmp_path / "missing")

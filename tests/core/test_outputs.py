@@ -14,18 +14,18 @@ import pytest
 
 from label_image.errors import ModelError
 from label_image.model import load_model
-from retrain.core import outputs, placing
+from retrain.core import placing
 from retrain.core.errors import ExportError, OptionError
 from retrain.core.outputs import (
     check_distinct,
-    check_export_dir,
     check_file,
     check_not_among_photos,
     place,
-    replace_export,
     temporary_beside,
 )
+from retrain.exports import folder as export_folder
 from retrain.exports.export_config import ExportConfig
+from retrain.exports.folder import check_export_dir, replace_export
 from retrain.runs.export import read_manifest
 
 
@@ -43,7 +43,7 @@ def replace(folder: Path, marker: str) -> Path | None:
 
 
 def without_exchange(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (outputs, placing):
+    for module in (export_folder, placing):
         monkeypatch.setattr(module, "exchange", lambda one, other: False)
 
 
@@ -152,12 +152,12 @@ def test_folder_that_only_looks_like_an_export_is_refused(text: str, tmp_path: P
 @pytest.mark.parametrize("place", ["new", "previous", "new/below"])
 def test_an_export_does_not_lie_in_another(place: str, tmp_path: Path) -> None:
     export(tmp_path / "model", "1")
-    with pytest.raises(ExportError, match=f"{place} lies in the export .*model: name a folder outside"):
+    with pytest.raises(ExportError, match=f"{place} lies in the export .*model: choose a folder outside"):
         check_export_dir(tmp_path / "model" / place)
 
 
 def test_file_is_no_export_folder(tmp_path: Path) -> None:
-    with pytest.raises(ExportError, match="is no folder"):
+    with pytest.raises(ExportError, match="is not a folder"):
         check_export_dir(write(tmp_path / "model", ""))
 
 
@@ -320,7 +320,7 @@ def cut_at(step: int, monkeypatch: pytest.MonkeyPatch, exchanging: bool) -> None
 
     monkeypatch.setattr(os, "rename", counted("rename"))
     monkeypatch.setattr(os, "replace", counted("replace"))
-    for module in (outputs, placing):
+    for module in (export_folder, placing):
         monkeypatch.setattr(module, "exchange", counted("exchange"))
     monkeypatch.setattr(shutil, "rmtree", lambda *_, **__: None)
 
@@ -362,7 +362,7 @@ def test_ctrl_c_beside_an_exchange_loses_no_export(point: str, tmp_path: Path, m
             signal.raise_signal(signal.SIGINT)
         return done
 
-    monkeypatch.setattr(outputs, "exchange", interrupted)
+    monkeypatch.setattr(export_folder, "exchange", interrupted)
     with pytest.raises(KeyboardInterrupt):
         replace(model, "3")
     assert (marker(model), marker(previous)) == ("3", "2")
@@ -373,7 +373,8 @@ def test_two_runs_at_the_same_time_both_end_and_the_last_one_wins(tmp_path: Path
     script = """
 import json, sys
 from pathlib import Path
-from retrain.core.outputs import replace_export, temporary_beside
+from retrain.core.outputs import temporary_beside
+from retrain.exports.folder import replace_export
 folder = Path(sys.argv[1])
 for number in range(40):
     with temporary_beside(folder) as temporary:
@@ -438,7 +439,7 @@ def test_a_kill_while_it_is_written_in_place_leaves_no_mixture(
 def test_an_unfinished_export_is_a_sentence_for_every_reader(tmp_path: Path) -> None:
     model = tmp_path / "model"
     model.mkdir()
-    (model / "model.json").write_text(json.dumps(outputs.MEANWHILE))
+    (model / "model.json").write_text(json.dumps(export_folder.MEANWHILE))
     (model / "saved_model.pb").touch()
     with pytest.raises(ModelError, match=r"is unfinished: .* Run that command again; .*model/previous"):
         load_model(model)
@@ -455,7 +456,7 @@ def test_what_a_rename_cannot_do_is_noticed_when_it_is_tried(tmp_path: Path, mon
         return exchange(one, other)
 
     exchange = placing.exchange
-    monkeypatch.setattr(outputs, "exchange", busy)
+    monkeypatch.setattr(export_folder, "exchange", busy)
     assert replace(tmp_path / "model", "2") == tmp_path / "model/previous"
     assert (marker(tmp_path / "model"), marker(tmp_path / "model/previous")) == ("2", "1")
     assert names(tmp_path) == ["model"]

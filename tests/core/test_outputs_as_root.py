@@ -19,7 +19,8 @@ EXPORT_TWICE = """
 import json, os, sys
 from pathlib import Path
 from retrain.core.errors import RetrainError
-from retrain.core.outputs import check_export_dir, replace_export, temporary_beside
+from retrain.core.outputs import temporary_beside
+from retrain.exports.folder import check_export_dir, replace_export
 folder = Path(sys.argv[1])
 try:
     for number in "123":

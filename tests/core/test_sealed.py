@@ -107,7 +107,7 @@ def test_only_shards_of_the_asked_kind_are_listed(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_folder_is_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
-    with pytest.raises(StoreError, match=f"{file} cannot be read.*--bottleneck_dir"):
+    with pytest.raises(StoreError, match=f"{file} cannot be read.*`bottleneck_dir`"):
         sealed.list_shards(file)
 
 

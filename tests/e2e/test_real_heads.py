@@ -15,7 +15,7 @@ from stand_ins import no_export
 
 import retrain.exports.writer
 from retrain.backbones.backbone import find_backbone
-from retrain.backbones.engines.base import start_engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.extraction import extract
 from retrain.cli.main import main
 from retrain.exports.writer import Exported

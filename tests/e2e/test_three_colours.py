@@ -15,7 +15,7 @@ from painting import COLOURS, paint
 import label_image.cli
 import retrain.cli.main
 from label_image.model import tflite_runner
-from retrain.core.outputs import EXPORT_NAMES
+from retrain.exports.folder import EXPORT_NAMES
 from retrain.runs.train import Run, run_training
 
 # The command of the 2017 tutorial, with another architecture.
@@ -376,13 +376,13 @@ def test_misclassified_test_photos_are_named(here: Path, no_export: None) -> Non
 
 
 def test_interrupted_run_leaves_no_export(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import retrain.exports.first_formats
+    import retrain.exports.formats.tflite
 
     def interrupt(*arguments: object) -> None:
         raise KeyboardInterrupt
 
     paint_classes(here / "photos", 4)
-    monkeypatch.setattr(retrain.exports.first_formats, "write_tflite", interrupt)
+    monkeypatch.setattr(retrain.exports.formats.tflite, "append_files", interrupt)
     done = call(retrain.cli.main.main, "--image_dir", "photos", "--architecture", "fake")
     assert done.code == 130
     assert "run the same command again" in done.err

@@ -7,6 +7,7 @@ import pytest
 from retrain.backbones.backbone import find_backbone
 from retrain.backbones.network import load_network
 from retrain.exports.classifier import Classifier
+from retrain.exports.formats.base import Source
 from retrain.exports.formats.saved_model import write_saved_model
 from retrain.exports.top import Top
 from retrain.training.head import Head
@@ -41,3 +42,9 @@ def small_export(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small_manifest(small_export: Path) -> dict[str, object]:
     manifest: dict[str, object] = json.loads((small_export / "model.json").read_text(encoding="utf-8"))
     return manifest
+
+
+@pytest.fixture
+def small_source(small_export: Path, small_manifest: dict[str, object]) -> Source:
+    """The small export as formats are made of it."""
+    return Source(small_export, small_manifest, calibration=None, made=None)

@@ -5,7 +5,8 @@ from hypothesis import strategies as st
 
 from label_image.runtimes import Outputs
 from retrain.core.errors import ParityError
-from retrain.exports.proof.judgement import FLOAT16, FLOAT32, INT8, Limits, Reference, judge, paired_interval
+from retrain.exports.proof.judgement import Reference, judge, paired_interval
+from retrain.exports.proof.limits import FLOAT16, FLOAT32, INT8, Limits
 
 CLEAR = np.tile(np.array([[0.7, 0.2, 0.1]], np.float32), (200, 1))
 REFERENCE = Reference(Outputs(CLEAR, np.full(200, 0.5, np.float32)), np.zeros(200, np.intp))

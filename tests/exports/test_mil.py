@@ -9,7 +9,7 @@ import pytest
 from label_image.model import ModelError
 from retrain.core.tensorflow import tf
 from retrain.exports.formats.coreml import convert
-from retrain.exports.formats.graph_def import frozen_graph
+from retrain.exports.frozen_graph import frozen_graph
 from retrain.exports.proof import mil
 
 ct = pytest.importorskip("coremltools")

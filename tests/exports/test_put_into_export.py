@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from retrain.core import placing
-from retrain.core.outputs import put_into_export
+from retrain.exports.folder import put_into_export
 
 
 def folder(path: Path, text: str) -> Path:

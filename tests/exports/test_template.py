@@ -16,15 +16,16 @@ from PIL import Image
 import retrain.cli.main
 from label_image.model import Outputs, load_model
 from retrain.backbones.backbone import find_backbone
-from retrain.exports import first_formats as formats
 from retrain.exports import template, writer
-from retrain.exports.first_formats import write_saved_model_template as save
+from retrain.exports.formats import saved_model, tflite
+from retrain.exports.formats.saved_model import write_saved_model
 from retrain.exports.formats.tflite import convert
-from retrain.exports.names import PROVEN, SAVED_MODEL, TFLITE
 from retrain.exports.proof import reference
 from retrain.exports.proof.parity import Parity, compare
-from retrain.exports.template import FILES, KEPT, RECORD, covers, fetch_template, keep_template, kept_folder
+from retrain.exports.registry import FORMATS, SAVED_MODEL, TRAINING_FORMATS
+from retrain.exports.template import KEPT, RECORD, covers, fetch_template, keep_template, kept_folder
 
+FILES = {name: FORMATS[name].template.files for name in TRAINING_FORMATS}
 FAKE = find_backbone("fake", Path("."))
 COVERS = covers(SAVED_MODEL, FAKE, ("a", "b"))
 PROOF = {"saved_model": Parity(1e-6, 1.0, 48), "saved_model_bytes": Parity(1e-6, 1.0, 12)}
@@ -147,7 +148,7 @@ def test_other_labels_another_format_or_version_have_another_template(monkeypatc
     folders = {
         kept_folder(Path("b"), covers(SAVED_MODEL, FAKE, labels)) for labels in (("a", "b"), ("b", "a"), ("a,b",))
     }
-    folders.add(kept_folder(Path("b"), covers(TFLITE, FAKE, ("a", "b"))))
+    folders.add(kept_folder(Path("b"), covers("tflite", FAKE, ("a", "b"))))
     monkeypatch.setattr(template, "EXPORT_VERSION", template.EXPORT_VERSION + 1)
     assert len({*folders, kept_folder(Path("b"), covers(SAVED_MODEL, FAKE, ("a", "b")))}) == 5
 
@@ -218,15 +219,17 @@ def test_damaged_template_is_made_again(format: str, name: str, train: Train) ->
     assert templates() == before
     assert contents(kept).keys() == damaged.keys()
     assert fetch_template(kept, covered, Path("copy")) is not None
-    for proven in PROVEN[format]:
+    for proven in FORMATS[format].titles:
         assert manifest()["parity"][proven] == manifest()["template"]["parity"][proven]
 
 
 def test_formats_have_templates_of_their_own(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was made and proven without TFLite serves a run with it, and the other way round."""
     made = []
-    monkeypatch.setattr(formats, "write_saved_model_template", lambda *a: made.append("saved_model") or save(*a))
-    monkeypatch.setattr(formats, "convert", lambda *a: made.append("tflite") or convert(*a))
+    monkeypatch.setattr(
+        saved_model, "write_saved_model", lambda *a: made.append("saved_model") or write_saved_model(*a)
+    )
+    monkeypatch.setattr(tflite, "convert", lambda *a: made.append("tflite") or convert(*a))
     for names, new in (("saved_model", ["saved_model"]), ("tflite,saved_model", ["tflite"]), ("saved_model", [])):
         assert train("--formats", names)[0] == 0
         assert made == new, names
@@ -237,7 +240,7 @@ def test_formats_have_templates_of_their_own(train: Train, monkeypatch: pytest.M
 def test_without_tflite_none_is_converted_or_left(train: Train, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert train()[0] == 0
     with_both, expected = manifest(), answers("tf_files/model", photos / "猫/3.png")
-    monkeypatch.setattr(formats, "write_tflite", None)
+    monkeypatch.setattr(tflite, "append_files", None)
     assert train("--formats", "saved_model")[0] == 0
     assert not Path("tf_files/model/model.tflite").exists()
     assert (with_both["formats"], manifest()["formats"]) == (["saved_model", "tflite"], ["saved_model"])

@@ -26,12 +26,13 @@ from retrain.backbones.backbone import find_backbone
 from retrain.backbones.network import load_network
 from retrain.core.errors import ExportError, ParityError
 from retrain.core.tensorflow import tf
-from retrain.exports import first_formats as formats
 from retrain.exports import writer
 from retrain.exports.classifier import Classifier
-from retrain.exports.formats.graph_def import name_captures, write_graph_def
+from retrain.exports.formats import tflite
+from retrain.exports.formats.graph_def import write_graph_def
 from retrain.exports.formats.saved_model import decode, put_top_in, take_top_out, write_saved_model
 from retrain.exports.formats.tflite import append_files, convert, exchange_top
+from retrain.exports.frozen_graph import name_captures
 from retrain.exports.proof import parity
 from retrain.exports.proof.parity import bytes_runner, compare, graph_def_runner
 from retrain.exports.top import Top
@@ -404,7 +405,7 @@ def test_full_disk_is_a_sentence_and_leaves_nothing(
     def full(*arguments: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(formats, "write_tflite", full)
+    monkeypatch.setattr(tflite, "append_files", full)
     code, said = train()
     assert code == 1
     assert said.splitlines()[-1] == "Error: The export to tf_files/model failed: No space left on device."

@@ -244,7 +244,7 @@ def test_a_read_only_store_needs_no_sound_description(
     first.folder.chmod(0o500)
     opened = Store(ordinary_user, COVERS, DIM)
     assert served(opened, range(5)) == [0, 1, 2]
-    with pytest.raises(UnwritableStoreError, match=f"missing in {opened.folder}.*--bottleneck_dir"):
+    with pytest.raises(UnwritableStoreError, match=f"missing in {opened.folder}.*`bottleneck_dir`"):
         opened.check_writable()
     assert sorted((path.name, path.read_bytes()) for path in first.folder.iterdir()) == before
     assert len(caplog.records) == (damage == "flipped")
@@ -292,7 +292,7 @@ def test_a_read_only_store_that_lacks_photos_is_refused_before_they_are_computed
     before = extract(list_photos(photos), FAKE, folder)
     (folder / before.fingerprint).chmod(0o500)
     Image.new("RGB", (9, 9), (0, 0, 99)).save(photos / "a" / "new.png")
-    with pytest.raises(UnwritableStoreError, match=r"missing in .*Permission denied.*choose another --bottleneck_dir"):
+    with pytest.raises(UnwritableStoreError, match=r"missing in .*Permission denied.*choose another `bottleneck_dir`"):
         extract(list_photos(photos), FAKE, folder, start=no_engine)
 
 
@@ -317,7 +317,7 @@ def test_a_full_disk_for_the_hashes_alone_is_a_warning(photos: Path, caplog: pyt
 
 def test_a_folder_where_none_can_be_made_is_a_sentence(ordinary_user: Path) -> None:
     ordinary_user.chmod(0o500)
-    with pytest.raises(StoreError, match=f"{ordinary_user}.*--bottleneck_dir"):
+    with pytest.raises(StoreError, match=f"{ordinary_user}.*`bottleneck_dir`"):
         Store(ordinary_user, COVERS, DIM)
 
 

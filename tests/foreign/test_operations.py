@@ -236,7 +236,7 @@ def test_every_command_refuses(tmp_path: Path, outside: Path, capsys: pytest.Cap
         evaluated(model, str(photos), tmp_path / "b")
     with pytest.raises(ExportError, match=r"WriteFile.*--trust_model"):
         converted(model, ("onnx",), str(photos), tmp_path / "b")
-    with pytest.raises(BackboneError, match=r"--tfhub_module: .*WriteFile.*--trust_model"):
+    with pytest.raises(BackboneError, match=r"`tfhub_module`: .*WriteFile.*--trust_model"):
         hub_backbone(str(model))
     photo = str(photos / "red" / "0.png")
     store = ["--bottleneck_dir", str(tmp_path / "b")]

@@ -63,7 +63,7 @@ def test_a_page_beside_the_table(photos: Path, capsys: pytest.CaptureFixture[str
     ("arguments", "code", "says"),
     [
         (["--report", "sweep"], 2, "--report sweep must end in .html"),
-        (["--report", "thesis.html"], 2, "--report thesis.html is no page of this project"),
+        (["--report", "thesis.html"], 2, "--report thesis.html is not a page of this project"),
         (["--report", "folder.html"], 2, "'folder.html' is a directory"),
         (["--report", "thesis.html/sweep.html"], 1, "--report thesis.html/sweep.html cannot be written"),
         (["--report", "tf_files/bottlenecks/s.html"], 2, "lies in --bottleneck_dir tf_files/bottlenecks"),

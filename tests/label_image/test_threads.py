@@ -82,9 +82,10 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def load(exports: Path, format: str) -> Model:
     if format == "model.onnx" and not (exports / format).exists():
         pytest.importorskip("onnx")
+        from retrain.exports.formats.base import Source
         from retrain.exports.formats.onnx import write_onnx
 
-        write_onnx(exports / "saved_model", exports / format, MANIFEST)
+        write_onnx(Source(exports / "saved_model", MANIFEST, calibration=None, made=None), exports / format)
     return load_model(exports / format)
 
 

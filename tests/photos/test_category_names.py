@@ -79,9 +79,9 @@ def test_names_that_cannot_be_used(content: object, sentence: str, tmp_path: Pat
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"There is no file .*nowhere.json; check --category_names\."):
+    with pytest.raises(DatasetError, match=r"There is no file .*nowhere.json; check `category_names`\."):
         read_category_names(tmp_path / "nowhere.json")
-    with pytest.raises(DatasetError, match=r"cannot be read: .*; check --category_names\."):
+    with pytest.raises(DatasetError, match=r"cannot be read: .*; check `category_names`\."):
         read_category_names(tmp_path)
 
 

@@ -346,5 +346,5 @@ def test_a_failed_save_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StoreError, match="--bottleneck_dir"):
+    with pytest.raises(StoreError, match="`bottleneck_dir`"):
         saved(tmp_path / "file" / "bottlenecks", ("/a.jpg", 1, LONG_AGO, A))

@@ -15,7 +15,8 @@ from PIL import Image
 from stand_ins import bottlenecks_of
 
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import Engine, start_engine
+from retrain.backbones.engines.base import Engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.extraction import Extraction
 from retrain.cli.main import main
 from retrain.core.errors import DatasetError, OptionError
@@ -145,7 +146,7 @@ def test_the_work_is_announced_by_kind() -> None:
 
 
 def test_a_learning_rate_that_no_head_uses_is_refused() -> None:
-    with pytest.raises(OptionError, match="--learning_rate belongs to mini-batches"):
+    with pytest.raises(OptionError, match="`learning_rate` belongs to mini-batches"):
         Grid(("a",), {}, learning_rates=(0.1,)).recipes()
 
 
@@ -256,7 +257,7 @@ def test_balanced_heads_know_small_classes_better() -> None:
 
 
 def test_too_few_photos_for_the_folds() -> None:
-    with pytest.raises(DatasetError, match="too few for --folds 9"):
+    with pytest.raises(DatasetError, match="too few for `folds` 9"):
         sweep_heads(make_material(8), np.array(["training"] * 8), Grid((), {}).recipes(), ("good",), 9)
 
 

@@ -9,7 +9,8 @@ import fetch_weights as script
 import pytest
 from click.testing import CliRunner
 
-from retrain.backbones import backbone as backbones
+from retrain.backbones import weights
+from retrain.backbones.backbone import find_backbone
 from retrain.backbones.registry import ARCHITECTURES
 
 NAME, FILE = "inception_v3", "inception_v3_weights_tf_dim_ordering_tf_kernels_notop.h5"
@@ -20,10 +21,9 @@ def published(server: Server, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     """A server that has the file of an architecture; nothing is at hand."""
     data = b"weights" * 1000
     checksum = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    monkeypatch.setitem(ARCHITECTURES, NAME, replace(ARCHITECTURES[NAME], checksum=checksum))
-    monkeypatch.setattr(backbones, "KERAS_WEIGHTS_URL", server.url)
-    monkeypatch.setattr(backbones, "KERAS_CACHE", tmp_path / "keras")
-    for module in (backbones, script):
+    monkeypatch.setitem(ARCHITECTURES, NAME, replace(ARCHITECTURES[NAME], checksum=checksum, weights_url=server.url))
+    monkeypatch.setattr(weights, "KERAS_CACHE", tmp_path / "keras")
+    for module in (weights, script):
         monkeypatch.setattr(module, "INSTALLED_WEIGHTS", tmp_path / "installed")
     server.pages[f"/inception_v3/{FILE}"] = (200, data, len(data))
     return data
@@ -40,7 +40,7 @@ def test_they_are_fetched_once(published: bytes, server: Server, tmp_path: Path)
 
 def test_in_an_image_every_run_finds_them(published: bytes, tmp_path: Path) -> None:
     assert CliRunner().invoke(script.main, [f"efficientnet_lite0+{NAME}", "--for_all"]).exit_code == 0
-    assert backbones.find_backbone(NAME, tmp_path / "other").weights_file == tmp_path / "installed" / FILE
+    assert find_backbone(NAME, tmp_path / "other").weights_file == tmp_path / "installed" / FILE
 
 
 def test_the_folder_of_an_image_is_there_also_where_nothing_is_fetched(published: bytes, tmp_path: Path) -> None:

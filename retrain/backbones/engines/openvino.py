@@ -5,23 +5,27 @@ Measured against TensorFlow's bottlenecks, relative error ||a - b|| / ||b||: 1e-
 """
 
 import threading
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from label_image.files import scratch_folder
-from label_image.preprocessing import Pixels
-from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import Bottlenecks, Engine, fill_up, freeze_backbone, place
+from retrain.backbones.engines.kind import EngineKind
 from retrain.core.machine import cores
+
+if TYPE_CHECKING:
+    from label_image.preprocessing import Pixels
+    from retrain.backbones.backbone import Backbone
+    from retrain.backbones.engines.base import Bottlenecks, Engine
 
 OPENVINO_BATCH = 4  # small batches stay in the cache: up to 1.3 times as fast as 32
 ELEMENT_TYPES = {"float32": "f32", "bfloat16": "bf16"}
 
 
-def openvino_engine(backbone: Backbone) -> Engine:
+def openvino_engine(backbone: "Backbone") -> "Engine":
     """OpenVINO on all cores: one stream per core, so that no core waits for another."""
+    import numpy as np
+
     from label_image.strangers import import_openvino
+    from retrain.backbones.engines.base import fill_up, freeze_backbone, place
     from retrain.core.tensorflow import tf
 
     openvino = import_openvino()
@@ -46,7 +50,7 @@ def openvino_engine(backbone: Backbone) -> Engine:
     dim = compiled.output(0).shape[1]
     one_call = threading.Lock()  # each request of the queue has its own state, but there is one callback for them all
 
-    def run(pixels: Pixels) -> Bottlenecks:
+    def run(pixels: "Pixels") -> "Bottlenecks":
         vectors = np.empty((len(pixels), dim), np.float32)
 
         def keep(request: Any, start: int) -> None:
@@ -61,3 +65,13 @@ def openvino_engine(backbone: Backbone) -> Engine:
         return vectors
 
     return run
+
+
+ENGINE = EngineKind(
+    "openvino",
+    openvino_engine,
+    precisions=tuple(ELEMENT_TYPES),
+    package="openvino",
+    extra="openvino",
+    cpu_only=True,
+)

@@ -1,1 +1,1 @@
-"""The networks of the registry that Keras does not bring, one file for each family."""
+"""The networks of the registry, one file for each family, which declares its architectures as `FAMILY`."""

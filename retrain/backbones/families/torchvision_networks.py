@@ -17,8 +17,13 @@ from typing import Any
 import numpy.typing as npt
 
 from retrain.backbones import torch_weights
+from retrain.backbones.families.base import (
+    IMAGENET_STATISTICS,
+    TORCHVISION_LICENCE,
+    TORCHVISION_WEIGHTS_URL,
+    Architecture,
+)
 from retrain.backbones.torch_weights import named
-from retrain.core.keras import keras
 
 
 @dataclass(frozen=True)
@@ -67,11 +72,13 @@ LAYERS: Mapping[str, Sequence[Layer]] = {
 MINIMUM_SIZES = {"alexnet": 63, "vgg11": 32, "vgg13": 32}  # one cell is left at the end
 
 
-def build_network(name: str, input_size: int) -> keras.Model:
+def build_network(name: str, input_size: int) -> Any:
     """The network with random weights: float32 (n, input_size, input_size, 3) -> float32 (n, dim).
 
     Its input is what torchvision's `Normalize` gives. Raises ValueError if the photos are too small.
     """
+    from retrain.core.keras import keras
+
     if input_size < MINIMUM_SIZES[name]:
         raise ValueError(f"{MINIMUM_SIZES[name]} is the smallest size.")
     image = keras.Input((input_size, input_size, 3))
@@ -97,6 +104,27 @@ def build_network(name: str, input_size: int) -> keras.Model:
     return keras.Model(image, keras.layers.GlobalAveragePooling2D(name="avg_pool")(tensor), name=name)
 
 
-def set_weights(model: keras.Model, checkpoint: Mapping[str, npt.NDArray[Any]]) -> None:
+def set_weights(model: Any, checkpoint: Mapping[str, npt.NDArray[Any]]) -> None:
     """Take over torchvision's weights, without the classifier; see `torch_weights.set_weights`."""
     torch_weights.set_weights(model, checkpoint, top="classifier.")
+
+
+def _member(name: str, dim: int, weights_file: str) -> Architecture:
+    return Architecture(
+        name=name,
+        build=build_network,
+        dim=dim,
+        input_size=224,
+        arithmetic=IMAGENET_STATISTICS,
+        licence=TORCHVISION_LICENCE,
+        weights_url=TORCHVISION_WEIGHTS_URL,
+        weights_file=weights_file,
+        set_weights=set_weights,
+    )
+
+
+FAMILY = (
+    _member("alexnet", 256, "alexnet-owt-7be5be79.pth"),
+    _member("vgg11", 512, "vgg11-8a719046.pth"),
+    _member("vgg13", 512, "vgg13-19584684.pth"),
+)

@@ -12,8 +12,13 @@ from typing import Any
 import numpy.typing as npt
 
 from retrain.backbones import torch_weights
+from retrain.backbones.families.base import (
+    IMAGENET_STATISTICS,
+    TORCHVISION_LICENCE,
+    TORCHVISION_WEIGHTS_URL,
+    Architecture,
+)
 from retrain.backbones.normed import NormedConvolution, keras_name, relu6
-from retrain.core.keras import keras
 
 # Blocks and maps of each stage of ResNet-50; the first block of each stage but the first halves the picture.
 RESNET_STAGES = ((3, 64), (4, 128), (6, 256), (3, 512))
@@ -29,20 +34,24 @@ MOBILENET_STAGES = (
 )
 
 
-def build_network(name: str, input_size: int) -> keras.Model:
+def build_network(name: str, input_size: int) -> Any:
     """The network with random weights: float32 (n, input_size, input_size, 3) -> float32 (n, dim)."""
+    from retrain.core.keras import keras
+
     image = keras.Input((input_size, input_size, 3))
     features = {"resnet50_torchvision": _resnet50, "mobilenet_v2_torchvision": _mobilenet_v2}[name](image)
     return keras.Model(image, keras.layers.GlobalAveragePooling2D(name="avg_pool")(features), name=name)
 
 
-def set_weights(model: keras.Model, checkpoint: Mapping[str, npt.NDArray[Any]]) -> None:
+def set_weights(model: Any, checkpoint: Mapping[str, npt.NDArray[Any]]) -> None:
     """Take over torchvision's weights, without the classifier; see `torch_weights.set_weights`."""
     top = {"resnet50_torchvision": "fc.", "mobilenet_v2_torchvision": "classifier."}[model.name]
     torch_weights.set_weights(model, checkpoint, top)
 
 
 def _resnet50(image: Any) -> Any:
+    from retrain.core.keras import keras
+
     tensor = _relu(NormedConvolution("conv1", "bn1", 64, 7, 2, padding=3)(image), "relu")
     tensor = keras.layers.ZeroPadding2D(1, name="maxpool_padding")(tensor)  # after a ReLU zeros are like PyTorch's -inf
     tensor = keras.layers.MaxPooling2D(3, 2, name="maxpool")(tensor)
@@ -55,6 +64,8 @@ def _resnet50(image: Any) -> Any:
 
 def _bottleneck_block(tensor: Any, name: str, filters: int, stride: int, widen: bool) -> Any:
     """Narrow, filter, widen; the input is added, brought to the same shape where it has another."""
+    from retrain.core.keras import keras
+
     inner = _relu(NormedConvolution(f"{name}.conv1", f"{name}.bn1", filters)(tensor), f"{name}.relu1")
     inner = NormedConvolution(f"{name}.conv2", f"{name}.bn2", filters, 3, stride, padding=1)(inner)
     inner = _relu(inner, f"{name}.relu2")
@@ -66,6 +77,8 @@ def _bottleneck_block(tensor: Any, name: str, filters: int, stride: int, widen: 
 
 
 def _relu(tensor: Any, name: str) -> Any:
+    from retrain.core.keras import keras
+
     return keras.layers.ReLU(name=keras_name(name))(tensor)
 
 
@@ -82,6 +95,8 @@ def _mobilenet_v2(image: Any) -> Any:
 
 def _inverted_block(tensor: Any, name: str, expansion: int, filters: int, stride: int) -> Any:
     """Widen, filter map by map, narrow; the input is added where it has the same shape."""
+    from retrain.core.keras import keras
+
     inputs, channels, part = tensor, tensor.shape[-1], 0
     if expansion > 1:
         widen = NormedConvolution(f"{name}.0.0", f"{name}.0.1", channels * expansion)
@@ -96,3 +111,23 @@ def _inverted_block(tensor: Any, name: str, expansion: int, filters: int, stride
 
 def _normed6(convolution: NormedConvolution, tensor: Any) -> Any:
     return relu6(convolution(tensor), f"{convolution.norm}.relu6")
+
+
+def _member(name: str, dim: int, weights_file: str) -> Architecture:
+    return Architecture(
+        name=name,
+        build=build_network,
+        dim=dim,
+        input_size=224,
+        arithmetic=IMAGENET_STATISTICS,
+        licence=TORCHVISION_LICENCE,
+        weights_url=TORCHVISION_WEIGHTS_URL,
+        weights_file=weights_file,
+        set_weights=set_weights,
+    )
+
+
+FAMILY = (
+    _member("resnet50_torchvision", 2048, "resnet50-0676ba61.pth"),
+    _member("mobilenet_v2_torchvision", 1280, "mobilenet_v2-b0353104.pth"),
+)

@@ -6,28 +6,29 @@ Inputs and outputs: `image` (size x size pixels) -> `classLabel`, `classLabel_pr
 
 import json
 import shutil
-from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from label_image.errors import ModelError
 from label_image.files import scratch_folder
 from label_image.installing import how_to_install
-from label_image.manifest import MANIFEST
 from label_image.plain_paths import plain_path
-from label_image.runtimes import Run
 from label_image.strangers import keras_apart
 from retrain.core.errors import ExportError
+from retrain.exports.formats.base import ELSEWHERE, Conversion, Format, Source
+from retrain.exports.proof.limits import FLOAT16, FLOAT32
 
 if TYPE_CHECKING:
-    from retrain.exports.formats.graph_def import FrozenGraph
+    from label_image.runtimes import Run
+    from retrain.exports.frozen_graph import FrozenGraph
 
 SPECIFICATION = Path("Data/com.apple.CoreML/model.mlmodel")
 WEIGHTS = Path("Data/com.apple.CoreML/weights")
 DATE = "com.github.apple.coremltools.conversion_date"
 
 
-def write_coreml(saved_model: Path, package: Path, manifest: Mapping[str, Any], float16: bool = False) -> None:
+def write_coreml(source: Source, package: Path, float16: bool = False) -> None:
     """Write a package, a folder that ends in .mlpackage, from the `serving_default` of a SavedModel.
 
     With `float16` the weights take half the room, and it computes so. The same model gives the same bytes.
@@ -35,14 +36,15 @@ def write_coreml(saved_model: Path, package: Path, manifest: Mapping[str, Any], 
     """
     import_coremltools()
     from retrain.core.tensorflow import quiet
-    from retrain.exports.formats.graph_def import freeze_saved_model
+    from retrain.exports.frozen_graph import freeze_saved_model
 
-    frozen = freeze_saved_model(saved_model)
+    frozen = freeze_saved_model(source.export)
+    size, labels = int(source.manifest["input"]["size"]), list(source.manifest["labels"])
     try:
         with quiet(), scratch_folder() as folder:
             made = folder / "model.mlpackage"  # coremltools takes a name with this ending only
-            convert(frozen, int(manifest["input"]["size"]), list(manifest["labels"]), float16).save(str(made))
-            _always_the_same(made, manifest)
+            convert(frozen, size, labels, float16).save(str(made))
+            _always_the_same(made, source)
             shutil.copytree(made, package)
     except Exception as error:  # the converter raises whatever its passes raise
         raise ExportError(f"{package.name} cannot be made: {next(iter(str(error).splitlines()), error)}") from error
@@ -75,12 +77,13 @@ def convert(frozen: "FrozenGraph", size: int, labels: list[str], float16: bool) 
     )
 
 
-def coreml_runner(package: Path) -> Run:
+def coreml_runner(package: Path) -> "Run":
     """A package read back and evaluated op by op (`retrain.exports.proof.mil`). Raises ModelError if it cannot be."""
     import_coremltools()
     from coremltools.converters.mil.frontend.milproto.load import load
     from coremltools.proto.Model_pb2 import Model
 
+    from label_image.manifest import MANIFEST
     from retrain.core.tensorflow import quiet
     from retrain.exports.proof.mil import program_runner
 
@@ -116,17 +119,18 @@ def import_coremltools() -> Any:
     return coremltools
 
 
-def _always_the_same(package: Path, manifest: Mapping[str, Any]) -> None:
+def _always_the_same(package: Path, source: Source) -> None:
     """Put the manifest in, and take the date, the random identifiers and the counted names out."""
     from coremltools.proto.Model_pb2 import Model
 
     specification = Model.FromString((package / SPECIFICATION).read_bytes())
     description = specification.description
-    description.metadata.shortDescription = f"Image classifier of {len(manifest['labels'])} classes, made by retrain."
+    classes = len(source.manifest["labels"])
+    description.metadata.shortDescription = f"Image classifier of {classes} classes, made by retrain."
     entries = description.metadata.userDefined
     entries.pop(DATE, None)
-    entries["labels.txt"] = "".join(f"{label}\n" for label in manifest["labels"])
-    entries[MANIFEST] = json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+    for name, text in source.texts.items():
+        entries[name] = text
     (block,) = specification.mlProgram.functions["main"].block_specializations.values()
     _name_in_order(block, {*(each.name for each in (*description.input, *description.output))})
     (package / SPECIFICATION).write_bytes(specification.SerializeToString(deterministic=True))
@@ -159,3 +163,25 @@ def _name_in_order(block: Any, kept: set[str]) -> None:
                 if binding.HasField("name"):  # and is no constant
                     binding.name = names.get(binding.name, binding.name)
     block.outputs[:] = [names[name] for name in block.outputs]
+
+
+FORMATS = (
+    Format(
+        "coreml",
+        ("model.mlpackage",),
+        FLOAT32,
+        coreml_runner,
+        conversions=(Conversion(write_coreml, ELSEWHERE),),
+        packages=("coremltools",),
+        own_program=False,
+    ),
+    Format(
+        "coreml_float16",
+        ("model_float16.mlpackage",),
+        FLOAT16,
+        coreml_runner,
+        conversions=(Conversion(partial(write_coreml, float16=True), ELSEWHERE),),
+        packages=("coremltools",),
+        own_program=False,
+    ),
+)

@@ -3,21 +3,21 @@
 Labels and manifest are metadata of the file, so that one .onnx is enough for `label_image`.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from label_image.installing import how_to_install
-from label_image.manifest import MANIFEST
 from label_image.strangers import keras_apart
 from retrain.core.errors import ExportError
+from retrain.exports.formats.base import Conversion, Format, Source, as_label_image_runs_it
+from retrain.exports.proof.limits import FLOAT32
 
 OPSET = 18
 IR_VERSION = 8  # what opset 18 needs, and runtimes since 2022 read
 
 
-def write_onnx(saved_model: Path, path: Path, manifest: Mapping[str, Any]) -> None:
+def write_onnx(source: Source, path: Path) -> None:
     """Convert the `serving_default` of a SavedModel; the same model gives the same bytes.
 
     Raises ExportError if a package is missing or the converter fails.
@@ -30,9 +30,9 @@ def write_onnx(saved_model: Path, path: Path, manifest: Mapping[str, Any]) -> No
     except ImportError as error:
         raise ExportError(f"An ONNX model needs {error.name}: {how_to_install('export')}.") from None
     from retrain.core.tensorflow import quiet
-    from retrain.exports.formats.graph_def import freeze_saved_model
+    from retrain.exports.frozen_graph import freeze_saved_model
 
-    frozen = freeze_saved_model(saved_model)
+    frozen = freeze_saved_model(source.export)
     try:
         with quiet():
             model, _ = tf2onnx.convert.from_graph_def(
@@ -46,8 +46,7 @@ def write_onnx(saved_model: Path, path: Path, manifest: Mapping[str, Any]) -> No
         model.ir_version = IR_VERSION
         model.producer_name, model.producer_version = "retrain", ""
         model.graph.name, model.graph.doc_string = "classifier", ""
-        texts = {"labels.txt": "".join(f"{label}\n" for label in manifest["labels"]), MANIFEST: _json(manifest)}
-        onnx.helper.set_model_props(model, texts)
+        onnx.helper.set_model_props(model, source.texts)
         onnx.checker.check_model(model)
     except Exception as error:  # the converter and the checker raise whatever their passes raise
         raise ExportError(f"{path.name} cannot be made: {next(iter(str(error).splitlines()), error)}") from error
@@ -80,5 +79,13 @@ def _replace(tensors: Any, names: Mapping[str, str]) -> None:
     tensors[:] = [names[tensor] for tensor in tensors]
 
 
-def _json(manifest: Mapping[str, Any]) -> str:
-    return json.dumps(manifest, indent=2, ensure_ascii=False) + "\n"
+FORMATS = (
+    Format(
+        "onnx",
+        ("model.onnx",),
+        FLOAT32,
+        as_label_image_runs_it,
+        conversions=(Conversion(write_onnx),),
+        packages=("tf2onnx", "onnx", "onnxruntime"),
+    ),
+)

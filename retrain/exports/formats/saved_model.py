@@ -15,21 +15,32 @@ photos itself and feeds pixels.
 """
 
 from pathlib import Path
-from typing import Any
+from shutil import copytree
+from typing import TYPE_CHECKING, Any
 
 from label_image.plain_paths import plain_path
 from retrain.core.errors import ExportError
-from retrain.core.tensorflow import save_model, tf
-from retrain.exports.classifier import Classifier
-from retrain.exports.top import Top
+from retrain.exports.formats.base import Filling, Format, Template
+from retrain.exports.proof.limits import FLOAT32
 
+if TYPE_CHECKING:
+    from label_image.runtimes import Outputs, Run
+    from retrain.exports.classifier import Classifier
+    from retrain.exports.top import Top
+
+FILES = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
+# Through `serve_bytes`, which differs from the other signature in its decoding only: of a new template,
+# and of one that is proven, where a head, shared by both signatures, is all that is new.
+BYTES_PHOTOS, BYTES_PHOTOS_OF_A_HEAD = 12, 4
 VARIABLES = Path("variables/variables")  # where TensorFlow looks for a SavedModel's variables
 BACKBONE = Path("variables/backbone")
 TOP = ("kernel/", "bias/", "means/", "hidden_kernels/", "hidden_biases/")  # the attributes of the Classifier
 
 
-def write_saved_model(classifier: Classifier, folder: Path) -> None:
+def write_saved_model(classifier: "Classifier", folder: Path) -> None:
     """Write the SavedModel files into `folder`."""
+    from retrain.core.tensorflow import save_model, tf
+
     size = classifier.size
     labels = tf.constant(classifier.labels)
     pixels = tf.TensorSpec((None, size, size, 3), tf.float32, name="image")
@@ -70,6 +81,8 @@ def take_top_out(folder: Path) -> None:
 
 
 def _take_top_out(folder: Path) -> None:
+    from retrain.core.tensorflow import tf
+
     reader = tf.train.load_checkpoint(str(folder / VARIABLES))
     names = reader.get_variable_to_shape_map()
     of_top = {name for name in names if name.startswith(TOP)}
@@ -83,13 +96,15 @@ def _take_top_out(folder: Path) -> None:
         path.unlink()
 
 
-def put_top_in(folder: Path, top: Top) -> None:
+def put_top_in(folder: Path, top: "Top") -> None:
     """Complete a SavedModel that `take_top_out` left."""
     with plain_path(folder) as plain:
         _put_top_in(plain, top)
 
 
-def _put_top_in(folder: Path, top: Top) -> None:
+def _put_top_in(folder: Path, top: "Top") -> None:
+    from retrain.core.tensorflow import tf
+
     head = top.head
     prefix = folder / VARIABLES.with_name("top")
     values = {_variable("kernel"): head.kernel, _variable("bias"): head.bias, _variable("means"): top.means}
@@ -112,6 +127,8 @@ def _variable(attribute: str) -> str:
 
 
 def _save(tensors: dict[str, Any], prefix: Path) -> None:
+    from retrain.core.tensorflow import tf
+
     tf.raw_ops.SaveV2(
         prefix=str(prefix),
         tensor_names=list(tensors),
@@ -126,6 +143,7 @@ def decode(data: Any, size: int) -> Any:
     INTEGER_ACCURATE is the decoder that gives Pillow's pixels; the default one differs by up to
     7 grey levels. Transparency is laid over white, as in `label_image.preprocessing`.
     """
+    from retrain.core.tensorflow import tf
 
     def jpeg() -> Any:
         return tf.io.decode_jpeg(data, channels=3, dct_method="INTEGER_ACCURATE")
@@ -147,3 +165,46 @@ def decode(data: Any, size: int) -> Any:
     resized = tf.image.resize(tf.cast(pixels, tf.float32), (size, size), antialias=True)
     # Pillow resizes to whole grey levels.
     return tf.ensure_shape(tf.clip_by_value(tf.round(resized), 0.0, 255.0), (size, size, 3))
+
+
+def make_template(classifier: "Classifier", template: Path) -> None:
+    """Write a SavedModel without its top."""
+    write_saved_model(classifier, template)
+    take_top_out(template)
+
+
+def _fill(filling: Filling) -> dict[str, "Outputs"]:
+    """Complete a template, and run both signatures, `serve_bytes` on a few photos."""
+    copytree(filling.template, filling.folder, dirs_exist_ok=True)
+    put_top_in(filling.folder, filling.top)
+    # Here, and not above: their import is what takes the time.
+    from label_image.runtimes import load_saved_model, pixels_runner
+    from retrain.exports.proof.parity import bytes_runner
+    from retrain.exports.proof.reference import spread
+
+    loaded, pixels = load_saved_model(filling.folder), filling.pixels
+    of_bytes = BYTES_PHOTOS_OF_A_HEAD if filling.is_proven else BYTES_PHOTOS
+    return {
+        "saved_model": pixels_runner(loaded)(pixels),
+        "saved_model_bytes": bytes_runner(loaded)(pixels[spread(len(pixels), of_bytes)]),
+    }
+
+
+def _load(folder: Path) -> "Run":
+    from label_image.runtimes import saved_model_runner
+
+    return saved_model_runner(folder)
+
+
+FORMATS = (
+    Format(
+        "saved_model",
+        FILES,
+        FLOAT32,
+        _load,
+        template=Template(
+            ("saved_model.pb", f"{BACKBONE}.index", f"{BACKBONE}.data-00000-of-00001"), make_template, _fill
+        ),
+        titles={"saved_model": "The SavedModel", "saved_model_bytes": "The SavedModel (serve_bytes)"},
+    ),
+)

@@ -11,37 +11,39 @@ these names, and the manifest is in `userDefinedMetadata`.
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from label_image.errors import ModelError
-from label_image.preprocessing import Pixels
-from label_image.runtimes import Outputs, Run, in_batches, named_outputs
 from retrain.core.errors import ExportError
-from retrain.core.outputs import MANIFEST
+from retrain.exports.formats.base import ELSEWHERE, Conversion, Format, Source
+from retrain.exports.proof.limits import FLOAT32
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from label_image.preprocessing import Pixels
+    from label_image.runtimes import Outputs, Run
+
+    Array = npt.NDArray[Any]
 
 MODEL = "model.json"
 SHARD = 4 * 2**20
-# What TensorFlow.js has for a dtype, and the name it has there.
-KINDS = {"float32": np.float32, "int32": np.int32, "bool": np.bool_}
+KINDS = {"float32": "<f4", "int32": "<i4", "bool": "?"}  # what TensorFlow.js has, and as NumPy reads it
 PASSES = ["pruning", "constfold", "arithmetic", "dependency", "pruning", "constfold", "arithmetic", "dependency"]
 
-Array = npt.NDArray[Any]
 
-
-def write_tfjs(saved_model: Path, folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Write the `serving_default` of a SavedModel into a new folder; the same model gives the same bytes.
+def write_tfjs(source: Source, folder: Path) -> None:
+    """Write the `serving_default` of the SavedModel into a new folder; the same model gives the same bytes.
 
     Raises ExportError.
     """
     from google.protobuf.json_format import MessageToDict
 
+    from label_image.manifest import MANIFEST
     from retrain.core.tensorflow import tf
-    from retrain.exports.formats.graph_def import freeze_saved_model
+    from retrain.exports.frozen_graph import freeze_saved_model
 
-    frozen = freeze_saved_model(saved_model)
+    frozen = freeze_saved_model(source.export)
     graph = _optimised(frozen.graph_def, list(frozen.tensors.values()))
     weights = {}
     for node in graph.node:
@@ -51,7 +53,7 @@ def write_tfjs(saved_model: Path, folder: Path, manifest: Mapping[str, Any]) -> 
     data = b"".join(values.tobytes() for values in weights.values())
     shards = [data[start : start + SHARD] for start in range(0, len(data), SHARD)]
     names = [f"group1-shard{number}of{len(shards)}.bin" for number in range(1, len(shards) + 1)]
-    size, classes = int(manifest["input"]["size"]), len(manifest["labels"])
+    size, classes = int(source.manifest["input"]["size"]), len(source.manifest["labels"])
     shapes = {"image": (-1, size, size, 3), "scores": (-1, classes), "similarity": (-1, 1)}
     signature = {name: _tensor(tensor, shapes[name]) for name, tensor in frozen.tensors.items()}
     model = {
@@ -69,7 +71,7 @@ def write_tfjs(saved_model: Path, folder: Path, manifest: Mapping[str, Any]) -> 
                 ],
             }
         ],
-        "userDefinedMetadata": {MANIFEST: dict(manifest)},
+        "userDefinedMetadata": {MANIFEST: dict(source.manifest)},
     }
     folder.mkdir()
     for name, shard in zip(names, shards, strict=True):
@@ -77,13 +79,15 @@ def write_tfjs(saved_model: Path, folder: Path, manifest: Mapping[str, Any]) -> 
     (folder / MODEL).write_text(json.dumps(model, ensure_ascii=False, sort_keys=True), encoding="utf-8")
 
 
-def tfjs_runner(folder: Path) -> Run:
+def tfjs_runner(folder: Path) -> "Run":
     """The files read back and their graph run by TensorFlow. Raises ModelError if they cannot be loaded.
 
     This proves what is in them. TensorFlow.js itself is run by `scripts/check_tfjs.py`.
     """
+    import numpy as np
     from google.protobuf.json_format import ParseDict
 
+    from label_image.runtimes import in_batches, named_outputs
     from retrain.core.tensorflow import quiet, tf
 
     try:
@@ -103,21 +107,23 @@ def tfjs_runner(folder: Path) -> Run:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{folder} cannot be loaded: {next(iter(str(error).splitlines()), error)}") from None
 
-    def run(pixels: Pixels) -> Outputs:
+    def run(pixels: "Pixels") -> "Outputs":
         return named_outputs(session.run(outputs, {image: pixels.astype(np.float32)}))
 
     return in_batches(run)
 
 
-def read_weights(folder: Path, model: Mapping[str, Any]) -> dict[str, Array]:
+def read_weights(folder: Path, model: Mapping[str, Any]) -> "dict[str, Array]":
     """The weights that a model.json names, from the files beside it. Raises ValueError if these do not fit, OSError."""
+    import numpy as np
+
     weights: dict[str, Array] = {}
     for group in model["weightsManifest"]:
         data = b"".join((folder / path).read_bytes() for path in group["paths"])
         place = 0
         for weight in group["weights"]:
             dtype, count = np.dtype(KINDS[weight["dtype"]]), int(np.prod(weight["shape"], dtype=np.int64))
-            values = np.frombuffer(data, dtype.newbyteorder("<"), count, place)
+            values = np.frombuffer(data, dtype, count, place)
             weights[weight["name"]] = values.reshape(weight["shape"])
             place += count * dtype.itemsize
         if place != len(data):
@@ -151,8 +157,10 @@ def _optimised(graph_def: Any, tensors: list[str]) -> Any:
             ) from error
 
 
-def _storable(name: str, values: Array) -> Array:
+def _storable(name: str, values: "Array") -> "Array":
     """A constant in a dtype that TensorFlow.js has. Raises ExportError if it has none for it."""
+    import numpy as np
+
     if values.dtype == np.int64 and np.abs(values).max(initial=0) < 2**31:
         values = values.astype(np.int32)
     if values.dtype.name not in KINDS:
@@ -163,3 +171,15 @@ def _storable(name: str, values: Array) -> Array:
 def _tensor(name: str, shape: tuple[int, ...]) -> dict[str, Any]:
     sides = [{"size": str(side)} for side in shape]
     return {"name": name, "dtype": "DT_FLOAT", "tensorShape": {"dim": sides}}
+
+
+FORMATS = (
+    Format(
+        "tfjs",
+        ("tfjs",),
+        FLOAT32,
+        tfjs_runner,
+        conversions=(Conversion(write_tfjs, ELSEWHERE),),
+        own_program=False,
+    ),
+)

@@ -5,17 +5,26 @@ and which makes a single .tflite enough for `label_image`.
 """
 
 import io
+import warnings
 import zipfile
-from typing import TYPE_CHECKING
-
-import numpy as np
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from label_image.files import scratch_folder
 from retrain.core.errors import ExportError
-from retrain.exports.top import Top
+from retrain.exports.formats.base import Conversion, Filling, Format, Source, Template, as_label_image_runs_it
+from retrain.exports.proof.limits import FLOAT32
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from label_image.runtimes import Outputs
     from retrain.exports.classifier import Classifier
+    from retrain.exports.top import Top
+
+FILE = "model.tflite"
 
 
 def convert(classifier: "Classifier") -> bytes:
@@ -57,7 +66,7 @@ def check_has_weights(model: bytes) -> None:
         raise ExportError("The TFLite model was made without its weights: this TensorFlow's converter is not known.")
 
 
-def exchange_top(model: bytes, old: Top, new: Top) -> bytes:
+def exchange_top(model: bytes, old: "Top", new: "Top") -> bytes:
     """A TFLite model with the values of another top of the same shapes, in the same places.
 
     Raises ExportError if the values of the old one are not there exactly once.
@@ -76,14 +85,102 @@ def _only_place(data: bytearray, values: bytes) -> int:
     return place
 
 
-def _bytes(values: np.ndarray) -> bytes:
+def _bytes(values: "np.ndarray") -> bytes:
+    import numpy as np
+
     return np.ascontiguousarray(values, "<f4").tobytes()
 
 
-def append_files(model: bytes, files: dict[str, str]) -> bytes:
+def append_files(model: bytes, files: Mapping[str, str]) -> bytes:
     """A TFLite model followed by a zip of text files, byte for byte the same every time."""
     buffer = io.BytesIO(model)
     with zipfile.ZipFile(buffer, "a", zipfile.ZIP_STORED) as archive:
         for name, text in files.items():
             archive.writestr(zipfile.ZipInfo(name, date_time=(1980, 1, 1, 0, 0, 0)), text)
     return buffer.getvalue()
+
+
+@contextmanager
+def one_photo_model(saved_model: Path) -> Iterator[Path]:
+    """A SavedModel of batch 1 with `scores` and `similarity`, in a folder that is removed at the end."""
+    from label_image.runtimes import load_saved_model
+    from retrain.core.tensorflow import quiet, save_model, tf
+
+    loaded = load_saved_model(saved_model, trust=True)  # searched by `export_model`
+    signature = loaded.signatures["serving_default"]
+    size = signature.structured_input_signature[1]["image"].shape[1]
+    names = [name for name in signature.structured_outputs if name != "classes"]
+
+    def answer(image: Any) -> dict[str, Any]:
+        said = signature(image=image)
+        return {name: said[name] for name in names}
+
+    module = tf.Module()
+    module.loaded = loaded
+    spec = tf.TensorSpec((1, size, size, 3), tf.float32, name="image")
+    function = tf.function(answer, autograph=False).get_concrete_function(spec)
+    with scratch_folder() as folder:
+        with quiet():
+            save_model(module, str(folder), {"serving_default": function})
+        yield folder
+
+
+def converter_of(one_photo: Path) -> Any:
+    """TensorFlow's converter of a `one_photo_model`."""
+    from retrain.core.tensorflow import tf
+
+    return tf.lite.TFLiteConverter.from_saved_model(str(one_photo), signature_keys=["serving_default"])
+
+
+def converted(what: str, convert: Callable[[], bytes]) -> bytes:
+    """What a converter makes, with metadata. Raises ExportError if it fails."""
+    from retrain.core.tensorflow import quiet
+    from retrain.exports.metadata import with_metadata
+
+    try:
+        with quiet(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the converter calibrates with an interpreter that it calls deprecated
+            model = convert()
+    except Exception as error:  # the converter raises whatever its passes raise
+        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        raise ExportError(f"TFLite ({what}) cannot be made: {reason}") from error
+    check_has_weights(model)
+    return with_metadata(model)
+
+
+def write_with_texts(model: bytes, source: Source, path: Path) -> None:
+    """With the labels and the manifest, as in the model.tflite of a training."""
+    path.write_bytes(append_files(model, source.texts))
+
+
+def _convert_float32(source: Source, path: Path) -> None:
+    converter = converter_of(source.made(one_photo_model))
+    write_with_texts(converted("tflite", converter.convert), source, path)
+
+
+def make_template(classifier: "Classifier", template: Path) -> None:
+    """Write a model with the `known_top`, whose values another top can take the place of."""
+    template.mkdir(parents=True)
+    (template / FILE).write_bytes(convert(classifier))
+
+
+def _fill(filling: Filling) -> dict[str, "Outputs"]:
+    from label_image.runtimes import tflite_runner
+    from retrain.exports.top import known_top
+
+    model = exchange_top((filling.template / FILE).read_bytes(), known_top(filling.top), filling.top)
+    (filling.folder / FILE).write_bytes(append_files(model, filling.texts))
+    return {"tflite": tflite_runner(filling.folder / FILE)(filling.pixels)}
+
+
+FORMATS = (
+    Format(
+        "tflite",
+        (FILE,),
+        FLOAT32,
+        as_label_image_runs_it,
+        conversions=(Conversion(_convert_float32),),
+        template=Template((FILE,), make_template, _fill),
+        titles={"tflite": FILE},
+    ),
+)

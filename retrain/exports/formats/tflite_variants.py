@@ -1,8 +1,7 @@
-"""TFLite files of a written SavedModel: float32, float16, dynamic int8, and int8.
+"""Smaller TFLite files of a written SavedModel: float16, dynamic int8, and int8.
 
 | variant | weights | arithmetic | image and outputs |
 |---|---|---|---|
-| float32 | float32 | float32 | float32 |
 | float16 | float16, half the bytes | float32 | float32 |
 | dynamic | int8, a quarter | int8, activations scaled photo by photo | float32 |
 | int8 | int8, a quarter | int8, activations scaled by photos of the training | uint8 |
@@ -12,68 +11,53 @@ All have batch 1, raw RGB 0..255, and metadata; labels and manifest are to be ap
 where int8 throughout costs accuracy: logits in 256 steps are what loses most of it.
 """
 
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+from retrain.exports.formats.base import Conversion, Format, Source, as_label_image_runs_it
+from retrain.exports.formats.tflite import converted, converter_of, one_photo_model, write_with_texts
+from retrain.exports.proof.limits import FLOAT16, INT8
 
-from label_image.files import scratch_folder
-from label_image.preprocessing import Pixels
-from label_image.runtimes import load_saved_model
-from retrain.core.errors import ExportError
-from retrain.core.tensorflow import quiet, save_model, tf
-from retrain.exports.formats.tflite import check_has_weights
-from retrain.exports.metadata import with_metadata
-from retrain.exports.names import TFLITE, TFLITE_FLOAT16
+if TYPE_CHECKING:
+    from label_image.preprocessing import Pixels
 
 HEAD_OPERATIONS = ("FULLY_CONNECTED", "SOFTMAX", "L2_NORMALIZATION", "REDUCE_MAX")
 
 
-@contextmanager
-def one_photo_model(saved_model: Path) -> Iterator[Path]:
-    """A SavedModel of batch 1 with `scores` and `similarity`, in a folder that is removed at the end."""
-    loaded = load_saved_model(saved_model, trust=True)  # searched by `export_model`
-    signature = loaded.signatures["serving_default"]
-    size = signature.structured_input_signature[1]["image"].shape[1]
-    names = [name for name in signature.structured_outputs if name != "classes"]
+def convert_float16(one_photo: Path) -> bytes:
+    """Weights in float16. Raises ExportError if the converter fails."""
+    from retrain.core.tensorflow import tf
 
-    def answer(image: Any) -> dict[str, Any]:
-        said = signature(image=image)
-        return {name: said[name] for name in names}
-
-    module = tf.Module()
-    module.loaded = loaded
-    spec = tf.TensorSpec((1, size, size, 3), tf.float32, name="image")
-    function = tf.function(answer, autograph=False).get_concrete_function(spec)
-    with scratch_folder() as folder:
-        with quiet():
-            save_model(module, str(folder), {"serving_default": function})
-        yield folder
+    converter = converter_of(one_photo)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    converter.target_spec.supported_types = [tf.float16]
+    return converted("tflite_float16", converter.convert)
 
 
-def convert_variant(one_photo: Path, variant: str) -> bytes:
-    """TFLITE, TFLITE_FLOAT16 or TFLITE_DYNAMIC of a `one_photo_model`. Raises ExportError if the converter fails."""
-    converter = _converter(one_photo)
-    if variant != TFLITE:
-        converter.optimizations = [tf.lite.Optimize.DEFAULT]
-    if variant == TFLITE_FLOAT16:
-        converter.target_spec.supported_types = [tf.float16]
-    return _converted(variant, converter.convert)
+def convert_dynamic(one_photo: Path) -> bytes:
+    """Weights in int8, calibrated with nothing. Raises ExportError if the converter fails."""
+    from retrain.core.tensorflow import tf
+
+    converter = converter_of(one_photo)
+    converter.optimizations = [tf.lite.Optimize.DEFAULT]
+    return converted("tflite_dynamic", converter.convert)
 
 
-def convert_int8(one_photo: Path, photos: Pixels) -> bytes:
+def convert_int8(one_photo: Path, photos: "Pixels") -> bytes:
     """int8 throughout, calibrated with photos (n, size, size, 3). Raises ExportError if the converter fails."""
+    from retrain.core.tensorflow import tf
+
     converter = _calibrated(one_photo, photos)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS_INT8]
     converter.inference_input_type = converter.inference_output_type = tf.uint8
-    return _converted("int8", converter.convert)
+    return converted("int8", converter.convert)
 
 
-def convert_int8_with_float_head(one_photo: Path, photos: Pixels) -> bytes:
+def convert_int8_with_float_head(one_photo: Path, photos: "Pixels") -> bytes:
     """int8 up to the bottleneck, float32 from there. Raises ExportError if the converter fails."""
+    from retrain.core.tensorflow import tf
+
     converter = _calibrated(one_photo, photos)
 
     def convert() -> bytes:
@@ -85,15 +69,15 @@ def convert_int8_with_float_head(one_photo: Path, photos: Pixels) -> bytes:
         model: bytes = debugger.get_nondebug_quantized_model()
         return model
 
-    return _converted("int8 with a float head", convert)
+    return converted("int8 with a float head", convert)
 
 
-def _converter(one_photo: Path) -> Any:
-    return tf.lite.TFLiteConverter.from_saved_model(str(one_photo), signature_keys=["serving_default"])
+def _calibrated(one_photo: Path, photos: "Pixels") -> Any:
+    import numpy as np
 
+    from retrain.core.tensorflow import tf
 
-def _calibrated(one_photo: Path, photos: Pixels) -> Any:
-    converter = _converter(one_photo)
+    converter = converter_of(one_photo)
     converter.optimizations = [tf.lite.Optimize.DEFAULT]
     photos = photos.copy()
     photos[0, 0, 0, :2] = 0, 255  # so that a step of the input is a grey level, whatever is on the photos
@@ -101,13 +85,37 @@ def _calibrated(one_photo: Path, photos: Pixels) -> Any:
     return converter
 
 
-def _converted(what: str, convert: Callable[[], bytes]) -> bytes:
-    try:
-        with quiet(), warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the converter calibrates with an interpreter that it calls deprecated
-            model = convert()
-    except Exception as error:  # the converter raises whatever its passes raise
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
-        raise ExportError(f"TFLite ({what}) cannot be made: {reason}") from error
-    check_has_weights(model)
-    return with_metadata(model)
+def _plain(convert: Callable[[Path], bytes]) -> Conversion:
+    return Conversion(lambda source, path: write_with_texts(convert(source.made(one_photo_model)), source, path))
+
+
+def _calibrating(convert: "Callable[[Path, Pixels], bytes]", remark: str = "") -> Conversion:
+    def write(source: Source, path: Path) -> None:
+        write_with_texts(convert(source.made(one_photo_model), source.calibration()), source, path)
+
+    return Conversion(write, remark)
+
+
+FORMATS = (
+    Format(
+        "tflite_float16",
+        ("model_float16.tflite",),
+        FLOAT16,
+        as_label_image_runs_it,
+        conversions=(_plain(convert_float16),),
+    ),
+    Format(
+        "tflite_dynamic",
+        ("model_dynamic.tflite",),
+        INT8,
+        as_label_image_runs_it,
+        conversions=(_plain(convert_dynamic),),
+    ),
+    Format(
+        "tflite_int8",
+        ("model_int8.tflite",),
+        INT8,
+        as_label_image_runs_it,
+        conversions=(_calibrating(convert_int8), _calibrating(convert_int8_with_float_head, "head in float32")),
+    ),
+)

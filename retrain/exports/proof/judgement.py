@@ -1,17 +1,4 @@
-"""What an export has to prove before it is handed over, compared with the SavedModel it was made from.
-
-| formats | probability and similarity | first answers | accuracy | called unknown |
-|---|---|---|---|---|
-| float32 | within 1e-4 | the same | - | - |
-| float16 | within 0.05 | the same, where the first two are more than 0.1 apart | at most 1 point lower | - |
-| int8, dynamic int8 | finite | - | at most 1 point lower | as many, within 5 points or a photo |
-
-The last two limits can be lifted by force.
-
-float16 keeps 11 bits of each weight, so a sum of many products moves by about a thousandth of its
-size. A probability moves by at most a quarter of what its logit moves: 0.05 is a logit moved by 0.2. The
-largest change of four networks on 255 test photos was 0.033, where the median was 0.0007 (docs/exports.md).
-"""
+"""What came of running an export beside the SavedModel: whether it holds its limits, and how good it is."""
 
 from dataclasses import dataclass
 
@@ -19,29 +6,11 @@ import numpy as np
 
 from label_image.runtimes import Outputs
 from retrain.core.errors import ParityError
-from retrain.exports.proof.parity import TOLERANCE, Parity, compare, measure_parity
+from retrain.exports.proof.limits import GREATEST_DROP, GREATEST_SHIFT, Limits
+from retrain.exports.proof.parity import Parity, compare, measure_parity
 from retrain.training.metrics import Classes, wilson_interval
 
-FLOAT16_TOLERANCE = 0.05
-GREATEST_DROP = 0.01  # of the accuracy
-GREATEST_SHIFT = 0.05  # of the share of photos that are called unknown
 Z = 1.959964  # of a 95 % interval
-
-
-@dataclass(frozen=True)
-class Limits:
-    """How far an export may be from the SavedModel: `tolerance` of a probability, `drop` of the accuracy.
-
-    A None is no limit. Not holding `drop` can be forced. What has no tolerance must call as many photos unknown.
-    """
-
-    tolerance: float | None
-    drop: float | None
-
-
-FLOAT32 = Limits(TOLERANCE, None)
-FLOAT16 = Limits(FLOAT16_TOLERANCE, GREATEST_DROP)
-INT8 = Limits(None, GREATEST_DROP)
 
 
 @dataclass(frozen=True)

@@ -18,8 +18,8 @@ from PIL import Image
 from label_image.model import Outputs, named_outputs
 from label_image.preprocessing import Pixels
 from retrain.core.errors import ParityError
+from retrain.exports.proof.limits import TOLERANCE
 
-TOLERANCE = 1e-4  # of a probability and of a similarity, for float32 formats
 BATCH = 16
 
 Runner = Callable[[Pixels], Outputs]

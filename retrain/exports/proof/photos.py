@@ -16,6 +16,7 @@ from label_image.preprocessing import Pixels, Preprocessing, load_pixels, photo_
 from retrain.core.errors import DatasetError
 from retrain.exports.proof.reference import spread
 from retrain.photos.category_names import display_names, read_category_names, rename_classes
+from retrain.photos.classes import index_by_label
 from retrain.photos.dataset import Photo, PhotoFile
 from retrain.photos.hashes import hash_bytes
 from retrain.photos.opening import list_photos
@@ -65,7 +66,7 @@ def export_photos(
     `say` is told. `category_names` is the file that the training was given, if it was. Raises DatasetError if there is
     no photo of a class of the export.
     """
-    index_of = {label: index for index, label in enumerate(labels)}
+    index_of = index_by_label(labels)
     dataset = list_photos(source, bottleneck_dir, say=say)
     for remark in dataset.remarks:
         say(remark)

@@ -16,6 +16,7 @@ from retrain.insight.doctor.out_of_fold import deal_groups, groups_with_copies, 
 from retrain.insight.doctor.outliers import LEAST_PHOTOS, can_judge, class_distances, outlier_findings
 from retrain.insight.doctor.photo_quality import quality_findings, unreadable_findings
 from retrain.insight.doctor.shortcut import check_shortcut
+from retrain.photos.classes import class_indices
 
 
 def diagnose(
@@ -33,8 +34,7 @@ def diagnose(
     seconds: dict[str, float] = {}
     photos, matrix = extraction.photos, extraction.matrix
     labels = sorted({photo.label for photo in photos})
-    index_of = {label: index for index, label in enumerate(labels)}
-    classes = np.array([index_of[photo.label] for photo in photos], np.intp)
+    classes = class_indices(photos, labels)
     findings: list[Finding] = unreadable_findings(extraction.skipped)
     remarks: list[str] = []
     with timed(seconds, "looks"):

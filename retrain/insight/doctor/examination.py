@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from retrain.backbones.backbone_config import BackboneConfig
-from retrain.bottlenecks.bottlenecks import Start, extract_with_fallback
+from retrain.bottlenecks.bottlenecks import extract_with_fallback
+from retrain.bottlenecks.executors.base import StartEngine
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.core.progress import SILENT, Progress
 from retrain.insight.doctor.diagnose import diagnose
@@ -23,7 +24,7 @@ class DoctorConfig:
     extraction: ExtractionConfig = ExtractionConfig()
 
 
-def examine(config: DoctorConfig, progress: Progress = SILENT, start: Start | None = None) -> Diagnosis:
+def examine(config: DoctorConfig, progress: Progress = SILENT, start: StartEngine | None = None) -> Diagnosis:
     """Examine the photos of a source; `start` makes another engine than that of `config`.
 
     Classes have the names of their folders, which is what fixes.csv needs. Raises a RetrainError for whatever a

@@ -10,7 +10,7 @@ from retrain.insight.terminal_text import escape
 
 
 def show_diagnosis(diagnosis: Diagnosis, written: Written, console: Console) -> None:
-    """How much was found of each kind, and the files that say what."""
+    """How much was found of each kind, and the files with the details."""
     counts = list(diagnosis.counts())
     if counts:
         table = Table(show_header=False, title=f"{len(diagnosis.photos)} photos", title_justify="left")

@@ -47,17 +47,17 @@ class Written:
 def check_output_dir(folder: Path, image_dir: Path) -> None:
     """Refuse, before any work, a folder that cannot be written to. Raises OptionError or ExportError."""
     if folder.exists() and not folder.is_dir():
-        raise OptionError(f"--output_dir {folder} is a file: choose a folder.")
+        raise OptionError(f"`output_dir` {folder} is a file: choose a folder.")
     if Path(os.path.realpath(folder)).is_relative_to(os.path.realpath(image_dir)):
-        raise OptionError(f"--output_dir {folder} lies among the photos of {image_dir}: choose a folder outside of it.")
+        raise OptionError(f"`output_dir` {folder} lies among the photos of {image_dir}: choose a folder outside of it.")
     if any((export / MANIFEST).exists() for export in (folder, Path(os.path.realpath(folder)).parent)):
         raise OptionError(
-            f"--output_dir {folder} is an export of a model, or inside one, in which the next training "
+            f"`output_dir` {folder} is an export of a model, or inside one, in which the next training "
             "would not accept other files: choose another folder."
         )
-    check_page(folder / PAGE, "--output_dir")
+    check_page(folder / PAGE, "`output_dir`")
     for name in (FINDINGS, FIXES, NEW_FIXES):
-        check_file(folder / name, "--output_dir")
+        check_file(folder / name, "`output_dir`")
 
 
 def write_diagnosis(diagnosis: Diagnosis, image_dir: Path, folder: Path) -> Written:
@@ -69,7 +69,7 @@ def write_diagnosis(diagnosis: Diagnosis, image_dir: Path, folder: Path) -> Writ
         rows = _with_decisions(fix_rows(diagnosis, image_dir), decisions.actions, label_of)
         moved = [_write_findings(folder / FINDINGS, _table(FINDING_COLUMNS, _finding_rows(diagnosis, image_dir)))]
         page = render_page(diagnosis, image_dir, [row for row in rows if row[2] != KEEP])
-        write_page(folder / PAGE, page, "--output_dir")
+        write_page(folder / PAGE, page, "`output_dir`")
         fixes, kept = _place_of_fixes(folder, _table(FIX_COLUMNS, rows))
         if fixes in decisions.unread:
             moved.append(_move_in(fixes, _table(FIX_COLUMNS, rows)))

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrain.insight.reporting import TOP_K
+from retrain.photos.classes import index_by_label
 from retrain.runs.train import Run
 from retrain.training.fitting.sample import Classes, Matrix, Rows, Sample
 from retrain.training.metrics import Metrics, most_confused, wilson_interval
@@ -160,7 +161,7 @@ class Evidence:
     def confused_pairs(self, most: int = PAIRS) -> tuple[ConfusedPair, ...]:
         """The pairs that were confused most often."""
         metrics = self._run.trained.test
-        index_of = {label: index for index, label in enumerate(self._run.labels)}
+        index_of = index_by_label(self._run.labels)
         own, predicted = self._own(), self._probabilities.argmax(axis=1) if len(self._rows) else np.zeros(0, np.intp)
         pairs = []
         for true_label, other_label, photos in most_confused(metrics, most):

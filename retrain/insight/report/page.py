@@ -27,6 +27,7 @@ from retrain.insight.report.evidence import (
 from retrain.insight.report.heatmaps import heat_uris
 from retrain.insight.report.rendering import brief, render, shown, source_name
 from retrain.insight.reporting import TOP_K
+from retrain.photos.classes import class_indices, index_by_label
 from retrain.photos.thumbnails import square_uris
 from retrain.runs.train import Run
 from retrain.training.calibration import Calibration
@@ -94,7 +95,7 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class Unknown:
-    """How like the known the test photos are: how many would be answered `unknown`, and the least familiar ones."""
+    """How similar the test photos are to the classes: how many would be answered `unknown`, and the least similar."""
 
     threshold: float
     chosen_on: int
@@ -112,7 +113,7 @@ def write_report(
     `command` repeats the run, `diagnosis` is what `retrain doctor` found in the same photos, `top_k` answers are shown
     of each photo. A page that was there is replaced.
     """
-    return write_page(path, report_html(run, command, diagnosis, top_k), "--report")
+    return write_page(path, report_html(run, command, diagnosis, top_k), "`report`")
 
 
 def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = None, top_k: int = TOP_K) -> str:
@@ -123,7 +124,7 @@ def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = Non
     classes = evidence.class_rows()
     unknown = _unknown(evidence, run.trained.confidence)
     wrong = run.trained.test.n - sum(run.trained.test.confusion[i][i] for i in range(len(run.labels)))
-    index_of = {label: index for index, label in enumerate(run.labels)}
+    index_of = index_by_label(run.labels)
     # The mistakes of cross-validation are those of the heads of its folds, which are not exported.
     looked_at = () if run.division.folds else mistakes
     heat = heat_uris(
@@ -267,8 +268,7 @@ def _calibrated(run: Run) -> Calibrated | None:
     if confidence is None or confidence.calibration.photos == 0:
         return Calibrated(1.0, 0, None, test.ece, test.ece_by_chance, reliability_chart((), test.reliability))
     calibration = confidence.calibration
-    index_of = {label: index for index, label in enumerate(run.labels)}
-    classes = np.array([index_of[run.extraction.photos[row].label] for row in run.trained.test_rows])
+    classes = class_indices((run.extraction.photos[row] for row in run.trained.test_rows), run.labels)
     # Dividing the logits by 1 / T undoes the division by T.
     before: tuple[Bin, ...] = ()
     if confidence.ece_before is not None:

@@ -37,7 +37,7 @@ def write_summaries(summaries_dir: Path, run: Run) -> Path:
             obey_umask(new)
             return _rename_to_now(new, summaries_dir)
     except (OSError, tf.errors.OpError) as error:
-        raise ExportError(f"--summaries_dir {summaries_dir} cannot be written to: {error}.") from None
+        raise ExportError(f"`summaries_dir` {summaries_dir} cannot be written to: {error}.") from None
 
 
 def _write_curves(folder: Path, trained: TrainedHead) -> None:

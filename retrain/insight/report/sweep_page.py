@@ -29,7 +29,7 @@ def write_sweep_page(path: Path, sweep: Sweep, config: SweepConfig, command: str
     `command` trains and exports what was chosen, `table` is where the table was written. A page that was there is
     replaced.
     """
-    return write_page(path, sweep_html(sweep, config, command, table), "--report")
+    return write_page(path, sweep_html(sweep, config, command, table), "`report`")
 
 
 def sweep_html(sweep: Sweep, config: SweepConfig, command: str, table: Path) -> str:

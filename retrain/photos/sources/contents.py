@@ -17,21 +17,33 @@ def content_hashes(files: Sequence[Path], bottleneck_dir: Path, paranoid: bool) 
 
     `paranoid` reads them all. Raises DatasetError where a file cannot be read.
     """
-    hashes = PhotoHashes(bottleneck_dir)
     try:
         listed = [_listed(file) for file in files]
-        known = [None] * len(files) if paranoid else known_contents(listed, hashes)
-        sha256s = []
+    except OSError as error:
+        raise _unreadable(error) from None
+    return hashes_of(listed, bottleneck_dir, paranoid)
+
+
+def hashes_of(listed: Sequence[PhotoFile], bottleneck_dir: Path, paranoid: bool = False) -> list[str]:
+    """The same of files that have been listed."""
+    hashes = PhotoHashes(bottleneck_dir)
+    known = [None] * len(listed) if paranoid else known_contents(listed, hashes)
+    sha256s = []
+    try:
         for file, sha256 in zip(listed, known, strict=True):
             if sha256 is None:
                 read_ns, sha256 = time.time_ns(), sha256_of(file.path)
                 remember_content(file, sha256, read_ns, hashes)
             sha256s.append(sha256)
     except OSError as error:
-        raise DatasetError(f"{error.filename} cannot be read: {error.strerror}.") from None
+        raise _unreadable(error) from None
     hashes.save_if_possible()
     return sha256s
 
 
 def _listed(file: Path) -> PhotoFile:
     return PhotoFile.of(str(file), "", os.stat(file))
+
+
+def _unreadable(error: OSError) -> DatasetError:
+    return DatasetError(f"{error.filename} cannot be read: {error.strerror}.")

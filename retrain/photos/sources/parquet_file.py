@@ -30,7 +30,7 @@ def opened_parquet(path: Path) -> Iterator[pq.ParquetFile]:
         with plain_path(path) as plain, pq.ParquetFile(plain, buffer_size=CHUNK, pre_buffer=False) as file:
             yield file
     except FileNotFoundError:
-        raise DatasetError(f"There is no file {path}; check --image_dir.") from None
+        raise DatasetError(f"There is no file {path}; check `image_dir`.") from None
     except DatasetError:
         raise
     except (pa.ArrowException, OSError, ValueError, TypeError, MemoryError) as error:  # also of texts that are no UTF-8

@@ -32,7 +32,7 @@ FORMAT = "retrain-checkpoint"
 FORMAT_VERSION = 1
 SECONDS_BETWEEN = 5.0
 WRITING_SHARE = 0.05  # of the time, at most
-WITHOUT_RESUME = "leave --resume out"  # how to begin again
+WITHOUT_RESUME = "leave `resume` out"  # how to begin again
 
 # A zip file starts with the name of its first entry, 30 bytes in.
 _NAME_AT = 30
@@ -183,7 +183,7 @@ def check_checkpoint_path(path: Path) -> None:
     remove_leftovers(Path(os.path.realpath(path)).parent)
     if os.path.lexists(path) and not is_checkpoint(path):
         raise OptionError(
-            f"--checkpoint_path {path} is not a checkpoint of this project: move it away, or choose another name."
+            f"`checkpoint_path` {path} is not a checkpoint of this project: move it away, or choose another name."
         )
 
 

@@ -3,8 +3,8 @@
 For each L2 strength the heads of all folds are one wide product: a pass over the bottlenecks that serves
 k heads costs far less than k passes, for BLAS does wide products three times as fast as those of one head
 with a few classes. Each head sees all photos but those of its own fold; photos are sorted by fold, so
-that what a head does not see is never multiplied. From one strength to the next goes what `retrain.training.head`
-takes along too: the curvature that was met, and where the weights point to.
+that what a head does not see is never multiplied. From one strength to the next goes what the fit of one head
+(`convergence`) takes along too: the curvature that was met, and where the weights point to.
 
 The optimum is that of a head that is fitted alone (`fit_to_convergence` in `convergence`): there the photos
 in training give mean and scale, which here all photos give. The mean changes nothing, for the bias is not

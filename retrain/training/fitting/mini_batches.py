@@ -77,7 +77,7 @@ def fit_mini_batches(
         evaluate()  # not in the checkpoint: with more steps to come there is no evaluation here
     if history.best_step is None:
         raise OptionError(
-            f"--learning_rate {recipe.learning_rate:g} is too high: the training diverges; "
+            f"`learning_rate` {recipe.learning_rate:g} is too high: the training diverges; "
             f"try {recipe.learning_rate / 10:g}."
         )
     head = _fold(history.best, recipe.activation, standardised)

@@ -17,8 +17,9 @@ from typing import Any, Literal
 
 from label_image.files import temporary_folder
 from label_image.plain_paths import plain_path
-from retrain.backbones.backbone import Backbone, file_sha256
+from retrain.backbones.backbone import Backbone
 from retrain.backbones.network import apply_arithmetic, load_network
+from retrain.backbones.weights import file_sha256
 from retrain.core.errors import BackboneError, OptionError
 from retrain.photos.dataset import Photo
 from retrain.photos.split import Division
@@ -88,18 +89,18 @@ class FineTuned:
 def check_fine_tuning(backbone: Backbone, division: Division | None = None) -> None:
     """Refuse what cannot be fine-tuned; a call before any work is done spares that work. Raises OptionError."""
     if backbone.architecture == "fake":
-        raise OptionError("--fine_tune_layers: the fake backbone has no layers; choose another --architecture.")
+        raise OptionError("`fine_tune_layers`: the fake backbone has no layers; choose another `architecture`.")
     if backbone.parts:
         raise OptionError(
-            f"--fine_tune_layers tunes one backbone, and {backbone.architecture} is {len(backbone.parts)}: "
-            "choose one of them as --architecture."
+            f"`fine_tune_layers` tunes one backbone, and {backbone.architecture} is {len(backbone.parts)}: "
+            "choose one of them as `architecture`."
         )
     if backbone.weights_file is not None and backbone.weights_file.is_dir():
         raise OptionError(
-            "--fine_tune_layers tunes a network of the registry: use --architecture instead of --tfhub_module."
+            "`fine_tune_layers` tunes a network of the registry: use `architecture` instead of `tfhub_module`."
         )
     if division is not None:
-        check_sides(division, "--fine_tune_layers")
+        check_sides(division, "`fine_tune_layers`")
 
 
 def fine_tune(
@@ -185,7 +186,7 @@ def last_layers(model: Any, layers: Layers, name: str) -> list[Any]:
     if layers == "all":
         return candidates
     if layers > len(candidates):
-        raise OptionError(f"--fine_tune_layers {layers}: {name} has {len(candidates)} layers with weights; use all.")
+        raise OptionError(f"`fine_tune_layers` {layers}: {name} has {len(candidates)} layers with weights; use all.")
     return candidates[len(candidates) - layers :]
 
 

@@ -3,10 +3,9 @@
 import hashlib
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-
 from label_image.preprocessing import Preprocessing
 from retrain.core.errors import OptionError
+from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Photo, Split
 from retrain.photos.split import Division
 from retrain.training.on_photos.keras_training import Recipe
@@ -20,7 +19,7 @@ def check_sides(division: Division, option: str) -> None:
             f"{option} needs at least three different photos of every class, so that each side of the split has some: "
             "add photos to the small classes, or leave the option out."
         )
-    for side, percentage in (("training", "--testing_percentage"), ("validation", "--validation_percentage")):
+    for side, percentage in (("training", "`testing_percentage`"), ("validation", "`validation_percentage`")):
         if side not in division.splits:
             raise OptionError(f"{option} needs {side} photos, and the split has none: change {percentage}.")
 
@@ -29,10 +28,8 @@ def photos_of(
     side: Split, photos: Sequence[Photo], labels: Sequence[str], division: Division, preprocessing: Preprocessing
 ) -> PhotoSet:
     """The photos of one side of the split, with their class indices."""
-    index_of = {label: index for index, label in enumerate(labels)}
     chosen = [photo for photo, split in zip(photos, division.splits, strict=True) if split == side]
-    classes = np.array([index_of[photo.label] for photo in chosen], np.intp)
-    return PhotoSet([photo.path for photo in chosen], classes, preprocessing)
+    return PhotoSet([photo.path for photo in chosen], class_indices(chosen, labels), preprocessing)
 
 
 def training_identity(

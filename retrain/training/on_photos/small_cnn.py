@@ -93,7 +93,7 @@ def train_from_scratch(
     """
     from retrain.core.keras import keras
 
-    check_sides(division, "--compare scratch")
+    check_sides(division, "`compare` scratch")
     keras.utils.set_random_seed(seed)
     network = build_network(len(labels), size)
     steps = preprocessing(size)

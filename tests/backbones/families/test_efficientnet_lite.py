@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from retrain.backbones.backbone import find_backbone
-from retrain.backbones.families.efficientnet_lite import build_network
 from retrain.backbones.network import Network, load_network
 from retrain.backbones.registry import architecture
 from retrain.backbones.torch_checkpoint import read_checkpoint
@@ -78,7 +77,7 @@ def test_width_and_depth_are_those_of_the_checkpoint(name: str) -> None:
     """Every weight has its place, and every place its weight, in the right shape: loading refuses all else."""
     entry = architecture(name)
     checkpoint = read_checkpoint(find_backbone(name, Path("x")).weights_file)
-    model = build_network(name, 64, **dict(entry.arguments))
+    model = entry.build(name, 64)
     ours = {f"{layer.checkpoint_name}.weight" for layer in model.layers if layer.weights}
     theirs = {key for key in checkpoint if key.endswith(".weight") and not key.startswith("_fc.")}
     assert ours == theirs

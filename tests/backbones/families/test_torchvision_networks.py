@@ -21,9 +21,9 @@ import torch_files
 from numpy.lib.stride_tricks import sliding_window_view
 
 from retrain.backbones.backbone import find_backbone
-from retrain.backbones.families.torchvision_networks import LAYERS, build_network, set_weights
+from retrain.backbones.families.torchvision_networks import FAMILY, LAYERS, build_network, set_weights
 from retrain.backbones.network import load_network
-from retrain.backbones.registry import ARCHITECTURES, architecture
+from retrain.backbones.registry import architecture
 from retrain.bottlenecks.probe import relative_error
 from retrain.core.errors import BackboneError
 from retrain.core.tensorflow import tf
@@ -231,7 +231,7 @@ def test_numbers_that_are_not_finite_are_refused(alexnet: SimpleNamespace, value
 
 
 def test_the_registry_and_the_definitions_name_the_same_networks() -> None:
-    ours = {entry.name for entry in ARCHITECTURES.values() if entry.module == "torchvision_networks"}
+    ours = {entry.name for entry in FAMILY}
     assert set(LAYERS) == ours == set(FEATURES)
 
 

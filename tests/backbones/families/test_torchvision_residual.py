@@ -74,11 +74,11 @@ def test_a_published_file_works_as_it_stands(name: str, tmp_path: Path) -> None:
         f"{key.removesuffix('.running_var')}.num_batches_tracked": np.array(3) for key in arrays if "_var" in key
     }
     data = torch_files.zipped({**arrays, **counted, f"{top}.bias": np.zeros(1000, np.float32)})
-    path = tmp_path / f"{entry.checkpoint.split('-')[0]}-{hashlib.sha256(data).hexdigest()[:8]}.pth"
+    path = tmp_path / f"{entry.weights_file.split('-')[0]}-{hashlib.sha256(data).hexdigest()[:8]}.pth"
     path.write_bytes(data)
     network = load_network(find_backbone(name, tmp_path, str(path), image_size=64))
     assert network.model(pixels(64)).numpy()[0, :5] == pytest.approx(EXPECTED[name, 64][0], rel=1e-3, abs=1e-4)
 
     keras_name = {"resnet50_torchvision": "resnet50", "mobilenet_v2_torchvision": "mobilenet_v2_1.0_224"}[name]
-    with pytest.raises(BackboneError, match=f"Weights of torchvision are for --architecture {name}"):
+    with pytest.raises(BackboneError, match=f"Weights of torchvision are for `architecture` {name}"):
         load_network(find_backbone(keras_name, tmp_path, str(path), image_size=64))

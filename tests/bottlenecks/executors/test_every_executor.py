@@ -12,7 +12,8 @@ from PIL import Image
 
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone, find_backbone
-from retrain.backbones.engines.base import Bottlenecks, Engine, start_engine
+from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.executors.base import Batch, Executor, Session, StartEngine, Work
 from retrain.bottlenecks.executors.local import Local
 from retrain.bottlenecks.executors.registry import EXECUTORS

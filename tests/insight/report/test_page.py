@@ -130,7 +130,7 @@ def test_mini_batches_have_steps_on_the_axis(make_run) -> None:
 
 def test_a_perfect_model_has_no_mistakes(make_run) -> None:
     page = opened(make_run("ab", each=20, apart=30.0))
-    assert "Not one of" in page.text
+    assert "None of the" in page.text
     assert "pairs" not in page.ids
 
 
@@ -270,5 +270,5 @@ def test_a_page_replaces_the_one_before_and_leaves_nothing_else(make_run, tmp_pa
 
 def test_a_place_that_cannot_be_written_is_a_sentence(make_run, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(ExportError, match="--report"):
+    with pytest.raises(ExportError, match="`report`"):
         write_report(tmp_path / "file" / "report.html", make_run("ab"))

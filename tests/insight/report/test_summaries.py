@@ -58,14 +58,14 @@ def test_without_validation_and_test_photos_only_training_is_written(tmp_path: P
 
 def test_a_folder_that_cannot_be_made_is_a_sentence(tmp_path: Path, run: Run) -> None:
     (tmp_path / "file").write_text("no folder")
-    with pytest.raises(ExportError, match="--summaries_dir"):
+    with pytest.raises(ExportError, match="`summaries_dir`"):
         write_summaries(tmp_path / "file" / "below", run)
 
 
 def test_a_link_to_nowhere_is_a_sentence(tmp_path: Path, run: Run) -> None:
     (tmp_path / "link").symlink_to("nowhere")
     for folder in (tmp_path / "link", tmp_path / "link" / "below"):
-        with pytest.raises(ExportError, match="--summaries_dir"):
+        with pytest.raises(ExportError, match="`summaries_dir`"):
             write_summaries(folder, run)
 
 

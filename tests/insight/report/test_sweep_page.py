@@ -178,7 +178,7 @@ def test_a_page_replaces_the_one_before_and_nothing_else(make_sweep, tmp_path: P
     write_sweep_page(path, make_sweep(GRID), *asked)
     assert "small+<wbr>big" in path.read_text(encoding="utf-8")
     path.write_text("mine")
-    with pytest.raises(ExportError, match=r"--report .* no page of this project"):
+    with pytest.raises(ExportError, match=r"`report` .* not a page of this project"):
         write_sweep_page(path, make_sweep(ONE), *asked)
     assert path.read_text() == "mine"
     assert [found.name for found in path.parent.iterdir()] == ["sweep.html"]

@@ -88,7 +88,7 @@ def test_a_source_is_read_by_the_one_that_recognises_it_first(layout: Layout, tm
 @pytest.mark.parametrize("name", ["", "nowhere", "a\0b", "x" * 5000, "/dev/null", "/dev/null/x", "nowhere.csv"])
 def test_a_name_that_is_no_source_is_recognised_by_none(name: str) -> None:
     assert [source.name for source in SOURCES if source.recognises(name)] == []
-    with pytest.raises(DatasetError, match=r"check --image_dir|is neither a folder"):
+    with pytest.raises(DatasetError, match=r"check `image_dir`|is neither a folder"):
         list_photos(name)
 
 

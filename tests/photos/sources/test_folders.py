@@ -192,7 +192,7 @@ def test_too_few_classes(tmp_path: Path) -> None:
 
 def test_a_source_that_cannot_be_used(tmp_path: Path) -> None:
     for name in ("absent", "absent.csv"):
-        with pytest.raises(DatasetError, match=f"no folder or manifest .*{name}; check --image_dir"):
+        with pytest.raises(DatasetError, match=f"no folder or manifest .*{name}; check `image_dir`"):
             list_photos(tmp_path / name)
     make(tmp_path, "photo.jpg", "list.txt")
     os.mkfifo(tmp_path / "fifo.csv")

@@ -73,7 +73,7 @@ def store(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("source", ["nowhere", "nowhere.parquet", "nowhere.csv"])
 def test_a_source_that_does_not_exist(source: str, tmp_path: Path, store: Path) -> None:
-    with pytest.raises(DatasetError, match=r"nowhere.*check --image_dir\."):
+    with pytest.raises(DatasetError, match=r"nowhere.*check `image_dir`\."):
         list_photos(tmp_path / source, store)
 
 
@@ -392,7 +392,7 @@ def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(DatasetError, match=r"photos of set cannot be written to .*No space left on device.*goes on"):
+    with pytest.raises(DatasetError, match=r"photos of set cannot be written to .*No space left on device.*continues"):
         unpacked([Encoded(photo(1), "a")], {}, "set", tmp_path / "bottlenecks")
     assert not list((tmp_path / "sources").rglob("*/photos/*/*"))  # no half-written temporary either
 

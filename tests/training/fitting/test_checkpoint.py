@@ -120,7 +120,7 @@ def test_pickled_arrays_are_not_read(path: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"my thesis", b"PK\x03\x04" + bytes(100)])
 def test_a_file_of_somebody_else_is_refused(path: Path, content: bytes) -> None:
     path.write_bytes(content)
-    with pytest.raises(OptionError, match="--checkpoint_path"):
+    with pytest.raises(OptionError, match="`checkpoint_path`"):
         check_checkpoint_path(path)
     assert path.read_bytes() == content
 

@@ -218,7 +218,7 @@ def test_a_memmap_read_batch_by_batch_gives_the_same_bits(tmp_path: Path, monkey
 
 @pytest.mark.parametrize("rate", [1e38, 1e30])
 def test_diverging_training_is_a_sentence(rate: float) -> None:
-    with pytest.raises(OptionError, match="--learning_rate"):
+    with pytest.raises(OptionError, match="`learning_rate`"):
         fit(blobs(), blobs(seed=1), hidden_units=(8,), optimizer="sgd", learning_rate=rate, epochs=5)
 
 

@@ -6,9 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from retrain.backbones.backbone import Backbone, file_sha256, find_backbone
-from retrain.backbones.engines.base import tensorflow_cpu_engine
+from retrain.backbones.backbone import Backbone, find_backbone
+from retrain.backbones.engines.tensorflow import tensorflow_cpu_engine
 from retrain.backbones.network import load_network
+from retrain.backbones.weights import file_sha256
 from retrain.core.errors import BackboneError, CheckpointError, OptionError
 from retrain.core.tensorflow import tf
 from retrain.photos.dataset import Photo
@@ -260,11 +261,11 @@ def test_more_layers_than_there_are_are_refused(given: Given) -> None:
 def test_what_cannot_be_tuned_is_refused(given: Given, tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="fake"):
         check_fine_tuning(find_backbone("fake", Path("x")))
-    with pytest.raises(OptionError, match="--tfhub_module"):
+    with pytest.raises(OptionError, match="`tfhub_module`"):
         check_fine_tuning(replace(given.backbone, weights_file=tmp_path))
     check_fine_tuning(given.backbone, given.division)
     without = Division(tuple("testing" if side == "validation" else side for side in given.division.splits))
-    with pytest.raises(OptionError, match="--validation_percentage"):
+    with pytest.raises(OptionError, match="`validation_percentage`"):
         check_fine_tuning(given.backbone, without)
     with pytest.raises(OptionError, match="three different photos"):
         check_fine_tuning(given.backbone, replace(given.division, folds=(0,) * len(given.photos)))

@@ -84,7 +84,7 @@ def test_a_checkpoint_of_something_else_is_refused(run: Callable[..., FromScratc
 def test_a_split_without_validation_photos_is_refused(tmp_path: Path, write_colour_photos: Callable) -> None:
     photos, labels, division = write_colour_photos(tmp_path, 4)
     without = replace(division, splits=("training",) * len(photos))
-    with pytest.raises(OptionError, match="--compare scratch needs validation photos"):
+    with pytest.raises(OptionError, match="`compare` scratch needs validation photos"):
         train_from_scratch(photos, labels, without)
 
 

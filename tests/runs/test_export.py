@@ -10,97 +10,26 @@ import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
 from calling import call
-from painting import paint_classes
-from stand_ins import converted, evaluated
+from export_folders import COLOURS, contents, parity_of
+from stand_ins import converted
 
 import retrain.runs.export
 from label_image.installing import how_to_install
 from label_image.model import Outputs, load_model
 from retrain.cli.main import main
 from retrain.core.errors import DatasetError, ExportError
-from retrain.core.outputs import check_export_dir
 from retrain.core.tensorflow import tf
-from retrain.exports import further
-from retrain.exports.formats import tflite_variants
-from retrain.exports.further import FURTHER, Way
-from retrain.exports.names import EXPORTS, FILES, TFLITE, TFLITE_DYNAMIC, TFLITE_INT8
+from retrain.exports.formats import tflite, tflite_variants
+from retrain.exports.formats.base import Conversion, Source
+from retrain.exports.registry import FORMATS
 from retrain.photos.seen_photos import NAME as SEEN
 
-COLOURS = {"red": (220, 30, 30), "gr,ün 🐸": (30, 200, 30), "b'l\"ue": (30, 30, 220)}
 SHARED = Path(__file__).resolve().parents[3] / "shared"
+TFLITE, TFLITE_DYNAMIC, TFLITE_INT8 = "tflite", "tflite_dynamic", "tflite_int8"
 VARIANTS = ("graph_def", "tflite", "tflite_float16", "tflite_dynamic", "tflite_int8")
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with photos and an export of three colours; never written to."""
-    folder = tmp_path_factory.mktemp("trained")
-    paint_classes(folder / "photos", COLOURS, range(20))
-    main(
-        f"--image_dir {folder / 'photos'} --output_dir {folder / 'model'} --architecture fake --formats saved_model "
-        f"--bottleneck_dir {folder / 'b'} --model_dir {folder / 'm'}".split()
-    )
-    return folder
-
-
-@pytest.fixture
-def model(trained: Path, tmp_path: Path) -> Path:
-    """The export, to be written to."""
-    return Path(shutil.copytree(trained / "model", tmp_path / "model"))
-
-
-@pytest.fixture(scope="module")
-def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The export with all TFLite files and the frozen graph; never written to."""
-    folder = tmp_path_factory.mktemp("exported")
-    shutil.copytree(trained / "model", folder / "model")
-    report = converted(folder / "model", ("saved_model", *VARIANTS), str(trained / "photos"), folder)
-    assert [result.name for result in report.results] == ["saved_model", "saved_model_bytes", *VARIANTS]
-    assert [result.refused for result in report.results] == [None] * 7
-    return folder / "model"
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def parity_of(model: Path) -> dict[str, dict[str, object]]:
-    found: dict[str, dict[str, object]] = json.loads((model / "model.json").read_text())["parity"]
-    return found
-
-
 # What is written
-
-
-def test_the_proof_of_each_format_is_in_the_manifest(exported: Path) -> None:
-    parity = parity_of(exported)
-    assert {"saved_model", "saved_model_bytes", *VARIANTS} <= parity.keys()
-    for name in VARIANTS:
-        entry = parity[name]
-        assert entry["bytes"] == (exported / FILES[name]).stat().st_size
-        assert entry["milliseconds_per_photo"] > 0
-        assert entry["test"]["accuracy"] == 1.0 and entry["test"]["n"] == entry["photos"] > 0
-        assert entry["test"]["interval"][0] < 1.0
-    for name in ("graph_def", "tflite"):
-        assert 0 <= parity[name]["greatest_difference"] <= 1e-4 and parity[name]["top_1_agreement"] == 1.0
-        assert parity[name]["similarity_difference"] <= 1e-4
-    assert parity["tflite_int8"]["greatest_difference"] > 1e-4
-
-
-@pytest.mark.parametrize("name", VARIANTS)
-def test_each_file_alone_labels_photos_and_can_be_evaluated(
-    name: str, exported: Path, trained: Path, tmp_path: Path
-) -> None:
-    path = exported / FILES[name]
-    loaded = load_model(path)
-    assert set(loaded.labels) == set(COLOURS)
-    for label in COLOURS:
-        photo = (trained / "photos" / label / "3.png").read_bytes()
-        verdict = loaded.label(photo)
-        assert verdict.answers[0].label == label and not verdict.unknown
-        assert sum(answer.probability for answer in verdict.answers) == pytest.approx(1, abs=0.01)
-    evaluation = evaluated(path, str(paint_classes(tmp_path / "new", COLOURS, range(50, 55))), tmp_path)
-    assert evaluation.metrics.n == 15 and evaluation.metrics.accuracy == 1.0
 
 
 def test_int8_takes_pixels_as_they_are_and_answers_in_bytes(exported: Path) -> None:
@@ -122,33 +51,18 @@ def test_an_unknown_photo_is_refused_by_int8_too(exported: Path) -> None:
         assert one.run(pixels).similarity[0] < one.threshold
 
 
-def test_what_is_added_is_part_of_an_export(exported: Path, tmp_path: Path) -> None:
-    check_export_dir(exported)
-    assert not [path.name for path in exported.parent.iterdir() if path.name != "model"]
-    for name in FILES.values():
-        (tmp_path / name).touch()
-    (tmp_path / "model.json").write_text('{"format": "retrain-export"}')
-    check_export_dir(tmp_path)
-
-
-def test_a_second_export_writes_the_same_bytes(exported: Path, trained: Path, model: Path, tmp_path: Path) -> None:
-    names = ("tflite", "tflite_int8", "graph_def")
-    converted(model, names, str(trained / "photos"), tmp_path)
-    for name in names:
-        assert (model / FILES[name]).read_bytes() == (exported / FILES[name]).read_bytes(), name
-
-
 def test_photos_of_the_training_calibrate_and_others_judge(
     trained: Path, model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     test = json.loads((model / "metrics.json").read_text())["test"]["n"]
     used: list[int] = []
+    first = FORMATS[TFLITE_INT8].conversions[0]
 
-    def count(source: further.Source, path: Path) -> None:
+    def count(source: Source, path: Path) -> None:
         used.append(len(source.calibration()))
-        further._write_int8(source, path)
+        first.write(source, path)
 
-    monkeypatch.setitem(FURTHER, TFLITE_INT8, replace(FURTHER[TFLITE_INT8], ways=(Way(count),)))
+    monkeypatch.setitem(FORMATS, TFLITE_INT8, replace(FORMATS[TFLITE_INT8], conversions=(Conversion(count),)))
     report = converted(model, (TFLITE_INT8,), str(trained / "photos"), tmp_path)
     assert (report.photos, used) == (test, [60 - test])
     (model / SEEN).unlink()
@@ -180,29 +94,13 @@ def swapped(outputs: Outputs) -> Outputs:
 
 def spoil(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     """Let a format answer as if its classes were in the other order."""
-    load = FURTHER[name].load
+    load = FORMATS[name].load
 
     def wrong(path: Path) -> object:
         run = load(path)
         return lambda pixels: swapped(run(pixels))
 
-    monkeypatch.setitem(FURTHER, name, replace(FURTHER[name], load=wrong))
-
-
-@pytest.mark.parametrize("name", ["tflite", "tflite_float16", "tflite_dynamic", "graph_def"])
-def test_a_format_that_does_not_hold_leaves_what_was_there(
-    name: str, trained: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    (model / FILES[name]).write_bytes(b"the one before")
-    spoil(monkeypatch, name)
-    code, out, err = call(
-        main, "export", model, "--to", name, "--image_dir", trained / "photos", "--bottleneck_dir", tmp_path
-    )
-    assert code == 1
-    assert f"{FILES[name]} was not kept" in out and f"Not kept: {name}" in err
-    assert (model / FILES[name]).read_bytes() == b"the one before"
-    assert name not in parity_of(model)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
+    monkeypatch.setitem(FORMATS, name, replace(FORMATS[name], load=wrong))
 
 
 def test_an_int8_that_loses_accuracy_is_kept_by_force_alone(
@@ -222,12 +120,14 @@ def test_an_int8_that_loses_accuracy_is_kept_by_force_alone(
 def test_where_int8_throughout_does_not_hold_its_head_stays_float(
     trained: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ways = FURTHER[TFLITE_INT8].ways
+    conversions = FORMATS[TFLITE_INT8].conversions
 
-    def fail(source: further.Source, path: Path) -> None:
+    def fail(source: Source, path: Path) -> None:
         raise ExportError("no")
 
-    monkeypatch.setitem(FURTHER, TFLITE_INT8, replace(FURTHER[TFLITE_INT8], ways=(Way(fail), *ways[1:])))
+    monkeypatch.setitem(
+        FORMATS, TFLITE_INT8, replace(FORMATS[TFLITE_INT8], conversions=(Conversion(fail), *conversions[1:]))
+    )
     result = converted(model, (TFLITE_INT8,), str(trained / "photos"), tmp_path).results[1]
     assert (result.refused, result.remark) == (None, "head in float32")
     assert parity_of(model)[TFLITE_INT8]["remark"] == "head in float32"
@@ -246,12 +146,13 @@ def test_a_file_without_its_weights_is_never_kept(
     def weightless(_: Path) -> object:
         return tf.lite.TFLiteConverter.from_concrete_functions([answer], network)
 
-    monkeypatch.setattr(tflite_variants, "_converter", weightless)
+    for module in (tflite, tflite_variants):
+        monkeypatch.setattr(module, "converter_of", weightless)
     names = (TFLITE, TFLITE_DYNAMIC)
     report = converted(model, names, str(trained / "photos"), tmp_path, force=True)
     for result in report.results[1:]:
         assert result.refused is not None and "without its weights" in result.refused
-    assert not any((model / FILES[name]).exists() for name in names)
+    assert not any((model / FORMATS[name].file).exists() for name in names)
     assert not parity_of(model).keys() & set(names)
 
 
@@ -262,32 +163,15 @@ def test_answers_that_are_not_finite_are_never_kept(
     def load(path: Path) -> object:
         return lambda pixels: Outputs(np.full((len(pixels), 3), wrong, np.float32))
 
-    monkeypatch.setitem(FURTHER, TFLITE_DYNAMIC, replace(FURTHER[TFLITE_DYNAMIC], load=load))
+    monkeypatch.setitem(FORMATS, TFLITE_DYNAMIC, replace(FORMATS[TFLITE_DYNAMIC], load=load))
     result = converted(model, (TFLITE_DYNAMIC,), str(trained / "photos"), tmp_path, force=True).results[1]
     assert result.refused is not None and "finite" in result.refused
-
-
-def test_an_interruption_leaves_everything_as_it_was(
-    trained: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (model / "model.tflite").write_bytes(b"the one before")
-
-    def interrupt(path: Path) -> object:
-        assert path.stat().st_size > 1000
-        raise KeyboardInterrupt
-
-    monkeypatch.setitem(FURTHER, TFLITE, replace(FURTHER[TFLITE], load=interrupt))
-    with pytest.raises(KeyboardInterrupt):
-        converted(model, (TFLITE,), str(trained / "photos"), tmp_path)
-    assert (model / "model.tflite").read_bytes() == b"the one before"
-    assert TFLITE not in parity_of(model)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model"]
 
 
 def test_an_export_that_a_training_replaced_meanwhile_gets_nothing_of_the_old_model(
     trained: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    load = FURTHER[TFLITE].load
+    load = FORMATS[TFLITE].load
 
     def train_meanwhile(path: Path) -> object:
         manifest = json.loads((model / "model.json").read_text())
@@ -295,7 +179,7 @@ def test_an_export_that_a_training_replaced_meanwhile_gets_nothing_of_the_old_mo
         return load(path)
 
     (model / "model.tflite").write_bytes(b"of the new model")
-    monkeypatch.setitem(FURTHER, TFLITE, replace(FURTHER[TFLITE], load=train_meanwhile))
+    monkeypatch.setitem(FORMATS, TFLITE, replace(FORMATS[TFLITE], load=train_meanwhile))
     with pytest.raises(ExportError, match="was replaced by another training meanwhile"):
         converted(model, (TFLITE,), str(trained / "photos"), tmp_path)
     assert (model / "model.tflite").read_bytes() == b"of the new model"
@@ -342,7 +226,7 @@ def test_unknown_names_are_a_wrong_call(model: Path) -> None:
     code, _, err = call(main, "export", model, "--to", "tflite,pickle", "--image_dir", "x")
     assert code == 2
     assert "pickle is not known" in err
-    assert all(name in err for name in (*EXPORTS, "all"))
+    assert all(name in err for name in (*FORMATS, "all"))
 
 
 def test_a_missing_package_is_named_before_any_work(

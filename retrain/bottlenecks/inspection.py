@@ -1,0 +1,113 @@
+"""What is in a bottleneck store, and whether it is sound: `retrain store info` and `retrain store verify`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+
+from retrain.bottlenecks.shards import KEY_COLUMNS, KeyIndex, vector_array
+from retrain.bottlenecks.store_folders import DamagedFile, StoreFolder, store_folders
+from retrain.core.errors import UnwritableStoreError
+from retrain.core.placing import set_aside
+from retrain.core.sealed import Damaged, Shard, file_size, list_shards, read_shard
+from retrain.photos.hashes import PREFIX
+
+
+@dataclass(frozen=True)
+class FolderInfo:
+    """One fingerprint: the photos that have a bottleneck, their bottlenecks in all views, and the files.
+
+    `damaged` counts files that do not match their names, `set_aside` those that were renamed for that.
+    """
+
+    fingerprint: str
+    backbone: str
+    photos: int
+    vectors: int
+    shards: int
+    bytes: int
+    damaged: int
+    set_aside: int
+
+
+@dataclass(frozen=True)
+class StoreInfo:
+    """A store: its fingerprints, and how many files are known by the table of hashes."""
+
+    path: Path
+    folders: tuple[FolderInfo, ...]
+    known_files: int
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What is sound of a store, and what is not. `repaired`: the damaged files were set aside."""
+
+    shards: int
+    vectors: int
+    damaged: tuple[DamagedFile, ...]
+    repaired: bool = False
+
+
+def inspect_store(bottleneck_dir: Path) -> StoreInfo:
+    """Say what a store holds. Reads every shard, and changes nothing. Raises StoreError."""
+    folders = tuple(_folder_info(folder) for folder in store_folders(bottleneck_dir))
+    paths: set[bytes] = set()
+    _each_table_of_hashes(bottleneck_dir, lambda table: paths.update(table["path"].to_pylist()))
+    return StoreInfo(bottleneck_dir, folders, len(paths))
+
+
+def verify_store(bottleneck_dir: Path, repair: bool = False) -> Verification:
+    """Read every shard of a store completely, and hash it again.
+
+    `repair` renames what is damaged to `….damaged`: its photos are computed again. Raises StoreError.
+    """
+    shards = vectors = 0
+
+    def look(shard: Shard) -> None:
+        nonlocal shards, vectors
+        KeyIndex(shard.read(KEY_COLUMNS))  # it knows what is no key
+        for group, _, _ in shard.row_groups():
+            if not np.isfinite(vector_array(shard.read_row_group(group))).all():
+                raise Damaged("it holds numbers that are not finite")
+        shards += 1
+        vectors += shard.rows
+
+    damaged = [file for folder in store_folders(bottleneck_dir) for file in folder.each_shard(look)]
+    damaged += _each_table_of_hashes(bottleneck_dir, lambda table: None)
+    if repair:
+        damaged = [replace(file, path=_set_aside(file.path)) for file in damaged]
+    return Verification(shards, vectors, tuple(damaged), repair)
+
+
+def _folder_info(folder: StoreFolder) -> FolderInfo:
+    keys = folder.read_keys()
+    photos, vectors = keys.count()
+    size = sum(map(file_size, keys.shards))
+    aside = sum(1 for _ in folder.path.glob("*.damaged"))
+    return FolderInfo(
+        folder.fingerprint, folder.backbone, photos, vectors, len(keys.shards), size, len(keys.damaged), aside
+    )
+
+
+def _each_table_of_hashes(bottleneck_dir: Path, look: Callable[[pa.Table], None]) -> list[DamagedFile]:
+    damaged = []
+    for path in list_shards(bottleneck_dir, PREFIX):
+        try:
+            look(read_shard(path))
+        except FileNotFoundError:
+            continue
+        except Damaged as why:
+            damaged.append(DamagedFile(path, str(why)))
+    return damaged
+
+
+def _set_aside(path: Path) -> Path:
+    try:
+        return set_aside(path)
+    except OSError as error:
+        raise UnwritableStoreError(
+            f"{path} is damaged and cannot be renamed ({error.strerror}): give this user the right to write there."
+        ) from None

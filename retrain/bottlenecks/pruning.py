@@ -1,0 +1,109 @@
+"""Removing what nobody asks for any more from a bottleneck store: `retrain store prune`.
+
+First a plan, which changes nothing; then the work. Killed in between, a store holds something more than it was to
+hold, and is sound: shards are written anew before the old ones go.
+"""
+
+from collections.abc import Sequence, Set
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+
+from label_image.files import remove_leftovers
+from retrain.bottlenecks import fingerprint_file
+from retrain.bottlenecks.shards import rows_of_photos
+from retrain.bottlenecks.store import Store
+from retrain.bottlenecks.store_folders import StoreFolder, count_photos_and_vectors, store_folders
+from retrain.core.errors import OptionError, StoreError, UnwritableStoreError
+from retrain.core.sealed import list_shards
+
+
+@dataclass(frozen=True)
+class PrunedFolder:
+    """What is removed from one folder, in bottlenecks, and what stays. All of it: the folder goes, too."""
+
+    folder: StoreFolder
+    removed: int
+    kept: int
+    whole: bool
+
+
+@dataclass(frozen=True)
+class Pruning:
+    """What is to be removed from a store; `photos` are those that stay, None for all."""
+
+    bottleneck_dir: Path
+    photos: Set[str] | None
+    folders: tuple[PrunedFolder, ...]
+
+    @property
+    def removed(self) -> int:
+        """How many bottlenecks go."""
+        return sum(folder.removed for folder in self.folders)
+
+
+def plan_pruning(bottleneck_dir: Path, photos: Set[str] | None, fingerprints: Sequence[str]) -> Pruning:
+    """Say what would go, were only these photos, and only these fingerprints, to stay.
+
+    `photos` are SHA-256s, None for all; `fingerprints` are the first digits of some, none for all. Raises OptionError
+    for a fingerprint that is not there, StoreError where the store cannot be read.
+    """
+    folders = store_folders(bottleneck_dir)
+    for beginning in fingerprints:
+        if not any(folder.fingerprint.startswith(beginning) for folder in folders):
+            raise OptionError(
+                f"{bottleneck_dir} has no fingerprint that begins with {beginning!r}; `retrain store info` lists them."
+            )
+    asked = [folder for folder in folders if not fingerprints or folder.fingerprint.startswith(tuple(fingerprints))]
+    sha256s = pa.array(sorted(photos or ()), pa.string())
+    planned = []
+    for folder in folders:
+        whole = folder not in asked
+        if not whole and photos is None:
+            continue
+        keys = folder.read_keys().table
+        kept = keys.slice(0, 0) if whole else keys.filter(rows_of_photos(keys, sha256s))
+        (_, before), (_, after) = count_photos_and_vectors(keys), count_photos_and_vectors(kept)
+        if not whole and before > after and folder.description is None:
+            raise StoreError(
+                f"{folder.path} has no {fingerprint_file.NAME} that says whose bottlenecks it holds: move the folder "
+                "away, or let a training use it once, which writes the file anew."
+            )
+        if whole or before > after:
+            planned.append(PrunedFolder(folder, before - after, after, whole))
+    return Pruning(bottleneck_dir, photos, tuple(planned))
+
+
+def prune_store(pruning: Pruning) -> tuple[Path, ...]:
+    """Do what was planned; returns folders that were to go and still hold files of others, or damaged ones.
+
+    Bottlenecks that other processes add meanwhile may stay. Raises StoreError.
+    """
+    left = []
+    for planned in pruning.folders:
+        if planned.whole:
+            left += [] if _remove(planned.folder.path) else [planned.folder.path]
+        elif planned.folder.description is not None and pruning.photos is not None:
+            made_for = planned.folder.description
+            with Store(pruning.bottleneck_dir, made_for.covers, made_for.dim, made_for.dtype) as store:
+                store.prune_to_photos(pruning.photos)
+    return tuple(left)
+
+
+def _remove(folder: Path) -> bool:
+    """Remove the bottlenecks of a folder, and the folder where nothing else is in it; whether it is gone."""
+    try:
+        remove_leftovers(folder)
+        for shard in list_shards(folder):
+            shard.unlink(missing_ok=True)
+        (folder / fingerprint_file.NAME).unlink(missing_ok=True)  # last: until then it says what the rest is
+    except OSError as error:
+        raise UnwritableStoreError(
+            f"{folder} cannot be removed ({error.strerror}): give this user the right to write there."
+        ) from None
+    try:
+        folder.rmdir()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,113 @@
+"""The folders of a bottleneck store, one for each fingerprint, as they lie on the disk; looking changes nothing."""
+
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from retrain.bottlenecks import probe
+from retrain.bottlenecks.fingerprint_file import Description, read_description
+from retrain.bottlenecks.shards import KEY_COLUMNS, bottleneck_schema, first_rows, key_table, open_shard
+from retrain.core.errors import StoreError
+from retrain.core.sealed import Damaged, Shard, list_shards
+
+FINGERPRINT = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class DamagedFile:
+    """A file of a store that cannot be trusted, and why, as a phrase that continues its path."""
+
+    path: Path
+    reason: str
+
+
+@dataclass(frozen=True)
+class Keys:
+    """The keys of all sound shards of a folder, in the columns KEY_COLUMNS, and which shards are not sound."""
+
+    table: pa.Table
+    shards: tuple[Path, ...]
+    damaged: tuple[DamagedFile, ...]
+
+    def count(self) -> tuple[int, int]:
+        """How many photos there are, and how many bottlenecks of them."""
+        return count_photos_and_vectors(self.table)
+
+
+@dataclass(frozen=True)
+class StoreFolder:
+    """The bottlenecks of one fingerprint; without a description where its `fingerprint.json` is missing or damaged."""
+
+    path: Path
+    description: Description | None
+
+    @property
+    def fingerprint(self) -> str:
+        """64 hex digits, the folder's name."""
+        return self.path.name
+
+    @property
+    def backbone(self) -> str:
+        """Whose bottlenecks they are, for people."""
+        if self.description is None:
+            return "unknown"
+        covers = self.description.covers
+        size = covers.get("input_size", "?")
+        return f"{covers.get('architecture', 'unknown')}, {size} px, {covers.get('compute_dtype', 'unknown')}"
+
+    def read_keys(self) -> "Keys":
+        """Whose bottlenecks they are, the probe's among them; a key may come more than once. Raises StoreError."""
+        tables = [key_table([])]
+        paths = []
+
+        def look(shard: Shard) -> None:
+            tables.append(shard.read(KEY_COLUMNS).cast(tables[0].schema))
+            paths.append(shard.path)
+
+        damaged = self.each_shard(look)
+        return Keys(pa.concat_tables(tables), tuple(paths), tuple(damaged))
+
+    def each_shard(self, look: Callable[[Shard], None]) -> list[DamagedFile]:
+        """Show every sound shard to `look`, which may find it Damaged, too; returns the damaged ones.
+
+        Shards that other processes merge meanwhile are looked for until nothing new shows up. Raises StoreError.
+        """
+        schema = None
+        if self.description is not None:
+            schema = bottleneck_schema(self.description.dim, np.dtype(self.description.dtype))
+        damaged: list[DamagedFile] = []
+        seen: set[Path] = set()
+        while fresh := [path for path in list_shards(self.path) if path not in seen]:
+            for path in fresh:
+                seen.add(path)
+                try:
+                    look(open_shard(path, self.fingerprint, schema))
+                except FileNotFoundError:
+                    continue
+                except Damaged as why:
+                    damaged.append(DamagedFile(path, str(why)))
+        return damaged
+
+
+def count_photos_and_vectors(keys: pa.Table) -> tuple[int, int]:
+    """How many photos there are among keys, and how many bottlenecks of them; the probe is not a photo."""
+    keys = keys.filter(pc.not_equal(keys["view"], probe.VIEW))
+    return pc.count_distinct(keys["photo_sha256"]).as_py(), len(first_rows(keys))
+
+
+def store_folders(bottleneck_dir: Path) -> list[StoreFolder]:
+    """The folders of a store. Raises StoreError where there is no such folder, or it cannot be read."""
+    try:
+        with os.scandir(bottleneck_dir) as entries:
+            names = sorted(entry.name for entry in entries if FINGERPRINT.fullmatch(entry.name) and entry.is_dir())
+    except FileNotFoundError:
+        raise StoreError(f"There is no folder {bottleneck_dir}; check `bottleneck_dir`.") from None
+    except OSError as error:
+        raise StoreError(f"{bottleneck_dir} cannot be read ({error.strerror}); check `bottleneck_dir`.") from None
+    return [StoreFolder(bottleneck_dir / name, read_description(bottleneck_dir / name)) for name in names]

@@ -1,0 +1,135 @@
+"""`retrain store`: what a bottleneck store holds, whether it is sound, and making it smaller or larger."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from label_image.terminal import json_line
+from label_image.user_path import Folder, Text
+from retrain.cli.arguments import CheckedCommand
+from retrain.cli.help_panels import PanelGroup
+
+bottleneck_dir_option = click.option(
+    "--bottleneck_dir",
+    type=Folder,
+    default="tf_files/bottlenecks",
+    show_default=True,
+    help="The store.",
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
+
+
+@click.group(cls=PanelGroup)
+def store() -> None:
+    """Look into a store of bottlenecks, check it, and tidy it up.
+
+    Example: retrain store info
+    """
+
+
+@store.command(cls=CheckedCommand, short_help="Say what the store holds.")
+@bottleneck_dir_option
+@json_option
+def info(bottleneck_dir: Path, as_json: bool) -> None:
+    """Say what the store holds: backbones, photos, bottlenecks, bytes, damaged files.
+
+    Example: retrain store info
+    """
+    from retrain.bottlenecks.inspection import inspect_store
+    from retrain.insight.store_table import info_summary, show_info
+
+    found = inspect_store(bottleneck_dir)
+    if as_json:
+        print(json_line(info_summary(found)))
+    else:
+        show_info(found, _console())
+
+
+@store.command(cls=CheckedCommand, short_help="Look for damaged files.")
+@bottleneck_dir_option
+@click.option("--repair", is_flag=True, help="Rename damaged files to ….damaged; their photos are computed again.")
+def verify(bottleneck_dir: Path, repair: bool) -> None:
+    """Read every file of the store and hash it again; exit code 1 if one is damaged.
+
+    Example: retrain store verify
+    """
+    from retrain.bottlenecks.inspection import verify_store
+    from retrain.insight.store_table import show_verification
+
+    found = verify_store(bottleneck_dir, repair)
+    show_verification(found, _console())
+    if found.damaged and not repair:
+        raise click.ClickException(
+            f"Damaged files: {len(found.damaged)}; they are never served. Pass --repair to set them aside."
+        )
+
+
+@store.command(cls=CheckedCommand, short_help="Remove what is no longer needed.")
+@bottleneck_dir_option
+@click.option(
+    "--keep_photos",
+    type=Text,
+    multiple=True,
+    metavar="PHOTOS",
+    help="Keep the bottlenecks of these photos, anything that --image_dir takes. May be repeated.",
+)
+@click.option(
+    "--keep_fingerprint",
+    type=str,
+    multiple=True,
+    metavar="DIGITS",
+    help="Keep the fingerprint that begins so, as `retrain store info` shows it. May be repeated.",
+)
+@click.option("--yes", is_flag=True, help="Remove, instead of only saying what would be removed.")
+def prune(bottleneck_dir: Path, keep_photos: tuple[str, ...], keep_fingerprint: tuple[str, ...], yes: bool) -> None:
+    """Remove bottlenecks that are no longer needed; without --yes, only say which.
+
+    What is not of the photos and fingerprints to keep is removed. Photos themselves are never touched.
+
+    Example: retrain store prune --keep_photos cats --keep_photos flowers
+    """
+    if not keep_photos and not keep_fingerprint:
+        raise click.UsageError("Say what to keep: pass --keep_photos, --keep_fingerprint, or both.")
+    from retrain.bottlenecks.pruning import plan_pruning, prune_store
+    from retrain.insight.store_table import show_pruning
+
+    photos = _contents(keep_photos, bottleneck_dir) if keep_photos else None
+    pruning = plan_pruning(bottleneck_dir, photos, keep_fingerprint)
+    left = prune_store(pruning) if yes else ()
+    show_pruning(pruning, left, yes, _console())
+
+
+@store.command(cls=CheckedCommand, short_help="Add the bottlenecks of other stores.")
+@click.argument("stores", type=Folder, nargs=-1, required=True, metavar="STORE…")
+@bottleneck_dir_option
+def merge(stores: tuple[Path, ...], bottleneck_dir: Path) -> None:
+    """Add the bottlenecks of other stores, which are only read.
+
+    Each STORE is the --bottleneck_dir of other runs, of this machine or of others.
+
+    Example: retrain store merge /mnt/other_machine/bottlenecks
+    """
+    from retrain.bottlenecks.merging import merge_stores
+    from retrain.insight.store_table import show_merged
+
+    merged = merge_stores(stores, bottleneck_dir)
+    show_merged(merged, _console())
+    if merged.damaged or merged.other_numbers:
+        damaged, others = len(merged.damaged), len(merged.other_numbers)
+        raise click.ClickException(f"Not merged: damaged files: {damaged}; folders with other numbers: {others}.")
+
+
+def _contents(sources: tuple[str, ...], bottleneck_dir: Path) -> set[str]:
+    """The SHA-256 of each photo of some sources. Raises DatasetError where one cannot be read."""
+    from retrain.photos.opening import list_photos
+    from retrain.photos.sources.contents import hashes_of
+
+    listings = [list_photos(source, bottleneck_dir) for source in sources]
+    return {sha256 for listing in listings for sha256 in hashes_of(listing.files, bottleneck_dir)}
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console(highlight=False)

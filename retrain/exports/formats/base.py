@@ -1,0 +1,110 @@
+"""What a format declares of itself. Nothing heavy is imported here: the command line needs the names."""
+
+import json
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from retrain.exports.proof.limits import Limits
+
+if TYPE_CHECKING:
+    from label_image.preprocessing import Pixels
+    from label_image.runtimes import Outputs, Run
+    from retrain.exports.classifier import Classifier
+    from retrain.exports.top import Top
+
+ELSEWHERE = "run by TensorFlow, not by its own program"
+
+
+@dataclass(frozen=True)
+class Source:
+    """What formats are made of: an export folder with a SavedModel, and its manifest without proofs.
+
+    `calibration` gives photos (n, size, size, 3) that the model was trained on, read when they are first asked for.
+    `made(make)` is the folder of `make(export)`, which is made once for all formats that ask for it.
+    """
+
+    export: Path
+    manifest: Mapping[str, Any]
+    calibration: Callable[[], "Pixels"]
+    made: Callable[[Callable[[Path], AbstractContextManager[Path]]], Path]
+
+    @property
+    def texts(self) -> dict[str, str]:
+        """What rides along in a file that is to be enough alone: its labels, and its manifest."""
+        labels = "".join(f"{label}\n" for label in self.manifest["labels"])
+        return {"labels.txt": labels, "model.json": json.dumps(self.manifest, indent=2, ensure_ascii=False) + "\n"}
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """One way to make a format of a SavedModel, and what the table says of it. `write` raises ExportError."""
+
+    write: Callable[[Source, Path], None]
+    remark: str = ""
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What a training makes an export of: a template of a format, and what is put into it.
+
+    `texts` go into a file that carries them, `pixels` are the photos that the result is run on; `is_proven` says
+    whether the template was, so that its top is all that is new.
+    """
+
+    template: Path
+    folder: Path
+    top: "Top"
+    texts: Mapping[str, str]
+    pixels: "Pixels"
+    is_proven: bool
+
+
+@dataclass(frozen=True)
+class Template:
+    """How a training writes a format at once: from a template with everything but the top, made once for a backbone.
+
+    `make` writes the `files` of a template, of a classifier with the `known_top`. `fill` writes the format into the
+    export, loads it again, and returns what it answers, by the `titles` of the format. Both raise ExportError.
+    """
+
+    files: tuple[str, ...]
+    make: Callable[["Classifier", Path], None]
+    fill: Callable[[Filling], dict[str, "Outputs"]]
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format of an export, and how it is written, run and judged.
+
+    `files` are its names in an export folder, of which the first is known to users. It is made of a written SavedModel
+    by the first of its `conversions` that holds its `limits`, by a training if it has a `template`, or both. `load`
+    runs what was written, in its own program, or in TensorFlow where that is in Apple's systems or in browsers
+    (`own_program`). `packages` are those that it needs, of our `extra`. `titles` are what a training proves of it, as
+    in `parity` of the manifest, and what sentences call that.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    limits: Limits
+    load: Callable[[Path], "Run"]
+    conversions: tuple[Conversion, ...] = ()
+    template: Template | None = None
+    packages: tuple[str, ...] = ()
+    extra: str = "export"
+    own_program: bool = True
+    titles: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def file(self) -> str:
+        """Its name in an export folder."""
+        return self.files[0]
+
+
+def as_label_image_runs_it(path: Path) -> "Run":
+    """A file of an export, loaded as its user's program will load it."""
+    from label_image.model import load_model
+
+    return load_model(path).run

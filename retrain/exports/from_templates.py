@@ -1,0 +1,67 @@
+"""The formats that a training writes at once, from their templates, each loaded again and run.
+
+One thread makes and runs the others while this one imports TensorFlow and does the same with the SavedModel: TFLite's
+converter and LiteRT use one core, and an import another.
+"""
+
+from collections.abc import Callable, Collection, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from label_image.preprocessing import Pixels
+from label_image.runtimes import Outputs
+from retrain.exports.formats.base import Filling, Template
+from retrain.exports.registry import FORMATS, SAVED_MODEL, TRAINING_FORMATS
+from retrain.exports.top import Top
+
+if TYPE_CHECKING:
+    from retrain.exports.classifier import Classifier
+
+
+def write_formats(
+    formats: Collection[str],
+    folder: Path,
+    templates: Path,
+    top: Top,
+    texts: Mapping[str, str],
+    pixels: Pixels,
+    new: Collection[str],
+    make: Callable[[], "Classifier"],
+    reference: Callable[[], Outputs],
+) -> tuple[dict[str, Outputs], Outputs]:
+    """Write the formats with this top into `folder`; returns what each, loaded again, answers, and the reference.
+
+    The answers are to `pixels`, some to a `spread` of them. `templates` holds a folder for each format. Those of the
+    formats in `new` are written first, from the classifier with `known_top` that `make` makes. `reference` is called
+    while the thread is still at work. The SavedModel is always written. Raises ExportError.
+    """
+    classifier = make() if new else None
+
+    def make_new(name: str) -> None:
+        if classifier is not None and name in new:
+            template_of(name).make(classifier, templates / name)
+
+    def fill(name: str) -> dict[str, Outputs]:
+        return template_of(name).fill(Filling(templates / name, folder, top, texts, pixels, not new))
+
+    def write(name: str) -> dict[str, Outputs]:
+        make_new(name)
+        return fill(name)
+
+    make_new(SAVED_MODEL)
+    with ThreadPoolExecutor(1, thread_name_prefix="formats") as thread:
+        others = [name for name in TRAINING_FORMATS if name in formats and name != SAVED_MODEL]
+        written = [thread.submit(write, name) for name in others]
+        answers = fill(SAVED_MODEL)
+        expected = reference()
+        for future in written:
+            answers |= future.result()
+    return answers, expected
+
+
+def template_of(name: str) -> Template:
+    """How a training writes one of TRAINING_FORMATS."""
+    template = FORMATS[name].template
+    assert template is not None
+    return template

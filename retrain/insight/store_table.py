@@ -1,0 +1,106 @@
+"""What `retrain store` shows."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from retrain.bottlenecks.inspection import StoreInfo, Verification
+from retrain.bottlenecks.merging import Merged
+from retrain.bottlenecks.pruning import Pruning
+from retrain.bottlenecks.store_folders import DamagedFile
+from retrain.insight.terminal_text import escape
+
+DIGITS = 12  # of a fingerprint, which tell it from all others that one ever has
+
+
+def show_info(info: StoreInfo, console: Console) -> None:
+    """A line for each fingerprint."""
+    if info.folders:
+        console.print(_table(info))
+    else:
+        console.print(f"{escape(str(info.path))} holds no bottlenecks.", soft_wrap=True)
+    console.print(f"Photo files whose content is known: {info.known_files}")
+    if damaged := sum(folder.damaged for folder in info.folders):
+        console.print(f"Damaged files: {damaged}; `retrain store verify` names them.")
+    if aside := sum(folder.set_aside for folder in info.folders):
+        console.print(f"Files that were damaged and set aside: {aside}; they may be deleted.")
+
+
+def _table(info: StoreInfo) -> Table:
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("fingerprint", no_wrap=True)
+    table.add_column("backbone", overflow="fold")
+    for name in ("photos", "bottlenecks", "shards", "MB"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for folder in info.folders:
+        numbers = (folder.photos, folder.vectors, folder.shards)
+        megabytes = f"{folder.bytes / 1e6:.1f}"
+        table.add_row(folder.fingerprint[:DIGITS], escape(folder.backbone), *map(str, numbers), megabytes)
+    return table
+
+
+def info_summary(info: StoreInfo) -> dict[str, object]:
+    """The object that `--json` prints."""
+    return {
+        "bottleneck_dir": str(info.path),
+        "fingerprints": [
+            {
+                "fingerprint": folder.fingerprint,
+                "backbone": folder.backbone,
+                "photos": folder.photos,
+                "bottlenecks": folder.vectors,
+                "shards": folder.shards,
+                "bytes": folder.bytes,
+                "damaged": folder.damaged,
+                "set_aside": folder.set_aside,
+            }
+            for folder in info.folders
+        ],
+        "known_files": info.known_files,
+    }
+
+
+def show_verification(found: Verification, console: Console) -> None:
+    """What is sound, and each file that is not."""
+    _show_damaged(found.damaged, console)
+    console.print(f"Sound: {found.shards} shards with {found.vectors} bottlenecks (the probe's among them).")
+    if found.damaged and found.repaired:
+        console.print(f"Set aside: {len(found.damaged)}; their photos are computed again by the next run.")
+
+
+def show_pruning(pruning: Pruning, left: Sequence[Path], done: bool, console: Console) -> None:
+    """What is removed of each folder."""
+    for planned in pruning.folders:
+        what = "all of it" if planned.whole else f"{planned.kept} stay"
+        folder = planned.folder
+        console.print(
+            f"{folder.fingerprint[:DIGITS]} ({escape(folder.backbone)}): {planned.removed} bottlenecks go, {what}.",
+            soft_wrap=True,
+        )
+    for path in left:
+        console.print(f"{escape(str(path))} still holds other files, or damaged ones: look into it.", soft_wrap=True)
+    if not pruning.folders:
+        console.print("Nothing to remove.")
+    elif done:
+        console.print(f"Removed: {pruning.removed} bottlenecks.")
+    else:
+        console.print(f"Nothing is removed yet: pass --yes to remove {pruning.removed} bottlenecks.")
+
+
+def show_merged(merged: Merged, console: Console) -> None:
+    """What was added, and what was not."""
+    _show_damaged(merged.damaged, console)
+    for path in merged.other_numbers:
+        console.print(
+            f"{escape(str(path))} is not merged: an environment computed it whose numbers differ from those here.",
+            soft_wrap=True,
+        )
+    console.print(f"Shards added: {merged.copied}; there already: {merged.there_already}.")
+
+
+def _show_damaged(damaged: Sequence[DamagedFile], console: Console) -> None:
+    for file in damaged:
+        console.print(f"{escape(str(file.path))}: {escape(file.reason)}", soft_wrap=True)

@@ -75,8 +75,8 @@ test-fast: $(INSTALLED)  ## Run the tests but those on real photos, with kills a
 coverage: $(INSTALLED)  ## Run all tests, and say which share of the lines of retrain and label_image they run
 	@$(PYTEST) --cov --cov-report=term:skip-covered --cov-report=html
 
-lint: $(INSTALLED)  ## Check style and types
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+lint: $(INSTALLED)  ## Check style, types and the layers of imports
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
 lock: $(INSTALLED)  ## Pin the newest dependencies that fit pyproject.toml into requirements.lock
 	@$(BIN)/python -m pip install --quiet uv

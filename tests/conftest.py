@@ -24,6 +24,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core: more threads 
 LONGEST = (
     "strangers/test_it_talks_to_nobody.py",
     "faults/test_storm.py",
+    "faults/test_training_kills.py",
+    "exports/test_every_format.py",
+    "runs/test_export.py",
+    "training/on_photos/test_fine_tune.py",
+    "training/fitting/test_mini_batches.py",
+    "e2e/test_real_heads.py",
+    "e2e/test_fine_tuning.py",
+    "label_image/test_terminal.py",
+    "label_image/test_threads.py",
 )
 
 # `pytest tests/foreign/test_fuzz.py --hypothesis-profile=long`

@@ -7,10 +7,9 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from export_folders import paint
 from hypothesis import HealthCheck, settings
-from painting import paint_classes
 
+# Nothing that this module imports may import NumPy: its libraries read these when they are loaded.
 if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core: more threads would only be in each other's way
     for _name in (
         "OMP_NUM_THREADS",
@@ -51,6 +50,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def three_colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """`photos` of three colours, and `model`, an export that tells them apart; made once, never to be written to."""
+    from painting import paint_classes
+
     from retrain.cli.main import main
 
     folder = tmp_path_factory.mktemp("three_colours")
@@ -65,6 +66,8 @@ def three_colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with photos and an export of three colours; never written to."""
+    from export_folders import paint
+
     from retrain.cli.main import main
 
     folder = tmp_path_factory.mktemp("trained")

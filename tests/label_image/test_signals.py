@@ -167,8 +167,7 @@ with guard():
 done = threading.Event()
 def stop():
     done.wait()
-    os.kill(os.getpid(), signal.SIGINT)
-    time.sleep(60)
+    os.kill(os.getpid(), signal.SIGINT)  # Python misses it if it is just beginning to wait, until this thread ends
 with guard():
     threading.Thread(target=stop).start()
     ready()

@@ -22,7 +22,7 @@ import stat
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
@@ -130,6 +130,17 @@ def sha256_of(path: str | Path) -> str:
     with open(path, "rb") as file:
         while chunk := file.read(CHUNK):
             digest.update(chunk)
+    return digest.hexdigest()
+
+
+def sha256_of_files(root: Path, files: Iterable[Path]) -> str:
+    """SHA-256 over the names from `root` on, sizes and bytes of files, in their order. Raises OSError."""
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(f"{path.relative_to(root).as_posix()}\0{path.stat().st_size}\0".encode())
+        with open(path, "rb") as file:
+            while chunk := file.read(CHUNK):
+                digest.update(chunk)
     return digest.hexdigest()
 
 

@@ -1,12 +1,12 @@
 """What runs an export, fit to be pickled: as the path of the export, which is loaded again where it is unpickled."""
 
-import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from label_image.errors import ModelError
+from label_image.files import sha256_of_files
 from label_image.manifest import MANIFEST
 from label_image.preprocessing import Pixels
 from label_image.runtimes import Outputs, Run
@@ -39,18 +39,13 @@ class FromFile:
 
     def sha256(self) -> str:
         """Of the files that it was loaded from. Raises ModelError if they are there no more."""
-        digest = hashlib.sha256()
         try:
-            for file in _files(self.path):
-                digest.update(f"{file.relative_to(self.path).as_posix()}\0{file.stat().st_size}\0".encode())
-                with open(file, "rb") as opened:
-                    while chunk := opened.read(2**20):
-                        digest.update(chunk)
+            digest = sha256_of_files(self.path, _files(self.path))
         except OSError as error:
             raise ModelError(f"{self.path} cannot be read again: {error.strerror}.") from None
         if stamps(self.path) != self.stamps:
             raise ModelError(f"{self.path} was changed after it was loaded: load it again before it is pickled.")
-        return digest.hexdigest()
+        return digest
 
 
 def stamps(path: Path) -> Stamps:

@@ -44,6 +44,24 @@ USES = {
         assert made[0] == made[1]
         check_export_dir(Path("model"))
     """,
+    "retrain/photos/sources/lists.py": """
+        from retrain import Dataset
+
+        listed = [f"{photo.parent.name}\\t{photo}\\n" for photo in sorted(Path("photos").glob("*/*"))]
+        Path("photos.list").write_text("".join(listed))
+        by_list, by_folder = Dataset.open("photos.list"), Dataset.open("photos")
+        assert by_list.files == by_folder.files
+        assert len(by_list.files) == len(listed)
+    """,
+    "retrain/bottlenecks/executors/apart.py": """
+        from retrain.bottlenecks.executors.registry import EXECUTORS
+        from retrain.bottlenecks.extraction import extract
+
+        fake = Backbone.find("fake")
+        apart = extract(by_folder, fake, "apart", executor=EXECUTORS["apart"]())
+        here = extract(by_folder, fake, "here")
+        assert apart.computed == here.computed > 0 and np.array_equal(apart.matrix, here.matrix)
+    """,
 }
 
 

@@ -1,10 +1,10 @@
 """A TF-Hub or Kaggle handle, or a local SavedModel, as a backbone."""
 
-import hashlib
 import re
 from pathlib import Path
 
 from label_image.errors import ModelError
+from label_image.files import sha256_of_files
 from label_image.operations import check_saved_model
 from label_image.preprocessing import Preprocessing
 from label_image.strangers import keras_apart
@@ -49,11 +49,7 @@ def hub_backbone(handle: str, image_size: int | None = None, trust: bool = False
 
 def folder_sha256(folder: Path) -> str:
     """SHA-256 over the names and bytes of all files of a folder."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in folder.rglob("*") if path.is_file()):
-        digest.update(f"{path.relative_to(folder).as_posix()}\0{path.stat().st_size}\0".encode())
-        digest.update(path.read_bytes())
-    return digest.hexdigest()
+    return sha256_of_files(folder, sorted(path for path in folder.rglob("*") if path.is_file()))
 
 
 def _resolve(handle: str) -> Path:

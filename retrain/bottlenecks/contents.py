@@ -54,7 +54,7 @@ class Contents:
         for index, (file, sha256) in enumerate(zip(self.files, self.sha256s, strict=True)):
             if sha256 is not None and index not in self.unusable and sha256 not in self.undecodable:
                 indices.append(index)
-                photos.append(Photo(file.path, file.label, sha256, file.split))
+                photos.append(file.with_content(sha256))
         return indices, tuple(photos)
 
     def skipped(self) -> Iterator[Skipped]:

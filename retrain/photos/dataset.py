@@ -47,6 +47,10 @@ class PhotoFile:
         """A file by its path and what `os.stat` says of it."""
         return cls(path, label, status.st_size, status.st_mtime_ns, status.st_ino, split, status.st_ctime_ns)
 
+    def with_content(self, sha256: str) -> "Photo":
+        """The photo that this file is, now that its content is known."""
+        return Photo(self.path, self.label, sha256, self.split)
+
 
 @dataclass(frozen=True, slots=True)
 class Skipped:

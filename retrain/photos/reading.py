@@ -20,7 +20,7 @@ import numpy as np
 from label_image.errors import PhotoError
 from label_image.preprocessing import Pixels, photo_bytes
 from retrain.core.machine import cores
-from retrain.photos.dataset import PhotoFile
+from retrain.photos.dataset import Photo, PhotoFile
 from retrain.photos.hashes import PhotoHashes, hash_bytes
 
 # Either just now, or long ago with its size and time stamp put back.
@@ -76,6 +76,12 @@ def absolute_paths(paths: Iterable[str]) -> list[str]:
             folders[folder] = os.path.join(os.path.abspath(folder), "")
         absolute.append(folders[folder] + name)
     return absolute
+
+
+def identify(file: PhotoFile) -> Photo:
+    """Read a file and say which photo it is. Raises PhotoError if it cannot be read."""
+    with photo_bytes(file.path) as data:
+        return file.with_content(hash_bytes(data))
 
 
 def photo_threads() -> ThreadPoolExecutor:

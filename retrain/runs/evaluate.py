@@ -15,15 +15,14 @@ import numpy.typing as npt
 
 from label_image.errors import PhotoError
 from label_image.model import Model, ModelError, Outputs, load_model
-from label_image.preprocessing import Pixels, load_pixels, photo_bytes
+from label_image.preprocessing import Pixels, load_pixels
 from retrain.core.errors import DatasetError, ExportError, OptionError
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.category_names import display_names, read_category_names, rename_classes
 from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Photo, PhotoFile, Skipped
-from retrain.photos.hashes import hash_bytes
 from retrain.photos.opening import open_dataset
-from retrain.photos.reading import map_in_order, photo_threads
+from retrain.photos.reading import identify, map_in_order, photo_threads
 from retrain.photos.seen_photos import were_seen
 from retrain.training.metrics import Metrics, Probabilities, measure
 
@@ -146,8 +145,7 @@ def _identify(files: Sequence[PhotoFile], threads: ThreadPoolExecutor) -> tuple[
 
     def read(file: PhotoFile) -> Photo | Skipped:
         try:
-            with photo_bytes(file.path) as data:
-                return Photo(file.path, file.label, hash_bytes(data), file.split)
+            return identify(file)
         except PhotoError as error:
             return Skipped(file.path, str(error))
 

@@ -12,15 +12,14 @@ from typing import TypeVar
 import numpy as np
 
 from label_image.errors import PhotoError
-from label_image.preprocessing import Pixels, Preprocessing, load_pixels, photo_bytes
+from label_image.preprocessing import Pixels, Preprocessing, load_pixels
 from retrain.core.errors import DatasetError
 from retrain.exports.proof.reference import spread
 from retrain.photos.category_names import display_names, read_category_names, rename_classes
 from retrain.photos.classes import index_by_label
-from retrain.photos.dataset import Photo, PhotoFile
-from retrain.photos.hashes import hash_bytes
+from retrain.photos.dataset import Photo
 from retrain.photos.opening import list_photos
-from retrain.photos.reading import map_in_order, photo_threads
+from retrain.photos.reading import identify, map_in_order, photo_threads
 from retrain.photos.seen_photos import were_seen
 from retrain.training.metrics import Classes
 
@@ -74,7 +73,7 @@ def export_photos(
         name_of, _ = display_names(read_category_names(category_names), dataset.labels)
         dataset = rename_classes(dataset, name_of)
     files = [file for file in dataset.files if file.label in index_of]
-    photos = _in_threads(_identify, files)
+    photos = _in_threads(identify, files)
     if not photos:
         raise DatasetError(f"{source} has no photo of a class that the model knows: it knows {', '.join(labels[:5])}.")
     unseen, seen = _divide(export, photos, say)
@@ -103,11 +102,6 @@ def _divide(export: Path, photos: list[Photo], say: Callable[[str], None]) -> tu
     if not unseen:
         say("The model was trained on all of these photos: its accuracies are too good. Parity is as it is.")
     return unseen or photos, seen or photos
-
-
-def _identify(file: PhotoFile) -> Photo:
-    with photo_bytes(file.path) as data:
-        return Photo(file.path, file.label, hash_bytes(data), file.split)
 
 
 def _in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

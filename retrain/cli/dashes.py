@@ -9,9 +9,14 @@ FIELD = re.compile("`([a-z][a-z0-9_]*)`")
 
 def with_dashes(sentence: str, program: click.Command) -> str:
     """A sentence with the fields that are options of a program, or of one of its commands, as options."""
-    commands = program.commands.values() if isinstance(program, click.Group) else (program,)
-    options = {option for command in commands for parameter in command.params for option in parameter.opts}
+    options = _options(program)
     return FIELD.sub(lambda field: f"--{field[1]}" if f"--{field[1]}" in options else field[0], sentence)
+
+
+def _options(command: click.Command) -> set[str]:
+    own = {option for parameter in command.params for option in parameter.opts}
+    below = command.commands.values() if isinstance(command, click.Group) else ()
+    return own.union(*map(_options, below))
 
 
 def as_options(sentence: str) -> str:

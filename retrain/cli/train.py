@@ -45,8 +45,8 @@ def train(as_json: bool, **options: Any) -> None:
     from retrain.runs.train import run_training
 
     asked = ReportConfig(options["report"], options["summaries_dir"], options["top_k"])
-    asked.check()
     config.check(asked.outputs)
+    asked.check()
     screen = TerminalScreen(as_options)
     try:
         run = told(run_training(config, screen), asked, options, screen)

@@ -160,10 +160,7 @@ class _Writing:
 
     @cached_property
     def _network(self) -> "Network":
-        # Here, and not above: an export from a template needs no network.
-        from retrain.backbones.network import kept_network
-
-        return kept_network(self.trained.bottlenecks.backbone.in_float32())
+        return _load(self.trained.bottlenecks.backbone)
 
     def _classifier(self) -> "Classifier":
         from retrain.exports.classifier import Classifier
@@ -192,6 +189,13 @@ def _beside(output_dir: Path) -> Iterator[Path]:
             yield scratch
     except OSError as error:
         raise ExportError(f"The export to {output_dir} failed: {reason_of(error)}.") from error
+
+
+def _load(backbone: Backbone) -> "Network":
+    # Here, and not above: an export from a template needs no network.
+    from retrain.backbones.network import kept_network
+
+    return kept_network(backbone.in_float32())
 
 
 def _write_graph_def(folder: Path, final_tensor_name: str, short: Mapping[str, object], pixels: Pixels) -> Outputs:

@@ -8,8 +8,8 @@ from retrain.cli.main import cli, main
 
 
 def test_fields_are_options_and_other_names_stay() -> None:
-    said = "`l2` 0 and `image_dir`: ask `extract`, see `a.b()` and `no option`."
-    assert with_dashes(said, cli) == "--l2 0 and --image_dir: ask `extract`, see `a.b()` and `no option`."
+    said = "`l2` 0, `repair` and `image_dir`: ask `extract`, see `a.b()` and `no option`."
+    assert with_dashes(said, cli) == "--l2 0, --repair and --image_dir: ask `extract`, see `a.b()` and `no option`."
 
 
 def test_a_program_without_commands_has_its_own_options() -> None:

@@ -20,7 +20,7 @@ INSTALLED := .venv/.installed
 PYTEST = $(BIN)/python -m pytest -q --numprocesses $(WORKERS) --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup retrain report label export tflite tensorboard bench test test-fast coverage lint lock clean
+.PHONY: help setup retrain report label export tflite tensorboard bench test test-fast coverage smoke lint lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -75,6 +75,9 @@ test-fast: $(INSTALLED)  ## Run the tests but those on real photos, with kills a
 coverage: $(INSTALLED)  ## Run all tests, and say which share of the lines of retrain and label_image they run
 	@$(PYTEST) --cov --cov-report=term:skip-covered --cov-report=html
 
+smoke:  ## Install the lock for PYTHON=python3.13 aside, and train, label and export with it [SMOKE=folder]
+	@scripts/smoke.sh "$(PYTHON)" "$(SMOKE)"
+
 lint: $(INSTALLED)  ## Check style, types and the layers of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
@@ -94,4 +97,4 @@ lock: $(INSTALLED)  ## Pin the newest dependencies that fit pyproject.toml into 
 include docker/docker.mk
 
 clean:  ## Remove .venv and caches; never anything in tf_files
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov *.egg-info

@@ -1,5 +1,6 @@
 import os
 import shutil
+import warnings
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -8,6 +9,7 @@ from threading import Thread
 import pytest
 from hypothesis import HealthCheck, settings
 
+# Nothing that this module imports may import NumPy: its libraries read these when they are loaded.
 if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core: more threads would only be in each other's way
     for _name in (
         "OMP_NUM_THREADS",
@@ -21,6 +23,15 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core: more threads 
 LONGEST = (
     "strangers/test_it_talks_to_nobody.py",
     "faults/test_storm.py",
+    "faults/test_training_kills.py",
+    "exports/test_every_format.py",
+    "runs/test_export.py",
+    "training/on_photos/test_fine_tune.py",
+    "training/fitting/test_mini_batches.py",
+    "e2e/test_real_heads.py",
+    "e2e/test_fine_tuning.py",
+    "label_image/test_terminal.py",
+    "label_image/test_threads.py",
 )
 
 # `pytest tests/foreign/test_fuzz.py --hypothesis-profile=long`
@@ -34,6 +45,62 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     if "PYTEST_XDIST_WORKER" in os.environ:
         ranks = {Path(__file__).parent / name: rank for rank, name in enumerate(LONGEST)}
         items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
+
+
+@pytest.fixture(scope="session")
+def three_colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`photos` of three colours, and `model`, an export that tells them apart; made once, never to be written to."""
+    from painting import paint_classes
+
+    from retrain.cli.main import main
+
+    folder = tmp_path_factory.mktemp("three_colours")
+    paint_classes(folder / "photos", {name: name for name in ("red", "green", "blue")}, range(20))
+    main(
+        f"--image_dir {folder / 'photos'} --output_dir {folder / 'model'} --architecture fake "
+        f"--bottleneck_dir {folder / 'b'} --model_dir {folder / 'm'}".split()
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with photos and an export of three colours; never written to."""
+    from export_folders import paint
+
+    from retrain.cli.main import main
+
+    folder = tmp_path_factory.mktemp("trained")
+    paint(folder / "photos", range(20))
+    main(
+        f"--image_dir {folder / 'photos'} --output_dir {folder / 'model'} --architecture fake --formats saved_model "
+        f"--bottleneck_dir {folder / 'b'} --model_dir {folder / 'm'}".split()
+    )
+    return folder
+
+
+@pytest.fixture
+def model(trained: Path, tmp_path: Path) -> Path:
+    """The export, to be written to."""
+    return Path(shutil.copytree(trained / "model", tmp_path / "model"))
+
+
+@pytest.fixture(scope="session")
+def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The export in every format; never written to."""
+    from stand_ins import converted
+
+    from retrain.exports.registry import FORMATS
+
+    folder = tmp_path_factory.mktemp("exported")
+    shutil.copytree(trained / "model", folder / "model")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # coremltools is written for older versions of what it meets
+        report = converted(folder / "model", FORMATS, str(trained / "photos"), folder)
+    made = [name for name, format in FORMATS.items() if format.conversions]
+    assert [result.name for result in report.results] == ["saved_model", "saved_model_bytes", *made]
+    assert [result.refused for result in report.results] == [None] * len(report.results)
+    return folder / "model"
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from painting import paint
 from PIL import Image
 
 from label_image.preprocessing import Pixels
@@ -25,12 +26,6 @@ from retrain.training.head import Sample
 from retrain.training.recipe import HeadConfig, choose_recipe
 
 FAKE = find_backbone("fake", Path("models"))
-
-
-def paint(path: Path, colour: tuple[int, int, int]) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (12, 12), colour).save(path)
-    return path
 
 
 def cats(root: Path, shade: int = 0) -> Path:

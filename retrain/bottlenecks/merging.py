@@ -56,7 +56,7 @@ def merge_stores(others: Sequence[Path], bottleneck_dir: Path) -> Merged:
 
 def _folders(other: Path, bottleneck_dir: Path) -> list[StoreFolder]:
     if other.resolve() == bottleneck_dir.resolve():
-        raise OptionError(f"{other} is the store itself; name another one to merge into it.")
+        raise OptionError(f"{other} is the store itself; pass another one to merge into it.")
     folders = store_folders(other)
     if not folders:
         raise StoreError(f"{other} holds no bottlenecks; pass the `bottleneck_dir` of other runs.")

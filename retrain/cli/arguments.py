@@ -1,4 +1,4 @@
-"""What all commands say about the arguments that they are given."""
+"""What every command refuses of the arguments that it is given."""
 
 import click
 

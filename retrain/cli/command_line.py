@@ -1,4 +1,4 @@
-"""The command line that asks for what was asked for: of `retrain train`, whose name may be left out."""
+"""The command that repeats a call: of `retrain train`, whose name may be left out."""
 
 import os
 import shlex

@@ -1,4 +1,4 @@
-"""Errors and remarks name fields, as in `image_dir`; who called a command is told of options, as in --image_dir."""
+"""Errors and remarks name fields, as in `image_dir`; a command shows them as options, as in --image_dir."""
 
 import re
 

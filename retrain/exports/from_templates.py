@@ -33,8 +33,8 @@ def write_formats(
     """Write the formats with this top into `folder`; returns what each, loaded again, answers, and the reference.
 
     The answers are to `pixels`, some to a `spread` of them. `templates` holds a folder for each format. Those of the
-    formats in `new` are written first, from the classifier with `known_top` that `make` makes. `reference` is called
-    while the thread is still at work. The SavedModel is always written. Raises ExportError.
+    formats in `new` are written first, from the classifier with `placeholder_head` that `make` makes. `reference` is
+    called while the thread is still at work. The SavedModel is always written. Raises ExportError.
     """
     classifier = make() if new else None
 

@@ -5,7 +5,7 @@ that its files depend on: the format, the backbone in float32, the labels, the v
 
     template.json              what it covers, SHA-256 of each file, the parity of its proof; sealed
     saved_model.pb, variables/ a SavedModel whose variables lack the top (`take_top_out`), or
-    model.tflite               with the values of `known_top` where those of a top belong
+    model.tflite               with the values of `placeholder_head` where those of a top belong
 
 It is copied, each file checked against its hash, and never used in place. Losing one costs time, a
 damaged or foreign one is dropped and made again; where none can be kept, the run goes on without.

@@ -27,7 +27,7 @@ class Top:
         return (*layers, self.means.T)
 
 
-def known_top(top: Top) -> Top:
+def placeholder_head(top: Top) -> Top:
     """The top of a template, of the same structure: numbers that a file holds once, and nowhere else."""
     random = np.random.default_rng(0)
 

@@ -42,7 +42,7 @@ from retrain.exports.template import (
     keep_template,
     kept_folder,
 )
-from retrain.exports.top import Top, known_top
+from retrain.exports.top import Top, placeholder_head
 from retrain.photos.dataset import Skipped
 from retrain.photos.seen_photos import seen_mask, write_seen_photos
 from retrain.training.trained import TrainedHead
@@ -165,7 +165,7 @@ class _Writing:
     def _classifier(self) -> "Classifier":
         from retrain.exports.classifier import Classifier
 
-        return Classifier(self._network, known_top(self.top), self.trained.labels)
+        return Classifier(self._network, placeholder_head(self.top), self.trained.labels)
 
     def _engine(self, part: Backbone | None = None) -> Engine:
         return network_engine(self._network if part is None else self._network.of(part))

@@ -49,7 +49,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can be anot
 
 def export_as_nobody(folder: Path) -> subprocess.CompletedProcess[str]:
     """Export to `out` in a folder as a user who may write hardly anywhere; Python itself may be root's alone."""
-    imports = "import os, encodings.utf_8_sig, retrain.core.outputs"
+    imports = "import os, encodings.utf_8_sig, retrain.exports.folder"
     become = f"{imports}; os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})"
     command = [sys.executable, "-c", become + EXPORT_TWICE, "out"]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True)

@@ -1,15 +1,13 @@
 """`--architecture a+b` from photos to an export that is used, and from a sweep to the head that it tested."""
 
-import contextlib
-import io
 import json
 import re
 import shlex
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from calling import call
 from PIL import Image
 
 import label_image.cli
@@ -24,17 +22,6 @@ REAL = ("mobilenet_0.25_224", "mobilenet_v2_0.35_224")
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def call(main: object, *arguments: object) -> SimpleNamespace:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main([str(argument) for argument in arguments])
-            code = 0
-        except SystemExit as leave:
-            code = leave.code
-    return SimpleNamespace(code=code, out=out.getvalue(), err=err.getvalue())
 
 
 def train(*arguments: object) -> dict:

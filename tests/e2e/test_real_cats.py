@@ -1,7 +1,5 @@
 """The whole command on real photos and real weights; skipped where ../shared is absent."""
 
-import contextlib
-import io
 import json
 import os
 import shutil
@@ -12,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from calling import call
 
 import label_image.cli
 import retrain.backbones.network
@@ -28,17 +27,6 @@ pytestmark = [
     pytest.mark.real,
     pytest.mark.skipif(not WEIGHTS.exists() or not (SHARED / "data/cats").exists(), reason=f"{SHARED} is absent"),
 ]
-
-
-def call(main: object, *arguments: object) -> SimpleNamespace:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main([str(argument) for argument in arguments])
-            code = 0
-        except SystemExit as leave:
-            code = leave.code
-    return SimpleNamespace(code=code, out=out.getvalue(), err=err.getvalue())
 
 
 def train(*arguments: object) -> dict:

@@ -11,6 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from painting import paint
 from PIL import Image
 
 import retrain.cli.main
@@ -29,13 +30,6 @@ EACH = 12
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-def paint(path: Path, colour: str, number: int) -> Path:
-    jitter = np.random.default_rng([number, *COLOURS[colour]]).integers(-25, 26, 3)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (40, 30), tuple(int(value) for value in np.array(COLOURS[colour]) + jitter)).save(path)
-    return path
 
 
 def photos(folder: str, each: int = EACH) -> list[tuple[Path, str]]:

@@ -1,7 +1,5 @@
 """The whole command on red, green and blue photos, with the fake backbone: a photo's average colour."""
 
-import contextlib
-import io
 import json
 import shutil
 from collections.abc import Iterator
@@ -11,7 +9,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import stand_ins
-from PIL import Image
+from calling import call
+from painting import COLOURS, paint
 
 import label_image.cli
 import retrain.cli.main
@@ -19,7 +18,6 @@ from label_image.model import tflite_runner
 from retrain.exports.folder import EXPORT_NAMES
 from retrain.runs.train import Run, run_training
 
-COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220), "grey": (128, 128, 128)}
 # The command of the 2017 tutorial, with another architecture.
 COMMAND_OF_2017 = (
     "--bottleneck_dir=tf_files/bottlenecks --how_many_training_steps=500 --model_dir=tf_files/models/ "
@@ -28,30 +26,11 @@ COMMAND_OF_2017 = (
 )
 
 
-def paint(path: Path, colour: str, seed: int = 0) -> Path:
-    jitter = np.random.default_rng([seed, *COLOURS[colour]]).integers(-25, 26, 3)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (40, 30), tuple(int(v) for v in np.array(COLOURS[colour]) + jitter)).save(path)
-    return path
-
-
 def paint_classes(folder: Path, each: int = 12, names: dict[str, str] | None = None, first_seed: int = 0) -> Path:
     for name, colour in (names or {"red": "red", "green": "green", "blue": "blue"}).items():
         for number in range(first_seed, first_seed + each):
             paint(folder / name / f"{number}.jpg", colour, number)
     return folder
-
-
-def call(main: object, *arguments: object) -> SimpleNamespace:
-    """Run a command line in this process: exit code, standard output, standard error."""
-    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main([str(argument) for argument in arguments])
-            code = 0
-        except SystemExit as leave:
-            code = leave.code
-    return SimpleNamespace(code=code, out=out.buffer.getvalue().decode(), err=err.buffer.getvalue().decode())
 
 
 def train(*arguments: object) -> dict:

@@ -1,20 +1,14 @@
 import json
-import shutil
-import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
-from export_folders import paint
-from stand_ins import converted
 
 from retrain.backbones.backbone import find_backbone
 from retrain.backbones.network import load_network
-from retrain.cli.main import main
 from retrain.exports.classifier import Classifier
 from retrain.exports.formats.base import Source
 from retrain.exports.formats.saved_model import write_saved_model
-from retrain.exports.registry import FORMATS
 from retrain.exports.top import Top
 from retrain.training.head import Head
 
@@ -54,35 +48,3 @@ def small_manifest(small_export: Path) -> dict[str, object]:
 def small_source(small_export: Path, small_manifest: dict[str, object]) -> Source:
     """The small export as formats are made of it."""
     return Source(small_export, small_manifest, calibration=None, made=None)
-
-
-@pytest.fixture(scope="session")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder with photos and an export of three colours; never written to."""
-    folder = tmp_path_factory.mktemp("trained")
-    paint(folder / "photos", range(20))
-    main(
-        f"--image_dir {folder / 'photos'} --output_dir {folder / 'model'} --architecture fake --formats saved_model "
-        f"--bottleneck_dir {folder / 'b'} --model_dir {folder / 'm'}".split()
-    )
-    return folder
-
-
-@pytest.fixture
-def model(trained: Path, tmp_path: Path) -> Path:
-    """The export, to be written to."""
-    return Path(shutil.copytree(trained / "model", tmp_path / "model"))
-
-
-@pytest.fixture(scope="session")
-def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The export in every format; never written to."""
-    folder = tmp_path_factory.mktemp("exported")
-    shutil.copytree(trained / "model", folder / "model")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # coremltools is written for older versions of what it meets
-        report = converted(folder / "model", FORMATS, str(trained / "photos"), folder)
-    made = [name for name, format in FORMATS.items() if format.conversions]
-    assert [result.name for result in report.results] == ["saved_model", "saved_model_bytes", *made]
-    assert [result.refused for result in report.results] == [None] * len(report.results)
-    return folder / "model"

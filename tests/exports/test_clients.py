@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from painting import paint
 from PIL import Image
 
 from label_image.installing import how_to_install
@@ -53,11 +54,6 @@ def export(tmp_path_factory: pytest.TempPathFactory) -> Path:
     main([*paths, "--architecture", "fake"])
     write_clients(folder / "model")
     return folder / "model"
-
-
-def paint(path: Path, colour: tuple[int, int, int], **options: object) -> Path:
-    Image.new("RGB", (20, 20), colour).save(path, **options)
-    return path
 
 
 # The literals

@@ -1,6 +1,6 @@
 """An export of the backbone that was retired in favour of EfficientNet-Lite still labels: it holds all it needs.
 
-`data/export_of_builtin.zip` is the folder of such a run on red, green and blue squares, made when the backbone was
+`data/export_of_builtin.zip` of the tests is the folder of such a run on red, green and blue squares, made when it was
 there (with most of its weights set to zero, so that the file is small).
 """
 
@@ -13,7 +13,7 @@ from PIL import Image
 
 from label_image.model import load_model
 
-EXPORT = Path(__file__).parent / "data" / "export_of_builtin.zip"
+EXPORT = Path(__file__).resolve().parents[1] / "data" / "export_of_builtin.zip"
 
 
 COLOURS = {"red": (220, 30, 30), "green": (30, 200, 40), "blue": (30, 40, 220)}

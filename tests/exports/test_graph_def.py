@@ -69,7 +69,7 @@ def test_damaged_graph_is_a_sentence(damage: str, made: Path, tmp_path: Path) ->
 
 
 def test_a_saved_model_is_named_by_its_folder(small_export: Path) -> None:
-    with pytest.raises(ModelError, match="give its folder"):
+    with pytest.raises(ModelError, match="pass its folder"):
         load_model(small_export / "saved_model.pb")
 
 

@@ -14,11 +14,11 @@ from retrain.backbones.backbone import find_backbone
 from retrain.backbones.network import load_network
 from retrain.core.tensorflow import tf
 from retrain.exports.classifier import Classifier
-from retrain.exports.formats.saved_model import put_top_in, take_top_out, write_saved_model
+from retrain.exports.formats.saved_model import attach_head, take_top_out, write_saved_model
 from retrain.exports.formats.tflite import convert, exchange_top
 from retrain.exports.proof.parity import bytes_runner
 from retrain.exports.template import covers, kept_folder
-from retrain.exports.top import Top, known_top
+from retrain.exports.top import Top, placeholder_head
 from retrain.training.head import Head, Hidden
 
 FAKE = find_backbone("fake", Path("."))
@@ -39,7 +39,7 @@ def head(*units: int, activation: str = "relu", seed: int = 0) -> Head:
 )
 def test_every_layer_is_exchanged_in_both_formats(units: tuple[int, ...], activation: str, tmp_path: Path) -> None:
     wanted = Top(head(*units, activation=activation), np.eye(3, dtype=np.float32))
-    known = known_top(wanted)
+    known = placeholder_head(wanted)
     assert (known.head.sizes, known.head.activations) == (wanted.head.sizes, wanted.head.activations)
     network = load_network(FAKE)
     expected = wanted.outputs(network(tf.constant(PIXELS, tf.float32)).numpy())
@@ -47,7 +47,7 @@ def test_every_layer_is_exchanged_in_both_formats(units: tuple[int, ...], activa
     assert np.abs(expected.probabilities - classifier(tf.constant(PIXELS, tf.float32))["scores"].numpy()).max() > 0.05
     write_saved_model(classifier, tmp_path)
     take_top_out(tmp_path)
-    put_top_in(tmp_path, wanted)
+    attach_head(tmp_path, wanted)
     (tmp_path / "model.tflite").write_bytes(exchange_top(convert(classifier), known, wanted))
     loaded = load_saved_model(tmp_path)
     for run in (pixels_runner(loaded), bytes_runner(loaded), tflite_runner(tmp_path / "model.tflite")):

@@ -30,7 +30,7 @@ from retrain.exports import writer
 from retrain.exports.classifier import Classifier
 from retrain.exports.formats import tflite
 from retrain.exports.formats.graph_def import write_graph_def
-from retrain.exports.formats.saved_model import decode, put_top_in, take_top_out, write_saved_model
+from retrain.exports.formats.saved_model import attach_head, decode, take_top_out, write_saved_model
 from retrain.exports.formats.tflite import append_files, convert, exchange_top
 from retrain.exports.frozen_graph import name_captures
 from retrain.exports.proof import parity
@@ -227,7 +227,7 @@ def test_top_can_be_exchanged_in_both_formats(classifier: Classifier, top: Top, 
     take_top_out(tmp_path)
     with pytest.raises(Exception, match="variables"):
         saved_model_runner(tmp_path)
-    put_top_in(tmp_path, other)
+    attach_head(tmp_path, other)
     (tmp_path / "model.tflite").write_bytes(exchange_top(convert(classifier), top, other))
     loaded = load_saved_model(tmp_path)
     for run in (pixels_runner(loaded), bytes_runner(loaded), tflite_runner(tmp_path / "model.tflite")):

@@ -4,6 +4,7 @@ from types import SimpleNamespace
 
 import click
 import pytest
+from clock import Clock
 from rich.cells import cell_len
 
 from label_image.show_error import show_error
@@ -12,16 +13,6 @@ from retrain.insight import terminal as screen
 from retrain.insight.results import shown
 from retrain.insight.terminal import TerminalScreen
 from retrain.training.head import Progress
-
-
-class Clock:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -4,35 +4,24 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
+from calling import call
+from painting import paint
 from PIL import Image
 
 from label_image.cli import main
 from label_image.model import ModelError, load_model
 
 ROOT = Path(__file__).resolve().parents[2]
-COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220)}
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """An export that tells red, green and blue apart; made once, never written to."""
-    from retrain.cli.main import main as retrain
-
-    folder = tmp_path_factory.mktemp("trained")
-    for name, colour in COLOURS.items():
-        (folder / "photos" / name).mkdir(parents=True)
-        for n in range(6):
-            Image.new("RGB", (16, 16), tuple(v + n for v in colour)).save(folder / "photos" / name / f"{n}.png")
-    retrain(
-        f"--image_dir {folder / 'photos'} --output_dir {folder / 'model'} --architecture fake "
-        f"--bottleneck_dir {folder / 'b'} --model_dir {folder / 'm'}".split()
-    )
-    yield folder / "model"
+@pytest.fixture
+def trained(three_colours: Path) -> Path:
+    """An export that tells red, green and blue apart; never written to."""
+    return three_colours / "model"
 
 
 @pytest.fixture
@@ -47,26 +36,8 @@ def model(trained: Path, here: Path) -> Path:
     return shutil.copytree(trained, here / "model")
 
 
-def paint(path: Path, colour: str = "red", **options: object) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (20, 20), COLOURS[colour]).save(path, **options)
-    return path
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    capsys.readouterr()
-    try:
-        main([str(argument) for argument in arguments])
-        code = 0
-    except SystemExit as leave:
-        code = leave.code
-    captured = capsys.readouterr()
-    assert "Traceback" not in captured.err
-    return code, captured.out, captured.err
-
-
-def answers(capsys: pytest.CaptureFixture[str], *arguments: object) -> list[dict]:
-    code, out, err = call(capsys, "--json", *arguments)
+def answers(*arguments: object) -> list[dict]:
+    code, out, err = call(main, "--json", *arguments)
     assert code == 0, err
     return [json.loads(line) for line in out.splitlines()]
 
@@ -74,9 +45,9 @@ def answers(capsys: pytest.CaptureFixture[str], *arguments: object) -> list[dict
 # What it prints
 
 
-def test_one_json_object_per_photo_and_line(trained: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_one_json_object_per_photo_and_line(trained: Path, here: Path) -> None:
     photos = [paint(here / "r.jpg", "red"), paint(here / "猫.png", "blue")]
-    red, blue = answers(capsys, "--model", trained, *photos)
+    red, blue = answers("--model", trained, *photos)
     assert set(red) == {"image", "label", "probability", "unknown", "top"}
     assert (red["image"], red["label"]) == (str(photos[0]), "red")
     assert (blue["image"], blue["label"]) == (str(photos[1]), "blue")
@@ -86,10 +57,8 @@ def test_one_json_object_per_photo_and_line(trained: Path, here: Path, capsys: p
     assert sum(probabilities) == pytest.approx(1, abs=1e-5)
 
 
-def test_plain_output_names_photo_label_and_probability(
-    trained: Path, here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    code, out, _ = call(capsys, "--model", trained, paint(here / "r.jpg"))
+def test_plain_output_names_photo_label_and_probability(trained: Path, here: Path) -> None:
+    code, out, _ = call(main, "--model", trained, paint(here / "r.jpg"))
     assert code == 0
     photo, first, *others = out.splitlines()
     assert photo == str(here / "r.jpg")
@@ -99,21 +68,21 @@ def test_plain_output_names_photo_label_and_probability(
 
 
 @pytest.mark.parametrize(("top_k", "expected"), [(1, 1), (2, 2), (99, 3)])
-def test_top_k(top_k: int, expected: int, trained: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (answer,) = answers(capsys, "--model", trained, "--top_k", top_k, paint(here / "r.jpg"))
+def test_top_k(top_k: int, expected: int, trained: Path, here: Path) -> None:
+    (answer,) = answers("--model", trained, "--top_k", top_k, paint(here / "r.jpg"))
     assert len(answer["top"]) == expected
 
 
-def test_model_of_the_default_folder_is_found(model: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_model_of_the_default_folder_is_found(model: Path, here: Path) -> None:
     (here / "tf_files").mkdir()
     model.rename(here / "tf_files/model")
-    assert answers(capsys, paint(here / "r.jpg"))[0]["label"] == "red"
+    assert answers(paint(here / "r.jpg"))[0]["label"] == "red"
 
 
 # Which photos
 
 
-def test_folders_patterns_and_files(trained: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_folders_patterns_and_files(trained: Path, here: Path) -> None:
     paint(here / "photos/b.jpg")
     paint(here / "photos/deep/a.jpg")
     paint(here / "photos/.hidden/x.jpg")
@@ -121,32 +90,28 @@ def test_folders_patterns_and_files(trained: Path, here: Path, capsys: pytest.Ca
     paint(here / "1.jpg")
     paint(here / "2.jpg")
     paint(here / "odd[1].jpg")
-    found = answers(capsys, "--model", trained, "photos", "?.jpg", "odd[1].jpg")
+    found = answers("--model", trained, "photos", "?.jpg", "odd[1].jpg")
     assert [answer["image"] for answer in found] == [
         "photos/b.jpg", "photos/deep/a.jpg", "1.jpg", "2.jpg", "odd[1].jpg",
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["nowhere.jpg", "nothing*.jpg", "empty_folder"])
-def test_argument_that_names_no_photo_is_an_error(
-    name: str, trained: Path, here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_argument_that_names_no_photo_is_an_error(name: str, trained: Path, here: Path) -> None:
     (here / "empty_folder").mkdir()
-    code, out, err = call(capsys, "--model", trained, name)
+    code, out, err = call(main, "--model", trained, name)
     assert (code, out) == (1, "")
     assert name in err
 
 
-def test_photo_that_cannot_be_read_stops_no_other(
-    trained: Path, here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_photo_that_cannot_be_read_stops_no_other(trained: Path, here: Path) -> None:
     (here / "broken.jpg").write_bytes(b"no photo")
     photos = ["missing.jpg", "broken.jpg", paint(here / "r.jpg")]
-    code, out, err = call(capsys, "--model", trained, *photos)
+    code, out, err = call(main, "--model", trained, *photos)
     assert code == 1
     assert [line.split()[1] for line in err.splitlines() if line.startswith("Error: ")] == ["missing.jpg", "broken.jpg"]
     assert "red" in out
-    code, out, err = call(capsys, "--model", trained, "--json", *photos)
+    code, out, err = call(main, "--model", trained, "--json", *photos)
     lines = [json.loads(line) for line in out.splitlines()]
     assert (code, err) == (1, "")
     assert [set(line) for line in lines[:2]] == [{"image", "error"}] * 2
@@ -154,11 +119,11 @@ def test_photo_that_cannot_be_read_stops_no_other(
     assert "broken.jpg" in lines[1]["error"]
 
 
-def test_real_format_counts_not_the_name(trained: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_real_format_counts_not_the_name(trained: Path, here: Path) -> None:
     named_jpg = paint(here / "a.jpg", "green", format="PNG")  # T21
     named_png = paint(here / "b.png", "blue", format="JPEG")
     without = paint(here / "c", "red", format="WEBP")
-    found = answers(capsys, "--model", trained, named_jpg, named_png, without)
+    found = answers("--model", trained, named_jpg, named_png, without)
     assert [answer["label"] for answer in found] == ["green", "blue", "red"]
 
 
@@ -170,20 +135,18 @@ def test_real_format_counts_not_the_name(trained: Path, here: Path, capsys: pyte
     [b"A\nB\nC\n", b"A\nB\nC", b"\xef\xbb\xbfA\nB\nC\n", b"A\r\nB\r\nC\r\n"],
     ids=["LF", "bare", "BOM", "CRLF"],
 )
-def test_other_labels(content: bytes, trained: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_other_labels(content: bytes, trained: Path, here: Path) -> None:
     (here / "names.txt").write_bytes(content)
-    (answer,) = answers(capsys, "--model", trained, "--labels", "names.txt", paint(here / "b.jpg", "blue"))
+    (answer,) = answers("--model", trained, "--labels", "names.txt", paint(here / "b.jpg", "blue"))
     assert answer["label"] == "A"
     assert {entry["label"] for entry in answer["top"]} == {"A", "B", "C"}
 
 
 @pytest.mark.parametrize("content", [b"A\nB\n", b"A\nB\nC\nD\n", b"", b"\xff\xfe", None])
-def test_wrong_labels_are_refused(
-    content: bytes | None, trained: Path, here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_wrong_labels_are_refused(content: bytes | None, trained: Path, here: Path) -> None:
     if content is not None:
         (here / "names.txt").write_bytes(content)
-    code, out, err = call(capsys, "--model", trained, "--labels", "names.txt", paint(here / "r.jpg"))
+    code, out, err = call(main, "--model", trained, "--labels", "names.txt", paint(here / "r.jpg"))
     assert (code, out) == (1, "")
     assert "names.txt" in err
 
@@ -218,11 +181,9 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_unusable_export_is_one_sentence(
-    damage: str, model: Path, here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_unusable_export_is_one_sentence(damage: str, model: Path, here: Path) -> None:
     DAMAGES[damage](model)
-    code, out, err = call(capsys, "--model", model, paint(here / "r.jpg"))
+    code, out, err = call(main, "--model", model, paint(here / "r.jpg"))
     assert (code, out) == (1, "")
     assert err.startswith("Error: ")
     assert "model" in err
@@ -261,24 +222,24 @@ def test_api(trained: Path, here: Path) -> None:
 # Unknown
 
 
-def test_what_is_like_no_class_is_unknown(trained: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_like_no_class_is_unknown(trained: Path, here: Path) -> None:
     """The fake backbone gives the average colour: gray points between red, green and blue."""
     Image.new("RGB", (20, 20), (128, 128, 128)).save(here / "gray.png")
-    code, out, _ = call(capsys, "--model", trained, here / "gray.png")
+    code, out, _ = call(main, "--model", trained, here / "gray.png")
     assert code == 0
     assert re.search(r"^  unknown \(looks most like (red|green|blue), 0\.\d\d\)$", out, re.MULTILINE)
-    (gray,) = answers(capsys, "--model", trained, here / "gray.png")
+    (gray,) = answers("--model", trained, here / "gray.png")
     assert gray["unknown"] is True
     assert gray["label"] == gray["top"][0]["label"]
-    (red,) = answers(capsys, "--model", trained, paint(here / "r.jpg"))
+    (red,) = answers("--model", trained, paint(here / "r.jpg"))
     assert red["unknown"] is False
 
 
-def test_always_answer_never_says_unknown(trained: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_always_answer_never_says_unknown(trained: Path, here: Path) -> None:
     Image.new("RGB", (20, 20), (128, 128, 128)).save(here / "gray.png")
-    _, out, _ = call(capsys, "--model", trained, "--always_answer", here / "gray.png")
+    _, out, _ = call(main, "--model", trained, "--always_answer", here / "gray.png")
     assert "unknown" not in out
-    (gray,) = answers(capsys, "--model", trained, "--always_answer", here / "gray.png")
+    (gray,) = answers("--model", trained, "--always_answer", here / "gray.png")
     assert gray["unknown"] is False
 
 
@@ -312,16 +273,16 @@ def test_an_export_without_a_threshold_never_says_unknown(model: Path, here: Pat
         (["--input_mean", "0", "x.jpg"], "--input_mean"),
     ],
 )
-def test_wrong_call_exits_with_2(arguments: list[str], names: str, capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = call(capsys, *arguments)
+def test_wrong_call_exits_with_2(arguments: list[str], names: str) -> None:
+    code, out, err = call(main, *arguments)
     assert (code, out) == (2, "")
     assert names in err
 
 
-def test_no_option_asks_for_what_the_export_knows(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = call(capsys, "--help")  # T19, T20, T22
+def test_no_option_asks_for_what_the_export_knows() -> None:
+    code, out, _ = call(main, "--help")  # T19, T20, T22
     assert code == 0
-    options = {word for word in out.replace(",", " ").split() if word.startswith("--")}
+    options = set(re.findall(r"^  (--\w+)", out, re.M))
     assert options == {
         "--model",
         "--top_k",

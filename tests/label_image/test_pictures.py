@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from calling import call
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFont
@@ -60,18 +61,6 @@ def photo(path: Path, size: tuple[int, int] = (200, 100)) -> Path:
     return path
 
 
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    capsys.readouterr()
-    try:
-        main([str(argument) for argument in arguments])
-        code = 0
-    except SystemExit as leave:
-        code = leave.code
-    captured = capsys.readouterr()
-    assert "Traceback" not in captured.err
-    return code, captured.out, captured.err
-
-
 def colours(image: Image.Image) -> set[tuple[int, ...]]:
     return {colour for _, colour in image.getcolors(1 << 20)}
 
@@ -79,7 +68,7 @@ def colours(image: Image.Image) -> set[tuple[int, ...]]:
 # The command
 
 
-def test_both_pictures_of_a_photo(trained: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_both_pictures_of_a_photo(trained: Path, here: Path) -> None:
     arguments = [
         "--model",
         trained / "model.tflite",
@@ -90,7 +79,7 @@ def test_both_pictures_of_a_photo(trained: Path, here: Path, capsys: pytest.Capt
         "--always_answer",
         photo(here / "a.png"),
     ]
-    code, out, err = call(capsys, *arguments)
+    code, out, err = call(main, *arguments)
     assert (code, err) == (0, "")
     assert out.splitlines()[-2:] == ["  plot: p.png", "  heatmap: h.png"]
     assert sorted(file.name for file in here.iterdir()) == ["a.png", "h.png", "p.png"]
@@ -102,37 +91,33 @@ def test_both_pictures_of_a_photo(trained: Path, here: Path, capsys: pytest.Capt
     assert photo_drawn[height // 2 :, width // 2 :].max() < 10
 
 
-def test_pictures_of_several_photos_are_numbered(trained: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_pictures_of_several_photos_are_numbered(trained: Path, here: Path) -> None:
     (here / "broken.jpg").write_bytes(b"no photo")
     photos = [photo(here / "a.png"), here / "broken.jpg", photo(here / "b.png")]
-    code, out, _ = call(capsys, "--model", trained, "--json", "--plot", "new/out.png", *photos)
+    code, out, _ = call(main, "--model", trained, "--json", "--plot", "new/out.png", *photos)
     assert code == 1  # one photo cannot be read
     assert [json.loads(line).get("plot") for line in out.splitlines()] == ["new/out-1.png", None, "new/out-3.png"]
     assert sorted(file.name for file in (here / "new").iterdir()) == ["out-1.png", "out-3.png"]
 
 
-def test_earlier_picture_is_replaced_and_nothing_else(
-    trained: Path, here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_earlier_picture_is_replaced_and_nothing_else(trained: Path, here: Path) -> None:
     mine = photo(here / "mine.png")
     before = mine.read_bytes()
     arguments = ["--model", trained, photo(here / "a.png"), "--plot"]
-    code, out, err = call(capsys, *arguments, "mine.png")
+    code, out, err = call(main, *arguments, "mine.png")
     assert (code, out) == (2, "")
     assert "mine.png exists and was not drawn by label_image" in err
     assert mine.read_bytes() == before
-    assert call(capsys, *arguments, "p.png")[0] == 0
+    assert call(main, *arguments, "p.png")[0] == 0
     first = (here / "p.png").read_bytes()
-    assert call(capsys, *arguments, "p.png", "--top_k", 1)[0] == 0
+    assert call(main, *arguments, "p.png", "--top_k", 1)[0] == 0
     assert (here / "p.png").read_bytes() != first
 
 
-def test_of_numbered_files_each_is_checked_before_work(
-    trained: Path, here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_of_numbered_files_each_is_checked_before_work(trained: Path, here: Path) -> None:
     photo(here / "out-2.png")
     photos = [photo(here / "a.png"), photo(here / "b.png")]
-    code, out, err = call(capsys, "--model", trained, "--heatmap", "out.png", *photos)
+    code, out, err = call(main, "--model", trained, "--heatmap", "out.png", *photos)
     assert (code, out) == (2, "")
     assert "out-2.png" in err
     assert not (here / "out-1.png").exists()
@@ -149,27 +134,25 @@ def test_of_numbered_files_each_is_checked_before_work(
         (["--plot", "dangling.png"], "dangling.png exists"),
     ],
 )
-def test_wrong_call(arguments: list[str], says: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_wrong_call(arguments: list[str], says: str, here: Path) -> None:
     (here / "folder.png").mkdir()
     (here / "dangling.png").symlink_to("nowhere.png")
-    code, out, err = call(capsys, "--model", "not_even_looked_for", photo(here / "a.png"), *arguments)
+    code, out, err = call(main, "--model", "not_even_looked_for", photo(here / "a.png"), *arguments)
     assert (code, out) == (2, "")
     assert says in " ".join(err.split())
 
 
-def test_heat_map_needs_the_tflite_file(trained: Path, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_heat_map_needs_the_tflite_file(trained: Path, here: Path) -> None:
     model = shutil.copytree(trained, here / "model")
     (model / "model.tflite").unlink()
-    code, out, err = call(capsys, "--model", model, "--heatmap", "h.png", photo(here / "a.png"))
+    code, out, err = call(main, "--model", model, "--heatmap", "h.png", photo(here / "a.png"))
     assert (code, out) == (1, "")
     assert "has no model.tflite" in err
 
 
-def test_place_that_cannot_be_written_is_a_sentence(
-    trained: Path, here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_place_that_cannot_be_written_is_a_sentence(trained: Path, here: Path) -> None:
     (here / "file").write_text("")
-    code, _, err = call(capsys, "--model", trained, "--plot", "file/p.png", photo(here / "a.png"))
+    code, _, err = call(main, "--model", trained, "--plot", "file/p.png", photo(here / "a.png"))
     assert code == 1
     assert "file/p.png cannot be written" in err
 

@@ -5,53 +5,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from calling import call
+from painting import paint, paint_classes
 from stand_ins import evaluated
 
 from retrain.cli.main import main
 from retrain.core.errors import DatasetError, ExportError, OptionError
 from retrain.photos.seen_photos import NAME
 
-COLOURS = {"red": (220, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 220), "grey": (128, 128, 128)}
-
-
-def paint(path: Path, colour: str, seed: int) -> None:
-    jitter = np.random.default_rng([seed, *COLOURS[colour]]).integers(-25, 26, 3)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (20, 20), tuple(int(v) for v in np.array(COLOURS[colour]) + jitter)).save(path)
-
-
-def photos(folder: Path, classes: dict[str, str], seeds: range) -> Path:
-    for name, colour in classes.items():
-        for seed in seeds:
-            paint(folder / name / f"{seed}.png", colour, seed)
-    return folder
-
-
 THREE = {"red": "red", "green": "green", "blue": "blue"}
 
 
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@pytest.fixture
+def trained(three_colours: Path) -> Path:
     """A folder with the photos and the export of red, green and blue; never written to."""
-    folder = tmp_path_factory.mktemp("trained")
-    photos(folder / "photos", THREE, range(20))
-    main(
-        f"--image_dir {folder / 'photos'} --output_dir {folder / 'model'} --architecture fake "
-        f"--bottleneck_dir {folder / 'b'} --model_dir {folder / 'm'}".split()
-    )
-    return folder
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    capsys.readouterr()
-    try:
-        main([str(argument) for argument in ("evaluate", *arguments)])
-        code = 0
-    except SystemExit as leave:
-        code = leave.code if isinstance(leave.code, int) else -1
-    out, err = capsys.readouterr()
-    return code, out, err
+    return three_colours
 
 
 def test_photos_that_were_trained_on_are_left_out(trained: Path, tmp_path: Path) -> None:
@@ -78,7 +46,7 @@ def test_the_tflite_file_of_an_export_knows_what_the_export_has_seen(trained: Pa
 
 
 def test_a_saved_model_alone_gives_the_same(trained: Path, tmp_path: Path) -> None:
-    source = str(photos(tmp_path / "new", THREE, range(200, 210)))
+    source = str(paint_classes(tmp_path / "new", THREE, range(200, 210)))
     with_tflite = evaluated(trained / "model", source, tmp_path)
     shutil.copytree(trained / "model", tmp_path / "model", ignore=shutil.ignore_patterns("model.tflite"))
     without = evaluated(tmp_path / "model", source, tmp_path)
@@ -87,7 +55,7 @@ def test_a_saved_model_alone_gives_the_same(trained: Path, tmp_path: Path) -> No
 
 
 def test_photos_of_other_classes_are_strangers_and_most_are_called_unknown(trained: Path, tmp_path: Path) -> None:
-    source = photos(tmp_path / "new", {"red": "red", "dusk": "grey"}, range(200, 210))
+    source = paint_classes(tmp_path / "new", {"red": "red", "dusk": "grey"}, range(200, 210))
     evaluation = evaluated(trained / "model", str(source), tmp_path)
     assert evaluation.metrics.n == 10
     assert evaluation.strangers is not None
@@ -97,7 +65,7 @@ def test_photos_of_other_classes_are_strangers_and_most_are_called_unknown(train
 
 
 def test_what_cannot_be_read_or_decoded_is_skipped_and_named(trained: Path, tmp_path: Path) -> None:
-    source = photos(tmp_path / "new", THREE, range(200, 203))
+    source = paint_classes(tmp_path / "new", THREE, range(200, 203))
     (source / "red" / "broken.jpg").write_bytes(b"no photo")
     (source / "red" / "gone.jpg").symlink_to(tmp_path / "nowhere")
     evaluation = evaluated(trained / "model", str(source), tmp_path)
@@ -105,21 +73,19 @@ def test_what_cannot_be_read_or_decoded_is_skipped_and_named(trained: Path, tmp_
     assert {Path(item.path).name for item in evaluation.skipped} >= {"broken.jpg"}
 
 
-def test_nothing_but_strangers_has_no_accuracy(
-    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    source = photos(tmp_path / "new", {"dusk": "grey", "dog": "blue"}, range(200, 203))
-    code, out, _ = call(capsys, trained / "model", source)
+def test_nothing_but_strangers_has_no_accuracy(trained: Path, tmp_path: Path) -> None:
+    source = paint_classes(tmp_path / "new", {"dusk": "grey", "dog": "blue"}, range(200, 203))
+    code, out, _ = call(main, "evaluate", trained / "model", source)
     assert code == 0
     assert "6 photos are of classes that the model does not know (dog, dusk); called unknown: 3 of 6" in out
     assert "no photos, so no accuracy" in out
-    code, _, err = call(capsys, trained / "model", source, "--assert_accuracy_at_least", "0")
+    code, _, err = call(main, "evaluate", trained / "model", source, "--assert_accuracy_at_least", "0")
     assert code == 1
     assert "There is no accuracy" in err
 
 
 def test_what_cannot_be_evaluated_is_refused_with_a_sentence(trained: Path, tmp_path: Path) -> None:
-    source = photos(tmp_path / "new", THREE, range(200, 203))
+    source = paint_classes(tmp_path / "new", THREE, range(200, 203))
     with pytest.raises(ExportError, match="no model"):
         evaluated(tmp_path / "nothing", str(source), tmp_path)
 
@@ -132,19 +98,17 @@ def test_a_damaged_list_of_seen_photos_is_named(trained: Path, tmp_path: Path) -
 
 
 def test_a_model_that_has_seen_all_photos_is_not_praised(trained: Path, tmp_path: Path) -> None:
-    source = photos(tmp_path / "new", THREE, range(20))
+    source = paint_classes(tmp_path / "new", THREE, range(20))
     for photo in evaluated(trained / "model", str(source), tmp_path).photos:  # those it has not seen
         Path(photo.path).unlink()
     with pytest.raises(DatasetError, match="all of these photos"):
         evaluated(trained / "model", str(source), tmp_path)
 
 
-def test_command_shows_tables_and_writes_what_was_asked_for(
-    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    source = photos(tmp_path / "new", {**THREE, "dusk": "grey"}, range(200, 210))
+def test_command_shows_tables_and_writes_what_was_asked_for(trained: Path, tmp_path: Path) -> None:
+    source = paint_classes(tmp_path / "new", {**THREE, "dusk": "grey"}, range(200, 210))
     predictions = tmp_path / "out" / "answers.csv"
-    code, out, err = call(capsys, trained / "model", source, "--predictions", predictions)
+    code, out, err = call(main, "evaluate", trained / "model", source, "--predictions", predictions)
     assert code == 0, err
     assert "accuracy 100.0% on 30 photos" in out
     assert "10 photos are of classes that the model does not know (dusk); called unknown: 9 of 10 (90.0%)" in out
@@ -154,28 +118,28 @@ def test_command_shows_tables_and_writes_what_was_asked_for(
     assert {row["class"] for row in rows} == {row["answer"] for row in rows} == set(THREE)
     assert float(rows[0]["probability"]) > 0.5
     predictions.write_text("mine")
-    assert call(capsys, trained / "model", source, "--predictions", predictions)[0] == 0
+    assert call(main, "evaluate", trained / "model", source, "--predictions", predictions)[0] == 0
     assert predictions.with_name("answers.csv.1").read_text() == "mine"
 
 
-def test_accuracy_gate_is_the_exit_code(trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    source = photos(tmp_path / "new", THREE, range(200, 210))
+def test_accuracy_gate_is_the_exit_code(trained: Path, tmp_path: Path) -> None:
+    source = paint_classes(tmp_path / "new", THREE, range(200, 210))
     shutil.move(source / "red" / "200.png", source / "green" / "wrong.png")
     gate = "--assert_accuracy_at_least"
-    assert call(capsys, trained / "model", source, gate, "0.96")[0] == 0  # 29 of 30
-    code, out, err = call(capsys, trained / "model", source, gate, "0.97", "--json")
+    assert call(main, "evaluate", trained / "model", source, gate, "0.96")[0] == 0  # 29 of 30
+    code, out, err = call(main, "evaluate", trained / "model", source, gate, "0.97", "--json")
     assert code == 1
     assert "The accuracy of 0.9667 is less than --assert_accuracy_at_least 0.97." in err
     assert json.loads(out)["accuracy"] == pytest.approx(29 / 30)
 
 
-def test_wrong_calls_have_exit_code_2(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert call(capsys, trained / "model")[0] == 2
-    assert call(capsys, trained / "model", trained / "photos", "--assert_accuracy_at_least", "2")[0] == 2
+def test_wrong_calls_have_exit_code_2(trained: Path) -> None:
+    assert call(main, "evaluate", trained / "model")[0] == 2
+    assert call(main, "evaluate", trained / "model", trained / "photos", "--assert_accuracy_at_least", "2")[0] == 2
 
 
 def test_fixes_of_the_training_hold_in_the_evaluation(trained: Path, tmp_path: Path) -> None:
-    source = photos(tmp_path / "new", THREE, range(200, 204))
+    source = paint_classes(tmp_path / "new", THREE, range(200, 204))
     paint(source / "red" / "really_blue.png", "blue", 300)
     paint(source / "red" / "really_grey.png", "grey", 301)
     fixes = tmp_path / "fixes.csv"
@@ -187,7 +151,7 @@ def test_fixes_of_the_training_hold_in_the_evaluation(trained: Path, tmp_path: P
 
 
 def test_category_names_of_the_training_name_the_folders(trained: Path, tmp_path: Path) -> None:
-    source = photos(tmp_path / "new", {"1": "red", "2": "green", "3": "blue"}, range(200, 204))
+    source = paint_classes(tmp_path / "new", {"1": "red", "2": "green", "3": "blue"}, range(200, 204))
     names = tmp_path / "names.json"
     names.write_text(json.dumps({"1": "red", "2": "green", "3": "blue"}))
     evaluation = evaluated(trained / "model", str(source), tmp_path, category_names=names)
@@ -200,10 +164,10 @@ def test_labels_that_are_not_told_apart_cannot_be_judged(trained: Path, tmp_path
         evaluated(trained / "model", str(trained / "photos"), tmp_path, labels=tmp_path / "labels.txt")
 
 
-def test_nonsense_is_a_wrong_call(trained: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = call(capsys, trained / "model", trained / "photos", "--assert_accuracy_at_least", "nan")
-    assert code == 2 and "nan" in err
-    code, _, err = call(capsys, trained / "model", "")
+def test_nonsense_is_a_wrong_call(trained: Path) -> None:
+    code, _, err = call(main, "evaluate", trained / "model", trained / "photos", "--assert_accuracy_at_least", "nan")
+    assert code == 2 and "must be a number from 0 to 1" in err
+    code, _, err = call(main, "evaluate", trained / "model", "")
     assert code == 2 and "empty argument" in err
 
 

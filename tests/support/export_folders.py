@@ -1,24 +1,18 @@
 """Photos of three colours, and what tests read of the exports that are made of them."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from PIL import Image
+from painting import paint_classes
 
 COLOURS = {"red": (220, 30, 30), "gr,ün 🐸": (30, 200, 30), "b'l\"ue": (30, 30, 220)}
 
 
-def paint(folder: Path, seeds: range) -> Path:
+def paint(folder: Path, seeds: Sequence[int]) -> Path:
     """A photo for each seed of each class."""
-    for name, colour in COLOURS.items():
-        (folder / name).mkdir(parents=True, exist_ok=True)
-        for seed in seeds:
-            jitter = np.random.default_rng([seed, *colour]).integers(-25, 26, 3)
-            shade = tuple(int(value) for value in np.clip(np.array(colour) + jitter, 0, 255))
-            Image.new("RGB", (20, 20), shade).save(folder / name / f"{seed}.png")
-    return folder
+    return paint_classes(folder, COLOURS, seeds)
 
 
 def contents(folder: Path) -> dict[str, bytes]:

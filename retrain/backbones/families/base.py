@@ -18,6 +18,8 @@ TORCHVISION_WEIGHTS_URL = "https://download.pytorch.org/models/"
 KERNELS = "weights_tf_dim_ordering_tf_kernels_notop.h5"  # how most of Keras's files end
 TORCHVISION_LICENCE = "not stated"  # torchvision says that models "may have their own licenses"
 
+SetWeights = Callable[[Any, Mapping[str, npt.NDArray[Any]]], None]
+
 
 @dataclass(frozen=True)
 class Architecture:
@@ -42,13 +44,30 @@ class Architecture:
     weights_url: str = ""
     checksum: str | None = None
     package: str = ""
-    set_weights: Callable[[Any, Mapping[str, npt.NDArray[Any]]], None] | None = None
+    set_weights: SetWeights | None = None
     feature_layer: str = "avg_pool"
     namesake: str = ""
 
     @property
     def preprocessing(self) -> Preprocessing:
         return Preprocessing.parse(f"decode(2)|orient|resize({self.input_size},bilinear)|{self.arithmetic}")
+
+
+def of_torchvision(
+    name: str, dim: int, weights_file: str, build: Callable[[str, int], Any], set_weights: SetWeights
+) -> Architecture:
+    """A network as torchvision defines it, with torchvision's weights."""
+    return Architecture(
+        name=name,
+        build=build,
+        dim=dim,
+        input_size=224,
+        arithmetic=IMAGENET_STATISTICS,
+        licence=TORCHVISION_LICENCE,
+        weights_url=TORCHVISION_WEIGHTS_URL,
+        weights_file=weights_file,
+        set_weights=set_weights,
+    )
 
 
 @dataclass(frozen=True)

@@ -17,12 +17,7 @@ from typing import Any
 import numpy.typing as npt
 
 from retrain.backbones import torch_weights
-from retrain.backbones.families.base import (
-    IMAGENET_STATISTICS,
-    TORCHVISION_LICENCE,
-    TORCHVISION_WEIGHTS_URL,
-    Architecture,
-)
+from retrain.backbones.families.base import of_torchvision
 from retrain.backbones.torch_weights import named
 
 
@@ -109,22 +104,8 @@ def set_weights(model: Any, checkpoint: Mapping[str, npt.NDArray[Any]]) -> None:
     torch_weights.set_weights(model, checkpoint, top="classifier.")
 
 
-def _member(name: str, dim: int, weights_file: str) -> Architecture:
-    return Architecture(
-        name=name,
-        build=build_network,
-        dim=dim,
-        input_size=224,
-        arithmetic=IMAGENET_STATISTICS,
-        licence=TORCHVISION_LICENCE,
-        weights_url=TORCHVISION_WEIGHTS_URL,
-        weights_file=weights_file,
-        set_weights=set_weights,
-    )
-
-
 FAMILY = (
-    _member("alexnet", 256, "alexnet-owt-7be5be79.pth"),
-    _member("vgg11", 512, "vgg11-8a719046.pth"),
-    _member("vgg13", 512, "vgg13-19584684.pth"),
+    of_torchvision("alexnet", 256, "alexnet-owt-7be5be79.pth", build_network, set_weights),
+    of_torchvision("vgg11", 512, "vgg11-8a719046.pth", build_network, set_weights),
+    of_torchvision("vgg13", 512, "vgg13-19584684.pth", build_network, set_weights),
 )

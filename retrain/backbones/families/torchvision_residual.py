@@ -12,12 +12,7 @@ from typing import Any
 import numpy.typing as npt
 
 from retrain.backbones import torch_weights
-from retrain.backbones.families.base import (
-    IMAGENET_STATISTICS,
-    TORCHVISION_LICENCE,
-    TORCHVISION_WEIGHTS_URL,
-    Architecture,
-)
+from retrain.backbones.families.base import of_torchvision
 from retrain.backbones.normed import NormedConvolution, keras_name, relu6
 
 # Blocks and maps of each stage of ResNet-50; the first block of each stage but the first halves the picture.
@@ -113,21 +108,7 @@ def _normed6(convolution: NormedConvolution, tensor: Any) -> Any:
     return relu6(convolution(tensor), f"{convolution.norm}.relu6")
 
 
-def _member(name: str, dim: int, weights_file: str) -> Architecture:
-    return Architecture(
-        name=name,
-        build=build_network,
-        dim=dim,
-        input_size=224,
-        arithmetic=IMAGENET_STATISTICS,
-        licence=TORCHVISION_LICENCE,
-        weights_url=TORCHVISION_WEIGHTS_URL,
-        weights_file=weights_file,
-        set_weights=set_weights,
-    )
-
-
 FAMILY = (
-    _member("resnet50_torchvision", 2048, "resnet50-0676ba61.pth"),
-    _member("mobilenet_v2_torchvision", 1280, "mobilenet_v2-b0353104.pth"),
+    of_torchvision("resnet50_torchvision", 2048, "resnet50-0676ba61.pth", build_network, set_weights),
+    of_torchvision("mobilenet_v2_torchvision", 1280, "mobilenet_v2-b0353104.pth", build_network, set_weights),
 )

@@ -66,8 +66,8 @@ class Filling:
 class Template:
     """How a training writes a format at once: from a template with everything but the top, made once for a backbone.
 
-    `make` writes the `files` of a template, of a classifier with the `known_top`. `fill` writes the format into the
-    export, loads it again, and returns what it answers, by the `titles` of the format. Both raise ExportError.
+    `make` writes the `files` of a template, of a classifier with the `placeholder_head`. `fill` writes the format into
+    the export, loads it again, and returns what it answers, by the `titles` of the format. Both raise ExportError.
     """
 
     files: tuple[str, ...]

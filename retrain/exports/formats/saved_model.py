@@ -5,7 +5,7 @@
 
 Both share one graph of the network, and its weights and the top's are plain variables. A written
 SavedModel can therefore be given another top: `take_top_out` leaves it with the backbone's
-variables alone, `put_top_in` completes it with those of a top.
+variables alone, `attach_head` completes it with those of a top.
 
 `serve_bytes` decodes and resizes as training does, within one grey level (six for a large JPEG, which
 training decodes at a fraction of its size), with differences that TensorFlow's decoders impose: EXIF
@@ -74,7 +74,7 @@ def write_saved_model(classifier: "Classifier", folder: Path) -> None:
 def take_top_out(folder: Path) -> None:
     """Leave a written SavedModel with the variables of its backbone alone, as `variables/backbone.*`.
 
-    Raises ExportError if the top is not where `put_top_in` would put one.
+    Raises ExportError if the top is not where `attach_head` would put one.
     """
     with plain_path(folder) as plain:
         _take_top_out(plain)
@@ -96,13 +96,13 @@ def _take_top_out(folder: Path) -> None:
         path.unlink()
 
 
-def put_top_in(folder: Path, top: "Top") -> None:
+def attach_head(folder: Path, top: "Top") -> None:
     """Complete a SavedModel that `take_top_out` left."""
     with plain_path(folder) as plain:
-        _put_top_in(plain, top)
+        _attach_head(plain, top)
 
 
-def _put_top_in(folder: Path, top: "Top") -> None:
+def _attach_head(folder: Path, top: "Top") -> None:
     from retrain.core.tensorflow import tf
 
     head = top.head
@@ -176,7 +176,7 @@ def make_template(classifier: "Classifier", template: Path) -> None:
 def _fill(filling: Filling) -> dict[str, "Outputs"]:
     """Complete a template, and run both signatures, `serve_bytes` on a few photos."""
     copytree(filling.template, filling.folder, dirs_exist_ok=True)
-    put_top_in(filling.folder, filling.top)
+    attach_head(filling.folder, filling.top)
     # Here, and not above: their import is what takes the time.
     from label_image.runtimes import load_saved_model, pixels_runner
     from retrain.exports.proof.parity import bytes_runner

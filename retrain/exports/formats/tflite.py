@@ -159,16 +159,16 @@ def _convert_float32(source: Source, path: Path) -> None:
 
 
 def make_template(classifier: "Classifier", template: Path) -> None:
-    """Write a model with the `known_top`, whose values another top can take the place of."""
+    """Write a model with the `placeholder_head`, whose values another top can take the place of."""
     template.mkdir(parents=True)
     (template / FILE).write_bytes(convert(classifier))
 
 
 def _fill(filling: Filling) -> dict[str, "Outputs"]:
     from label_image.runtimes import tflite_runner
-    from retrain.exports.top import known_top
+    from retrain.exports.top import placeholder_head
 
-    model = exchange_top((filling.template / FILE).read_bytes(), known_top(filling.top), filling.top)
+    model = exchange_top((filling.template / FILE).read_bytes(), placeholder_head(filling.top), filling.top)
     (filling.folder / FILE).write_bytes(append_files(model, filling.texts))
     return {"tflite": tflite_runner(filling.folder / FILE)(filling.pixels)}
 

@@ -1,8 +1,6 @@
 """`retrain doctor` from the command line, with the fake backbone (a photo's average colour), and what comes of it."""
 
-import contextlib
 import csv
-import io
 import json
 import os
 import re
@@ -12,23 +10,13 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from calling import call
 from PIL import Image, ImageOps
 
 import retrain.cli.main
 
 COLOURS = {"red": (200, 40, 40), "green": (40, 200, 40), "blue": (40, 40, 200)}
 EACH = 20
-
-
-def call(*arguments: object) -> SimpleNamespace:
-    out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            retrain.cli.main.main([str(argument) for argument in arguments])
-            code = 0
-        except SystemExit as leave:
-            code = leave.code
-    return SimpleNamespace(code=code, out=out.getvalue(), err=err.getvalue())
 
 
 def paint(colour: str, seed: int) -> Image.Image:
@@ -53,7 +41,7 @@ def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def doctor(*more: object) -> SimpleNamespace:
-    done = call("doctor", "photos", "--architecture", "fake", *more)
+    done = call(retrain.cli.main.main, "doctor", "photos", "--architecture", "fake", *more)
     assert done.code == 0, done.err
     return done
 
@@ -91,7 +79,17 @@ def test_decisions_are_obeyed_and_nothing_is_computed_again(photos: Path) -> Non
     decide({"green/wrong.jpg": "relabel:red", "green/copy.jpg": "remove"})
     before = {path: path.read_bytes() for path in photos.rglob("*.jpg")}
     fixes = ("--fixes", "tf_files/doctor/fixes.csv")
-    done = call("--image_dir", "photos", "--architecture", "fake", "--json", *fixes, "--formats", "saved_model")
+    done = call(
+        retrain.cli.main.main,
+        "--image_dir",
+        "photos",
+        "--architecture",
+        "fake",
+        "--json",
+        *fixes,
+        "--formats",
+        "saved_model",
+    )
     assert done.code == 0, done.err
     report = json.loads(done.out)
     assert report["photos"]["used"] == 3 * EACH + 1
@@ -177,7 +175,7 @@ def test_findings_of_somebody_else_are_moved_aside(photos: Path) -> None:
 def test_an_export_is_no_place_for_it(photos: Path, below: str) -> None:
     Path("export").mkdir()
     Path("export/model.json").write_text("{}")
-    done = call("doctor", "photos", "--architecture", "fake", "--output_dir", f"export{below}")
+    done = call(retrain.cli.main.main, "doctor", "photos", "--architecture", "fake", "--output_dir", f"export{below}")
     assert done.code == 2 and "is an export of a model" in " ".join(done.err.split())
     assert os.listdir("export") == ["model.json"]
 
@@ -252,7 +250,7 @@ def test_a_set_of_copies_is_examined_but_for_outliers(tmp_path: Path, monkeypatc
     ],
 )
 def test_wrong_calls(photos: Path, arguments: tuple[str, ...], code: int, said: str) -> None:
-    done = call("doctor", "photos", "--architecture", "fake", *arguments)
+    done = call(retrain.cli.main.main, "doctor", "photos", "--architecture", "fake", *arguments)
     assert done.code == code and said in " ".join(done.err.split())
     assert not Path("tf_files/doctor").exists()
 
@@ -261,5 +259,5 @@ def test_one_class_is_refused_with_a_sentence(tmp_path: Path, monkeypatch: pytes
     monkeypatch.chdir(tmp_path)
     (tmp_path / "photos/red").mkdir(parents=True)
     paint("red", 0).save(tmp_path / "photos/red/0.jpg")
-    done = call("doctor", "photos", "--architecture", "fake")
+    done = call(retrain.cli.main.main, "doctor", "photos", "--architecture", "fake")
     assert done.code == 1 and "only the class 'red'" in " ".join(done.err.split())

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from painting import paint
 from stand_ins import asked, bottlenecks_of
 
 from retrain.backbones.backbone import find_backbone
@@ -19,12 +19,6 @@ from retrain.training.train_head import train_head
 
 MakeRun = Callable[..., Run]
 MakeSweep = Callable[..., Sweep]
-
-
-def paint(path: Path, colour: Sequence[int], size: tuple[int, int] = (40, 30)) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", size, tuple(int(value) for value in colour)).save(path)
-    return path
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from painting import paint
 from stand_ins import no_export, with_bottlenecks
 
 from retrain.cli.main import main
@@ -51,11 +51,6 @@ class Page(HTMLParser):
     def handle_data(self, data: str) -> None:
         if not self._open or self._open[-1] != "style":
             self.text += data
-
-
-def paint(path: Path, colour: tuple[int, int, int]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB", (40, 30), colour).save(path)
 
 
 def opened(run: Run, **more: object) -> Page:

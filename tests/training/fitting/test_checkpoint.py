@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from clock import Clock
 
 from retrain.core.errors import CheckpointError, OptionError
 from retrain.training.fitting import checkpoint
@@ -189,16 +190,6 @@ def test_something_that_is_missing_here_is_a_difference(path: Path) -> None:
 
 
 # When it is written
-
-
-class Clock:
-    """A clock that the test moves."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def monotonic(self) -> float:
-        return self.now
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import keras
 import numpy as np
 import pytest
 from ai_edge_litert.interpreter import Interpreter
+from calling import call
 from export_folders import COLOURS, contents, parity_of
 from stand_ins import converted
 
@@ -26,16 +27,6 @@ from retrain.photos.seen_photos import NAME as SEEN
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 TFLITE, TFLITE_DYNAMIC, TFLITE_INT8 = "tflite", "tflite_dynamic", "tflite_int8"
 VARIANTS = ("graph_def", "tflite", "tflite_float16", "tflite_dynamic", "tflite_int8")
-
-
-def call(capsys: pytest.CaptureFixture[str], *arguments: object) -> tuple[int, str, str]:
-    capsys.readouterr()
-    code = 0
-    try:
-        main(["export", *map(str, arguments)])
-    except SystemExit as leave:
-        code = leave.code if isinstance(leave.code, int) else -1
-    return code, *capsys.readouterr()
 
 
 # What is written
@@ -231,19 +222,19 @@ def test_everything_has_the_modes_of_the_umask(trained: Path, tmp_path: Path) ->
 # Wrong calls
 
 
-def test_unknown_names_are_a_wrong_call(model: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = call(capsys, model, "--to", "tflite,pickle", "--image_dir", "x")
+def test_unknown_names_are_a_wrong_call(model: Path) -> None:
+    code, _, err = call(main, "export", model, "--to", "tflite,pickle", "--image_dir", "x")
     assert code == 2
     assert "pickle is not known" in err
     assert all(name in err for name in (*FORMATS, "all"))
 
 
 def test_a_missing_package_is_named_before_any_work(
-    trained: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    trained: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None if name == "tf2onnx" else find_spec(name))
     before = contents(model)
-    code, _, err = call(capsys, model, "--to", "onnx,tflite", "--image_dir", trained / "photos")
+    code, _, err = call(main, "export", model, "--to", "onnx,tflite", "--image_dir", trained / "photos")
     assert code == 1
     assert "onnx needs tf2onnx" in err.replace("\n", " ") and how_to_install("export").split()[1] in err
     assert contents(model) == before
@@ -262,11 +253,9 @@ def test_what_is_no_export_is_refused_with_a_sentence(trained: Path, model: Path
 # The command
 
 
-def test_the_command_shows_the_table_and_ends_with_json(
-    trained: Path, model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_command_shows_the_table_and_ends_with_json(trained: Path, model: Path, tmp_path: Path) -> None:
     arguments = ("--to", "saved_model,tflite", "--image_dir", trained / "photos", "--serving_dir", tmp_path / "serving")
-    code, out, err = call(capsys, model, *arguments, "--json", "--bottleneck_dir", tmp_path)
+    code, out, err = call(main, "export", model, *arguments, "--json", "--bottleneck_dir", tmp_path)
     assert code == 0, err
     summary = json.loads(out)
     assert list(summary["formats"]) == ["saved_model", "saved_model_bytes", "tflite"]

@@ -1,0 +1,28 @@
+"""A command line, run in this process."""
+
+import contextlib
+import io
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Called(NamedTuple):
+    """What a command ended with, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+
+def call(main: Callable[[list[str]], None], *arguments: object) -> Called:
+    """Run a command line: its exit code, standard output and standard error, in which there is no traceback."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+    code = 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main([str(argument) for argument in arguments])
+        except SystemExit as leave:
+            code = leave.code if isinstance(leave.code, int) else 0 if leave.code is None else 1
+    said = Called(code, *(stream.buffer.getvalue().decode("utf-8") for stream in (out, err)))  # type: ignore[attr-defined]
+    assert "Traceback" not in said.err
+    return said

@@ -28,7 +28,7 @@ class Augmentation:
         for name, most in MOST.items():
             value = getattr(self, name)
             if value < 0 or (most is not None and value > most):
-                raise OptionError(f"--{name} {value} must be 0 {'or more' if most is None else f'to {most}'}.")
+                raise OptionError(f"`{name}` {value} must be 0 {'or more' if most is None else f'to {most}'}.")
 
     def __bool__(self) -> bool:
         return str(self) != ""

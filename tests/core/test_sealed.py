@@ -116,7 +116,7 @@ def test_a_folder_that_is_no_folder_is_one_sentence(tmp_path: Path) -> None:
     [
         (errno.ENOSPC, "is full .*free some space"),
         (errno.EDQUOT, "is full .*free some space"),
-        (errno.EROFS, "cannot be written .*--bottleneck_dir"),
+        (errno.EROFS, "cannot be written .*`bottleneck_dir`"),
         (errno.EIO, "failed .*check that disk"),
     ],
 )

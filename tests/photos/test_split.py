@@ -301,10 +301,10 @@ def test_division_says_how_it_was_made(given: Split | None) -> None:
     ("testing", "validation", "seed", "sentence"),
     [
         (60, 40, 0, "must add up to less than 100"),
-        (100, 0, 0, "--testing_percentage 100 must be"),
-        (10, -1, 0, "--validation_percentage -1 must be"),
-        (float("nan"), 10, 0, "--testing_percentage nan must be"),
-        (10, 10, -1, "--seed -1 must be"),
+        (100, 0, 0, "`testing_percentage` 100 must be"),
+        (10, -1, 0, "`validation_percentage` -1 must be"),
+        (float("nan"), 10, 0, "`testing_percentage` nan must be"),
+        (10, 10, -1, "`seed` -1 must be"),
     ],
 )
 def test_splits_that_cannot_be_are_refused(testing: float, validation: float, seed: int, sentence: str) -> None:

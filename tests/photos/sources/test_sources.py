@@ -662,7 +662,7 @@ def test_at_most_n_per_class() -> None:
     count = {label: sum(file.label == label for file in limited.files) for label in "abc"}
     assert count == {"a": 3, "b": 2, "c": 3}
     assert limited.remarks == (
-        "47 photos of 1 classes are left out: --max_images_per_class 3 keeps at most 3 per class.",
+        "47 photos of 1 classes are left out: `max_images_per_class` 3 keeps at most 3 per class.",
     )
     assert list(limited.files) == [file for file in listing.files if file in limited.files]  # in their order
     assert limit_per_class(listing, 3) == limited

@@ -136,7 +136,7 @@ def test_sets_that_cannot_be_used(data: Path, store: Path) -> None:
     build(data, "tests", {"test": rows(0)})
     build(data, "lonely", {"train": rows(0, 1)})
     for source, sentence in {
-        "tfds:boxes": "no set of photos with one class each; its features are: image, label",
+        "tfds:boxes": "not a set of photos with one class each; its features are: image, label",
         "tfds:depth": "photos of depth are float32",
         "tfds:tests": "no split named train: ask for one, tfds:NAME:split, of test",
         "tfds:lonely": "tfds:lonely holds only the class 'gato'",

@@ -67,9 +67,9 @@ def test_each_part_has_its_weights(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "weights", "says"),
     [
-        ("resnet50+vgg16", "w.h5", "--weights w.h5: say which part of resnet50.vgg16 they are for: .*resnet50=FILE"),
-        ("resnet50+vgg16", {"vgg19": "random"}, "--weights vgg19=…: vgg19 is not in --architecture resnet50.vgg16"),
-        ("resnet50", {"vgg16": "w.h5"}, "vgg16 is not in --architecture resnet50"),
+        ("resnet50+vgg16", "w.h5", "`weights` w.h5: say which part of resnet50.vgg16 they are for: .*resnet50=FILE"),
+        ("resnet50+vgg16", {"vgg19": "random"}, "`weights` vgg19=…: vgg19 is not in `architecture` resnet50.vgg16"),
+        ("resnet50", {"vgg16": "w.h5"}, "vgg16 is not in `architecture` resnet50"),
         ("vgg16+resnet51", "random", "'resnet51' is unknown; did you mean resnet50"),
         ("resnet50+", "random", "'' is unknown"),
     ],

@@ -173,7 +173,8 @@ def test_l2_that_is_given_is_not_chosen(train: object) -> None:
 
 @pytest.mark.parametrize("rest", [("--l2", 0.001), FAST], ids=["lbfgs", "adam"])
 def test_label_smoothing_lowers_the_greatest_probability(rest: tuple, train: object) -> None:
-    assert greatest(train("--label_smoothing", 0.3, *rest)) < greatest(train(*rest)) - 0.03
+    # Calibration takes some of it back.
+    assert greatest(train("--label_smoothing", 0.3, *rest)) < greatest(train(*rest)) - 0.02
 
 
 @pytest.mark.parametrize("rest", [(), FAST], ids=["lbfgs", "adam"])

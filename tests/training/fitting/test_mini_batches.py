@@ -26,8 +26,10 @@ def blobs(n: int = 60, dim: int = 6, classes: int = 3, spread: float = 1.0, seed
     return Sample((points * np.linspace(0.5, 3, dim) + 7).astype(np.float32), labels)
 
 
-def fit(training: Sample, validation: Sample, classes: int = 3, slot: Slot | None = None, **asked: object) -> Fit:
-    return fit_mini_batches(training, validation, classes, choose_recipe(HeadConfig(**asked)), slot=slot)
+def fit(
+    training: Sample, validation: Sample, classes: int = 3, slot: Slot | None = None, seed: int = 0, **asked: object
+) -> Fit:
+    return fit_mini_batches(training, validation, classes, choose_recipe(HeadConfig(**asked), seed), slot=slot)
 
 
 def accuracy(head: Head, sample: Sample) -> float:
@@ -100,9 +102,8 @@ def test_plain_sgd_is_the_documented_formula() -> None:
     """Three steps, written independently in float64."""
     sample = blobs(n=20)
     recipe = choose_recipe(
-        HeadConfig(
-            how_many_training_steps=3, learning_rate=0.2, train_batch_size=8, label_smoothing=0.1, l2=0.05, seed=4
-        )
+        HeadConfig(how_many_training_steps=3, learning_rate=0.2, train_batch_size=8, label_smoothing=0.1, l2=0.05),
+        seed=4,
     )
     x = sample.bottlenecks.astype(np.float64)
     x = (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0).mean())

@@ -67,10 +67,10 @@ class Evaluation:
 class EvaluateConfig:
     """Which model is evaluated, on which photos.
 
-    `data` is whatever `Dataset.open` takes, with a `layout` that overrules how a folder is read; photos that are no files are unpacked beside `bottleneck_dir`. `fixes` and
-    `category_names` are those of the training, where it had any; `labels` are other names for the classes. Photos that
-    the model has seen in training are left out, unless `all_photos`. `trust_model` runs a model that could do more than
-    compute.
+    `data` is whatever `Dataset.open` takes; photos that are no files are unpacked beside `bottleneck_dir`. `fixes`,
+    `category_names` and `layout` are those of the training, where it had any; `labels` are other names for the classes.
+    Photos that the model has seen in training are left out, unless `all_photos`. `trust_model` runs a model that could
+    do more than compute.
     """
 
     model: Path

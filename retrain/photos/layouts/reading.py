@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from label_image.terminal import shown
 from retrain.photos.dataset import Split
 
 Layout = Literal["auto", "folders", "splits", "names"]
@@ -57,6 +58,6 @@ class Reading:
 
 
 def some(names: Sequence[str]) -> str:
-    """Names with commas between them, the first few of many."""
+    """Names with commas between them, the first few of many, as they can be shown."""
     more = f" … ({len(names):,} in all)" if len(names) > NAMED else ""
-    return f"{', '.join(names[:NAMED])}{more}"
+    return f"{', '.join(map(shown, names[:NAMED]))}{more}"

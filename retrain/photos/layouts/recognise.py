@@ -74,23 +74,33 @@ class _Look:
             return self.folders(node)
         heaps = [kid for kid in kids if self.shape.is_heap(kid)]
         named = [kid for kid in kids if side_of(kid.name) and kid not in heaps]
-        if named:
-            found = self._named_sides(node, kids, heaps, named)
-            if found is not None:
-                return found
-        elif len(heaps) == len(kids) and all(side_of(kid.name) or is_unlabelled(kid.name) for kid in kids):
-            return self._names_or_refused(kids)
-        elif "training" in (sides := _sides(heaps)) and len(sides) > 1:
+        found = self._named_sides(node, kids, heaps, named) if named else self._sides_without_classes(node, kids, heaps)
+        return found or self._class_folders(node, kids, heaps)
+
+    def _sides_without_classes(self, node: Folder, kids: list[Folder], heaps: list[Folder]) -> Reading | None:
+        """What is left to file names, where folders are called as sides are; None where they may be classes."""
+        if len(heaps) == len(kids) and any(map(_no_class, kids)):
+            others = [kid for kid in kids if not _no_class(kid)]
+            if all(is_images(kid.name) for kid in others):
+                return self._names_or_refused(kids)
+            if any(self._pattern([kid]) for kid in others):
+                self._two_readings(self.folders(node), self.as_names(node))
+        if "training" in (sides := _sides(heaps)) and len(sides) > 1:
             self._two_readings(self.folders(node), self.as_splits(node))
-        if not named and self._alike(kids):
+        return None
+
+    def _class_folders(self, node: Folder, kids: list[Folder], heaps: list[Folder]) -> Reading:
+        """The folders in a folder as classes, if nothing says that their classes lie further in, or one is none."""
+        if self._alike(kids):
             self._two_readings(self.folders(node), self.as_splits(node))
-        around = [kid for kid in kids if kid not in heaps and (is_images(kid.name) or kid.name.lower() in AROUND)]
+        around = [kid for kid in kids if is_images(kid.name) or kid.name.lower() in AROUND]
+        around = [kid for kid in around if len(self.shape.classes(kid)) >= 2]
         if around:
             inside = self.shape.class_level(around[0])
             option = f"`image_dir` {os.path.join(self.source, inside.path)}"
             self._two_readings(self.folders(node), self.folders(inside), option)
         kept = [kid for kid in kids if not (is_unlabelled(kid.name) and kid in heaps)]
-        if len(kept) >= 3 and any(_is_test(kid) and kid in heaps for kid in kept):
+        if len(kept) >= 3 and any(side_of(kid.name) == "testing" and kid in heaps for kid in kept):
             self._two_readings(self.folders(node, kept), self.as_splits(node))
         return self.folders(node, kept if len(kept) >= 2 else kids)
 
@@ -222,10 +232,10 @@ class _Look:
         often = [name for name in everything if sum(name in one for one in inner) > 1]
         return 2 * len(often) >= len(everything) >= 2
 
-    def _two_readings(self, folders: Reading, other: Reading, option: str = "`layout` splits") -> NoReturn:
+    def _two_readings(self, folders: Reading, other: Reading, option: str = "") -> NoReturn:
         raise OptionError(
             f"{self.source} can be read in two ways. `layout` folders: {folders.summary()}. "
-            f"{option}: {other.summary()}. Say which."
+            f"{option or f'`layout` {other.layout}'}: {other.summary()}. Say which."
         )
 
 
@@ -233,5 +243,6 @@ def _sides(folders: Sequence[Folder]) -> set[Split]:
     return {side for folder in folders if (side := side_of(folder.name))}
 
 
-def _is_test(folder: Folder) -> bool:
-    return side_of(folder.name) == "testing"
+def _no_class(folder: Folder) -> bool:
+    """Whether a folder's name is that of a side, or of photos without classes."""
+    return side_of(folder.name) is not None or is_unlabelled(folder.name)

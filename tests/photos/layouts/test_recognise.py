@@ -189,6 +189,13 @@ def test_two_readings_are_both_shown_and_either_can_be_asked_for(
     assert list(list_photos(tmp_path, layout="splits").labels) == splits.split()
 
 
+def test_a_test_folder_beside_photos_with_classes_in_their_names_is_asked_about(tmp_path: Path) -> None:
+    make(tmp_path, "heap/cat.1.jpg", "heap/cat.2.jpg", "heap/dog.1.jpg", "heap/dog.2.jpg", "test1/1.jpg", "test1/2.jpg")
+    with pytest.raises(OptionError, match="`layout` names: file names in heap such as cat.1 with the classes cat, dog"):
+        list_photos(tmp_path)
+    assert list_photos(tmp_path, layout="names").labels == ("cat", "dog")
+
+
 def test_photos_around_a_folder_of_class_folders_are_asked_about(tmp_path: Path) -> None:
     make(tmp_path, "images/cat/1.jpg", "images/dog/2.jpg", "more/3.jpg")
     with pytest.raises(OptionError, match=rf"`image_dir` {tmp_path}/images: images with the classes cat, dog"):

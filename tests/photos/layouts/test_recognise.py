@@ -191,7 +191,9 @@ def test_two_readings_are_both_shown_and_either_can_be_asked_for(
 
 def test_a_test_folder_beside_photos_with_classes_in_their_names_is_asked_about(tmp_path: Path) -> None:
     make(tmp_path, "heap/cat.1.jpg", "heap/cat.2.jpg", "heap/dog.1.jpg", "heap/dog.2.jpg", "test1/1.jpg", "test1/2.jpg")
-    with pytest.raises(OptionError, match="`layout` names: file names in heap such as cat.1 with the classes cat, dog"):
+    with pytest.raises(
+        OptionError, match=r"`layout` names: file names in heap such as cat\.1 with the classes cat, dog"
+    ):
         list_photos(tmp_path)
     assert list_photos(tmp_path, layout="names").labels == ("cat", "dog")
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from label_image.folders import SYSTEM, is_litter
 from retrain.photos.layouts.words import LITTER, kind_of
 
-LOOKED_AT = 256  # files of a folder, of which one is a photo, before it counts as one without folders in it
+LOOKED_AT = 64  # files of a folder, of which one is a photo, before it counts as one without folders in it
 MOST_FOLDERS = 10_000  # that are listed at all: the upper ones first
 DEEPEST = 100
 
@@ -110,7 +110,7 @@ def _look(path: str, place: _Found) -> list[tuple[str, bool]]:
                 continue
             if not _is_folder(entry):
                 _count(place, name)
-                files += 1
+                files += 1  # in a class folder of photos nothing is learned from the others
                 if files >= LOOKED_AT and place.depth and place.kinds["photo"] and not folders:
                     break
             elif name.lower() in LITTER:

@@ -101,7 +101,7 @@ class _Look:
             self._two_readings(self.folders(node), self.folders(inside), option)
         kept = [kid for kid in kids if not (is_unlabelled(kid.name) and kid in heaps)]
         if len(kept) >= 3 and any(side_of(kid.name) == "testing" and kid in heaps for kid in kept):
-            self._two_readings(self.folders(node, kept), self.as_splits(node))
+            self._two_readings(self.folders(node, kept), self.as_splits(node), "`layout` splits")
         return self.folders(node, kept if len(kept) >= 2 else kids)
 
     def folders(self, node: Folder, kids: Sequence[Folder] | None = None) -> Reading:

@@ -185,7 +185,7 @@ class _Look:
         if found is not None:
             return found
         where = some([heap.path for heap in heaps if heap.path]) or "it"
-        likeness = f", and annotations of boxes as {boxes.form} has them" if boxes else ""
+        likeness = f"; the boxes beside them, as {boxes.form} has them, are no classes" if boxes else ""
         raise DatasetError(
             f"{self.source} holds no class that a name tells: the photos in {where} lie in no class folders{likeness}. "
             "Put the photos of each class into a folder of its own (photos/cat/1.jpg), give a table photos.csv of "

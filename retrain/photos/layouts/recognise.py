@@ -107,7 +107,7 @@ class _Look:
     def folders(self, node: Folder, kids: Sequence[Folder] | None = None) -> Reading:
         """Each folder in a folder is a class; without those that are not among `kids`."""
         everything = self.shape.kids(node)
-        kept = everything if kids is None else kids
+        kept = set(everything if kids is None else kids)
         left_out = [LeftOut(kid.path, NO_CLASSES) for kid in everything if kid not in kept]
         left_out += self.shape.left_out(node)
         return Reading("folders", (Place(node.path),), tuple(sorted(kid.name for kid in kept)), tuple(left_out))
@@ -148,7 +148,8 @@ class _Look:
                 counts[label] = counts.get(label, 0) + 1
         shared = any(count > 1 for count in counts.values())
         rest = [kid for kid in kids if kid not in named]
-        open_questions = [kid for kid in rest if kid not in heaps or not (side_of(kid.name) or is_unlabelled(kid.name))]
+        known = set(heaps)
+        open_questions = [kid for kid in rest if kid not in known or not _no_class(kid)]
         if len(_sides(named)) > 1 and (shared or not open_questions):
             return self._splits(node, kids, named)
         if len(counts) < 2:

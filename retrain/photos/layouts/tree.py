@@ -13,7 +13,7 @@ MOST_FOLDERS = 10_000  # that are listed at all: the upper ones first
 DEEPEST = 100
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # one is itself: comparing whole trees would take long
 class Folder:
     """A folder by the names of what lies in it.
 

@@ -65,7 +65,8 @@ class Dataset:
     """What a source holds: candidate photos in a stable order, skipped files, remarks for the screen.
 
     No file has been read yet. `source` is the name under which it was opened; `reading` says as what a folder was read,
-    as in `train, val with the classes ants, bees; left out: logs`.
+    as in `train, val with the classes ants, bees; left out: logs`. `ordinary` if there was nothing to understand: class
+    folders alone, or no folder at all.
     """
 
     files: tuple[PhotoFile, ...]
@@ -73,6 +74,7 @@ class Dataset:
     remarks: tuple[str, ...] = ()
     source: str = ""
     reading: str = ""
+    ordinary: bool = True
 
     def __repr__(self) -> str:
         return f"<Dataset {self.source}: {len(self.files)} files of {len(self.labels)} classes>"

@@ -62,7 +62,7 @@ def open_dataset(
     found = list_photos(source, bottleneck_dir, paranoid, say, observe, layout)
     found = apply_fixes(found, None if fixes is None else Path(fixes), source)
     found = limit_per_class(found, max_images_per_class)
-    return Dataset(found.files, found.skipped, found.remarks, os.fspath(source), found.reading)
+    return Dataset(found.files, found.skipped, found.remarks, os.fspath(source), found.reading, found.ordinary)
 
 
 class Dataset(dataset.Dataset):

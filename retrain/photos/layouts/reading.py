@@ -42,6 +42,11 @@ class Reading:
     left_out: tuple[LeftOut, ...] = ()
     pattern: str = ""
 
+    @property
+    def ordinary(self) -> bool:
+        """Whether there are class folders alone, in the folder itself."""
+        return self.layout == "folders" and self.places == (Place(""),) and not self.left_out
+
     def summary(self) -> str:
         """What is read as what, as in `train, val with the classes ants, bees; left out: logs, __pycache__`."""
         classes = f"the classes {some(self.classes)}"

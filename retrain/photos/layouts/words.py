@@ -1,10 +1,12 @@
 """What names of files and folders say: a side of the split, photos, annotations, or nothing."""
 
 import re
+from functools import lru_cache
 from typing import Literal
 
 from retrain.photos.dataset import SPLIT_FOLDERS, Split
 
+MOST_NAMES = 20_000  # of folders whose meanings are remembered: each is asked for several times
 Kind = Literal["photo", "bare", "strange", "other"]
 
 
@@ -77,18 +79,21 @@ def kind_of(name: str) -> Kind:
     return "strange"
 
 
+@lru_cache(MOST_NAMES)
 def side_of(name: str) -> Split | None:
     """The side that a folder's name says: `train`, `TRAIN`, `training_set`, `seg_train`, `train2017`, `test1` …"""
     found = {SIDES.get(word) for word in _telling(name)}
     return found.pop() if len(found) == 1 else None
 
 
+@lru_cache(MOST_NAMES)
 def is_unlabelled(name: str) -> bool:
     """Whether a folder's name says that its photos have no classes: `predict`, `seg_pred`, `unlabeled` …"""
     words = _telling(name)
     return bool(words) and UNLABELLED.issuperset(words)
 
 
+@lru_cache(MOST_NAMES)
 def is_images(name: str) -> bool:
     """Whether a folder is called images, photos …"""
     return bool(_words(name)) and IMAGES.issuperset(_words(name))

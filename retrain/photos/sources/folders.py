@@ -37,8 +37,8 @@ def read_folder(root: Path, layout: Layout = "auto") -> Dataset:
         dataset = _list_named_files(root, reading)
     else:
         dataset = _list_class_folders([(root / place.path, place.side) for place in reading.places], left_out)
-    found = replace(reading, classes=dataset.labels)
-    return replace(dataset, skipped=(*skipped, *dataset.skipped), reading=f"{found.summary()}")
+    summary = replace(reading, classes=dataset.labels).summary()
+    return replace(dataset, skipped=(*skipped, *dataset.skipped), reading=summary, ordinary=reading.ordinary)
 
 
 def _beside(root: Path, reading: Reading, left_out: Mapping[str, str]) -> Iterator[Skipped]:

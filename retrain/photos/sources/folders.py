@@ -11,7 +11,7 @@ reason.
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from label_image.folders import entries_of, is_litter, walk
 from retrain.core.errors import DatasetError
@@ -31,7 +31,7 @@ def read_folder(root: Path, layout: Layout = "auto") -> Dataset:
     except OSError as error:
         raise _not_listed(root, error) from None
     reading = recognise(tree, str(root), lambda path: _photo_names(root / path), layout)
-    left_out = {os.path.join(root, one.path): one.reason for one in reading.left_out}
+    left_out = {root / one.path: one.reason for one in reading.left_out}
     skipped = list(_beside(root, reading, left_out))
     if reading.layout == "names":
         dataset = _list_named_files(root, reading)
@@ -41,19 +41,17 @@ def read_folder(root: Path, layout: Layout = "auto") -> Dataset:
     return replace(dataset, skipped=(*skipped, *dataset.skipped), reading=summary, ordinary=reading.ordinary)
 
 
-def _beside(root: Path, reading: Reading, left_out: Mapping[str, str]) -> Iterator[Skipped]:
+def _beside(root: Path, reading: Reading, left_out: Mapping[Path, str]) -> Iterator[Skipped]:
     """What lies beside the folders in which classes are, up to the root."""
-    places = [os.path.join(root, place.path) if place.path else str(root) for place in reading.places]
-    above: set[str] = set()
-    for place in places:
-        while place != str(root):
-            above.add(place := os.path.dirname(place))
+    places = {root / place.path for place in reading.places}
+    above = {root / folder for place in reading.places for folder in PurePath(place.path).parents}
     plain = "is not in one of the split folders" if reading.layout == "splits" else "is not in a class folder"
     for folder in sorted(above):
-        for entry in _entries(Path(folder)):
-            if entry.path not in above and entry.path not in places:
+        for entry in _entries(folder):
+            path = folder / entry.name  # not `entry.path`, which begins with ./ where the folder is that
+            if path not in above and path not in places:
                 hidden = reading.layout != "splits" and is_litter(entry.name)
-                yield Skipped(entry.path, "is hidden" if hidden else left_out.get(entry.path, plain))
+                yield Skipped(entry.path, "is hidden" if hidden else left_out.get(path, plain))
 
 
 def _photo_names(folder: Path) -> list[str]:
@@ -82,7 +80,7 @@ def _list_named_files(root: Path, reading: Reading) -> Dataset:
     return Dataset(tuple(files), tuple(skipped))
 
 
-def _list_class_folders(roots: Sequence[tuple[Path, Split | None]], left_out: Mapping[str, str]) -> Dataset:
+def _list_class_folders(roots: Sequence[tuple[Path, Split | None]], left_out: Mapping[Path, str]) -> Dataset:
     """The photos of class folders, which lie in one folder for each side, or in one for all."""
     files: list[PhotoFile] = []
     skipped: list[Skipped] = []
@@ -90,7 +88,7 @@ def _list_class_folders(roots: Sequence[tuple[Path, Split | None]], left_out: Ma
     folders: list[tuple[Path, os.DirEntry[str], Split | None]] = []
     for root, split in roots:
         for entry in _entries(root):
-            reason = left_out.get(entry.path) or _no_class_folder(entry)
+            reason = (left_out and left_out.get(root / entry.name)) or _no_class_folder(entry)
             if reason:
                 skipped.append(Skipped(entry.path, reason))
                 unlisted += [f"{entry.path} {reason}"] if reason.startswith("cannot") else []

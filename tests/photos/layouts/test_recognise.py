@@ -227,6 +227,19 @@ def test_a_layout_is_for_folders(tmp_path: Path) -> None:
         list_photos(tmp_path, layout="nonsense")  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("name", KNOWN)
+def test_the_working_folder_is_read_like_any_other(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    files, classes, given, summary = KNOWN[name]
+    make(tmp_path, *files.split())
+    elsewhere = list_photos(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    listing = list_photos(".")
+    assert (list(listing.labels), sides(listing), listing.reading) == (classes.split(), given, summary)
+    assert {tmp_path / one.path: one.reason for one in listing.skipped} == {
+        Path(one.path): one.reason for one in elsewhere.skipped
+    }
+
+
 def test_a_folder_without_photos_is_no_class_and_is_said(tmp_path: Path) -> None:
     make(tmp_path, "cat/1.jpg", "dog/2.jpg", "logs/events.out.tfevents.1.host", "papers/x.pdf", "@eaDir/cat/1.jpg")
     listing = list_photos(tmp_path)

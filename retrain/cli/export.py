@@ -9,7 +9,15 @@ from label_image.user_path import AnyPath, Folder, Text
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import made
 from retrain.cli.dashes import as_options
-from retrain.cli.options import category_names_option, group, json_option, names, trust_option, unpacking_option
+from retrain.cli.options import (
+    category_names_option,
+    group,
+    json_option,
+    layout_option,
+    names,
+    trust_option,
+    unpacking_option,
+)
 from retrain.exports.registry import FORMATS
 
 ALL = "all"
@@ -45,6 +53,7 @@ further_options = group(
         "int8 is calibrated on some of the others.",
     ),
     category_names_option,
+    layout_option,
     trust_option,
     click.option(
         "--force", is_flag=True, help="Keep a float16 or int8 format even if it loses more than 1 point of accuracy."

@@ -17,6 +17,7 @@ from retrain.cli.doctor import doctor
 from retrain.cli.evaluate import evaluate
 from retrain.cli.export import export
 from retrain.cli.help_panels import TrainByDefault
+from retrain.cli.look import look
 from retrain.cli.store import store
 from retrain.cli.sweep import sweep
 from retrain.cli.train import train
@@ -47,7 +48,7 @@ def cli() -> None:
     require_address_space(ADDRESS_SPACE)
 
 
-for command in (demo, train, sweep, evaluate, export, doctor, store):
+for command in (demo, look, train, sweep, evaluate, export, doctor, store):
     cli.add_command(command)
 
 

@@ -12,6 +12,7 @@ from retrain.backbones.engines.registry import ENGINES
 from retrain.core.machine import PRECISIONS
 from retrain.exports.registry import TRAINING_FORMATS, check_formats
 from retrain.photos.augmentation import VIEWS
+from retrain.photos.layouts.reading import LAYOUTS
 from retrain.photos.split import TESTING_PERCENTAGE, VALIDATION_PERCENTAGE
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -30,8 +31,17 @@ def group(*options: Callable[[Command], Command]) -> Callable[[Command], Command
     return add
 
 
+layout_option = click.option(
+    "--layout",
+    type=click.Choice(LAYOUTS),
+    default="auto",
+    show_default=True,
+    help="How a folder is read: folders of classes, train/ and test/ with such folders, or classes in the file names.",
+)
+
 # Which of the photos, and how they are split.
 choice_options = group(
+    layout_option,
     click.option(
         "--max_images_per_class",
         type=click.IntRange(min=1),

@@ -1,7 +1,7 @@
 """`retrain store`: what a bottleneck store holds, whether it is sound, and making it smaller or larger."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,6 +9,10 @@ from label_image.terminal import json_line
 from label_image.user_path import Folder, Text
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.help_panels import PanelGroup
+from retrain.cli.options import layout_option
+
+if TYPE_CHECKING:
+    from retrain.photos.layouts.reading import Layout
 
 bottleneck_dir_option = click.option(
     "--bottleneck_dir",
@@ -74,6 +78,7 @@ def verify(bottleneck_dir: Path, repair: bool) -> None:
     metavar="PHOTOS",
     help="Keep the bottlenecks of these photos, anything that --image_dir takes. May be repeated.",
 )
+@layout_option
 @click.option(
     "--keep_fingerprint",
     type=str,
@@ -82,7 +87,9 @@ def verify(bottleneck_dir: Path, repair: bool) -> None:
     help="Keep the fingerprint that begins so, as `retrain store info` shows it. May be repeated.",
 )
 @click.option("--yes", is_flag=True, help="Remove, instead of only saying what would be removed.")
-def prune(bottleneck_dir: Path, keep_photos: tuple[str, ...], keep_fingerprint: tuple[str, ...], yes: bool) -> None:
+def prune(
+    bottleneck_dir: Path, keep_photos: tuple[str, ...], layout: "Layout", keep_fingerprint: tuple[str, ...], yes: bool
+) -> None:
     """Remove bottlenecks that are no longer needed; without --yes, only say which.
 
     What is not of the photos and fingerprints to keep is removed. Photos themselves are never touched.
@@ -94,7 +101,7 @@ def prune(bottleneck_dir: Path, keep_photos: tuple[str, ...], keep_fingerprint: 
     from retrain.bottlenecks.pruning import plan_pruning, prune_store
     from retrain.insight.store_table import show_pruning
 
-    photos = _contents(keep_photos, bottleneck_dir) if keep_photos else None
+    photos = _contents(keep_photos, bottleneck_dir, layout) if keep_photos else None
     pruning = plan_pruning(bottleneck_dir, photos, keep_fingerprint)
     left = prune_store(pruning) if yes else ()
     show_pruning(pruning, left, yes, _console())
@@ -120,12 +127,12 @@ def merge(stores: tuple[Path, ...], bottleneck_dir: Path) -> None:
         raise click.ClickException(f"Not merged: damaged files: {damaged}; folders with other numbers: {others}.")
 
 
-def _contents(sources: tuple[str, ...], bottleneck_dir: Path) -> set[str]:
+def _contents(sources: tuple[str, ...], bottleneck_dir: Path, layout: "Layout") -> set[str]:
     """The SHA-256 of each photo of some sources. Raises DatasetError where one cannot be read."""
     from retrain.photos.opening import list_photos
     from retrain.photos.sources.contents import hashes_of
 
-    listings = [list_photos(source, bottleneck_dir) for source in sources]
+    listings = [list_photos(source, bottleneck_dir, layout=layout) for source in sources]
     return {sha256 for listing in listings for sha256 in hashes_of(listing.files, bottleneck_dir)}
 
 

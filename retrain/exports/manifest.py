@@ -36,6 +36,7 @@ def manifest(trained: TrainedHead, formats: Sequence[str]) -> dict[str, object]:
         "provenance": {
             "dataset_digest": dataset_digest(bottlenecks.photos),
             "photos": len(bottlenecks.photos),
+            **({} if bottlenecks.dataset.ordinary else {"read_as": bottlenecks.dataset.reading}),
             "weights_sha256": backbone.weights_sha256,
             "bottleneck_fingerprint": bottlenecks.extraction.fingerprint,
             "testing_percentage": division.testing_percentage,

@@ -64,16 +64,24 @@ class Skipped:
 class Dataset:
     """What a source holds: candidate photos in a stable order, skipped files, remarks for the screen.
 
-    No file has been read yet. `source` is the name under which it was opened.
+    No file has been read yet. `source` is the name under which it was opened; `reading` says as what a folder was read,
+    as in `train, val with the classes ants, bees; left out: logs`. `ordinary` if there was nothing to understand: class
+    folders alone, or no folder at all.
     """
 
     files: tuple[PhotoFile, ...]
     skipped: tuple[Skipped, ...] = ()
     remarks: tuple[str, ...] = ()
     source: str = ""
+    reading: str = ""
+    ordinary: bool = True
 
     def __repr__(self) -> str:
         return f"<Dataset {self.source}: {len(self.files)} files of {len(self.labels)} classes>"
+
+    def told(self) -> tuple[str, ...]:
+        """What a person should know before any work: as what the source was read, and the remarks."""
+        return (f"Read as: {self.reading}.", *self.remarks) if self.reading else self.remarks
 
     @property
     def labels(self) -> tuple[str, ...]:

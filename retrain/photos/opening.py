@@ -5,13 +5,15 @@ class choose among its photos.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from retrain.core.errors import DatasetError
+from retrain.core.errors import DatasetError, OptionError
 from retrain.photos import dataset
 from retrain.photos.fixes import apply_fixes
-from retrain.photos.sources.base import Unpacking
+from retrain.photos.layouts.reading import LAYOUTS, Layout
+from retrain.photos.sources.base import Source, Unpacking, is_folder
+from retrain.photos.sources.folders import FOLDERS
 from retrain.photos.sources.registry import SOURCES
 from retrain.photos.subset import limit_per_class
 
@@ -22,17 +24,19 @@ def list_photos(
     paranoid: bool = False,
     say: Callable[[str], None] = lambda sentence: None,
     observe: Callable[[int, int], None] = lambda done, total: None,
+    layout: Layout = "auto",
 ) -> dataset.Dataset:
     """List the candidate photos of a source, sorted by class and path.
 
     Photos that are no files are written below `sources/` beside the bottleneck folder, once; see `Unpacking`. Raises
     DatasetError where there is no such source, it cannot be read, or holds no two classes whose names can be told
-    apart; OptionError for a `tfds:` that names no set.
+    apart; OptionError for a `tfds:` that names no set, and for a folder that can be read in two ways: `layout` says
+    in which.
     """
     name = os.fspath(source)
-    for layout in SOURCES:
-        if layout.recognises(name):
-            found = layout.read(name, Unpacking(Path(bottleneck_dir), paranoid, say, observe))
+    for one in _sources(name, layout):
+        if one.recognises(name):
+            found = one.read(name, Unpacking(Path(bottleneck_dir), paranoid, say, observe, layout))
             return dataset.in_order(found, Path(name))
     raise _nothing_known(Path(name))
 
@@ -46,17 +50,19 @@ def open_dataset(
     paranoid: bool = False,
     say: Callable[[str], None] = lambda sentence: None,
     observe: Callable[[int, int], None] = lambda done, total: None,
+    layout: Layout = "auto",
 ) -> "Dataset":
     """The photos of whatever `--image_dir` takes: a folder, a manifest, Parquet, `tfds:NAME`.
 
     `fixes` and `max_images_per_class` choose among them. Photos that are no files are written once beside
-    `bottleneck_dir`; `say` and `observe` are told of it. Raises DatasetError if there are fewer than two classes, or
-    the source or the fixes cannot be read; OptionError.
+    `bottleneck_dir`; `say` and `observe` are told of it. `layout` says how a folder is to be read, where its
+    names do not (docs/photos.md). Raises DatasetError if there are fewer than two classes, or the source or the fixes
+    cannot be read; OptionError.
     """
-    found = list_photos(source, bottleneck_dir, paranoid, say, observe)
+    found = list_photos(source, bottleneck_dir, paranoid, say, observe, layout)
     found = apply_fixes(found, None if fixes is None else Path(fixes), source)
     found = limit_per_class(found, max_images_per_class)
-    return Dataset(found.files, found.skipped, found.remarks, os.fspath(source))
+    return Dataset(found.files, found.skipped, found.remarks, os.fspath(source), found.reading, found.ordinary)
 
 
 class Dataset(dataset.Dataset):
@@ -66,6 +72,17 @@ class Dataset(dataset.Dataset):
     """
 
     open = staticmethod(open_dataset)
+
+
+def _sources(name: str, layout: Layout) -> Sequence[Source]:
+    """Those that are asked for a name; that of folders alone if it is said how one is to be read."""
+    if layout not in LAYOUTS:
+        raise OptionError(f"`layout` {layout} is not known: give one of {', '.join(LAYOUTS)}.")
+    if layout != "auto" and is_folder(name):
+        return (FOLDERS,)
+    if layout != "auto" and any(source.recognises(name) for source in SOURCES):
+        raise OptionError(f"{name} is not a folder: leave `layout` {layout} out.")
+    return SOURCES
 
 
 def _nothing_known(path: Path) -> DatasetError:

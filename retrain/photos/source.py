@@ -6,6 +6,7 @@ from pathlib import Path
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.category_names import display_names, read_category_names, rename_classes
 from retrain.photos.dataset import Dataset
+from retrain.photos.layouts.reading import Layout
 from retrain.photos.opening import open_dataset
 
 
@@ -15,6 +16,7 @@ class SourceConfig:
 
     `image_dir` is a folder or whatever else `Dataset.open` takes; `fixes` are decisions about single photos,
     `category_names` other names for the classes. `paranoid`: read every photo again, whatever its size and dates say.
+    `layout`: how a folder is to be read, if not as its names say.
     """
 
     image_dir: Path
@@ -22,6 +24,7 @@ class SourceConfig:
     fixes: Path | None = None
     category_names: Path | None = None
     paranoid: bool = False
+    layout: Layout = "auto"
 
     def open(self, bottleneck_dir: Path, progress: Progress = SILENT) -> Dataset:
         """The photos; those that are no files are unpacked beside `bottleneck_dir`."""
@@ -33,6 +36,7 @@ class SourceConfig:
             paranoid=self.paranoid,
             say=progress.say,
             observe=progress.unpacking,
+            layout=self.layout,
         )
 
     def open_named(self, bottleneck_dir: Path, progress: Progress = SILENT) -> tuple[Dataset, tuple[str, ...]]:
@@ -42,7 +46,7 @@ class SourceConfig:
         """
         categories = read_category_names(self.category_names) if self.category_names else None
         dataset = self.open(bottleneck_dir, progress)
-        remarks, labels = dataset.remarks, dataset.labels
+        remarks, labels = dataset.told(), dataset.labels
         if categories is not None:  # before the long work, so that wrong names end the run at once
             name_of, more = display_names(categories, labels)
             remarks, labels = (*remarks, *more), tuple(name_of[label] for label in labels)

@@ -21,6 +21,7 @@ from retrain.core.progress import SILENT, Progress
 from retrain.photos.category_names import display_names, read_category_names, rename_classes
 from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Photo, PhotoFile, Skipped
+from retrain.photos.layouts.reading import Layout
 from retrain.photos.opening import open_dataset
 from retrain.photos.reading import identify, map_in_order, photo_threads
 from retrain.photos.seen_photos import were_seen
@@ -66,10 +67,10 @@ class Evaluation:
 class EvaluateConfig:
     """Which model is evaluated, on which photos.
 
-    `data` is whatever `Dataset.open` takes; photos that are no files are unpacked beside `bottleneck_dir`. `fixes` and
-    `category_names` are those of the training, where it had any; `labels` are other names for the classes. Photos that
-    the model has seen in training are left out, unless `all_photos`. `trust_model` runs a model that could do more than
-    compute.
+    `data` is whatever `Dataset.open` takes; photos that are no files are unpacked beside `bottleneck_dir`. `fixes`,
+    `category_names` and `layout` are those of the training, where it had any; `labels` are other names for the classes.
+    Photos that the model has seen in training are left out, unless `all_photos`. `trust_model` runs a model that could
+    do more than compute.
     """
 
     model: Path
@@ -79,17 +80,24 @@ class EvaluateConfig:
     fixes: Path | None = None
     category_names: Path | None = None
     all_photos: bool = False
+    layout: Layout = "auto"
     trust_model: bool = False
 
 
 def evaluate_export(config: EvaluateConfig, progress: Progress = SILENT) -> Evaluation:
     """Run an export on the photos of a source. Raises a RetrainError for whatever a user can cause."""
     loaded = _load(config)
-    dataset = open_dataset(config.data, bottleneck_dir=config.bottleneck_dir, fixes=config.fixes, say=progress.say)
+    dataset = open_dataset(
+        config.data,
+        bottleneck_dir=config.bottleneck_dir,
+        fixes=config.fixes,
+        say=progress.say,
+        layout=config.layout,
+    )
     if config.category_names is not None:
         name_of, _ = display_names(read_category_names(config.category_names), dataset.labels)
         dataset = rename_classes(dataset, name_of)
-    for remark in dataset.remarks:
+    for remark in dataset.told():
         progress.say(remark)
     with photo_threads() as threads:
         photos, unreadable = _identify(dataset.files, threads)

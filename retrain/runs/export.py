@@ -41,6 +41,7 @@ from retrain.exports.proof.judgement import Judgement, Reference, judge
 from retrain.exports.proof.limits import FLOAT32
 from retrain.exports.proof.photos import ExportPhotos, export_photos
 from retrain.exports.registry import FORMATS, SAVED_MODEL, check_packages
+from retrain.photos.layouts.reading import Layout
 
 PROOFS = ("parity", "template")  # in the manifest of a folder, not in those that a file carries
 SERVE_BYTES = "saved_model_bytes"
@@ -76,9 +77,9 @@ class Report:
 class ConvertConfig:
     """Which formats an export is written in, and on which photos they are judged.
 
-    `image_dir` is whatever `Dataset.open` takes; photos that are no files are unpacked beside `bottleneck_dir`. `force`
-    keeps float16 and int8 formats that lose accuracy. A SavedModel that could do more than compute is refused unless
-    `trust_model`. The SavedModel is also copied to `serving_dir`, where that is given.
+    `image_dir` is whatever `Dataset.open` takes, read as `layout` says; photos that are no files are unpacked beside
+    `bottleneck_dir`. `force` keeps float16 and int8 formats that lose accuracy. A SavedModel that could do more than
+    compute is refused unless `trust_model`. The SavedModel is also copied to `serving_dir`, where that is given.
     """
 
     model: Path
@@ -89,6 +90,7 @@ class ConvertConfig:
     serving_dir: Path | None = None
     category_names: Path | None = None
     trust_model: bool = False
+    layout: Layout = "auto"
 
 
 def export_model(config: ConvertConfig, progress: Progress = SILENT) -> Report:
@@ -111,7 +113,14 @@ def export_model(config: ConvertConfig, progress: Progress = SILENT) -> Report:
     preprocessing = Preprocessing.parse(manifest["preprocessing"])
     labels = tuple(str(label) for label in manifest["labels"])
     photos = export_photos(
-        export, labels, preprocessing, config.image_dir, config.bottleneck_dir, config.category_names, progress.say
+        export,
+        labels,
+        preprocessing,
+        config.image_dir,
+        config.bottleneck_dir,
+        config.category_names,
+        progress.say,
+        config.layout,
     )
     with _beside(export) as temporary:
         with ExitStack() as stack:

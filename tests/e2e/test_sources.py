@@ -78,6 +78,24 @@ def test_parquet_and_folders_of_the_same_photos_give_the_same_model(capsys: pyte
         assert ours["cross_entropy"] == pytest.approx(theirs["cross_entropy"], rel=1e-3, abs=3e-4)
 
 
+def test_as_what_a_folder_was_read_is_said_and_kept(capsys: pytest.CaptureFixture[str]) -> None:
+    photos("download/colours/train_set")
+    for colour in COLOURS:
+        for number in range(4):
+            paint(Path("download/colours/test_set", colour, f"{number}.png"), colour, 100 + number)
+    Path("download/__MACOSX").mkdir()
+    Path("download/notes.txt").touch()
+    line = "colours/train_set, colours/test_set with the classes blue, green, red; left out: __MACOSX"
+    found = train(capsys, "--image_dir", "download", "--report", "report.html")
+    assert found["said"].startswith(f"Read as: {line}. ")
+    assert found["manifest"]["provenance"]["read_as"] == line
+    assert f"<dt>read as</dt><dd>{line}</dd>" in Path("report.html").read_text(encoding="utf-8")
+    assert (found["classes"], found["test"]["n"]) == (["blue", "green", "red"], 12)
+    folders = train(capsys, "--image_dir", "download/colours/train_set")
+    assert folders["said"].startswith("Read as: class folders blue, green, red. ")
+    assert "read_as" not in folders["manifest"]["provenance"]
+
+
 @pytest.mark.real
 @pytest.mark.skipif(not WEIGHTS.exists() or not CATS.exists(), reason=f"{SHARED} is absent")
 def test_real_cats_in_parquet(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

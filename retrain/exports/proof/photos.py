@@ -18,6 +18,7 @@ from retrain.exports.proof.reference import spread
 from retrain.photos.category_names import display_names, read_category_names, rename_classes
 from retrain.photos.classes import index_by_label
 from retrain.photos.dataset import Photo
+from retrain.photos.layouts.reading import Layout
 from retrain.photos.opening import list_photos
 from retrain.photos.reading import identify, map_in_order, photo_threads
 from retrain.photos.seen_photos import were_seen
@@ -58,6 +59,7 @@ def export_photos(
     bottleneck_dir: Path,
     category_names: Path | None,
     say: Callable[[str], None],
+    layout: Layout = "auto",
 ) -> ExportPhotos:
     """Choose the photos of a source, spread over the classes of the export.
 
@@ -66,8 +68,8 @@ def export_photos(
     no photo of a class of the export.
     """
     index_of = index_by_label(labels)
-    dataset = list_photos(source, bottleneck_dir, say=say)
-    for remark in dataset.remarks:
+    dataset = list_photos(source, bottleneck_dir, say=say, layout=layout)
+    for remark in dataset.told():
         say(remark)
     if category_names is not None:
         name_of, _ = display_names(read_category_names(category_names), dataset.labels)

@@ -7,20 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retrain.photos.dataset import Dataset, Split
+from retrain.photos.layouts.reading import Layout
 
 
 @dataclass(frozen=True)
 class Unpacking:
-    """What sources need whose photos are no files: they are written once as files, beside the bottlenecks.
+    """How a source is read. Photos that are no files are written once as files, beside the bottlenecks.
 
     `paranoid` reads the files of such a source again, whatever their size and date say. `say` is told of what takes
-    long, and `observe` how many photos are written, of how many.
+    long, and `observe` how many photos are written, of how many. `layout` overrules how a folder is understood, see
+    `retrain.photos.layouts`.
     """
 
     bottleneck_dir: Path = Path("tf_files/bottlenecks")
     paranoid: bool = False
     say: Callable[[str], None] = lambda sentence: None
     observe: Callable[[int, int], None] = lambda done, total: None
+    layout: Layout = "auto"
 
 
 @dataclass(frozen=True)

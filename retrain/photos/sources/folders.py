@@ -1,50 +1,86 @@
-"""Folders of photos, one for each class; or a folder for each side of the split, with class folders in it.
+"""Folders of photos: one for each class, also inside of those of a split; or photos whose names say their classes.
 
     cats/Bengal/1.jpg
     flowers/train/daisy/1.jpg, flowers/valid/daisy/2.jpg, flowers/test/daisy/3.jpg
+    pets/images/great_pyrenees_12.jpg
 
-No photo is opened; what is passed over is listed with the reason.
+How a folder is read is decided by `retrain.photos.layouts`. No photo is opened; what is passed over is listed with the
+reason.
 """
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from label_image.folders import entries_of, is_litter, walk
 from retrain.core.errors import DatasetError
-from retrain.photos.dataset import SPLIT_FOLDERS, Dataset, PhotoFile, Skipped, Split
+from retrain.photos.dataset import Dataset, PhotoFile, Skipped, Split
+from retrain.photos.layouts.file_names import label_in
+from retrain.photos.layouts.reading import Layout, Place, Reading
+from retrain.photos.layouts.recognise import recognise
+from retrain.photos.layouts.tree import list_tree
+from retrain.photos.layouts.words import kind_of
 from retrain.photos.sources.base import Source, is_folder
 
 
-def read_folder(root: Path) -> Dataset:
-    """The photos of class folders, in the order in which they are found. Raises DatasetError."""
-    children = [entry for entry in _entries(root) if _is_folder(entry) and not is_litter(entry.name)]
-    if not _has_split_folders(children):
-        return _list_class_folders([(root, None)])
-    names = {child.name for child in children}
-    skipped = [
-        Skipped(entry.path, "is not in one of the split folders") for entry in _entries(root) if entry.name not in names
-    ]
-    dataset = _list_class_folders([(Path(child.path), SPLIT_FOLDERS[child.name.lower()]) for child in children])
-    return replace(dataset, skipped=(*skipped, *dataset.skipped))
+def read_folder(root: Path, layout: Layout = "auto") -> Dataset:
+    """The photos of a folder, in the order in which they are found. Raises DatasetError, and OptionError."""
+    try:
+        tree = list_tree(str(root))
+    except OSError as error:
+        raise _not_listed(root, error) from None
+    reading = recognise(tree, str(root), lambda path: _photo_names(root / path), layout)
+    left_out = {root / one.path: one.reason for one in reading.left_out}
+    skipped = list(_beside(root, reading, left_out))
+    if reading.layout == "names":
+        dataset = _list_named_files(root, reading)
+    else:
+        dataset = _list_class_folders([(root / place.path, place.side) for place in reading.places], left_out)
+    summary = replace(reading, classes=dataset.labels).summary()
+    return replace(dataset, skipped=(*skipped, *dataset.skipped), reading=summary, ordinary=reading.ordinary)
 
 
-def _has_split_folders(children: Sequence["os.DirEntry[str]"]) -> bool:
-    """Whether these are train/valid/test folders (and not classes that happen to be named so).
+def _beside(root: Path, reading: Reading, left_out: Mapping[Path, str]) -> Iterator[Skipped]:
+    """What lies beside the folders in which classes are, up to the root."""
+    places = {root / place.path for place in reading.places}
+    above = {root / folder for place in reading.places for folder in PurePath(place.path).parents}
+    plain = "is not in one of the split folders" if reading.layout == "splits" else "is not in a class folder"
+    for folder in sorted(above):
+        for entry in _entries(folder):
+            path = folder / entry.name  # not `entry.path`, which begins with ./ where the folder is that
+            if path not in above and path not in places:
+                hidden = reading.layout != "splits" and is_litter(entry.name)
+                yield Skipped(entry.path, "is hidden" if hidden else left_out.get(path, plain))
 
-    The training folder decides: it holds class folders. A test folder may be empty or hold loose,
-    unlabelled photos, as in many competitions; those are listed as skipped.
-    """
-    sides = {child.path: SPLIT_FOLDERS.get(child.name.lower()) for child in children}
-    if None in sides.values() or len(set(sides.values())) < 2:
-        return False
-    return any(
-        _is_folder(entry) for path, side in sides.items() if side == "training" for entry in _entries(Path(path))
-    )
+
+def _photo_names(folder: Path) -> list[str]:
+    """The names of the photos directly in a folder, as far as names tell."""
+    return [entry.name for entry in _entries(folder) if not is_litter(entry.name) and kind_of(entry.name) == "photo"]
 
 
-def _list_class_folders(roots: Sequence[tuple[Path, Split | None]]) -> Dataset:
+def _list_named_files(root: Path, reading: Reading) -> Dataset:
+    """The photos of folders in which each file's name says its class. Raises DatasetError where one does not."""
+    files: list[PhotoFile] = []
+    skipped: list[Skipped] = []
+    places: list[Place] = list(reading.places)
+    for start, entries, passed_over in walk(str(root / place.path) + os.sep for place in places):
+        for entry in entries:
+            label = label_in(entry.name, reading.pattern)
+            if kind_of(entry.name) != "photo":
+                skipped.append(Skipped(entry.path, "is no photo, by its name"))
+            elif label is None:
+                raise DatasetError(f"{entry.path} has no class in its name, unlike the others: rename or move it.")
+            else:
+                try:
+                    files.append(PhotoFile.of(entry.path, label, entry.stat(), places[start].side))
+                except OSError as error:
+                    skipped.append(Skipped(entry.path, f"cannot be read: {error.strerror}"))
+        skipped += (Skipped(item.path, item.reason) for item in passed_over)
+    return Dataset(tuple(files), tuple(skipped))
+
+
+def _list_class_folders(roots: Sequence[tuple[Path, Split | None]], left_out: Mapping[Path, str]) -> Dataset:
     """The photos of class folders, which lie in one folder for each side, or in one for all."""
     files: list[PhotoFile] = []
     skipped: list[Skipped] = []
@@ -52,7 +88,7 @@ def _list_class_folders(roots: Sequence[tuple[Path, Split | None]]) -> Dataset:
     folders: list[tuple[Path, os.DirEntry[str], Split | None]] = []
     for root, split in roots:
         for entry in _entries(root):
-            reason = _no_class_folder(entry)
+            reason = (left_out and left_out.get(root / entry.name)) or _no_class_folder(entry)
             if reason:
                 skipped.append(Skipped(entry.path, reason))
                 unlisted += [f"{entry.path} {reason}"] if reason.startswith("cannot") else []
@@ -94,18 +130,15 @@ def _no_class_folder(entry: "os.DirEntry[str]") -> str:
         return "is not in a class folder"
 
 
-def _is_folder(entry: "os.DirEntry[str]") -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself, or into a folder that may not be entered
-        return False
-
-
 def _entries(folder: Path) -> list["os.DirEntry[str]"]:
     try:
         return entries_of(folder)
     except OSError as error:
-        raise DatasetError(f"The folder {folder} cannot be listed: {error.strerror}.") from None
+        raise _not_listed(folder, error) from None
 
 
-FOLDERS = Source("folders", is_folder, lambda source, unpacking: read_folder(Path(source)))
+def _not_listed(folder: Path, error: OSError) -> DatasetError:
+    return DatasetError(f"The folder {folder} cannot be listed: {error.strerror}.")
+
+
+FOLDERS = Source("folders", is_folder, lambda source, unpacking: read_folder(Path(source), unpacking.layout))

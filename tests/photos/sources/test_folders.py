@@ -259,11 +259,8 @@ def test_split_folders_are_honoured(folders: list[str], sides: list[Split], tmp_
 @pytest.mark.parametrize(
     "names",
     [
-        ["train/1.jpg", "test/2.jpg"],
         ["train/1.jpg", "bus/2.jpg"],
         ["train/ice/1.jpg", "bus/2.jpg"],
-        ["valid/a/1.jpg", "test/a/2.jpg"],
-        ["train/ice/1.jpg", "training/a/2.jpg"],
     ],
 )
 def test_classes_may_be_named_like_splits(names: list[str], tmp_path: Path) -> None:
@@ -277,4 +274,4 @@ def test_a_test_folder_of_loose_photos_is_no_class(tmp_path: Path) -> None:
     make(tmp_path, "train/cat/1.jpg", "train/dog/2.jpg", "test/3.jpg")
     listing = list_photos(tmp_path)
     assert [(file.label, file.split) for file in listing.files] == [("cat", "training"), ("dog", "training")]
-    assert reasons(listing, tmp_path) == {"test/3.jpg": "is not in a class folder"}
+    assert reasons(listing, tmp_path) == {"test": "holds photos without classes"}

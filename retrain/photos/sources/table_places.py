@@ -1,0 +1,178 @@
+"""Where the photos lie that a table names: beside it, or in a folder near it, under names written in people's ways."""
+
+import os
+import re
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import islice
+from pathlib import Path
+
+from label_image.folders import entries_of, is_litter
+from retrain.core.errors import DatasetError
+
+EXTENSIONS = tuple(
+    form for name in (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic")
+    for form in (name, name.upper())
+)  # fmt: skip
+MOST_FOLDERS = 300  # that are looked into, on each level
+PROBES = 20  # paths that are looked for in each of them
+SHOWN = 5
+
+
+@dataclass(frozen=True)
+class Place:
+    """How the path in a table becomes that of a file.
+
+    `root` is the table's folder, `folder` the way from there; one of `extensions` is added, the first with which there
+    is a file. `tidy`: blanks at the ends are dropped, and a backslash separates folders.
+    """
+
+    root: str
+    folder: str = ""
+    extensions: tuple[str, ...] = ("",)
+    tidy: bool = False
+
+    def paths(self, name: str) -> Iterator[str]:
+        """Where the file may be, the likeliest first."""
+        names = (name, tidied(name)) if self.tidy and tidied(name) != name else (name,)
+        for written in names:
+            for extension in self.extensions:
+                yield os.path.join(self.root, self.folder, written + extension)
+
+    def find(self, name: str) -> tuple[str, os.stat_result] | None:
+        """The file that a path names, and what the system says of it, or else a folder; None where there is neither."""
+        found = None
+        for path in self.paths(name):
+            try:
+                status = os.stat(path)
+            except (OSError, ValueError):
+                continue
+            if stat.S_ISREG(status.st_mode):
+                return path, status
+            found = found or (path, status)
+        return found
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether a path is what it says: from the table's folder, as it is written."""
+        return self == Place(self.root)
+
+    def describe(self) -> str:
+        """What is done to a path, in brackets; empty where nothing is."""
+        parts = [f"in {Path(self.folder).as_posix()}/"] if self.folder else []
+        added = [extension for extension in self.extensions if extension]
+        parts += [f"with {' or '.join(added)} added"] if added else []
+        parts += ["backslashes as slashes"] if self.tidy else []
+        return f" ({', '.join(parts)})" if parts else ""
+
+
+def tidied(name: str) -> str:
+    """A path as Windows' and people's habits mean it."""
+    return name.strip().replace("\\", "/")
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """The folders in which a table's photos may be, seen once for all of its columns."""
+
+    table: Path
+
+    @property
+    def root(self) -> str:
+        """The table's own folder."""
+        return str(self.table.parent)
+
+    @cached_property
+    def levels(self) -> tuple[tuple[str, ...], ...]:
+        """Folders by their distance, as paths from the root: itself, below it, below those, beside it."""
+        below = _folders(self.root)
+        second = [os.path.join(name, child) for name in below for child in _folders(os.path.join(self.root, name))]
+        own = os.path.basename(os.path.abspath(self.root))
+        beside = [os.path.join("..", name) for name in _folders(os.path.join(self.root, "..")) if name != own]
+        return ("",), tuple(below), tuple(second[:MOST_FOLDERS]), ("..", *beside)
+
+
+def found_in(place: Place, names: Sequence[str]) -> dict[str, str]:
+    """The file of each path that names one."""
+    found = {}
+    for name in names:
+        file = place.find(name) if name else None
+        if file is not None and stat.S_ISREG(file[1].st_mode):
+            found[name] = file[0]
+    return found
+
+
+def find_place(around: Surroundings, names: Sequence[str]) -> tuple[Place, int] | None:
+    """Where the files of a column lie, and how many of the paths name one; None if none does.
+
+    Paths that are right as they stand are taken so, if half of them are. Raises DatasetError where two folders would do
+    as well.
+    """
+    names = tuple(dict.fromkeys(name for name in names if name))
+    plain = Place(around.root)
+    as_they_stand = len(found_in(plain, names))
+    if 2 * as_they_stand >= len(names) > 0:
+        return plain, as_they_stand
+    probes = names[:: max(1, len(names) // PROBES)][:PROBES]
+    some: list[tuple[Place, dict[str, str]]] = []
+    for folders in around.levels:
+        places = [Place(around.root, folder, ("", *EXTENSIONS), tidy=True) for folder in folders]
+        filled = [(place, hits) for place in places if (hits := found_in(place, probes))]
+        if any(2 * len(hits) >= len(probes) for _, hits in filled):
+            some = filled
+            break
+        some = some or filled
+    if not some:
+        return (plain, as_they_stand) if as_they_stand else None
+    place = _narrowed(_best(around, some, len(probes)), names)
+    return max((place, len(found_in(place, names))), (plain, as_they_stand), key=lambda one: one[1])
+
+
+def _best(around: Surroundings, filled: Sequence[tuple[Place, dict[str, str]]], wanted: int) -> Place:
+    """The one place that has the photos. Several are told apart by the table's name: train_labels.csv is of train/."""
+    if len(filled) == 1:
+        return filled[0][0]
+    complete = [place for place, hits in filled if len(hits) == wanted]
+    words = re.split(r"[\W_]+", around.table.stem.lower())
+    of_name = [place for place in complete if os.path.basename(place.folder).lower() in words]
+    for candidates in (complete, of_name):
+        if len(candidates) == 1:
+            return candidates[0]
+    shown = ", ".join(f"{Path(place.folder).as_posix()}/" for place, _ in filled[:SHOWN])
+    kind = "each of" if len(complete) > 1 else "several of"
+    raise DatasetError(
+        f"{around.table}: there are photos of these names in {kind} the folders {shown}; "
+        f"write the folder before each name, as in {os.path.basename(filled[0][0].folder) or '.'}/…."
+    )
+
+
+def _narrowed(place: Place, names: Sequence[str]) -> Place:
+    """A place without the extensions and habits that this table does not need; the most frequent extension first."""
+    counts = dict.fromkeys(place.extensions, 0)
+    is_tidy = False
+    for extension in place.extensions:
+        one = replace(place, extensions=(extension,))
+        hits = found_in(one, names)
+        counts[extension] = len(hits)
+        is_tidy |= len(found_in(replace(one, tidy=False), list(hits))) < len(hits)
+    used = sorted((extension for extension in counts if counts[extension]), key=lambda one: -counts[one])
+    return replace(place, extensions=tuple(used) or ("",), tidy=is_tidy)
+
+
+def _folders(path: str) -> list[str]:
+    """The folders in a folder, sorted, without litter; none where it cannot be listed."""
+    try:
+        entries = entries_of(path)
+    except OSError:
+        return []
+    names = (entry.name for entry in entries if not is_litter(entry.name) and _is_folder(entry))
+    return list(islice(names, MOST_FOLDERS))
+
+
+def _is_folder(entry: "os.DirEntry[str]") -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False

@@ -124,7 +124,8 @@ class _Choice:
         return self.header[column].strip() if self.header and column < len(self.header) else ""
 
     def _unused(self, taken: Collection[int | None]) -> tuple[int, ...]:
-        return tuple(one for one in range(self.width) if one not in taken and not self._is_index(one))
+        lists = [one for one in range(self.width) if any(row[one : one + 1] == [None] for row in self.rows)]
+        return tuple(one for one in range(self.width) if one not in taken and (one in lists or not self._is_index(one)))
 
     def _column(self, column: int) -> list[str]:
         """The cells of a column; those that are no text are left out."""
@@ -141,9 +142,11 @@ class _Choice:
     def _photo_column(self) -> tuple[int, Place]:
         plain = Place(self.around.root)
         if self.is_usual:
-            # Whatever else there may be: some of the photos are where the first column says.
-            first, second = (len(found_in(plain, sorted(set(self._column(column))))) for column in (0, 1))
-            if first and (self.header is not None or first >= second):
+            # Whatever else there may be: photos are where the first column says; without a header half of them at
+            # least, as a class may have the name of a file.
+            names = [sorted(set(self._column(column))) for column in (0, 1)]
+            first, second = (len(found_in(plain, column)) for column in names)
+            if first and (self.header is not None or (first >= second and 2 * first >= len(names[0]))):
                 return 0, plain
         by_name = self._known(PHOTO_NAMES)
         sure = [column for column in by_name if self.keys[column] not in WEAK_PHOTO_NAMES]

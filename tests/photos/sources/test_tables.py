@@ -1,6 +1,7 @@
 """Tables as people and programs write them: which column is what, and where the photos lie."""
 
 import json
+import re
 from pathlib import Path
 
 import pyarrow as pa
@@ -244,3 +245,23 @@ def test_an_unknown_folder_named_as_a_class_or_a_file_changes_nothing(photos: Pa
     (photos / "green").mkdir()
     assert found(list_photos(write(photos, rows("{label},{path}", "label,path"))), photos) == CLASSES
     assert found(list_photos(write(photos, rows("{path},{label}"))), photos) == CLASSES
+
+
+# The page
+
+EXAMPLE = re.compile(
+    r"^(?:.*\. )?With ((?:`[^`]+`(?:, )?)+) beside it:\n\n```(\w+)\n(.*?)^```\n\n`(.*?)`$", re.M | re.S
+)
+
+
+def test_the_examples_of_the_page_are_read_as_it_says(tmp_path: Path) -> None:
+    page = Path(__file__).resolve().parents[3] / "docs/photos.md"
+    section = page.read_text(encoding="utf-8").partition("## Tables\n")[2].partition("\n## ")[0]
+    examples = EXAMPLE.findall(section)
+    assert len(examples) == section.count("Read as:") == 3
+    for number, (names, kind, text, remark) in enumerate(examples):
+        photos = re.findall("`(.*?)`", names)
+        folder = make(tmp_path / str(number), *photos)
+        listing = list_photos(write(folder, text, f"table.{kind}"))
+        assert sorted(place for _, place in found(listing, folder)) == photos
+        assert listing.remarks == (remark,)

@@ -5,7 +5,7 @@ They are read line by line, so that one of gigabytes takes no more memory than i
 
 import codecs
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 
@@ -47,11 +47,16 @@ def table_rows(path: Path, *, blanks: bool = False) -> Iterator[tuple[int, list[
 
 def has_blanks_after_separators(path: Path) -> bool:
     """Whether a table is written `1.jpg, cat`: in all of its first rows; the header may be written otherwise."""
-    rows = [row for _, row in islice(table_rows(path), FIRST_ROWS)]
+    rows = [_begin_with_blanks(row[1:]) for _, row in islice(table_rows(path), FIRST_ROWS)]
     if len(rows) > 2:
         rows = rows[1:]
-    cells = [cell for row in rows for cell in row[1:] if cell]
-    return bool(cells) and all(cell.startswith(" ") for cell in cells)
+    return True in rows and False not in rows
+
+
+def _begin_with_blanks(cells: Sequence[str]) -> bool | None:
+    """Whether all cells do that are not empty; None where all are."""
+    filled = [cell for cell in cells if cell]
+    return all(cell.startswith(" ") for cell in filled) if filled else None
 
 
 def text_lines(path: Path) -> Iterator[str]:

@@ -8,9 +8,9 @@ Which column is what, and where the photos lie, is found out by `table_columns` 
 
 import stat
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import SPLIT_FOLDERS, Dataset, PhotoFile, Skipped, Split
@@ -19,8 +19,6 @@ from retrain.photos.sources.table_columns import Columns, as_text, choose_column
 from retrain.photos.sources.table_files import JSON_LINES, TEXT, Table, open_table
 from retrain.photos.sources.table_places import Place
 from retrain.photos.text_tables import table_rows
-
-SEPARATORS = "|;"  # of several classes in one cell
 
 
 def is_manifest(source: str) -> bool:
@@ -43,14 +41,13 @@ def read_table(path: Path) -> Dataset:
         raise _nothing_found(table, columns, dataset.skipped)
     if columns.are_usual and not table.blanks:
         return dataset
-    return replace(dataset, remarks=(_remark(columns),))
+    return replace(dataset, remarks=(_remark(columns, any(file.split for file in dataset.files)),))
 
 
-@dataclass(frozen=True)
-class _Entry:
-    """A row: what it says of a photo, and where it stands, as in `photos.csv, line 3`."""
+class _Entry(NamedTuple):
+    """What a row says of a photo, and where it stands."""
 
-    where: str
+    line: int
     name: str
     label: str
     split: Split | None
@@ -59,60 +56,79 @@ class _Entry:
 def _read(table: Table, columns: Columns, one_class: bool = False) -> Dataset:
     files: list[PhotoFile] = []
     skipped: list[Skipped] = []
-    for entry in _entries(table, columns, one_class):
-        found = columns.place.find(entry.name)
-        if not entry.label:
-            skipped.append(Skipped(next(columns.place.paths(entry.name)), f"has no class ({entry.where})"))
-        elif found is None:
-            skipped.append(Skipped(next(columns.place.paths(entry.name)), f"does not exist ({entry.where})"))
-        elif not stat.S_ISREG(found[1].st_mode):
+    find, paths = columns.place.find, columns.place.paths
+    for line, name, label, split in _entries(table, columns, one_class):
+        found = find(name)
+        if label and found is not None and stat.S_ISREG(found[1].st_mode):
+            files.append(PhotoFile.of(found[0], label, found[1], split))
+        elif label and found is not None:
             skipped.append(Skipped(found[0], "is not a regular file"))
         else:
-            files.append(PhotoFile.of(found[0], entry.label, found[1], entry.split))
+            reason = "does not exist" if label else "has no class"
+            skipped.append(Skipped(paths(name)[0], f"{reason} ({table.path.name}, {table.unit} {line})"))
     _refuse_contradictions(table.path, files)
     return Dataset(tuple(dict.fromkeys(files)), tuple(skipped))
 
 
 def _entries(table: Table, columns: Columns, one_class: bool) -> Iterator[_Entry]:
     """What the rows say, without the header. Raises DatasetError that names the line."""
-    width, twins = len(columns.names), _Twins(table, columns)
+    twins = _Twins(columns)
+    width, split = len(columns.names), None
+    padding = [""] * width
     for number, (line, row) in enumerate(table.rows()):
         if number == 0 and columns.has_header:
             continue
-        at = f"{table.path}, {table.unit} {line}"
-        cells = [*row, *[""] * (width - len(row))]
-        name = _text(cells[columns.photo], at, columns.names[columns.photo])
-        if one_class:
-            _refuse_several(cells[columns.label], at)
-        label = _text(cells[columns.label], at, columns.names[columns.label])
-        too_long = len(row) > width and (columns.are_usual or any(row[width:]))
-        if columns.are_usual and (too_long or len(row) < 2 or not name or not label):
-            raise DatasetError(f"{at}: expected path,label or path,label,split, got {row}.")
-        if too_long:
-            raise DatasetError(
-                f"{at} has {len(row)} cells, and the table {width} columns; text that holds a separator "
-                'must be in "quotation marks".'
-            )
-        if not name:
-            raise DatasetError(f"{at}: {columns.names[columns.photo]} names no photo, got {row}.")
-        twins.check(at, label, cells)
-        split = None if columns.split is None else _split(at, cells[columns.split])
-        yield _Entry(f"{table.path.name}, {table.unit} {line}", name, label, split)
+        cells = row if len(row) >= width else [*row, *padding]
+        try:
+            if one_class:
+                _refuse_several(cells[columns.label])
+            name, label = as_text(cells[columns.photo]), as_text(cells[columns.label])
+            if name is None or label is None:
+                raise _no_text(columns, cells)
+            if not name or not label or len(row) > width or len(row) < 2:
+                _check_row(columns, row, name, label)
+            if columns.twins:
+                twins.check(label, cells)
+            if columns.split is not None:
+                split = _split(cells[columns.split])
+        except _RowError as error:
+            raise DatasetError(f"{table.path}, {table.unit} {line}{error}") from None
+        yield _Entry(line, name, label, split)
 
 
-def _text(cell: Any, at: str, column: str) -> str:
-    text = as_text(cell)
-    if text is None:
-        raise DatasetError(f"{at}: {column} holds {cell!r}, which is neither a text nor a whole number.")
-    return text
+class _RowError(Exception):
+    """What is wrong with a row, as it goes on after the line's number."""
 
 
-def _refuse_several(cell: Any, at: str) -> None:
-    """Only one class for each photo can be trained."""
-    is_list = isinstance(cell, list) or (isinstance(cell, str) and cell.startswith("[") and cell.endswith("]"))
-    if is_list or (isinstance(cell, str) and any(separator in cell for separator in SEPARATORS)):
-        raise DatasetError(
-            f"{at}: {cell!r} names several classes (multi-label), and a photo can have one here; "
+def _check_row(columns: Columns, row: list[Any], name: str, label: str) -> None:
+    """Raises _RowError for a row that does not fit the columns; in the usual table a class may not be missing."""
+    width = len(columns.names)
+    too_long = len(row) > width and (columns.are_usual or any(row[width:]))
+    if columns.are_usual and (too_long or len(row) < 2 or not name or not label):
+        raise _RowError(f": expected path,label or path,label,split, got {row}.")
+    if too_long:
+        raise _RowError(
+            f" has {len(row)} cells, and the table {width} columns; text that holds a separator must be in "
+            '"quotation marks".'
+        )
+    if not name:
+        raise _RowError(f": {columns.names[columns.photo]} names no photo, got {row}.")
+
+
+def _no_text(columns: Columns, cells: Sequence[Any]) -> _RowError:
+    column = columns.photo if as_text(cells[columns.photo]) is None else columns.label
+    return _RowError(f": {columns.names[column]} holds {cells[column]!r}, which is neither a text nor a whole number.")
+
+
+def _refuse_several(cell: Any) -> None:
+    """Raises _RowError: only one class for each photo can be trained."""
+    if isinstance(cell, str):
+        several = "|" in cell or ";" in cell or (cell[:1] == "[" and cell[-1:] == "]")
+    else:
+        several = isinstance(cell, list)
+    if several:
+        raise _RowError(
+            f": {cell!r} names several classes (multi-label), and a photo can have one here; "
             "keep one in each row, or join them with another sign if they are one class."
         )
 
@@ -120,30 +136,30 @@ def _refuse_several(cell: Any, at: str) -> None:
 class _Twins:
     """Columns that may both be meant as the classes: harmless while each value of one has one of the other."""
 
-    def __init__(self, table: Table, columns: Columns) -> None:
+    def __init__(self, columns: Columns) -> None:
         self.columns = columns
         self.pairs: list[tuple[dict[str, str], dict[str, str]]] = [({}, {}) for _ in columns.twins]
 
-    def check(self, at: str, label: str, cells: Sequence[Any]) -> None:
-        """Raises DatasetError where they disagree."""
+    def check(self, label: str, cells: Sequence[Any]) -> None:
+        """Raises _RowError where they disagree."""
         for twin, (there, back) in zip(self.columns.twins, self.pairs, strict=True):
             other = as_text(cells[twin])
             if label and other and (there.setdefault(label, other) != other or back.setdefault(other, label) != label):
                 names = self.columns.names
-                raise DatasetError(
-                    f"{at}: {names[self.columns.label]} and {names[twin]} may both be the classes, and do not divide "
+                raise _RowError(
+                    f": {names[self.columns.label]} and {names[twin]} may both be the classes, and do not divide "
                     "the photos alike; leave one of them in the table, or call it label."
                 )
 
 
-def _split(at: str, cell: Any) -> Split | None:
-    name = as_text(cell)
-    if name is not None and not name.strip():
+def _split(cell: Any) -> Split | None:
+    name = (cell if isinstance(cell, str) else str(as_text(cell))).strip().lower()
+    if not name:
         return None
     try:
-        return SPLIT_FOLDERS[(name or str(cell)).strip().lower()]
+        return SPLIT_FOLDERS[name]
     except KeyError:
-        raise DatasetError(f"{at}: the split {cell!r} is not train, validation or test.") from None
+        raise _RowError(f": the split {cell!r} is not train, validation or test.") from None
 
 
 def _refuse_contradictions(path: Path, files: Sequence[PhotoFile]) -> None:
@@ -172,12 +188,12 @@ def _nothing_found(table: Table, columns: Columns, skipped: Sequence[Skipped]) -
     )
 
 
-def _remark(columns: Columns) -> str:
+def _remark(columns: Columns, has_sides: bool) -> str:
     """What was understood, in one line for the screen."""
     names = columns.names
     parts = [f"{names[columns.photo]} for the photos{columns.place.describe()}"]
     parts.append(f"{names[columns.label]} for the classes")
-    if columns.split is not None:
+    if columns.split is not None and has_sides:
         parts.append(f"{names[columns.split]} for the sides")
     unused = ", ".join(names[column].removeprefix("column ") for column in columns.unused)
     return f"Read as: {', '.join(parts)}{f'; not read: {unused}' if unused else ''}."

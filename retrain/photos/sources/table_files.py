@@ -16,7 +16,7 @@ Row = tuple[int, list[Any]]  # where it stands, counted from 1, and its cells
 JSON_LINES = (".jsonl", ".ndjson")
 TEXT = (".csv", ".tsv")
 SAMPLE = 1000  # rows that are looked at to see which column is what
-SAMPLE_CHARACTERS = 2**22
+SAMPLE_CHARACTERS = 2**21
 MOST_NAMES = 10_000
 PARQUET_ROWS = 4096  # in memory at a time
 

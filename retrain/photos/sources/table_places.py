@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -34,12 +34,12 @@ class Place:
     extensions: tuple[str, ...] = ("",)
     tidy: bool = False
 
-    def paths(self, name: str) -> Iterator[str]:
+    def paths(self, name: str) -> Sequence[str]:
         """Where the file may be, the likeliest first."""
+        if len(self.extensions) == 1 and not self.tidy:  # as a rule, and there may be a million of them
+            return (os.path.join(self._start, name + self.extensions[0]),)
         names = (name, tidied(name)) if self.tidy and tidied(name) != name else (name,)
-        for written in names:
-            for extension in self.extensions:
-                yield os.path.join(self.root, self.folder, written + extension)
+        return [os.path.join(self._start, written + extension) for written in names for extension in self.extensions]
 
     def find(self, name: str) -> tuple[str, os.stat_result] | None:
         """The file that a path names, and what the system says of it, or else a folder; None where there is neither."""
@@ -53,6 +53,10 @@ class Place:
                 return path, status
             found = found or (path, status)
         return found
+
+    @cached_property
+    def _start(self) -> str:
+        return os.path.join(self.root, self.folder) if self.folder else self.root
 
     @property
     def is_plain(self) -> bool:

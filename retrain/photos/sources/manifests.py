@@ -183,7 +183,7 @@ def _nothing_found(table: Table, columns: Columns, skipped: Sequence[Skipped]) -
     first = skipped[0]
     return DatasetError(
         f"{table.path}: no photo in {columns.names[columns.photo]} can be used. The first is {first.path}, which "
-        f"{first.reason}; looked for it also with .jpg, .png and the like added, and in the folders below and beside "
+        f"{first.reason}; looked for it also with .jpg, .png and the like added, and in the folders below and above "
         "the table. Paths are written from the folder of the table."
     )
 

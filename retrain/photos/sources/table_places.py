@@ -3,7 +3,7 @@
 import os
 import re
 import stat
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
@@ -11,6 +11,7 @@ from pathlib import Path
 
 from label_image.folders import entries_of, is_litter
 from retrain.core.errors import DatasetError
+from retrain.photos.dataset import SPLIT_FOLDERS
 
 EXTENSIONS = tuple(
     form for name in (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".avif", ".heic")
@@ -18,6 +19,7 @@ EXTENSIONS = tuple(
 )  # fmt: skip
 MOST_FOLDERS = 300  # that are looked into, on each level
 PROBES = 20  # paths that are looked for in each of them
+FEW = 10  # one of so many
 SHOWN = 5
 
 
@@ -59,6 +61,11 @@ class Place:
         return os.path.join(self.root, self.folder) if self.folder else self.root
 
     @property
+    def last(self) -> str:
+        """The name of the folder itself, in small letters."""
+        return os.path.basename(self.folder).lower()
+
+    @property
     def is_plain(self) -> bool:
         """Whether a path is what it says: from the table's folder, as it is written."""
         return self == Place(self.root)
@@ -90,12 +97,10 @@ class Surroundings:
 
     @cached_property
     def levels(self) -> tuple[tuple[str, ...], ...]:
-        """Folders by their distance, as paths from the root: itself, below it, below those, beside it."""
+        """Folders by their distance, as paths from the root: itself, below it, below those, above it."""
         below = _folders(self.root)
         second = [os.path.join(name, child) for name in below for child in _folders(os.path.join(self.root, name))]
-        own = os.path.basename(os.path.abspath(self.root))
-        beside = [os.path.join("..", name) for name in _folders(os.path.join(self.root, "..")) if name != own]
-        return ("",), tuple(below), tuple(second[:MOST_FOLDERS]), ("..", *beside)
+        return ("",), tuple(below), tuple(second[:MOST_FOLDERS]), ("..",)
 
 
 def found_in(place: Place, names: Sequence[str]) -> dict[str, str]:
@@ -120,36 +125,51 @@ def find_place(around: Surroundings, names: Sequence[str]) -> tuple[Place, int] 
     if 2 * as_they_stand >= len(names) > 0:
         return plain, as_they_stand
     probes = names[:: max(1, len(names) // PROBES)][:PROBES]
-    some: list[tuple[Place, dict[str, str]]] = []
-    for folders in around.levels:
-        places = [Place(around.root, folder, ("", *EXTENSIONS), tidy=True) for folder in folders]
-        filled = [(place, hits) for place in places if (hits := found_in(place, probes))]
-        if any(2 * len(hits) >= len(probes) for _, hits in filled):
-            some = filled
+    filled: list[tuple[Place, int]] = []
+    # Where more than a few are right as they stand, the folder is.
+    for folders in around.levels[:1] if FEW * as_they_stand > len(names) else around.levels:
+        places = (Place(around.root, folder, ("", *EXTENSIONS), tidy=True) for folder in folders)
+        here = [(place, hits) for place in places if (hits := len(found_in(place, probes)))]
+        if any(hits == len(probes) or (2 * hits >= len(probes) and not place.folder) for place, hits in here):
+            filled = here
             break
-        some = some or filled
-    if not some:
+        filled += here
+    if not filled:
         return (plain, as_they_stand) if as_they_stand else None
-    place = _narrowed(_best(around, some, len(probes)), names)
+    place = _narrowed(_best(around, filled, len(probes)), names)
     return max((place, len(found_in(place, names))), (plain, as_they_stand), key=lambda one: one[1])
 
 
-def _best(around: Surroundings, filled: Sequence[tuple[Place, dict[str, str]]], wanted: int) -> Place:
-    """The one place that has the photos. Several are told apart by the table's name: train_labels.csv is of train/."""
-    if len(filled) == 1:
-        return filled[0][0]
-    complete = [place for place, hits in filled if len(hits) == wanted]
-    words = re.split(r"[\W_]+", around.table.stem.lower())
-    of_name = [place for place in complete if os.path.basename(place.folder).lower() in words]
-    for candidates in (complete, of_name):
+def _best(around: Surroundings, filled: Sequence[tuple[Place, int]], wanted: int) -> Place:
+    """The one place that has the photos. Several are told apart by the table's name: train_labels.csv is of train/.
+
+    Photos of other sets often have the same numbers for names: so a few that are found elsewhere prove nothing.
+    """
+    complete = [place for place, hits in filled if hits == wanted]
+    words = set(re.split(r"[\W_]+", around.table.stem.lower()))
+    for candidates in (complete, [place for place in complete if place.last in words]):
         if len(candidates) == 1:
-            return candidates[0]
-    shown = ", ".join(f"{Path(place.folder).as_posix()}/" for place, _ in filled[:SHOWN])
-    kind = "each of" if len(complete) > 1 else "several of"
+            return _of_same_side(around, candidates[0], words)
+    likely = max(filled, key=lambda one: one[1])
+    if len(filled) == 1 and (2 * likely[1] >= wanted or not likely[0].folder):
+        return _of_same_side(around, likely[0], words)
+    shown = ", ".join(f"{Path(place.folder or '.').as_posix()}/" for place, _ in filled[:SHOWN])
+    which = "photos of these names" if len(complete) > 1 else "some photos of these names, not all of them,"
+    each = "in each of the folders" if len(filled) > 1 else "in the folder"
     raise DatasetError(
-        f"{around.table}: there are photos of these names in {kind} the folders {shown}; "
-        f"write the folder before each name, as in {os.path.basename(filled[0][0].folder) or '.'}/…."
+        f"{around.table}: there are {which} {each} {shown}; if they are meant, write the folder before each name."
     )
+
+
+def _of_same_side(around: Surroundings, place: Place, words: Collection[str]) -> Place:
+    """The place, unless the table is of train and it is test/, as where only one of two archives was unpacked."""
+    sides = {SPLIT_FOLDERS[word] for word in words if word in SPLIT_FOLDERS}
+    if sides and place.last in SPLIT_FOLDERS and SPLIT_FOLDERS[place.last] not in sides:
+        raise DatasetError(
+            f"{around.table}: photos of these names are only in {Path(place.folder).as_posix()}/, which by its name is "
+            "of another side of the split; if they are meant, write the folder before each name."
+        )
+    return place
 
 
 def _narrowed(place: Place, names: Sequence[str]) -> Place:

@@ -26,7 +26,7 @@ class Dialect:
         self.random = chance = random.Random(seed)
         self.folder = folder
         labels = chance.sample(["red", "green", "São Bernardo", "a, b", "x.y", "train", "1", "2", "class", "id"], 3)
-        self.place = chance.choice(["", "img", "train", "images/images", "../photos"])
+        self.place = chance.choice(["", "img", "train", "images/images", ".."])
         self.written = chance.choice(["", "sub/"])
         self.extension = chance.choice([".jpg", ".JPG", ".png"])
         numbers = chance.sample(range(1, 60), chance.randint(6, 14))
@@ -100,3 +100,50 @@ def test_no_table_gives_a_wrong_class(seed: int, tmp_path_factory: pytest.TempPa
     assert got == meant
     sides = {file.split for file in listing.files}
     assert sides == ({None} if dialect.sides is None else {SPLIT_FOLDERS[side] for side in dialect.sides})
+
+
+def read_as_ever(folder: Path, lines: list[list[str]]) -> tuple[list[tuple[str, str, str | None]], list[str]]:
+    """What a table of path,label,split always meant: its photos, and the paths that do not exist."""
+    if [cell.lower() for cell in lines[0][:2]] == ["path", "label"]:
+        lines = lines[1:]
+    photos: dict[tuple[str, str, str | None], None] = {}
+    missing = []
+    for name, label, *side in lines:
+        path = os.path.join(folder, name)
+        if os.path.isfile(path):
+            photos[path, label, SPLIT_FOLDERS[side[0]] if side and side[0] else None] = None
+        else:
+            missing.append(path)
+    return sorted(photos, key=lambda photo: (photo[1], photo[0])), missing
+
+
+@settings(max_examples=300, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_the_usual_table_is_read_as_ever(seed: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    chance = random.Random(seed)
+    folder = tmp_path_factory.mktemp("usual")
+    names = [
+        f"{chance.choice(['', 'img/', 'a b/'])}{number}{chance.choice(['.jpg', '', '.PNG'])}" for number in range(8)
+    ]
+    make(folder, *names, *(f"{other}/{number}.jpg" for other in ("img", "train") for number in range(8, 12)))
+    labels = chance.sample(["cat", "train", "1", "img", "x.jpg", "a, b", "class", "0"], 3)
+    sides = chance.choice([[""], ["train", "test", ""]])
+    lines = []
+    for number, name in enumerate([*names, "8.jpg", "9", "img\\8.jpg", names[0]]):
+        label = labels[0] if name == names[0] else labels[number % 3]
+        side = "test" if name == names[0] else chance.choice(sides)
+        lines.append(
+            [name, label, *chance.choice([[side], [side], []] if sides != [""] and name != names[0] else [[side]])]
+        )
+    if len(sides) == 1 and chance.random() < 0.5:
+        lines = [line[:2] for line in lines]
+    chance.shuffle(lines)
+    if chance.random() < 0.6:
+        lines.insert(0, chance.choice([["path", "label"], ["Path", "LABEL", "split"], ["path", "label", "x"]]))
+    with open(folder / "t.csv", "w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter="," if "a, b" in labels else chance.choice(",;\t")).writerows(lines)
+    listing = list_photos(folder / "t.csv")
+    photos, missing = read_as_ever(folder, lines)
+    assert [(file.path, file.label, file.split) for file in listing.files] == photos
+    assert [item.path for item in listing.skipped] == missing
+    assert listing.remarks == ()

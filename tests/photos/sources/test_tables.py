@@ -95,16 +95,16 @@ def test_the_dog_breeds_of_kaggle(tmp_path: Path) -> None:
     )
 
 
-def test_photos_deeper_above_and_beside(tmp_path: Path) -> None:
-    make(tmp_path, "set/images/images/1.jpg", "set/images/images/2.png", "pictures/a.JPG", "pictures/b.JPG")
+def test_photos_deeper_and_above_and_not_beside_the_folder(tmp_path: Path) -> None:
+    make(tmp_path, "set/images/images/1.jpg", "set/images/images/2.png", "other/a.JPG", "other/b.JPG")
     (tmp_path / "set/lists").mkdir()
     deeper = list_photos(write(tmp_path / "set", "id,label\n1,x\n2,y\n"))
     assert found(deeper, tmp_path) == [("x", "set/images/images/1.jpg"), ("y", "set/images/images/2.png")]
     assert "(in images/images/, with .jpg or .png added)" in deeper.remarks[0]
     above = list_photos(write(tmp_path / "set/lists", "path,label\nimages/images/1.jpg,x\nimages/images/2.png,y\n"))
     assert len(above.files) == 2 and "(in ../)" in above.remarks[0]
-    beside = list_photos(write(tmp_path / "set", "path,label\na,x\nb,y\n", "other.csv"))
-    assert "(in ../pictures/, with .JPG added)" in beside.remarks[0]
+    with pytest.raises(DatasetError, match="no photo in column path can be used"):  # that is another project's
+        list_photos(write(tmp_path / "set", "path,label\na,x\nb,y\n", "other.csv"))
 
 
 @pytest.mark.parametrize(
@@ -122,6 +122,19 @@ def test_two_folders_with_the_same_names_are_told_apart_by_the_tables_name_or_no
             list_photos(path)
     else:
         assert [place for _, place in found(list_photos(path), tmp_path)] == [f"{folder}/{n}.jpg" for n in (0, 2, 1, 3)]
+
+
+def test_photos_of_another_set_with_the_same_numbers_are_not_taken(tmp_path: Path) -> None:
+    make(tmp_path, *(f"test/{number}.jpg" for number in range(8)))
+    text = "id,label\n" + "".join(f"{number},{'ab'[number % 2]}\n" for number in range(4))
+    with pytest.raises(DatasetError, match=r"train\.csv: photos of these names are only in test/, .* another side"):
+        list_photos(write(tmp_path, text, "train.csv"))
+    assert len(list_photos(write(tmp_path, text, "labels.csv")).files) == 4
+    many = text + "".join(f"{number},a\n" for number in range(100, 120))
+    with pytest.raises(DatasetError, match=r"some photos of these names, not all of them, in the folder test/"):
+        list_photos(write(tmp_path, many, "labels.csv"))
+    make(tmp_path, *(f"data/train/{number}.jpg" for number in [*range(4), *range(100, 120)]))
+    assert all("train" in file.path for file in list_photos(write(tmp_path, many, "labels.csv")).files)
 
 
 @pytest.mark.parametrize("name", ["split", "Set", "subset", "fold", "data set", "usage", "anything"])

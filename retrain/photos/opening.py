@@ -92,4 +92,4 @@ def _nothing_known(path: Path) -> DatasetError:
         return DatasetError(f"There is no folder or manifest {path}; check `image_dir`.")
     except (OSError, ValueError) as error:
         return DatasetError(f"{path} cannot be read: {getattr(error, 'strerror', error)}; check `image_dir`.")
-    return DatasetError(f"{path} is neither a folder of class folders nor a .csv or .tsv manifest.")
+    return DatasetError(f"{path} is neither a folder of class folders nor a table (.csv, .tsv, .jsonl, .parquet).")

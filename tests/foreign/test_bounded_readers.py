@@ -1,6 +1,7 @@
 """Files that promise gigabytes, and files that reach for others: refused in a sentence, in little memory."""
 
 import io
+import json
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -119,6 +120,21 @@ def test_a_table_of_three_gigabytes_takes_no_memory(
     table.write_bytes(beginning)
     os.truncate(table, 3 * 2**30)  # what follows takes no place on the disk
     refused(lambda: read(table), DatasetError, r"photos\.csv")
+
+
+def test_tables_of_very_many_columns_or_members_take_no_memory(tmp_path: Path) -> None:
+    wide = json.dumps({f"{number}": 1 for number in range(80_000)})
+    long = json.dumps({"path": "a.jpg", "label": "x", "box": [7] * 300_000})
+    for name, text in {
+        "wide.csv": f"{'a,' * 500_000}\n" * 9,
+        "wide.jsonl": f"{wide}\n" * 3,
+        "long.jsonl": f"{long}\n" * 20,
+    }.items():
+        (tmp_path / name).write_text(text)
+        refused(lambda name=name: list_photos(tmp_path / name), DatasetError, name)
+    column = pa.array([[7] * 2**16] * 500, pa.list_(pa.int8()))
+    pq.write_table(pa.table({"path": ["a.jpg"] * 500, "label": ["x"] * 500, "box": column}), tmp_path / "t.parquet")
+    refused(lambda: list_photos(tmp_path / "t.parquet"), DatasetError, r"t\.parquet: no photo in column path")
 
 
 def test_a_quotation_mark_that_is_not_closed_is_named_by_its_line(tmp_path: Path) -> None:

@@ -37,6 +37,7 @@ class Layout:
     source: str  # the name in the registry
     write: Callable[[Path, Sequence[Given]], str]
     own_file: str | None = None  # a pattern for a file that describes the photos, if there are such
+    remark: str = ""  # what is said of it
 
 
 def class_folders(folder: Path, photos: Sequence[Given]) -> str:
@@ -51,6 +52,25 @@ def manifest(name: str) -> Callable[[Path, Sequence[Given]], str]:
         rows = [("path", "label", "split")]
         rows += [(_loose(folder, photo), photo.label, SIDES.get(photo.split or "", "")) for photo in photos]
         _write_table(folder / name, rows)
+        return str(folder / name)
+
+    return write
+
+
+def other_table(name: str, encoding: str = "utf-8") -> Callable[[Path, Sequence[Given]], str]:
+    """A table in other words: the class first, the photo below `photos/` and without its extension."""
+
+    def write(folder: Path, photos: Sequence[Given]) -> str:
+        rows = [
+            {"Breed": photo.label, "set": SIDES.get(photo.split or "", ""), "id": _loose(folder / "photos", photo)[:-4]}
+            for photo in photos
+        ]
+        if name.endswith(".jsonl"):
+            (folder / name).write_text("".join(json.dumps(row) + "\n" for row in rows))
+        elif name.endswith(".parquet"):
+            pq.write_table(pa.Table.from_pylist(rows), folder / name)
+        else:
+            _write_table(folder / name, [tuple(rows[0]), *(tuple(row.values()) for row in rows)], encoding)
         return str(folder / name)
 
     return write
@@ -121,10 +141,16 @@ def build_tfds_set(
     return folder
 
 
+READ_AS = "Read as: column id for the photos (in photos/, with .png added), column Breed for the classes"
+
 LAYOUTS = {
     "class folders": Layout("folders", class_folders),
     "csv": Layout("manifests", manifest("photos.csv"), "photos.csv"),
     "tsv": Layout("manifests", manifest("photos.TSV"), "photos.TSV"),
+    "other csv": Layout("manifests", other_table("ids.csv"), "ids.csv", READ_AS),
+    "other tsv in UTF-16": Layout("manifests", other_table("ids.tsv", "utf-16"), "ids.tsv", READ_AS),
+    "jsonl": Layout("manifests", other_table("ids.jsonl"), "ids.jsonl", READ_AS),
+    "parquet of paths": Layout("Parquet", other_table("ids.parquet"), "ids.parquet", READ_AS),
     "metadata.csv": Layout("Hugging Face image folder", metadata_folder("metadata.csv"), "metadata.csv"),
     "metadata.jsonl": Layout("Hugging Face image folder", metadata_folder("metadata.jsonl"), "metadata.jsonl"),
     "metadata.parquet": Layout("Hugging Face image folder", metadata_folder("metadata.parquet"), "metadata.parquet"),
@@ -146,7 +172,7 @@ def _write(path: Path, photo: Given) -> None:
     path.write_bytes(photo.data)
 
 
-def _write_table(path: Path, rows: Sequence[tuple[str, ...]]) -> None:
+def _write_table(path: Path, rows: Sequence[tuple[str, ...]], encoding: str = "utf-8") -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w", encoding="utf-8", newline="") as file:
+    with open(path, "w", encoding=encoding, newline="") as file:
         csv.writer(file, delimiter="\t" if path.suffix.lower() == ".tsv" else ",").writerows(rows)

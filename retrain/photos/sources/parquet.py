@@ -12,6 +12,7 @@ from pathlib import Path
 
 from retrain.photos.dataset import SPLIT_FOLDERS, Dataset, Skipped, Split
 from retrain.photos.sources.base import Encoded, Source, Unpacking
+from retrain.photos.sources.manifests import read_table
 from retrain.photos.sources.unpack import unpack
 
 
@@ -24,8 +25,13 @@ def is_parquet(source: str) -> bool:
 
 
 def read_parquet(source: str, unpacking: Unpacking) -> Dataset:
-    """The photos of such a file or folder, unpacked."""
-    return list_parquet(Path(source), parquet_files(Path(source)), unpacking)
+    """The photos of such a file or folder, unpacked; or, where it holds their paths, as a table of them is read."""
+    from retrain.photos.sources.parquet_columns import columns_of_values, holds_photos
+
+    files = parquet_files(Path(source))
+    if len(files) == 1 and not holds_photos(files[0]) and len(columns_of_values(files[0])) > 1:
+        return read_table(files[0])
+    return list_parquet(Path(source), files, unpacking)
 
 
 def parquet_files(path: Path) -> list[Path]:

@@ -14,6 +14,7 @@ from retrain.photos.dataset import Skipped, Split
 from retrain.photos.sources.base import Encoded
 from retrain.photos.sources.parquet_file import batches, opened_parquet
 
+SHOWN = 3  # members of a list
 ROWS = 64  # photos in memory at a time, besides the page of Parquet that they are in
 
 
@@ -57,6 +58,27 @@ def _columns(path: Path) -> Columns:
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         names = []
     return Columns(image, label, tuple(names) or None)
+
+
+def columns_of_values(path: Path) -> tuple[str, ...]:
+    """The columns that hold texts, numbers or lists of them, as a table of paths has them: no photos."""
+    with opened_parquet(path) as file:
+        schema: pa.Schema = file.schema_arrow
+    names = [field.name for field in schema if not pa.types.is_nested(field.type) or pa.types.is_list(field.type)]
+    return tuple(name for name in names if schema.names.count(name) == 1)
+
+
+def values_of(column: pa.Array) -> list[Any]:
+    """The cells of a column; of lists only the first few members, for messages."""
+    is_list = pa.types.is_list(column.type) or pa.types.is_large_list(column.type)
+    values: list[Any] = (pc.list_slice(column, 0, SHOWN) if is_list else column).to_pylist()
+    return values
+
+
+def holds_photos(path: Path) -> bool:
+    """Whether there is a column with the bytes of photos."""
+    with opened_parquet(path) as file:
+        return any(_holds_bytes(field.type) for field in file.schema_arrow)
 
 
 def rows_in(path: Path) -> int:

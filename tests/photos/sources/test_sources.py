@@ -208,7 +208,10 @@ def broken(path: Path) -> None:
     ("write", "sentence"),
     [
         (broken, "x.parquet is not a readable Parquet file"),
-        (lambda path: pq.write_table(pa.table({"text": ["a"], "label": [1]}), path), "no column `image`.*text, label"),
+        (
+            lambda path: pq.write_table(pa.table({"text": ["a"], "label": [1]}), path),
+            "no column with photos or their paths.*text, label",
+        ),
         (lambda path: pq.write_table(pa.table({"image": [b"a"], "kind": [1]}), path), "no column `label`.*image, kind"),
         (lambda path: pq.write_table(pa.table({"image": [b"a"], "label": [1.5]}), path), "'label' is double"),
         (lambda path: pq.write_table(pa.table({"image": [b"a"], "label": [[1, 2]]}), path), "'label' is list"),

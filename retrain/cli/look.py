@@ -27,10 +27,16 @@ def look(image_dir: Path, bottleneck_dir: Path, as_json: bool, **options: Any) -
     from rich.console import Console
 
     from retrain.insight.dataset_table import dataset_summary, show_dataset
+    from retrain.insight.terminal_text import escape
     from retrain.photos.opening import open_dataset
 
     console = Console(stderr=as_json, highlight=False)
-    dataset = open_dataset(image_dir, bottleneck_dir=bottleneck_dir, say=console.print, layout=options["layout"])
+    dataset = open_dataset(
+        image_dir,
+        bottleneck_dir=bottleneck_dir,
+        say=lambda sentence: console.print(escape(sentence), soft_wrap=True),
+        layout=options["layout"],
+    )
     if as_json:
         print(json_line(dataset_summary(dataset)))
     else:

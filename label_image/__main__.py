@@ -7,6 +7,9 @@ from label_image.signals import guard
 def main() -> None:
     """Run the command line; a signal is heard from here on, while the rest is imported too."""
     with guard():
+        from label_image.strangers import set_switches
+
+        set_switches()  # while there is but one thread
         from label_image.cli import main as run
 
         run()

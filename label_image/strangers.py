@@ -46,19 +46,33 @@ def without_bytecode() -> Iterator[None]:
         sys.dont_write_bytecode = before
 
 
+def set_switches() -> None:
+    """Set the variables that libraries in C read, or set themselves: to be called while there is but one thread.
+
+    A new variable may move the C library's list of them, and a thread that reads it meanwhile (libjpeg does for each
+    photo) then ends the process with a segmentation fault.
+    """
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    for name in ("TF2_BEHAVIOR", "ENABLE_RUNTIME_UPTIME_TELEMETRY"):  # TensorFlow sets them when it is imported
+        os.environ.setdefault(name, "1")
+
+
 @contextlib.contextmanager
 def environment(**settings: str) -> Iterator[None]:
-    """These environment variables, while in here."""
-    before = {name: os.environ.get(name) for name in settings}
-    os.environ.update(settings)
+    """These environment variables, while in here, for whoever asks Python: C's own list stays, see `set_switches`."""
+    known: dict[Any, Any] = os.environ._data  # type: ignore[attr-defined]
+    asked = {os.environ.encodekey(name): os.environ.encodevalue(value) for name, value in settings.items()}
+    before = {name: known.get(name) for name in asked}
+    known.update(asked)
     try:
         yield
     finally:
         for name, value in before.items():
             if value is None:
-                del os.environ[name]
+                del known[name]
             else:
-                os.environ[name] = value
+                known[name] = value
 
 
 @contextlib.contextmanager
@@ -90,7 +104,7 @@ def import_tensorflow() -> Any:
     It imports Keras at its end and does not need it. Keras (and scikit-learn, matplotlib and what else it finds) is up
     to half of TensorFlow's import; where a network is built it is imported then, an export from a template takes none.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    set_switches()
     with quiet(), keras_apart(), without_modules("keras"):
         import tensorflow
     return tensorflow
@@ -98,7 +112,7 @@ def import_tensorflow() -> Any:
 
 def import_onnxruntime() -> Any:
     """onnxruntime, which reads its switch when it first runs anything. Raises ImportError."""
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    set_switches()
     import onnxruntime
 
     return onnxruntime

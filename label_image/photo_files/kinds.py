@@ -34,7 +34,9 @@ _PICTURES = {
     b"\x0a\x05\x01": "a PCX picture",
     b"FUJIFILMCCD-RAW": "a raw photo of a camera",
 }
+_VIDEO = "a video or audio file"
 _OTHERS = {
+    **dict.fromkeys((b"\x1aE\xdf\xa3", b"\0\0\1\xba", b"\0\0\1\xb3", b"0&\xb2u", b"FLV\1", b"OggS", b"ID3"), _VIDEO),
     b"%PDF": "a PDF document",
     b"PK\x03\x04": "a ZIP archive",
     b"\x1f\x8b": "a gzip archive",
@@ -77,7 +79,7 @@ def _kind_of_boxes(data: bytes) -> str:
         return "HEIF"
     if b"crx " in brands:
         raise PhotoError(f"is a raw photo of a camera, which is not read: {ADVICE}")
-    raise PhotoError("is not a photo: it is a video or audio file")
+    raise PhotoError(f"is not a photo: it is {_VIDEO}")
 
 
 def _refusal(data: bytes) -> str:
@@ -86,6 +88,8 @@ def _refusal(data: bytes) -> str:
             return f"is {name}, which is not read: {ADVICE}"
     if data[128:132] == b"DICM":
         return f"is a DICOM picture, which is not read: {ADVICE}"
+    if data[:4] == b"RIFF" and data[8:12] in (b"AVI ", b"WAVE"):
+        return f"is not a photo: it is {_VIDEO}"
     if _SVG.match(data[:2000]):
         return f"is not a photo: it is an SVG drawing; {ADVICE}"
     for magic, name in _OTHERS.items():

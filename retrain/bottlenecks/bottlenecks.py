@@ -135,5 +135,5 @@ def extract_with_fallback(
         lost = ", ".join(sorted(set(labels) - used))
         progress.say(f"No photo of these classes can be used, they are left out: {lost}.")
     found = tuple(sorted(used) if labels is None else (label for label in labels if label in used))
-    require_two_classes(found, dataset.source)
+    require_two_classes(found, dataset.source, extraction.skipped)
     return Bottlenecks(dataset, backbone, extraction, matrix, found, config, tuple(view.id for view in views.chosen))

@@ -134,6 +134,8 @@ def test_pictures_that_are_not_read_are_named(format: str, name: str) -> None:
         (bytes(128) + b"DICM", "a DICOM picture"),
         (b"\0\0\0\x18ftypcrx \0\0\0\1", "a raw photo of a camera"),
         (b"\0\0\0\x18ftypisom\0\0\0\1", "not a photo: it is a video or audio file"),
+        (b"RIFF\0\0\0\0AVI LIST", "not a photo: it is a video or audio file"),
+        (b"\x1aE\xdf\xa3\1\0\0\0", "not a photo: it is a video or audio file"),
         (b"\n<!DOCTYPE html>\n<html>", r"not a photo: it is a web page \(HTML\)"),
         (b"<?xml version='1.0'?>\n<svg width='1'/>", "not a photo: it is an SVG drawing"),
         (b"%PDF-1.7\n", "not a photo: it is a PDF document"),

@@ -14,9 +14,10 @@ from typing import Literal, NamedTuple
 
 # What systems and programs leave between a person's files; in small letters.
 LITTER = {"thumbs.db", "desktop.ini"}
-VIDEOS = frozenset(
-    ".mov .mp4 .m4v .avi .mkv .webm .3gp .3g2 .mpg .mpeg .mpe .wmv .asf .flv .mts .m2ts .ogv .vob".split()
-)
+VIDEOS = frozenset({
+    ".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm", ".3gp", ".3g2", ".mpg", ".mpeg", ".wmv", ".asf", ".flv", ".mts",
+    ".m2ts", ".ogv", ".vob",
+})  # fmt: skip
 # Folders of which no entry is a file in the ordinary sense. Their depths have file systems of their own, too.
 SYSTEM = ("/proc", "/sys", "/dev")
 

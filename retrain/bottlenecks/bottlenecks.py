@@ -69,6 +69,11 @@ class Bottlenecks:
         """The files that are not used; each has `path` and `reason`."""
         return self.extraction.skipped
 
+    @property
+    def truncated(self) -> tuple[Photo, ...]:
+        """The photos that end early, and were accepted."""
+        return tuple(photo for photo in self.photos if photo.sha256 in self.extraction.truncated)
+
     def split(self, config: SplitConfig = SplitConfig()) -> Division:
         """Divide the photos by their content, so that copies of one never lie on two sides.
 
@@ -124,6 +129,7 @@ def extract_with_fallback(
             paranoid=config.paranoid,
             observe=lambda view: progress.extracting(len(dataset.files)),
             executor=executor,
+            accept_truncated=config.accept_truncated,
         )
 
     try:

@@ -39,6 +39,10 @@ layout_option = click.option(
     help="How a folder is read: folders of classes, train/ and test/ with such folders, or classes in the file names.",
 )
 
+truncated_option = click.option(
+    "--accept_truncated", is_flag=True, help="Read JPEGs that end early as far as they go, instead of skipping them."
+)
+
 # Which of the photos, and how they are split.
 choice_options = group(
     layout_option,
@@ -81,6 +85,7 @@ choice_options = group(
         show_default=True,
         help="Seed of the split, the mini-batches and random weights.",
     ),
+    truncated_option,
     click.option("--paranoid", is_flag=True, help="Read every photo again, even if its size and dates are unchanged."),
 )
 

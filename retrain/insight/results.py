@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from retrain.exports.folder import REMARKS
 from retrain.insight.terminal_text import escape, print_line
 from retrain.photos.classes import index_by_label
 from retrain.photos.left_out import in_words, what_would_help
@@ -51,6 +52,9 @@ def result_lines(run: Run) -> Iterator[str]:
     )
     if extraction.skipped:
         yield _skipped(run)
+    if truncated := trained.bottlenecks.truncated:
+        where = escape(str(run.config.export.output_dir / REMARKS))
+        yield f"read as far as they go, though they end early: {len(truncated)} photos: see {where}"
     yield f"validation: {trained.validation}"
     how = f"{max(run.division.folds) + 1}-fold cross-validation, " if run.division.folds else ""
     yield f"[bold]test: {how}{trained.test}[/]"

@@ -114,9 +114,7 @@ def in_order(dataset: Dataset, source: str | os.PathLike[str]) -> Dataset:
     return replace(dataset, files=tuple(files))
 
 
-def require_two_classes(
-    labels: Sequence[str], source: str | os.PathLike[str], skipped: Iterable[Skipped] = ()
-) -> None:
+def require_two_classes(labels: Sequence[str], source: str | os.PathLike[str], skipped: Iterable[Skipped] = ()) -> None:
     """Raise DatasetError unless there are at least two classes; it says why files were left out."""
     if len(labels) < 2:
         found = f"only the class {labels[0]!r}" if labels else "no class"

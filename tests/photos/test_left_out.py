@@ -59,5 +59,5 @@ def test_a_folder_of_videos_alone_says_so(folders: tuple[str, ...], tmp_path: Pa
 def test_one_class_with_photos_says_what_became_of_the_other(tmp_path: Path) -> None:
     make(tmp_path, "dog/1.MOV", "dog/2.MOV")
     paint(tmp_path / "cat" / "1.jpg")
-    with pytest.raises(DatasetError, match=r"only the class 'cat' with photos.*Left out: 1 × holds only videos\. Videos"):
+    with pytest.raises(DatasetError, match=r"only the class 'cat'.* Left out: 1 × holds only videos\. Videos"):
         list_photos(tmp_path)

@@ -16,7 +16,8 @@ def _set(words: str) -> frozenset[str]:
 
 
 PHOTOS = _set(
-    ".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .dib .tif .tiff .avif .heic .heif .hif .ppm .pgm .pbm .pnm .jp2 .j2k .jpx .j2c .jpc .tga"
+    ".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .dib .tif .tiff .avif .heic .heif .hif .ppm .pgm .pbm .pnm .jp2 .j2k "
+    ".jpx .j2c .jpc .tga"
 )
 # Files that are surely no photos. What has another extension may be one if nothing else is.
 OTHERS = _set(

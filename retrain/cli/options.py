@@ -36,7 +36,8 @@ layout_option = click.option(
     type=click.Choice(LAYOUTS),
     default="auto",
     show_default=True,
-    help="How a folder is read: folders of classes, train/ and test/ with such folders, or classes in the file names.",
+    help="How a folder is read: folders are classes, or sides of a split with class folders, or classes are in the "
+    "file names.",
 )
 
 truncated_option = click.option(
@@ -50,7 +51,7 @@ choice_options = group(
         "--max_images_per_class",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Use at most N photos of each class, chosen by a hash of their names.",
+        help="Use at most N photos of each class, chosen by a hash of their names; the same ones in every run.",
     ),
     click.option(
         "--fixes",
@@ -111,8 +112,9 @@ photo_options = group(
         type=AnyPath,
         required=True,
         metavar="PATH",
-        help="Photos: one folder per class, also inside train/ valid/ test/; a .csv or .tsv of path,label[,split]; "
-        "a Hugging Face image folder or .parquet; tfds:NAME[:split].",
+        help="Photos: a folder per class, also inside train/ val/ test/, or classes in the file names; a table of "
+        "paths and classes (.csv .tsv .jsonl .parquet); an archive (.zip .tar .tar.gz); an address (https:// s3:// "
+        "gs:// hf://); Parquet with photos; a Hugging Face folder; tfds:NAME[:split]; dataset.parquet of a run.",
     ),
     choice_options,
 )

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from heic import decoded, heic, heic_of_10_bits, heic_with_depth, scene
+from hostile_photos import box, heic_of_squares
 from PIL import Image
 
 from label_image.errors import PhotoError
@@ -96,42 +97,17 @@ def test_a_picture_that_is_larger_than_it_says_is_refused() -> None:
 # Files that are nothing but what describes pictures
 
 
-def box(kind: bytes, *content: bytes) -> bytes:
-    body = b"".join(content)
-    return struct.pack(">I4s", 8 + len(body), kind) + body
-
-
-def described(tiles: list[int], side: int, metadata: int = 0, profile: int = 0, pictures: int = 2) -> bytes:
-    """A file whose first picture is made of these others, all of them squares, with metadata that belong to all."""
-    numbers = range(1, pictures + 1)
-    infe = [box(b"infe", b"\2\0\0\0", struct.pack(">HH4s", number, 0, b"hvc1")) for number in numbers]
-    infe.append(box(b"infe", b"\2\0\0\0", struct.pack(">HH4s", 999, 0, b"Exif")))
-    ipco = box(b"ipco", box(b"ispe", bytes(4), struct.pack(">II", side, side)), box(b"colr", b"prof", bytes(profile)))
-    ipma = b"".join(struct.pack(">HBBB", number, 2, 1, 0x82) for number in numbers)
-    iref = [box(b"dimg", struct.pack(f">HH{len(tiles)}H", 1, len(tiles), *tiles))] if tiles else []
-    iref.append(box(b"cdsc", struct.pack(f">HH{pictures}H", 999, pictures, *numbers)))
-    iloc = struct.pack(">HHHHHII", 0x4400, 1, 999, 0, 1, 0, metadata)
-    meta = [
-        box(b"pitm", bytes(4), b"\0\1"),
-        box(b"iinf", bytes(4), struct.pack(">H", len(infe)), *infe),
-        box(b"iprp", ipco, box(b"ipma", bytes(4), struct.pack(">I", pictures), ipma)),
-        box(b"iref", bytes(4), *iref),
-        box(b"iloc", bytes(4), iloc),
-    ]
-    return box(b"ftyp", b"heic\0\0\0\0mif1heic") + box(b"meta", bytes(4), *meta) + box(b"mdat", bytes(metadata))
-
-
 def test_the_description_of_these_tests_is_understood() -> None:
-    assert decoded_pixels(described([2, 2, 2, 2], 512)) == 512 * 512
+    assert decoded_pixels(heic_of_squares([2, 2, 2, 2], 512)) == 512 * 512
 
 
 @pytest.mark.parametrize(
     ("data", "sentence"),
     [
-        (described([2] * 5000, 512), f"is made of tiles of more than {heif.MOST_DECODED} pixels in all"),
-        (described([1], 512), "is damaged: its pictures are made of each other"),
-        (described([], 64, metadata=10**6, pictures=100), "has metadata that belong to many pictures"),
-        (described([], 64, profile=10**6, pictures=100), "has metadata that belong to many pictures"),
+        (heic_of_squares([2] * 5000, 512), f"is made of tiles of more than {heif.MOST_DECODED} pixels in all"),
+        (heic_of_squares([1], 512), "is damaged: its pictures are made of each other"),
+        (heic_of_squares([], 64, metadata=10**6, pictures=100), "has metadata that belong to many pictures"),
+        (heic_of_squares([], 64, profile=10**6, pictures=100), "has metadata that belong to many pictures"),
         (box(b"ftyp", b"hevc\0\0\0\0msf1hevc") + box(b"moov", bytes(99)), "is a HEIC file without a still picture"),
         (
             box(b"ftyp", b"heic\0\0\0\0mif1heic") + box(b"meta", bytes(4), box(b"iprp", box(b"ipma", bytes(6)))),

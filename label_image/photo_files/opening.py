@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from PIL import Image, UnidentifiedImageError
 
 from label_image.errors import PhotoError
-from label_image.photo_files import bmp, gif, heif, jpeg, jpeg2000, png, ppm, tiff
+from label_image.photo_files import bmp, gif, jpeg, png, tiff
 from label_image.photo_files.kinds import kind_of
 
 MAX_PIXELS = 250_000_000
@@ -54,26 +54,37 @@ def open_photo(data: bytes) -> OpenPhoto:
     if kind == "BMP":
         bmp.check_runs(data, image.width, image.height)
     if kind == "HEIF":
-        kept *= heif.bytes_per_pixel(image.mode, int(image.info.get("bit_depth", 16)))
+        from label_image.photo_files.heif import bytes_per_pixel
+
+        kept *= bytes_per_pixel(image.mode, int(image.info.get("bit_depth", 16)))
     return OpenPhoto(kind, data, image, kept)
 
 
 def _prepared(kind: str, data: bytes) -> tuple[bytes, int]:
-    """The bytes that Pillow is to read, and what `OpenPhoto.kept` will be; of HEIC it is pixels."""
+    """The bytes that Pillow is to read, and what `OpenPhoto.kept` will be; of HEIC it is pixels.
+
+    What only few photos need is imported when the first of them comes: `label_image` starts small.
+    """
     if kind == "JPEG":
         return data, jpeg.read_frame(data).coefficients
     if kind == "PNG":
         return png.pixels_only(data), 0
-    if kind == "PPM":
-        return ppm.of_8_bits(data), 0
-    if kind == "JPEG2000":
-        return data, jpeg2000.decoder_bytes(data)
     if kind == "GIF":
         gif.check_extensions(data)
     elif kind == "TIFF":
         tiff.check_directory(data)
+    elif kind == "PPM":
+        from label_image.photo_files.ppm import of_8_bits
+
+        return of_8_bits(data), 0
+    elif kind == "JPEG2000":
+        from label_image.photo_files.jpeg2000 import decoder_bytes
+
+        return data, decoder_bytes(data)
     elif kind == "HEIF":
-        pixels = heif.decoded_pixels(data)
+        from label_image.photo_files.heif import decoded_pixels
+
+        pixels = decoded_pixels(data)
         _register_heif()
         return data, pixels
     return data, 0

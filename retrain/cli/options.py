@@ -112,8 +112,8 @@ photo_options = group(
         type=AnyPath,
         required=True,
         metavar="PATH",
-        help="Photos: a folder per class, also inside train/ val/ test/; a table (.csv .tsv .jsonl .parquet); an archive "
-        "or its address; a Hugging Face folder; tfds:NAME[:split]; dataset.parquet of a run.",
+        help="Photos: a folder per class, also inside train/ val/ test/; a table (.csv .tsv .jsonl .parquet); an "
+        "archive, or its address; a Hugging Face folder; tfds:NAME[:split]; dataset.parquet of a run.",
     ),
     choice_options,
 )

@@ -22,6 +22,17 @@ from label_image.quiet import quiet
 # A folder that is there and in which no file can be: Keras has nothing to read, and its attempt to write ends quietly.
 _KERAS = {"KERAS_HOME": os.devnull, "KERAS_BACKEND": "tensorflow"}
 
+# What TensorFlow and scikit-learn put into the environment when they are imported.
+_SET_WHEN_IMPORTED = {
+    "TF2_BEHAVIOR": "1",
+    "ENABLE_RUNTIME_UPTIME_TELEMETRY": "1",
+    "TPU_ML_PLATFORM": "Tensorflow",
+    "TPU_ML_PLATFORM_VERSION": "",
+    "HDF5_PLUGIN_PATH": "disable",
+    "KMP_DUPLICATE_LIB_OK": "True",
+    "KMP_INIT_AT_FORK": "FALSE",
+}
+
 
 @contextlib.contextmanager
 def without_modules(*names: str) -> Iterator[None]:
@@ -53,9 +64,10 @@ def set_switches() -> None:
     photo) then ends the process with a segmentation fault.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ["ORT_DISABLE_TELEMETRY"] = "1"
-    for name in ("TF2_BEHAVIOR", "ENABLE_RUNTIME_UPTIME_TELEMETRY"):  # TensorFlow sets them when it is imported
-        os.environ.setdefault(name, "1")
+    for name, value in _SET_WHEN_IMPORTED.items():
+        os.environ.setdefault(name, value)
+    if os.environ.get("ORT_DISABLE_TELEMETRY") != "1":
+        os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 @contextlib.contextmanager

@@ -1,10 +1,12 @@
-"""Run a command under two witnesses, and say what it asked of the network and which files it wrote where.
+"""Run a command under two witnesses: what it asked of the network, which files it wrote where, which variables it set.
 
     .venv/bin/python scripts/watched.py --given tf_files -- .venv/bin/retrain --image_dir cats
 
 One witness is an audit hook in every Python, the other strace, if that is installed, around all that runs. The command
 gets an empty home and an empty temporary folder. Exit code 1 if it looked up a name, opened a socket (but for those of
-this machine's own file system), wrote anywhere but in the given folders, or left a file in its temporary folder.
+this machine's own file system), wrote anywhere but in the given folders, left a file in its temporary folder, or made
+a new environment variable while it had several threads: one that asks for a variable meanwhile, as libjpeg does for
+each photo, may then end the process.
 """
 
 import json
@@ -36,13 +38,14 @@ NO_FILES = ("/dev/", "/proc/")
 
 @dataclass(frozen=True)
 class Run:
-    """What came of a command, and what its witnesses saw of network and files."""
+    """What came of a command, and what its witnesses saw."""
 
     returncode: int
     output: str
     network: tuple[str, ...]
     elsewhere: tuple[Path, ...]  # files written, though they lie in no given folder
     left: tuple[str, ...]  # in HOME and TMPDIR, after it
+    variables: tuple[str, ...]  # new in the environment, while there were several threads
 
 
 @dataclass(frozen=True)
@@ -51,6 +54,7 @@ class Seen:
 
     network: list[str]
     written: list[Path]
+    variables: list[str]
 
 
 def run_watched(command: list[str], folder: Path, room: Path, given: list[Path]) -> Run:
@@ -91,22 +95,25 @@ def run_watched(command: list[str], folder: Path, room: Path, given: list[Path])
         and not any(path.is_relative_to(place) for place in allowed)
     }
     network = tuple(line for witness in witnesses for line in witness.network)
-    return Run(done.returncode, done.stdout, network, tuple(sorted(elsewhere)), tuple(left))
+    variables = tuple(name for witness in witnesses for name in witness.variables)
+    return Run(done.returncode, done.stdout, network, tuple(sorted(elsewhere)), tuple(left), variables)
 
 
 def _audited(log: Path) -> Seen:
-    seen = Seen([], [])
+    seen = Seen([], [], [])
     for line in log.read_text(encoding="utf-8").splitlines() if log.exists() else ():  # no Python, no log
         kind, *rest = json.loads(line)
         if kind == "network":
             seen.network.append(" ".join(rest))
+        elif kind == "variable":
+            seen.variables.append(rest[0])
         else:
             seen.written.extend(_as_file(rest[0], Path("/")))
     return seen
 
 
 def _traced(trace: Path, folder: Path) -> Seen:
-    seen = Seen([], [])
+    seen = Seen([], [], [])
     for line in _whole_calls(trace) if STRACE else ():
         call = CALL.match(line)
         if call is None:
@@ -165,16 +172,17 @@ def _as_file(name: str, folder: Path) -> list[Path]:
 @click.option("--given", multiple=True, type=click.Path(path_type=Path), help="A folder that it may write to.")
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 def main(given: tuple[Path, ...], command: tuple[str, ...]) -> None:
-    """Run COMMAND, and say what it asked of the network and which files it wrote where."""
+    """Run COMMAND, and say what it asked of the network, which files it wrote where, which variables it set."""
     with tempfile.TemporaryDirectory() as room:
         run = run_watched(list(command), Path.cwd(), Path(room), list(given))
     click.echo(run.output)
-    for title, lines in (("network", run.network), ("written elsewhere", run.elsewhere), ("left", run.left)):
+    seen = {"network": run.network, "written elsewhere": run.elsewhere, "left": run.left, "set late": run.variables}
+    for title, lines in seen.items():
         for line in lines:
             click.echo(f"{title}: {line}")
     watching = "Python's audit hook" + (" and strace" if STRACE else "; strace is not installed")
     click.echo(f"watched by {watching}; the command's exit code: {run.returncode}")
-    sys.exit(bool(run.network or run.elsewhere or run.left))
+    sys.exit(any(seen.values()))
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ import numpy as np
 
 from label_image.errors import PhotoError
 from label_image.preprocessing import Pixels, completed, photo_bytes
+from label_image.strangers import set_switches
 from retrain.core.machine import cores
 from retrain.photos.dataset import Photo, PhotoFile
 from retrain.photos.hashes import PhotoHashes, hash_bytes
@@ -87,6 +88,7 @@ def identify(file: PhotoFile) -> Photo:
 
 def photo_threads() -> ThreadPoolExecutor:
     """The threads that read photos, one for each core."""
+    set_switches()  # a library that sets variables when it is imported, beside these threads, could end the process
     return ThreadPoolExecutor(cores(), thread_name_prefix="photos")
 
 

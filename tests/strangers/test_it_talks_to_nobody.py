@@ -1,4 +1,4 @@
-"""No command looks up a name, opens a socket, or writes a file outside the folders that it was given.
+"""No command looks up a name, opens a socket, writes a file outside the given folders, or changes C's environment late.
 
 Each runs under an audit hook, and under strace where there is one; with an empty home and an empty temporary folder,
 which are both empty again afterwards. The network that a user names (--weights URL) is no matter of these tests.
@@ -106,6 +106,7 @@ def test_command_talks_to_nobody_and_writes_only_where_it_was_told(name: str, ru
     assert run.network == ()
     assert run.elsewhere == ()
     assert run.left == ()
+    assert run.variables == ()
 
 
 # The witnesses
@@ -157,6 +158,20 @@ def test_witnesses_see_files_outside_the_given_folders(code: str, left: tuple[st
 def test_witnesses_see_what_is_left_in_the_temporary_folder(tmp_path: Path) -> None:
     run = watched("import tempfile; tempfile.mkdtemp()", tmp_path)
     assert len(run.left) == 1 and run.elsewhere == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "variables"),
+    [
+        ("os.environ['SOME'] = '1'", ()),
+        ("thread.start(); os.environ['SOME'] = '1'", ("SOME",)),
+        ("thread.start(); os.environ['HOME'] = '1'", ()),  # only takes another's place
+        ("os.environ['SOME'] = '1'; thread.start(); os.environ['SOME'] = '2'", ()),
+    ],
+)
+def test_witness_sees_a_new_variable_beside_threads(code: str, variables: tuple[str, ...], tmp_path: Path) -> None:
+    begin = "import os, threading; end = threading.Event(); thread = threading.Thread(target=end.wait); "
+    assert watched(begin + code + "; end.set()", tmp_path).variables == variables
 
 
 def test_witnesses_let_a_command_write_where_it_may(tmp_path: Path) -> None:

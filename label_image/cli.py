@@ -83,7 +83,8 @@ def cli(
     from label_image.picture_files import PictureError
     from label_image.preprocessing import PhotoError
 
-    photos: Iterable[str | PassedOver] = find_photos(images)
+    videos: list[str] = []
+    photos = _without_videos(find_photos(images), videos)
     pictures = None
     if plot or heatmap:
         photos = list(photos)
@@ -106,8 +107,19 @@ def cli(
             continue
         for line in lines:
             say(line)
+    if videos:
+        say(f"Passed over: {len(videos)} videos, such as {shown(videos[0])}.", file=sys.stderr)
     if failed:
         sys.exit(1)
+
+
+def _without_videos(found: "Iterable[str | PassedOver]", videos: list[str]) -> "Iterable[str | PassedOver]":
+    """What was found but the videos, which lie beside the photos of phones; they are collected."""
+    for one in found:
+        if isinstance(one, str) or one.kind != "video":
+            yield one
+        else:
+            videos.append(one.path)
 
 
 def _answer(

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from label_image.folders import PassedOver, is_litter, walk
+from label_image.folders import PassedOver, is_litter, is_video, walk
 
 Found = str | PassedOver
 ANY_FOLDERS = "**"
@@ -16,7 +16,7 @@ def find_photos(images: Iterable[str]) -> Iterator[Found]:
     """The files that the arguments name; folders are walked, patterns expanded, hidden files passed over.
 
     An argument that matches nothing is yielded as it is, so that reading it says what is wrong. So is what a folder
-    holds that is no file; folders that cannot be listed are yielded as PassedOver.
+    holds that is no file; folders that cannot be listed, and videos in folders, are yielded as PassedOver.
     """
     for image in images:
         if os.path.isdir(image):
@@ -28,11 +28,14 @@ def find_photos(images: Iterable[str]) -> Iterator[Found]:
 
 
 def _below(folder: str) -> Iterator[Found]:
-    found = False
+    found, videos = False, 0
     for item in _walk(folder):
-        found = True
+        is_one = isinstance(item, PassedOver) and item.kind == "video"
+        found, videos = found or not is_one, videos + is_one
         yield item
-    if not found:
+    if videos and not found:
+        yield PassedOver(folder, "unlisted", f"holds no photo, only videos ({videos})")
+    elif not found:
         yield folder
 
 
@@ -41,7 +44,9 @@ def _walk(folder: str) -> Iterator[Found]:
     start = os.path.join(str(Path(folder)), "")
     dot = os.path.join(os.curdir, "") if start == os.path.join(os.curdir, "") else ""
     for _, files, passed_over in walk([start]):
-        yield from (entry.path.removeprefix(dot) for entry in files)
+        for entry in files:
+            path = entry.path.removeprefix(dot)
+            yield PassedOver(path, "video", "is a video") if is_video(entry.name) else path
         yield from (item.path for item in passed_over if item.kind == "no file")
         yield from (item for item in passed_over if item.kind == "unlisted")
 

@@ -14,13 +14,17 @@ from typing import Literal, NamedTuple
 
 # What systems and programs leave between a person's files; in small letters.
 LITTER = {"thumbs.db", "desktop.ini"}
+VIDEOS = frozenset({
+    ".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm", ".3gp", ".3g2", ".mpg", ".mpeg", ".wmv", ".asf", ".flv", ".mts",
+    ".m2ts", ".ogv", ".vob",
+})  # fmt: skip
 # Folders of which no entry is a file in the ordinary sense. Their depths have file systems of their own, too.
 SYSTEM = ("/proc", "/sys", "/dev")
 
 Key = tuple[int, int]  # of a real folder: its device and inode
 
 
-Kind = Literal["litter", "again", "unlisted", "no file"]  # the last two may be photos that one misses
+Kind = Literal["litter", "again", "video", "unlisted", "no file"]  # the last two may be photos that one misses
 
 
 class PassedOver(NamedTuple):
@@ -45,6 +49,11 @@ class Listed(NamedTuple):
 def is_litter(name: str) -> bool:
     """Whether an entry of a folder is none of a person's photos: hidden, or left by a system. In any class folder."""
     return name.startswith(".") or name.lower() in LITTER
+
+
+def is_video(name: str) -> bool:
+    """Whether a file is a video, by its name; they lie beside photos, and may be large."""
+    return os.path.splitext(name)[1].lower() in VIDEOS
 
 
 def walk(folders: Iterable[str]) -> Iterator[Listed]:

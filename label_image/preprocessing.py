@@ -38,12 +38,13 @@ from PIL import Image
 
 from label_image.errors import PhotoError, PreprocessingError
 from label_image.photo_files.decoding import Box, decoded
+from label_image.photo_files.jpeg import completed
 from label_image.photo_files.opening import explained, open_photo, orientation
 from label_image.photo_files.reading import photo_bytes, read_photo
 
 __all__ = [
     "Arithmetic", "Header", "PhotoError", "Pixels", "Preprocessing", "PreprocessingError",
-    "load_pixels", "photo_bytes", "read_header", "read_photo",
+    "completed", "load_pixels", "photo_bytes", "read_header", "read_photo",
 ]  # fmt: skip
 
 # What the same bytes and the same steps give is part of the bottleneck fingerprint. 2: gray of more than 8 bits by the
@@ -189,10 +190,13 @@ class Preprocessing:
         return next(step for step in self.steps if step.name == name)
 
 
-def load_pixels(path: str | os.PathLike[str], preprocessing: Preprocessing) -> Pixels:
-    """Read and prepare one photo: uint8 RGB of shape (size, size, 3). Raises PhotoError."""
+def load_pixels(path: str | os.PathLike[str], preprocessing: Preprocessing, accept_truncated: bool = False) -> Pixels:
+    """Read and prepare one photo: uint8 RGB of shape (size, size, 3). Raises PhotoError.
+
+    `accept_truncated`: a JPEG that ends early is read as far as it goes.
+    """
     with photo_bytes(path) as data:
-        return preprocessing.pixels(data)
+        return preprocessing.pixels(completed(data) if accept_truncated else data)
 
 
 def read_header(data: bytes) -> Header:

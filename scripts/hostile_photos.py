@@ -95,6 +95,42 @@ def bmp_of_lines(side: int) -> bytes:
     return b"BM" + struct.pack("<IHHI", 0, 0, 0, 1078) + info + bytes(1024) + b"\1\0\0\0" * side + b"\0\1"
 
 
+def jp2_of(side: int, tile: int, style: bytes) -> bytes:
+    """A JPEG 2000 picture without pixels: its size, that of its tiles, and how these are coded."""
+    size = struct.pack(">H8IHBBB", 0, side, side, 0, 0, tile, tile, 0, 0, 1, 7, 1, 1)
+    coded = struct.pack(">BBHB", 1, 0, 1, 0) + style
+    quantised = bytes([0x40] + [0x40] * (3 * style[0] + 1))
+    segments = ((0xFF51, size), (0xFF52, coded), (0xFF5C, quantised))
+    head = b"".join(struct.pack(">HH", marker, len(body) + 2) + body for marker, body in segments)
+    return b"\xff\x4f" + head + struct.pack(">HHHIBB", 0xFF90, 10, 0, 0, 0, 1) + b"\xff\x93\0\xff\xd9"
+
+
+def box(kind: bytes, *content: bytes) -> bytes:
+    """A box of a HEIC file."""
+    body = b"".join(content)
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def heic_of_squares(tiles: list[int], side: int, metadata: int = 0, profile: int = 0, pictures: int = 2) -> bytes:
+    """A HEIC file without pixels: the first of its pictures is made of these others, and metadata belong to all."""
+    numbers = range(1, pictures + 1)
+    infe = [box(b"infe", b"\2\0\0\0", struct.pack(">HH4s", number, 0, b"hvc1")) for number in numbers]
+    infe.append(box(b"infe", b"\2\0\0\0", struct.pack(">HH4s", 999, 0, b"Exif")))
+    ipco = box(b"ipco", box(b"ispe", bytes(4), struct.pack(">II", side, side)), box(b"colr", b"prof", bytes(profile)))
+    ipma = b"".join(struct.pack(">HBBB", number, 2, 1, 0x82) for number in numbers)
+    iref = [box(b"dimg", struct.pack(f">HH{len(tiles)}H", 1, len(tiles), *tiles))] if tiles else []
+    iref.append(box(b"cdsc", struct.pack(f">HH{pictures}H", 999, pictures, *numbers)))
+    iloc = struct.pack(">HHHHHII", 0x4400, 1, 999, 0, 1, 0, metadata)
+    meta = [
+        box(b"pitm", bytes(4), b"\0\1"),
+        box(b"iinf", bytes(4), struct.pack(">H", len(infe)), *infe),
+        box(b"iprp", ipco, box(b"ipma", bytes(4), struct.pack(">I", pictures), ipma)),
+        box(b"iref", bytes(4), *iref),
+        box(b"iloc", bytes(4), iloc),
+    ]
+    return box(b"ftyp", b"heic\0\0\0\0mif1heic") + box(b"meta", bytes(4), *meta) + box(b"mdat", bytes(metadata))
+
+
 HOSTILE: dict[str, Callable[[], bytes]] = {
     "rgb_250M.png": lambda: png(SIDE, SIDE, "RGB"),
     "rgba_250M.png": lambda: png(SIDE, SIDE, "RGBA"),
@@ -114,6 +150,14 @@ HOSTILE: dict[str, Callable[[], bytes]] = {
     "strips_20M.tif": lambda: _tiff_of_numbers(20_000_000),
     "blocks_10M.gif": lambda: _gif_of_blocks(10_000_000),
     "lines_250M.bmp": lambda: bmp_of_lines(SIDE),
+    # Levels, the size of a code block (64 x 64, then 4 x 4), modes, then of precincts (2 x 2, then the largest).
+    "precincts_64M.jp2": lambda: jp2_of(8000, 8000, bytes([5, 4, 4, 0, 1, 0, *[0x11] * 5])),
+    "blocks_60M.jp2": lambda: jp2_of(7700, 7700, bytes([5, 0, 0, 0, 1, *[0xFF] * 6])),
+    "tiles_65025.jp2": lambda: jp2_of(8160, 32, bytes([0, 4, 4, 0, 1, 0xFF])),
+    "tiles_60000.heic": lambda: heic_of_squares([2] * 60_000, 4096),
+    "metadata_1000.heic": lambda: heic_of_squares([], 64, metadata=2**22, pictures=900),
+    "text_32MB.ppm": lambda: b"P3 2300 2300 255\n" + b"1 " * (3 * 2300 * 2300),
+    "comment_30MB.ppm": lambda: b"P6\n#" + b"x" * (30 << 20) + b"\n1 1 255\n\0\0\0",
 }
 SPARSE = {"sparse_255MB.jpg": 255 << 20, "sparse_10GB.jpg": 10 << 30}
 

@@ -36,7 +36,7 @@ def to_8_bits(photo: OpenPhoto) -> Convert:
         return _gray(photo)
     if image.mode in ("RGBA", "LA", "PA", "La", "RGBa") or "transparency" in image.info:
         _check_not_black(photo)
-        if photo.kind == "BMP" and _is_invisible(image):
+        if photo.kind in ("BMP", "TGA") and _is_invisible(image):
             return _plain  # programs that know no transparency leave these bytes zero
         return _over_white
     return _plain
@@ -66,7 +66,9 @@ def _gray(photo: OpenPhoto) -> Convert:
         stored = np.asarray(part)
         return stored.view(np.uint32) if unsigned else stored
 
-    if image.mode == "I;16":
+    if photo.kind == "HEIF":
+        brightest = 2**16 - 1  # libheif has stretched its 10 or 12 bits to 16
+    elif image.mode == "I;16":
         brightest = int(image.getextrema()[1])  # type: ignore[arg-type]
     else:
         brightest = max(int(values(rows).max()) for rows in _in_rows(image))

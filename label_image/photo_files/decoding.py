@@ -46,7 +46,7 @@ _BACKWARD = {  # whose first row is the last row or column that is stored
 # Bytes per pixel: of a decoded picture by its mode (4 of all others), of what decoders take beside it, of a band that
 # is turned and made RGB, and of the copies that are made of a whole photo.
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2, "I;16L": 2}
-_DECODERS = {"WEBP": 12, "AVIF": 16, "HEIF": 16, "GIF": 1}
+_DECODERS = {"WEBP": 12, "AVIF": 16, "GIF": 1}
 _RUN_LENGTH = 3
 _BAND = 24
 _COPY, _DISTORTED = 4, 12
@@ -152,7 +152,7 @@ def _is_room_for(size: int) -> bool:
 def _decoder_bytes(photo: OpenPhoto) -> int:
     """What the decoder takes beside the decoded picture."""
     pixels = photo.image.width * photo.image.height
-    beside = photo.coefficients + pixels * _DECODERS.get(photo.kind, 0)
+    beside = photo.kept + pixels * _DECODERS.get(photo.kind, 0)
     if photo.kind in ("PNG", "WEBP", "AVIF", "HEIF"):  # these have another copy of the file
         beside += len(photo.data)
     if photo.kind == "BMP" and bmp.is_run_length_coded(photo.data):

@@ -26,6 +26,9 @@ _FILL = re.compile(rb"\xff*")
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
+END = b"\xff\xd9"
+
+
 @dataclass(frozen=True)
 class Frame:
     """How the picture is coded. `coefficients` are the bytes of them that are kept, 0 where each is used at once."""
@@ -64,7 +67,32 @@ def read_frame(data: bytes) -> Frame:
 
 def is_cut_off(data: bytes) -> bool:
     """Whether there is no end marker behind the picture's beginning. Raises as `read_frame`."""
-    return data.rfind(b"\xff\xd9") < read_frame(data).first_scan
+    return data.rfind(END) < read_frame(data).first_scan
+
+
+def completed(data: bytes) -> bytes:
+    """A JPEG that ends within its picture, with the end marker that it lacks: what is missing of it comes out plain.
+
+    Anything else as it is.
+    """
+    try:
+        if not data.startswith(b"\xff\xd8\xff") or not is_cut_off(data):
+            return data
+    except PhotoError:
+        return data
+    return data[: _last_whole_segment(data)] + END
+
+
+def _last_whole_segment(data: bytes) -> int:
+    """Where to end a JPEG so that no segment behind its first scan is a part of one."""
+    at = read_frame(data).first_scan
+    while (found := _NEXT_MARKER.search(data, at)) is not None:
+        at = found.end()
+        if found.group()[1] not in _WITHOUT_LENGTH:
+            at += int.from_bytes(data[at : at + 2], "big")
+            if at > len(data) or at < found.end() + 2:
+                return found.start()
+    return len(data)
 
 
 def _coding(data: bytes, scan: int, marker: int, header: bytes) -> Frame:

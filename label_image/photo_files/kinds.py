@@ -5,8 +5,9 @@ import struct
 
 from label_image.errors import PhotoError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
-ADVICE = f"save it as JPEG or PNG ({', '.join(FORMATS[:-1])} and {FORMATS[-1]} are read)"
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF", "JPEG2000", "PPM", "TGA")  # as Pillow says
+NAMES = ("JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "HEIC", "AVIF", "JPEG 2000", "PPM, PGM and PBM", "TGA")
+ADVICE = "save it as JPEG or PNG"
 
 _PHOTOS = {
     b"\xff\xd8\xff": "JPEG",
@@ -15,14 +16,11 @@ _PHOTOS = {
     b"GIF89a": "GIF",
     b"BM": "BMP",
     **dict.fromkeys((b"II*\0", b"MM\0*", b"II\0*", b"MM*\0", b"II+\0", b"MM\0+"), "TIFF"),
+    **dict.fromkeys((b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"), "JPEG2000"),
 }
 _PICTURES = {
-    **dict.fromkeys((b"P1", b"P4"), "a PBM picture"),
-    **dict.fromkeys((b"P2", b"P5"), "a PGM picture"),
-    **dict.fromkeys((b"P3", b"P6"), "a PPM picture"),
     b"P7\n": "a PAM picture",
     **dict.fromkeys((b"PF\n", b"Pf\n"), "a PFM picture"),
-    **dict.fromkeys((b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51"), "a JPEG 2000 picture"),
     **dict.fromkeys((b"\0\0\0\x0cJXL ", b"\xff\x0a"), "a JPEG XL picture"),
     b"\0\0\1\0": "a Windows icon (ICO)",
     b"\0\0\2\0": "a Windows cursor (CUR)",
@@ -36,7 +34,9 @@ _PICTURES = {
     b"\x0a\x05\x01": "a PCX picture",
     b"FUJIFILMCCD-RAW": "a raw photo of a camera",
 }
+_VIDEO = "a video or audio file"
 _OTHERS = {
+    **dict.fromkeys((b"\x1aE\xdf\xa3", b"\0\0\1\xba", b"\0\0\1\xb3", b"0&\xb2u", b"FLV\1", b"OggS", b"ID3"), _VIDEO),
     b"%PDF": "a PDF document",
     b"PK\x03\x04": "a ZIP archive",
     b"\x1f\x8b": "a gzip archive",
@@ -47,11 +47,13 @@ _OTHERS = {
 }
 _WEB_PAGE = re.compile(rb"\s*(<!--.{0,200}?-->\s*)?<(!doctype html|html|head|body)[\s>]", re.IGNORECASE | re.DOTALL)
 _SVG = re.compile(rb"\s*(<\?xml.{0,1000}?)?<svg[\s>/]", re.IGNORECASE | re.DOTALL)
+_HEIF = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs", b"mif1", b"msf1"}
+_PPM = tuple(b"%d" % number for number in range(1, 7))
 _TARGA_END = b"TRUEVISION-XFILE.\0"
 
 
 def kind_of(data: bytes) -> str:
-    """One of FORMATS, or HEIF. Raises PhotoError, saying what the file is instead."""
+    """One of FORMATS. Raises PhotoError, saying what the file is instead."""
     if not data:
         raise PhotoError("is empty (0 bytes)")
     for magic, kind in _PHOTOS.items():
@@ -61,27 +63,33 @@ def kind_of(data: bytes) -> str:
         return "WEBP"
     if data[4:8] == b"ftyp":
         return _kind_of_boxes(data)
+    if data[:1] == b"P" and data[1:2] in _PPM and (data[2:3].isspace() or data[2:3] == b"#"):
+        return "PPM"
+    if _is_targa(data):  # before the cursor, whose first bytes it may have
+        return "TGA"
     raise PhotoError(_refusal(data))
 
 
 def _kind_of_boxes(data: bytes) -> str:
-    if b"avif" in data[8:64] or b"avis" in data[8:64]:  # its first brand may be HEIF's mif1
+    end = min(max(int.from_bytes(data[:4], "big"), 12), 512)
+    brands = {data[at : at + 4] for at in (8, *range(16, end - 3, 4))}
+    if brands & {b"avif", b"avis"}:  # the first brand may be HEIF's mif1
         return "AVIF"
-    if data[8:11] in (b"hei", b"hev", b"mif", b"msf"):
+    if brands & _HEIF:
         return "HEIF"
-    if data[8:12] == b"crx ":
+    if b"crx " in brands:
         raise PhotoError(f"is a raw photo of a camera, which is not read: {ADVICE}")
-    raise PhotoError("is not a photo: it is a video or audio file")
+    raise PhotoError(f"is not a photo: it is {_VIDEO}")
 
 
 def _refusal(data: bytes) -> str:
-    if _is_targa(data):  # before the cursor, whose first bytes it may have
-        return f"is a TGA picture, which is not read: {ADVICE}"
     for magic, name in _PICTURES.items():
-        if data.startswith(magic) and (len(magic) > 2 or magic[:1] != b"P" or data[2:3].isspace()):
+        if data.startswith(magic):
             return f"is {name}, which is not read: {ADVICE}"
     if data[128:132] == b"DICM":
         return f"is a DICOM picture, which is not read: {ADVICE}"
+    if data[:4] == b"RIFF" and data[8:12] in (b"AVI ", b"WAVE"):
+        return f"is not a photo: it is {_VIDEO}"
     if _SVG.match(data[:2000]):
         return f"is not a photo: it is an SVG drawing; {ADVICE}"
     for magic, name in _OTHERS.items():
@@ -89,7 +97,7 @@ def _refusal(data: bytes) -> str:
             return f"is not a photo: it is {name}"
     if _WEB_PAGE.match(data[:2000]):
         return "is not a photo: it is a web page (HTML), perhaps one that says why the photo was not sent"
-    return f"is not a photo: its first bytes are not those of {', '.join(FORMATS)}"
+    return f"is not a photo: its first bytes are not those of {', '.join(NAMES[:-1])} or {NAMES[-1]}"
 
 
 def _is_targa(data: bytes) -> bool:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from PIL import Image, UnidentifiedImageError
 
 from label_image.errors import PhotoError
-from label_image.installing import how_to_install
 from label_image.photo_files import bmp, gif, jpeg, png, tiff
 from label_image.photo_files.kinds import kind_of
 
@@ -34,41 +33,67 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 @dataclass(frozen=True)
 class OpenPhoto:
-    """A photo whose header was read: its kind (of `kinds.FORMATS`, or HEIF), the bytes that Pillow reads, the picture.
+    """A photo whose header was read: its kind (of `kinds.FORMATS`), the bytes that Pillow reads, the picture.
 
-    `coefficients` are the bytes that the decoder of a progressive JPEG keeps, whatever size it is decoded at.
+    `kept` are the bytes that its decoder takes beside the picture, whatever size it is decoded at.
     """
 
     kind: str
     data: bytes
     image: Image.Image
-    coefficients: int = 0
+    kept: int = 0
 
 
 def open_photo(data: bytes) -> OpenPhoto:
     """Read the header of a photo. Raises PhotoError, and nothing else, for bytes of any kind."""
     kind = kind_of(data)
-    coefficients = 0
-    if kind == "JPEG":
-        coefficients = jpeg.read_frame(data).coefficients
-    elif kind == "PNG":
-        data = png.pixels_only(data)
-    elif kind == "GIF":
-        gif.check_extensions(data)
-    elif kind == "TIFF":
-        tiff.check_directory(data)
-    elif kind == "HEIF":
-        _register_heif()
+    data, kept = _prepared(kind, data)
     image = _opened(kind, data)
     if image.width * image.height > MAX_PIXELS:
         raise PhotoError(f"is {image.width} x {image.height} pixels; the limit is {MAX_PIXELS}")
     if kind == "BMP":
         bmp.check_runs(data, image.width, image.height)
-    return OpenPhoto(kind, data, image, coefficients)
+    if kind == "HEIF":
+        from label_image.photo_files.heif import bytes_per_pixel
+
+        kept *= bytes_per_pixel(image.mode, int(image.info.get("bit_depth", 16)))
+    return OpenPhoto(kind, data, image, kept)
+
+
+def _prepared(kind: str, data: bytes) -> tuple[bytes, int]:
+    """The bytes that Pillow is to read, and what `OpenPhoto.kept` will be; of HEIC it is pixels.
+
+    What only few photos need is imported when the first of them comes: `label_image` starts small.
+    """
+    if kind == "JPEG":
+        return data, jpeg.read_frame(data).coefficients
+    if kind == "PNG":
+        return png.pixels_only(data), 0
+    if kind == "GIF":
+        gif.check_extensions(data)
+    elif kind == "TIFF":
+        tiff.check_directory(data)
+    elif kind == "PPM":
+        from label_image.photo_files.ppm import of_8_bits
+
+        return of_8_bits(data), 0
+    elif kind == "JPEG2000":
+        from label_image.photo_files.jpeg2000 import decoder_bytes
+
+        return data, decoder_bytes(data)
+    elif kind == "HEIF":
+        from label_image.photo_files.heif import decoded_pixels
+
+        pixels = decoded_pixels(data)
+        _register_heif()
+        return data, pixels
+    return data, 0
 
 
 def orientation(image: Image.Image) -> int:
     """The EXIF orientation 1..8; 1, upright, where there is none."""
+    if image.format == "HEIF":
+        return 1  # libheif turns it as its own boxes say; by the standard its EXIF orientation counts for nothing
     # Damaged EXIF says nothing about the pixels, so it counts as no EXIF at all. For the same reason
     # not ImageOps.exif_transpose, which fails when it cannot write the other tags back.
     try:
@@ -87,7 +112,7 @@ def explained(error: Exception, data: bytes) -> PhotoError:
     if isinstance(error, MemoryError):
         return PhotoError(NO_MEMORY)
     reason = str(error).strip().rstrip(".") or type(error).__name__
-    if "truncated" in reason.lower():
+    if "truncated" in reason.lower() or "unexpected end of file" in reason.lower():
         if not data.startswith(b"\xff\xd8") or jpeg.is_cut_off(data):
             return PhotoError(f"is cut off: its {len(data)} bytes end before the picture does")
         reason = "its data are damaged"
@@ -109,5 +134,6 @@ def _register_heif() -> None:
     try:
         import pillow_heif
     except ImportError:
-        raise PhotoError(f"is a HEIC photo: save it as JPEG, or {how_to_install('heic')}") from None
-    pillow_heif.register_heif_opener()
+        raise PhotoError("is a HEIC photo, and what reads these is not installed: save it as JPEG") from None
+    # Photos are read by one thread for each core as it is. Nothing but the main picture is wanted.
+    pillow_heif.register_heif_opener(decode_threads=1, thumbnails=False, depth_images=False, aux_images=False)

@@ -69,6 +69,11 @@ class Bottlenecks:
         """The files that are not used; each has `path` and `reason`."""
         return self.extraction.skipped
 
+    @property
+    def truncated(self) -> tuple[Photo, ...]:
+        """The photos that end early, and were accepted."""
+        return tuple(photo for photo in self.photos if photo.sha256 in self.extraction.truncated)
+
     def split(self, config: SplitConfig = SplitConfig()) -> Division:
         """Divide the photos by their content, so that copies of one never lie on two sides.
 
@@ -124,6 +129,7 @@ def extract_with_fallback(
             paranoid=config.paranoid,
             observe=lambda view: progress.extracting(len(dataset.files)),
             executor=executor,
+            accept_truncated=config.accept_truncated,
         )
 
     try:
@@ -135,5 +141,5 @@ def extract_with_fallback(
         lost = ", ".join(sorted(set(labels) - used))
         progress.say(f"No photo of these classes can be used, they are left out: {lost}.")
     found = tuple(sorted(used) if labels is None else (label for label in labels if label in used))
-    require_two_classes(found, dataset.source)
+    require_two_classes(found, dataset.source, extraction.skipped)
     return Bottlenecks(dataset, backbone, extraction, matrix, found, config, tuple(view.id for view in views.chosen))

@@ -4,9 +4,11 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from retrain.bottlenecks.shards import Key
 from retrain.photos.dataset import Photo, PhotoFile, Skipped
 from retrain.photos.hashes import PhotoHashes
 from retrain.photos.reading import ReadPhoto, known_contents, remember_content
+from retrain.photos.views import View
 
 SAVE_SECONDS = 300.0  # between two writings of the table of hashes, which is written as a whole
 
@@ -14,8 +16,12 @@ SAVE_SECONDS = 300.0  # between two writings of the table of hashes, which is wr
 class Contents:
     """What is known about the content of each file of a data set, more and more of it while they are read."""
 
-    def __init__(self, files: Sequence[PhotoFile], hashes: PhotoHashes, trusted: bool) -> None:
+    def __init__(
+        self, files: Sequence[PhotoFile], hashes: PhotoHashes, trusted: bool, accept_truncated: bool = False
+    ) -> None:
         self.files = files
+        self.accept_truncated = accept_truncated
+        self.truncated: set[str] = set()  # by content: JPEGs that end early, and are accepted
         self.sha256s: list[str | None] = known_contents(files, hashes) if trusted else [None for _ in files]
         self.unusable: dict[int, str] = {}  # by file: cannot be read, or changed
         self.undecodable: dict[str, str] = {}  # by content
@@ -30,6 +36,8 @@ class Contents:
         if not photo.sha256:
             self.unusable[photo.index] = photo.problem
             return
+        if photo.truncated:
+            self.truncated.add(photo.sha256)
         if photo.problem:
             self.undecodable[photo.sha256] = photo.problem
         if self.sha256s[photo.index] is None:
@@ -43,10 +51,15 @@ class Contents:
         self._hashes.save_if_possible()
         self._saved = time.monotonic()
 
+    def key(self, sha256: str, view: View) -> Key:
+        """What the bottleneck of a content is kept under."""
+        return Key(sha256, view.truncated_id if sha256 in self.truncated else view.id)
+
     def forget_problems(self) -> None:
         """Before the files are read again."""
         self.unusable.clear()
         self.undecodable.clear()
+        self.truncated.clear()
 
     def usable(self) -> tuple[list[int], tuple[Photo, ...]]:
         """The files that have a bottleneck, by index and as photos."""

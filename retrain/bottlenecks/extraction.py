@@ -51,7 +51,8 @@ class Extraction:
     photos whose bottleneck was in the store (or equals another photo's), `computed` those that
     the network ran on, `set_aside` damaged shards. `seconds` has read, decode, infer and write;
     read and decode are summed over threads. Where several backbones are joined, the counts and seconds
-    are sums over them, and `widths` are the lengths of their bottlenecks.
+    are sums over them, and `widths` are the lengths of their bottlenecks. `truncated` are the SHA-256 of JPEGs that end
+    early and were accepted.
     """
 
     photos: tuple[Photo, ...]
@@ -63,6 +64,7 @@ class Extraction:
     fingerprint: str
     seconds: dict[str, float]
     widths: tuple[int, ...] = ()
+    truncated: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -113,7 +115,7 @@ class _Filling:
                 with self.contents.timed("infer"):
                     vectors = batch.vectors()
                 with self.contents.timed("write"):
-                    self.store.put_many([Key(sha256, self.view.id) for sha256 in batch.sha256s], vectors)
+                    self.store.put_many([self.contents.key(sha256, self.view) for sha256 in batch.sha256s], vectors)
                 self.computed += len(batch.sha256s)
                 self._report(files_read)
         self._report(len(self.survey.wanted))
@@ -122,7 +124,8 @@ class _Filling:
         """What came of it, beside the files that were passed over before."""
         rows, photos = self.contents.usable()
         with self.contents.timed("read"):
-            matrix = _matrix(self.survey.matrix, rows, photos, self.view, self.store, self.computed)
+            keys = [self.contents.key(photo.sha256, self.view) for photo in photos]
+            matrix = _matrix(self.survey.matrix, rows, keys, self.store, self.computed)
         return Extraction(
             photos=photos,
             matrix=matrix,
@@ -132,12 +135,15 @@ class _Filling:
             set_aside=self.set_aside + self.store.set_aside,
             fingerprint=self.store.fingerprint,
             seconds=self.contents.seconds,
+            truncated=frozenset(self.contents.truncated.intersection(photo.sha256 for photo in photos)),
         )
 
     def _batches(self, session: Session) -> Generator[tuple[Batch, int], None, None]:
         """The batches in which something is computed, with how many files were read so far."""
-        known = self.contents.sha256s
-        batches = session.run(Work(self.contents.files, known, self.survey.wanted, self.survey.stored, self.view))
+        contents, survey = self.contents, self.survey
+        batches = session.run(
+            Work(contents.files, contents.sha256s, survey.wanted, survey.stored, self.view, contents.accept_truncated)
+        )
         files_read = 0
         try:
             for batch in batches:
@@ -166,12 +172,14 @@ def extract(
     paranoid: bool = False,
     observe: Observer = lambda done, computed: None,
     executor: Executor = LOCAL,
+    accept_truncated: bool = False,
 ) -> Extraction:
     """The bottleneck of one view of every photo of a data set, from the store where it has them.
 
     `executor` is where the others are computed, by an engine that `start` makes; neither is asked unless something
     must be computed. `paranoid` reads every photo again instead of trusting its size, dates and inode. Photos that
-    cannot be used are in `skipped` with the reason. A store that has them all may be read-only. Raises StoreError
+    cannot be used are in `skipped` with the reason; JPEGs that end early are among them unless `accept_truncated`.
+    A store that has them all may be read-only. Raises StoreError
     (UnwritableStoreError before anything is computed) and BackboneError.
     """
     folder = Path(bottleneck_dir)
@@ -180,13 +188,13 @@ def extract(
             # The first one leaves hashes that can be trusted.
             extract(
                 dataset, part, folder, view=view, start=start, paranoid=paranoid and not number, observe=observe,
-                executor=executor,
+                executor=executor, accept_truncated=accept_truncated,
             )
             for number, part in enumerate(backbone.parts)
         ]  # fmt: skip
         return _join(extractions, [extraction.matrix for extraction in extractions], folder)[0]
     with executor.open(backbone, start) as session:
-        return _extract_one(dataset, backbone, folder, view, session, paranoid, observe)
+        return _extract_one(dataset, backbone, folder, view, session, paranoid, observe, accept_truncated)
 
 
 def extract_views(
@@ -199,6 +207,7 @@ def extract_views(
     observe: Callable[[View], Observer] = lambda view: lambda done, computed: None,
     paranoid: bool = False,
     executor: Executor = LOCAL,
+    accept_truncated: bool = False,
 ) -> tuple[Extraction, Matrix]:
     """Several views of every photo, the first of which is the photo itself; see `extract`.
 
@@ -210,20 +219,22 @@ def extract_views(
         found = [
             extract_views(
                 dataset, part, folder, views, start=start, observe=observe, paranoid=paranoid and not number,
-                executor=executor,
+                executor=executor, accept_truncated=accept_truncated,
             )
             for number, part in enumerate(backbone.parts)
         ]  # fmt: skip
         return _join([extraction for extraction, _ in found], [matrix for _, matrix in found], folder)
     with executor.open(backbone, start) as session:
-        first = _extract_one(dataset, backbone, folder, ORIGINAL, session, paranoid, observe(views[0]))
+        first = _extract_one(
+            dataset, backbone, folder, ORIGINAL, session, paranoid, observe(views[0]), accept_truncated
+        )
         if len(views) == 1:
             return first, first.matrix
         photos = len(first.photos)
         matrix = scratch_matrix((len(views) * photos, backbone.dim), folder)
         matrix[:photos] = first.matrix
         for number, view in enumerate(views[1:], 1):
-            other = _extract_one(dataset, backbone, folder, view, session, False, observe(view))
+            other = _extract_one(dataset, backbone, folder, view, session, False, observe(view), accept_truncated)
             if other.photos != first.photos or other.fingerprint != first.fingerprint:
                 raise StoreError("Photos changed while their views were computed: run the same command again.")
             matrix[number * photos : (number + 1) * photos] = other.matrix
@@ -240,8 +251,9 @@ def _extract_one(
     session: Session,
     paranoid: bool,
     observe: Observer,
+    accept_truncated: bool,
 ) -> Extraction:
-    contents = Contents(dataset.files, PhotoHashes(folder), trusted=not paranoid)
+    contents = Contents(dataset.files, PhotoHashes(folder), not paranoid, accept_truncated)
     filling = _Filling(contents, backbone, folder, view, observe)
     try:
         filling.fill(session)
@@ -276,6 +288,7 @@ def _join(extractions: Sequence[Extraction], matrices: Sequence[Matrix], folder:
             stage: sum(extraction.seconds[stage] for extraction in extractions) for stage in extractions[0].seconds
         },
         widths=tuple(matrix.shape[1] for matrix in matrices),
+        truncated=frozenset().union(*(extraction.truncated for extraction in extractions)),
     )
     return extraction, matrix
 
@@ -285,22 +298,28 @@ def _survey(store: Store, contents: Contents, view: View) -> _Survey:
     known = [sha256 for sha256 in contents.sha256s if sha256 is not None]
     with contents.timed("read"):
         if len(known) < len(contents.sha256s):
-            stored = store.photos(view.id)
+            if contents.accept_truncated:
+                contents.truncated |= store.photos(view.truncated_id)
+            stored = store.photos(view.id) | contents.truncated
             wanted = [index for index, sha256 in enumerate(contents.sha256s) if sha256 not in stored]
             return _Survey(wanted, stored)
         matrix = scratch_matrix((len(known), store.dim), store.folder)
         _, found = store.get_many([Key(sha256, view.id) for sha256 in known], matrix)
+        if contents.accept_truncated and not found.all():
+            lacking = np.flatnonzero(~found)
+            rows, truncated = store.get_many([Key(known[index], view.truncated_id) for index in lacking])
+            matrix[lacking[truncated]] = rows[truncated]
+            found[lacking[truncated]] = True
+            contents.truncated.update(known[index] for index in lacking[truncated])
         return _Survey(np.flatnonzero(~found).tolist(), frozenset(), matrix)
 
 
-def _matrix(
-    filled: Matrix | None, rows: Sequence[int], photos: Sequence[Photo], view: View, store: Store, computed: int
-) -> Matrix:
-    """The bottlenecks of the photos, which are the given rows of a matrix that may be filled already."""
+def _matrix(filled: Matrix | None, rows: Sequence[int], keys: Sequence[Key], store: Store, computed: int) -> Matrix:
+    """The bottlenecks with these keys, which are the given rows of a matrix that may be filled already."""
     if filled is not None and not computed:
         return keep_rows(filled, rows)
-    matrix = scratch_matrix((len(photos), store.dim), store.folder) if filled is None else filled[: len(photos)]
-    _, found = store.get_many([Key(photo.sha256, view.id) for photo in photos], matrix)
+    matrix = scratch_matrix((len(keys), store.dim), store.folder) if filled is None else filled[: len(keys)]
+    _, found = store.get_many(keys, matrix)
     if not found.all():
         raise StoreError(f"Bottlenecks vanished from {store.folder} while this ran: run the same command again.")
     return matrix

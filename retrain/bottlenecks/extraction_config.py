@@ -20,7 +20,8 @@ class ExtractionConfig:
     """Where bottlenecks are kept, and how those that are missing are computed.
 
     `precision` is auto, float32, bfloat16 or float16, `engine` auto, tensorflow or openvino. `require_gpu`: not without
-    one. `paranoid`: read every photo again, whatever its size and dates say.
+    one. `paranoid`: read every photo again, whatever its size and dates say. `accept_truncated`: read JPEGs that end
+    early as far as they go.
     """
 
     bottleneck_dir: Path = Path("tf_files/bottlenecks")
@@ -28,6 +29,7 @@ class ExtractionConfig:
     engine: str = "auto"
     require_gpu: bool = False
     paranoid: bool = False
+    accept_truncated: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "bottleneck_dir", Path(self.bottleneck_dir))  # text is taken, too

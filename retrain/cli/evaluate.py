@@ -11,7 +11,15 @@ from label_image.user_path import AnyPath, File, Text
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import made
 from retrain.cli.dashes import as_options
-from retrain.cli.options import category_names_option, group, json_option, layout_option, trust_option, unpacking_option
+from retrain.cli.options import (
+    category_names_option,
+    group,
+    json_option,
+    layout_option,
+    truncated_option,
+    trust_option,
+    unpacking_option,
+)
 
 
 def _no_nan(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
@@ -28,6 +36,7 @@ evaluation_options = group(
     click.option("--fixes", type=File, metavar="FILE", help="The --fixes of the training run, if it had any."),
     category_names_option,
     layout_option,
+    truncated_option,
     trust_option,
     click.option("--all_photos", is_flag=True, help="Include the photos that the model was trained on."),
     click.option(

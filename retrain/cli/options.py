@@ -36,7 +36,12 @@ layout_option = click.option(
     type=click.Choice(LAYOUTS),
     default="auto",
     show_default=True,
-    help="How a folder is read: folders of classes, train/ and test/ with such folders, or classes in the file names.",
+    help="How a folder is read: folders are classes, or sides of a split with class folders, or classes are in the "
+    "file names.",
+)
+
+truncated_option = click.option(
+    "--accept_truncated", is_flag=True, help="Read JPEGs that end early as far as they go, instead of skipping them."
 )
 
 # Which of the photos, and how they are split.
@@ -46,7 +51,7 @@ choice_options = group(
         "--max_images_per_class",
         type=click.IntRange(min=1),
         metavar="N",
-        help="Use at most N photos of each class, chosen by a hash of their names.",
+        help="Use at most N photos of each class, chosen by a hash of their names; the same ones in every run.",
     ),
     click.option(
         "--fixes",
@@ -81,6 +86,7 @@ choice_options = group(
         show_default=True,
         help="Seed of the split, the mini-batches and random weights.",
     ),
+    truncated_option,
     click.option("--paranoid", is_flag=True, help="Read every photo again, even if its size and dates are unchanged."),
 )
 
@@ -106,8 +112,8 @@ photo_options = group(
         type=AnyPath,
         required=True,
         metavar="PATH",
-        help="Photos: one folder per class, also inside train/ valid/ test/; a .csv or .tsv of path,label[,split]; "
-        "a Hugging Face image folder or .parquet; tfds:NAME[:split].",
+        help="Photos: a folder per class, also inside train/ val/ test/; a table (.csv .tsv .jsonl .parquet); an "
+        "archive, or its address; a Hugging Face folder; tfds:NAME[:split]; dataset.parquet of a run.",
     ),
     choice_options,
 )

@@ -37,9 +37,10 @@ from retrain.exports.registry import FORMATS
 
 MEANWHILE = {"format": FORMAT, UNFINISHED: "An export is being written here, or its run was killed: run it again."}
 ATTEMPTS = 20  # to replace an export that another run is replacing, too
+REMARKS = "remarks.csv"  # on photos that are used: what is missing of those that end early
 EXPORT_NAMES = frozenset(
     {
-        MANIFEST, "labels.txt", "metrics.json", "skipped.csv", "learning_curves.png", "comparison.json",
+        MANIFEST, "labels.txt", "metrics.json", "skipped.csv", REMARKS, "learning_curves.png", "comparison.json",
         "seen_photos.npy", *(name for format in FORMATS.values() for name in format.files), CLIENTS, KEPT_INSIDE,
     }
 )  # fmt: skip

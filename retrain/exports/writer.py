@@ -23,7 +23,7 @@ from retrain.core.outputs import MANIFEST, place, temporary_beside
 from retrain.core.placing import KEPT_INSIDE, obey_umask
 from retrain.core.progress import SILENT, Progress
 from retrain.exports.export_config import ExportConfig
-from retrain.exports.folder import replace_export
+from retrain.exports.folder import REMARKS, replace_export
 from retrain.exports.formats.saved_model import FILES
 from retrain.exports.from_templates import write_formats
 from retrain.exports.manifest import manifest
@@ -45,6 +45,7 @@ from retrain.exports.template import (
 from retrain.exports.top import Top, placeholder_head
 from retrain.photos.dataset import Skipped
 from retrain.photos.seen_photos import seen_mask, write_seen_photos
+from retrain.photos.truncated import remarks_on
 from retrain.training.trained import TrainedHead
 
 if TYPE_CHECKING:
@@ -107,7 +108,9 @@ def write_outputs(
         for name, data in files.items():
             (temporary / name).write_bytes(data)
         write_seen_photos(temporary, compress(bottlenecks.photos, seen_mask(trained.division)))
-        _write_skipped(bottlenecks.skipped, temporary / "skipped.csv")
+        _write_reasons(bottlenecks.skipped, temporary / "skipped.csv")
+        if bottlenecks.truncated:
+            _write_reasons(remarks_on(bottlenecks.truncated), temporary / REMARKS, "remark")
         obey_umask(temporary)
         return Exported(config.output_dir, _put_in_place(config, temporary, progress), content)
 
@@ -259,11 +262,11 @@ def _copy(source: Path, target: Path) -> Path:
     return target
 
 
-def _write_skipped(skipped: Sequence[Skipped], path: Path) -> None:
+def _write_reasons(skipped: Sequence[Skipped], path: Path, column: str = "reason") -> None:
     # surrogateescape: a file name that is not UTF-8 is written as the bytes it has.
     with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(("path", "reason"))
+        writer.writerow(("path", column))
         writer.writerows((os.fspath(item.path), item.reason) for item in skipped)
 
 

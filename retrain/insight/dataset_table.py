@@ -1,7 +1,6 @@
 """A data set on the screen before anything is done with it: how it is read, its classes, what is passed over."""
 
 import os
-import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import get_args
@@ -12,6 +11,7 @@ from rich.table import Table
 from retrain.insight.terminal_text import escape
 from retrain.photos.dataset import Dataset, Split
 from retrain.photos.layouts.words import kind_of
+from retrain.photos.left_out import counted
 
 SIDES: tuple[Split, ...] = get_args(Split)
 REST = "to be split"  # photos for which the source gives no side
@@ -63,7 +63,7 @@ def classes_by_side(dataset: Dataset) -> dict[str, Mapping[str, int]]:
 
 def skipped_by_reason(dataset: Dataset) -> dict[str, int]:
     """How many entries are left out for each reason; what a reason says of one entry alone does not count."""
-    return dict(Counter(re.sub(r" to /.*| \(.*", "", item.reason) for item in dataset.skipped).most_common())
+    return counted(item.reason for item in dataset.skipped)
 
 
 def unlikely_photos(dataset: Dataset) -> dict[str, int]:

@@ -11,6 +11,7 @@ from retrain.core.errors import ExportError
 from retrain.core.outputs import check_file, check_not_among_photos, place
 from retrain.insight.metrics_tables import WIDEST_CONFUSION, class_table, confusion_table
 from retrain.insight.terminal_text import escape
+from retrain.photos.left_out import in_words
 from retrain.runs.evaluate import Evaluation
 from retrain.training.metrics import most_confused
 
@@ -49,7 +50,8 @@ def show_evaluation(evaluation: Evaluation, console: Console) -> None:
     for item in evaluation.skipped[:3]:
         console.print(f"skipped: {_shown(item.path)} {escape(item.reason)}", soft_wrap=True)
     if len(evaluation.skipped) > 3:
-        console.print(f"{len(evaluation.skipped)} photos were skipped")
+        reasons = in_words(item.reason for item in evaluation.skipped)
+        console.print(f"{len(evaluation.skipped)} photos were skipped: {escape(reasons)}", soft_wrap=True)
     top = ", ".join(f"{share:.1%} among the first {k}" for k, share in metrics.top_k.items() if k > 1)
     if top:
         console.print(f"the right class: {top}", soft_wrap=True)

@@ -1,6 +1,7 @@
 """What a run says at its end: ten lines with rich's markup, and the command that tries the new model."""
 
 import os
+import re
 import shlex
 import shutil
 import sys
@@ -9,11 +10,14 @@ from pathlib import Path
 
 from rich.console import Console
 
+from retrain.exports.folder import REMARKS
 from retrain.insight.terminal_text import escape, print_line
 from retrain.photos.classes import index_by_label
+from retrain.photos.left_out import in_words, what_would_help
 from retrain.runs.train import Run
 from retrain.training.metrics import most_confused
 
+MANY = 0.1  # of the photos: if more are skipped than that, it says what would help
 THREADED = ("read", "decode")  # stages whose seconds are summed over threads
 
 
@@ -47,10 +51,10 @@ def result_lines(run: Run) -> Iterator[str]:
         + (f", {extraction.set_aside} damaged shards set aside" if extraction.set_aside else "")
     )
     if extraction.skipped:
-        first = extraction.skipped[0]
-        more = f", and {len(extraction.skipped) - 1} more" if len(extraction.skipped) > 1 else ""
-        where = escape(str(run.config.export.output_dir / "skipped.csv"))
-        yield f"skipped: {shown(first.path)} {escape(first.reason)}{more}: see {where}"
+        yield _skipped(run)
+    if truncated := trained.bottlenecks.truncated:
+        where = escape(str(run.config.export.output_dir / REMARKS))
+        yield f"read as far as they go, though they end early: {len(truncated)} photos: see {where}"
     yield f"validation: {trained.validation}"
     how = f"{max(run.division.folds) + 1}-fold cross-validation, " if run.division.folds else ""
     yield f"[bold]test: {how}{trained.test}[/]"
@@ -64,6 +68,18 @@ def result_lines(run: Run) -> Iterator[str]:
         yield error + (unknown if confidence.refused is not None else "")
     yield f"seconds: {_stages(run.seconds)}"
     yield f"written: {', '.join(shown(str(path)) for path in run.written)}"
+
+
+def _skipped(run: Run) -> str:
+    """What was left out: the one file with its reason, or how many for which reason; and where all are listed."""
+    first, *more = run.extraction.skipped
+    where = escape(str(run.config.export.output_dir / "skipped.csv"))
+    if not more:
+        return f"skipped: {shown(first.path)} {escape(first.reason)}: see {where}"
+    reasons = [item.reason for item in run.extraction.skipped]
+    advice = what_would_help(reasons) if len(reasons) > MANY * len(run.extraction.photos) else ""
+    advice = re.sub(r"`(\w+)`", r"--\1", advice)
+    return f"skipped: {escape(in_words(reasons))}: see {where}{f'. {escape(advice)}.' if advice else ''}"
 
 
 def _stages(seconds: Mapping[str, float]) -> str:

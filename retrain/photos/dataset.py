@@ -13,6 +13,7 @@ from operator import attrgetter
 from typing import Literal
 
 from retrain.core.errors import DatasetError
+from retrain.photos import left_out
 
 Split = Literal["training", "validation", "testing"]
 
@@ -107,18 +108,22 @@ def in_order(dataset: Dataset, source: str | os.PathLike[str]) -> Dataset:
     """
     labels = dataset.labels
     check_class_names(labels)
-    require_two_classes(labels, source)
+    require_two_classes(labels, source, dataset.skipped)
     files = sorted(dataset.files, key=attrgetter("path"))
     files.sort(key=attrgetter("label"))  # two keys in turn: pairs of them would take twice as long to compare
     return replace(dataset, files=tuple(files))
 
 
-def require_two_classes(labels: Sequence[str], source: str | os.PathLike[str]) -> None:
-    """Raise DatasetError unless there are at least two classes."""
+def require_two_classes(labels: Sequence[str], source: str | os.PathLike[str], skipped: Iterable[Skipped] = ()) -> None:
+    """Raise DatasetError unless there are at least two classes; it says why files were left out."""
     if len(labels) < 2:
         found = f"only the class {labels[0]!r}" if labels else "no class"
+        reasons = [item.reason for item in skipped]
+        why = f" Left out: {left_out.in_words(reasons)}." if reasons else ""
+        advice = left_out.what_would_help(reasons)
         raise DatasetError(
             f"{source} holds {found} with photos; retraining needs at least two class folders, each with photos."
+            f"{why}{f' {advice[0].upper()}{advice[1:]}.' if advice else ''}"
         )
 
 

@@ -18,7 +18,7 @@ from typing import TypeVar
 import numpy as np
 
 from label_image.errors import PhotoError
-from label_image.preprocessing import Pixels, photo_bytes
+from label_image.preprocessing import Pixels, completed, photo_bytes
 from label_image.strangers import set_switches
 from retrain.core.machine import cores
 from retrain.photos.dataset import Photo, PhotoFile
@@ -37,13 +37,14 @@ class ReadPhoto:
 
     `sha256` is empty where the file cannot be used; elsewhere a `problem` is one of the content, and
     holds for each of its copies. There are `pixels` only if the content is new and decodes.
-    `read_ns` is the time just before the file was read.
+    `truncated`: it is a JPEG that ends early, and was accepted. `read_ns` is the time just before the file was read.
     """
 
     index: int
     sha256: str = ""
     pixels: Pixels | None = None
     problem: str = ""
+    truncated: bool = False
     read_ns: int = 0
     read_seconds: float = 0.0
     decode_seconds: float = 0.0
@@ -96,13 +97,15 @@ def read_photos(
     files: Sequence[PhotoFile],
     stored: Container[str],
     prepare: Callable[[bytes, str], Pixels],
+    accept_truncated: bool,
     threads: ThreadPoolExecutor,
     ahead: int,
 ) -> Iterator[ReadPhoto]:
     """Read the wanted files, at most `ahead` in advance: (index, SHA-256 or None if it is unknown).
 
     `prepare` makes the pixels of each content that is not `stored`, once, from its bytes and SHA-256.
-    A file whose SHA-256 is not the one it was wanted for is not used.
+    A file whose SHA-256 is not the one it was wanted for is not used. `accept_truncated`: JPEGs that end early are
+    prepared as far as they go.
     """
     claimed: set[str] = set()
     lock = threading.Lock()
@@ -119,7 +122,7 @@ def read_photos(
         index, expected = item
         if expected is not None and expected in claimed:
             return ReadPhoto(index, expected)
-        sha256, pixels, problem = "", None, ""
+        sha256, pixels, problem, truncated = "", None, "", False
         read_ns = time.time_ns()
         begin = middle = time.perf_counter()
         try:
@@ -130,10 +133,14 @@ def read_photos(
                     raise PhotoError(CHANGED)
                 sha256 = digest
                 if claim(sha256):
-                    pixels = prepare(data, digest)
+                    whole = completed(data) if accept_truncated else data
+                    truncated = whole is not data
+                    pixels = prepare(whole, digest)
         except PhotoError as error:
             problem = str(error)
-        return ReadPhoto(index, sha256, pixels, problem, read_ns, middle - begin, time.perf_counter() - middle)
+        return ReadPhoto(
+            index, sha256, pixels, problem, truncated, read_ns, middle - begin, time.perf_counter() - middle
+        )
 
     return map_in_order(read, wanted, threads, ahead)
 

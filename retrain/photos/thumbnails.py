@@ -9,7 +9,7 @@ from functools import partial
 from PIL import Image, ImageOps
 
 from label_image.errors import PhotoError
-from label_image.preprocessing import Pixels, Preprocessing, photo_bytes
+from label_image.preprocessing import Pixels, Preprocessing, completed, photo_bytes
 from retrain.photos.reading import photo_threads
 
 SIDE = 144  # pixels of a square; shown at 110 to 144, so that they are sharp enough on a phone, too
@@ -72,7 +72,7 @@ def _small(paths: Sequence[str], side: int, fit: Fit) -> Iterable[Pixels | None]
 def _pixels(path: str, steps: Preprocessing, fit: Fit) -> Pixels | None:
     try:
         with photo_bytes(path) as data:
-            return steps.pixels(data, fit)
+            return steps.pixels(completed(data), fit)
     except PhotoError:
         return None  # it was there when the bottlenecks were computed, and is gone
 

@@ -36,6 +36,11 @@ class View:
         """What its bottlenecks are kept under, for example `flip|crop(10)#3`."""
         return f"{self.augmentation}#{self.number}" if self.number else ORIGINAL_ID
 
+    @property
+    def truncated_id(self) -> str:
+        """The same of JPEGs that end early: apart, so that they are refused again when nobody accepts them."""
+        return f"{self.id}|truncated"
+
     def distortion(self, sha256: str) -> "Distortion":
         """How this view of the photo with this content differs from it."""
         if not self.number:

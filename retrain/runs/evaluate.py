@@ -7,6 +7,7 @@ have no right answer; of them it counts how many are called unknown.
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -30,6 +31,7 @@ from retrain.training.metrics import Metrics, Probabilities, measure
 BATCH = 32
 AHEAD = 64  # photos read in advance
 Observe = Callable[[int], None]  # told how many photos are done
+Read = Callable[[str], Pixels]  # raises PhotoError
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class EvaluateConfig:
     `data` is whatever `Dataset.open` takes; photos that are no files are unpacked beside `bottleneck_dir`. `fixes`,
     `category_names` and `layout` are those of the training, where it had any; `labels` are other names for the classes.
     Photos that the model has seen in training are left out, unless `all_photos`. `trust_model` runs a model that could
-    do more than compute.
+    do more than compute. `accept_truncated`: JPEGs that end early are read as far as they go.
     """
 
     model: Path
@@ -81,6 +83,7 @@ class EvaluateConfig:
     category_names: Path | None = None
     all_photos: bool = False
     layout: Layout = "auto"
+    accept_truncated: bool = False
     trust_model: bool = False
 
 
@@ -103,7 +106,8 @@ def evaluate_export(config: EvaluateConfig, progress: Progress = SILENT) -> Eval
         photos, unreadable = _identify(dataset.files, threads)
         unseen = _leave_out_seen(config.model, photos, config.all_photos, progress.say)
         left_out, photos = len(photos) - len(unseen), unseen
-        said = _run(loaded, photos, threads, progress.evaluating(len(photos)))
+        read = partial(load_pixels, preprocessing=loaded.preprocessing, accept_truncated=config.accept_truncated)
+        said = _run(loaded, photos, read, threads, progress.evaluating(len(photos)))
     known = np.array([photo.label in loaded.labels for photo in said.photos], np.bool_)
     answered = tuple(photo for photo, is_known in zip(said.photos, known, strict=True) if is_known)
     probabilities = said.outputs.probabilities[known]
@@ -179,12 +183,12 @@ def _leave_out_seen(model: Path, photos: list[Photo], all_photos: bool, say: Cal
     return [photo for photo, was_seen in zip(photos, seen, strict=True) if not was_seen]
 
 
-def _run(model: Model, photos: Sequence[Photo], threads: ThreadPoolExecutor, observe: Observe) -> _Said:
+def _run(model: Model, photos: Sequence[Photo], read: Read, threads: ThreadPoolExecutor, observe: Observe) -> _Said:
     """Decode and run in batches; what cannot be decoded is skipped."""
 
     def prepare(photo: Photo) -> Pixels | Skipped:
         try:
-            return load_pixels(photo.path, model.preprocessing)
+            return read(photo.path)
         except PhotoError as error:
             return Skipped(photo.path, str(error))
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from heic import heic, heic_of_10_bits, heic_with_depth
 from PIL import Image, ImageCms, features
 
 from label_image.errors import PhotoError
@@ -138,14 +139,19 @@ PHOTOS: dict[str, Callable[[], list[bytes]]] = {
     "gray TIFF of 32 bits": lambda: [file(Image.fromarray(np.asarray(GRAY).astype(np.int32)), "TIFF")],
     "AVIF": lambda: [file(RGB, "AVIF")] if features.check("avif") else [],
     "cut off JPEG or PNG": lambda: [file(RGB, "JPEG")[:-300], file(RGB, "PNG")[:-300]],
-    "PPM, PGM, JPEG 2000, TGA, ICO": lambda: [
-        *(file(image, "PPM") for image in (RGB, GRAY)),
-        *(file(RGB, format) for format in ("JPEG2000", "TGA", "ICO")),
+    "PPM, PGM, PBM": lambda: [
+        *(file(image, "PPM") for image in (RGB, GRAY, GRAY.convert("1"))),
+        b"P6 # of 7 bits\n100 75\n127\n" + (np.asarray(RGB) // 2).tobytes(),
+        b"P2 2 2 9\n0 1 # as text\n8 9",
     ],
+    "JPEG 2000": lambda: [file(RGB, "JPEG2000"), file(GRAY, "JPEG2000", no_jp2=True), file(RGBA, "JPEG2000")],
+    "TGA": lambda: [file(RGB, "TGA"), file(PALETTE, "TGA", compression="tga_rle")],
+    "HEIC, as phones make it": lambda: [heic(RGB), heic(RGB, 6), heic_of_10_bits(RGB), heic_with_depth(RGB)],
+    "HEIC without a still picture": lambda: [b"\0\0\0\x18ftyphevc\0\0\0\0msf1hevc" + b"\0\0\0\x10moov" + bytes(8)],
+    "ICO": lambda: [file(RGB, "ICO")],
     "empty file": lambda: [b""],
     "text named .jpg": lambda: [b"This is not a photo."],
     "TIFF of floating-point numbers": lambda: [file(Image.new("F", (9, 9)), "TIFF")],
-    "HEIC, as phones make it": lambda: [b"\0\0\0\x18ftypheic" + b"\0" * 99],
 }
 
 
@@ -194,7 +200,8 @@ def test_the_table_is_true(name: str) -> None:
 def test_colours_are_those_of_the_photo() -> None:
     """What "as it is" says: a red photo is red in every format, whatever else is odd about it."""
     red = Image.new("RGB", (40, 30), (200, 40, 40))
-    written = [file(red, format) for format in ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF")]
+    written = [file(red, format) for format in ("JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "TGA", "JPEG2000")]
+    written.append(heic(red))
     written += [file(red.convert("CMYK"), "JPEG"), file(red.quantize(4), "BMP"), file(red, "JPEG", icc_profile=LAB)]
     for data in written:
         pixels = in_training(data)

@@ -311,3 +311,22 @@ print(" ".join(sys.modules))
     assert done.stderr == ""
     loaded = set(modules.split())
     assert loaded & {"tensorflow", "keras", "pyarrow", "scipy"} == set()
+
+
+def test_videos_beside_photos_are_passed_over_and_counted(trained: Path, here: Path) -> None:
+    """Phones put one beside each Live Photo."""
+    for number in range(2):
+        paint(here / "phone" / f"{number}.jpg", "red")
+        (here / "phone" / f"{number}.MOV").write_bytes(b"\0\0\0\x14ftypqt  ")
+    code, out, err = call(main, "--json", "--model", trained, "phone")
+    assert code == 0 and len(out.splitlines()) == 2
+    assert err == f"Passed over: 2 videos, such as {Path('phone', '0.MOV')}.\n"
+    code, _, err = call(main, "--model", trained, "phone/0.MOV")
+    assert code == 1 and "is not a photo: it is a video" in err
+
+
+def test_a_folder_of_videos_alone_is_an_error(trained: Path, here: Path) -> None:
+    (here / "phone").mkdir()
+    (here / "phone" / "1.mp4").write_bytes(b"\0\0\0\x14ftypisom")
+    code, _, err = call(main, "--model", trained, "phone")
+    assert code == 1 and "Error: phone holds no photo, only videos (1)." in err

@@ -58,7 +58,7 @@ def test_in_a_clone_make_setup_installs_what_is_in_the_lock_file(clone: Path) ->
 
 
 def test_in_a_clone_what_the_lock_file_lacks_is_installed_from_the_folder(clone: Path) -> None:
-    assert how_to_install("heic") == f"run `{clone}/.venv/bin/pip install --editable '{clone}[heic]'`"
+    assert how_to_install("cuda") == f"run `{clone}/.venv/bin/pip install --editable '{clone}[cuda]'`"
 
 
 def test_in_another_environment_the_clone_is_installed_there(clone: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -92,7 +92,7 @@ def test_containers_name_the_image_that_has_it(elsewhere: Path, monkeypatch: pyt
     monkeypatch.setenv(IMAGE, "label_image")
     assert "the image retrain" in how_to_install("train")
     monkeypatch.setenv(IMAGE, "retrain")
-    assert "not in the image retrain" in how_to_install("heic") and "pip" not in how_to_install("heic")
+    assert "not in the image retrain" in how_to_install("cuda") and "pip" not in how_to_install("cuda")
 
 
 def test_both_images_say_which_they_are() -> None:
@@ -198,7 +198,7 @@ def test_every_extra_that_a_text_names_exists() -> None:
             named |= set(re.findall(r"how_to_install\(['\"](\w+)['\"]\)", text))
             named |= set(re.findall(r"(?:retrain-photos|'\.)\[(\w+)\]", text))
             named |= set(re.findall(r"extra `+(\w+)`+", text))
-    assert {"export", "openvino", "tfds", "report", "heic", "train", "cuda"} <= named <= EXTRAS
+    assert {"export", "openvino", "tfds", "report", "train", "cuda"} <= named <= EXTRAS
 
 
 def test_lock_files_are_of_this_project() -> None:

@@ -31,7 +31,7 @@ def photo(path: Path, grey: int) -> tuple[PhotoFile, str]:
 def read(
     threads: ThreadPoolExecutor, files: list[PhotoFile], wanted: list[tuple[int, str | None]], *stored: str
 ) -> list[ReadPhoto]:
-    return list(read_photos(wanted, files, set(stored), lambda data, _: SMALL.pixels(data), threads, 3))
+    return list(read_photos(wanted, files, set(stored), lambda data, _: SMALL.pixels(data), False, threads, 3))
 
 
 def test_only_new_contents_are_decoded_and_each_once(tmp_path: Path, threads: ThreadPoolExecutor) -> None:

@@ -27,7 +27,7 @@ class Work:
     """Which photos to compute: `wanted` are indices of `files`; `known` has the SHA-256 of each, None where unknown.
 
     A wanted file whose content turns out to be among `stored` is read, and not computed; neither is a second file of
-    the same content.
+    the same content. `accept_truncated`: JPEGs that end early are computed as far as they go.
     """
 
     files: Sequence[PhotoFile]
@@ -35,6 +35,7 @@ class Work:
     wanted: Sequence[int]
     stored: Set[str]
     view: View
+    accept_truncated: bool = False
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,7 @@ class _LocalSession:
         read: list[ReadPhoto] = []
         sha256s: list[str] = []
         wanted = ((index, work.known[index]) for index in work.wanted)
-        photos = read_photos(wanted, work.files, work.stored, prepare, self._threads, ahead)
+        photos = read_photos(wanted, work.files, work.stored, prepare, work.accept_truncated, self._threads, ahead)
         for files_read, photo in enumerate(photos, 1):
             read.append(replace(photo, pixels=None))
             if photo.pixels is not None:

@@ -56,7 +56,7 @@ def parity_bottlenecks(
         return extraction.matrix[rows]
     photos = [extraction.photos[row] for row in rows]
     dataset = Dataset(tuple(_file(photo) for photo in photos))
-    again = extract(dataset, backbone.in_float32(), bottleneck_dir, start=start)
+    again = extract(dataset, backbone.in_float32(), bottleneck_dir, start=start, accept_truncated=True)
     row_of = {photo.sha256: row for row, photo in enumerate(again.photos)}
     for photo in photos:
         if photo.sha256 not in row_of:
@@ -78,7 +78,7 @@ def network_engine(network: "Network") -> Engine:
 
 def _load(path: str, backbone: Backbone) -> Pixels:
     try:
-        return load_pixels(path, backbone.preprocessing)
+        return load_pixels(path, backbone.preprocessing, accept_truncated=True)
     except PhotoError as error:
         raise ExportError(f"{path} {error}, though it was there a moment ago: run the same command again.") from None
 

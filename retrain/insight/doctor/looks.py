@@ -11,7 +11,7 @@ import numpy.typing as npt
 from PIL import Image
 
 from label_image.errors import PhotoError
-from label_image.preprocessing import Pixels, Preprocessing, photo_bytes, read_header
+from label_image.preprocessing import Pixels, Preprocessing, completed, photo_bytes, read_header
 from retrain.core.machine import cores
 from retrain.photos.dataset import Photo
 from retrain.photos.reading import map_in_order, photo_threads
@@ -105,7 +105,7 @@ def _look(path: str) -> _Look | None:
     try:
         with photo_bytes(path) as data:
             header = read_header(data)
-            pixels = COPY.pixels(data, _square)
+            pixels = COPY.pixels(completed(data), _square)
     except PhotoError:
         return None  # it could be read when its bottleneck was computed: changed or gone since then
     gray = pixels @ LUMA

@@ -9,7 +9,7 @@ from PIL import Image, ImageOps
 from label_image.errors import PhotoError
 from label_image.heatmap import Maps, activation_maps, find_tflite, overlay
 from label_image.model import ModelError
-from label_image.preprocessing import Pixels, Preprocessing, read_photo
+from label_image.preprocessing import Pixels, Preprocessing, completed, read_photo
 from retrain.photos.thumbnails import SIDE, data_uri
 
 SECONDS = 2.0  # a large network takes half a second for each photo
@@ -40,7 +40,7 @@ def heat_uris(model: Path, preprocessing: Preprocessing, wanted: Sequence[tuple[
 def _heat_uri(path: str, index: int, preprocessing: Preprocessing, maps: Callable[[Pixels], Maps]) -> dict[str, str]:
     """The photo with its map over it, by path; nothing if it cannot be read."""
     try:
-        data = read_photo(path)
+        data = completed(read_photo(path))
         heat = maps(preprocessing.pixels(data))[index]
         photo = Image.fromarray(SMALL.pixels(data, _whole))
     except PhotoError:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import get_args
 
+from label_image.folders import VIDEOS
 from retrain.photos.dataset import Split
 from retrain.photos.layouts.reading import LeftOut
 from retrain.photos.layouts.tree import Folder
@@ -46,7 +47,7 @@ class Shape:
         """The folders in a folder that have files, none of which is a photo to learn from, and what tools left."""
         kept = {kid.path for kid in self.kids(folder)}
         found = [
-            LeftOut(kid.path, "holds annotations" if has_photos(kid) else "holds no photos")
+            LeftOut(kid.path, "holds annotations" if has_photos(kid) else _without_photos(kid))
             for kid in folder.folders
             if kid.path not in kept and has_files(kid)
         ]
@@ -91,6 +92,11 @@ def has_files(folder: Folder) -> bool:
 def others_below(folder: Folder) -> set[str]:
     """The extensions of files in a folder and below it that are surely no photos."""
     return set(folder.others).union(*map(others_below, folder.folders))
+
+
+def _without_photos(folder: Folder) -> str:
+    others = others_below(folder)
+    return "holds only videos" if others and others <= VIDEOS else "holds no photos"
 
 
 def _by_side(folder: Folder) -> int:

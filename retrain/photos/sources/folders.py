@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 
-from label_image.folders import entries_of, is_litter, walk
+from label_image.folders import entries_of, is_litter, is_video, walk
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import Dataset, PhotoFile, Skipped, Split
 from retrain.photos.layouts.file_names import label_in
@@ -22,6 +22,8 @@ from retrain.photos.layouts.recognise import recognise
 from retrain.photos.layouts.tree import list_tree
 from retrain.photos.layouts.words import kind_of
 from retrain.photos.sources.base import Source, is_folder
+
+VIDEO = "is a video"
 
 
 def read_folder(root: Path, layout: Layout = "auto") -> Dataset:
@@ -67,7 +69,9 @@ def _list_named_files(root: Path, reading: Reading) -> Dataset:
     for start, entries, passed_over in walk(str(root / place.path) + os.sep for place in places):
         for entry in entries:
             label = label_in(entry.name, reading.pattern)
-            if kind_of(entry.name) != "photo":
+            if is_video(entry.name):
+                skipped.append(Skipped(entry.path, VIDEO))
+            elif kind_of(entry.name) != "photo":
                 skipped.append(Skipped(entry.path, "is no photo, by its name"))
             elif label is None:
                 raise DatasetError(f"{entry.path} has no class in its name, unlike the others: rename or move it.")
@@ -99,6 +103,9 @@ def _list_class_folders(roots: Sequence[tuple[Path, Split | None]], left_out: Ma
         _, class_folder, split = folders[start]
         before = len(files)
         for entry in entries:
+            if is_video(entry.name):
+                skipped.append(Skipped(entry.path, VIDEO))
+                continue
             try:
                 files.append(PhotoFile.of(entry.path, class_folder.name, entry.stat(), split))
             except OSError as error:

@@ -80,7 +80,7 @@ class PhotoSet:
         if index in self._kept:
             return self._kept[index]
         try:
-            pixels = load_pixels(self.paths[index], self.preprocessing)
+            pixels = load_pixels(self.paths[index], self.preprocessing, accept_truncated=True)
         except PhotoError as error:
             raise DatasetError(
                 f"{Path(self.paths[index])} {error}, which it did not before; run the command again."

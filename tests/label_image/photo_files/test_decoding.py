@@ -170,12 +170,12 @@ def test_a_progressive_jpeg_keeps_its_coefficients_at_any_scale() -> None:
     buffer = io.BytesIO()
     Image.new("RGB", (1600, 800)).save(buffer, "JPEG", progressive=True, subsampling=0)
     opened = open_photo(buffer.getvalue())
-    assert opened.coefficients == 1600 * 800 * 3 * 2
+    assert opened.kept == 1600 * 800 * 3 * 2
     opened.image.draft(None, (100, 100))
-    assert decode_bytes(opened, 50) > opened.coefficients
+    assert decode_bytes(opened, 50) > opened.kept
     buffer = io.BytesIO()
     Image.new("RGB", (1600, 800)).save(buffer, "JPEG")
-    assert open_photo(buffer.getvalue()).coefficients == 0
+    assert open_photo(buffer.getvalue()).kept == 0
 
 
 @pytest.mark.parametrize(

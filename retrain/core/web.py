@@ -1,8 +1,8 @@
 """Addresses that may be fetched from, and how one is opened.
 
 What could be changed on its way is not fetched: https, or http on this machine itself (localhost), or http where the
-checksum is known before, as in `http://host/cats.zip#sha256=…`. A server that sends elsewhere is followed by the same
-rules, and never from https to http. Nothing is said to a server but what is asked for: no cookies, no passwords of
+checksum is known before, as in `http://host/cats.zip#sha256=…`. A server that sends elsewhere is followed to https, and
+from this machine to this machine. Nothing is said to a server but what is asked for: no cookies, no passwords of
 `.netrc`.
 """
 
@@ -81,7 +81,7 @@ def opened(url: str, headers: Mapping[str, str], checked: bool) -> HTTPResponse:
         HTTPHandler(),
         HTTPSHandler(),
         HTTPDefaultErrorHandler(),
-        _Redirects(url, checked),
+        _Redirects(url),
         HTTPErrorProcessor(),
     ):
         opener.add_handler(handler)
@@ -94,8 +94,8 @@ def opened(url: str, headers: Mapping[str, str], checked: bool) -> HTTPResponse:
 class _Redirects(HTTPRedirectHandler):
     """Follows a server that sends elsewhere, by the rules for addresses."""
 
-    def __init__(self, asked: str, checked: bool) -> None:
-        self._asked, self._checked = asked, checked
+    def __init__(self, asked: str) -> None:
+        self._asked = asked
 
     def redirect_request(
         self, req: Request, fp: IO[bytes], code: int, msg: str, headers: Any, newurl: str
@@ -103,7 +103,7 @@ class _Redirects(HTTPRedirectHandler):
         before, after = urlsplit(req.full_url), urlsplit(newurl)
         weaker = before.scheme == "https" and after.scheme != "https"
         try:
-            check_address(newurl, self._checked)
+            check_address(newurl, checked=False)
         except DownloadError:
             weaker = True
         if weaker:

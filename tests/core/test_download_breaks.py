@@ -161,7 +161,7 @@ def test_https_never_leads_to_http() -> None:
 
     from retrain.core.web import _Redirects
 
-    follow = _Redirects("https://example.invalid/a", checked=True)
+    follow = _Redirects("https://example.invalid/a")
     asked = Request("https://example.invalid/a")
     with pytest.raises(DownloadError, match="not followed"):
         follow.redirect_request(asked, BytesIO(), 302, "Found", {}, "http://127.0.0.1/a")

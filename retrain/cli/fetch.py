@@ -30,6 +30,7 @@ def fetch(name: str | None, data_dir: Path) -> None:
     from rich.console import Console
 
     from retrain.insight.dataset_table import show_public_sets, show_ready
+    from retrain.insight.programs import program_here
     from retrain.insight.terminal import TerminalScreen
     from retrain.photos.opening import open_dataset
     from retrain.photos.public.catalogue import SETS
@@ -50,4 +51,4 @@ def fetch(name: str | None, data_dir: Path) -> None:
         console.print(one.remark, soft_wrap=True)
     for ready in ways:
         names = ["--category_names", str(ready.category_names)] if ready.category_names else []
-        click.echo(shlex.join(["retrain", "--image_dir", str(ready.image_dir), *names]))
+        click.echo(shlex.join([*program_here("retrain"), "--image_dir", str(ready.image_dir), *names]))

@@ -128,9 +128,8 @@ photo_options = group(
         type=Photos,
         required=True,
         metavar="PATH",
-        help="Photos: one folder per class, also inside train/ valid/ test/; a .zip or .tar of it; an address of one, "
-        "https:// s3:// gs:// hf://; a .csv or .tsv of path,label[,split]; a Hugging Face image folder or .parquet; "
-        "tfds:NAME[:split].",
+        help="Photos: a folder per class, also inside train/ valid/ test/; a .zip or .tar of it; its address (https:// "
+        "s3:// gs:// hf://); a table of path,label[,split]; Hugging Face, .parquet; tfds:NAME[:split].",
     ),
     choice_options,
 )

@@ -42,7 +42,8 @@ def fetch_remote(address: str, folder: Path, progress: Progress) -> Path:
     try:
         about = store.info(path)
         if about.get("type") != "directory":
-            place = folder / (path.rstrip("/").rpartition("/")[2] or "download")
+            name = path.rstrip("/").rpartition("/")[2]
+            place = folder / ("download" if name in ("", ".", "..") else name)
             if not place.exists():
                 _fetch(store, about, address, place, progress)
             return place

@@ -16,7 +16,7 @@ from urllib.parse import unquote, urlsplit
 from label_image.files import sha256_of, sha256_of_bytes, write_in_one_step
 from retrain.core.download import download
 from retrain.core.errors import DatasetError
-from retrain.core.web import is_web_address
+from retrain.core.web import is_web_address, with_checksum
 from retrain.photos.archives.kinds import is_meant_as_archive
 from retrain.photos.dataset import Dataset
 from retrain.photos.remote import fetch_remote, is_remote_address
@@ -56,6 +56,7 @@ def read_address(source: str, unpacking: Unpacking) -> Dataset:
     try:
         place = _fetch(source, folder, unpacking)
         sha256 = sha256_of(place) if place.is_file() else ""
+        _check(source, place, sha256)
         found = Fetched(source, place.name, sha256, time.strftime("%Y-%m-%d"))
         write_in_one_step(folder / RECORD, json.dumps(asdict(found), indent=1).encode(), sync=True)
     except OSError as error:
@@ -75,6 +76,13 @@ def _fetch(address: str, folder: Path, unpacking: Unpacking) -> Path:
     return place
 
 
+def _check(address: str, place: Path, sha256: str) -> None:
+    """Raise DatasetError if a file that was put there by hand has another checksum than the address says."""
+    promised = with_checksum(address)[1] if is_web_address(address) else None
+    if promised and promised != sha256:
+        raise DatasetError(f"{place} has the SHA-256 {sha256} instead of {promised}: delete it.")
+
+
 def _read(place: Path, sha256: str, unpacking: Unpacking) -> Dataset:
     if place.is_file() and is_meant_as_archive(place):
         return read_unpacked(unpacked(place, sha256, unpacking), unpacking)
@@ -88,7 +96,8 @@ def _name(address: str) -> str:
     except ValueError:  # no address, which the download says
         own = ""
     dotted = [readable(part) for part in own.split(".") if part]
-    return ".".join(dotted)[-100:].lstrip(".") or "download"
+    name = ".".join(dotted)[-100:].lstrip(".")
+    return "download" if name in ("", RECORD) else name
 
 
 def _record(folder: Path) -> Fetched | None:

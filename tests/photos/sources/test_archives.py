@@ -168,13 +168,28 @@ def test_an_archive_that_was_put_there_by_hand_is_not_downloaded(site: Site, tmp
     assert contents(list_photos(url, store)) == EXPECTED
 
 
+def test_one_that_was_put_there_by_hand_has_to_be_the_one(site: Site, store: Path) -> None:
+    address = f"{site.serve('/cats.zip', b'', status=404)}#sha256={hashlib.sha256(CATS).hexdigest()}"
+    with pytest.raises(DownloadError) as failed:
+        list_photos(address, store)
+    place = Path(str(failed.value).rpartition("put it at ")[2].rstrip("."))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_bytes(b"another")
+    with pytest.raises(DatasetError, match=r"cats\.zip has the SHA-256 .* instead of .*: delete it"):
+        list_photos(address, store)
+    place.write_bytes(CATS)
+    assert contents(list_photos(address, store)) == EXPECTED
+
+
 def test_a_login_page_is_called_one(site: Site, store: Path) -> None:
     url = site.serve("/cats.zip", b"<!DOCTYPE html><html>Please log in")
     with pytest.raises(DatasetError, match="is a web page and no archive"):
         list_photos(url, store)
 
 
-@pytest.mark.parametrize("name", ["", "a/../..%2f..%2fetc", "%00", "~", "...", ".hidden", "x" * 300 + ".zip"])
+@pytest.mark.parametrize(
+    "name", ["", "a/../..%2f..%2fetc", "%00", "~", "...", ".hidden", "address.json", "x" * 300 + ".zip"]
+)
 def test_names_of_addresses_are_harmless(name: str, site: Site, tmp_path: Path, store: Path) -> None:
     from urllib.parse import quote, unquote
 

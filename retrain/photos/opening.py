@@ -51,7 +51,7 @@ def list_photos(
         progress.downloading,
         progress.opening,
         None if source_dir is None else Path(source_dir),
-        lambda place: _read_unpacked(place, unpacking),
+        _read_unpacked,
     )
     for one in _sources(name, layout):
         if one.recognises(name):

@@ -86,7 +86,7 @@ def _check(address: str, place: Path, sha256: str) -> None:
 def _read(place: Path, sha256: str, unpacking: Unpacking) -> Dataset:
     if place.is_file() and is_meant_as_archive(place):
         return read_unpacked(unpacked(place, sha256, unpacking), unpacking)
-    return unpacking.read(str(place))
+    return unpacking.read(str(place), unpacking)
 
 
 def _name(address: str) -> str:

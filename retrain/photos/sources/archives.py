@@ -84,7 +84,7 @@ def unpack_to(target: Path, record: dict[str, Any], unpacking: Unpacking, write:
 
 def read_unpacked(folder: Path, unpacking: Unpacking) -> Dataset:
     """The photos of what was unpacked into a folder, and what was left out of it."""
-    dataset = unpacking.read(str(folder / CONTENT))
+    dataset = unpacking.read(str(folder / CONTENT), unpacking)
     left_out = _left_out(folder / RECORD)
     return replace(dataset, skipped=(*dataset.skipped, *left_out))
 

@@ -11,7 +11,7 @@ from retrain.photos.dataset import Dataset, Split
 from retrain.photos.layouts.reading import Layout
 
 
-def _nobody(place: str) -> Dataset:
+def _nobody(place: str, unpacking: "Unpacking") -> Dataset:
     raise AssertionError(f"nobody reads {place}")
 
 
@@ -23,7 +23,7 @@ class Unpacking:
     long, and `observe` how many photos are written, of how many. `layout` overrules how a folder is understood, see
     `retrain.photos.layouts`. `downloading` and `opening` are told of the bytes of what is fetched, and of archives;
     `source_dir` is where all of it is kept, if not beside the bottlenecks. `read` reads what came out of a source that
-    held others: an archive, an address.
+    held others, an archive or an address, by these same rules.
     """
 
     bottleneck_dir: Path = Path("tf_files/bottlenecks")
@@ -34,7 +34,7 @@ class Unpacking:
     downloading: Callable[[int, int | None], None] = SILENT.downloading
     opening: Callable[[int, int], None] = SILENT.opening
     source_dir: Path | None = None
-    read: Callable[[str], Dataset] = _nobody
+    read: Callable[[str, "Unpacking"], Dataset] = _nobody
 
     @property
     def sources(self) -> Path:

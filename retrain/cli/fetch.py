@@ -29,8 +29,8 @@ def fetch(name: str | None, data_dir: Path) -> None:
     """
     from rich.console import Console
 
-    from retrain.insight.dataset_table import show_public_sets, show_ready
     from retrain.insight.programs import program_here
+    from retrain.insight.public_sets import show_public_sets, show_ready
     from retrain.insight.terminal import TerminalScreen
     from retrain.photos.opening import open_dataset
     from retrain.photos.public.catalogue import SETS

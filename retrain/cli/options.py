@@ -128,8 +128,8 @@ photo_options = group(
         type=Photos,
         required=True,
         metavar="PATH",
-        help="Photos: a folder per class, also inside train/ valid/ test/; a .zip or .tar of it; its address (https:// "
-        "s3:// gs:// hf://); a table of path,label[,split]; Hugging Face, .parquet; tfds:NAME[:split].",
+        help="Photos: a folder per class, also inside train/ val/ test/; a table (.csv .tsv .jsonl .parquet); an "
+        "archive, or its address; a Hugging Face folder; tfds:NAME[:split].",
     ),
     choice_options,
 )

@@ -3,8 +3,7 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from pathlib import Path
+from collections.abc import Mapping
 from typing import get_args
 
 from rich.console import Console
@@ -12,9 +11,7 @@ from rich.table import Table
 
 from retrain.insight.terminal_text import escape
 from retrain.photos.dataset import Dataset, Split
-from retrain.photos.layouts.reading import some
 from retrain.photos.layouts.words import kind_of
-from retrain.photos.public.catalogue import PublicSet
 
 SIDES: tuple[Split, ...] = get_args(Split)
 REST = "to be split"  # photos for which the source gives no side
@@ -42,30 +39,6 @@ def show_dataset(dataset: Dataset, console: Console) -> None:
     if unlikely:
         kinds = ", ".join(f"{number:,} {escape(kind)}" for kind, number in unlikely.items())
         console.print(f"In class folders, and no photos by their names: {kinds}.", soft_wrap=True)
-
-
-def show_ready(dataset: Dataset, image_dir: Path, console: Console) -> None:
-    """A data set in two lines: how it is read, and how many photos of how many classes it has, by sides."""
-    for sentence in dataset.told():
-        console.print(escape(sentence), soft_wrap=True)
-    sides = Counter(file.split for file in dataset.files if file.split)
-    by_side = "".join(f", {sides[side]:,} for {side}" for side in SIDES if sides[side])
-    counts = f"{len(dataset.files):,} files of {len(dataset.labels):,} classes{by_side}"
-    console.print(escape(f"{image_dir}: {counts}. Classes: {some(dataset.labels)}."), soft_wrap=True)
-
-
-def show_public_sets(sets: Sequence[PublicSet], console: Console) -> None:
-    """The data sets that can be fetched by name."""
-    table = Table()
-    table.add_column("name", no_wrap=True)
-    table.add_column("what")
-    for column in ("classes", "photos", "MB"):
-        table.add_column(column, justify="right")
-    for one in sets:
-        counts = (f"{one.classes:,}", f"{one.photos:,}", f"{one.size / 1e6:,.0f}")
-        table.add_row(one.name, escape(one.title), *counts)
-    console.print(table)
-    console.print("Fetch one with: retrain fetch NAME")
 
 
 def dataset_summary(dataset: Dataset) -> dict[str, object]:

@@ -254,6 +254,7 @@ def test_a_sparse_file_counts_as_it_is_written(tmp_path: Path) -> None:
         ("a.tar.bz2", bz2.compress(b""), "is damaged or cannot be read here"),
         ("a.tar", b"hello" * 200, "is damaged or cannot be read here"),
     ],
+    ids=("page", "page with blanks", "rar", "7z", "empty", "text", "gz of a table", "xz of text", "empty bz2", "tar"),
 )
 def test_what_is_no_archive_is_called_what_it_is(name: str, data: bytes, words: str, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(data)

@@ -7,6 +7,8 @@ ARCHITECTURE ?=
 WEIGHTS ?=
 OUTPUT_DIR ?= tf_files/model
 IMAGE ?= tf_files/gato.jpg
+# A public data set to fetch, such as cats-vs-dogs.
+DATA ?=
 # Any further options of `retrain`, for example ARGS="--seed 7 --summaries_dir tf_files/summaries"
 ARGS ?=
 
@@ -20,7 +22,7 @@ INSTALLED := .venv/.installed
 PYTEST = $(BIN)/python -m pytest -q --numprocesses $(WORKERS) --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup retrain report label export tflite tensorboard bench test test-fast coverage smoke lint lock clean
+.PHONY: help setup fetch retrain report label export tflite tensorboard bench test test-fast coverage smoke lint lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -37,6 +39,9 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip uninstall -qq --yes retrain
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
+
+fetch: $(INSTALLED)  ## Get the public data set DATA=name into tf_files/data; alone: list their names
+	@$(BIN)/retrain fetch $(if $(DATA),"$(DATA)") $(ARGS)
 
 retrain: $(INSTALLED)  ## Retrain on IMAGE_DIR=folder [ARCHITECTURE=… WEIGHTS=… OUTPUT_DIR=… ARGS=…]; alone: a demo
 ifeq ($(IMAGE_DIR),)

@@ -39,6 +39,14 @@ FIND_WEIGHTS = set --; weights="$(WEIGHTS)"; if [ -f "$$weights" ]; then \
 	set -- -v "$$(cd "$$(dirname "$$weights")" && pwd)/$${weights\#\#*/}:/weights/$${weights\#\#*/}:ro"; \
 	weights="/weights/$${weights\#\#*/}"; fi
 
+# A folder or an archive is mounted; an address is not.
+FIND_PHOTOS = photos="$(IMAGE_DIR)"; name="$${photos\#\#*/}"; case "$$photos" in \
+	*://*) ;; \
+	*.zip|*.tar|*.tgz|*.tar.gz|*.tar.bz2|*.tar.xz) test -f "$$photos" || { echo "There is no archive $$photos." >&2; exit 1; }; \
+		set -- "$$@" -v "$$(cd "$$(dirname "$$photos")" && pwd)/$$name:/photos/$$name:ro"; photos="/photos/$$name" ;; \
+	*) test -d "$$photos" || { echo "IMAGE_DIR=$$photos is not a folder: it is mounted into the container." >&2; exit 1; }; \
+		set -- "$$@" -v "$$(cd "$$photos" && pwd):/photos:ro"; photos=/photos ;; esac
+
 .PHONY: docker-build docker-retrain docker-label docker-tensorboard docker-sbom docker-lint test-docker
 
 docker-build:  ## Build the images retrain and label_image [BASE_IMAGE=… ARCHITECTURE=… MODEL=tf_files/model DOCKER=podman]
@@ -56,10 +64,8 @@ ifeq ($(IMAGE_DIR),)
 		--image_dir tf_files/demo_cats --output_dir "$(OUTPUT_DIR)" $(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)") \
 		$(if $(WEIGHTS),--weights "$$weights") $(ARGS)
 else
-	@test -d "$(IMAGE_DIR)" || { echo "IMAGE_DIR=$(IMAGE_DIR) is not a folder: it is mounted into the container." >&2; exit 1; }
-	@$(FIND_WEIGHTS); $(DOCKER) run $(CONFINED) $(TERMINAL) $(GPUS) $(MOUNT_TF_FILES) "$$@" \
-		-v "$$(cd "$(IMAGE_DIR)" && pwd):/photos:ro" $(TRAINING_IMAGE) retrain \
-		--image_dir /photos --output_dir "$(OUTPUT_DIR)" $(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)") \
+	@$(FIND_WEIGHTS); $(FIND_PHOTOS); $(DOCKER) run $(CONFINED) $(TERMINAL) $(GPUS) $(MOUNT_TF_FILES) "$$@" \
+		$(TRAINING_IMAGE) retrain --image_dir "$$photos" --output_dir "$(OUTPUT_DIR)" $(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)") \
 		$(if $(WEIGHTS),--weights "$$weights") $(ARGS)
 endif
 

@@ -5,15 +5,15 @@ from typing import Any
 
 import click
 
-from label_image.user_path import AnyPath, Folder
+from label_image.user_path import Folder
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import backbone_config, extraction_config, source_config, split_config
 from retrain.cli.dashes import as_options
-from retrain.cli.options import backbone_options, choice_options, group
+from retrain.cli.options import Photos, backbone_options, choice_options, group
 
 # What the doctor looks at, and where it writes.
 doctor_options = group(
-    click.argument("image_dir", type=AnyPath, metavar="DATA"),
+    click.argument("image_dir", type=Photos, metavar="DATA"),
     click.option(
         "--output_dir",
         type=Folder,
@@ -44,11 +44,11 @@ def doctor(output_dir: Path, **options: Any) -> None:
     from retrain.insight.terminal import TerminalScreen
 
     config = DoctorConfig(source_config(options), split, backbone, extraction_config(options))
-    check_output_dir(output_dir, config.source.image_dir)
+    check_output_dir(output_dir, config.source.place)
     screen = TerminalScreen(as_options)
     try:
         diagnosis = examine(config, screen)
     finally:
         screen.finish()
-    written = write_diagnosis(diagnosis, config.source.image_dir, output_dir)
+    written = write_diagnosis(diagnosis, config.source.place, output_dir)
     show_diagnosis(diagnosis, written, Console(highlight=False))

@@ -6,18 +6,18 @@ from typing import Any
 import click
 
 from label_image.terminal import json_line
-from label_image.user_path import AnyPath
 from retrain.cli.arguments import CheckedCommand
-from retrain.cli.options import group, json_option, layout_option, unpacking_option
+from retrain.cli.dashes import as_options
+from retrain.cli.options import Photos, group, json_option, layout_option, unpacking_option
 
 look_options = group(
-    click.argument("image_dir", type=AnyPath, metavar="DATA"), layout_option, unpacking_option, json_option
+    click.argument("image_dir", type=Photos, metavar="DATA"), layout_option, unpacking_option, json_option
 )
 
 
 @click.command(cls=CheckedCommand)
 @look_options
-def look(image_dir: Path, bottleneck_dir: Path, as_json: bool, **options: Any) -> None:
+def look(image_dir: Path | str, bottleneck_dir: Path, as_json: bool, **options: Any) -> None:
     """Show how photos are read: their classes and counts.
 
     DATA is whatever --image_dir takes. No photo is opened, and nothing is trained.
@@ -27,16 +27,22 @@ def look(image_dir: Path, bottleneck_dir: Path, as_json: bool, **options: Any) -
     from rich.console import Console
 
     from retrain.insight.dataset_table import dataset_summary, show_dataset
-    from retrain.insight.terminal_text import escape
+    from retrain.insight.terminal import TerminalScreen
     from retrain.photos.opening import open_dataset
 
-    console = Console(stderr=as_json, highlight=False)
-    dataset = open_dataset(
-        image_dir,
-        bottleneck_dir=bottleneck_dir,
-        say=lambda sentence: console.print(escape(sentence), soft_wrap=True),
-        layout=options["layout"],
-    )
+    console, screen = Console(stderr=as_json, highlight=False), TerminalScreen(as_options)
+    try:
+        dataset = open_dataset(
+            image_dir,
+            bottleneck_dir=bottleneck_dir,
+            say=screen.say,
+            observe=screen.unpacking,
+            layout=options["layout"],
+            source_dir=options["source_dir"],
+            progress=screen,
+        )
+    finally:
+        screen.finish()
     if as_json:
         print(json_line(dataset_summary(dataset)))
     else:

@@ -3,11 +3,11 @@
 import math
 import os
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from label_image.user_path import AnyPath, File, Folder, Text
+from label_image.user_path import File, Folder, Text, UserPath
 from retrain.backbones.engines.registry import ENGINES
 from retrain.core.machine import PRECISIONS
 from retrain.exports.registry import TRAINING_FORMATS, check_formats
@@ -18,6 +18,16 @@ from retrain.photos.split import TESTING_PERCENTAGE, VALIDATION_PERCENTAGE
 Command = TypeVar("Command", bound=Callable[..., object])
 
 Percentage = click.IntRange(0, 99)
+
+
+class PhotosPath(UserPath):
+    """Photos: a path, or an address, which stays a text, for a path has no two slashes side by side."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        return value if isinstance(value, str) and "://" in value else super().convert(value, parameter, context)
+
+
+Photos = PhotosPath()
 
 
 def group(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -44,9 +54,18 @@ truncated_option = click.option(
     "--accept_truncated", is_flag=True, help="Read JPEGs that end early as far as they go, instead of skipping them."
 )
 
+source_dir_option = click.option(
+    "--source_dir",
+    type=Folder,
+    metavar="FOLDER",
+    help="Folder for what is downloaded and unpacked: archives, Parquet, tfds:.  "
+    "[default: sources, next to --bottleneck_dir]",
+)
+
 # Which of the photos, and how they are split.
 choice_options = group(
     layout_option,
+    source_dir_option,
     click.option(
         "--max_images_per_class",
         type=click.IntRange(min=1),
@@ -97,19 +116,22 @@ json_option = click.option(
 category_names_option = click.option(
     "--category_names", type=File, metavar="FILE", help="The --category_names of the training run, if it had any."
 )
-unpacking_option = click.option(
-    "--bottleneck_dir",
-    type=Folder,
-    default="tf_files/bottlenecks",
-    show_default=True,
-    help="Photos that are not in a folder (Parquet, tfds:) are unpacked next to this one.",
+unpacking_option = group(
+    click.option(
+        "--bottleneck_dir",
+        type=Folder,
+        default="tf_files/bottlenecks",
+        show_default=True,
+        help="Photos that are not in a folder (archives, Parquet, tfds:) are unpacked next to this one.",
+    ),
+    source_dir_option,
 )
 
 # Which photos, and how they are split.
 photo_options = group(
     click.option(
         "--image_dir",
-        type=AnyPath,
+        type=Photos,
         required=True,
         metavar="PATH",
         help="Photos: a folder per class, also inside train/ val/ test/; a table (.csv .tsv .jsonl .parquet); an "

@@ -31,7 +31,7 @@ def check_reachable(context: click.Context) -> None:
 
 
 def _paths(parameter: click.Parameter, value: object) -> Iterator[str | Path]:
-    if isinstance(value, Path) or (isinstance(value, str) and parameter.name in TEXTS):
+    if isinstance(value, Path) or (isinstance(value, str) and parameter.name in TEXTS and "://" not in value):
         yield value
     elif isinstance(value, dict) and parameter.name in TEXTS:
         yield from value.values()

@@ -173,7 +173,7 @@ def sweep(**options: Any) -> None:
         made(Augmentation, options),
     )
     table, report = options["output_csv"], options["report"]
-    check_table(table, report, config.extraction.bottleneck_dir, config.source.image_dir)
+    check_table(table, report, config.extraction.bottleneck_dir, config.source.place)
     screen = TerminalScreen(as_options)
     try:
         result = run_sweep(config, screen)

@@ -6,8 +6,8 @@
     ├── ModelError              an export that cannot be used                          (of label_image)
     ├── OptionError             exit code 2: the call was wrong
     ├── DatasetError            the photos as a whole cannot be used
+    ├── DownloadError           a file that could not be fetched: weights, or a data set
     ├── BackboneError           an unknown architecture, or weights that do not fit it
-    │   └── DownloadError       weights that could not be fetched
     ├── GpuError                a GPU is required, and there is none
     ├── CheckpointError         a checkpoint is damaged, or belongs to another training
     ├── StoreError              the bottleneck store cannot be read or written
@@ -36,7 +36,7 @@ class BackboneError(RetrainError):
     """An unknown architecture, missing weights, or weights of another architecture."""
 
 
-class DownloadError(BackboneError):
+class DownloadError(RetrainError):
     """A file could not be downloaded, or its checksum is not the expected one."""
 
 

@@ -64,6 +64,9 @@ class Progress(Protocol):
     def downloading(self, done: int, total: int | None) -> None:
         """Bytes of a file, of so many where that is known."""
 
+    def opening(self, done: int, total: int) -> None:
+        """Bytes of an archive that are unpacked."""
+
     def unpacking(self, done: int, total: int) -> None:
         """Photos of a source that are written as files."""
 
@@ -88,6 +91,7 @@ class Silent:
 
     def say(self, sentence: str) -> None: ...
     def downloading(self, done: int, total: int | None) -> None: ...
+    def opening(self, done: int, total: int) -> None: ...
     def unpacking(self, done: int, total: int) -> None: ...
     def extracting(self, photos: int) -> Callable[[int, int], None]:
         return lambda done, computed: None

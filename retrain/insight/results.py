@@ -3,14 +3,12 @@
 import os
 import re
 import shlex
-import shutil
-import sys
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from rich.console import Console
 
 from retrain.exports.folder import REMARKS
+from retrain.insight.programs import program_here
 from retrain.insight.terminal_text import escape, print_line
 from retrain.photos.classes import index_by_label
 from retrain.photos.left_out import in_words, what_would_help
@@ -92,14 +90,7 @@ def _stages(seconds: Mapping[str, float]) -> str:
 
 def label_image_command() -> list[str]:
     """How `label_image` is called here, so that it can be pasted: the one of this installation."""
-    script = shutil.which("label_image", path=str(Path(sys.executable).parent))
-    if script is None:
-        return [sys.executable, "-m", "label_image"]
-    on_path = shutil.which("label_image")
-    if on_path is not None and os.path.samefile(script, on_path):
-        return ["label_image"]
-    here = os.path.relpath(script)
-    return [script if here.startswith(os.pardir) else here]
+    return program_here("label_image")
 
 
 def command_to_try(run: Run) -> list[str]:

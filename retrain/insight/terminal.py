@@ -11,8 +11,10 @@ from rich.progress import (
     MofNCompleteColumn,
     Progress,
     TaskID,
+    TaskProgressColumn,
     TextColumn,
     TimeRemainingColumn,
+    TransferSpeedColumn,
 )
 
 from retrain.core.progress import EpochPoint, TrainingPoint
@@ -32,6 +34,8 @@ class TerminalScreen:
         self._progress_console = Console(stderr=True)
         self._progress: Progress | None = None
         self._task: TaskID | None = None
+        self._what = ""  # the description of the bar
+        self._bytes_done = 0
         self._last_seen = time.monotonic()  # when a bar moved or left
         self._training: tuple[float, int, float] | None = None  # its beginning; step and time of its first point
 
@@ -40,13 +44,12 @@ class TerminalScreen:
         print_line(self._progress_console, escape(self._words(sentence)))
 
     def downloading(self, done: int, total: int | None) -> None:
-        """Called for every chunk of a download."""
-        if self._progress is None:
-            columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-            self._begin(Progress(*columns, console=self._progress_console), "Downloading weights", total)
-        self._update(completed=done)
-        if total is not None and done >= total:
-            self.finish()
+        """Called for every chunk of a download; one that goes on after a break begins where it ended."""
+        self._bytes("Downloading", done, total)
+
+    def opening(self, done: int, total: int) -> None:
+        """Called while an archive is unpacked."""
+        self._bytes("Unpacking", done, total)
 
     def unpacking(self, done: int, total: int) -> None:
         """Called while the photos of a source are written as files."""
@@ -129,10 +132,30 @@ class TerminalScreen:
         self._last_seen = time.monotonic()
         self._training = None
 
-    def _begin(self, progress: Progress, description: str, total: int | None) -> None:
-        self._progress = progress
+    def _bytes(self, what: str, done: int, total: int | None) -> None:
+        """A bar of bytes: of how many, how fast, and the time left."""
+        if self._progress is not None and (self._what != what or done < self._bytes_done):
+            self.finish()  # another one, or the next file
+        if self._progress is None:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TaskProgressColumn(),
+                DownloadColumn(),
+                TransferSpeedColumn(),
+                TimeRemainingColumn(),
+            )
+            self._begin(Progress(*columns, console=self._progress_console), what, total, done)
+        self._bytes_done = done
+        self._update(completed=done, total=total)
+        if total is not None and done >= total:
+            self.finish()
+
+    def _begin(self, progress: Progress, description: str, total: int | None, done: int = 0) -> None:
+        self._progress, self._what = progress, description
         progress.start()
-        self._task = progress.add_task(description, total=total, rate="", cache="", figures="")
+        # What was done before counts for no speed.
+        self._task = progress.add_task(description, total=total, completed=done, rate="", cache="", figures="")
 
     def _update(self, **fields: object) -> None:
         self._last_seen = time.monotonic()

@@ -16,15 +16,22 @@ class SourceConfig:
 
     `image_dir` is a folder or whatever else `Dataset.open` takes; `fixes` are decisions about single photos,
     `category_names` other names for the classes. `paranoid`: read every photo again, whatever its size and dates say.
-    `layout`: how a folder is to be read, if not as its names say.
+    `layout`: how a folder is to be read, if not as its names say. `source_dir`: where downloads and what is unpacked
+    is kept, if not beside the bottlenecks.
     """
 
-    image_dir: Path
+    image_dir: Path | str
     max_images_per_class: int | None = None
     fixes: Path | None = None
     category_names: Path | None = None
     paranoid: bool = False
     layout: Layout = "auto"
+    source_dir: Path | None = None
+
+    @property
+    def place(self) -> Path:
+        """The photos as a path, for those who look whether something lies among them: at an address nothing does."""
+        return Path(self.image_dir)
 
     def open(self, bottleneck_dir: Path, progress: Progress = SILENT) -> Dataset:
         """The photos; those that are no files are unpacked beside `bottleneck_dir`."""
@@ -37,6 +44,8 @@ class SourceConfig:
             say=progress.say,
             observe=progress.unpacking,
             layout=self.layout,
+            source_dir=self.source_dir,
+            progress=progress,
         )
 
     def open_named(self, bottleneck_dir: Path, progress: Progress = SILENT) -> tuple[Dataset, tuple[str, ...]]:

@@ -69,7 +69,8 @@ class Evaluation:
 class EvaluateConfig:
     """Which model is evaluated, on which photos.
 
-    `data` is whatever `Dataset.open` takes; photos that are no files are unpacked beside `bottleneck_dir`. `fixes`,
+    `data` is whatever `Dataset.open` takes; photos that are no files are unpacked to `source_dir`, or else beside
+    `bottleneck_dir`. `fixes`,
     `category_names` and `layout` are those of the training, where it had any; `labels` are other names for the classes.
     Photos that the model has seen in training are left out, unless `all_photos`. `trust_model` runs a model that could
     do more than compute. `accept_truncated`: JPEGs that end early are read as far as they go.
@@ -85,6 +86,7 @@ class EvaluateConfig:
     layout: Layout = "auto"
     accept_truncated: bool = False
     trust_model: bool = False
+    source_dir: Path | None = None
 
 
 def evaluate_export(config: EvaluateConfig, progress: Progress = SILENT) -> Evaluation:
@@ -95,7 +97,10 @@ def evaluate_export(config: EvaluateConfig, progress: Progress = SILENT) -> Eval
         bottleneck_dir=config.bottleneck_dir,
         fixes=config.fixes,
         say=progress.say,
+        observe=progress.unpacking,
         layout=config.layout,
+        source_dir=config.source_dir,
+        progress=progress,
     )
     if config.category_names is not None:
         name_of, _ = display_names(read_category_names(config.category_names), dataset.labels)

@@ -77,9 +77,10 @@ class Report:
 class ConvertConfig:
     """Which formats an export is written in, and on which photos they are judged.
 
-    `image_dir` is whatever `Dataset.open` takes, read as `layout` says; photos that are no files are unpacked beside
-    `bottleneck_dir`. `force` keeps float16 and int8 formats that lose accuracy. A SavedModel that could do more than
-    compute is refused unless `trust_model`. The SavedModel is also copied to `serving_dir`, where that is given.
+    `image_dir` is whatever `Dataset.open` takes, read as `layout` says; photos that are no files are unpacked to
+    `source_dir`, or else beside `bottleneck_dir`. `force` keeps float16 and int8 formats that lose accuracy. A
+    SavedModel that could do more than compute is refused unless `trust_model`. The SavedModel is also copied to
+    `serving_dir`, where that is given.
     """
 
     model: Path
@@ -91,6 +92,7 @@ class ConvertConfig:
     category_names: Path | None = None
     trust_model: bool = False
     layout: Layout = "auto"
+    source_dir: Path | None = None
 
 
 def export_model(config: ConvertConfig, progress: Progress = SILENT) -> Report:
@@ -119,8 +121,9 @@ def export_model(config: ConvertConfig, progress: Progress = SILENT) -> Report:
         config.image_dir,
         config.bottleneck_dir,
         config.category_names,
-        progress.say,
+        progress,
         config.layout,
+        config.source_dir,
     )
     with _beside(export) as temporary:
         with ExitStack() as stack:

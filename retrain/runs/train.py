@@ -79,7 +79,7 @@ class TrainConfig:
             "`model_dir`": self.backbone.model_dir,
             "`checkpoint_path`": self.checkpoint_path,
         }
-        self.export.check(self.source.image_dir, kept, beside or {})
+        self.export.check(self.source.place, kept, beside or {})
         check_checkpoint_path(self.checkpoint)
         if self.compare is not None:
             from retrain.training.on_photos.curves import check_matplotlib

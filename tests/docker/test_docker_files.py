@@ -266,6 +266,18 @@ def test_make_mounts_the_photos_and_runs_as_the_caller(recorded: Recorded) -> No
     assert "--gpus" not in recorded.make("docker-retrain")
 
 
+def test_make_mounts_an_archive_and_passes_an_address(recorded: Recorded) -> None:
+    archive = recorded.folder / "my cats.tar.gz"
+    assert "There is no archive" in recorded.try_make("docker-retrain", f"IMAGE_DIR={archive}").stderr
+    archive.write_bytes(b"")
+    call = recorded.make("docker-retrain", f"IMAGE_DIR={archive}")
+    assert f"-v {archive}:/photos/{archive.name}:ro retrain retrain --image_dir /photos/{archive.name} --output" in call
+    call = recorded.make("docker-retrain", "IMAGE_DIR=https://example.com/cats.zip?download=1")
+    assert "retrain retrain --image_dir https://example.com/cats.zip?download=1 --output" in call
+    assert "/photos" not in call
+    assert "is not a folder" in recorded.try_make("docker-retrain", f"IMAGE_DIR={recorded.folder / 'none'}").stderr
+
+
 def test_make_labels_without_a_network(recorded: Recorded) -> None:
     photo = recorded.folder / "my gato.jpg"
     photo.touch()

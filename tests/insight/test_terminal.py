@@ -48,6 +48,24 @@ def test_longer_training_shows_loss_accuracy_and_time_left(clock: Clock, capsys:
     assert "0:02:00 left" in said  # 60 steps of 2 seconds
 
 
+def test_bytes_have_a_bar_for_each_file_that_begins_where_it_ended(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = TerminalScreen()
+    shown.downloading(600, 1000)
+    assert shown._progress is not None and shown._progress.tasks[0].completed == 600
+    assert shown._progress.tasks[0].speed is None  # what was there before was not fetched in no time
+    shown.downloading(1000, 1000)
+    assert shown._progress is None
+    shown.downloading(0, None)  # nobody knows how much
+    shown.downloading(500, None)
+    shown.opening(10, 20)
+    assert shown._progress is not None and shown._progress.tasks[0].description == "Unpacking"
+    shown.opening(5, 30)  # the next archive
+    assert shown._progress.tasks[0].total == 30
+    shown.finish()
+    said = " ".join(capsys.readouterr().err.split())
+    assert said.index("Downloading") < said.index("100%") < said.index("Unpacking")
+
+
 def test_no_validation_photos_no_validation_figures(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:
     shown = TerminalScreen()
     for step in (0, 1):

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from watched import Run, run_watched
+from web_site import Site, running
 
 from retrain.core.machine import has_bfloat16
 
@@ -39,6 +40,8 @@ STAGES = (
         "the average colour": f"{TRAIN} --architecture fake --output_dir given/of_fake",
         "sweep": f"retrain sweep --image_dir photos {STORE} --architecture fake --report given/sweep.html "
         "--output_csv given/sweep.csv",
+        "an archive": "retrain look photos.zip --bottleneck_dir given/store --source_dir given/sources",
+        "data sets that could be fetched": "retrain fetch",
         "doctor": f"retrain doctor photos {STORE} --architecture fake --output_dir given/doctor",
         "a failed run": "retrain --image_dir nowhere --output_dir given/nothing",
     },
@@ -72,6 +75,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Run]:
     place = tmp_path_factory.mktemp("strangers")
     draw_photos(place / "photos", 14)
     draw_photos(place / "few", 8)
+    shutil.make_archive(str(place / "photos"), "zip", root_dir=place / "photos")
     (place / "given").mkdir()  # else it is tried, before the work, whether a folder can be made beside the photos
     seen: dict[str, Run] = {}
 
@@ -107,6 +111,21 @@ def test_command_talks_to_nobody_and_writes_only_where_it_was_told(name: str, ru
     assert run.elsewhere == ()
     assert run.left == ()
     assert run.variables == ()
+
+
+def test_an_address_is_all_that_is_spoken_to_and_once(tmp_path: Path) -> None:
+    draw_photos(tmp_path / "photos", 2)
+    (tmp_path / "given").mkdir()
+    shutil.make_archive(str(tmp_path / "photos"), "zip", root_dir=tmp_path / "photos")
+    with running(Site()) as site:
+        url = site.serve("/photos.zip", (tmp_path / "photos.zip").read_bytes())
+        words = [str(Path(sys.executable).with_name("retrain")), "look", url]
+        words += ["--bottleneck_dir", "given/store", "--source_dir", "given/sources"]
+        first, second = (run_watched(words, tmp_path, tmp_path / name, [tmp_path / "given"]) for name in ("one", "two"))
+    assert (first.returncode, second.returncode) == (0, 0), first.output + second.output
+    assert (first.elsewhere, first.left, second.elsewhere, second.left) == ((), (), (), ())
+    assert first.network and second.network == () and len(site.asked) == 1
+    assert [seen for seen in first.network if "connect" in seen and "127.0.0.1" not in seen] == []
 
 
 # The witnesses

@@ -3,15 +3,21 @@
 import csv
 import io
 import json
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any, NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+
+_served: dict[Path, ThreadingHTTPServer] = {}  # until the end of the tests
 
 SIDES = {"training": "train", "validation": "validation", "testing": "test"}
 
@@ -45,6 +51,34 @@ def class_folders(folder: Path, photos: Sequence[Given]) -> str:
         side = SIDES[photo.split] if photo.split else ""
         _write(folder / side / photo.label / f"{photo.shade}.png", photo)
     return str(folder)
+
+
+def archive(name: str) -> Callable[[Path, Sequence[Given]], str]:
+    """A packed folder of class folders, with one folder around it."""
+
+    def write(folder: Path, photos: Sequence[Given]) -> str:
+        class_folders(folder / "cats", photos)
+        kind = {"zip": "zip", "tar": "tar", "gz": "gztar", "xz": "xztar", "bz2": "bztar"}[name.rpartition(".")[2]]
+        made = shutil.make_archive(str(folder / "made"), kind, root_dir=folder, base_dir="cats")
+        shutil.rmtree(folder / "cats")
+        return str(Path(made).rename(folder / name))
+
+    return write
+
+
+def served_archive(folder: Path, photos: Sequence[Given]) -> str:
+    """The address of such an archive, on a web server of this machine."""
+    archive("cats.zip")(folder, photos)
+    if folder not in _served:
+        handler = partial(QuietHandler, directory=str(folder))
+        _served[folder] = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+        Thread(target=_served[folder].serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{_served[folder].server_port}/cats.zip"
+
+
+class QuietHandler(SimpleHTTPRequestHandler):
+    def log_message(self, *_: object) -> None:
+        pass
 
 
 def manifest(name: str) -> Callable[[Path, Sequence[Given]], str]:
@@ -145,6 +179,12 @@ READ_AS = "Read as: column id for the photos (in photos/, with .png added), colu
 
 LAYOUTS = {
     "class folders": Layout("folders", class_folders),
+    "zip": Layout("archives", archive("cats.zip")),
+    "tar": Layout("archives", archive("cats.tar")),
+    "tar.gz": Layout("archives", archive("cats.tar.gz")),
+    "tar.bz2": Layout("archives", archive("cats.tar.bz2")),
+    "tar.xz": Layout("archives", archive("cats.tar.xz")),
+    "address": Layout("addresses", served_archive),
     "csv": Layout("manifests", manifest("photos.csv"), "photos.csv"),
     "tsv": Layout("manifests", manifest("photos.TSV"), "photos.TSV"),
     "other csv": Layout("manifests", other_table("ids.csv"), "ids.csv", READ_AS),

@@ -14,6 +14,7 @@ import numpy as np
 from label_image.errors import PhotoError
 from label_image.preprocessing import Pixels, Preprocessing, load_pixels
 from retrain.core.errors import DatasetError
+from retrain.core.progress import Progress
 from retrain.exports.proof.reference import spread
 from retrain.photos.category_names import display_names, read_category_names, rename_classes
 from retrain.photos.classes import index_by_label
@@ -58,17 +59,26 @@ def export_photos(
     source: str,
     bottleneck_dir: Path,
     category_names: Path | None,
-    say: Callable[[str], None],
+    progress: Progress,
     layout: Layout = "auto",
+    source_dir: Path | None = None,
 ) -> ExportPhotos:
     """Choose the photos of a source, spread over the classes of the export.
 
     Where not both kinds are there, or which is which is not known, the same ones serve for both, and
-    `say` is told. `category_names` is the file that the training was given, if it was. Raises DatasetError if there is
+    that is said. `category_names` is the file that the training was given, if it was. Raises DatasetError if there is
     no photo of a class of the export.
     """
-    index_of = index_by_label(labels)
-    dataset = list_photos(source, bottleneck_dir, say=say, layout=layout)
+    index_of, say = index_by_label(labels), progress.say
+    dataset = list_photos(
+        source,
+        bottleneck_dir,
+        say=say,
+        observe=progress.unpacking,
+        layout=layout,
+        source_dir=source_dir,
+        progress=progress,
+    )
     for remark in dataset.told():
         say(remark)
     if category_names is not None:

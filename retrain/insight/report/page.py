@@ -160,7 +160,7 @@ def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = Non
         calibrated=_calibrated(run),
         unknown=unknown,
         diagnosis=diagnosis,
-        found=_found(diagnosis, run.config.source.image_dir),
+        found=_found(diagnosis, run.config.source.place),
         parity=parity,
         glance=_at_a_glance(run, classes, pairs, wrong, diagnosis),
         sections=[(anchor, title) for anchor, title in SECTIONS if there.get(anchor, True)],

@@ -6,8 +6,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from retrain.core.progress import SILENT
 from retrain.photos.dataset import Dataset, Split
 from retrain.photos.layouts.reading import Layout
+
+
+def _nobody(place: str, unpacking: "Unpacking") -> Dataset:
+    raise AssertionError(f"nobody reads {place}")
 
 
 @dataclass(frozen=True)
@@ -16,7 +21,9 @@ class Unpacking:
 
     `paranoid` reads the files of such a source again, whatever their size and date say. `say` is told of what takes
     long, and `observe` how many photos are written, of how many. `layout` overrules how a folder is understood, see
-    `retrain.photos.layouts`.
+    `retrain.photos.layouts`. `downloading` and `opening` are told of the bytes of what is fetched, and of archives;
+    `source_dir` is where all of it is kept, if not beside the bottlenecks. `read` reads what came out of a source that
+    held others, an archive or an address, by these same rules.
     """
 
     bottleneck_dir: Path = Path("tf_files/bottlenecks")
@@ -24,6 +31,15 @@ class Unpacking:
     say: Callable[[str], None] = lambda sentence: None
     observe: Callable[[int, int], None] = lambda done, total: None
     layout: Layout = "auto"
+    downloading: Callable[[int, int | None], None] = SILENT.downloading
+    opening: Callable[[int, int], None] = SILENT.opening
+    source_dir: Path | None = None
+    read: Callable[[str, "Unpacking"], Dataset] = _nobody
+
+    @property
+    def sources(self) -> Path:
+        """Where sources are unpacked: beside the bottlenecks, or where it was said."""
+        return self.source_dir or self.bottleneck_dir.parent / "sources"
 
 
 @dataclass(frozen=True)
@@ -32,12 +48,14 @@ class Source:
 
     `recognises` says, from its name and what lies there, whether something is kept in this layout; it raises nothing
     and is quick, as every source before the right one is asked. `read` lists the photos, in any order, and raises
-    DatasetError with a sentence that names the file. Neither opens a photo, nor writes anything among them.
+    DatasetError with a sentence that names the file. Neither opens a photo, nor writes anything among them. One that
+    `holds_others` is unpacked first, and what comes out is read by another one (`Unpacking.read`).
     """
 
     name: str
     recognises: Callable[[str], bool]
     read: Callable[[str, Unpacking], Dataset]
+    holds_others: bool = False
 
 
 @dataclass(frozen=True, slots=True)

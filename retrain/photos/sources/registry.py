@@ -1,5 +1,7 @@
 """All layouts in which photos may be given, in the order in which they are asked; a new one is one line here."""
 
+from retrain.photos.sources.addresses import ADDRESSES
+from retrain.photos.sources.archives import ARCHIVES
 from retrain.photos.sources.folders import FOLDERS
 from retrain.photos.sources.hugging_face import HUGGING_FACE
 from retrain.photos.sources.manifests import MANIFESTS
@@ -7,9 +9,11 @@ from retrain.photos.sources.parquet import PARQUET
 from retrain.photos.sources.tfds import TFDS
 
 SOURCES = (
+    ADDRESSES,
     TFDS,
     HUGGING_FACE,
     PARQUET,
     FOLDERS,  # after those that are folders, too
     MANIFESTS,
+    ARCHIVES,  # after those that are known by their names, for this one looks inside
 )

@@ -59,11 +59,6 @@ REPORT_PHOTOS = 100  # photos written between two reports of progress
 Observer = Callable[[int, int], None]  # photos written so far, of how many
 
 
-def sources_dir(bottleneck_dir: Path) -> Path:
-    """Where sources are unpacked: beside the bottlenecks."""
-    return bottleneck_dir.parent / "sources"
-
-
 def unpack(
     entries: Iterable[Encoded | Skipped],
     identity: Mapping[str, object],
@@ -78,10 +73,10 @@ def unpack(
     DatasetError if the source holds no classification problem, or the disk is full.
     """
     digest = sha256_of_bytes(json.dumps(identity, sort_keys=True).encode())[:16]
-    folder = sources_dir(unpacking.bottleneck_dir)
+    folder = unpacking.sources
     remove_leftovers(folder)
     # The name is for people; the same content under another name is the same source.
-    target = next(folder.glob(f"*-{digest}"), folder / f"{_readable(Path(source).stem)}-{digest}")
+    target = next(folder.glob(f"*-{digest}"), folder / f"{readable(Path(source).stem)}-{digest}")
     _put_aside_if_damaged(target, unpacking.say)
     if not (target / MANIFEST).exists():
         part = target.with_name(f".{target.name}.part")
@@ -89,7 +84,7 @@ def unpack(
         try:
             with temporary_folder(part.parent) as temporary:
                 _write(_observed(entries, total, unpacking.observe), part, temporary, source)
-            _sync()
+            sync()
             os.rename(part, target)
         except OSError as error:
             # Another process that unpacks the same source may have finished first.
@@ -189,7 +184,7 @@ def _write_photo(path: Path, data: bytes, temporary: Path) -> None:
     os.replace(new, path)
 
 
-def _sync() -> None:
+def sync() -> None:
     """Photos are on the disk before the name that promises them. One by one it would take far longer."""
     if hasattr(os, "sync"):
         os.sync()
@@ -204,12 +199,13 @@ def _read_skipped(path: Path) -> list[Skipped]:
 
 def _harmless(name: str) -> str:
     """A folder's name for a class's: readable, and no other class's, whatever the name holds."""
-    readable = _readable(name)
+    shown = readable(name)
     # Case too: some file systems take Cat and cat for the same folder.
-    return readable if readable == name == name.lower() else f"{readable}-{sha256_of_bytes(name.encode())[:8]}"
+    return shown if shown == name == name.lower() else f"{shown}-{sha256_of_bytes(name.encode())[:8]}"
 
 
-def _readable(name: str) -> str:
+def readable(name: str) -> str:
+    """A name for people, harmless whatever it holds."""
     return re.sub(r"[^\w &',()+-]", "_", name)[:50].strip() or "_"
 
 

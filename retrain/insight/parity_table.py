@@ -62,15 +62,20 @@ def _remark(result: Result) -> str:
         return f"[bold]refused:[/] {escape(result.refused)}"
     parts = [escape(result.remark)] if result.remark else []
     judgement = result.judgement
-    if judgement is not None and judgement.parity.top_1_agreement < 1:
-        low, high = judgement.drop_interval
-        parts.append(
-            f"accuracy {_points(judgement.drop)} points beside the SavedModel's "
-            f"(95 % interval {_points(high)} to {_points(low)})"
-        )
+    if judgement is not None and (judgement.parity.top_1_agreement < 1 or judgement.parity.photos > judgement.tested):
+        parts.append(_compared(judgement))
     if judgement is not None and judgement.forced:
         parts.append("kept by --force")
     return f"{result.name}: {'; '.join(parts)}" if parts else ""
+
+
+def _compared(judgement: Judgement) -> str:
+    """The change of the accuracy, and what so many photos exclude: that none was found would say nothing alone."""
+    low, high = judgement.drop_interval
+    return (
+        f"accuracy {_points(judgement.drop)} points beside the SavedModel's on {judgement.parity.photos:,} photos "
+        f"(95 % interval {_points(high)} to {_points(low)}: a loss of more than {max(0.0, 100 * high):.1f} is excluded)"
+    )
 
 
 def _points(drop: float) -> str:

@@ -21,6 +21,9 @@ from retrain.core.errors import DatasetError, ExportError
 from retrain.core.tensorflow import tf
 from retrain.exports.formats import tflite, tflite_variants
 from retrain.exports.formats.base import Conversion, Source
+from retrain.exports.proof import photos as proof_photos
+from retrain.exports.proof.judgement import paired_interval
+from retrain.exports.proof.photos import export_photos
 from retrain.exports.registry import FORMATS
 from retrain.photos.seen_photos import NAME as SEEN
 
@@ -63,8 +66,12 @@ def test_photos_of_the_training_calibrate_and_others_judge(
         first.write(source, path)
 
     monkeypatch.setitem(FORMATS, TFLITE_INT8, replace(FORMATS[TFLITE_INT8], conversions=(Conversion(count),)))
-    report = converted(model, (TFLITE_INT8,), str(trained / "photos"), tmp_path)
+    report = converted(model, (TFLITE_INT8, TFLITE), str(trained / "photos"), tmp_path)
     assert (report.photos, used) == (test, [60 - test])
+    parity = parity_of(model)
+    assert [(parity[name]["photos"], parity[name]["test"]["n"]) for name in (TFLITE, TFLITE_INT8)] == [
+        (test, test), (60, test),
+    ]  # fmt: skip
     (model / SEEN).unlink()
     said: list[str] = []
     report = converted(model, ("saved_model",), str(trained / "photos"), tmp_path, say=said.append)
@@ -83,6 +90,47 @@ def test_photos_in_folders_of_other_names_are_known_by_the_names_of_the_training
     arguments = (model, ("saved_model",), str(tmp_path / "numbered"), tmp_path)
     report = converted(*arguments, category_names=tmp_path / "names.json")
     assert report.reference.accuracy == 1.0 and report.photos < 60
+
+
+@pytest.mark.parametrize("most", [1, 20, 60])
+def test_int8_is_compared_on_photos_of_all_sides_those_last_that_calibrate(
+    most: int, trained: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof_photos, "COMPARED_PHOTOS", most)
+    monkeypatch.setattr(proof_photos, "CALIBRATION_PHOTOS", 10)
+    preprocessing = load_model(model).preprocessing
+    photos = export_photos(model, COLOURS, preprocessing, str(trained / "photos"), tmp_path, None, lambda _: None)
+    compared, test = photos.compared(), len(photos.test)
+    assert len(compared) == max(most, test)
+    assert (compared.pixels[:test] == photos.test.pixels).all() and (
+        compared.classes[:test] == photos.test.classes
+    ).all()
+    calibrating = {photo.tobytes() for photo in photos.calibration()}
+    others = [photo.tobytes() for photo in compared.pixels[test:]]
+    assert len(set(others) & calibrating) == (10 if most == 60 else 0)
+    assert set(compared.classes.tolist()) == {0, 1, 2}, "spread over the classes"
+
+
+def test_large_photos_are_as_many_as_memory_has_room_for(
+    trained: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof_photos, "COMPARED_BYTES", 8 * 8 * 3 * 25)
+    preprocessing = load_model(model).preprocessing
+    photos = export_photos(model, COLOURS, preprocessing, str(trained / "photos"), tmp_path, None, lambda _: None)
+    assert len(photos.compared()) == 25
+
+
+def test_int8_that_is_as_good_says_on_how_many_photos_and_what_they_exclude(
+    trained: Path, model: Path, tmp_path: Path
+) -> None:
+    arguments = ("--to", TFLITE_INT8, "--image_dir", trained / "photos", "--bottleneck_dir", tmp_path)
+    code, out, err = call(main, "export", model, *arguments)
+    assert code == 0, err
+    _, high = paired_interval(0, 0, 60)
+    assert (
+        "accuracy +0.0 points beside the SavedModel's on 60 photos (95 % interval "
+        f"{-100 * high:+.1f} to {100 * high:+.1f}: a loss of more than {100 * high:.1f} is excluded)"
+    ) in out
 
 
 # What is not kept

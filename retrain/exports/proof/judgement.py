@@ -98,8 +98,8 @@ def judge(
     else:
         parity = compare(title, said, reference.outputs, limits.tolerance)
     right, unknown = reference.right(said), reference.unknown(said)
-    drop = _Change.between(reference.right(reference.outputs), right)
-    fewer = _Change.between(reference.unknown(reference.outputs), unknown)
+    drop = Change.between(reference.right(reference.outputs), right)
+    fewer = Change.between(reference.unknown(reference.outputs), unknown)
     too_much = limits.drop is not None and drop.is_beyond(limits.drop)
     shifted = limits.tolerance is None and (fewer.is_beyond(GREATEST_SHIFT) or fewer.turned.is_beyond(GREATEST_SHIFT))
     if shifted and not force:
@@ -130,7 +130,7 @@ def judge(
 
 
 @dataclass(frozen=True)
-class _Change:
+class Change:
     """Of how many photos something was true before, and is `lost` now, and of how many it is `won`."""
 
     lost: int
@@ -138,13 +138,13 @@ class _Change:
     photos: int
 
     @classmethod
-    def between(cls, before: Which, now: Which) -> "_Change":
+    def between(cls, before: Which, now: Which) -> "Change":
         return cls(int((before & ~now).sum()), int((now & ~before).sum()), len(now))
 
     @property
-    def turned(self) -> "_Change":
+    def turned(self) -> "Change":
         """The same, seen from the other side."""
-        return _Change(self.won, self.lost, self.photos)
+        return Change(self.won, self.lost, self.photos)
 
     @property
     def share(self) -> float:

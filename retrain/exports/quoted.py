@@ -28,9 +28,9 @@ class Quoted:
     def __str__(self) -> str:
         """For people, in one line."""
         low, high = self.interval
-        by = "cross-validation" if self.cross_validation else "its test photos"
+        by = "by cross-validation" if self.cross_validation else "on test photos that it had not seen"
         figure = f"accuracy {self.accuracy:.1%} on {self.n} photos (95 % interval {100 * low:.1f}-{high:.1%})"
-        return f"as its training found it by {by}: {figure}"
+        return f"in its training, {by}: {figure}"
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def show_evaluation(evaluation: Evaluation, console: Console) -> None:
     if metrics.n or evaluation.quoted is None:
         console.print(f"[bold]{metrics}[/]", soft_wrap=True)
     if evaluation.quoted is not None:
-        console.print(f"[bold]on photos it had not seen, {evaluation.quoted}[/]", soft_wrap=True)
+        console.print(f"[bold]{evaluation.quoted}[/]", soft_wrap=True)
 
 
 def _answered_and_right(evaluation: Evaluation) -> dict[str, object] | None:

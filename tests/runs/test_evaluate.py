@@ -135,7 +135,10 @@ def test_of_photos_that_it_has_seen_what_its_training_found_is_quoted(
     code, out, err = call(main, "evaluate", model, seen, "--json", "--csv", answers, "--bottleneck_dir", tmp_path)
     assert code == 0, err
     assert "The model was trained on all of these" in " ".join(err.split())
-    assert "by its test photos: accuracy 75.0% on 12 photos (95 % interval 50.0-90.0%)" in err
+    assert (
+        "in its training, on test photos that it had not seen: accuracy 75.0% on 12 photos (95 % interval 50.0-90.0%)"
+        in err
+    )
     assert "100.0%" not in err and "no photos" not in err
     said = json.loads(out)
     assert (said["n"], said["accuracy"]) == (0, None)

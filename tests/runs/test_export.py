@@ -328,8 +328,7 @@ def test_cats_in_every_precision(tmp_path: Path) -> None:
         f"--output_dir {tmp_path / 'model'} --bottleneck_dir {tmp_path / 'b'} --model_dir {tmp_path / 'm'} "
         "--formats saved_model".split()
     )
-    # What int8 loses on so few photos is mostly chance, hence force.
-    report = converted(tmp_path / "model", VARIANTS, str(cats), tmp_path, force=True)
+    report = converted(tmp_path / "model", VARIANTS, str(cats), tmp_path)
     assert [result.refused for result in report.results] == [None] * 6
     assert report.photos > 150
     by_name = {result.name: result.judgement for result in report.results}

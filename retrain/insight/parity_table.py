@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from retrain.exports.proof.judgement import Judgement
+from retrain.exports.registry import FORMATS
 from retrain.insight.terminal_text import escape
 from retrain.runs.export import Report, Result
 
@@ -57,12 +58,12 @@ def _figures(judgement: Judgement, is_reference: bool) -> tuple[str, ...]:
 
 
 def _remark(result: Result) -> str:
-    """What has to be said of a format beside its figures; nothing of one that answers as the SavedModel does."""
+    """What has to be said of a format beside its figures; nothing of one that has to answer as the SavedModel does."""
     if result.refused is not None:
         return f"[bold]refused:[/] {escape(result.refused)}"
     parts = [escape(result.remark)] if result.remark else []
     judgement = result.judgement
-    if judgement is not None and (judgement.parity.top_1_agreement < 1 or judgement.parity.photos > judgement.tested):
+    if judgement is not None and result.name in FORMATS and FORMATS[result.name].limits.drop is not None:
         parts.append(_compared(judgement))
     if judgement is not None and judgement.forced:
         parts.append("kept by --force")

@@ -25,7 +25,10 @@ from retrain.exports.proof import photos as proof_photos
 from retrain.exports.proof.judgement import paired_interval
 from retrain.exports.proof.photos import export_photos
 from retrain.exports.registry import FORMATS
+from retrain.photos.opening import list_photos
+from retrain.photos.reading import identify
 from retrain.photos.seen_photos import NAME as SEEN
+from retrain.photos.seen_photos import write_seen_photos
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 TFLITE, TFLITE_DYNAMIC, TFLITE_INT8 = "tflite", "tflite_dynamic", "tflite_int8"
@@ -98,10 +101,12 @@ def test_int8_is_compared_on_photos_of_all_sides_those_last_that_calibrate(
 ) -> None:
     monkeypatch.setattr(proof_photos, "COMPARED_PHOTOS", most)
     monkeypatch.setattr(proof_photos, "CALIBRATION_PHOTOS", 10)
+    all_photos = [identify(file) for file in list_photos(str(trained / "photos"), tmp_path).files]
+    write_seen_photos(model, [photo for place, photo in enumerate(all_photos) if place % 6])
     preprocessing = load_model(model).preprocessing
     photos = export_photos(model, COLOURS, preprocessing, str(trained / "photos"), tmp_path, None, lambda _: None)
     compared, test = photos.compared(), len(photos.test)
-    assert len(compared) == max(most, test)
+    assert (len(compared), test) == (max(most, 10), 10)
     assert (compared.pixels[:test] == photos.test.pixels).all() and (
         compared.classes[:test] == photos.test.classes
     ).all()
@@ -109,6 +114,20 @@ def test_int8_is_compared_on_photos_of_all_sides_those_last_that_calibrate(
     others = [photo.tobytes() for photo in compared.pixels[test:]]
     assert len(set(others) & calibrating) == (10 if most == 60 else 0)
     assert set(compared.classes.tolist()) == {0, 1, 2}, "spread over the classes"
+
+
+def test_of_a_model_that_has_seen_all_none_that_judge_calibrate_where_there_are_others(
+    trained: Path, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(proof_photos, "TEST_PHOTOS", 20)
+    write_seen_photos(model, [identify(file) for file in list_photos(str(trained / "photos"), tmp_path).files])
+    preprocessing = load_model(model).preprocessing
+    for count, common in ((30, 0), (50, 10)):
+        monkeypatch.setattr(proof_photos, "CALIBRATION_PHOTOS", count)
+        photos = export_photos(model, COLOURS, preprocessing, str(trained / "photos"), tmp_path, None, lambda _: None)
+        calibrating = {photo.tobytes() for photo in photos.calibration()}
+        assert len(calibrating) == count
+        assert len({photo.tobytes() for photo in photos.test.pixels} & calibrating) == common
 
 
 def test_large_photos_are_as_many_as_memory_has_room_for(

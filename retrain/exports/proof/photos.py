@@ -104,7 +104,10 @@ def export_photos(
         pixels, classes = zip(*found, strict=True)
         return LabelledPixels(np.stack(pixels), np.array(classes, np.intp))
 
-    chosen, calibrating = _spread_over(unseen, TEST_PHOTOS), _spread_over(seen, CALIBRATION_PHOTOS)
+    chosen = _spread_over(unseen, TEST_PHOTOS)
+    calibrating = _others(
+        seen, [], chosen, CALIBRATION_PHOTOS
+    )  # of a model that has seen all, not the test photos first
     test = decoded(chosen)
 
     def compared() -> LabelledPixels:
@@ -115,9 +118,9 @@ def export_photos(
     return ExportPhotos(test, compared, lambda: decoded(calibrating).pixels)
 
 
-def _others(photos: list[Photo], chosen: list[Photo], calibrating: list[Photo], count: int) -> list[Photo]:
-    """Up to `count` photos beside the chosen ones; those that calibrate only where there are too few others."""
-    taken, last = ({photo.path for photo in some} for some in (chosen, calibrating))
+def _others(photos: list[Photo], without: list[Photo], at_last: list[Photo], count: int) -> list[Photo]:
+    """Up to `count` of the photos without some of them; those `at_last` only where there are too few others."""
+    taken, last = ({photo.path for photo in some} for some in (without, at_last))
     rest = [photo for photo in photos if photo.path not in taken]
     first = _spread_over([photo for photo in rest if photo.path not in last], count)
     return first + _spread_over([photo for photo in rest if photo.path in last], count - len(first))

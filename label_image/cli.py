@@ -146,11 +146,12 @@ def _answer(
     drawn = {} if pictures is None else pictures.save(position, photo, verdict.answers, title)
     if as_json:
         top = [{"label": answer.label, "probability": answer.probability} for answer in verdict.answers]
-        return [json_line({"image": found, **top[0], "unknown": unknown, "top": top, **drawn})]
+        decided = {"unknown": unknown, "similarity": verdict.similarity, "threshold": verdict.threshold}
+        return [json_line({"image": found, **top[0], **decided, "top": top, **drawn})]
+    lines = [f"  {answer.probability:6.1%}  {shown(answer.label)}" for answer in verdict.answers]
     return [
         shown(found),
-        *([] if title is None else [f"  {shown(title)}"]),
-        *(f"  {answer.probability:6.1%}  {shown(answer.label)}" for answer in verdict.answers),
+        *(lines if title is None else [f"  {shown(title)}"]),  # a probability beside it would be read as the answer
         *(f"  {name}: {shown(file)}" for name, file in drawn.items()),
     ]
 

@@ -43,14 +43,26 @@ class Answer:
 
 @dataclass(frozen=True)
 class Verdict:
-    """What a model says of one photo: its most probable labels, best first, or that it is none of them."""
+    """What a model says of one photo: its most probable labels, best first, or that it is none of them.
+
+    `unknown` is decided by the `similarity` to the training photos, in -1..1, alone: where it is below the `threshold`.
+    Either is None for a model that does not have it. The probabilities of an unknown photo mean nothing.
+    """
 
     answers: tuple[Answer, ...]
     unknown: bool
+    similarity: float | None = None
+    threshold: float | None = None
 
     def __str__(self) -> str:
-        best = self.answers[0]
-        return f"unknown (looks most like {best.label}, {best.probability:.2f})" if self.unknown else best.label
+        best = self.answers[0].label
+        if not self.unknown:
+            return best
+        why = ""
+        if self.similarity is not None and self.threshold is not None:
+            similarity, threshold = _told_apart(self.similarity, self.threshold)
+            why = f" (similarity {similarity}, threshold {threshold})"
+        return f"unknown: nothing like the training photos{why}; nearest {best}"
 
 
 @dataclass(frozen=True)
@@ -78,6 +90,8 @@ class Model:
         return Verdict(
             tuple(Answer(self.labels[index], float(probabilities[index])) for index in best),
             refused is not None and bool(refused[0]),
+            None if outputs.similarity is None else float(outputs.similarity[0]),
+            self.threshold,
         )
 
     def refuses(self, outputs: Outputs) -> npt.NDArray[np.bool_] | None:
@@ -177,6 +191,15 @@ def check_fit(path: Path, run: Run, size: int, labels: int) -> None:
         raise ModelError(f"{path} cannot be run on photos of {size} pixels: {reason}") from None
     if scores.shape[1] != labels:
         raise ModelError(f"{path} gives {scores.shape[1]} scores, its {MANIFEST} names {labels} classes.")
+
+
+def _told_apart(one: float, other: float) -> tuple[str, str]:
+    """Two numbers with as many decimals as show that they differ, from 2 to 6."""
+    for decimals in range(2, 7):
+        texts = [f"{round(number, decimals) + 0.0:.{decimals}f}" for number in (one, other)]  # + 0.0: never -0.00
+        if texts[0] != texts[1]:
+            break
+    return texts[0], texts[1]
 
 
 def _other_labels(path: Path, count: int) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ class Pictures:
 
 
 def draws_plots(preprocessing: Preprocessing) -> Draw:
-    """Draws a photo with a bar for each answer, under a title where there is one."""
+    """Draws a photo with a bar for each answer, or with a title in their place."""
     return lambda photo, answers, title: plot(visible_photo(photo, preprocessing), answers, title)
 
 

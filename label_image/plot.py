@@ -27,10 +27,11 @@ class Answer(Protocol):
 def plot(photo: Image.Image, answers: Sequence[Answer], title: str | None = None) -> Image.Image:
     """Draw a photo, RGB of any proportions, with horizontal bars beside it, or below a wide one.
 
-    A `title` stands above the bars, and then no bar stands out: for an answer that none of them is.
+    A `title` stands in their place: for a photo that is none of the labels, whose probabilities mean nothing.
     """
     below = photo.width > WIDE * photo.height
-    bars = _bars(answers, title, max(PANEL, photo.width) if below else PANEL)
+    width = max(PANEL, photo.width) if below else PANEL
+    bars = _paragraph(title, width) if title else _bars(answers, width)
     if below:
         width, height = max(photo.width, bars.width), photo.height + MARGIN + bars.height
         photo_at, bars_at = ((width - photo.width) // 2, 0), (0, photo.height + MARGIN)
@@ -66,15 +67,11 @@ def _paragraph(text: str, width: int) -> Image.Image:
     return page
 
 
-def _bars(answers: Sequence[Answer], title: str | None, width: int) -> Image.Image:
-    heading = _paragraph(title, width) if title else None
-    above = heading.height + MARGIN if heading else 0
-    page = Image.new("RGB", (width, above + ROW * len(answers)), PAPER)
+def _bars(answers: Sequence[Answer], width: int) -> Image.Image:
+    page = Image.new("RGB", (width, ROW * len(answers)), PAPER)
     draw = ImageDraw.Draw(page)
-    if heading:
-        page.paste(heading, (0, 0))
     for number, answer in enumerate(answers):
-        top = above + ROW * number
+        top = ROW * number
         baseline, bar = top + TEXT, top + ROW - BAR - 10
         label, font = typeset(answer.label, TEXT)
         percent, figures = typeset(f"{answer.probability:.1%}", TEXT)
@@ -84,5 +81,5 @@ def _bars(answers: Sequence[Answer], title: str | None, width: int) -> Image.Ima
         draw.rectangle((0, bar, width - 1, bar + BAR - 1), TRACK)
         length = round(width * answer.probability)
         if length:
-            draw.rectangle((0, bar, length - 1, bar + BAR - 1), FIRST if number == 0 and not title else OTHER)
+            draw.rectangle((0, bar, length - 1, bar + BAR - 1), FIRST if number == 0 else OTHER)
     return page

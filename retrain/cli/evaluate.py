@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -20,6 +20,9 @@ from retrain.cli.options import (
     trust_option,
     unpacking_option,
 )
+
+if TYPE_CHECKING:
+    from retrain.runs.evaluate import Evaluation
 
 
 def _no_nan(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
@@ -46,7 +49,17 @@ evaluation_options = group(
         metavar="0..1",
         help="Fail (exit code 1) if the accuracy is lower.",
     ),
-    click.option("--predictions", type=File, metavar="FILE", help="Write the answer for each photo to this CSV file."),
+    click.option(
+        "--assert_accuracy_lower_bound",
+        type=click.FloatRange(0, 1),
+        callback=_no_nan,
+        metavar="0..1",
+        help="Fail (exit code 1) if the lower end of its 95 % interval is lower.",
+    ),
+    click.option(
+        "--csv", "--predictions", "csv", type=File, metavar="FILE", help="Write a row for each photo to this CSV file."
+    ),
+    click.option("--parquet", type=File, metavar="FILE", help="Write the same to this Parquet file."),
     unpacking_option,
     json_option,
 )
@@ -54,34 +67,53 @@ evaluation_options = group(
 
 @click.command(cls=CheckedCommand)
 @evaluation_options
-def evaluate(assert_accuracy_at_least: float | None, predictions: Path | None, as_json: bool, **options: Any) -> None:
+def evaluate(
+    assert_accuracy_at_least: float | None,
+    assert_accuracy_lower_bound: float | None,
+    csv: Path | None,
+    parquet: Path | None,
+    as_json: bool,
+    **options: Any,
+) -> None:
     """Measure how good a model is on other photos.
 
     MODEL is the --output_dir of a training run; DATA is photos in class folders, or anything
-    else that --image_dir takes. Photos that the model was trained on are left out.
+    else that --image_dir takes. Photos that the model was trained on are left out; with no others, what
+    its training found is quoted.
 
     Example: retrain evaluate tf_files/model cats
     """
     from rich.console import Console
 
-    from retrain.insight.evaluation_table import check_predictions, show_evaluation, summary, write_predictions
+    from retrain.insight.answers_files import check_answers, write_answers
+    from retrain.insight.evaluation_table import show_evaluation, summary
     from retrain.insight.terminal import TerminalScreen
     from retrain.runs.evaluate import EvaluateConfig, evaluate_export
 
     config = made(EvaluateConfig, options)
-    if predictions is not None:
-        check_predictions(predictions, config.data)
+    check_answers(config, {"`csv`": csv, "`parquet`": parquet})
     screen = TerminalScreen(as_options)
     try:
         evaluation = evaluate_export(config, screen)
     finally:
         screen.finish()
     show_evaluation(evaluation, Console(stderr=as_json, highlight=False))
-    if predictions is not None:
-        write_predictions(evaluation, predictions)
+    write_answers(evaluation, csv, parquet)
     if as_json:
         print(json_line(summary(evaluation)))
-    accuracy = evaluation.metrics.accuracy
-    if assert_accuracy_at_least is not None and (accuracy is None or accuracy < assert_accuracy_at_least):
-        found = "There is no accuracy, which" if accuracy is None else f"The accuracy of {accuracy:.4f}"
-        raise click.ClickException(f"{found} is less than --assert_accuracy_at_least {assert_accuracy_at_least:g}.")
+    _gate(evaluation, "--assert_accuracy_at_least", assert_accuracy_at_least)
+    _gate(evaluation, "--assert_accuracy_lower_bound", assert_accuracy_lower_bound)
+
+
+def _gate(evaluation: "Evaluation", option: str, least: float | None) -> None:
+    """Raises ClickException if the accuracy, or the lower end of its interval, is less than asked for."""
+    if least is None:
+        return
+    known = evaluation.accuracy_and_interval
+    if known is None:
+        raise click.ClickException(f"There is no accuracy, which is less than {option} {least:g}.")
+    accuracy, (low, _) = known
+    by_bound = option == "--assert_accuracy_lower_bound"
+    if (low if by_bound else accuracy) < least:
+        found = f"accuracy of {accuracy:.4f}" if not by_bound else f"lower end of the accuracy's interval, {low:.4f},"
+        raise click.ClickException(f"The {found} is less than {option} {least:g}.")

@@ -49,14 +49,16 @@ further_options = group(
         type=Text,
         required=True,
         metavar="PATH",
-        help="Photos, as for a training run: each format is tested on those that were not trained on; "
-        "int8 is calibrated on some of the others.",
+        help="Photos, as for a training run: each format is tested on those that were not trained on, int8 on "
+        "up to 1,000 of all; int8 is calibrated on some of the others.",
     ),
     category_names_option,
     layout_option,
     trust_option,
     click.option(
-        "--force", is_flag=True, help="Keep a float16 or int8 format even if it loses more than 1 point of accuracy."
+        "--force",
+        is_flag=True,
+        help="Keep a float16 or int8 format even if it is shown to lose more than 1 point of accuracy.",
     ),
     click.option(
         "--serving_dir",

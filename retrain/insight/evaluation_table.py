@@ -1,19 +1,14 @@
 """What `retrain evaluate` shows on the screen and writes to files."""
 
-import csv
 import os
-from pathlib import Path
 
 from rich.console import Console
 
-from label_image.files import temporary_folder
-from retrain.core.errors import ExportError
-from retrain.core.outputs import check_file, check_not_among_photos, place
 from retrain.insight.metrics_tables import WIDEST_CONFUSION, class_table, confusion_table
 from retrain.insight.terminal_text import escape
 from retrain.photos.left_out import in_words
 from retrain.runs.evaluate import Evaluation
-from retrain.training.metrics import most_confused
+from retrain.training.metrics import most_confused, wilson_interval
 
 
 def summary(evaluation: Evaluation) -> dict[str, object]:
@@ -32,6 +27,8 @@ def summary(evaluation: Evaluation) -> dict[str, object]:
         "classes": [vars(entry) for entry in metrics.classes],
         "confusion": metrics.confusion,
         "called_unknown": None if evaluation.refused is None else int(evaluation.refused.sum()),
+        "answered_and_right": _answered_and_right(evaluation),
+        "quoted": None if evaluation.quoted is None else vars(evaluation.quoted),
         "strangers": None if strangers is None else vars(strangers),
         "left_out": evaluation.left_out,
         "skipped": len(evaluation.skipped),
@@ -60,7 +57,9 @@ def show_evaluation(evaluation: Evaluation, console: Console) -> None:
         console.print(f"calibration error (ECE): {metrics.ece:.3f} ({by_chance})")
     if evaluation.refused is not None and metrics.n:
         console.print(
-            f"called unknown: {_share(int(evaluation.refused.sum()), metrics.n)} of the photos of known classes"
+            f"called unknown: {_share(int(evaluation.refused.sum()), metrics.n)} of the photos of known classes; "
+            f"answered and right: {_share(evaluation.answered_and_right, metrics.n)}",
+            soft_wrap=True,
         )
     strangers = evaluation.strangers
     if strangers is not None:
@@ -68,35 +67,18 @@ def show_evaluation(evaluation: Evaluation, console: Console) -> None:
         how = "" if strangers.refused is None else f"; called unknown: {_share(strangers.refused, strangers.photos)}"
         text = f"{strangers.photos} photos are of classes that the model does not know ({names}){how}"
         console.print(escape(text), soft_wrap=True)
-    console.print(f"[bold]{metrics}[/]", soft_wrap=True)
+    if metrics.n or evaluation.quoted is None:
+        console.print(f"[bold]{metrics}[/]", soft_wrap=True)
+    if evaluation.quoted is not None:
+        console.print(f"[bold]{evaluation.quoted}[/]", soft_wrap=True)
 
 
-def check_predictions(path: Path, source: str) -> None:
-    """Refuse, before any work, what `write_predictions` would not write. Raises OptionError or ExportError."""
-    check_file(path, "`predictions`")
-    check_not_among_photos(Path(source), {"`predictions`": path})
-
-
-def write_predictions(evaluation: Evaluation, path: Path) -> None:
-    """One line for each photo: path, class, answer, its probability, unknown.
-
-    What differs and is there already is kept beside it. Raises ExportError.
-    """
-    refused = evaluation.refused
-    answers = evaluation.probabilities.argmax(axis=1)
-    try:
-        with temporary_folder(path.parent) as temporary:
-            # surrogateescape: a file name that is not UTF-8 is written as the bytes it has.
-            with open(temporary / path.name, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
-                writer = csv.writer(file)
-                writer.writerow(("path", "class", "answer", "probability", "unknown"))
-                for row, (photo, answer) in enumerate(zip(evaluation.photos, answers, strict=True)):
-                    probability = evaluation.probabilities[row, answer]
-                    unknown = "" if refused is None else str(bool(refused[row])).lower()
-                    writer.writerow((photo.path, photo.label, evaluation.labels[answer], f"{probability:.6f}", unknown))
-            place(temporary / path.name, path)
-    except OSError as error:
-        raise ExportError(f"`predictions` {path} cannot be written: {error.strerror}.") from None
+def _answered_and_right(evaluation: Evaluation) -> dict[str, object] | None:
+    """The share of photos that are not called unknown, and whose answer is right, with its interval."""
+    if evaluation.metrics.n == 0:
+        return None
+    right, n = evaluation.answered_and_right, evaluation.metrics.n
+    return {"share": right / n, "interval": list(wilson_interval(right, n)), "n": n}
 
 
 def _share(part: int, whole: int) -> str:

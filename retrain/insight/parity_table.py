@@ -4,6 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from retrain.exports.proof.judgement import Judgement
+from retrain.exports.registry import FORMATS
 from retrain.insight.terminal_text import escape
 from retrain.runs.export import Report, Result
 
@@ -57,20 +58,25 @@ def _figures(judgement: Judgement, is_reference: bool) -> tuple[str, ...]:
 
 
 def _remark(result: Result) -> str:
-    """What has to be said of a format beside its figures; nothing of one that answers as the SavedModel does."""
+    """What has to be said of a format beside its figures; nothing of one that has to answer as the SavedModel does."""
     if result.refused is not None:
         return f"[bold]refused:[/] {escape(result.refused)}"
     parts = [escape(result.remark)] if result.remark else []
     judgement = result.judgement
-    if judgement is not None and judgement.parity.top_1_agreement < 1:
-        low, high = judgement.drop_interval
-        parts.append(
-            f"accuracy {_points(judgement.drop)} points beside the SavedModel's "
-            f"(95 % interval {_points(high)} to {_points(low)})"
-        )
+    if judgement is not None and result.name in FORMATS and FORMATS[result.name].limits.drop is not None:
+        parts.append(_compared(judgement))
     if judgement is not None and judgement.forced:
         parts.append("kept by --force")
     return f"{result.name}: {'; '.join(parts)}" if parts else ""
+
+
+def _compared(judgement: Judgement) -> str:
+    """The change of the accuracy, and what so many photos exclude: that none was found would say nothing alone."""
+    low, high = judgement.drop_interval
+    return (
+        f"accuracy {_points(judgement.drop)} points beside the SavedModel's on {judgement.parity.photos:,} photos "
+        f"(95 % interval {_points(high)} to {_points(low)}: a loss of more than {max(0.0, 100 * high):.1f} is excluded)"
+    )
 
 
 def _points(drop: float) -> str:

@@ -1,5 +1,7 @@
 """How good an export is, run as the file it is on photos in class folders.
 
+Of photos that it was trained on it is not asked: what its training found is quoted in their place.
+
 The photos are prepared as `label_image` prepares them. Those of classes that the model does not know
 have no right answer; of them it counts how many are called unknown.
 """
@@ -19,6 +21,7 @@ from label_image.model import Model, ModelError, Outputs, load_model
 from label_image.preprocessing import Pixels, load_pixels
 from retrain.core.errors import DatasetError, ExportError, OptionError
 from retrain.core.progress import SILENT, Progress
+from retrain.exports.quoted import Quoted, quoted_figure
 from retrain.photos.category_names import display_names, read_category_names, rename_classes
 from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Photo, PhotoFile, Skipped
@@ -30,7 +33,6 @@ from retrain.training.metrics import Metrics, Probabilities, measure
 
 BATCH = 32
 AHEAD = 64  # photos read in advance
-Observe = Callable[[int], None]  # told how many photos are done
 Read = Callable[[str], Pixels]  # raises PhotoError
 
 
@@ -47,12 +49,27 @@ class Strangers:
 
 
 @dataclass(frozen=True)
+class Said:
+    """What a model said of the photos that could be decoded, those of classes that it does not know among them.
+
+    Row i of `outputs` is that of photo i, and so is `refused` (n,): whether it calls it unknown. None for a model that
+    calls nothing so.
+    """
+
+    photos: tuple[Photo, ...]
+    outputs: Outputs
+    refused: npt.NDArray[np.bool_] | None
+    skipped: tuple[Skipped, ...]
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """What a model said of photos.
 
     `probabilities` is (len(photos), len(labels)), for the photos of classes it knows; `refused`, of the
     same length, is True where it calls one unknown, and None if it calls nothing so. `left_out` counts the
-    photos that it had seen in training.
+    photos that it had seen in training; where none but such photos have an answer, or where they are included, `quoted`
+    is what the training found. `said` has the photos of other classes, too.
     """
 
     labels: tuple[str, ...]
@@ -63,6 +80,22 @@ class Evaluation:
     skipped: tuple[Skipped, ...]
     metrics: Metrics
     left_out: int
+    said: Said
+    quoted: Quoted | None = None
+
+    @property
+    def answered_and_right(self) -> int:
+        """How many photos get the right answer, and are not called unknown: what a user sees."""
+        classes = class_indices(self.photos, self.labels)
+        right = self.probabilities.argmax(axis=1) == classes if len(classes) else np.zeros(0, np.bool_)
+        return int((right if self.refused is None else right & ~self.refused).sum())
+
+    @property
+    def accuracy_and_interval(self) -> tuple[float, tuple[float, float]] | None:
+        """What is known of the accuracy: as measured, as quoted where nothing could be measured, None where neither."""
+        if self.metrics.accuracy is not None and self.metrics.interval is not None:
+            return self.metrics.accuracy, self.metrics.interval
+        return None if self.quoted is None else (self.quoted.accuracy, self.quoted.interval)
 
 
 @dataclass(frozen=True)
@@ -109,14 +142,14 @@ def evaluate_export(config: EvaluateConfig, progress: Progress = SILENT) -> Eval
         progress.say(remark)
     with photo_threads() as threads:
         photos, unreadable = _identify(dataset.files, threads)
-        unseen = _leave_out_seen(config.model, photos, config.all_photos, progress.say)
+        seen, unseen = _leave_out_seen(config.model, photos, config.all_photos, progress.say)
         left_out, photos = len(photos) - len(unseen), unseen
         read = partial(load_pixels, preprocessing=loaded.preprocessing, accept_truncated=config.accept_truncated)
-        said = _run(loaded, photos, read, threads, progress.evaluating(len(photos)))
+        said = _run(loaded, photos, read, threads, progress)
     known = np.array([photo.label in loaded.labels for photo in said.photos], np.bool_)
     answered = tuple(photo for photo, is_known in zip(said.photos, known, strict=True) if is_known)
     probabilities = said.outputs.probabilities[known]
-    refused = loaded.refuses(said.outputs)
+    refused = said.refused
     classes = class_indices(answered, loaded.labels)
     return Evaluation(
         loaded.labels,
@@ -127,6 +160,8 @@ def evaluate_export(config: EvaluateConfig, progress: Progress = SILENT) -> Eval
         (*dataset.skipped, *unreadable, *said.skipped),
         measure(probabilities, classes, loaded.labels),
         left_out,
+        said,
+        quoted_figure(config.model) if seen and (config.all_photos or not answered) else None,
     )
 
 
@@ -148,15 +183,6 @@ def _load(config: EvaluateConfig) -> Model:
     return loaded
 
 
-@dataclass(frozen=True)
-class _Said:
-    """What a model said of the photos that could be decoded; row i of the outputs is that of photo i."""
-
-    photos: tuple[Photo, ...]
-    outputs: Outputs
-    skipped: tuple[Skipped, ...]
-
-
 def _identify(files: Sequence[PhotoFile], threads: ThreadPoolExecutor) -> tuple[list[Photo], list[Skipped]]:
     """The photos with their contents' hashes, and the files that cannot be read."""
 
@@ -170,26 +196,38 @@ def _identify(files: Sequence[PhotoFile], threads: ThreadPoolExecutor) -> tuple[
     return [item for item in found if isinstance(item, Photo)], [item for item in found if isinstance(item, Skipped)]
 
 
-def _leave_out_seen(model: Path, photos: list[Photo], all_photos: bool, say: Callable[[str], None]) -> list[Photo]:
-    """The photos that the model has not seen in training, where that is known."""
+def _leave_out_seen(
+    model: Path, photos: list[Photo], all_photos: bool, say: Callable[[str], None]
+) -> tuple[int, list[Photo]]:
+    """How many photos the model has seen in training, where that is known, and those that it is evaluated on.
+
+    Raises DatasetError if it has seen all, and does not say what its training found.
+    """
     seen = were_seen(model, photos)
     if seen is None:
         say(f"Which photos {model} was trained on is not known (its export folder would say so): all are evaluated.")
-        return photos
+        return 0, photos
     count = int(seen.sum())
     if count and all_photos:
         say(f"The model was trained on {count} of these {len(photos)} photos: the result is too good to be true.")
     if count == 0 or all_photos:
-        return photos
+        return count, photos
     if count == len(photos):
-        raise DatasetError("The model was trained on all of these photos: pass other photos, or `all_photos`.")
+        if quoted_figure(model) is None:
+            raise DatasetError("The model was trained on all of these photos: pass other photos, or `all_photos`.")
+        say(f"The model was trained on all of these {count} photos, and would know them: pass others to evaluate it.")
+        return count, []
     others = len(photos) - count
     say(f"The model was trained on {count} of these {len(photos)} photos; it is evaluated on the {others} others.")
-    return [photo for photo, was_seen in zip(photos, seen, strict=True) if not was_seen]
+    return count, [photo for photo, was_seen in zip(photos, seen, strict=True) if not was_seen]
 
 
-def _run(model: Model, photos: Sequence[Photo], read: Read, threads: ThreadPoolExecutor, observe: Observe) -> _Said:
+def _run(model: Model, photos: Sequence[Photo], read: Read, threads: ThreadPoolExecutor, progress: Progress) -> Said:
     """Decode and run in batches; what cannot be decoded is skipped."""
+    if not photos:
+        nothing = Outputs(np.zeros((0, len(model.labels)), np.float32), np.zeros(0, np.float32))
+        return Said((), nothing, model.refuses(nothing), ())
+    observe = progress.evaluating(len(photos))
 
     def prepare(photo: Photo) -> Pixels | Skipped:
         try:
@@ -211,7 +249,8 @@ def _run(model: Model, photos: Sequence[Photo], read: Read, threads: ThreadPoolE
         observe(start + len(pairs))
     if not outputs:
         raise DatasetError(f"None of the {len(photos)} photos can be decoded, so there is nothing to evaluate.")
-    return _Said(tuple(answered), Outputs.joined(outputs), tuple(skipped))
+    said = Outputs.joined(outputs)
+    return Said(tuple(answered), said, model.refuses(said), tuple(skipped))
 
 
 def _strangers(

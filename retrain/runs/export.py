@@ -1,9 +1,9 @@
 """`retrain export`: further formats of an export, each run on photos before it takes its place.
 
 The SavedModel of the folder is what they are made of and compared with. Each is written aside, loaded
-by its own runtime, run on test photos and judged; only one that holds is renamed into the folder, and
-what came of it stands in `parity` of model.json. One that does not, and an interruption, leave what
-was there untouched.
+by its own runtime, run on photos and judged, an int8 one on more of them; only one that holds is renamed
+into the folder, and what came of it stands in `parity` of model.json. One that does not, and an
+interruption, leave what was there untouched.
 """
 
 import functools
@@ -39,7 +39,7 @@ from retrain.exports.folder import put_into_export
 from retrain.exports.formats.base import Source
 from retrain.exports.proof.judgement import Judgement, Reference, judge
 from retrain.exports.proof.limits import FLOAT32
-from retrain.exports.proof.photos import ExportPhotos, export_photos
+from retrain.exports.proof.photos import ExportPhotos, LabelledPixels, export_photos
 from retrain.exports.registry import FORMATS, SAVED_MODEL, check_packages
 from retrain.photos.layouts.reading import Layout
 
@@ -61,7 +61,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Report:
-    """What came of all formats, on how many test photos.
+    """What came of all formats, on how many test photos; int8 ones were compared on more.
 
     `reference` is how good the SavedModel is, the first of the results; `serving` the version folder, where one was
     asked for.
@@ -205,8 +205,23 @@ class _Work:
 
     @property
     def reference(self) -> Reference:
+        """What it answers for the test photos."""
+        return self._reference(self._said[0], self.photos.test)
+
+    @functools.cached_property
+    def compared(self) -> tuple[Pixels, Reference]:
+        """The photos of all sides, the test photos among them, and what the SavedModel answers for them."""
+        photos, tested = self.photos.compared(), len(self.photos.test)
+        if len(photos) == tested:
+            return photos.pixels, self.reference
+        self.say(f"Running the SavedModel on {len(photos) - tested} more photos, of all sides …")
+        with quiet():
+            more = pixels_runner(self.loaded)(photos.pixels[tested:])
+        return photos.pixels, self._reference(Outputs.joined([self._said[0], more]), photos, tested)
+
+    def _reference(self, outputs: Outputs, photos: LabelledPixels, tested: int | None = None) -> Reference:
         unknown = self.source.manifest.get("unknown", {})
-        return Reference(self._said[0], self.photos.test.classes, unknown.get("threshold"))
+        return Reference(outputs, photos.classes, unknown.get("threshold"), tested)
 
     def saved_model(self) -> Judgement:
         """How good the SavedModel is, which is the reference."""
@@ -247,6 +262,8 @@ class _Work:
     def further(self, name: str) -> Result:
         """Write, run and judge a format, in each way that it has until one holds."""
         format = FORMATS[name]
+        many = format.limits.takes_many_photos
+        pixels, reference = self.compared if many else (self.photos.test.pixels, self.reference)
         refused = ""
         for way in format.conversions:
             force = self.force and way is format.conversions[-1]
@@ -258,9 +275,9 @@ class _Work:
             new = self.temporary / format.file
             try:
                 way.write(self.source, new)
-                said, milliseconds = timed(format.load(new), self.photos.test.pixels)
+                said, milliseconds = timed(format.load(new), pixels)
                 shown = milliseconds if format.own_program else None
-                judgement = judge(format.file, said, self.reference, format.limits, shown, size_of(new), force)
+                judgement = judge(format.file, said, reference, format.limits, shown, size_of(new), force)
             except (ParityError, ExportError, ModelError) as error:
                 refused = refused or str(error)
                 _remove(new)

@@ -152,7 +152,9 @@ def test_python_as_a_program(export: Path, tmp_path: Path) -> None:
     command = [sys.executable, export / "clients/classify.py", *photos]
     lines = subprocess.run(command, capture_output=True, check=True).stdout.decode().splitlines()
     assert lines[0].startswith(f"{photos[0]}: 100% ${{red}} \\n `y`??! (")
-    assert lines[1].startswith(f"{photos[1]}: unknown (")
+    verdict = load_model(export).label(photos[1].read_bytes())
+    figures = f"similarity {verdict.similarity:.4f}, threshold {verdict.threshold:.4f}"
+    assert lines[1].startswith(f"{photos[1]}: unknown ({figures}; nearest ")
 
 
 @pytest.fixture
@@ -198,6 +200,8 @@ def test_curl_answers_like_label_image(export: Path, serving: str, tmp_path: Pat
         assert said["label"] == ("unknown" if verdict.unknown else best.label)
         assert said["looks_most_like"] == best.label
         assert abs(said["probability"] - best.probability) < 1e-5
+        assert said["threshold"] == verdict.threshold
+        assert abs(said["similarity"] - verdict.similarity) < 1e-5
 
 
 @pytest.mark.skipif(shutil.which("node") is None, reason="node is absent")
@@ -219,9 +223,13 @@ def test_javascript_in_node_on_a_model_that_only_pretends(export: Path, tmp_path
     done = subprocess.run(command, capture_output=True, check=True)
     labels, size, known, unknown = json.loads(done.stdout)
     assert (labels, size) == (list(COLOURS), 8)
-    assert known == {"label": labels[1], "probability": 0.75, "unknown": False, "scores": known["scores"]}
+    assert {key: known[key] for key in known if key not in ("scores", "similarity", "threshold")} == {
+        "label": labels[1], "probability": 0.75, "unknown": False,
+    }  # fmt: skip
+    assert known["threshold"] == load_model(export).threshold
+    assert known["similarity"] == pytest.approx(0.99999)
     assert known["scores"] == dict(zip(labels, [0.125, 0.75, 0.125], strict=True))
-    assert unknown == {**known, "unknown": True}
+    assert unknown == {**known, "unknown": True, "similarity": -1}
 
 
 # Writing them

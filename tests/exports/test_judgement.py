@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from label_image.runtimes import Outputs
 from retrain.core.errors import ParityError
 from retrain.exports.proof.judgement import Reference, judge, paired_interval
-from retrain.exports.proof.limits import FLOAT16, FLOAT32, INT8, Limits
+from retrain.exports.proof.limits import FLOAT16, FLOAT32, GREATEST_DROP, INT8, Limits
 
+FLOAT16_LOSS = Limits(1.0, GREATEST_DROP)  # float16, if its probabilities might differ more
 CLEAR = np.tile(np.array([[0.7, 0.2, 0.1]], np.float32), (200, 1))
 REFERENCE = Reference(Outputs(CLEAR, np.full(200, 0.5, np.float32)), np.zeros(200, np.intp))
 
@@ -23,27 +24,85 @@ def judged(said: Outputs, limits: Limits, force: bool = False) -> object:
     return judge("It", said, REFERENCE, limits, 1.5, 1000, force)
 
 
-def test_int8_may_lose_one_point_and_no_more() -> None:
-    judgement = judged(with_wrong(2), INT8)
+def reference_of(photos: int, threshold: float | None = None) -> Reference:
+    """So many photos, of which all are answered rightly."""
+    answers = np.tile(CLEAR[:1], (photos, 1))
+    return Reference(Outputs(answers, np.full(photos, 0.5, np.float32)), np.zeros(photos, np.intp), threshold)
+
+
+def lost_and_won(lost: int, won: int, photos: int, limits: Limits = INT8, force: bool = False) -> object:
+    """A judgement in which so many answers become wrong, and so many others right."""
+    reference, wrong = reference_of(photos), (0.2, 0.7, 0.1)
+    before, now = reference.outputs.probabilities.copy(), reference.outputs.probabilities.copy()
+    now[:lost] = before[lost : lost + won] = wrong
+    reference = Reference(Outputs(before), reference.classes)
+    return judge("It", Outputs(now), reference, limits, 1.5, 1000, force)
+
+
+def test_int8_may_lose_one_point() -> None:
+    judgement = lost_and_won(10, 0, 1000)
     assert (judgement.drop, judgement.accuracy, judgement.forced) == (0.01, 0.99, False)
-    with pytest.raises(ParityError, match=r"1\.5 points lower.*--force"):
-        judged(with_wrong(3), INT8)
-    assert judged(with_wrong(3), INT8, force=True).forced
+    assert judgement.drop_interval[0] > 0, "it is shown to be worse, by no more than is allowed"
+
+
+def test_a_greater_loss_is_refused_where_it_is_more_than_chance() -> None:
+    with pytest.raises(ParityError, match=r"on 1,000 photos its accuracy is 1\.5 points lower.*allowed: 1\)\. --force"):
+        lost_and_won(15, 0, 1000)
+    assert lost_and_won(15, 0, 1000, force=True).forced
+    judgement = lost_and_won(40, 25, 1000)
+    assert judgement.drop == pytest.approx(0.015) and judgement.drop_interval[0] < 0 and not judgement.forced
+    with pytest.raises(ParityError, match=r"1\.5 points lower"):
+        lost_and_won(15, 0, 1000, FLOAT16_LOSS)
+
+
+def test_two_of_42_photos_are_no_reason_to_refuse_a_file() -> None:
+    judgement = lost_and_won(2, 0, 42)
+    assert judgement.drop == pytest.approx(2 / 42) and not judgement.forced
+    low, high = judgement.drop_interval
+    assert low < 0 < 0.1 < high, "so few photos exclude no loss that matters"
+
+
+def test_a_tenth_lost_is_refused_however_few_photos_say_so() -> None:
+    for lost, photos, holds in ((1, 3, True), (2, 20, True), (2, 15, False), (3, 20, False), (100, 1000, False)):
+        assert paired_interval(2, 0, 15)[0] < 0
+        if holds:
+            assert not lost_and_won(lost, 0, photos).forced
+        else:
+            with pytest.raises(ParityError, match="points lower"):
+                lost_and_won(lost, 0, photos)
 
 
 def test_int8_calls_about_as_many_photos_unknown() -> None:
-    reference = Reference(REFERENCE.outputs, REFERENCE.classes, threshold=0.4)
-    similarity = np.full(200, 0.5, np.float32)
-    for unknown, holds in ((0, True), (10, True), (11, False), (200, False)):
-        similarity[:unknown] = 0.3
-        said = Outputs(CLEAR, similarity)
+    """Fewer are as bad as more: then strangers are answered."""
+    for before, now, photos, holds in (
+        (0, 10, 200, True), (0, 11, 200, False), (11, 0, 200, False), (200, 0, 200, False), (3, 0, 42, True),
+        (0, 1, 4, True), (0, 2, 4, False),
+    ):  # fmt: skip
+        reference = reference_of(photos, threshold=0.4)
+        similarity = np.array([[0.5] * photos, [0.5] * photos], np.float32)
+        similarity[0, :before] = similarity[1, :now] = 0.3
+        answers = reference.outputs.probabilities
+        reference = Reference(Outputs(answers, similarity[0]), reference.classes, reference.threshold)
+        said = Outputs(answers, similarity[1])
         if holds:
             judgement = judge("It", said, reference, INT8, 1.0, 1, False)
-            assert judgement.plain()["test"]["called_unknown"] == unknown
+            assert judgement.plain()["test"]["called_unknown"] == now
         else:
-            with pytest.raises(ParityError, match=f"calls {unknown} of 200 photos unknown, the SavedModel 0"):
+            why = f"calls {now} of {photos} photos unknown, the SavedModel {before}"
+            with pytest.raises(ParityError, match=why):
                 judge("It", said, reference, INT8, 1.0, 1, False)
             assert judge("It", said, reference, INT8, 1.0, 1, True).forced
+
+
+def test_the_accuracy_is_that_of_the_tested_photos_and_the_comparison_that_of_all() -> None:
+    reference = reference_of(1000)
+    answers = reference.outputs.probabilities.copy()
+    answers[:5] = answers[500:503] = (0.2, 0.7, 0.1)
+    reference = Reference(reference.outputs, reference.classes, tested=100)
+    found = judge("It", Outputs(answers), reference, INT8, 1.0, 1, False)
+    assert (found.accuracy, found.tested, found.drop) == (0.95, 100, 0.008)
+    plain = found.plain()
+    assert (plain["photos"], plain["test"]["n"], plain["top_1_agreement"]) == (1000, 100, pytest.approx(0.992))
 
 
 def test_force_does_not_help_float_formats() -> None:

@@ -13,7 +13,7 @@ from painting import paint
 from PIL import Image
 
 from label_image.cli import main
-from label_image.model import ModelError, load_model
+from label_image.model import Answer, ModelError, Verdict, load_model
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -48,7 +48,7 @@ def answers(*arguments: object) -> list[dict]:
 def test_one_json_object_per_photo_and_line(trained: Path, here: Path) -> None:
     photos = [paint(here / "r.jpg", "red"), paint(here / "猫.png", "blue")]
     red, blue = answers("--model", trained, *photos)
-    assert set(red) == {"image", "label", "probability", "unknown", "top"}
+    assert set(red) == {"image", "label", "probability", "unknown", "similarity", "threshold", "top"}
     assert (red["image"], red["label"]) == (str(photos[0]), "red")
     assert (blue["image"], blue["label"]) == (str(photos[1]), "blue")
     assert red["top"][0] == {"label": "red", "probability": red["probability"]}
@@ -216,6 +216,7 @@ def test_api(trained: Path, here: Path) -> None:
     verdict = model.label(paint(here / "r.jpg").read_bytes(), top_k=1)
     assert [answer.label for answer in verdict.answers] == ["red"]
     assert (verdict.unknown, str(verdict)) == (False, "red")
+    assert verdict.similarity is not None and verdict.similarity >= verdict.threshold == model.threshold
     assert model.run(np.zeros((2, 8, 8, 3), np.uint8)).probabilities.shape == (2, 3)
 
 
@@ -227,12 +228,41 @@ def test_what_is_like_no_class_is_unknown(trained: Path, here: Path) -> None:
     Image.new("RGB", (20, 20), (128, 128, 128)).save(here / "gray.png")
     code, out, _ = call(main, "--model", trained, here / "gray.png")
     assert code == 0
-    assert re.search(r"^  unknown \(looks most like (red|green|blue), 0\.\d\d\)$", out, re.MULTILINE)
+    photo, said = out.splitlines()
+    assert photo == str(here / "gray.png")
+    figures = r"\(similarity -?0\.\d+, threshold 0\.\d+\)"
+    assert re.fullmatch(rf"  unknown: nothing like the training photos {figures}; nearest (red|green|blue)", said)
     (gray,) = answers("--model", trained, here / "gray.png")
     assert gray["unknown"] is True
     assert gray["label"] == gray["top"][0]["label"]
+    assert gray["threshold"] == json.loads((trained / "model.json").read_text())["unknown"]["threshold"]
+    assert -1 <= gray["similarity"] < gray["threshold"]
     (red,) = answers("--model", trained, paint(here / "r.jpg"))
     assert red["unknown"] is False
+    assert red["threshold"] == gray["threshold"] <= red["similarity"] <= 1.0001
+
+
+def test_beside_unknown_stands_no_probability(trained: Path, here: Path) -> None:
+    """The head is sure of one of its classes, whatever it is shown: that would be read as the answer."""
+    Image.new("RGB", (20, 20), (128, 128, 128)).save(here / "gray.png")
+    _, out, _ = call(main, "--model", trained, here / "gray.png")
+    assert "%" not in out
+    _, out, _ = call(main, "--model", trained, "--always_answer", here / "gray.png")
+    assert out.count("%") == 3
+
+
+@pytest.mark.parametrize(
+    ("similarity", "threshold", "figures"),
+    [
+        (0.41, 0.63, "similarity 0.41, threshold 0.63"),
+        (0.6299, 0.6301, "similarity 0.6299, threshold 0.6301"),
+        (-0.004, 0.63, "similarity 0.00, threshold 0.63"),
+        (0.63, np.nextafter(0.63, 1), "similarity 0.630000, threshold 0.630000"),
+    ],
+)
+def test_figures_that_decided_differ_as_they_are_shown(similarity: float, threshold: float, figures: str) -> None:
+    verdict = Verdict((Answer("Bengal", 0.9999),), True, similarity, threshold)
+    assert str(verdict) == f"unknown: nothing like the training photos ({figures}); nearest Bengal"
 
 
 def test_always_answer_never_says_unknown(trained: Path, here: Path) -> None:
@@ -256,7 +286,10 @@ def test_an_export_without_a_threshold_never_says_unknown(model: Path, here: Pat
     (model / "model.json").write_text(json.dumps(manifest))
     gray = Image.new("RGB", (20, 20), (128, 128, 128))
     gray.save(here / "gray.png")
-    assert not load_model(model).label((here / "gray.png").read_bytes()).unknown
+    verdict = load_model(model).label((here / "gray.png").read_bytes())
+    assert (verdict.unknown, verdict.threshold) == (False, None)
+    (answer,) = answers("--model", model, here / "gray.png")
+    assert answer["threshold"] is None and answer["similarity"] == verdict.similarity
 
 
 # The command line

@@ -103,7 +103,7 @@ def test_pictures_of_several_photos_are_numbered(trained: Path, here: Path) -> N
 def test_earlier_picture_is_replaced_and_nothing_else(trained: Path, here: Path) -> None:
     mine = photo(here / "mine.png")
     before = mine.read_bytes()
-    arguments = ["--model", trained, photo(here / "a.png"), "--plot"]
+    arguments = ["--model", trained, "--always_answer", photo(here / "a.png"), "--plot"]
     code, out, err = call(main, *arguments, "mine.png")
     assert (code, out) == (2, "")
     assert "mine.png exists and was not drawn by label_image" in err
@@ -230,9 +230,10 @@ def test_bars_are_as_long_as_probable(size: tuple[int, int], beside: bool) -> No
 
 
 def test_title_takes_the_place_of_the_first_answer() -> None:
-    titled = plot(Image.new("RGB", (100, 100)), ANSWERS, "unknown (looks most like maçã, 0.75)")
-    assert FIRST not in colours(titled)
-    assert titled.height > plot(Image.new("RGB", (100, 100)), ANSWERS).height
+    photo, title = Image.new("RGB", (100, 100)), "unknown: nothing like the training photos; nearest maçã"
+    titled = plot(photo, ANSWERS, title)
+    assert {FIRST, OTHER} & colours(titled) == set(), "no probability stands beside it, as a bar or a number"
+    assert titled.tobytes() == plot(photo, [Answer("cão", 1.0)], title).tobytes()
 
 
 @pytest.mark.parametrize("candidates", [(), (MATPLOTLIBS,)])

@@ -49,7 +49,7 @@ def test_every_option_that_takes_a_path_expands_it() -> None:
     }
     assert others == set()
     paths = {parameter.name for _, parameter in text_parameters() if isinstance(parameter.type, UserPath)}
-    assert {"output_dir", "image_dir", "output_graph", "predictions", "plot", "images", "tfhub_module"} <= paths
+    assert {"output_dir", "image_dir", "output_graph", "csv", "parquet", "plot", "images", "tfhub_module"} <= paths
 
 
 @pytest.mark.parametrize("value", ["~/w.h5", "resnet50=~/w.h5"])

@@ -1,9 +1,13 @@
 import csv
 import json
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from calling import call
 from painting import paint, paint_classes
@@ -11,7 +15,11 @@ from stand_ins import evaluated
 
 from retrain.cli.main import main
 from retrain.core.errors import DatasetError, ExportError, OptionError
-from retrain.photos.seen_photos import NAME
+from retrain.insight import answers_files
+from retrain.photos.opening import list_photos
+from retrain.photos.reading import identify
+from retrain.photos.seen_photos import NAME, were_seen
+from retrain.training.metrics import wilson_interval
 
 THREE = {"red": "red", "green": "green", "blue": "blue"}
 
@@ -97,29 +105,188 @@ def test_a_damaged_list_of_seen_photos_is_named(trained: Path, tmp_path: Path) -
         evaluated(tmp_path / "model", str(trained / "photos"), tmp_path)
 
 
-def test_a_model_that_has_seen_all_photos_is_not_praised(trained: Path, tmp_path: Path) -> None:
-    source = paint_classes(tmp_path / "new", THREE, range(20))
-    for photo in evaluated(trained / "model", str(source), tmp_path).photos:  # those it has not seen
-        Path(photo.path).unlink()
+@pytest.fixture
+def seen(trained: Path, tmp_path: Path) -> Path:
+    """The photos that the model was trained on, and no others."""
+    source = paint_classes(tmp_path / "seen", THREE, range(20))
+    paths = [Path(path) for path in sorted(str(path) for path in source.rglob("*.png"))]
+    known = were_seen(trained / "model", [identify(file) for file in list_photos(str(source), tmp_path / "b").files])
+    assert known is not None and len(known) == len(paths)
+    for path, was_seen in zip(paths, known, strict=True):
+        if not was_seen:
+            path.unlink()
+    return source
+
+
+def with_test_figure(trained: Path, folder: Path, **test: object) -> Path:
+    """A copy of the export whose training quotes these figures."""
+    shutil.copytree(trained / "model", folder)
+    content = json.loads((folder / "model.json").read_text())
+    content["metrics"]["test"] |= test
+    (folder / "model.json").write_text(json.dumps(content))
+    return folder
+
+
+def test_of_photos_that_it_has_seen_what_its_training_found_is_quoted(
+    trained: Path, seen: Path, tmp_path: Path
+) -> None:
+    model = with_test_figure(trained, tmp_path / "model", accuracy=0.75, interval=[0.5, 0.9], n=12)
+    answers = tmp_path / "answers.csv"
+    code, out, err = call(main, "evaluate", model, seen, "--json", "--csv", answers, "--bottleneck_dir", tmp_path)
+    assert code == 0, err
+    assert "The model was trained on all of these" in " ".join(err.split())
+    assert (
+        "in its training, on test photos that it had not seen: accuracy 75.0% on 12 photos (95 % interval 50.0-90.0%)"
+        in err
+    )
+    assert "100.0%" not in err and "no photos" not in err
+    said = json.loads(out)
+    assert (said["n"], said["accuracy"]) == (0, None)
+    assert said["left_out"] == len(list(seen.rglob("*.png"))) > 40
+    assert said["quoted"] == {"accuracy": 0.75, "interval": [0.5, 0.9], "n": 12, "cross_validation": False}
+    assert answers.read_text().count("\n") == 1, "a header, and no answer that it was taught"
+
+
+def test_it_is_called_cross_validation_where_all_photos_were_tested(trained: Path, seen: Path, tmp_path: Path) -> None:
+    photos = json.loads((trained / "model" / "model.json").read_text())["provenance"]["photos"]
+    model = with_test_figure(trained, tmp_path / "model", n=photos)
+    assert "by cross-validation: accuracy" in call(main, "evaluate", model, seen).out
+
+
+def test_gates_judge_what_is_quoted(trained: Path, seen: Path, tmp_path: Path) -> None:
+    model = with_test_figure(trained, tmp_path / "model", accuracy=0.75, interval=[0.5, 0.9], n=12)
+    for option, value, code in (
+        ("--assert_accuracy_at_least", 0.74, 0),
+        ("--assert_accuracy_at_least", 0.76, 1),
+        ("--assert_accuracy_lower_bound", 0.49, 0),
+        ("--assert_accuracy_lower_bound", 0.51, 1),
+    ):
+        assert call(main, "evaluate", model, seen, option, value).code == code
+
+
+@pytest.mark.parametrize("test", [{"accuracy": None}, {"interval": None}, {"accuracy": "high"}, {"n": 0}])
+def test_a_model_that_has_seen_all_photos_and_quotes_nothing_is_not_praised(
+    test: dict, trained: Path, seen: Path, tmp_path: Path
+) -> None:
+    model = with_test_figure(trained, tmp_path / "model", **test)
     with pytest.raises(DatasetError, match="all of these photos"):
-        evaluated(trained / "model", str(source), tmp_path)
+        evaluated(model, str(seen), tmp_path)
+
+
+def test_beside_answers_that_it_was_taught_stands_what_is_quoted(trained: Path, tmp_path: Path) -> None:
+    photos = str(trained / "photos")
+    everything = evaluated(trained / "model", photos, tmp_path, all_photos=True)
+    assert everything.metrics.n == 60 and everything.quoted is not None
+    assert everything.quoted.n == json.loads((trained / "model" / "metrics.json").read_text())["test"]["n"]
+    source = str(paint_classes(tmp_path / "new", THREE, range(200, 203)))
+    assert evaluated(trained / "model", source, tmp_path, all_photos=True).quoted is None
 
 
 def test_command_shows_tables_and_writes_what_was_asked_for(trained: Path, tmp_path: Path) -> None:
     source = paint_classes(tmp_path / "new", {**THREE, "dusk": "grey"}, range(200, 210))
-    predictions = tmp_path / "out" / "answers.csv"
-    code, out, err = call(main, "evaluate", trained / "model", source, "--predictions", predictions)
+    shutil.move(source / "red" / "200.png", source / "green" / "wrong.png")
+    table, parquet = tmp_path / "out" / "answers.csv", tmp_path / "out" / "answers.parquet"
+    code, out, err = call(main, "evaluate", trained / "model", source, "--csv", table, "--parquet", parquet)
     assert code == 0, err
-    assert "accuracy 100.0% on 30 photos" in out
+    assert "accuracy 96.7% on 30 photos" in out
     assert "10 photos are of classes that the model does not know (dusk); called unknown: 9 of 10 (90.0%)" in out
-    with open(predictions) as file:
+    with open(table) as file:
         rows = list(csv.DictReader(file))
-    assert len(rows) == 30
-    assert {row["class"] for row in rows} == {row["answer"] for row in rows} == set(THREE)
-    assert float(rows[0]["probability"]) > 0.5
+    assert list(rows[0]) == [
+        "path", "label", "predicted", "probability", "right", "unknown", "similarity", "p_blue", "p_green", "p_red",
+    ]  # fmt: skip
+    assert len(rows) == len({row["path"] for row in rows}) == 40
+    threshold = json.loads((trained / "model" / "model.json").read_text())["unknown"]["threshold"]
+    for row in rows:
+        right = "" if row["label"] == "dusk" else str(row["label"] == row["predicted"]).lower()
+        assert row["right"] == right
+        assert row["unknown"] == str(float(row["similarity"]) < threshold).lower()
+        assert (
+            row["probability"] == max((row[f"p_{label}"] for label in THREE), key=float) == row["p_" + row["predicted"]]
+        )
+    assert sum(row["right"] == "false" for row in rows) == 1
+    assert sum(row["unknown"] == "true" for row in rows if row["label"] == "dusk") == 9
+    same = pq.read_table(parquet)
+    assert [same.schema.field(name).type for name in ("path", "right", "unknown", "p_red")] == [
+        pa.string(), pa.bool_(), pa.bool_(), pa.float32(),
+    ]  # fmt: skip
+    for row, other in zip(rows, same.to_pylist(), strict=True):
+        assert list(row) == list(other)
+        for name, value in other.items():
+            assert row[name] == answers_files._text(value)
+
+
+def test_an_earlier_file_of_answers_is_kept(trained: Path, tmp_path: Path) -> None:
+    source = paint_classes(tmp_path / "new", THREE, range(200, 202))
+    predictions = tmp_path / "answers.csv"
     predictions.write_text("mine")
     assert call(main, "evaluate", trained / "model", source, "--predictions", predictions)[0] == 0
     assert predictions.with_name("answers.csv.1").read_text() == "mine"
+    assert predictions.read_text().startswith("path,label,")
+
+
+def test_a_model_that_calls_nothing_unknown_says_nothing_of_it(trained: Path, tmp_path: Path) -> None:
+    shutil.copytree(trained / "model", tmp_path / "model")
+    content = json.loads((tmp_path / "model" / "model.json").read_text())
+    del content["unknown"]
+    (tmp_path / "model" / "model.json").write_text(json.dumps(content))
+    source = paint_classes(tmp_path / "new", THREE, range(200, 202))
+    arguments = ("--csv", tmp_path / "a.csv", "--parquet", tmp_path / "a.parquet")
+    assert call(main, "evaluate", tmp_path / "model", source, *arguments).code == 0
+    with open(tmp_path / "a.csv") as file:
+        assert {row["unknown"] for row in csv.DictReader(file)} == {""}
+    assert set(pq.read_table(tmp_path / "a.parquet")["unknown"].to_pylist()) == {None}
+
+
+@pytest.mark.parametrize("option", ["--csv", "--parquet"])
+def test_files_that_must_not_be_written_are_refused_before_the_work(
+    option: str, trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("retrain.runs.evaluate.evaluate_export", lambda *_: pytest.fail("it began"))
+    source = paint_classes(tmp_path / "new", THREE, range(200, 202))
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "data.parquet").write_text("photos")
+    for data, path, code in (
+        (source, source / "red" / "answers", 2),
+        (source, trained / "model" / "answers", 2),
+        (source, tmp_path / "file" / "answers", 1),
+        (source, "/dev/null", 2),
+        (tmp_path / "data.parquet", tmp_path / "data.parquet", 2),
+    ):
+        said = call(main, "evaluate", trained / "model", data, option, path)
+        assert said.code == code and option in said.err, said
+    same = call(main, "evaluate", trained / "model", source, "--csv", tmp_path / "a", "--parquet", tmp_path / "a")
+    assert same.code == 2 and "--csv and --parquet are both" in " ".join(same.err.split())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names are text elsewhere")
+def test_names_that_are_not_utf8_are_written(trained: Path, tmp_path: Path) -> None:
+    source = paint_classes(tmp_path / "new", THREE, range(200, 202))
+    name = os.fsencode(source / "red") + b"/caf\xe9.png"
+    shutil.copyfile(source / "red" / "200.png", name)
+    arguments = ("--csv", tmp_path / "a.csv", "--parquet", tmp_path / "a.parquet")
+    assert call(main, "evaluate", trained / "model", source, *arguments).code == 0
+    assert name in (tmp_path / "a.csv").read_bytes()
+    assert any(path.endswith("caf\\xe9.png") for path in pq.read_table(tmp_path / "a.parquet")["path"].to_pylist())
+
+
+def test_answered_and_right_is_what_a_user_sees(trained: Path, tmp_path: Path) -> None:
+    source = paint_classes(tmp_path / "new", THREE, range(200, 210))
+    shutil.move(source / "red" / "200.png", source / "green" / "wrong.png")
+    for label in THREE:  # of these one is called by its right name, which says nothing, and all are called unknown
+        paint(source / label / "dusk.png", "grey")
+    code, out, err = call(main, "evaluate", trained / "model", source, "--json", "--csv", tmp_path / "a.csv")
+    said = json.loads(out)
+    assert code == 0 and said["n"] == 33
+    with open(tmp_path / "a.csv") as file:
+        rows = list(csv.DictReader(file))
+    right = sum(row["right"] == "true" for row in rows)
+    seen = sum(row["right"] == "true" and row["unknown"] == "false" for row in rows)
+    assert said["accuracy"] == right / 33 and seen < right
+    assert said["answered_and_right"] == {
+        "share": seen / 33, "interval": pytest.approx(wilson_interval(seen, 33)), "n": 33,
+    }  # fmt: skip
+    assert f"answered and right: {seen} of 33 ({seen / 33:.1%})" in err
 
 
 def test_accuracy_gate_is_the_exit_code(trained: Path, tmp_path: Path) -> None:
@@ -131,6 +298,17 @@ def test_accuracy_gate_is_the_exit_code(trained: Path, tmp_path: Path) -> None:
     assert code == 1
     assert "The accuracy of 0.9667 is less than --assert_accuracy_at_least 0.97." in err
     assert json.loads(out)["accuracy"] == pytest.approx(29 / 30)
+
+
+def test_the_other_gate_asks_for_the_lower_end_of_the_interval(trained: Path, tmp_path: Path) -> None:
+    source = paint_classes(tmp_path / "new", THREE, range(200, 210))
+    low, _ = wilson_interval(30, 30)
+    gate = "--assert_accuracy_lower_bound"
+    assert call(main, "evaluate", trained / "model", source, gate, low - 0.001)[0] == 0
+    code, _, err = call(main, "evaluate", trained / "model", source, gate, "0.95")
+    assert code == 1
+    assert f"interval, {low:.4f}, is less than --assert_accuracy_lower_bound 0.95." in err
+    assert call(main, "evaluate", trained / "model", source, gate, "nan")[0] == 2
 
 
 def test_wrong_calls_have_exit_code_2(trained: Path) -> None:

@@ -3,20 +3,24 @@
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from label_image.runtimes import Outputs
 from retrain.core.errors import ParityError
-from retrain.exports.proof.limits import GREATEST_DROP, GREATEST_SHIFT, Limits
+from retrain.exports.proof.limits import GREATEST_SHIFT, HARD_LIMIT, Limits
 from retrain.exports.proof.parity import Parity, compare, measure_parity
 from retrain.training.metrics import Classes, wilson_interval
 
 Z = 1.959964  # of a 95 % interval
+
+Which = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Judgement:
     """What came of running an export: how like the SavedModel, how often right, `drop` less often than that.
 
+    All is of the photos of `parity`, but for the `accuracy`, which is that on the `tested` ones of them.
     `drop_interval` is the 95 % interval of `drop`; `milliseconds` are those of a photo, None for a format that was not
     run by its own program; `unknown` photos were called so; `forced` is what does not hold and was nevertheless kept.
     """
@@ -24,6 +28,7 @@ class Judgement:
     parity: Parity
     accuracy: float
     interval: tuple[float, float]
+    tested: int
     drop: float
     drop_interval: tuple[float, float]
     milliseconds: float | None
@@ -48,7 +53,7 @@ class Judgement:
             "test": {
                 "accuracy": self.accuracy,
                 "interval": list(self.interval),
-                "n": self.parity.photos,
+                "n": self.tested,
                 "drop": self.drop,
                 "drop_interval": list(self.drop_interval),
                 "called_unknown": self.unknown,
@@ -60,53 +65,99 @@ class Judgement:
 
 @dataclass(frozen=True)
 class Reference:
-    """What the SavedModel answers for the test photos, and their classes.
+    """What the SavedModel answers for photos, and their classes.
 
-    A photo whose similarity is below `threshold` is called unknown; a model without one calls none so.
+    A photo whose similarity is below `threshold` is called unknown; a model without one calls none so. Only the first
+    `tested` photos tell how good a model is, all of them how like each other two models are; None: all do.
     """
 
     outputs: Outputs
     classes: Classes
     threshold: float | None = None
+    tested: int | None = None
 
-    def unknown(self, outputs: Outputs) -> int:
-        """How many photos are called unknown."""
+    def right(self, outputs: Outputs) -> Which:
+        """Which photos get the right answer, (n,)."""
+        found: Which = outputs.probabilities.argmax(axis=1) == self.classes
+        return found
+
+    def unknown(self, outputs: Outputs) -> Which:
+        """Which photos are called unknown, (n,)."""
         if self.threshold is None or outputs.similarity is None:
-            return 0
-        return int((outputs.similarity < self.threshold).sum())
+            return np.zeros(len(self.classes), np.bool_)
+        found: Which = outputs.similarity < self.threshold
+        return found
 
 
 def judge(
     title: str, said: Outputs, reference: Reference, limits: Limits, milliseconds: float | None, size: int, force: bool
 ) -> Judgement:
-    """Judge what an export says of the test photos. Raises ParityError for one that must not be kept."""
+    """Judge what an export says of the photos of the reference. Raises ParityError for one that must not be kept."""
     if limits.tolerance is None:
         parity = measure_parity(title, said, reference.outputs)
     else:
         parity = compare(title, said, reference.outputs, limits.tolerance)
-    right = said.probabilities.argmax(axis=1) == reference.classes
-    reference_right = reference.outputs.probabilities.argmax(axis=1) == reference.classes
-    lost, won = int((reference_right & ~right).sum()), int((right & ~reference_right).sum())
-    count = len(right)
-    drop, interval = (lost - won) / count, paired_interval(lost, won, count)
-    too_much = limits.drop is not None and drop > limits.drop
-    unknown, expected = reference.unknown(said), reference.unknown(reference.outputs)
-    shifted = limits.tolerance is None and abs(unknown - expected) > max(1, GREATEST_SHIFT * count)
+    right, unknown = reference.right(said), reference.unknown(said)
+    drop = Change.between(reference.right(reference.outputs), right)
+    fewer = Change.between(reference.unknown(reference.outputs), unknown)
+    too_much = limits.drop is not None and drop.is_beyond(limits.drop)
+    shifted = limits.tolerance is None and (fewer.is_beyond(GREATEST_SHIFT) or fewer.turned.is_beyond(GREATEST_SHIFT))
     if shifted and not force:
         raise ParityError(
-            f"{title} was not kept: it calls {unknown} of {count} photos unknown, the SavedModel {expected}. "
-            "--force keeps it."
+            f"{title} was not kept: it calls {unknown.sum()} of {parity.photos:,} photos unknown, the SavedModel "
+            f"{unknown.sum() + fewer.lost - fewer.won}. --force keeps it."
         )
     if too_much and not force:
+        low, high = (100 * end for end in drop.interval)
         raise ParityError(
-            f"{title} was not kept: on {count} photos its accuracy is {100 * drop:.1f} points lower than the "
-            f"SavedModel's (95 % interval {100 * interval[0]:.1f} to {100 * interval[1]:.1f}; allowed: "
-            f"{100 * GREATEST_DROP:g}). --force keeps it."
+            f"{title} was not kept: on {parity.photos:,} photos its accuracy is {100 * drop.share:.1f} points lower "
+            f"than the SavedModel's (95 % interval {low:.1f} to {high:.1f}; allowed: {100 * (limits.drop or 0):g}). "
+            "--force keeps it."
         )
-    accuracy = wilson_interval(int(right.sum()), count)
+    tested = right[: reference.tested]
     return Judgement(
-        parity, float(right.mean()), accuracy, drop, interval, milliseconds, size, unknown, too_much or shifted
+        parity,
+        float(tested.mean()),
+        wilson_interval(int(tested.sum()), len(tested)),
+        len(tested),
+        drop.share,
+        drop.interval,
+        milliseconds,
+        size,
+        int(unknown.sum()),
+        too_much or shifted,
     )
+
+
+@dataclass(frozen=True)
+class Change:
+    """Of how many photos something was true before, and is `lost` now, and of how many it is `won`."""
+
+    lost: int
+    won: int
+    photos: int
+
+    @classmethod
+    def between(cls, before: Which, now: Which) -> "Change":
+        return cls(int((before & ~now).sum()), int((now & ~before).sum()), len(now))
+
+    @property
+    def turned(self) -> "Change":
+        """The same, seen from the other side."""
+        return Change(self.won, self.lost, self.photos)
+
+    @property
+    def share(self) -> float:
+        return (self.lost - self.won) / self.photos
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        return paired_interval(self.lost, self.won, self.photos)
+
+    def is_beyond(self, limit: float) -> bool:
+        """Whether more than `limit` is lost for certain; or so much that few photos are enough to say so."""
+        beyond_all = self.share > HARD_LIMIT and self.lost - self.won > 1
+        return beyond_all or (self.share > limit and self.interval[0] > 0)
 
 
 def paired_interval(lost: int, won: int, photos: int) -> tuple[float, float]:

@@ -1,7 +1,8 @@
 """The photos that an export is judged on, and those that an int8 one is calibrated with.
 
-Judged is on photos that the model has not seen. Calibrated is with photos that it was trained on, so
-that none of the first is used twice.
+How good a format is, is judged on photos that the model has not seen. Whether an int8 one is as good as the SavedModel
+takes more photos, and may be asked of any, since both answer for the same ones: those of all sides. Calibrated is with
+photos that the model was trained on; they come last where formats are compared.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -26,6 +27,8 @@ from retrain.photos.seen_photos import were_seen
 from retrain.training.metrics import Classes
 
 TEST_PHOTOS = 256  # at most; with them an accuracy of 90 % has an interval of 4 points to either side
+COMPARED_PHOTOS = 1000  # at most, of all sides; one point of accuracy is ten of them
+COMPARED_BYTES = 320_000_000  # of their pixels, at most; 1000 photos of 224 pixels are 150 MB, of 320 pixels 307 MB
 CALIBRATION_PHOTOS = 100  # the ranges of activations hardly change with more
 AHEAD = 64  # photos read in advance
 
@@ -43,12 +46,23 @@ class LabelledPixels:
     def __len__(self) -> int:
         return len(self.pixels)
 
+    def joined(self, others: "LabelledPixels") -> "LabelledPixels":
+        """These photos, and then the others."""
+        return LabelledPixels(
+            np.concatenate([self.pixels, others.pixels]), np.concatenate([self.classes, others.classes])
+        )
+
 
 @dataclass(frozen=True)
 class ExportPhotos:
-    """`test` to judge with; `calibration` gives (n, size, size, 3) when it is asked for."""
+    """`test` to judge with; `calibration` gives (n, size, size, 3) when it is asked for.
+
+    So does `compared` the photos of all sides on which formats that answer a little differently are compared: first
+    those of `test`, then others.
+    """
 
     test: LabelledPixels
+    compared: Callable[[], LabelledPixels]
     calibration: Callable[[], Pixels]
 
 
@@ -93,14 +107,37 @@ def export_photos(
     def decode(photo: Photo) -> tuple[Pixels, int]:
         return load_pixels(photo.path, preprocessing), index_of[photo.label]
 
-    def choose(candidates: list[Photo], count: int) -> LabelledPixels:
-        chosen = _in_threads(decode, [candidates[index] for index in spread(len(candidates), count)])
-        if not chosen:
+    def decoded(chosen: list[Photo]) -> LabelledPixels:
+        found = _in_threads(decode, chosen)
+        if not found:
             raise DatasetError(f"None of the photos that were tried of {source} can be decoded.")
-        pixels, classes = zip(*chosen, strict=True)
+        pixels, classes = zip(*found, strict=True)
         return LabelledPixels(np.stack(pixels), np.array(classes, np.intp))
 
-    return ExportPhotos(choose(unseen, TEST_PHOTOS), lambda: choose(seen, CALIBRATION_PHOTOS).pixels)
+    chosen = _spread_over(unseen, TEST_PHOTOS)
+    calibrating = _others(
+        seen, [], chosen, CALIBRATION_PHOTOS
+    )  # of a model that has seen all, not the test photos first
+    test = decoded(chosen)
+
+    def compared() -> LabelledPixels:
+        most = min(COMPARED_PHOTOS, COMPARED_BYTES // test.pixels[0].nbytes)
+        others = _others(photos, chosen, calibrating, most - len(test))
+        return test.joined(decoded(others)) if others else test
+
+    return ExportPhotos(test, compared, lambda: decoded(calibrating).pixels)
+
+
+def _others(photos: list[Photo], without: list[Photo], at_last: list[Photo], count: int) -> list[Photo]:
+    """Up to `count` of the photos without some of them; those `at_last` only where there are too few others."""
+    taken, last = ({photo.path for photo in some} for some in (without, at_last))
+    rest = [photo for photo in photos if photo.path not in taken]
+    first = _spread_over([photo for photo in rest if photo.path not in last], count)
+    return first + _spread_over([photo for photo in rest if photo.path in last], count - len(first))
+
+
+def _spread_over(photos: list[Photo], count: int) -> list[Photo]:
+    return [photos[index] for index in spread(len(photos), count)] if count > 0 else []
 
 
 def _divide(export: Path, photos: list[Photo], say: Callable[[str], None]) -> tuple[list[Photo], list[Photo]]:

@@ -106,8 +106,8 @@ def test_tiny_classes_are_cross_validated(make_run) -> None:
     run = make_run("abc", each=2)
     assert run.division.folds is not None
     page = opened(run)
-    assert "cross-validation" in page.text
-    assert "there is no curve to show" in page.text
+    assert "5-fold cross-validation, 4 times" in page.text
+    assert "fitted to all photos" in page.text
 
 
 def test_without_test_photos_there_is_no_accuracy(make_run) -> None:

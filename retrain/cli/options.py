@@ -83,8 +83,8 @@ folds_option = click.option(
     "--folds",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Test every photo, by heads that take turns and have each not seen one of N folds; 0: one split into photos "
-    "for training, validation and testing.  [default: 5; 0 with percentages, mini-batches or very many photos]",
+    help="Test every photo, by heads that take turns, each without one of N folds; 0: one split with test photos.  "
+    "[default: 5; 0 with percentages, mini-batches or very many photos]",
 )
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print a summary as one JSON object on standard output."

@@ -19,16 +19,21 @@ def deal_folds(photos: Sequence[Photo], groups: Sequence[str], seed: int | str, 
     """
     positions = positions_of(groups, seed)
     sizes = Counter(groups)
-    class_of: dict[str, str] = {}
+    # Classes are told apart by their photos: other names for them deal no other folds.
+    first_of: dict[str, float] = {}
     for photo, group in zip(photos, groups, strict=True):
-        class_of[group] = min(photo.label, class_of.get(group, photo.label))
+        first_of[photo.label] = min(positions[group], first_of.get(photo.label, positions[group]))
+    class_of: dict[str, tuple[float, str]] = {}
+    for photo, group in zip(photos, groups, strict=True):
+        own = (first_of[photo.label], photo.label)
+        class_of[group] = min(own, class_of.get(group, own))
     photos_in = [0] * folds
-    of_class: dict[str, list[int]] = defaultdict(lambda: [0] * folds)
+    of_class: dict[tuple[float, str], list[int]] = defaultdict(lambda: [0] * folds)
     fold_of: dict[str, int] = {}
     for group in sorted(class_of, key=lambda group: (class_of[group], -sizes[group], positions[group], group)):
-        own = of_class[class_of[group]]
-        fold = min(range(folds), key=lambda fold: (own[fold], photos_in[fold], fold))
+        in_class = of_class[class_of[group]]
+        fold = min(range(folds), key=lambda fold: (in_class[fold], photos_in[fold], fold))
         fold_of[group] = fold
-        own[fold] += sizes[group]
+        in_class[fold] += sizes[group]
         photos_in[fold] += sizes[group]
     return tuple(fold_of[group] for group in groups)

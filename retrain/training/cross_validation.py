@@ -20,6 +20,7 @@ from retrain.training.head import Observer, Progress, class_weights
 from retrain.training.recipe import HeadRecipe
 
 MOST_STRENGTHS = 13  # down to 1e-6
+LEAST_GAIN = 0.001  # nats; less than that a step beyond the path is not worth, and the fits are not that exact
 MUCH_WORSE = 1.1  # times the least cross-entropy: weaker penalties are not tried any more
 
 Losses = npt.NDArray[np.float64]
@@ -170,5 +171,5 @@ class _OfDeal:
 
     @property
     def _last_is_best(self) -> bool:
-        sums = [float(losses.sum()) for losses in self.losses]
-        return sums[-1] <= min(sums)
+        means = [float(losses.mean()) for losses in self.losses]
+        return means[-1] < min(means[:-1]) - LEAST_GAIN

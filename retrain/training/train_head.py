@@ -106,17 +106,21 @@ def _cross_validate_path(photos: "_Photos", division: Division, fitter: "_Fitter
     """Every photo is tested by heads of the other folds, which choose the strength; the head is fitted to all."""
     bottlenecks, labels = photos.bottlenecks, photos.bottlenecks.labels
     everything = photos.all_views(np.ones(len(photos.classes), np.bool_))
+    tested = np.array(testable(bottlenecks.photos, division.deals[0]), np.bool_)
+    nothing = measure(np.zeros((0, len(labels)), np.float32), photos.classes[:0], labels)
+    if not tested.any():
+        fit = fitter.fit_everything(everything)
+        rows, said = np.zeros(0, np.intp), np.zeros((0, len(labels)), np.float32)
+        return TrainedHead(bottlenecks, division, fit, nothing, nothing, rows, said)
     folds = np.array(division.deals, np.intp)
     out_of_fold = cross_validate_path(everything, folds, len(labels), fitter.recipe, photos.tta, fitter.observe)
     fit = fitter.fit_everything(everything, out_of_fold.path[out_of_fold.best])
     quoted = out_of_fold.quoted()
-    tested = np.array(testable(bottlenecks.photos, division.deals[0]), np.bool_)
-    nobody = np.zeros(len(tested), np.bool_)
     return TrainedHead(
         bottlenecks,
         division,
         replace(fit, curve=out_of_fold.curve),
-        measure(quoted[0][nobody], photos.classes[nobody], labels),
+        nothing,
         measure(quoted[:, tested], photos.classes[tested], labels, _groups(division, tested), INFLATION),
         np.flatnonzero(tested),
         quoted[:, tested].mean(axis=0),

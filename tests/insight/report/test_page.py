@@ -226,19 +226,6 @@ def test_the_heat_map_of_an_export_stands_beside_a_mistake(make_run, monkeypatch
     assert "where the wrong class was seen" not in opened(run).text  # there is no export to read
 
 
-def test_heads_of_folds_have_no_heat_maps(make_run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from retrain.insight.report import heatmaps
-
-    run = make_run("abc", each=2, apart=0.1, painted=True)
-    assert run.division.folds is not None
-    monkeypatch.setattr(heatmaps, "find_tflite", lambda model: model)
-    monkeypatch.setattr(heatmaps, "activation_maps", lambda path: lambda pixels: np.ones((3, 3, 3), np.float32))
-    run.trained.test_probabilities[:] = np.roll(run.trained.test_probabilities, 1, axis=1)
-    page = opened(run)
-    assert "was taken for" in page.text
-    assert "where the wrong class was seen" not in page.text
-
-
 def test_the_comparison_with_training_from_scratch_is_a_section(make_run) -> None:
     run = make_run("ab", each=20, compare="scratch")
     assert "scratch" not in opened(run).ids  # it is nowhere

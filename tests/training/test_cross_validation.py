@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from retrain.training.calibration import calibrate
-from retrain.training.cross_validation import OutOfFold, cross_validate_path
+from retrain.training.cross_validation import MOST_STRENGTHS, OutOfFold, cross_validate_path
 from retrain.training.fitting.convergence import L2_PATH, fit_to_convergence
 from retrain.training.fitting.sample import Sample
 from retrain.training.head import Progress, predict
@@ -56,11 +56,16 @@ def test_what_judges_a_fold_is_chosen_by_the_others() -> None:
     np.testing.assert_allclose(found.quoted()[0].sum(axis=1), 1, atol=1e-6)
 
 
-def test_path_goes_on_while_the_weakest_strength_is_the_best() -> None:
-    """Many photos that are easy to tell: the weaker the penalty the better."""
-    found = cross_validated(sample_of(600, distance=3.0), folds_of(600))
-    assert found.path[: len(L2_PATH)] == L2_PATH or len(found.path) < len(L2_PATH)
-    assert found.best < len(found.path) - 1 or found.path[-1] < L2_PATH[-1]
+def test_path_goes_on_while_the_weakest_strength_is_better_by_more_than_nothing() -> None:
+    """Classes that are told apart by directions of which little is seen: a penalty hides them."""
+    lot, classes = np.random.default_rng(0), np.arange(400) % CLASSES
+    matrix = lot.normal(0, 1, (400, DIM)) * np.float32([1000] + [1] * (DIM - 1))
+    matrix[:, 1] += 8.0 * classes
+    found = cross_validated(Sample(matrix.astype(np.float32), classes), folds_of(400))
+    assert found.path[: len(L2_PATH)] == L2_PATH and len(found.path) > len(L2_PATH)
+    means = found.losses.mean(axis=(0, 2))
+    assert means[len(L2_PATH) - 1] < means[: len(L2_PATH) - 1].min() - 0.001
+    assert len(found.path) == MOST_STRENGTHS or means[-1] >= means[:-1].min() - 0.001
 
 
 def test_path_ends_where_it_only_gets_worse() -> None:

@@ -37,7 +37,7 @@ Figures = list[tuple[float, float]]
 
 def one_split(bottlenecks: Bottlenecks, seed: int) -> Figures:
     """What each spread comes to on one split."""
-    splits = np.array(bottlenecks.split(SplitConfig(seed=seed)).splits)
+    splits = np.array(bottlenecks.split(SplitConfig(seed=seed, folds=0)).splits)
     everything = Sample(bottlenecks.matrix, bottlenecks.classes)
     sides = {side: everything.take(splits == side) for side in ("training", "validation", "testing")}
     both = everything.take(splits != "testing")

@@ -50,7 +50,7 @@ def fine_tune_splits(
     embed = partial(extract_with_fallback, dataset, config=kept, progress=progress)
     for seed in range(splits):
         bottlenecks = embed(choose_backbone(replace(asked, seed=seed), kept, progress))
-        division = bottlenecks.split(SplitConfig(seed=seed))
+        division = bottlenecks.split(SplitConfig(seed=seed, folds=0))
         trained = train_head(bottlenecks, division, observe=progress.training)
         origin = training_origin(bottlenecks, division, HeadConfig())
         begin = time.process_time()

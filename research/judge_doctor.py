@@ -30,10 +30,11 @@ from retrain.insight.doctor.duplicates import find_copies
 from retrain.insight.doctor.findings import Copies
 from retrain.insight.doctor.label_errors import suspect_labels
 from retrain.insight.doctor.looks import look_at
-from retrain.insight.doctor.out_of_fold import deal_groups, groups_with_copies, out_of_fold
+from retrain.insight.doctor.out_of_fold import groups_with_copies, out_of_fold
 from retrain.insight.doctor.outliers import class_distances, outlier_findings
 from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Dataset, Photo, PhotoFile
+from retrain.photos.folds import deal_folds
 from retrain.photos.opening import list_photos
 from retrain.photos.split import split_photos
 from retrain.training.fitting.sample import Classes
@@ -86,7 +87,7 @@ def judge_flips(
     """Plant flips and look for them; an `oracle` is a head that was trained on the right labels."""
     labels = sorted({photo.label for photo in extraction.photos})
     classes = class_indices(extraction.photos, labels)
-    folds = deal_groups(extraction.photos, groups_with_copies(extraction.photos, copies), seed)
+    folds = np.array(deal_folds(extraction.photos, groups_with_copies(extraction.photos, copies), f"doctor {seed}"))
     clean = out_of_fold(extraction.matrix, classes, folds, len(labels)) if confused or oracle else None
     second = None
     if confused:
@@ -176,7 +177,7 @@ def judge_outliers(extraction: Extraction, strangers: Extraction, number: int, s
     photos = (*extraction.photos, *added)
     classes = class_indices(photos, labels)
     matrix = np.concatenate([extraction.matrix, strangers.matrix[picked]])
-    folds = deal_groups(photos, groups_with_copies(photos, ()), seed)
+    folds = np.array(deal_folds(photos, groups_with_copies(photos, ()), f"doctor {seed}"))
     named = {finding.row for finding in outlier_findings(photos, class_distances(matrix, classes, folds))}
     planted = set(range(len(extraction.photos), len(photos)))
     return len(named & planted), len(named - planted)

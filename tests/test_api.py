@@ -93,7 +93,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
             {},
         ),
         ("--hidden_units 8,4 --dropout 0.2 --epochs 3 --seed 5", {"hidden_units": [8, 4], "dropout": 0.2, "epochs": 3},
-         {"seed": 5}, {}, {}),
+         {"seed": 5, "folds": 0}, {}, {}),
         ("--random_brightness 30 --flip_left_right --views 3 --tta", {}, {}, {},
          {"random_brightness": 30, "flip_left_right": True}),
     ],
@@ -199,7 +199,9 @@ def test_bottlenecks_are_computed_once() -> None:
 def test_division_is_by_content_and_can_be_given() -> None:
     bottlenecks = bottlenecks_of()
     assert bottlenecks.split() == bottlenecks.split()
-    assert bottlenecks.split().splits != bottlenecks.split(SplitConfig(seed=1)).splits
+    assert bottlenecks.split().folds != bottlenecks.split(SplitConfig(seed=1)).folds
+    one = [bottlenecks.split(SplitConfig(seed=seed, folds=0)).splits for seed in (0, 0, 1)]
+    assert one[0] == one[1] != one[2]
     own = Division(tuple(("testing", "validation", "training")[index % 3] for index in range(42)))
     assert evaluate(fit_head(bottlenecks, own)).n == 14
 
@@ -221,7 +223,7 @@ def test_objects_are_shown_in_a_line() -> None:
     trained = trained_head()
     assert repr(trained.bottlenecks.dataset) == "<Dataset photos: 42 files of 3 classes>"
     assert repr(trained.bottlenecks) == "<Bottlenecks by fake: 42 photos of 3 classes, 3 numbers each>"
-    assert repr(trained).startswith("<TrainedHead {'optimizer': 'lbfgs'") and "validation: accuracy" in repr(trained)
+    assert repr(trained).startswith("<TrainedHead {'optimizer': 'lbfgs'") and "test: accuracy" in repr(trained)
 
 
 # Signatures

@@ -12,7 +12,7 @@ TYPES = {"INTEGER RANGE": "N", "FLOAT RANGE": "N", "FLOAT": "N", "DIRECTORY": "F
 # The options of a training in the order of their help.
 PANELS: Mapping[str, Sequence[str]] = {
     "Photos": (
-        "--image_dir", "--layout", "--source_dir", "--max_images_per_class", "--fixes", "--category_names",
+        "--image_dir", "--layout", "--source_dir", "--max_images_per_class", "--fixes", "--category_names", "--folds",
         "--testing_percentage", "--validation_percentage", "--seed", "--accept_truncated", "--paranoid",
     ),
     "Backbone": (

@@ -13,7 +13,6 @@ from retrain.core.machine import PRECISIONS
 from retrain.exports.registry import TRAINING_FORMATS, check_formats
 from retrain.photos.augmentation import VIEWS
 from retrain.photos.layouts.reading import LAYOUTS
-from retrain.photos.split import TESTING_PERCENTAGE, VALIDATION_PERCENTAGE
 
 Command = TypeVar("Command", bound=Callable[..., object])
 
@@ -87,16 +86,12 @@ choice_options = group(
     click.option(
         "--testing_percentage",
         type=Percentage,
-        default=TESTING_PERCENTAGE,
-        show_default=True,
-        help="Percentage of the photos for the final test.",
+        help="One split: so many percent of the photos for the final test.",
     ),
     click.option(
         "--validation_percentage",
         type=Percentage,
-        default=VALIDATION_PERCENTAGE,
-        show_default=True,
-        help="Percentage of the photos for choices during training.",
+        help="One split: so many percent of the photos for choices during training.",
     ),
     click.option(
         "--seed",
@@ -109,6 +104,13 @@ choice_options = group(
     click.option("--paranoid", is_flag=True, help="Read every photo again, even if its size and dates are unchanged."),
 )
 
+folds_option = click.option(
+    "--folds",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="Test every photo, by heads that take turns, each without one of N folds; 0: one split with test photos.  "
+    "[default: 5; 0 with percentages, mini-batches or very many photos]",
+)
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print a summary as one JSON object on standard output."
 )

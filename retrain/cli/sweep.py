@@ -151,7 +151,8 @@ sweep_options = group(
 @store_options
 def sweep(**options: Any) -> None:
     """Try many heads, and choose the best by cross-validation."""
-    split = split_config(options)
+    # Its folds are those in which the configurations are compared; the photos for testing stay out of them.
+    split = split_config({**options, "folds": 0})
     from rich.console import Console
 
     from retrain.insight.report.sweep_page import write_sweep_page

@@ -17,6 +17,7 @@ from retrain.cli.options import (
     augmentation_options,
     backbone_options,
     export_options,
+    folds_option,
     photo_options,
     report_options,
 )
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=CheckedCommand)
 @photo_options
+@folds_option
 @backbone_options
 @head_options
 @augmentation_options

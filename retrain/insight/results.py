@@ -53,9 +53,10 @@ def result_lines(run: Run) -> Iterator[str]:
     if truncated := trained.bottlenecks.truncated:
         where = escape(str(run.config.export.output_dir / REMARKS))
         yield f"read as far as they go, though they end early: {len(truncated)} photos: see {where}"
-    yield f"validation: {trained.validation}"
-    how = f"{max(run.division.folds) + 1}-fold cross-validation, " if run.division.folds else ""
-    yield f"[bold]test: {how}{trained.test}[/]"
+    folds = run.division.number_of_folds
+    if trained.validation.n:
+        yield f"validation: {trained.validation}"
+    yield f"[bold]{f'{folds}-fold cross-validation' if folds else 'test'}: {trained.test}[/]"
     mistakes = [f"{photos} of {true} for {predicted}" for true, predicted, photos in most_confused(trained.test, 3)]
     if mistakes:
         yield f"taken for another: {escape(', '.join(mistakes))}"

@@ -1,57 +1,138 @@
-"""Which side of the split each photo falls on: training, validation or testing.
+"""Which photos a head is trained on, and which it is judged by: k folds that take turns, or the sides of one split.
 
-The split is by content group: photos with the same bytes, or with the same name up to `_nohash_`
-(a convention of the 2017 script for takes of one subject), stay together. A group's side is a
-hash of the group, so adding, renaming or mounting elsewhere moves nothing.
+Where nothing else is asked for, every photo is a test photo: of five heads each is asked about the fifth that it has
+not seen, and the head that is kept is trained on all. One split is made where the source gives one, where percentages
+are asked for, and where photos are very many.
+
+Photos of one content group (`retrain.photos.groups`) stay together. In a split, a group's side is a hash of the group,
+so adding, renaming or mounting elsewhere moves nothing.
 """
 
-import hashlib
-import os
 from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from retrain.core.errors import OptionError
 from retrain.photos.dataset import Photo, Split
+from retrain.photos.folds import FOLDS, Folds, deal_folds
+from retrain.photos.groups import content_groups, positions_of
 
-TESTING_PERCENTAGE = VALIDATION_PERCENTAGE = 10  # of the photos, where nothing else is asked for
+TESTING_PERCENTAGE = VALIDATION_PERCENTAGE = 10  # of the photos, where a split is made
 SMALLEST_CLASS = 3  # content groups that a class needs to have one on each side
+FEWEST_GROUPS = 5  # of a class; with fewer, its heads lack a good part of what the one that is kept has seen
+# Photos, and photos times classes: with more, 10 % are enough to tell, and five heads take long.
+MOST_PHOTOS = 20_000
+MOST_ANSWERS = 4_000_000
+FEW_PHOTOS = 1000  # with fewer, another deal of the folds moves the accuracy by a point (research/judge_quotes.py)
+DEALS_OF_FEW = 4
 
 
 @dataclass(frozen=True)
 class Division:
-    """The sides of a split, aligned with the photos it was made for.
+    """How photos are divided, aligned with the photos it was made for.
 
-    `splits[i]` is the side of photo i. `fold[i]` is set (0..k-1) when some class is too small to
-    have a content group on every side, and evaluation has to be by k-fold cross-validation. The percentages
-    and the seed are those that it was made with.
+    `splits[i]` is the side of photo i. Where folds take turns, `folds[i]` (0..k-1) is its fold, `further_folds` are
+    other deals of the same groups, and all photos are on the training side. `groups[i]` numbers its content group.
+    The percentages and the seed are those that it was made with.
     """
 
     splits: tuple[Split, ...]
-    folds: tuple[int, ...] | None = None
+    folds: Folds | None = None
     remarks: tuple[str, ...] = ()
     testing_percentage: float = TESTING_PERCENTAGE
     validation_percentage: float = VALIDATION_PERCENTAGE
     seed: int = 0
+    further_folds: tuple[Folds, ...] = ()
+    groups: tuple[int, ...] = ()
+
+    @property
+    def deals(self) -> tuple[Folds, ...]:
+        """All deals of the folds; none where there is one split."""
+        return () if self.folds is None else (self.folds, *self.further_folds)
+
+    @property
+    def number_of_folds(self) -> int | None:
+        """How many folds take turns; None where there is one split."""
+        return None if self.folds is None else max(self.folds) + 1
 
 
 @dataclass(frozen=True)
 class SplitConfig:
-    """How photos are split: the shares of the sides in percent, and what the hashes of the groups begin with.
+    """How photos are divided.
 
-    Raises OptionError for a negative seed, and for shares that leave no photos for training.
+    The shares of the sides in percent, and what the hashes of the groups begin with. Or into how many `folds`, which
+    take turns; 0: one split. Without folds and shares it is five folds, but one split for photos that are very many.
+    A split that the source gives is kept, whatever is asked for. Raises OptionError for a negative seed, for shares
+    that leave no photos for training, for fewer than 2 folds, and for folds beside shares.
     """
 
-    testing_percentage: float = TESTING_PERCENTAGE
-    validation_percentage: float = VALIDATION_PERCENTAGE
+    testing_percentage: float | None = None
+    validation_percentage: float | None = None
     seed: int = 0
+    folds: int | None = None
 
     def __post_init__(self) -> None:
-        check_split(self.testing_percentage, self.validation_percentage, self.seed)
+        check_split(*self._percentages, self.seed)
+        if self.folds is not None and (self.folds < 0 or self.folds == 1):
+            raise OptionError(f"`folds` {self.folds} must be at least 2, or 0 for one split.")
+        if self.folds and self._has_shares:
+            raise OptionError(
+                "`folds` take turns, and `testing_percentage` and `validation_percentage` are of one split: leave one "
+                "of the two out."
+            )
+
+    @property
+    def one_split(self) -> "SplitConfig":
+        """The same, but that no folds take turns."""
+        return replace(self, folds=0)
 
     def divide(self, photos: Sequence[Photo]) -> Division:
-        """The sides of these photos."""
-        return split_photos(photos, self.testing_percentage, self.validation_percentage, self.seed)
+        """Divide these photos. Raises OptionError for more folds than there are photos."""
+        given = any(photo.split for photo in photos)
+        folds = self.folds
+        if folds is None:
+            folds = 0 if self._has_shares or too_many_to_cross_validate(photos) else FOLDS
+            folds = min(folds, len({photo.sha256 for photo in photos}))
+        if folds >= 2 and not given:
+            return cross_validated(photos, folds, self.seed)
+        return split_photos(photos, *self._percentages, self.seed)
+
+    @property
+    def _has_shares(self) -> bool:
+        return self.testing_percentage is not None or self.validation_percentage is not None
+
+    @property
+    def _percentages(self) -> tuple[float, float]:
+        testing, validation = self.testing_percentage, self.validation_percentage
+        return (
+            TESTING_PERCENTAGE if testing is None else testing,
+            VALIDATION_PERCENTAGE if validation is None else validation,
+        )
+
+
+def too_many_to_cross_validate(photos: Sequence[Photo]) -> bool:
+    """Whether one split is made of photos, where nothing else is asked for."""
+    return len(photos) > MOST_PHOTOS or len(photos) * len({photo.label for photo in photos}) > MOST_ANSWERS
+
+
+def cross_validated(photos: Sequence[Photo], folds: int = FOLDS, seed: int = 0) -> Division:
+    """Deal all photos into folds, several times where they are few. Raises OptionError if they are fewer than folds."""
+    groups = content_groups(photos)
+    if len(set(groups)) < folds:
+        raise OptionError(f"{len(set(groups))} different photos are too few for `folds` {folds}: add photos.")
+    sides: list[Split] = ["training"] * len(photos)
+    deals = DEALS_OF_FEW if len(photos) < FEW_PHOTOS else 1
+    first, *further = (deal_folds(photos, groups, f"fold {seed}.{deal}", folds) for deal in range(deals))
+    return Division(
+        tuple(sides),
+        first,
+        tuple(_small_class_remarks(photos, groups)),
+        0,
+        0,
+        seed,
+        tuple(further),
+        _numbered(groups),
+    )
 
 
 def split_photos(
@@ -69,7 +150,7 @@ def split_photos(
     groups = content_groups(photos)
     if any(photo.split for photo in photos):
         return _complete_given_splits(photos, groups, testing_percentage, validation_percentage, seed)
-    positions = {group: _position(group, seed) for group in set(groups)}
+    positions = positions_of(groups, seed)
     sides: dict[str, Split] = {
         group: _side(position, testing_percentage, validation_percentage) for group, position in positions.items()
     }
@@ -77,14 +158,13 @@ def split_photos(
     folds = None
     remarks: tuple[str, ...] = ()
     if too_small and testing_percentage > 0:
-        folds = cross_validation_folds(photos, groups, positions)
-        names = ", ".join(too_small[:5]) + (" …" if len(too_small) > 5 else "")
+        folds = deal_folds(photos, groups, seed)
         remarks = (
-            f"{len(too_small)} of the classes have fewer than {SMALLEST_CLASS} different photos ({names}): "
+            f"{len(too_small)} of the classes have fewer than {SMALLEST_CLASS} different photos ({_some(too_small)}): "
             f"accuracy is measured by {max(folds) + 1}-fold cross-validation over all photos.",
         )
     splits = tuple(sides[group] for group in groups)
-    return Division(splits, folds, remarks, testing_percentage, validation_percentage, seed)
+    return Division(splits, folds, remarks, testing_percentage, validation_percentage, seed, groups=_numbered(groups))
 
 
 def check_split(testing_percentage: float, validation_percentage: float, seed: int) -> None:
@@ -101,53 +181,40 @@ def check_split(testing_percentage: float, validation_percentage: float, seed: i
         )
 
 
-def content_groups(photos: Sequence[Photo]) -> list[str]:
-    """The group of each photo: photos that share bytes or a `_nohash_` name are in one group.
-
-    A group is named by the smallest of its members' keys, so it does not depend on order. Subjects
-    sort before contents, so another take of a subject does not rename its group.
-    """
-    parent: dict[str, str] = {}
-
-    def find(key: str) -> str:
-        parent.setdefault(key, key)
-        while parent[key] != key:
-            parent[key] = parent[parent[key]]
-            key = parent[key]
-        return key
-
-    for photo in photos:
-        content = find(photo.sha256)
-        subject = _subject(photo.path)
-        if subject is not None:
-            other = find(subject)
-            low, high = sorted((content, other))
-            parent[high] = low
-    return [find(photo.sha256) for photo in photos]
+def testable(photos: Sequence[Photo], folds: Folds) -> list[bool]:
+    """Whether each photo can be tested by folds: a head that has seen others of its class is needed for that."""
+    folds_of: dict[str, set[int]] = defaultdict(set)
+    for photo, fold in zip(photos, folds, strict=True):
+        folds_of[photo.label].add(fold)
+    return [len(folds_of[photo.label]) > 1 for photo in photos]
 
 
-def cross_validation_folds(
-    photos: Sequence[Photo], groups: Sequence[str], positions: dict[str, float], folds: int = 5
-) -> tuple[int, ...]:
-    """Deal the groups of each class round the folds, in the order of their hashes."""
-    class_of: dict[str, str] = {}
+def _numbered(groups: Sequence[str]) -> tuple[int, ...]:
+    """The groups as numbers, in the order in which they come first."""
+    numbers: dict[str, int] = {}
+    return tuple(numbers.setdefault(group, len(numbers)) for group in groups)
+
+
+def _small_class_remarks(photos: Sequence[Photo], groups: Sequence[str]) -> list[str]:
+    """What cannot be said, or only with care, of classes with very few different photos."""
+    groups_of: dict[str, set[str]] = defaultdict(set)
     for photo, group in zip(photos, groups, strict=True):
-        class_of[group] = min(photo.label, class_of.get(group, photo.label))
-    # One class after the other without starting over, so the folds of many tiny classes are equally full.
-    order = sorted(class_of, key=lambda group: (class_of[group], positions[group], group))
-    fold_of = {group: index % folds for index, group in enumerate(order)}
-    return tuple(fold_of[group] for group in groups)
+        groups_of[photo.label].add(group)
+    alone = sorted(label for label, members in groups_of.items() if len(members) == 1)
+    few = sorted(label for label, members in groups_of.items() if 1 < len(members) < FEWEST_GROUPS)
+    remarks = []
+    if alone:
+        remarks.append(f"Not tested, for want of a second photo that differs: {_some(alone)}.")
+    if few:
+        remarks.append(
+            f"Fewer than {FEWEST_GROUPS} different photos: {_some(few)}. Their recall is a lower bound, since the "
+            "heads that are tested have seen a good part less of them than the one that is kept."
+        )
+    return remarks
 
 
-def _subject(path: str) -> str | None:
-    name = os.path.basename(path)
-    return "/" + name.partition("_nohash_")[0] if "_nohash_" in name else None
-
-
-def _position(group: str, seed: int) -> float:
-    """Where a group falls in 0..100, from a hash of its name."""
-    digest = hashlib.sha256(f"{seed}:{group}".encode(errors="surrogateescape")).digest()
-    return int.from_bytes(digest[:8], "big") * 100 / 2**64
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f" … ({len(names)} classes)" if len(names) > 5 else "")
 
 
 def _side(position: float, testing_percentage: float, validation_percentage: float) -> Split:
@@ -222,9 +289,25 @@ def _complete_given_splits(
     sides_of: dict[str, set[Split]] = defaultdict(set)
     for group, side in zip(groups, splits, strict=True):
         sides_of[group].add(side)
-    shared = sum(len(sides) > 1 for sides in sides_of.values())
+    shared = sum(len(sides_of[group]) > 1 for group in groups)
     if shared:
         remarks.append(
-            f"{shared} photos lie on more than one side of the given split; its accuracies are too good to be true."
+            f"{shared} photos have a copy on another side of the given split; its accuracies are too good to be true."
         )
-    return Division(tuple(splits), None, tuple(remarks), testing_percentage, validation_percentage, seed)
+    remarks += _untested_remarks(photos, splits)
+    return Division(
+        tuple(splits),
+        None,
+        tuple(remarks),
+        testing_percentage,
+        validation_percentage,
+        seed,
+        groups=_numbered(groups),
+    )
+
+
+def _untested_remarks(photos: Sequence[Photo], splits: Sequence[Split]) -> list[str]:
+    """Which classes have no test photos, while others have some."""
+    tested = {photo.label for photo, side in zip(photos, splits, strict=True) if side == "testing"}
+    untested = sorted({photo.label for photo in photos} - tested)
+    return [f"No test photos, so nothing is known of: {_some(untested)}."] if tested and untested else []

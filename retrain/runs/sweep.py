@@ -9,7 +9,6 @@ after the other; so are balanced ones. A head that is trained on several views o
 photos as they are, and has seen no view of them.
 """
 
-import hashlib
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -21,8 +20,8 @@ import numpy.typing as npt
 from retrain.bottlenecks.executors.base import StartEngine
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.progress import SILENT, Progress
-from retrain.photos.dataset import Photo
-from retrain.photos.split import content_groups, cross_validation_folds
+from retrain.photos.folds import deal_folds
+from retrain.photos.groups import content_groups
 from retrain.runs.sweep_material import Material as Material
 from retrain.runs.sweep_material import SweepConfig as SweepConfig
 from retrain.runs.sweep_material import gather as gather
@@ -83,7 +82,7 @@ def run_sweep(config: SweepConfig, progress: Progress = SILENT, start: StartEngi
     view_counts = grid.views or (len(config.views.chosen),)
     progress.say(describe_work(recipes, len(grid.architectures) * len(view_counts), folds))
     material = gather(config, progress, start)
-    division = config.split.divide(material.photos)
+    division = config.split.one_split.divide(material.photos)
     if division.folds is not None:
         progress.say("Some classes have fewer than 3 different photos: none of theirs are among the test photos.")
     sides = np.array(division.splits)
@@ -107,7 +106,8 @@ def sweep_heads(
     Raises DatasetError if there are too few photos.
     """
     chosen_from = sides != "testing"
-    fold_of = deal_folds([photo for photo, used in zip(material.photos, chosen_from, strict=True) if used], folds, seed)
+    usable_photos = [photo for photo, used in zip(material.photos, chosen_from, strict=True) if used]
+    fold_of = np.array(deal_folds(usable_photos, content_groups(usable_photos), f"fold {seed}", folds), np.intp)
     if len(np.unique(fold_of)) < folds:
         raise DatasetError(
             f"{int(chosen_from.sum())} photos are too few for `folds` {folds}: use fewer folds, or add photos."
@@ -136,18 +136,6 @@ def sweep_heads(
     fit = fit_recipe(training, validation, len(material.labels), best.recipe, **refitted)
     test = measure(predict(fit.head, testing), testing.classes, material.labels)
     return Sweep(tuple(results), test, int(chosen_from.sum()), folds, features)
-
-
-def deal_folds(photos: Sequence[Photo], folds: int, seed: int) -> Rows:
-    """The fold (n,) of each photo; photos of one content group share it, and classes are spread over all."""
-    groups = content_groups(photos)
-    positions = {
-        group: float(
-            int.from_bytes(hashlib.sha256(f"fold {seed}:{group}".encode(errors="surrogateescape")).digest()[:6])
-        )
-        for group in set(groups)
-    }
-    return np.array(cross_validation_folds(photos, groups, positions, folds), np.intp)
 
 
 def cross_validate_recipes(

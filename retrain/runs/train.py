@@ -62,12 +62,25 @@ class TrainConfig:
     def __post_init__(self) -> None:
         if self.compare is not None and self.compare not in COMPARISONS:
             raise OptionError(f"`compare` {self.compare} is not known: give one of {', '.join(COMPARISONS)}.")
+        if self.split.folds and self._trains_a_network:
+            option = "`compare`" if self.fine_tune_layers is None else "`fine_tune_layers`"
+            raise OptionError(f"{option} trains a network, once, and `folds` would train one for each: leave one out.")
 
     @property
     def checkpoint(self) -> Path:
         """Where the state of the training is kept."""
         output_dir = self.export.output_dir
         return self.checkpoint_path or output_dir.with_name(f"{output_dir.name}.checkpoint.npz")
+
+    @property
+    def how_to_split(self) -> SplitConfig:
+        """As asked for; where nothing is, heads by mini-batches and trainings of the network get one split."""
+        in_one_fit = self.head.chosen_optimizer == "lbfgs" and not self._trains_a_network
+        return self.split if in_one_fit or self.split.folds else self.split.one_split
+
+    @property
+    def _trains_a_network(self) -> bool:
+        return self.fine_tune_layers is not None or self.compare is not None
 
     def check(self, beside: Mapping[str, Path | None] | None = None) -> None:
         """Refuse, before any work, what cannot be done or written; `beside` are other outputs, by their options.
@@ -151,7 +164,7 @@ def run_training(config: TrainConfig, progress: Progress = SILENT, start: StartE
     saved = _saved_state(config, progress)
     embed, backbone = _prepare(config, progress, start)
     bottlenecks = embed(backbone)
-    division = bottlenecks.split(config.split)
+    division = bottlenecks.split(config.how_to_split)
     for remark in division.remarks:
         progress.say(remark)
     _check_more_training(config, bottlenecks.backbone, division)

@@ -23,6 +23,9 @@ Weights = npt.NDArray[np.float64]
 # with a SPREAD of 0.1, 0.3 and 2, on EfficientNet-Lite0: 12 breeds of cats 0.8855, 0.8869, 0.8905, 0.8905 and 0.334,
 # 0.328, 0.316, 0.316; 5 flowers (35 validation photos) 0.8847, 0.8847, 0.8847, 0.8811 and 0.332, 0.331, 0.337, 0.364.
 SPREAD = 0.3
+# Where many photos choose, or where a head is not known to be about as sure as it should be: one with smoothed targets,
+# with a given strength, with balanced classes, by mini-batches.
+WIDE_SPREAD = 1.0
 LIMITS = (math.log(0.2), math.log(5.0))
 TINY = 1e-30  # a probability; its logarithm is a float32 and finite
 

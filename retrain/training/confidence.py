@@ -2,13 +2,16 @@
 
 from dataclasses import replace
 
+import numpy as np
+
 from retrain.photos.seen_photos import seen_mask
-from retrain.training.calibration import Calibration, calibrate
+from retrain.training.calibration import SPREAD, WIDE_SPREAD, Calibration, calibrate
+from retrain.training.cross_validation import OutOfFold
 from retrain.training.fitting.sample import Sample
-from retrain.training.head import predict
+from retrain.training.head import Fit, predict
 from retrain.training.metrics import measure
 from retrain.training.trained import Confidence, TrainedHead
-from retrain.training.unknown import fit_novelty_detector
+from retrain.training.unknown import REFUSED, Familiar, fit_novelty_detector, leave_one_out, refused_by_others
 
 
 def with_confidence(trained: TrainedHead, tta: bool = False) -> TrainedHead:
@@ -18,6 +21,8 @@ def with_confidence(trained: TrainedHead, tta: bool = False) -> TrainedHead:
     the one that answered for them: where folds took turns, and where answers are means over views (`tta`).
     `validation` stays that of the head before.
     """
+    if trained.out_of_fold is not None:
+        return _of_folds(trained, trained.out_of_fold)
     labels, division = trained.labels, trained.division
     photos = Sample(trained.bottlenecks.matrix, trained.bottlenecks.classes)
     calibration = _calibrate(trained, photos, tta)
@@ -38,9 +43,29 @@ def with_confidence(trained: TrainedHead, tta: bool = False) -> TrainedHead:
     )
 
 
+def _of_folds(trained: TrainedHead, out_of_fold: OutOfFold) -> TrainedHead:
+    """Confidence from what heads said of photos that they had not seen; the test figures are calibrated already."""
+    photos = Sample(trained.bottlenecks.matrix, trained.bottlenecks.classes)
+    calibration = out_of_fold.calibration()
+    means, similarities = leave_one_out(photos, len(trained.labels))
+    familiar = Familiar(means, float(np.quantile(similarities, REFUSED)), len(photos))
+    refused = refused_by_others(similarities, out_of_fold.folds[0])
+    raw = out_of_fold.uncalibrated()[:, trained.test_rows]
+    before = measure(raw, photos.classes[trained.test_rows], trained.labels).ece
+    fit = replace(trained.fit, head=calibration.of_head(trained.fit.head))
+    return replace(trained, fit=fit, confidence=Confidence(calibration, familiar, before, refused))
+
+
 def _calibrate(trained: TrainedHead, photos: Sample, tta: bool) -> Calibration:
     """The temperature by the validation photos as they are: an export sees no other view of them."""
     validating = photos.take(trained.validation_rows)
+    said = trained.validation_probabilities
     if tta and trained.validated_head is not None:
-        return calibrate(predict(trained.validated_head, validating), validating.classes)
-    return calibrate(trained.validation_probabilities, validating.classes)
+        said = predict(trained.validated_head, validating)
+    return calibrate(said, validating.classes, SPREAD if _chosen_when_calibrated(trained.fit) else WIDE_SPREAD)
+
+
+def _chosen_when_calibrated(fit: Fit) -> bool:
+    """Whether a head is the default one, whose temperature is near 1; others may be far too sure, or not nearly."""
+    special = {"label_smoothing", "class_weight"} & set(fit.description)
+    return fit.description["optimizer"] == "lbfgs" and not special and len(fit.curve) > 1

@@ -8,6 +8,8 @@ import numpy.typing as npt
 
 Probabilities = npt.NDArray[np.float32]
 Classes = npt.NDArray[np.intp]
+Groups = npt.NDArray[np.intp]
+Shares = npt.NDArray[np.float64]
 
 TOP_K = (1, 2, 3, 5)
 BINS = 10  # of a reliability diagram
@@ -44,7 +46,7 @@ class Bin:
 
     low: float
     high: float
-    photos: int
+    photos: float  # not whole where there are several answers to each
     confidence: float
     accuracy: float
 
@@ -53,7 +55,9 @@ class Bin:
 class Metrics:
     """How good a set of predictions is.
 
-    `interval` is the 95 % Wilson interval of `accuracy`; `top_k` maps k to the share of photos whose
+    `interval` is the 95 % Wilson interval of `accuracy`, as wide as that of the photos that are worth as much as the
+    `n` that were tested (see `measure`). `confusion` counts answers, which are several to a photo where several heads
+    were asked about each. `top_k` maps k to the share of photos whose
     class is among the k most probable; `cross_entropy` is in nats. `macro` counts every class alike,
     `weighted` every photo. `ece` is the expected calibration error over the bins of `reliability`, and
     `ece_by_chance` that of a model whose probabilities are right, on as many photos: few photos alone
@@ -73,6 +77,7 @@ class Metrics:
     reliability: tuple[Bin, ...]
     classes: tuple[ClassMetrics, ...]
     confusion: tuple[tuple[int, ...], ...]
+    answers: int = 1
 
     def __str__(self) -> str:
         """Accuracy with its interval, and cross-entropy (the loss), for people: 80 columns with a name before it."""
@@ -89,7 +94,7 @@ class Metrics:
         return {"accuracy": self.accuracy, "interval": list(self.interval) if self.interval else None, "n": self.n}
 
 
-def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
+def wilson_interval(successes: float, trials: float, z: float = 1.959964) -> tuple[float, float]:
     """The Wilson score interval of a proportion (Wilson 1927), by default at 95 %.
 
     It stays inside 0..1 and is honest for the few photos that a small test set has.
@@ -104,44 +109,81 @@ def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> tuple[f
     return (max(0.0, min(share, float(centre - half))), min(1.0, max(share, float(centre + half))))
 
 
-def measure(probabilities: Probabilities, classes: Classes, labels: Sequence[str]) -> Metrics:
-    """Compare predicted probabilities (n, classes) with the true class indices (n,)."""
+def measure(
+    probabilities: Probabilities,
+    classes: Classes,
+    labels: Sequence[str],
+    groups: Groups | None = None,
+    inflation: float = 1.0,
+) -> Metrics:
+    """Compare predicted probabilities with the true class indices (n,).
+
+    Probabilities are (n, classes), or (answers, n, classes) where several heads were asked about each photo. Photos of
+    one of the `groups` (n,), takes of one subject say, are right or wrong together: the interval is that of n divided
+    by the `design_effect`, and by `inflation`, which is greater than 1 where heads that judge were chosen or trained
+    on each other's test photos.
+    """
     n, count = len(classes), len(labels)
-    predicted = probabilities.argmax(axis=1) if n else np.zeros(0, np.intp)
-    confusion = np.bincount(classes * count + predicted, minlength=count * count).reshape(count, count)
-    areas = _roc_areas(probabilities, classes, count)
-    per_class = tuple(_class_metrics(label, index, confusion, areas[index]) for index, label in enumerate(labels))
+    stacked = probabilities.reshape(-1, probabilities.shape[-1])
+    answers = len(stacked) // n if n else 1
+    true = np.tile(classes, answers)
+    predicted = stacked.argmax(axis=1) if n else np.zeros(0, np.intp)
+    confusion = np.bincount(true * count + predicted, minlength=count * count).reshape(count, count)
+    areas = _roc_areas(stacked, true, count)
+    per_class = tuple(
+        _class_metrics(label, index, confusion, areas[index], answers) for index, label in enumerate(labels)
+    )
     table = tuple(tuple(int(value) for value in row) for row in confusion)
     if n == 0:
         return Metrics(0, None, None, {}, None, None, None, None, None, (), per_class, table)
-    right = int(np.trace(confusion))
-    likelihood = np.maximum(probabilities[np.arange(n), classes].astype(np.float64), 1e-12)
-    confidences = probabilities.max(axis=1)
-    reliability = _reliability(confidences, predicted == classes)
+    right = (predicted == true).reshape(answers, n).mean(axis=0)
+    accuracy = int(np.trace(confusion)) / len(true)
+    worth = n / (inflation * (1.0 if groups is None else design_effect(right, groups)))
+    likelihood = np.maximum(stacked[np.arange(len(true)), true].astype(np.float64), 1e-12)
+    confidences = stacked.max(axis=1)
+    reliability = _reliability(confidences, predicted == true, answers)
     return Metrics(
         n,
-        right / n,
-        wilson_interval(right, n),
-        _top_k(probabilities, classes),
+        accuracy,
+        wilson_interval(accuracy * worth, worth),
+        _top_k(stacked, true),
         float(-np.log(likelihood).mean()),
         _average(per_class, weighted=False),
         _average(per_class, weighted=True),
         _calibration_error(reliability),
-        _calibration_error_by_chance(confidences),
+        # Several answers to a photo are no more independent photos.
+        _calibration_error_by_chance(confidences) * float(np.sqrt(answers)),
         reliability,
         per_class,
         table,
+        answers,
     )
 
 
+def design_effect(right: Shares, groups: Groups) -> float:
+    """By how much the variance of the mean of `right` (n,), in 0..1, is that of independent photos; at least 1.
+
+    The estimate for a sample of clusters of unequal size (Kish 1965, "Survey Sampling"): squared sums over the
+    `groups` (n,) of what each photo is above or below the mean, against the sum of their squares. Where all photos
+    are alike nothing can be told, and it is 1.
+    """
+    above = right - right.mean()
+    alone = float((above**2).sum())
+    if alone == 0:
+        return 1.0
+    _, places = np.unique(groups, return_inverse=True)
+    together = float((np.bincount(places, above) ** 2).sum())
+    return max(1.0, together / alone)
+
+
 def most_confused(metrics: Metrics, limit: int = 5) -> list[tuple[str, str, int]]:
-    """The pairs (true class, predicted class, photos) that were mistaken most often."""
+    """The pairs (true class, predicted class, photos) that were mistaken most often; of several answers the mean."""
     labels = [entry.label for entry in metrics.classes]
     pairs = [
-        (labels[i], labels[j], photos)
+        (labels[i], labels[j], round(answers / metrics.answers))
         for i, row in enumerate(metrics.confusion)
-        for j, photos in enumerate(row)
-        if i != j and photos
+        for j, answers in enumerate(row)
+        if i != j and 2 * answers > metrics.answers
     ]
     return sorted(pairs, key=lambda pair: (-pair[2], pair[0], pair[1]))[:limit]
 
@@ -161,13 +203,15 @@ def roc_area(scores: npt.NDArray[np.floating], positive: npt.NDArray[np.bool_]) 
     return (rank_sum - positives * (positives + 1) / 2) / (positives * negatives)
 
 
-def _class_metrics(label: str, index: int, confusion: npt.NDArray[np.intp], roc_auc: float | None) -> ClassMetrics:
+def _class_metrics(
+    label: str, index: int, confusion: npt.NDArray[np.intp], roc_auc: float | None, answers: int
+) -> ClassMetrics:
     right = int(confusion[index, index])
     support, predicted = int(confusion[index].sum()), int(confusion[:, index].sum())
     precision = right / predicted if predicted else 0.0
     recall = right / support if support else 0.0
     f1 = 2 * right / (support + predicted) if support + predicted else 0.0
-    return ClassMetrics(label, precision, recall, f1, support, roc_auc)
+    return ClassMetrics(label, precision, recall, f1, support // answers, roc_auc)
 
 
 def _average(classes: Sequence[ClassMetrics], weighted: bool) -> Average:
@@ -189,14 +233,14 @@ def _top_k(probabilities: Probabilities, classes: Classes) -> dict[int, float]:
     return {k: float((place < k).mean()) for k in TOP_K if k < probabilities.shape[1]}
 
 
-def _reliability(confidences: npt.NDArray[np.float32], right: npt.NDArray[np.bool_]) -> tuple[Bin, ...]:
-    """The bins of equal width that hold photos (Guo et al. 2017)."""
+def _reliability(confidences: npt.NDArray[np.float32], right: npt.NDArray[np.bool_], answers: int) -> tuple[Bin, ...]:
+    """The bins of equal width that hold photos (Guo et al. 2017), of which there are `answers` answers each."""
     places = np.minimum((confidences * BINS).astype(int), BINS - 1)
     return tuple(
         Bin(
             place / BINS,
             (place + 1) / BINS,
-            int((places == place).sum()),
+            int((places == place).sum()) / answers,
             float(confidences[places == place].mean()),
             float(right[places == place].mean()),
         )

@@ -8,6 +8,7 @@ import numpy.typing as npt
 from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.photos.split import Division
 from retrain.training.calibration import Calibration
+from retrain.training.cross_validation import OutOfFold
 from retrain.training.fitting.sample import Matrix
 from retrain.training.head import Fit, Head
 from retrain.training.metrics import Metrics
@@ -19,7 +20,8 @@ class Confidence:
     """The temperature that went into a head, and what is familiar to it.
 
     `ece_before` is the calibration error on the test photos before the temperature. `refused` is how
-    many of the test photos are called unknown; None where folds took turns, for then it has seen them all.
+    many of the test photos are called unknown, where folds took turns by a threshold that the other folds chose; None
+    where they took turns for mini-batches.
     """
 
     calibration: Calibration
@@ -39,6 +41,9 @@ class TrainedHead:
     (n, classes) of `validation_rows` are always answers of heads that have not seen the photos; `test` is that
     of `fit.head`, from the `test_probabilities` of `test_rows`. Rows are those of the bottlenecks. `confidence` is
     there once the head is calibrated.
+
+    Where folds took turns for a head that is fitted to convergence, `out_of_fold` has their answers: then nothing is
+    validated, `test` is calibrated from the beginning, and `test_probabilities` are means over the deals of the folds.
     """
 
     bottlenecks: Bottlenecks
@@ -52,9 +57,10 @@ class TrainedHead:
     validation_rows: npt.NDArray[np.intp] = field(default_factory=lambda: np.zeros(0, np.intp))
     validation_probabilities: Matrix = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     confidence: Confidence | None = None
+    out_of_fold: OutOfFold | None = None
 
     def __repr__(self) -> str:
-        return f"<TrainedHead {self.description}, validation: {self.validation}>"
+        return f"<TrainedHead {self.description}, test: {self.test}>"
 
     @property
     def head(self) -> Head:

@@ -52,6 +52,12 @@ def fit_novelty_detector(known: Sample, classes: int, refused: float = REFUSED) 
     For the threshold each photo is compared with the means of the others (leave one out): so all of
     them count as photos that were not seen, and few are enough. A class without photos has no mean.
     """
+    means, similarities = leave_one_out(known, classes)
+    return Familiar(means, float(np.quantile(similarities, refused)), len(known))
+
+
+def leave_one_out(known: Sample, classes: int) -> tuple[Matrix, Similarities]:
+    """The class means (dim, classes) of these photos, and how like the others each is, (n,)."""
     sums = np.zeros((classes, known.dim), np.float64)
     for positions, block in known.blocks():
         np.add.at(sums, known.classes[positions], _unit(block))
@@ -59,7 +65,17 @@ def fit_novelty_detector(known: Sample, classes: int, refused: float = REFUSED) 
     similarities = np.empty(len(known), np.float32)
     for positions, block in known.blocks():
         similarities[positions] = _of_the_others(_unit(block), known.classes[positions], sums, means)
-    return Familiar(means, float(np.quantile(similarities, refused)), len(known))
+    return means, similarities
+
+
+def refused_by_others(similarities: Similarities, folds: npt.NDArray[np.intp], refused: float = REFUSED) -> int:
+    """How many photos are below the threshold that the photos of the other folds, (n,), would have chosen."""
+    count = 0
+    for fold in np.unique(folds):
+        own = folds == fold
+        if not own.all():
+            count += int((similarities[own] < np.quantile(similarities[~own], refused)).sum())
+    return count
 
 
 def _of_the_others(photos: Matrix, classes: Classes, sums: npt.NDArray[np.float64], means: Matrix) -> Similarities:

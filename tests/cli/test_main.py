@@ -9,6 +9,7 @@ import pytest
 import retrain.runs.train
 from retrain.cli.main import main, train
 from retrain.photos.source import SourceConfig
+from retrain.photos.split import SplitConfig
 from retrain.runs.train import TrainConfig
 
 IMAGE_DIR = ["--image_dir", "photos"]
@@ -269,7 +270,11 @@ def test_every_option_reaches_its_config(asked_by: Callable[..., TrainConfig], m
     assert config.fine_tune_layers == 20
     found, default = leaves(config), leaves(TrainConfig(SourceConfig(Path("photos"))))
     unchanged = [name for name, value in found.items() if value == default[name]]
-    assert unchanged == ["backbone.tfhub_module", "backbone.trust_model", "head.epochs"]
+    assert unchanged == ["split.folds", "backbone.tfhub_module", "backbone.trust_model", "head.epochs"]
+
+
+def test_folds_reach_their_config(asked_by: Callable[..., TrainConfig]) -> None:
+    assert asked_by("--image_dir=p", "--folds=7").split == SplitConfig(folds=7)
 
 
 def test_no_option_is_forgotten(asked_by: Callable[..., TrainConfig]) -> None:

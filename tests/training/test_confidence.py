@@ -1,4 +1,5 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -7,7 +8,9 @@ from stand_ins import bottlenecks_of, with_bottlenecks
 from retrain.bottlenecks.extraction import Extraction
 from retrain.photos.dataset import Photo
 from retrain.photos.split import Division
+from retrain.training.calibration import calibrate
 from retrain.training.confidence import with_confidence
+from retrain.training.recipe import HeadConfig
 from retrain.training.train_head import train_head
 from retrain.training.trained import TrainedHead
 
@@ -76,9 +79,34 @@ def test_with_views_of_test_photos_the_temperature_is_that_of_the_photos_as_they
     assert after.test == before.test  # it is about means over views
 
 
-def test_where_folds_took_turns_nothing_is_said_of_photos_that_were_seen() -> None:
+def test_where_folds_took_turns_the_figures_are_those_of_calibrated_answers() -> None:
     before, after, _ = trained(folds=True)
+    assert before.out_of_fold is not None and after.confidence is not None
+    assert after.test == before.test
+    assert after.confidence.calibration == before.out_of_fold.calibration()
+    assert after.confidence.familiar.photos == after.confidence.calibration.photos == 300
+    assert after.confidence.ece_before is not None and after.confidence.ece_before != after.test.ece
+    # About as many are refused as the threshold says, by thresholds of the other folds.
+    assert after.confidence.refused is not None and 1 <= after.confidence.refused <= 15
+
+
+def test_where_folds_took_turns_for_mini_batches_nothing_is_said_of_photos_that_were_seen() -> None:
+    extraction, views = noisy(views=1)
+    before = train_head(bottlenecks_of(extraction, LABELS, views), division(folds=True), HeadConfig(epochs=2))
+    after = with_confidence(before)
     assert after.confidence is not None
     assert after.confidence.refused is None
     assert after.test == before.test
     assert after.confidence.familiar.photos == 300
+
+
+@pytest.mark.parametrize("options", [{"label_smoothing": 0.3}, {"l2": 1.0}, {"class_weight": "balanced", "l2": 1.0}])
+def test_a_head_that_is_far_too_modest_is_calibrated_by_few_photos_too(options: dict[str, Any]) -> None:
+    """Its temperature is not held near 1, as that of the default head is."""
+    extraction, views = noisy(views=1)
+    before = train_head(bottlenecks_of(extraction, LABELS, views), division(folds=False), HeadConfig(**options))
+    after = with_confidence(before)
+    assert after.confidence is not None
+    said, classes = before.validation_probabilities, after.bottlenecks.classes[before.validation_rows]
+    free = calibrate(said, classes, 100.0).temperature
+    assert after.confidence.calibration.temperature == pytest.approx(free, rel=0.1)

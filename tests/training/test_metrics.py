@@ -4,7 +4,7 @@ import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from retrain.training.metrics import measure, most_confused, wilson_interval
+from retrain.training.metrics import design_effect, measure, most_confused, wilson_interval
 
 LABELS = ("cat", "dog", "cow")
 TRUE = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 2])
@@ -166,3 +166,41 @@ def test_without_photos_nothing_is_claimed() -> None:
     metrics = measure(np.zeros((0, 3), np.float32), np.zeros(0, np.intp), LABELS)
     assert (metrics.ece, metrics.macro, metrics.weighted, metrics.top_k) == (None, None, None, {})
     assert all(entry.roc_auc is None for entry in metrics.classes)
+
+
+def test_several_answers_to_a_photo_are_no_more_photos() -> None:
+    lot = np.random.default_rng(0)
+    classes = lot.integers(0, 3, 90)
+    probabilities = lot.dirichlet(np.ones(3), 90).astype(np.float32)
+    once = measure(probabilities, classes, "abc")
+    twice = measure(np.stack([probabilities, probabilities]), classes, "abc")
+    assert (twice.n, twice.accuracy, twice.interval) == (once.n, once.accuracy, once.interval)
+    assert twice.ece == pytest.approx(once.ece) and twice.ece_by_chance == pytest.approx(once.ece_by_chance)
+    assert np.array_equal(np.array(twice.confusion), 2 * np.array(once.confusion))
+    assert [entry.support for entry in twice.classes] == [entry.support for entry in once.classes]
+    assert most_confused(twice) == most_confused(once)
+    assert sum(bin.photos for bin in twice.reliability) == 90
+
+
+def test_interval_is_wider_where_photos_of_a_group_are_right_together() -> None:
+    right = np.repeat(np.random.default_rng(0).random(40) < 0.8, 5)
+    probabilities = np.where(right[:, None], [0.9, 0.1], [0.1, 0.9]).astype(np.float32)
+    classes, groups = np.zeros(200, np.intp), np.repeat(np.arange(40), 5)
+    assert design_effect(right.astype(float), groups) == pytest.approx(5)
+    assert design_effect(right.astype(float), np.arange(200)) == 1
+    assert design_effect(np.ones(200), groups) == 1
+    wide, narrow = (measure(probabilities, classes, "ab", at) for at in (groups, None))
+    assert wide.accuracy == narrow.accuracy and wide.interval == wilson_interval(right.sum() / 5, 40)
+    assert measure(probabilities, classes, "ab", None, 5.0).interval == wide.interval
+
+
+def test_interval_covers_the_truth_where_photos_come_in_bursts() -> None:
+    """Bursts of 5 in which photos are alike: the plain interval is too narrow, the one by groups is not."""
+    lot, covered = np.random.default_rng(0), np.zeros(2)
+    for _ in range(400):
+        right = np.where(lot.random(250) < 0.4, np.repeat(lot.random(50) < 0.9, 5), lot.random(250) < 0.9)
+        probabilities = np.where(right[:, None], [0.9, 0.1], [0.1, 0.9]).astype(np.float32)
+        for place, groups in enumerate((None, np.repeat(np.arange(50), 5))):
+            low, high = measure(probabilities, np.zeros(250, np.intp), "ab", groups).interval or (0, 0)
+            covered[place] += low <= 0.9 <= high
+    assert covered[0] / 400 < 0.89 < 0.91 < covered[1] / 400

@@ -68,14 +68,22 @@ def test_cross_validation_tests_each_photo_once_and_keeps_the_strength_that_it_f
     assert isinstance(strong, float)
     assert weak < L2_WITHOUT_VALIDATION < strong
     trained = train(extraction(60), division)
-    assert trained.test.n == trained.validation.n == 60
+    assert (trained.test.n, trained.validation.n) == (60, 0)
     assert trained.test_rows.tolist() == list(range(60))
+    # The head that is kept is the one of all photos.
+    alone = train(extraction(60), Division(("training",) * 60), l2=trained.fit.description["l2"])
+    np.testing.assert_allclose(trained.fit.head.kernel, alone.fit.head.kernel, atol=1e-3)
 
 
-def test_folds_that_leave_nothing_to_train_on_know_nothing() -> None:
-    trained = train(extraction(2), Division(("training",) * 2, (0, 1)))
-    assert np.allclose(trained.test_probabilities, 0.5)
-    assert trained.fit.description["l2"] == L2_WITHOUT_VALIDATION
+def test_mini_batches_in_folds_validate_on_the_next_one() -> None:
+    division = Division(("training",) * 60, tuple(index // 2 % 5 for index in range(60)))
+    trained = train(extraction(60), division, epochs=2)
+    assert trained.test.n == trained.validation.n == 60
+
+
+def test_a_photo_without_another_of_its_class_is_not_tested() -> None:
+    trained = train(extraction(5), Division(("training",) * 5, (0, 0, 0, 1, 0)))
+    assert trained.test_rows.tolist() == [1, 3]
 
 
 def test_steps_select_mini_batches() -> None:

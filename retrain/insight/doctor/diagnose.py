@@ -12,11 +12,12 @@ from retrain.insight.doctor.findings import KINDS, Diagnosis, Finding
 from retrain.insight.doctor.imbalance import imbalance_findings
 from retrain.insight.doctor.label_errors import label_findings
 from retrain.insight.doctor.looks import look_at
-from retrain.insight.doctor.out_of_fold import deal_groups, groups_with_copies, out_of_fold
+from retrain.insight.doctor.out_of_fold import groups_with_copies, out_of_fold
 from retrain.insight.doctor.outliers import LEAST_PHOTOS, can_judge, class_distances, outlier_findings
 from retrain.insight.doctor.photo_quality import quality_findings, unreadable_findings
 from retrain.insight.doctor.shortcut import check_shortcut
 from retrain.photos.classes import class_indices
+from retrain.photos.folds import deal_folds
 
 
 def diagnose(
@@ -45,7 +46,7 @@ def diagnose(
     with timed(seconds, "copies"):
         copies = find_copies(photos, matrix, looks)
     groups = groups_with_copies(photos, copies)
-    folds = deal_groups(photos, groups, seed)
+    folds = np.array(deal_folds(photos, groups, f"doctor {seed}"), np.intp)
     with timed(seconds, "labels"):
         probabilities = out_of_fold(matrix, classes, folds, len(labels), widths=extraction.widths)
         suspected, more = label_findings(photos, labels, probabilities, classes, groups)

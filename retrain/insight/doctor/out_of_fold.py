@@ -1,6 +1,5 @@
 """What a linear head says of photos that it was not trained on, by cross-validation over groups of copies."""
 
-import hashlib
 from collections.abc import Sequence
 
 import numpy as np
@@ -9,12 +8,11 @@ from retrain.core.blas import threads_for
 from retrain.insight.doctor.findings import Copies
 from retrain.insight.doctor.looks import Floats
 from retrain.photos.dataset import Photo
-from retrain.photos.split import content_groups, cross_validation_folds
+from retrain.photos.groups import content_groups
 from retrain.training.fitting.convergence import fit_to_convergence
 from retrain.training.fitting.sample import Classes, Rows, Sample
 from retrain.training.head import predict
 
-FOLDS = 5
 # Stronger than the best one for accuracy: a head that follows single photos believes their wrong labels too.
 L2 = 0.3
 
@@ -34,17 +32,6 @@ def groups_with_copies(photos: Sequence[Photo], copies: Sequence[Copies]) -> lis
         first = min(names)
         renamed.update({name: first for name in names if name != first})
     return [find(name) for name in groups]
-
-
-def deal_groups(photos: Sequence[Photo], groups: Sequence[str], seed: int) -> Rows:
-    """The fold (n,) of each photo: groups stay together, classes are spread over all folds."""
-    positions = {group: _position(group, seed) for group in set(groups)}
-    return np.array(cross_validation_folds(photos, groups, positions, FOLDS), np.intp)
-
-
-def _position(group: str, seed: int) -> float:
-    digest = hashlib.sha256(f"doctor {seed}:{group}".encode(errors="surrogateescape")).digest()
-    return float(int.from_bytes(digest[:6], "big"))
 
 
 def out_of_fold(

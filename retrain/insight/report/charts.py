@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from retrain.training.fitting.convergence import L2_PATH
+from retrain.training.fitting.convergence import strength
 from retrain.training.head import Fit, Progress
 from retrain.training.metrics import Bin
 
@@ -125,7 +125,7 @@ class _Scale:
 def learning_charts(fit: Fit) -> tuple[Chart, Chart] | None:
     """Accuracy and cross-entropy along a training; None for a curve of fewer than two points.
 
-    A fit to convergence went along `L2_PATH`, which is on its axis; any other one has steps.
+    A fit to convergence went along the L2 strengths, which are on its axis; any other one has steps.
     """
     curve = fit.curve
     if len(curve) < 2:
@@ -134,7 +134,7 @@ def learning_charts(fit: Fit) -> tuple[Chart, Chart] | None:
     x = _across(steps[0], steps[-1])
     if fit.description.get("optimizer") == "lbfgs":
         labelled = steps[:: 2 if len(steps) > 5 else 1]  # there is room for so many
-        x_ticks = x.ticks(labelled, [f"{L2_PATH[step]:g}" for step in labelled])
+        x_ticks = x.ticks(labelled, [f"{strength(step):g}" for step in labelled])
         x_title = "L2 penalty, strong to weak"
     else:
         values, texts = round_values(steps[0], steps[-1])

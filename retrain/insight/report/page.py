@@ -33,6 +33,7 @@ from retrain.runs.train import Run
 from retrain.training.calibration import Calibration
 from retrain.training.metrics import Bin, Metrics, measure
 from retrain.training.trained import Confidence
+from retrain.training.unknown import leave_one_out
 
 if TYPE_CHECKING:
     from retrain.insight.doctor.findings import Diagnosis
@@ -122,15 +123,13 @@ def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = Non
     evidence = Evidence(run, top_k)
     pairs, mistakes, predictions = evidence.confused_pairs(), evidence.worst_mistakes(), evidence.predictions()
     classes = evidence.class_rows()
-    unknown = _unknown(evidence, run.trained.confidence)
-    wrong = run.trained.test.n - sum(run.trained.test.confusion[i][i] for i in range(len(run.labels)))
+    unknown = _unknown(evidence, run.trained.confidence, run.division.number_of_folds)
+    wrong = run.trained.test.n - round(run.trained.test.n * (run.trained.test.accuracy or 0.0))
     index_of = index_by_label(run.labels)
-    # The mistakes of cross-validation are those of the heads of its folds, which are not exported.
-    looked_at = () if run.division.folds else mistakes
     heat = heat_uris(
         run.config.export.output_dir,
         run.backbone.preprocessing,
-        [(one.prediction.path, index_of[one.prediction.answers[0].label]) for one in looked_at],
+        [(one.prediction.path, index_of[one.prediction.answers[0].label]) for one in mistakes],
     )
     contenders = _contenders(run)
     manifest = _manifest(run.config.export.output_dir)
@@ -146,7 +145,7 @@ def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = Non
         test=run.trained.test,
         chance=_chance(run.trained.test),
         chance_entropy=math.log(len(run.labels)),
-        folds=max(run.division.folds) + 1 if run.division.folds else None,
+        folds=run.division.number_of_folds,
         sides={side: run.division.splits.count(side) for side in ("training", "validation", "testing")},
         learning=learning_charts(run.trained.fit),
         learning_words=_learning_words(run),
@@ -204,8 +203,11 @@ def _learning_words(run: Run) -> str:
         return "The head was trained by mini-batches; each point is an evaluation of it."
     words = (
         "Each point is a head that was fitted to convergence, from a strong penalty on large weights to a weak one. "
-        f"The one with the lowest validation cross-entropy was chosen: {description['l2']:g}."
+        "The strength with the lowest cross-entropy on photos not seen, once calibrated, was chosen: "
+        f"{description['l2']:g}."
     )
+    if run.trained.out_of_fold is not None:
+        return f"{words} The model's head was fitted to all photos with it."
     return f"{words} It was then fitted to the validation photos, too." if "trained_on" in description else words
 
 
@@ -269,9 +271,12 @@ def _calibrated(run: Run) -> Calibrated | None:
         return Calibrated(1.0, 0, None, test.ece, test.ece_by_chance, reliability_chart((), test.reliability))
     calibration = confidence.calibration
     classes = class_indices((run.extraction.photos[row] for row in run.trained.test_rows), run.labels)
-    # Dividing the logits by 1 / T undoes the division by T.
     before: tuple[Bin, ...] = ()
-    if confidence.ece_before is not None:
+    if run.trained.out_of_fold is not None:
+        raw = run.trained.out_of_fold.uncalibrated()[:, run.trained.test_rows]
+        before = measure(raw, classes, run.labels).reliability
+    elif confidence.ece_before is not None:
+        # Dividing the logits by 1 / T undoes the division by T.
         undone = Calibration(1 / calibration.temperature, calibration.photos)
         before = measure(undone.of_probabilities(run.trained.test_probabilities), classes, run.labels).reliability
     return Calibrated(
@@ -284,13 +289,16 @@ def _calibrated(run: Run) -> Calibrated | None:
     )
 
 
-def _unknown(evidence: Evidence, confidence: Confidence | None) -> Unknown | None:
+def _unknown(evidence: Evidence, confidence: Confidence | None, folds: int | None) -> Unknown | None:
     sample = evidence.test_bottlenecks()
-    # Where folds took turns, the means are those of the test photos themselves.
+    # Where folds took turns for mini-batches, the means are those of the test photos themselves.
     if confidence is None or confidence.refused is None or not len(sample):
         return None
     familiar = confidence.familiar
-    similarities = np.concatenate([familiar.similarity(block) for _, block in sample.blocks()])
+    if folds:  # nothing is compared with itself
+        _, similarities = leave_one_out(sample, len(familiar.means.T))
+    else:
+        similarities = np.concatenate([familiar.similarity(block) for _, block in sample.blocks()])
     order = np.argsort(similarities, kind="stable")[:LEAST_FAMILIAR].tolist()
     least = zip(evidence.photos_at(order), similarities[order].tolist(), strict=True)
     return Unknown(

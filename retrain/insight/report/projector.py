@@ -59,7 +59,8 @@ def evenly(labels: list[str], most: int) -> Rows:
 
 
 def _metadata(run: Run, rows: Rows) -> list[tuple[str, ...]]:
-    """What is known of these photos: class, side of the split, what a test photo was taken for, file."""
+    """What is known of these photos: class, side of the split or fold, what a test photo was taken for, file."""
+    folds = run.division.folds
     answers = {
         int(row): run.labels[int(probabilities.argmax())]
         for row, probabilities in zip(run.trained.test_rows, run.trained.test_probabilities, strict=True)
@@ -67,7 +68,7 @@ def _metadata(run: Run, rows: Rows) -> list[tuple[str, ...]]:
     return [
         (
             run.extraction.photos[row].label,
-            run.division.splits[row],
+            run.division.splits[row] if folds is None else f"fold {folds[row] + 1}",
             answers.get(row, ""),
             run.extraction.photos[row].path,
         )

@@ -20,8 +20,13 @@ from retrain.training.fitting.preconditioner import Preconditioner
 from retrain.training.fitting.sample import Classes, Matrix, Sample, Standardised
 from retrain.training.head import Fit, Head, Observer, Progress, class_weights, fold, predict, score
 
-# Strong to weak: each fit starts from those before it.
-L2_PATH = (1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003)
+
+def strength(step: int) -> float:
+    """The L2 strengths that are tried, strong to weak: 1, 0.3, 0.1, 0.03 and so on."""
+    return float(f"{1 if step % 2 == 0 else 3}e-{(step + 1) // 2}")
+
+
+L2_PATH = tuple(strength(step) for step in range(8))  # to 0.0003; each fit starts from those before it
 L2_WITHOUT_VALIDATION = 0.03
 TOLERANCE = 1e-4  # of the loss; where a step promises less, the fit ends
 LEAST_LOSS = 0.1  # nats; a smaller loss counts as this one there

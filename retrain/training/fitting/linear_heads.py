@@ -12,7 +12,7 @@ penalised; the scale is made up for in the L2 strength. Of bottlenecks side by s
 how the backbones compare to each other is taken from all photos.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ import numpy.typing as npt
 from retrain.training.fitting.preconditioner import Preconditioner
 from retrain.training.fitting.sample import Classes, Matrix, Rows, Sample, Standardised
 from retrain.training.fitting.wide_lbfgs import Indices, Memory, Numbers, minimise_together
+from retrain.training.head import class_weights
 
 # Of the loss; a step that gains less is the last one. Three times that of a head that is kept: at the best
 # strengths for 12 cat breeds held-out cross-entropies then are within 0.001 of the optimum's; their standard
@@ -31,11 +32,27 @@ LEAST_LIKELIHOOD = 1e-12
 
 
 @dataclass(frozen=True)
+class Answers:
+    """What the heads of one L2 strength make of the photos that they did not see.
+
+    `log_probabilities` (n, classes), photos in the order of the sample; `training_losses` (folds,) are the minima
+    that were reached, penalty included, to about 0.0005 nats. `training_accuracy` and `training_cross_entropy` are
+    means over the heads, on the photos that each has seen.
+    """
+
+    l2: float
+    log_probabilities: Matrix
+    training_losses: Numbers
+    training_accuracy: float
+    training_cross_entropy: float
+
+
+@dataclass(frozen=True)
 class HeldOut:
     """What the heads make of the photos that they did not see, one row for each L2 strength of `path`.
 
     `cross_entropies` (strengths, n) in nats and `right` (strengths, n), photos in the order of the sample;
-    `training_losses` (strengths, folds) are the minima that were reached, penalty included, to about 0.0005 nats.
+    `training_losses` (strengths, folds) are those of `Answers`.
     """
 
     path: tuple[float, ...]
@@ -53,23 +70,48 @@ def cross_validate(
     Strengths are greater than 0; `HeldOut.path` has them sorted, strongest first.
     """
     path = tuple(sorted(set(path), reverse=True))
-    heads = _Heads(sample, folds, classes)
+    rows = np.arange(len(sample))
     losses = np.zeros((len(path), len(sample)), np.float32)
     right = np.zeros((len(path), len(sample)), bool)
-    training_losses = np.zeros((len(path), heads.count))
-    for index, (weights, minima) in enumerate(heads.fit_along(path, tolerance)):
-        training_losses[index] = minima
-        for positions, cross_entropies, hits in heads.answer_held_out(weights):
-            losses[index, positions], right[index, positions] = cross_entropies, hits
+    training_losses = np.zeros((len(path), int(folds.max()) + 1))
+    for index, answers in enumerate(answers_along(sample, folds, classes, path, tolerance=tolerance)):
+        said = answers.log_probabilities
+        losses[index] = np.minimum(-said[rows, sample.classes], -np.log(np.float32(LEAST_LIKELIHOOD)))
+        right[index] = said.argmax(axis=1) == sample.classes
+        training_losses[index] = answers.training_losses
     return HeldOut(path, losses, right, training_losses)
+
+
+def answers_along(
+    sample: Sample,
+    folds: Rows,
+    classes: int,
+    path: Iterable[float],
+    *,
+    label_smoothing: float = 0.0,
+    balanced: bool = False,
+    tolerance: float = TOLERANCE,
+) -> Iterator[Answers]:
+    """As `cross_validate`, but the whole answers, for one strength of the path after the other, strongest first.
+
+    The next strength is asked for when the answers of the last are known. `label_smoothing` and `balanced` are those
+    of `fit_to_convergence`.
+    """
+    heads = _Heads(sample, folds, classes, label_smoothing, balanced)
+    for l2, weights, minima in heads.fit_along(path, tolerance):
+        said = np.empty((len(sample), classes), np.float32)
+        for positions, log_probabilities in heads.answer_held_out(weights):
+            said[positions] = log_probabilities
+        yield Answers(l2, said, minima, *heads.score_seen(weights))
 
 
 class _Heads:
     """One head for each fold: weights are (heads, classes, dim + 1), bias last."""
 
-    def __init__(self, sample: Sample, folds: Rows, classes: int) -> None:
+    def __init__(self, sample: Sample, folds: Rows, classes: int, label_smoothing: float, balanced: bool) -> None:
         self.count = int(folds.max()) + 1
         self._classes = classes
+        self._smoothing = np.float32(label_smoothing)
         self._order = np.argsort(folds, kind="stable")
         self._labels: Classes = sample.classes[self._order]
         self._bottlenecks = Standardised(sample.take(self._order))
@@ -79,9 +121,13 @@ class _Heads:
         self._seen = photos.sum() - photos
         self._variances = self._seen_variances()
         self._preconditioner = Preconditioner(self._bottlenecks, classes)
+        self._class_weights: Matrix | None = None  # (heads, classes)
+        if balanced:
+            seen = (sample.classes[folds != head] for head in range(self.count))
+            self._class_weights = np.stack([class_weights(labels, classes) for labels in seen])
 
-    def fit_along(self, path: Sequence[float], tolerance: float) -> Iterator[tuple[Matrix, Numbers]]:
-        """The weights (heads, classes, dim + 1) and the minima (heads,) for each strength, from strong to weak."""
+    def fit_along(self, path: Iterable[float], tolerance: float) -> Iterator[tuple[float, Matrix, Numbers]]:
+        """Each strength, its weights (heads, classes, dim + 1) and its minima (heads,), from strong to weak."""
         dim = self._bottlenecks.dim
         weights = np.zeros((self.count, self._classes * (dim + 1)), np.float32)
         memories = [Memory(weights.shape[1]) for _ in range(self.count)]
@@ -104,18 +150,40 @@ class _Heads:
 
             weights, minima = minimise_together(evaluate, weights, precondition, memories, tolerance, LEAST_LOSS)
             fitted = [*fitted[-1:], (l2, weights)]
-            yield weights.reshape(-1, *self._shape), minima
+            yield l2, weights.reshape(-1, *self._shape), minima
 
-    def answer_held_out(self, weights: Matrix) -> Iterator[tuple[Rows, npt.NDArray[np.float32], npt.NDArray[np.bool_]]]:
-        """Photos (positions in the sample), their cross-entropies, and whether the answer is right."""
+    def answer_held_out(self, weights: Matrix) -> Iterator[tuple[Rows, Matrix]]:
+        """Photos (positions in the sample), and the logarithms of their probabilities (photos, classes)."""
         for fold, positions, block in self._blocks():
-            head = weights[fold]
-            scores = head[:, :-1] @ block.T + head[:, -1:]
-            labels = self._labels[positions]
-            scores -= scores.max(axis=0)
-            hits = scores.argmax(axis=0) == labels
-            losses = np.log(np.exp(scores).sum(axis=0)) - scores[labels, np.arange(len(labels))]
-            yield self._order[positions], np.minimum(losses, -np.log(np.float32(LEAST_LIKELIHOOD))), hits
+            yield self._order[positions], self._log_probabilities(block, weights[fold : fold + 1])[0].T
+
+    def score_seen(self, weights: Matrix) -> tuple[float, float]:
+        """The accuracy of the heads on what they have seen, and the cross-entropy, weighted by class as the loss is."""
+        right, losses = 0, 0.0
+        for fold, positions, block in self._blocks():
+            seeing = np.flatnonzero(np.arange(self.count) != fold)
+            said, labels = self._log_probabilities(block, weights[seeing]), self._labels[positions]
+            right += int((said.argmax(axis=1) == labels).sum())
+            own = said[:, labels, np.arange(len(labels))]
+            if self._class_weights is not None:
+                own *= self._class_weights[seeing][:, labels]
+            losses -= float(own.sum(dtype=np.float64))
+        return right / int(self._seen.sum()), losses / int(self._seen.sum())
+
+    def _log_probabilities(self, block: Matrix, weights: Matrix) -> Matrix:
+        """What heads (m, classes, dim + 1) say of a block of photos, (m, classes, photos)."""
+        scores = self._scores(block, weights)
+        scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))
+        return scores
+
+    def _scores(self, block: Matrix, weights: Matrix) -> Matrix:
+        """The logits of a block of photos, (m, classes, photos), less the greatest of each photo."""
+        wide = weights.reshape(-1, weights.shape[2])
+        # Classes before photos: sums over classes are sums of long rows then.
+        scores: Matrix = (wide[:, :-1] @ block.T).reshape(len(weights), self._classes, len(block))
+        scores += weights[:, :, -1:]
+        scores -= scores.max(axis=1, keepdims=True)
+        return scores
 
     def _blocks(self) -> Iterator[tuple[int, slice, Matrix]]:
         """Fold, positions among the sorted photos, and standardised bottlenecks; no block has two folds."""
@@ -134,7 +202,10 @@ class _Heads:
         for fold, positions, block in self._blocks():
             seeing = np.flatnonzero(heads != fold)
             if len(seeing):
-                block_losses, block_gradients = self._sums(block, self._labels[positions], weights[seeing])
+                photo_weights = self._photo_weights(heads[seeing], self._labels[positions])
+                block_losses, block_gradients = self._sums(
+                    block, self._labels[positions], weights[seeing], photo_weights
+                )
                 losses[seeing] += block_losses
                 gradients[seeing] += block_gradients
         photos, variances = self._seen[heads], self._variances[heads]
@@ -146,25 +217,35 @@ class _Heads:
         losses += penalties / 2 * [float(np.vdot(kernel, kernel)) for kernel in kernels]
         return losses, gradients.reshape(len(heads), -1)
 
-    def _sums(self, block: Matrix, labels: Classes, weights: Matrix) -> tuple[Numbers, Matrix]:
-        """Sums of the cross-entropies of photos, (m,), and their gradients (m, classes, dim + 1)."""
-        wide = weights.reshape(-1, weights.shape[2])
-        rows = np.arange(len(labels))
-        # Classes before photos: sums over classes are sums of long rows then.
-        scores = (wide[:, :-1] @ block.T).reshape(len(weights), self._classes, len(block))
-        scores += weights[:, :, -1:]
-        scores -= scores.max(axis=1, keepdims=True)
-        losses = -scores[:, labels, rows].sum(axis=1, dtype=np.float64)
+    def _photo_weights(self, heads: Indices, labels: Classes) -> Matrix | None:
+        """What each photo counts for each head, (m, photos); None if all count the same."""
+        return None if self._class_weights is None else self._class_weights[heads][:, labels]
+
+    def _sums(
+        self, block: Matrix, labels: Classes, weights: Matrix, photo_weights: Matrix | None
+    ) -> tuple[Numbers, Matrix]:
+        """Sums of the losses of photos, (m,), and their gradients (m, classes, dim + 1)."""
+        rows, smoothing = np.arange(len(labels)), self._smoothing
+        scores = self._scores(block, weights)
+        losses = (smoothing - 1) * scores[:, labels, rows]
+        if smoothing:
+            losses -= smoothing * scores.mean(axis=1)
         # From here on in place: exponentials, probabilities, errors.
         np.exp(scores, out=scores)
-        totals = scores.sum(axis=1, keepdims=True)
-        losses += np.log(totals).sum(axis=(1, 2), dtype=np.float64)
-        scores /= totals
-        scores[:, labels, rows] -= 1
+        totals = scores.sum(axis=1)
+        losses += np.log(totals)
+        scores /= totals[:, np.newaxis]
+        scores[:, labels, rows] -= 1 - smoothing
+        if smoothing:
+            scores -= smoothing / np.float32(self._classes)
+        if photo_weights is not None:
+            losses *= photo_weights
+            scores *= photo_weights[:, np.newaxis]
         gradients = np.empty_like(weights)
-        np.matmul(scores.reshape(-1, len(block)), block, out=gradients.reshape(wide.shape)[:, :-1])
+        flat = gradients.reshape(-1, weights.shape[2])
+        np.matmul(scores.reshape(-1, len(block)), block, out=flat[:, :-1])
         gradients[:, :, -1] = scores.sum(axis=2)
-        return losses, gradients
+        return losses.sum(axis=1, dtype=np.float64), gradients
 
     def _precondition(self, gradients: Matrix, l2: float) -> Matrix:
         """As a head fitted alone is, for all heads: it knows all folds, but steers only the way to the minima."""

@@ -9,8 +9,9 @@ from PIL import Image, ImageOps
 from retrain.insight.doctor.duplicates import copy_findings, find_copies, near_pairs
 from retrain.insight.doctor.findings import Copies
 from retrain.insight.doctor.looks import look_at
-from retrain.insight.doctor.out_of_fold import deal_groups, groups_with_copies
+from retrain.insight.doctor.out_of_fold import groups_with_copies
 from retrain.photos.dataset import Photo
+from retrain.photos.folds import deal_folds
 from retrain.photos.hashes import hash_bytes
 
 
@@ -108,7 +109,7 @@ def test_without_sides_no_copy_is_across_the_split(photos: list[Photo]) -> None:
 def test_copies_are_in_one_fold(photos: list[Photo]) -> None:
     copies = find_copies(photos, bottlenecks({10: 0, 11: 1, 12: 2}), look_at(photos))
     for seed in range(20):
-        folds = deal_groups(photos, groups_with_copies(photos, copies), seed)
+        folds = np.array(deal_folds(photos, groups_with_copies(photos, copies), seed))
         assert folds[0] == folds[10] and folds[1] == folds[11] and folds[2] == folds[12]
 
 

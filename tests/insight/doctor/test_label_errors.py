@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from retrain.insight.doctor.label_errors import count_errors, label_findings, suspect_labels
-from retrain.insight.doctor.out_of_fold import deal_groups, out_of_fold
+from retrain.insight.doctor.out_of_fold import out_of_fold
 from retrain.insight.doctor.outliers import class_distances, outlier_findings
 from retrain.photos.dataset import Photo
+from retrain.photos.folds import deal_folds
 
 CLASSES, EACH, DIM = 4, 60, 20
 
@@ -40,7 +41,7 @@ def test_planted_errors_are_found() -> None:
     given[wrong] = (classes[wrong] + 1) % CLASSES
     photos = make_photos(given)
     groups = [photo.sha256 for photo in photos]
-    probabilities = out_of_fold(matrix, given, deal_groups(photos, groups, 0), CLASSES)
+    probabilities = out_of_fold(matrix, given, np.array(deal_folds(photos, groups, 0)), CLASSES)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     findings, remarks = label_findings(photos, list("abcd"), probabilities, given, groups)
     named = {finding.row for finding in findings}
@@ -56,7 +57,7 @@ def test_nothing_is_suspected_of_what_is_clear() -> None:
     matrix, classes = make_bottlenecks(spread=0.1)
     photos = make_photos(classes)
     groups = [photo.sha256 for photo in photos]
-    probabilities = out_of_fold(matrix, classes, deal_groups(photos, groups, 0), CLASSES)
+    probabilities = out_of_fold(matrix, classes, np.array(deal_folds(photos, groups, 0)), CLASSES)
     assert label_findings(photos, list("abcd"), probabilities, classes, groups) == ([], [])
 
 
@@ -65,7 +66,7 @@ def test_classes_of_few_photos_are_not_judged() -> None:
     kept = np.r_[0:4, EACH : len(classes)]
     photos = make_photos(classes[kept])
     groups = [photo.sha256 for photo in photos]
-    probabilities = out_of_fold(matrix[kept], classes[kept], deal_groups(photos, groups, 0), CLASSES)
+    probabilities = out_of_fold(matrix[kept], classes[kept], np.array(deal_folds(photos, groups, 0)), CLASSES)
     findings, (remark,) = label_findings(photos, list("abcd"), probabilities, classes[kept], groups)
     assert all(finding.label != "a" for finding in findings)
     assert remark.endswith("are not judged: a.")
@@ -74,7 +75,7 @@ def test_classes_of_few_photos_are_not_judged() -> None:
 def test_a_photo_never_speaks_for_itself() -> None:
     """Its own label does not change what the heads of its fold's photos say of it."""
     matrix, classes = make_bottlenecks(spread=1.5)
-    folds = deal_groups(make_photos(classes), [f"{n}" for n in range(len(classes))], 0)
+    folds = np.array(deal_folds(make_photos(classes), [f"{n}" for n in range(len(classes))], 0))
     before = out_of_fold(matrix, classes, folds, CLASSES)
     given = classes.copy()
     given[folds == 0] = 0
@@ -88,7 +89,7 @@ def test_planted_outliers_are_found() -> None:
     strangers = np.arange(0, len(classes), 40)
     matrix[strangers] += np.random.default_rng(1).normal(0, 3, (len(strangers), DIM)).astype(np.float32)
     photos = make_photos(classes)
-    folds = deal_groups(photos, [photo.sha256 for photo in photos], 0)
+    folds = np.array(deal_folds(photos, [photo.sha256 for photo in photos], 0))
     distances = class_distances(matrix, classes, folds)
     findings = outlier_findings(photos, distances)
     assert {finding.row for finding in findings} >= set(strangers.tolist())

@@ -43,7 +43,7 @@ def make_run(tmp_path: Path) -> MakeRun:
         config = asked(tmp_path / "photos", output_dir=tmp_path / "model", architecture="fake", **options)
         extraction = Extraction(tuple(photos), np.array(rows, np.float32), (), 0, len(photos), 0, "f", {"read": 0.1})
         bottlenecks = bottlenecks_of(extraction, names, source=str(tmp_path / "photos"), backbone=backbone)
-        trained = with_confidence(train_head(bottlenecks, bottlenecks.split(config.split), config.head))
+        trained = with_confidence(train_head(bottlenecks, bottlenecks.split(config.how_to_split), config.head))
         exported = Exported(config.export.output_dir, (config.export.output_dir,), {})
         return Run(config, trained, exported, {"head": 0.2, "total": 1.5})
 

@@ -106,8 +106,8 @@ def test_tiny_classes_are_cross_validated(make_run) -> None:
     run = make_run("abc", each=2)
     assert run.division.folds is not None
     page = opened(run)
-    assert "cross-validation" in page.text
-    assert "there is no curve to show" in page.text
+    assert "5-fold cross-validation, 4 times" in page.text
+    assert "fitted to all photos" in page.text
 
 
 def test_without_test_photos_there_is_no_accuracy(make_run) -> None:
@@ -224,19 +224,6 @@ def test_the_heat_map_of_an_export_stands_beside_a_mistake(make_run, monkeypatch
     assert "where the wrong class was seen" in page.text
     monkeypatch.undo()
     assert "where the wrong class was seen" not in opened(run).text  # there is no export to read
-
-
-def test_heads_of_folds_have_no_heat_maps(make_run, monkeypatch: pytest.MonkeyPatch) -> None:
-    from retrain.insight.report import heatmaps
-
-    run = make_run("abc", each=2, apart=0.1, painted=True)
-    assert run.division.folds is not None
-    monkeypatch.setattr(heatmaps, "find_tflite", lambda model: model)
-    monkeypatch.setattr(heatmaps, "activation_maps", lambda path: lambda pixels: np.ones((3, 3, 3), np.float32))
-    run.trained.test_probabilities[:] = np.roll(run.trained.test_probabilities, 1, axis=1)
-    page = opened(run)
-    assert "was taken for" in page.text
-    assert "where the wrong class was seen" not in page.text
 
 
 def test_the_comparison_with_training_from_scratch_is_a_section(make_run) -> None:

@@ -39,8 +39,8 @@ def test_the_projector_reads_what_was_written(make_run, tmp_path: Path) -> None:
     assert header == "class\tside\tanswer\tphoto"
     cells = [line.split("\t") for line in lines]
     assert [line[0] for line in cells] == ["a"] * 5 + ["b c"] * 5
-    assert [line[1] for line in cells] == [run.division.splits[row] for row in rows]
-    assert all(bool(line[2]) == (line[1] == "testing") for line in cells)
+    assert [line[1] for line in cells] == [f"fold {run.division.folds[row] + 1}" for row in rows]
+    assert {line[2] for line in cells} <= {"a", "b c"}  # each was tested
     with Image.open(tmp_path / embedding.sprite.image_path) as sprite:
         across = sprite.width // embedding.sprite.single_image_dim[0]
         assert sprite.width == sprite.height == across * embedding.sprite.single_image_dim[1]

@@ -1,0 +1,133 @@
+"""How true are the quoted accuracies, and how good the exported heads: by five folds, and by one split.
+
+Question: is it right that every photo is a test photo by default, is the 1.5 by which the interval's photos are divided
+enough, and do four deals of the folds help where photos are few? In each repetition 30 % of the photos are kept aside,
+by content group; a head is trained and measured on the others, as `retrain` does it; the truth is its accuracy on what
+was kept aside, or, for the interval, on all repetitions together.
+Result: see docs/evaluation.md.
+
+    python -m research.judge_quotes --image_dir cats --image_dir flowers --splits 200
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import click
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.table import Table
+
+from research.comparing import change, comparison_options
+from retrain import Backbone, Bottlenecks, Dataset, ExtractionConfig, HeadConfig, SplitConfig, TerminalScreen, extract
+from retrain import fit_head as fit
+from retrain.core.progress import SILENT
+from retrain.photos.groups import content_groups
+from retrain.training.fitting.sample import Sample
+from retrain.training.head import predict
+from scripts.commands import command
+
+KEPT_ASIDE = 0.3
+Rows = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """A head: what was quoted of it, whether the interval holds the truth, and the truth."""
+
+    quoted: float
+    low: float
+    high: float
+    truth: float
+    ece: float
+    ece_by_chance: float
+
+
+def some(bottlenecks: Bottlenecks, rows: Rows) -> Bottlenecks:
+    """The bottlenecks of some of the photos."""
+    extraction = bottlenecks.extraction
+    photos = tuple(extraction.photos[row] for row in rows)
+    matrix = np.ascontiguousarray(bottlenecks.matrix[rows])
+    return replace(bottlenecks, extraction=replace(extraction, photos=photos, matrix=matrix), views=matrix)
+
+
+def kept_aside(bottlenecks: Bottlenecks, seed: int) -> npt.NDArray[np.bool_]:
+    """Which photos (n,) are for the truth: 30 % of the content groups."""
+    groups = np.unique(content_groups(bottlenecks.photos), return_inverse=True)[1]
+    return np.random.default_rng(seed).random(groups.max() + 1)[groups] < KEPT_ASIDE
+
+
+def judge(pool: Bottlenecks, aside: Bottlenecks, split: SplitConfig, head: HeadConfig) -> Judged:
+    """Train and measure on the pool, and see how the head does on the photos that were kept aside."""
+    trained = fit(pool, pool.split(split), head, progress=SILENT)
+    said = predict(trained.head, Sample(aside.matrix, aside.classes)).argmax(axis=1)
+    test = trained.test
+    assert test.accuracy is not None and test.interval is not None
+    assert test.ece is not None and test.ece_by_chance is not None
+    return Judged(test.accuracy, *test.interval, float((said == aside.classes).mean()), test.ece, test.ece_by_chance)
+
+
+def compare(bottlenecks: Bottlenecks, splits: int, head: HeadConfig) -> tuple[list[Judged], list[Judged]]:
+    """One split and five folds, on the same photos, in each repetition."""
+    one, folds = [], []
+    for seed in range(splits):
+        aside = kept_aside(bottlenecks, seed)
+        pool, rest = some(bottlenecks, np.flatnonzero(~aside)), some(bottlenecks, np.flatnonzero(aside))
+        one.append(judge(pool, rest, SplitConfig(seed=seed, folds=0), head))
+        folds.append(judge(pool, rest, SplitConfig(seed=seed), head))
+    return one, folds
+
+
+def row_of(name: str, found: Sequence[Judged]) -> tuple[str, ...]:
+    """A line of the table."""
+    truths = np.array([each.truth for each in found])
+    errors = np.array([each.quoted for each in found]) - truths
+    covered = np.mean([each.low <= truths.mean() <= each.high for each in found])
+    return (
+        name,
+        f"{truths.mean():.4f}",
+        f"{100 * errors.mean():+.2f}",
+        f"{100 * np.abs(errors).mean():.2f}",
+        f"{covered:.1%}",
+        f"{100 * np.mean([each.high - each.low for each in found]):.1f}",
+        f"{np.mean([each.ece for each in found]):.3f} ({np.mean([each.ece_by_chance for each in found]):.3f})",
+    )
+
+
+@command
+@click.option("--image_dir", multiple=True, required=True, help="May be given twice.")
+@click.option("--architecture", default="efficientnet_lite0", show_default=True)
+@click.option("--label_smoothing", type=float, default=0.0, show_default=True)
+@click.option("--class_weight", type=click.Choice(["balanced"]))
+@click.option("--l2", type=float, help="A given strength, instead of a chosen one.")
+@comparison_options
+def main(
+    image_dir: Sequence[str],
+    architecture: str,
+    label_smoothing: float,
+    class_weight: str | None,
+    l2: float | None,
+    splits: int,
+    model_dir: Path,
+    bottleneck_dir: Path,
+) -> None:
+    """Print how true what is quoted is, with one split and with five folds, over so many repetitions."""
+    head = HeadConfig(label_smoothing=label_smoothing, class_weight=class_weight, l2=l2)
+    backbone = Backbone.find(architecture, model_dir=model_dir)
+    for folder in image_dir:
+        dataset = Dataset.open(folder)
+        bottlenecks = extract(dataset, backbone, ExtractionConfig(bottleneck_dir), progress=TerminalScreen())
+        one, folds = compare(bottlenecks, splits, head)
+        table = Table(title=f"{Path(folder).name}: {splits} repetitions, {KEPT_ASIDE:.0%} of the photos kept aside")
+        for heading in ("", "truth", "quoted - truth", "error of quoted", "covered", "width", "ECE (by chance)"):
+            table.add_column(heading)
+        table.add_row(*row_of("one split", one))
+        table.add_row(*row_of("five folds", folds))
+        Console().print(table)
+        gains = np.array([two.truth - first.truth for first, two in zip(one, folds, strict=True)])
+        Console().print(f"true accuracy by folds less that by one split: {change(gains)}")
+
+
+if __name__ == "__main__":
+    main()

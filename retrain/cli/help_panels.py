@@ -12,8 +12,8 @@ TYPES = {"INTEGER RANGE": "N", "FLOAT RANGE": "N", "FLOAT": "N", "DIRECTORY": "F
 # The options of a training in the order of their help.
 PANELS: Mapping[str, Sequence[str]] = {
     "Photos": (
-        "--image_dir", "--layout", "--max_images_per_class", "--fixes", "--category_names", "--testing_percentage",
-        "--validation_percentage", "--seed", "--paranoid",
+        "--image_dir", "--add_images", "--layout", "--max_images_per_class", "--fixes", "--category_names",
+        "--testing_percentage", "--validation_percentage", "--seed", "--paranoid",
     ),
     "Backbone": (
         "--architecture", "--weights", "--tfhub_module", "--trust_model", "--image_size", "--precision", "--engine",

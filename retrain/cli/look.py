@@ -8,10 +8,14 @@ import click
 from label_image.terminal import json_line
 from label_image.user_path import AnyPath
 from retrain.cli.arguments import CheckedCommand
-from retrain.cli.options import group, json_option, layout_option, unpacking_option
+from retrain.cli.options import add_images_option, group, json_option, layout_option, unpacking_option
 
 look_options = group(
-    click.argument("image_dir", type=AnyPath, metavar="DATA"), layout_option, unpacking_option, json_option
+    click.argument("image_dir", type=AnyPath, metavar="DATA"),
+    add_images_option,
+    layout_option,
+    unpacking_option,
+    json_option,
 )
 
 
@@ -33,6 +37,7 @@ def look(image_dir: Path, bottleneck_dir: Path, as_json: bool, **options: Any) -
     console = Console(stderr=as_json, highlight=False)
     dataset = open_dataset(
         image_dir,
+        add_images=options["add_images"],
         bottleneck_dir=bottleneck_dir,
         say=lambda sentence: console.print(escape(sentence), soft_wrap=True),
         layout=options["layout"],

@@ -39,8 +39,17 @@ layout_option = click.option(
     help="How a folder is read: folders of classes, train/ and test/ with such folders, or classes in the file names.",
 )
 
+add_images_option = click.option(
+    "--add_images",
+    type=AnyPath,
+    multiple=True,
+    metavar="PATH",
+    help="More photos, in any form that --image_dir takes, or a folder of one class; may be repeated.",
+)
+
 # Which of the photos, and how they are split.
 choice_options = group(
+    add_images_option,
     layout_option,
     click.option(
         "--max_images_per_class",
@@ -107,7 +116,7 @@ photo_options = group(
         required=True,
         metavar="PATH",
         help="Photos: one folder per class, also inside train/ valid/ test/; a .csv or .tsv of path,label[,split]; "
-        "a Hugging Face image folder or .parquet; tfds:NAME[:split].",
+        "a Hugging Face image folder or .parquet; tfds:NAME[:split]; dataset.parquet of an earlier run.",
     ),
     choice_options,
 )

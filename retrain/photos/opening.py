@@ -1,4 +1,4 @@
-"""The way in: whatever `--image_dir` may name, as a data set.
+"""The way in: whatever `--image_dir` may name, and `--add_images` beside it, as a data set.
 
 The source is recognised and read (`retrain.photos.sources`), then put in order; a file of fixes and a limit for each
 class choose among its photos.
@@ -6,10 +6,12 @@ class choose among its photos.
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from retrain.core.errors import DatasetError, OptionError
 from retrain.photos import dataset
+from retrain.photos.adding import joined
 from retrain.photos.fixes import apply_fixes
 from retrain.photos.layouts.reading import LAYOUTS, Layout
 from retrain.photos.sources.base import Source, Unpacking, is_folder
@@ -33,17 +35,29 @@ def list_photos(
     apart; OptionError for a `tfds:` that names no set, and for a folder that can be read in two ways: `layout` says
     in which.
     """
-    name = os.fspath(source)
-    for one in _sources(name, layout):
-        if one.recognises(name):
-            found = one.read(name, Unpacking(Path(bottleneck_dir), paranoid, say, observe, layout))
-            return dataset.in_order(found, Path(name))
-    raise _nothing_known(Path(name))
+    unpacking = Unpacking(Path(bottleneck_dir), paranoid, say, observe, layout)
+    return dataset.in_order(_read(os.fspath(source), unpacking), Path(source))
+
+
+def list_together(sources: Sequence[str | os.PathLike[str]], unpacking: Unpacking) -> dataset.Dataset:
+    """The photos of several sources as those of one; of those after the first a single class will do.
+
+    Each is read as `list_photos` reads it, the folders among them as `unpacking.layout` says.
+    """
+    names = [os.fspath(source) for source in sources]
+    if unpacking.layout != "auto" and not any(map(is_folder, names)):
+        _sources(names[0], unpacking.layout)  # which says what is wrong
+    parts = []
+    for part, name in enumerate(names):
+        layout = unpacking.layout if is_folder(name) or len(names) == 1 else "auto"
+        parts.append((name, _read(name, replace(unpacking, layout=layout, added=part > 0))))
+    return dataset.in_order(joined(parts), Path(names[0]))
 
 
 def open_dataset(
     source: str | os.PathLike[str],
     *,
+    add_images: Sequence[str | os.PathLike[str]] = (),
     bottleneck_dir: str | os.PathLike[str] = Unpacking.bottleneck_dir,
     fixes: str | os.PathLike[str] | None = None,
     max_images_per_class: int | None = None,
@@ -54,13 +68,14 @@ def open_dataset(
 ) -> "Dataset":
     """The photos of whatever `--image_dir` takes: a folder, a manifest, Parquet, `tfds:NAME`.
 
-    `fixes` and `max_images_per_class` choose among them. Photos that are no files are written once beside
-    `bottleneck_dir`; `say` and `observe` are told of it. `layout` says how a folder is to be read, where its
-    names do not (docs/photos.md). Raises DatasetError if there are fewer than two classes, or the source or the fixes
-    cannot be read; OptionError.
+    Those of `add_images` are added to them: each is whatever a source may be, or a folder of one class. `fixes` and
+    `max_images_per_class` choose among all. Photos that are no files are written once beside `bottleneck_dir`; `say`
+    and `observe` are told of it. `layout` says how a folder is to be read, where its names do not (docs/photos.md).
+    Raises DatasetError if there are fewer than two classes, or the source or the fixes cannot be read; OptionError.
     """
-    found = list_photos(source, bottleneck_dir, paranoid, say, observe, layout)
-    found = apply_fixes(found, None if fixes is None else Path(fixes), source)
+    unpacking = Unpacking(Path(bottleneck_dir), paranoid, say, observe, layout)
+    found = list_together([source, *add_images], unpacking)
+    found = apply_fixes(found, None if fixes is None else Path(fixes), source, add_images)
     found = limit_per_class(found, max_images_per_class)
     return Dataset(found.files, found.skipped, found.remarks, os.fspath(source), found.reading, found.ordinary)
 
@@ -72,6 +87,14 @@ class Dataset(dataset.Dataset):
     """
 
     open = staticmethod(open_dataset)
+
+
+def _read(name: str, unpacking: Unpacking) -> dataset.Dataset:
+    """The photos of one source, in any order."""
+    for one in _sources(name, unpacking.layout):
+        if one.recognises(name):
+            return one.read(name, unpacking)
+    raise _nothing_known(Path(name))
 
 
 def _sources(name: str, layout: Layout) -> Sequence[Source]:

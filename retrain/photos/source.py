@@ -14,9 +14,9 @@ from retrain.photos.opening import open_dataset
 class SourceConfig:
     """Which photos, and what their classes are called.
 
-    `image_dir` is a folder or whatever else `Dataset.open` takes; `fixes` are decisions about single photos,
-    `category_names` other names for the classes. `paranoid`: read every photo again, whatever its size and dates say.
-    `layout`: how a folder is to be read, if not as its names say.
+    `image_dir` is a folder or whatever else `Dataset.open` takes, and so are those of `add_images`. `fixes` are
+    decisions about single photos, `category_names` other names for the classes. `paranoid`: read every photo again,
+    whatever its size and dates say. `layout`: how a folder is to be read, if not as its names say.
     """
 
     image_dir: Path
@@ -25,11 +25,13 @@ class SourceConfig:
     category_names: Path | None = None
     paranoid: bool = False
     layout: Layout = "auto"
+    add_images: tuple[Path, ...] = ()
 
     def open(self, bottleneck_dir: Path, progress: Progress = SILENT) -> Dataset:
         """The photos; those that are no files are unpacked beside `bottleneck_dir`."""
         return open_dataset(
             self.image_dir,
+            add_images=self.add_images,
             bottleneck_dir=bottleneck_dir,
             fixes=self.fixes,
             max_images_per_class=self.max_images_per_class,

@@ -120,13 +120,14 @@ def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = Non
     """The page of a run as HTML."""
     began = time.perf_counter()
     evidence = Evidence(run, top_k)
+    gone = {photo.path for photo in run.extraction.photos if photo.gone}
     pairs, mistakes, predictions = evidence.confused_pairs(), evidence.worst_mistakes(), evidence.predictions()
     classes = evidence.class_rows()
     unknown = _unknown(evidence, run.trained.confidence)
     wrong = run.trained.test.n - sum(run.trained.test.confusion[i][i] for i in range(len(run.labels)))
     index_of = index_by_label(run.labels)
     # The mistakes of cross-validation are those of the heads of its folds, which are not exported.
-    looked_at = () if run.division.folds else mistakes
+    looked_at = () if run.division.folds else [one for one in mistakes if one.prediction.path not in gone]
     heat = heat_uris(
         run.config.export.output_dir,
         run.backbone.preprocessing,
@@ -164,9 +165,11 @@ def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = Non
         parity=parity,
         glance=_at_a_glance(run, classes, pairs, wrong, diagnosis),
         sections=[(anchor, title) for anchor, title in SECTIONS if there.get(anchor, True)],
+        parity_on=manifest.get("parity_on"),
         provenance=manifest.get("provenance", {}),
         command=shown(command),
-        thumbnails=square_uris(_photos_of(predictions, pairs, mistakes, unknown)),
+        gone=len(gone),
+        thumbnails=square_uris(path for path in _photos_of(predictions, pairs, mistakes, unknown) if path not in gone),
         heat=heat,
         written=datetime.now().strftime("%Y-%m-%d %H:%M"),
         seconds_of_report=time.perf_counter() - began,

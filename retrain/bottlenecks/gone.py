@@ -26,7 +26,7 @@ def lacking(sha256s: Set[str], view: str, backbone: Backbone, store: Store) -> D
     if store.fingerprint != fingerprint(backbone.covers()):
         sentence += " that agree with what this machine computes"
     kinds = _kinds(sha256s, backbone, bottleneck_dir)
-    advice = "" if view == ORIGINAL_ID else " Without augmentation their pixels are not needed."
+    advice = "" if view == ORIGINAL_ID else f" Or leave {_augmentation(view)} out: without views no pixels are needed."
     if not kinds:
         return DatasetError(
             f"{sentence}, nor by any other network: give `bottleneck_dir` of the run that computed them, or the photos "
@@ -38,6 +38,13 @@ def lacking(sha256s: Set[str], view: str, backbone: Backbone, store: Store) -> D
     return DatasetError(
         f"{sentence}. It has {shown}. Ask for one of these, or add the photos with `add_images`.{advice}"
     )
+
+
+def _augmentation(view: str) -> str:
+    """The options that a view comes from, as in `flip|crop(10)#3`."""
+    names = {"flip": "flip_left_right"}
+    steps = [step.partition("(")[0] for step in view.partition("#")[0].split("|")]
+    return " and ".join(f"`{names.get(step, f'random_{step}')}`" for step in steps)
 
 
 def has_other_environments(bottleneck_dir: Path, backbone: Backbone) -> bool:

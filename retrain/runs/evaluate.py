@@ -16,6 +16,7 @@ import numpy.typing as npt
 from label_image.errors import PhotoError
 from label_image.model import Model, ModelError, Outputs, load_model
 from label_image.preprocessing import Pixels, load_pixels
+from label_image.terminal import shown
 from retrain.core.errors import DatasetError, ExportError, OptionError
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.category_names import display_names, read_category_names, rename_classes
@@ -101,6 +102,12 @@ def evaluate_export(config: EvaluateConfig, progress: Progress = SILENT) -> Eval
         progress.say(remark)
     with photo_threads() as threads:
         photos, unreadable = _identify(dataset.files, threads)
+        if not photos:
+            first = unreadable[0]
+            raise DatasetError(
+                f"None of the {len(unreadable):,} photos of {config.data} can be read, and a model is evaluated on "
+                f"pixels. The first, {shown(first.path)}, {first.reason}."
+            )
         unseen = _leave_out_seen(config.model, photos, config.all_photos, progress.say)
         left_out, photos = len(photos) - len(unseen), unseen
         said = _run(loaded, photos, threads, progress.evaluating(len(photos)))

@@ -76,6 +76,8 @@ def export_photos(
         dataset = rename_classes(dataset, name_of)
     files = [file for file in dataset.files if file.label in index_of]
     photos = _in_threads(identify, files)
+    if files and all(file.gone for file in files):
+        raise DatasetError(f"All photos of {source} are gone, and formats are judged on pixels: pass photos.")
     if not photos:
         raise DatasetError(f"{source} has no photo of a class that the model knows: it knows {', '.join(labels[:5])}.")
     unseen, seen = _divide(export, photos, say)

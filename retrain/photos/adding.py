@@ -17,7 +17,7 @@ from retrain.photos.reading import absolute_paths
 def joined(parts: Sequence[tuple[str, Dataset]]) -> Dataset:
     """The data sets of several sources (by their names) as one, the first source's photos first.
 
-    Raises DatasetError where a file is in two of them with different classes.
+    Raises DatasetError where a file is in two of them with different classes, or nothing is added.
     """
     (_, first), *others = parts
     if not others:
@@ -26,6 +26,8 @@ def joined(parts: Sequence[tuple[str, Dataset]]) -> Dataset:
     at = dict(zip(absolute_paths(file.path for file in files), files, strict=True))
     skipped, remarks = list(first.skipped), list(first.remarks)
     for part, (name, dataset) in enumerate(others, 1):
+        if not dataset.files:
+            raise DatasetError(f"{name} holds no photos; check `add_images`.")
         added = 0
         for path, file in zip(absolute_paths(file.path for file in dataset.files), dataset.files, strict=True):
             other = at.get(path)

@@ -94,7 +94,7 @@ def _read(name: str, unpacking: Unpacking) -> dataset.Dataset:
     for one in _sources(name, unpacking.layout):
         if one.recognises(name):
             return one.read(name, unpacking)
-    raise _nothing_known(Path(name))
+    raise _nothing_known(Path(name), "`add_images`" if unpacking.added else "`image_dir`")
 
 
 def _sources(name: str, layout: Layout) -> Sequence[Source]:
@@ -108,11 +108,11 @@ def _sources(name: str, layout: Layout) -> Sequence[Source]:
     return SOURCES
 
 
-def _nothing_known(path: Path) -> DatasetError:
+def _nothing_known(path: Path, option: str) -> DatasetError:
     try:
         os.stat(path)
     except FileNotFoundError:
-        return DatasetError(f"There is no folder or manifest {path}; check `image_dir`.")
+        return DatasetError(f"There is no folder or manifest {path}; check {option}.")
     except (OSError, ValueError) as error:
-        return DatasetError(f"{path} cannot be read: {getattr(error, 'strerror', error)}; check `image_dir`.")
+        return DatasetError(f"{path} cannot be read: {getattr(error, 'strerror', error)}; check {option}.")
     return DatasetError(f"{path} is neither a folder of class folders nor a table (.csv, .tsv, .jsonl, .parquet).")

@@ -4,6 +4,7 @@ Classes of the same name are one. A file that is in two sources counts once, and
 class (`once_each`, when contents are known); of that with another class `retrain doctor` knows.
 """
 
+from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -65,17 +66,25 @@ def once_each(photos: Sequence[Photo]) -> tuple[list[Photo | None], list[Skipped
     """
     kept: list[Photo | None] = list(photos)
     skipped: list[Skipped] = []
-    first: dict[tuple[str, str], int] = {}
+    first: dict[tuple[str, str], Photo] = {}
+    gone: dict[tuple[str, str], deque[int]] = {}  # rows that wait for a file
     for row, photo in sorted(enumerate(photos), key=lambda item: item[1].part):
-        other = first.setdefault((photo.sha256, photo.label), row)
-        known = kept[other]
-        if known is None or known.part == photo.part:
-            continue  # it is the first, or a copy in its own source, which counts as it always did
+        key = photo.sha256, photo.label
+        known = first.setdefault(key, photo)
+        if known.part == photo.part:  # it is the first, or a copy in its own source, which counts as it always did
+            if photo.gone:
+                gone.setdefault(key, deque()).append(row)
+            continue
         kept[row] = None
-        if known.gone and not photo.gone:
-            kept[other] = replace(known, path=photo.path, gone=False)
+        if gone.get(key) and not photo.gone:
+            place = gone[key].popleft()
+            kept[place] = first[key] = replace(photos[place], path=photo.path, gone=False)
         else:
             skipped.append(Skipped(photo.path, f"is the same photo as {shown(known.path)}, which counts once"))
+    for key, rows in gone.items():  # of copies, one file is enough
+        if not first[key].gone:
+            for row in rows:
+                kept[row] = replace(photos[row], path=first[key].path, gone=False)
     return kept, skipped
 
 

@@ -151,6 +151,13 @@ def test_a_photo_that_is_gone_and_added_again_is_there_on_its_old_side() -> None
     assert [one.path for one in skipped] == ["newer"]
 
 
+def test_copies_that_are_gone_are_there_again_by_as_many_files_as_there_are() -> None:
+    old = [photo("1", "a", gone=True), photo("2", "a", gone=True), photo("3", "a", gone=True)]
+    kept, skipped = once_each([*old, photo("new 1", "a", part=1), photo("new 2", "a", part=1)])
+    assert [(one.path, one.gone) for one in kept if one] == [("new 1", False), ("new 2", False), ("new 2", False)]
+    assert skipped == []
+
+
 def test_a_content_in_two_classes_is_said() -> None:
     assert in_two_classes([photo("1", "a"), photo("2", "a", "blue")]) == ""  # of one source, as ever
     assert in_two_classes([photo("1", "a"), photo("2", "a", "blue", part=1)]) == (

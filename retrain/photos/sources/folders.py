@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 
 from label_image.folders import entries_of, is_litter, walk
+from retrain.core.collecting import no_collecting
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import Dataset, PhotoFile, Skipped, Split
 from retrain.photos.layouts.file_names import label_in
@@ -162,7 +163,8 @@ def _not_listed(folder: Path, error: OSError) -> DatasetError:
 
 
 def _read(source: str, unpacking: Unpacking) -> Dataset:
-    return read_folder(Path(source), unpacking.layout, unpacking.added)
+    with no_collecting():
+        return read_folder(Path(source), unpacking.layout, unpacking.added)
 
 
 FOLDERS = Source("folders", is_folder, _read)

@@ -15,6 +15,7 @@ from typing import Any, get_args
 from label_image.errors import ForeignFileError, PhotoError
 from label_image.foreign_text import parse_json
 from label_image.terminal import shown
+from retrain.core.collecting import no_collecting
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import Dataset, PhotoFile, Split
 from retrain.photos.layouts.reading import some
@@ -49,7 +50,8 @@ def read_record(source: str, unpacking: Unpacking) -> Dataset:
     """The photos of an earlier run. Raises DatasetError that names the row."""
     path = Path(source)
     _check_version(path)
-    rows = list(_rows(path))
+    with no_collecting():
+        rows = list(_rows(path))
     there = [row for row in rows if row[0].size >= 0]
     same = _still_the_same(there, unpacking)
     files, others, first_gone = [], 0, ""

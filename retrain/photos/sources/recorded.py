@@ -26,7 +26,7 @@ SIDES = (*get_args(Split), None)
 SHA256 = re.compile(r"[0-9a-f]{64}")
 ROWS = 4096  # in memory at a time
 LEAST_ROW_BYTES = 4  # of a file that is honest: a row has a hash and a path of its own
-FEW_ROWS = 1_000_000  # about which nothing can be wrong
+FEW_ROWS = 100_000  # about which nothing can be wrong
 AHEAD = 64  # photos read in advance
 
 Row = tuple[PhotoFile, str]  # without a file where size is -1, and the SHA-256

@@ -44,7 +44,8 @@ def doctor(output_dir: Path, **options: Any) -> None:
     from retrain.insight.terminal import TerminalScreen
 
     config = DoctorConfig(source_config(options), split, backbone, extraction_config(options))
-    check_output_dir(output_dir, config.source.image_dir)
+    for photos in (config.source.image_dir, *config.source.add_images):
+        check_output_dir(output_dir, photos)
     screen = TerminalScreen(as_options)
     try:
         diagnosis = examine(config, screen)

@@ -173,7 +173,8 @@ def sweep(**options: Any) -> None:
         made(Augmentation, options),
     )
     table, report = options["output_csv"], options["report"]
-    check_table(table, report, config.extraction.bottleneck_dir, config.source.image_dir)
+    source = config.source
+    check_table(table, report, config.extraction.bottleneck_dir, source.image_dir, *source.add_images)
     screen = TerminalScreen(as_options)
     try:
         result = run_sweep(config, screen)

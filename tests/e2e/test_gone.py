@@ -177,6 +177,11 @@ def test_added_photos_may_not_lie_where_results_go(here: Path) -> None:
         "--image_dir", "moved", "--add_images", "more", "--output_dir", "more/model", "--architecture", "fake"
     )
     assert done.code == 2 and "--output_dir more/model lies among the photos of more" in done.err
+    done = called("doctor", "moved", "--add_images", "more", "--output_dir", "more/doctor", "--architecture", "fake")
+    assert done.code == 2 and "--output_dir more/doctor lies among the photos of more" in done.err
+    done = called("sweep", "--image_dir", "moved", "--add_images", "more", "--output_csv", "more/grey/sweep.csv",
+                  "--architecture", "fake")  # fmt: skip
+    assert done.code == 2 and "--output_csv more/grey/sweep.csv lies among the photos of more" in done.err
 
 
 def test_a_photo_of_another_class_is_said(here: Path) -> None:

@@ -62,8 +62,10 @@ class Contents:
 
     def gone(self, indices: Iterable[int]) -> set[str]:
         """The contents among these files of which there is no file."""
-        here = {sha for file, sha in zip(self.files, self.sha256s, strict=True) if not file.gone}
-        return {self.files[index].gone_sha256 for index in indices if self.files[index].gone} - here
+        gone = {self.files[index].gone_sha256 for index in indices if self.files[index].gone}
+        if not gone:
+            return gone
+        return gone - {sha for file, sha in zip(self.files, self.sha256s, strict=True) if not file.gone}
 
     def usable(self) -> tuple[list[int], tuple[Photo, ...]]:
         """The files that have a bottleneck, by index and as photos."""

@@ -5,6 +5,7 @@ class choose among its photos.
 """
 
 import os
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -50,7 +51,8 @@ def list_together(sources: Sequence[str | os.PathLike[str]], unpacking: Unpackin
     parts = []
     for part, name in enumerate(names):
         layout = unpacking.layout if is_folder(name) or len(names) == 1 else "auto"
-        parts.append((name, _read(name, replace(unpacking, layout=layout, added=part > 0))))
+        class_name = _class_name(name) if part else None
+        parts.append((name, _read(name, replace(unpacking, layout=layout, class_name=class_name))))
     return dataset.in_order(joined(parts), Path(names[0]))
 
 
@@ -94,7 +96,13 @@ def _read(name: str, unpacking: Unpacking) -> dataset.Dataset:
     for one in _sources(name, unpacking.layout):
         if one.recognises(name):
             return one.read(name, unpacking)
-    raise _nothing_known(Path(name), "`add_images`" if unpacking.added else "`image_dir`")
+    raise _nothing_known(Path(name), "`image_dir`" if unpacking.class_name is None else "`add_images`")
+
+
+def _class_name(source: str) -> str:
+    """What photos without classes are called: as their folder, or their file without its extensions."""
+    name = os.path.basename(os.path.abspath(source))
+    return name if is_folder(source) else re.sub(r"(\.tar)?\.[^.]+$", "", name)
 
 
 def _sources(name: str, layout: Layout) -> Sequence[Source]:

@@ -9,8 +9,9 @@ from painting import paint, paint_classes
 from retrain.core.errors import DatasetError, OptionError, RetrainError
 from retrain.photos.adding import in_two_classes, once_each
 from retrain.photos.dataset import Photo
-from retrain.photos.opening import Dataset, open_dataset
+from retrain.photos.opening import Dataset, _class_name, open_dataset
 from retrain.photos.record import NAME, write_record
+from retrain.photos.sources.folders import read_folder
 from retrain.photos.split import Division
 
 
@@ -59,9 +60,18 @@ def test_its_name_is_what_the_user_calls_it(folder: str, tmp_path: Path, monkeyp
 @pytest.mark.parametrize("name", ["images", "train", "all photos", "predictions"])
 def test_a_name_that_says_no_class_is_refused(name: str) -> None:
     paint(Path(name) / "1.png", "grey")
-    with pytest.raises(OptionError, match=f"{name} holds photos alone, and its name says no class"):
+    with pytest.raises(OptionError, match=f"{name} holds photos alone, and the name {name!r} says no class"):
         opened(name)
     assert counts(opened(name, layout="folders")) == {**PETS, (name, 1): 1}
+
+
+def test_what_was_unpacked_is_called_as_what_it_came_in() -> None:
+    paint(Path("kept/1f2e/content/1.png"), "grey")
+    assert read_folder(Path("kept/1f2e/content"), class_name="Sphynx").labels == ("Sphynx",)
+    Path("photos.tar.gz").touch()
+    assert [_class_name(name) for name in ("photos.tar.gz", "a/Sphynx.zip", "pets/", "kept/1f2e")] == [
+        "photos", "Sphynx", "pets", "1f2e",
+    ]  # fmt: skip
 
 
 def test_a_heap_whose_file_names_tell_classes_is_asked_about() -> None:

@@ -23,15 +23,19 @@ NO_CLASSES = "holds photos without classes"
 NO_SIDE = "is on no side of the split"
 
 
-def recognise(root: Folder, source: str, names_of: NamesOf, layout: Layout = "auto") -> Reading:
+def recognise(
+    root: Folder, source: str, names_of: NamesOf, layout: Layout = "auto", class_name: str | None = None
+) -> Reading:
     """How the tree below a folder is to be read; `layout` overrules what its names say.
 
-    `source` is what sentences call the folder. Raises DatasetError where no reading gives classes, OptionError where
-    two do.
+    `source` is what sentences call the folder. With a `class_name`, photos in no folders are a class. Raises
+    DatasetError where no reading gives classes, OptionError where two do.
     """
     look = _Look(source, Shape.of(root), root, names_of)
     node, left_out = look.unwrapped()
-    if layout == "folders":
+    if class_name is not None and layout in ("auto", "folders") and look.is_bare_heap(node):
+        reading = look.one_class(node, class_name, layout)
+    elif layout == "folders":
         reading = look.folders(node)
     elif layout == "splits":
         reading = look.as_splits(node)
@@ -40,27 +44,6 @@ def recognise(root: Folder, source: str, names_of: NamesOf, layout: Layout = "au
     else:
         reading = look.plausible(node)
     return replace(reading, left_out=(*reading.left_out, *left_out))
-
-
-def recognise_added(root: Folder, source: str, names_of: NamesOf, layout: Layout = "auto") -> Reading:
-    """How a folder is to be read whose photos are added to others: one that holds photos alone is one class.
-
-    That has the folder's own name. Raises what `recognise` raises, and OptionError for a name that says no class.
-    """
-    look = _Look(source, Shape.of(root), root, names_of)
-    node, left_out = look.unwrapped()
-    if layout in ("splits", "names") or look.shape.kids(node) or not look.shape.loose(node):
-        return recognise(root, source, names_of, layout)
-    label = os.path.basename(os.path.abspath(source))
-    if layout == "auto" and (is_wrapper(label) or side_of(label) or is_unlabelled(label)):
-        raise OptionError(
-            f"{source} holds photos alone, and its name says no class: rename it to what they show, or put them into "
-            "a folder with that name."
-        )
-    reading = Reading("class", (Place(node.path),), (label,), (*look.shape.left_out(node), *left_out))
-    if layout == "auto" and look.tells_classes(node):
-        look.two_readings(reading, look.as_names(node))
-    return reading
 
 
 @dataclass(frozen=True)
@@ -105,24 +88,24 @@ class _Look:
             if all(is_images(kid.name) for kid in others):
                 return self._names_or_refused(kids)
             if any(self._pattern([kid]) for kid in others):
-                self.two_readings(self.folders(node), self.as_names(node))
+                self._two_readings(self.folders(node), self.as_names(node))
         if "training" in (sides := _sides(heaps)) and len(sides) > 1:
-            self.two_readings(self.folders(node), self.as_splits(node))
+            self._two_readings(self.folders(node), self.as_splits(node))
         return None
 
     def _class_folders(self, node: Folder, kids: list[Folder], heaps: list[Folder]) -> Reading:
         """The folders in a folder as classes, if nothing says that their classes lie further in, or one is none."""
         if self._alike(kids):
-            self.two_readings(self.folders(node), self.as_splits(node))
+            self._two_readings(self.folders(node), self.as_splits(node))
         around = [kid for kid in kids if is_images(kid.name) or kid.name.lower() in AROUND]
         around = [kid for kid in around if len(self.shape.classes(kid)) >= 2]
         if around:
             inside = self.shape.class_level(around[0])
             option = f"`image_dir` {os.path.join(self.source, inside.path)}"
-            self.two_readings(self.folders(node), self.folders(inside), option)
+            self._two_readings(self.folders(node), self.folders(inside), option)
         kept = [kid for kid in kids if not (is_unlabelled(kid.name) and kid in heaps)]
         if len(kept) >= 3 and any(side_of(kid.name) == "testing" and kid in heaps for kid in kept):
-            self.two_readings(self.folders(node, kept), self.as_splits(node), "`layout` splits")
+            self._two_readings(self.folders(node, kept), self.as_splits(node), "`layout` splits")
         return self.folders(node, kept if len(kept) >= 2 else kids)
 
     def folders(self, node: Folder, kids: Sequence[Folder] | None = None) -> Reading:
@@ -133,9 +116,23 @@ class _Look:
         left_out += self.shape.left_out(node)
         return Reading("folders", (Place(node.path),), tuple(sorted(kid.name for kid in kept)), tuple(left_out))
 
-    def tells_classes(self, heap: Folder) -> bool:
-        """Whether the names of the photos in a folder tell at least two classes."""
-        return self._names([heap]) is not None
+    def is_bare_heap(self, node: Folder) -> bool:
+        """Whether a folder holds photos alone."""
+        return bool(self.shape.loose(node)) and not self.shape.kids(node)
+
+    def one_class(self, heap: Folder, label: str, layout: Layout) -> Reading:
+        """All photos in a folder are of one class. Raises OptionError for a name that says none, if nobody insists."""
+        reading = Reading("class", (Place(heap.path),), (label,), tuple(self.shape.left_out(heap)))
+        if layout == "folders":
+            return reading
+        if is_wrapper(label) or side_of(label) or is_unlabelled(label):
+            raise OptionError(
+                f"{self.source} holds photos alone, and the name {label!r} says no class: rename it to what they show, "
+                "or put them into a folder with that name."
+            )
+        if self._names([heap]) is not None:
+            self._two_readings(reading, self.as_names(heap))
+        return reading
 
     def as_splits(self, node: Folder) -> Reading:
         """The folders in a folder are sides of a split, those whose names say one; else they are parts of no side."""
@@ -181,7 +178,7 @@ class _Look:
             return None
         if not open_questions and (len(named) == 1 or shared):
             return self._splits(node, kids, named)
-        self.two_readings(self.folders(node), self._splits(node, kids, named))
+        self._two_readings(self.folders(node), self._splits(node, kids, named))
 
     def _splits(self, node: Folder, kids: list[Folder], parts: list[Folder]) -> Reading:
         sides = {part.path: side_of(part.name) for part in parts}
@@ -258,7 +255,7 @@ class _Look:
         often = [name for name in everything if sum(name in one for one in inner) > 1]
         return 2 * len(often) >= len(everything) >= 2
 
-    def two_readings(self, folders: Reading, other: Reading, option: str = "") -> NoReturn:
+    def _two_readings(self, folders: Reading, other: Reading, option: str = "") -> NoReturn:
         raise OptionError(
             f"{self.source} can be read in two ways. `layout` folders: {folders.summary()}. "
             f"{option or f'`layout` {other.layout}'}: {other.summary()}. Say which."

@@ -16,7 +16,8 @@ class Unpacking:
 
     `paranoid` reads the files of such a source again, whatever their size and date say. `say` is told of what takes
     long, and `observe` how many photos are written, of how many. `layout` overrules how a folder is understood, see
-    `retrain.photos.layouts`. Where photos are `added` to others, a folder that holds nothing but photos is one class.
+    `retrain.photos.layouts`. Where photos are added to others, a folder that holds nothing but photos is a class of
+    the name `class_name`.
     """
 
     bottleneck_dir: Path = Path("tf_files/bottlenecks")
@@ -24,7 +25,7 @@ class Unpacking:
     say: Callable[[str], None] = lambda sentence: None
     observe: Callable[[int, int], None] = lambda done, total: None
     layout: Layout = "auto"
-    added: bool = False
+    class_name: str | None = None
 
 
 @dataclass(frozen=True)

@@ -19,23 +19,22 @@ from retrain.core.errors import DatasetError
 from retrain.photos.dataset import Dataset, PhotoFile, Skipped, Split
 from retrain.photos.layouts.file_names import label_in
 from retrain.photos.layouts.reading import Layout, Place, Reading
-from retrain.photos.layouts.recognise import recognise, recognise_added
+from retrain.photos.layouts.recognise import recognise
 from retrain.photos.layouts.tree import list_tree
 from retrain.photos.layouts.words import kind_of
 from retrain.photos.sources.base import Source, Unpacking, is_folder
 
 
-def read_folder(root: Path, layout: Layout = "auto", added: bool = False) -> Dataset:
+def read_folder(root: Path, layout: Layout = "auto", class_name: str | None = None) -> Dataset:
     """The photos of a folder, in the order in which they are found. Raises DatasetError, and OptionError.
 
-    Where they are `added` to others, a folder that holds photos alone is one class.
+    A folder that holds photos alone is a class of the name `class_name`, where there is one.
     """
     try:
         tree = list_tree(str(root))
     except OSError as error:
         raise _not_listed(root, error) from None
-    find_reading = recognise_added if added else recognise
-    reading = find_reading(tree, str(root), lambda path: _photo_names(root / path), layout)
+    reading = recognise(tree, str(root), lambda path: _photo_names(root / path), layout, class_name)
     left_out = {root / one.path: one.reason for one in reading.left_out}
     skipped = list(_beside(root, reading, left_out))
     if reading.layout == "names":
@@ -164,7 +163,7 @@ def _not_listed(folder: Path, error: OSError) -> DatasetError:
 
 def _read(source: str, unpacking: Unpacking) -> Dataset:
     with no_collecting():
-        return read_folder(Path(source), unpacking.layout, unpacking.added)
+        return read_folder(Path(source), unpacking.layout, unpacking.class_name)
 
 
 FOLDERS = Source("folders", is_folder, _read)

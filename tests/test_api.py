@@ -240,8 +240,8 @@ def test_arguments_have_names_and_defaults_of_the_configs() -> None:
                 default = Path(parameter.default) if isinstance(defaults[name], Path) else parameter.default
                 assert default == defaults[name], name
                 compared.add(name)
-    assert compared == {"bottleneck_dir", "fixes", "layout", "max_images_per_class", "paranoid", "weights",
-                        "image_size", "model_dir", "seed", "source_dir"}  # fmt: skip
+    assert compared == {"add_images", "bottleneck_dir", "fixes", "layout", "max_images_per_class", "paranoid",
+                        "weights", "image_size", "model_dir", "seed", "source_dir"}  # fmt: skip
     assert BackboneConfig().architecture is None  # which means the default that `Backbone.find` names
     assert inspect.signature(Backbone.find).parameters["name"].default == DEFAULT_ARCHITECTURE
 

@@ -20,6 +20,7 @@ from retrain.bottlenecks.extraction import LOCAL, Extraction, extract_views
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.core.matrix_file import Matrix
 from retrain.core.progress import SILENT, Progress
+from retrain.photos.adding import in_two_classes
 from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Dataset, Photo, Skipped, require_two_classes
 from retrain.photos.split import Division, SplitConfig
@@ -58,6 +59,11 @@ class Bottlenecks:
     def matrix(self) -> Matrix:
         """Float32 (n, dim); row i belongs to photo i."""
         return self.extraction.matrix
+
+    @property
+    def gone(self) -> int:
+        """How many of the photos have no file any more: there is nothing of them but their bottlenecks."""
+        return sum(photo.gone for photo in self.photos)
 
     @cached_property
     def classes(self) -> npt.NDArray[np.intp]:
@@ -136,6 +142,8 @@ def extract_with_fallback(
         backbone, (extraction, matrix) = config.with_cpu_fallback(backbone, work, progress)
     finally:
         progress.finish()
+    if remark := in_two_classes(extraction.photos):
+        progress.say(remark)
     used = {photo.label for photo in extraction.photos}
     if labels is not None and not used.issuperset(labels):
         lost = ", ".join(sorted(set(labels) - used))

@@ -27,6 +27,7 @@ from retrain.bottlenecks import probe
 from retrain.bottlenecks.contents import Contents
 from retrain.bottlenecks.executors.base import REPORT_FILES, Batch, Executor, Session, StartEngine, Work
 from retrain.bottlenecks.executors.local import Local
+from retrain.bottlenecks.gone import has_other_environments, lacking
 from retrain.bottlenecks.joined import shared_photos, side_by_side
 from retrain.bottlenecks.store import Key, Store
 from retrain.core.errors import StoreError
@@ -72,12 +73,14 @@ class _Survey:
     """What a store lacks: the files to read, and the contents that need no bottleneck.
 
     `matrix` has a row for each file, filled where the store had it, if the content of every file is
-    known; else the files have to be read before anything can be said about rows.
+    known; else the files have to be read before anything can be said about rows. `gone` are contents that it lacks and
+    nobody has.
     """
 
     wanted: list[int]
     stored: Set[str]
     matrix: Matrix | None = None
+    gone: Set[str] = frozenset()
 
 
 class _Filling:
@@ -87,15 +90,20 @@ class _Filling:
         self.contents = contents
         self.view = view
         self.store = Store(folder, backbone.covers(), backbone.dim, backbone.stored_dtype)
-        self.survey = _survey(self.store, contents, view)
         self.computed = 0
         self.set_aside = 0  # damaged shards of a store that turned out to be another environment's
         self._backbone = backbone
         self._bottleneck_dir = folder
         self._observe = observe
+        self.survey = self._surveyed()
 
     def fill(self, session: Session) -> None:
-        """Compute what the store lacks."""
+        """Compute what the store lacks. Raises DatasetError if that takes photos that are gone."""
+        if self.survey.gone and has_other_environments(self._bottleneck_dir, self._backbone):
+            matching = _matching_store(self.store, self._bottleneck_dir, self._backbone, session.embed)
+            if matching is not self.store:
+                self._exchange_store(matching)
+        self._refuse_gone()
         batches = self._batches(session)
         first = next(batches, None)  # photos that cannot be decoded need no network
         if first is None:
@@ -104,9 +112,8 @@ class _Filling:
         matching = _matching_store(self.store, self._bottleneck_dir, self._backbone, session.embed)
         if matching is not self.store:
             batches.close()
-            self.set_aside, self.store = self.store.set_aside, matching
-            self.contents.forget_problems()
-            self.survey = _survey(self.store, self.contents, self.view)
+            self._exchange_store(matching)
+            self._refuse_gone()
             batches = self._batches(session)
             first = next(batches, None)
         self._report(0)
@@ -137,6 +144,26 @@ class _Filling:
             seconds=self.contents.seconds,
             truncated=frozenset(self.contents.truncated.intersection(photo.sha256 for photo in photos)),
         )
+
+    def _surveyed(self) -> _Survey:
+        """What is to be computed, and what cannot be, as its photos are gone."""
+        survey = _survey(self.store, self.contents, self.view)
+        gone = self.contents.gone(survey.wanted)
+        if gone and None in self.contents.sha256s:  # a file of which nothing is known may be one of them
+            self.contents.read_unknown()
+            survey = _survey(self.store, self.contents, self.view)
+            gone = self.contents.gone(survey.wanted)
+        files = self.contents.files
+        return replace(survey, wanted=[index for index in survey.wanted if not files[index].gone], gone=gone)
+
+    def _exchange_store(self, other: Store) -> None:
+        self.set_aside, self.store = self.store.set_aside, other
+        self.contents.forget_problems()
+        self.survey = self._surveyed()
+
+    def _refuse_gone(self) -> None:
+        if self.survey.gone:
+            raise lacking(self.survey.gone, self.view.id, self._backbone, self.store)
 
     def _batches(self, session: Session) -> Generator[tuple[Batch, int], None, None]:
         """The batches in which something is computed, with how many files were read so far."""

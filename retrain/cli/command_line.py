@@ -13,6 +13,7 @@ def words_of(command: click.Command, options: Mapping[str, object]) -> list[list
     """The options of a command that are not at their defaults, in their order, each with its value behind it."""
     defaults = click.Context(command, resilient_parsing=True)
     default_of = {parameter.name: parameter.get_default(defaults) for parameter in command.params}
+    repeated = {parameter.name for parameter in command.params if getattr(parameter, "multiple", False)}
     words: list[list[str]] = []
     for name, value in options.items():
         if name in NOT_REPEATED or value is None or value == () or _word(value) == _word(default_of[name]):
@@ -21,6 +22,8 @@ def words_of(command: click.Command, options: Mapping[str, object]) -> list[list
             words.append([f"--{name}"])
         elif isinstance(value, Mapping):
             words += [[f"--{name}", f"{key}={part}"] for key, part in value.items()]
+        elif isinstance(value, tuple) and name in repeated:
+            words += [[f"--{name}", _word(part)] for part in value]
         elif value is not False:
             words.append([f"--{name}", _word(value)])
     return words

@@ -44,11 +44,12 @@ def doctor(output_dir: Path, **options: Any) -> None:
     from retrain.insight.terminal import TerminalScreen
 
     config = DoctorConfig(source_config(options), split, backbone, extraction_config(options))
-    check_output_dir(output_dir, config.source.place)
+    for photos in config.source.places:
+        check_output_dir(output_dir, photos)
     screen = TerminalScreen(as_options)
     try:
         diagnosis = examine(config, screen)
     finally:
         screen.finish()
-    written = write_diagnosis(diagnosis, config.source.place, output_dir)
+    written = write_diagnosis(diagnosis, config.source.places[0], output_dir)
     show_diagnosis(diagnosis, written, Console(highlight=False))

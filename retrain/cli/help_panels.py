@@ -12,8 +12,9 @@ TYPES = {"INTEGER RANGE": "N", "FLOAT RANGE": "N", "FLOAT": "N", "DIRECTORY": "F
 # The options of a training in the order of their help.
 PANELS: Mapping[str, Sequence[str]] = {
     "Photos": (
-        "--image_dir", "--layout", "--source_dir", "--max_images_per_class", "--fixes", "--category_names", "--folds",
-        "--testing_percentage", "--validation_percentage", "--seed", "--accept_truncated", "--paranoid",
+        "--image_dir", "--add_images", "--layout", "--source_dir", "--max_images_per_class", "--fixes",
+        "--category_names", "--folds", "--testing_percentage", "--validation_percentage", "--seed",
+        "--accept_truncated", "--paranoid",
     ),
     "Backbone": (
         "--architecture", "--weights", "--tfhub_module", "--trust_model", "--image_size", "--precision", "--engine",

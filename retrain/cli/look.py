@@ -8,10 +8,14 @@ import click
 from label_image.terminal import json_line
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.dashes import as_options
-from retrain.cli.options import Photos, group, json_option, layout_option, unpacking_option
+from retrain.cli.options import Photos, add_images_option, group, json_option, layout_option, unpacking_option
 
 look_options = group(
-    click.argument("image_dir", type=Photos, metavar="DATA"), layout_option, unpacking_option, json_option
+    click.argument("image_dir", type=Photos, metavar="DATA"),
+    add_images_option,
+    layout_option,
+    unpacking_option,
+    json_option,
 )
 
 
@@ -34,6 +38,7 @@ def look(image_dir: Path | str, bottleneck_dir: Path, as_json: bool, **options: 
     try:
         dataset = open_dataset(
             image_dir,
+            add_images=options["add_images"],
             bottleneck_dir=bottleneck_dir,
             say=screen.say,
             observe=screen.unpacking,

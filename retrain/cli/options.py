@@ -61,8 +61,17 @@ source_dir_option = click.option(
     "[default: sources, next to --bottleneck_dir]",
 )
 
+add_images_option = click.option(
+    "--add_images",
+    type=Photos,
+    multiple=True,
+    metavar="PATH",
+    help="More photos, in any form that --image_dir takes, or a folder of one class; may be repeated.",
+)
+
 # Which of the photos, and how they are split.
 choice_options = group(
+    add_images_option,
     layout_option,
     source_dir_option,
     click.option(

@@ -1,6 +1,7 @@
 """What is exported and where to; what cannot be written there is refused before any work."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +16,7 @@ from retrain.core.outputs import (
 )
 from retrain.exports.folder import check_export_dir, previous_of
 from retrain.exports.registry import TRAINING_FORMATS, check_formats
+from retrain.photos.record import NAME as RECORD
 
 NONE: Mapping[str, Path | None] = MappingProxyType({})
 
@@ -39,7 +41,11 @@ class ExportConfig:
         object.__setattr__(self, "formats", check_formats(self.formats))
 
     def check(
-        self, image_dir: Path, kept: Mapping[str, Path | None] = NONE, beside: Mapping[str, Path | None] = NONE
+        self,
+        image_dir: Path,
+        kept: Mapping[str, Path | None] = NONE,
+        beside: Mapping[str, Path | None] = NONE,
+        add_images: Sequence[Path] = (),
     ) -> None:
         """Refuse, before any work, what cannot be written, or would lie where something else is. Makes nothing.
 
@@ -50,7 +56,13 @@ class ExportConfig:
         outputs = {**files, "`saved_model_dir`": self.saved_model_dir, **beside}
         remove_scratch_leftovers()
         check_export_dir(self.output_dir)
-        check_outside(self.output_dir, {**outputs, **kept, "`image_dir`": image_dir})
+        # The record of the run before may be where the new one comes: it is read before anything is replaced.
+        own = os.path.realpath(image_dir) == os.path.realpath(self.output_dir / RECORD)
+        photos = {} if own else {"`image_dir`": image_dir}
+        check_outside(self.output_dir, {**outputs, **kept, **photos})
+        for added in add_images:
+            check_outside(self.output_dir, {"`add_images`": added})
+            check_not_among_photos(added, {"`output_dir`": self.output_dir, **outputs})
         check_outside(previous_of(self.output_dir), {**outputs, **kept}, "the place of the export before,")
         check_not_among_photos(image_dir, {"`output_dir`": self.output_dir, **outputs})
         check_distinct(outputs)

@@ -34,6 +34,7 @@ from retrain.core.placing import (
 )
 from retrain.exports.clients import CLIENTS
 from retrain.exports.registry import FORMATS
+from retrain.photos.record import NAME as DATASET
 
 MEANWHILE = {"format": FORMAT, UNFINISHED: "An export is being written here, or its run was killed: run it again."}
 ATTEMPTS = 20  # to replace an export that another run is replacing, too
@@ -41,7 +42,8 @@ REMARKS = "remarks.csv"  # on photos that are used: what is missing of those tha
 EXPORT_NAMES = frozenset(
     {
         MANIFEST, "labels.txt", "metrics.json", "skipped.csv", REMARKS, "learning_curves.png", "comparison.json",
-        "seen_photos.npy", *(name for format in FORMATS.values() for name in format.files), CLIENTS, KEPT_INSIDE,
+        "seen_photos.npy", DATASET, CLIENTS, KEPT_INSIDE,
+        *(name for format in FORMATS.values() for name in format.files),
     }
 )  # fmt: skip
 

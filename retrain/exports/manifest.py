@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from label_image.installing import versions
 from retrain.core.outputs import FORMAT
 from retrain.photos.dataset import dataset_digest
+from retrain.photos.record import NAME
 from retrain.training.trained import TrainedHead
 from retrain.training.unknown import OUTPUT
 
@@ -36,6 +37,8 @@ def manifest(trained: TrainedHead, formats: Sequence[str]) -> dict[str, object]:
         "provenance": {
             "dataset_digest": dataset_digest(bottlenecks.photos),
             "photos": len(bottlenecks.photos),
+            **({"photos_gone": bottlenecks.gone} if bottlenecks.gone else {}),
+            "dataset": NAME,
             **({} if bottlenecks.dataset.ordinary else {"read_as": bottlenecks.dataset.reading}),
             "weights_sha256": backbone.weights_sha256,
             "bottleneck_fingerprint": bottlenecks.extraction.fingerprint,

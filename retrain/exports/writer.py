@@ -29,6 +29,7 @@ from retrain.exports.from_templates import write_formats
 from retrain.exports.manifest import manifest
 from retrain.exports.proof.parity import Parity, compare, graph_def_runner
 from retrain.exports.proof.reference import (
+    built_in_pixels,
     network_engine,
     parity_bottlenecks,
     parity_photos,
@@ -44,6 +45,7 @@ from retrain.exports.template import (
 )
 from retrain.exports.top import Top, placeholder_head
 from retrain.photos.dataset import Skipped
+from retrain.photos.record import write_record
 from retrain.photos.seen_photos import seen_mask, write_seen_photos
 from retrain.photos.truncated import remarks_on
 from retrain.training.trained import TrainedHead
@@ -56,6 +58,7 @@ if TYPE_CHECKING:
 # that shows on 1 of 16 is found by 48 with a chance of 95 %. On two cores Inception-V3 takes 0.4 s for each.
 PROOF_PHOTOS = 48
 CHECK_PHOTOS = 16  # that check a head put into a proven one
+BUILT_IN = "built-in pictures, as all photos are gone"  # what it is proven on then
 
 
 @dataclass(frozen=True)
@@ -99,8 +102,9 @@ def write_outputs(
         temporary = scratch / "export"
         temporary.mkdir()
         short = {**manifest(trained, config.formats), **notes}
+        proven_on = {} if bottlenecks.gone < len(bottlenecks.photos) else {"parity_on": BUILT_IN}
         parity, proven = _Writing(trained, config, temporary, scratch / "templates", short).write()
-        content = {**short, "parity": _plain(parity), "template": {"parity": _plain(proven)}}
+        content = {**short, **proven_on, "parity": _plain(parity), "template": {"parity": _plain(proven)}}
         (temporary / MANIFEST).write_text(_json(content), encoding="utf-8")
         (temporary / "metrics.json").write_text(
             _json({"validation": asdict(trained.validation), "test": asdict(trained.test)}), encoding="utf-8"
@@ -108,6 +112,7 @@ def write_outputs(
         for name, data in files.items():
             (temporary / name).write_bytes(data)
         write_seen_photos(temporary, compress(bottlenecks.photos, seen_mask(trained.division)))
+        write_record(temporary, bottlenecks.photos, trained.division, bottlenecks.dataset.reading)
         _write_reasons(bottlenecks.skipped, temporary / "skipped.csv")
         if bottlenecks.truncated:
             _write_reasons(remarks_on(bottlenecks.truncated), temporary / REMARKS, "remark")
@@ -134,7 +139,7 @@ class _Writing:
         fetched = {name: fetch_template(kept[name], covered[name], self.templates / name) for name in formats}
         new = [name for name, found in fetched.items() if found is None]
         rows = parity_photos(bottlenecks.extraction, self.trained.division, PROOF_PHOTOS if new else CHECK_PHOTOS)
-        pixels = parity_pixels(bottlenecks.extraction, rows, backbone)
+        pixels = parity_pixels(bottlenecks.extraction, rows, backbone) if rows else built_in_pixels(backbone)
         # The order of the labels is the order of the scores.
         label_lines = "".join(f"{label}\n" for label in labels)
         (self.folder / "labels.txt").write_text(label_lines, encoding="utf-8", newline="\n")
@@ -152,7 +157,8 @@ class _Writing:
             parity = _compare(answers, self.top.outputs(self._engine()(pixels)))
         for name in new:
             proof = fetched[name] = {what: parity[what] for what in FORMATS[name].titles}
-            keep_template(self.templates / name, kept[name], covered[name], proof)
+            if rows:  # one that no photo has proven is not kept for others
+                keep_template(self.templates / name, kept[name], covered[name], proof)
         return parity, {what: value for proof in fetched.values() if proof for what, value in proof.items()}
 
     @cached_property
@@ -176,6 +182,8 @@ class _Writing:
     def _reference(self, rows: list[int], pixels: Pixels) -> Outputs:
         """What the model itself says of these photos."""
         known = self.trained.bottlenecks
+        if not rows:
+            return self.top.outputs(self._engine()(pixels))
         try:
             found = parity_bottlenecks(
                 known.extraction, rows, known.backbone, known.config.bottleneck_dir, self._engine

@@ -48,6 +48,10 @@ def result_lines(run: Run) -> Iterator[str]:
         f"{len(extraction.skipped)} skipped; bottlenecks: {extraction.hits} cached, {extraction.computed} computed"
         + (f", {extraction.set_aside} damaged shards set aside" if extraction.set_aside else "")
     )
+    gone = trained.bottlenecks.gone
+    if gone:
+        proven = ", and so the files are proven on built-in pictures" if gone == len(extraction.photos) else ""
+        yield f"gone: {gone} of the photos; their bottlenecks were used{proven}"
     if extraction.skipped:
         yield _skipped(run)
     if truncated := trained.bottlenecks.truncated:
@@ -96,8 +100,9 @@ def label_image_command() -> list[str]:
 
 def command_to_try(run: Run) -> list[str]:
     """The command that labels a photo with the new model: a test photo where there is one, which it has not seen."""
-    rows = run.trained.test_rows
-    photo = run.extraction.photos[rows[0] if len(rows) else 0].path
+    photos = run.extraction.photos
+    candidates = (*(photos[row] for row in run.trained.test_rows), *photos)
+    photo = next((photo.path for photo in candidates if not photo.gone), "photo.jpg")
     return [*label_image_command(), "--model", str(run.config.export.output_dir), photo]
 
 

@@ -22,18 +22,19 @@ COLUMNS = (
 SHOWN = 20  # lines on the screen; the file has all
 
 
-def check_table(path: Path, report: Path | None, kept: Path, image_dir: Path) -> None:
+def check_table(path: Path, report: Path | None, kept: Path, *photos: Path) -> None:
     """Refuse, before any work, what cannot be a table or is the page `report`, too, and a page that cannot be one.
 
-    `kept` is the folder of the bottlenecks. Raises OptionError, or ExportError for a folder that cannot be written to;
-    makes nothing.
+    `kept` is the folder of the bottlenecks, `photos` are the sources. Raises OptionError, or ExportError for a folder
+    that cannot be written to; makes nothing.
     """
     if report is not None and os.path.realpath(path) == os.path.realpath(report):
         raise OptionError(f"`output_csv` and `report` are both {path}: choose two different files.")
     check_file(path, "`output_csv`")
     outputs = {"`output_csv`": path, "`report`": report}
     check_outside(kept, outputs, "`bottleneck_dir`")
-    check_not_among_photos(image_dir, outputs)
+    for source in photos:
+        check_not_among_photos(source, outputs)
     if report is not None:
         check_page(report, "`report`")
 

@@ -32,7 +32,8 @@ SPLIT_FOLDERS: dict[str, Split] = {
 class PhotoFile:
     """One file that may be a photo, as the walk found it. `split` is set where the source gives it.
 
-    Without a change time (`ctime_ns`) a file is read again in every run.
+    Without a change time (`ctime_ns`) a file is read again in every run. `part` counts the sources, where photos were
+    added to those of a first one. `gone_sha256` is set where there is no such file any more, but its content is known.
     """
 
     path: str
@@ -42,15 +43,22 @@ class PhotoFile:
     inode: int
     split: Split | None = None
     ctime_ns: int = field(default=2**63 - 1, compare=False)  # changes where nothing that is compared here does
+    part: int = 0
+    gone_sha256: str = ""
 
     @classmethod
     def of(cls, path: str, label: str, status: os.stat_result, split: Split | None = None) -> "PhotoFile":
         """A file by its path and what `os.stat` says of it."""
         return cls(path, label, status.st_size, status.st_mtime_ns, status.st_ino, split, status.st_ctime_ns)
 
+    @property
+    def gone(self) -> bool:
+        """Whether there is no such file any more."""
+        return bool(self.gone_sha256)
+
     def with_content(self, sha256: str) -> "Photo":
         """The photo that this file is, now that its content is known."""
-        return Photo(self.path, self.label, sha256, self.split)
+        return Photo(self.path, self.label, sha256, self.split, self.part, self.gone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +100,17 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Photo:
-    """A photo whose content is known. `split` is set where the source gives it."""
+    """A photo whose content is known. `split` is set where the source gives it, `part` counts the sources.
+
+    One that is `gone` has no file any more (or another photo is at its path): only its bottlenecks can be used.
+    """
 
     path: str
     label: str
     sha256: str
     split: Split | None = None
+    part: int = 0
+    gone: bool = False
 
 
 def in_order(dataset: Dataset, source: str | os.PathLike[str]) -> Dataset:

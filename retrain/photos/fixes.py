@@ -10,7 +10,7 @@ The photos themselves are never touched. `retrain doctor` writes such a file, wi
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
@@ -55,18 +55,24 @@ def read_fixes(path: Path) -> tuple[Fix, ...]:
     return tuple(fixes)
 
 
-def apply_fixes(dataset: Dataset, path: Path | None, source: str | os.PathLike[str]) -> Dataset:
+def apply_fixes(
+    dataset: Dataset,
+    path: Path | None,
+    source: str | os.PathLike[str],
+    added: Sequence[str | os.PathLike[str]] = (),
+) -> Dataset:
     """The photos of `source` as a file of fixes wants it, with a remark that says what it did.
 
-    Files are named by their path, or by that from `source`. Raises DatasetError, naming the line, for a
-    file or a class that `source` does not have.
+    Files are named by their path, or by that from `source`, else from one of those that were `added`. Raises
+    DatasetError, naming the line, for a file or a class that `source` does not have.
     """
     if path is None:
         return dataset
     by_name: dict[str, str] = {}
-    for file in dataset.files:
-        by_name[file.path] = file.path
-        by_name[name_in(source, file.path)] = file.path
+    for one in (source, *added):
+        for file in dataset.files:
+            by_name.setdefault(name_in(one, file.path), file.path)
+    by_name.update({file.path: file.path for file in dataset.files})
     labels = {file.label for file in dataset.files}
     action_of: dict[str, Fix] = {}
     for fix in read_fixes(path):

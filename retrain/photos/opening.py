@@ -1,17 +1,20 @@
-"""The way in: whatever `--image_dir` may name, as a data set.
+"""The way in: whatever `--image_dir` may name, and `--add_images` beside it, as a data set.
 
 The source is recognised and read (`retrain.photos.sources`), then put in order; a file of fixes and a limit for each
 class choose among its photos.
 """
 
 import os
+import re
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from label_image.folders import is_litter
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.progress import SILENT, Progress
 from retrain.photos import dataset
+from retrain.photos.adding import joined
 from retrain.photos.fixes import apply_fixes
 from retrain.photos.layouts.reading import LAYOUTS, Layout
 from retrain.photos.layouts.words import LITTER
@@ -41,27 +44,31 @@ def list_photos(
     it cannot be read, or holds no two classes whose names can be told apart; DownloadError; OptionError for a `tfds:`
     that names no set, and for a folder that can be read in two ways: `layout` says in which.
     """
+    unpacking = _unpacking(bottleneck_dir, paranoid, say, observe, layout, source_dir, progress)
     name = os.fspath(source)
-    unpacking = Unpacking(
-        Path(bottleneck_dir),
-        paranoid,
-        say,
-        observe,
-        layout,
-        progress.downloading,
-        progress.opening,
-        None if source_dir is None else Path(source_dir),
-        _read_unpacked,
-    )
-    for one in _sources(name, layout):
-        if one.recognises(name):
-            return dataset.in_order(one.read(name, unpacking), name)
-    raise _nothing_known(Path(name))
+    return dataset.in_order(_read(name, unpacking), name)
+
+
+def list_together(sources: Sequence[str | os.PathLike[str]], unpacking: Unpacking) -> dataset.Dataset:
+    """The photos of several sources as those of one; of those after the first a single class will do.
+
+    Each is read as `list_photos` reads it, what a layout can be said of as `unpacking.layout` says.
+    """
+    names = [os.fspath(source) for source in sources]
+    if unpacking.layout != "auto" and not any(map(_has_layout, names)):
+        _sources(names[0], unpacking.layout)  # which says what is wrong
+    parts = []
+    for part, name in enumerate(names):
+        layout = unpacking.layout if _has_layout(name) or len(names) == 1 else "auto"
+        class_name = _class_name(name) if part else None
+        parts.append((name, _read(name, replace(unpacking, layout=layout, class_name=class_name))))
+    return dataset.in_order(joined(parts), names[0])
 
 
 def open_dataset(
     source: str | os.PathLike[str],
     *,
+    add_images: Sequence[str | os.PathLike[str]] = (),
     bottleneck_dir: str | os.PathLike[str] = Unpacking.bottleneck_dir,
     fixes: str | os.PathLike[str] | None = None,
     max_images_per_class: int | None = None,
@@ -74,13 +81,15 @@ def open_dataset(
 ) -> "Dataset":
     """The photos of whatever `--image_dir` takes: a folder, a manifest, Parquet, an archive, an address, `tfds:NAME`.
 
-    `fixes` and `max_images_per_class` choose among them. Photos that are no files are written once to `source_dir`, or
-    else beside `bottleneck_dir`; `say` and `observe` are told of it, and `progress` of downloads. `layout` says how a
-    folder is to be read, where its names do not (docs/photos.md). Raises DatasetError if there are fewer than two
-    classes, or the source or the fixes cannot be read; DownloadError; OptionError.
+    Those of `add_images` are added to them: each is whatever a source may be, or a folder of one class. `fixes` and
+    `max_images_per_class` choose among all. Photos that are no files are written once to `source_dir`, or else beside
+    `bottleneck_dir`; `say` and `observe` are told of it, and `progress` of downloads. `layout` says how a folder is to
+    be read, where its names do not (docs/photos.md). Raises DatasetError if there are fewer than two classes, or the
+    source or the fixes cannot be read; DownloadError; OptionError.
     """
-    found = list_photos(source, bottleneck_dir, paranoid, say, observe, layout, source_dir, progress)
-    found = apply_fixes(found, None if fixes is None else Path(fixes), source)
+    unpacking = _unpacking(bottleneck_dir, paranoid, say, observe, layout, source_dir, progress)
+    found = list_together([source, *add_images], unpacking)
+    found = apply_fixes(found, None if fixes is None else Path(fixes), source, add_images)
     found = limit_per_class(found, max_images_per_class)
     return Dataset(found.files, found.skipped, found.remarks, os.fspath(source), found.reading, found.ordinary)
 
@@ -92,6 +101,20 @@ class Dataset(dataset.Dataset):
     """
 
     open = staticmethod(open_dataset)
+
+
+def _read(name: str, unpacking: Unpacking) -> dataset.Dataset:
+    """The photos of one source, in any order."""
+    for one in _sources(name, unpacking.layout):
+        if one.recognises(name):
+            return one.read(name, unpacking)
+    raise _nothing_known(Path(name), "`image_dir`" if unpacking.class_name is None else "`add_images`")
+
+
+def _class_name(source: str) -> str:
+    """What photos without classes are called: as their folder, or their file without its extensions."""
+    name = os.path.basename(os.path.abspath(source))
+    return name if is_folder(source) else re.sub(r"(\.tar)?\.[^.]+$", "", name)
 
 
 def _sources(name: str, layout: Layout) -> Sequence[Source]:
@@ -107,13 +130,37 @@ def _sources(name: str, layout: Layout) -> Sequence[Source]:
     return SOURCES
 
 
+def _has_layout(name: str) -> bool:
+    """Whether it can be said how a source is to be read: a folder, or what a folder comes out of."""
+    return is_folder(name) or any(one.holds_others and one.recognises(name) for one in SOURCES)
+
+
+def _unpacking(
+    bottleneck_dir: str | os.PathLike[str],
+    paranoid: bool,
+    say: Callable[[str], None],
+    observe: Callable[[int, int], None],
+    layout: Layout,
+    source_dir: str | os.PathLike[str] | None,
+    progress: Progress,
+) -> Unpacking:
+    return Unpacking(
+        Path(bottleneck_dir),
+        paranoid,
+        say,
+        observe,
+        layout,
+        progress.downloading,
+        progress.opening,
+        None if source_dir is None else Path(source_dir),
+        _read_unpacked,
+    )
+
+
 def _read_unpacked(place: str, unpacking: Unpacking) -> dataset.Dataset:
     """The photos of what was unpacked or fetched: a folder, as a rule; or what lies alone in folders around it."""
     if not is_folder(place):
-        source = next((one for one in _sources(place, unpacking.layout) if one.recognises(place)), None)
-        if source is None:
-            raise _nothing_known(Path(place))
-        return source.read(place, unpacking)
+        return _read(place, unpacking)
     inner = place
     for _ in range(MOST_AROUND):
         if unpacking.layout == "auto":
@@ -134,13 +181,13 @@ def _read_unpacked(place: str, unpacking: Unpacking) -> dataset.Dataset:
         raise type(error)(f"{error} There are tables in it: if one has the classes, pass it, as {table}.") from None
 
 
-def _nothing_known(path: Path) -> DatasetError:
+def _nothing_known(path: Path, option: str) -> DatasetError:
     try:
         os.stat(path)
     except FileNotFoundError:
-        return DatasetError(f"There is no folder or manifest {path}; check `image_dir`.")
+        return DatasetError(f"There is no folder or manifest {path}; check {option}.")
     except (OSError, ValueError) as error:
-        return DatasetError(f"{path} cannot be read: {getattr(error, 'strerror', error)}; check `image_dir`.")
+        return DatasetError(f"{path} cannot be read: {getattr(error, 'strerror', error)}; check {option}.")
     return DatasetError(
         f"{path} is neither a folder of class folders, nor a table (.csv, .tsv, .jsonl, .parquet), nor an archive "
         "(.zip, .tar, .tar.gz)."

@@ -26,6 +26,7 @@ from retrain.photos.hashes import PhotoHashes, hash_bytes
 
 # Either just now, or long ago with its size and time stamp put back.
 CHANGED = "changed while it was being read; run the same command again, with --paranoid if that does not help"
+GONE = "is gone: of this photo of an earlier run only bottlenecks are kept"
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -81,7 +82,9 @@ def absolute_paths(paths: Iterable[str]) -> list[str]:
 
 
 def identify(file: PhotoFile) -> Photo:
-    """Read a file and say which photo it is. Raises PhotoError if it cannot be read."""
+    """Read a file and say which photo it is. Raises PhotoError if it cannot be read, or is gone."""
+    if file.gone:
+        raise PhotoError(GONE)
     with photo_bytes(file.path) as data:
         return file.with_content(hash_bytes(data))
 

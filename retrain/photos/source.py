@@ -14,10 +14,10 @@ from retrain.photos.opening import open_dataset
 class SourceConfig:
     """Which photos, and what their classes are called.
 
-    `image_dir` is a folder or whatever else `Dataset.open` takes; `fixes` are decisions about single photos,
-    `category_names` other names for the classes. `paranoid`: read every photo again, whatever its size and dates say.
-    `layout`: how a folder is to be read, if not as its names say. `source_dir`: where downloads and what is unpacked
-    is kept, if not beside the bottlenecks.
+    `image_dir` is a folder or whatever else `Dataset.open` takes, and so are those of `add_images`. `fixes` are
+    decisions about single photos, `category_names` other names for the classes. `paranoid`: read every photo again,
+    whatever its size and dates say. `layout`: how a folder is to be read, if not as its names say. `source_dir`: where
+    downloads and what is unpacked is kept, if not beside the bottlenecks.
     """
 
     image_dir: Path | str
@@ -27,16 +27,18 @@ class SourceConfig:
     paranoid: bool = False
     layout: Layout = "auto"
     source_dir: Path | None = None
+    add_images: tuple[Path | str, ...] = ()
 
     @property
-    def place(self) -> Path:
-        """The photos as a path, for those who look whether something lies among them: at an address nothing does."""
-        return Path(self.image_dir)
+    def places(self) -> tuple[Path, ...]:
+        """The sources as paths, for those who look whether something lies among them: at an address nothing does."""
+        return (Path(self.image_dir), *map(Path, self.add_images))
 
     def open(self, bottleneck_dir: Path, progress: Progress = SILENT) -> Dataset:
         """The photos; those that are no files are unpacked beside `bottleneck_dir`."""
         return open_dataset(
             self.image_dir,
+            add_images=self.add_images,
             bottleneck_dir=bottleneck_dir,
             fixes=self.fixes,
             max_images_per_class=self.max_images_per_class,

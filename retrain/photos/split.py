@@ -9,7 +9,7 @@ so adding, renaming or mounting elsewhere moves nothing.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from retrain.core.errors import OptionError
@@ -143,7 +143,8 @@ def split_photos(
 ) -> Division:
     """Divide photos into training, validation and testing by content group.
 
-    Percentages are in 0..100. Splits that the source gave are kept as they are. A class with at
+    Percentages are in 0..100. Splits that the source gave are kept as they are, beside which photos of other sources
+    are split as usual. A class with at
     least three groups gets one on every side that was asked for; if some class has fewer,
     `folds` says how to cross-validate.
     """
@@ -232,12 +233,13 @@ def _cover_every_class(
     sides: dict[str, Split],
     testing_percentage: float,
     validation_percentage: float,
+    stay: Collection[str] = (),
 ) -> list[str]:
     """Give each class at least one group on every side; returns the classes too small for that.
 
     A side that a class misses takes the group whose hash is lowest among those that the class
     can spare, so the choice depends on content alone. A group that several classes share stays
-    where its hash put it: moving it for one class could uncover another.
+    where its hash put it: moving it for one class could uncover another. So do the groups of `stay`.
     """
     wanted: list[Split] = ["training"]
     if validation_percentage > 0:
@@ -251,7 +253,7 @@ def _cover_every_class(
     too_small = []
     for label in sorted(groups_of):
         own = sorted(
-            (group for group in groups_of[label] if classes_with[group] == 1),
+            (group for group in groups_of[label] if classes_with[group] == 1 and group not in stay),
             key=lambda group: (positions[group], group),
         )
         missing = [side for side in wanted if all(sides[group] != side for group in groups_of[label])]
@@ -272,7 +274,11 @@ def _complete_given_splits(
     validation_percentage: float,
     seed: int,
 ) -> Division:
-    """Keep the splits of the source; carve the sides that it lacks out of its training photos."""
+    """Keep the splits of the sources; carve the sides that they lack out of their training photos.
+
+    The photos of added sources that give no side are split as usual.
+    """
+    with_sides = {photo.part for photo in photos if photo.split}
     given = {photo.split for photo in photos if photo.split}
     testing = 0.0 if "testing" in given else testing_percentage
     validation = 0.0 if "validation" in given else validation_percentage
@@ -280,12 +286,20 @@ def _complete_given_splits(
     if testing or validation:
         missing = " and ".join(name for name, share in (("test", testing), ("validation", validation)) if share)
         remarks.append(f"The source gives no {missing} photos: taken from its training photos.")
-    rest = [index for index, photo in enumerate(photos) if photo.split in (None, "training")]
+    settled = [index for index, photo in enumerate(photos) if photo.part in with_sides]
+    rest = [index for index in settled if photos[index].split in (None, "training")]
     splits: list[Split] = [photo.split or "training" for photo in photos]
     if rest and (testing or validation):
         plain = [Photo(photos[index].path, photos[index].label, photos[index].sha256) for index in rest]
         for index, side in zip(rest, split_photos(plain, testing, validation, seed).splits, strict=True):
             splits[index] = side
+    if len(settled) < len(photos):
+        side_of = {groups[index]: splits[index] for index in reversed(settled)}
+        more = _sides_beside(photos, groups, side_of, testing_percentage, validation_percentage, seed)
+        for index, photo in enumerate(photos):
+            if photo.part not in with_sides:
+                splits[index] = more.splits[index]
+        remarks += more.remarks
     sides_of: dict[str, set[Split]] = defaultdict(set)
     for group, side in zip(groups, splits, strict=True):
         sides_of[group].add(side)
@@ -311,3 +325,29 @@ def _untested_remarks(photos: Sequence[Photo], splits: Sequence[Split]) -> list[
     tested = {photo.label for photo, side in zip(photos, splits, strict=True) if side == "testing"}
     untested = sorted({photo.label for photo in photos} - tested)
     return [f"No test photos, so nothing is known of: {_some(untested)}."] if tested and untested else []
+
+
+def _sides_beside(
+    photos: Sequence[Photo],
+    groups: Sequence[str],
+    settled: dict[str, Split],
+    testing_percentage: float,
+    validation_percentage: float,
+    seed: int,
+) -> Division:
+    """The sides of photos that come beside others, of which those of the groups in `settled` stay."""
+    positions = positions_of(groups, seed)
+    sides: dict[str, Split] = {
+        group: settled.get(group) or _side(position, testing_percentage, validation_percentage)
+        for group, position in positions.items()
+    }
+    too_small = _cover_every_class(
+        photos, groups, positions, sides, testing_percentage, validation_percentage, stay=settled
+    )
+    remarks: tuple[str, ...] = ()
+    if too_small:
+        remarks = (
+            f"{len(too_small)} of the classes have too few added photos to be on each side ({_some(too_small)}): "
+            "they are for training, and nothing is measured on them.",
+        )
+    return Division(tuple(sides[group] for group in groups), None, remarks)

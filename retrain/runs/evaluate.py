@@ -19,6 +19,7 @@ import numpy.typing as npt
 from label_image.errors import PhotoError
 from label_image.model import Model, ModelError, Outputs, load_model
 from label_image.preprocessing import Pixels, load_pixels
+from label_image.terminal import shown
 from retrain.core.errors import DatasetError, ExportError, OptionError
 from retrain.core.progress import SILENT, Progress
 from retrain.exports.quoted import Quoted, quoted_figure
@@ -142,6 +143,12 @@ def evaluate_export(config: EvaluateConfig, progress: Progress = SILENT) -> Eval
         progress.say(remark)
     with photo_threads() as threads:
         photos, unreadable = _identify(dataset.files, threads)
+        if not photos:
+            first = unreadable[0]
+            raise DatasetError(
+                f"None of the {len(unreadable):,} photos of {config.data} can be read, and a model is evaluated on "
+                f"pixels. The first, {shown(first.path)}, {first.reason}."
+            )
         seen, unseen = _leave_out_seen(config.model, photos, config.all_photos, progress.say)
         left_out, photos = len(photos) - len(unseen), unseen
         read = partial(load_pixels, preprocessing=loaded.preprocessing, accept_truncated=config.accept_truncated)

@@ -43,7 +43,7 @@ from retrain.exports.proof.photos import ExportPhotos, LabelledPixels, export_ph
 from retrain.exports.registry import FORMATS, SAVED_MODEL, check_packages
 from retrain.photos.layouts.reading import Layout
 
-PROOFS = ("parity", "template")  # in the manifest of a folder, not in those that a file carries
+PROOFS = ("parity", "parity_on", "template")  # in the manifest of a folder, not in those that a file carries
 SERVE_BYTES = "saved_model_bytes"
 SAVED_MODEL_FILES = ("saved_model.pb", "variables")
 

@@ -5,11 +5,12 @@ and outputs are renamed into place when they are complete and checked.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from label_image.terminal import shown
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.backbone_config import BackboneConfig
 from retrain.bottlenecks.bottlenecks import Bottlenecks, extract_with_fallback
@@ -21,6 +22,7 @@ from retrain.core.errors import OptionError
 from retrain.core.progress import SILENT, Progress
 from retrain.core.timing import timed
 from retrain.exports.export_config import ExportConfig
+from retrain.photos.dataset import Photo, PhotoFile
 from retrain.photos.source import SourceConfig
 from retrain.photos.split import Division, SplitConfig
 from retrain.photos.views import ViewsConfig
@@ -92,7 +94,8 @@ class TrainConfig:
             "`model_dir`": self.backbone.model_dir,
             "`checkpoint_path`": self.checkpoint_path,
         }
-        self.export.check(self.source.place, kept, beside or {})
+        image_dir, *added = self.source.places
+        self.export.check(image_dir, kept, beside or {}, added)
         check_checkpoint_path(self.checkpoint)
         if self.compare is not None:
             from retrain.training.on_photos.curves import check_matplotlib
@@ -140,7 +143,11 @@ class Run:
         return {
             "output_dir": str(self.config.export.output_dir),
             "classes": list(self.labels),
-            "photos": {"used": len(self.extraction.photos), "skipped": len(self.extraction.skipped)},
+            "photos": {
+                "used": len(self.extraction.photos),
+                "skipped": len(self.extraction.skipped),
+                "gone": self.trained.bottlenecks.gone,
+            },
             "bottlenecks": {
                 "hits": self.extraction.hits,
                 "computed": self.extraction.computed,
@@ -164,6 +171,7 @@ def run_training(config: TrainConfig, progress: Progress = SILENT, start: StartE
     saved = _saved_state(config, progress)
     embed, backbone = _prepare(config, progress, start)
     bottlenecks = embed(backbone)
+    _refuse_gone(config, bottlenecks.photos)
     division = bottlenecks.split(config.how_to_split)
     for remark in division.remarks:
         progress.say(remark)
@@ -206,6 +214,8 @@ def _prepare(
 ) -> tuple[Callable[[Backbone], Bottlenecks], Backbone]:
     """What gives the bottlenecks of the run's photos by a backbone, and the backbone that was asked for."""
     dataset, labels = config.source.open_named(config.extraction.bottleneck_dir, progress)
+    if not config.source.add_images:  # else the photos that are gone may be among those that are added
+        _refuse_gone(config, dataset.files)
     backbone = choose_backbone(config.backbone, config.extraction, progress)
     _check_more_training(config, backbone)
 
@@ -213,6 +223,18 @@ def _prepare(
         return extract_with_fallback(dataset, backbone, config.extraction, config.views, progress, start, labels=labels)
 
     return embed, backbone
+
+
+def _refuse_gone(config: TrainConfig, photos: Sequence[PhotoFile | Photo]) -> None:
+    """Refuse what trains on pixels where photos are gone. Raises OptionError."""
+    asked = {"`fine_tune_layers`": config.fine_tune_layers, f"`compare` {config.compare}": config.compare}
+    option = next((option for option, value in asked.items() if value is not None), None)
+    gone = [photo.path for photo in photos if photo.gone] if option else []
+    if gone:
+        raise OptionError(
+            f"{option} needs the pixels of all photos, and {len(gone):,} of them are gone (the first: "
+            f"{shown(gone[0])}): leave it out, or add the photos with `add_images`."
+        )
 
 
 def _check_more_training(config: TrainConfig, backbone: Backbone, division: Division | None = None) -> None:

@@ -246,7 +246,7 @@ EVERYTHING = (
     "--test_batch_size=5 --validation_batch_size=6 --print_misclassified_test_images --final_tensor_name=f "
     "--output_dir=o --top_k=2 --seed=9 --image_size=64 --weights=random --paranoid "
     "--accept_truncated --precision=float32 "
-    "--engine=tensorflow --layout=splits --max_images_per_class=8 --category_names=c.json --fixes=f.csv "
+    "--engine=tensorflow --layout=splits --add_images=q --max_images_per_class=8 --category_names=c.json --fixes=f.csv "
     "--optimizer=adamw --hidden_units=8,4 --dropout=0.1 --activation=gelu --l2=0.1 "
     "--learning_rate_schedule=constant --label_smoothing=0.1 --class_weight=balanced "
     "--early_stopping_patience=2 --checkpoint_path=c.npz --resume "

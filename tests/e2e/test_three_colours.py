@@ -77,7 +77,7 @@ def test_standard_output_is_one_json_object_with_the_promised_keys(first_run: Si
     assert set(report) == {"output_dir", "classes", "photos", "bottlenecks", "validation", "test", "seconds"}
     assert report["output_dir"] == "tf_files/model"
     assert report["classes"] == ["blue", "green", "red"]
-    assert report["photos"] == {"used": 36, "skipped": 0}
+    assert report["photos"] == {"used": 36, "skipped": 0, "gone": 0}
     assert report["bottlenecks"] == {"hits": 0, "computed": 36, "set_aside": 0}
     assert set(report["seconds"]) == {
         "read",
@@ -294,7 +294,7 @@ def test_class_names_survive_everywhere(odd_run: SimpleNamespace) -> None:
 
 
 def test_broken_photos_are_listed_and_counted_and_stop_nothing(odd_run: SimpleNamespace) -> None:
-    assert odd_run.report["photos"] == {"used": 32, "skipped": 3}
+    assert odd_run.report["photos"] == {"used": 32, "skipped": 3, "gone": 0}
     text = (odd_run.model / "skipped.csv").read_text(encoding="utf-8")
     header, *rows = text.splitlines()
     assert header == "path,reason"
@@ -428,7 +428,7 @@ def test_file_names_that_are_not_utf_8(here: Path) -> None:
     for name in (b"photos/red/\xff.jpg", b"photos/red/broken\xff.jpg"):
         (here / name.decode(errors="surrogateescape")).write_bytes((here / "photos/red/1.jpg").read_bytes())
     (here / b"photos/red/broken\xff.jpg".decode(errors="surrogateescape")).write_bytes(b"")
-    assert train("--image_dir", "photos")["photos"] == {"used": 13, "skipped": 1}
+    assert train("--image_dir", "photos")["photos"] == {"used": 13, "skipped": 1, "gone": 0}
     assert call(retrain.cli.main.main, "--image_dir", "photos", "--architecture", "fake").code == 0
     plain = call(label_image.cli.main, "photos/red")
     assert r"photos/red/\xff.jpg" in plain.out

@@ -32,12 +32,15 @@ from retrain.backbones.hdf5_files import check_hdf5
 from retrain.core.array_files import read_npz
 from retrain.core.errors import RetrainError
 from retrain.photos.category_names import read_category_names
+from retrain.photos.dataset import Photo
 from retrain.photos.fixes import read_fixes
 from retrain.photos.opening import list_photos
+from retrain.photos.record import write_record
 from retrain.photos.seen_photos import were_seen
 from retrain.photos.sources.base import Unpacking
 from retrain.photos.sources.hugging_face import list_metadata_folder
 from retrain.photos.sources.parquet import list_parquet
+from retrain.photos.split import Division
 from retrain.training.fitting.checkpoint import State, read_checkpoint, write_checkpoint
 
 from .conftest import MANIFEST, peak_memory
@@ -91,6 +94,12 @@ def parquet(columns: dict[str, list[Any]]) -> bytes:
     file = io.BytesIO()
     pq.write_table(pa.table(columns), file, compression="snappy")
     return file.getvalue()
+
+
+def record() -> bytes:
+    photos = [Photo(f"{label}.jpg", label, label * 64) for label in ("a", "b")]
+    write_record(Path(TEMPORARY), photos, Division(("training", "testing")), "class folders a, b")
+    return Path(TEMPORARY, "dataset.parquet").read_bytes()
 
 
 def hdf5() -> bytes:
@@ -173,6 +182,7 @@ READERS: dict[str, Callable[[], Reader]] = {
     "other table": lambda: Reader(list_photos, "ids.tsv", "\ufeffBreed\tid\nx\ta\nz\tb\n".encode("utf-16-le")),
     "table.jsonl": lambda: Reader(list_photos, "t.jsonl", b'{"id": 1, "class": "x"}\n{"id": 2, "class": "y"}\n'),
     "table.parquet": lambda: Reader(list_photos, "t.parquet", parquet({"id": ["1", "2"], "class": ["a", "b"]})),
+    "record": lambda: Reader(list_photos, "dataset.parquet", record()),
     "fixes": lambda: Reader(read_fixes, "fixes.csv", b"file,action\na.jpg,keep\nb.jpg,relabel:x\n"),
     "category names": lambda: Reader(read_category_names, "names.json", b'{"21": "fire lily", "a": "\\u00fc"}'),
     "metadata.csv": lambda: Reader(read_metadata, "metadata.csv", b"file_name,label\n1.jpg,a\n2.jpg,b\n"),

@@ -298,3 +298,55 @@ def test_splits_that_cannot_be_are_refused(testing: float, validation: float, se
     with pytest.raises(OptionError, match=sentence):
         check_split(testing, validation, seed)
     check_split(0, 99, 0)
+
+
+# Photos that are added to a split that was kept
+
+
+def kept(label: str, count: int) -> list[Photo]:
+    """Photos of an earlier run, with the sides that they had."""
+    photos = many(label, count)
+    return [replace(one, split=side) for one, side in zip(photos, split_photos(photos).splits, strict=True)]
+
+
+def added(photos: list[Photo]) -> list[Photo]:
+    return [replace(one, part=1) for one in photos]
+
+
+@given(st.integers(3, 40), st.integers(1, 40), percentages, percentages, st.integers(0, 3))
+def test_added_photos_are_split_as_usual_and_the_others_stay(
+    old: int, new: int, testing: int, validation: int, seed: int
+) -> None:
+    if testing + validation >= 100:
+        return
+    before = [*kept("cat", old), *kept("dog", old)]
+    more = added([*many("fox", new), *many("cat", new, start=old)])
+    division = split_photos([*before, *more], testing, validation, seed)
+    assert division.splits[: len(before)] == tuple(one.split for one in before)
+    assert division.folds is None
+    sides = {side for side, one in zip(division.splits, [*before, *more], strict=True) if one.label == "fox"}
+    wanted = {"training", *(["testing"] if testing else []), *(["validation"] if validation else [])}
+    small = new < len(wanted)
+    assert sides == ({"training"} if small else wanted)
+    assert ("too few added photos" in " ".join(division.remarks)) == small
+
+
+def test_a_large_class_is_split_by_its_hashes_alone() -> None:
+    more = many("fox", 300)
+    beside = split_photos([*kept("cat", 30), *added(more)])
+    assert beside.splits[30:] == split_photos([*more, *many("cat", 30)]).splits[:300]
+
+
+def test_a_copy_and_another_take_of_a_photo_stay_on_its_side() -> None:
+    before = [replace(photo(f"{n}", name=f"s{n}_nohash_0.jpg"), split="testing") for n in range(30)]
+    before += [replace(photo("x"), split="training")]
+    more = added([*(photo(f"new {n}", name=f"s{n}_nohash_1.jpg") for n in range(30)), photo("0", name="copy.jpg")])
+    assert set(split_photos([*before, *more], 0, 0).splits[31:]) == {"testing"}
+
+
+def test_added_sides_are_kept_and_the_first_source_is_split_as_usual() -> None:
+    cats = many("cat", 60)
+    more = [replace(one, part=1, split="training") for one in many("fox", 5)]
+    division = split_photos([*cats, *more])
+    assert division.splits[:60] == split_photos(cats).splits
+    assert division.splits[60:].count("training") < 5  # sides that it lacks are taken from it, as ever

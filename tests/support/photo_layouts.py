@@ -1,6 +1,7 @@
 """The same photos in every layout that the sources know, for the suite that holds them to one behaviour."""
 
 import csv
+import hashlib
 import io
 import json
 import shutil
@@ -10,12 +11,16 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from PIL import Image
+
+from retrain.photos.dataset import Photo, Split
+from retrain.photos.record import write_record
+from retrain.photos.split import Division
 
 _served: dict[Path, ThreadingHTTPServer] = {}  # until the end of the tests
 
@@ -137,6 +142,15 @@ def one_parquet_file(folder: Path, photos: Sequence[Given]) -> str:
     return f"{parquet_shards(folder, [photo._replace(split=None) for photo in photos])}/photos-00000-of-00001.parquet"
 
 
+def earlier_run(folder: Path, photos: Sequence[Given]) -> str:
+    """What a run leaves of them: with sides where they have some, else as if folds had taken turns."""
+    rows = [Photo(_loose_path(folder, photo), photo.label, hashlib.sha256(photo.data).hexdigest()) for photo in photos]
+    sides = tuple(cast("Split", photo.split or "training") for photo in photos)
+    folds = None if all(photo.split for photo in photos) else tuple(range(len(photos)))
+    write_record(folder, rows, Division(sides, folds), "")
+    return str(folder / "dataset.parquet")
+
+
 def tfds_set(folder: Path, photos: Sequence[Given]) -> str:
     names = sorted({photo.label for photo in photos})
     splits: dict[str, list[tuple[Any, Any]]] = {}
@@ -196,6 +210,7 @@ LAYOUTS = {
     "metadata.parquet": Layout("Hugging Face image folder", metadata_folder("metadata.parquet"), "metadata.parquet"),
     "parquet shards": Layout("Parquet", parquet_shards, "*.parquet"),
     "parquet file": Layout("Parquet", one_parquet_file, "*.parquet"),
+    "dataset.parquet": Layout("photos of an earlier run", earlier_run, "dataset.parquet"),
     "tfds": Layout("tfds", tfds_set, "layout/1.0.0/*tfrecord*"),
 }
 
@@ -205,6 +220,10 @@ def _loose(folder: Path, photo: Given) -> str:
     name = f"{SIDES[photo.split]}/{photo.shade}.png" if photo.split else f"{photo.shade}.png"
     _write(folder / name, photo)
     return name
+
+
+def _loose_path(folder: Path, photo: Given) -> str:
+    return str(folder / _loose(folder, photo))
 
 
 def _write(path: Path, photo: Given) -> None:

@@ -19,7 +19,7 @@ from retrain.core.progress import Progress
 from retrain.exports.proof.reference import spread
 from retrain.photos.category_names import display_names, read_category_names, rename_classes
 from retrain.photos.classes import index_by_label
-from retrain.photos.dataset import Photo
+from retrain.photos.dataset import Dataset, Photo
 from retrain.photos.layouts.reading import Layout
 from retrain.photos.opening import list_photos
 from retrain.photos.reading import identify, map_in_order, photo_threads
@@ -84,22 +84,11 @@ def export_photos(
     no photo of a class of the export.
     """
     index_of, say = index_by_label(labels), progress.say
-    dataset = list_photos(
-        source,
-        bottleneck_dir,
-        say=say,
-        observe=progress.unpacking,
-        layout=layout,
-        source_dir=source_dir,
-        progress=progress,
-    )
-    for remark in dataset.told():
-        say(remark)
-    if category_names is not None:
-        name_of, _ = display_names(read_category_names(category_names), dataset.labels)
-        dataset = rename_classes(dataset, name_of)
+    dataset = _listed(source, bottleneck_dir, category_names, progress, layout, source_dir)
     files = [file for file in dataset.files if file.label in index_of]
     photos = _in_threads(identify, files)
+    if files and all(file.gone for file in files):
+        raise DatasetError(f"All photos of {source} are gone, and formats are judged on pixels: pass photos.")
     if not photos:
         raise DatasetError(f"{source} has no photo of a class that the model knows: it knows {', '.join(labels[:5])}.")
     unseen, seen = _divide(export, photos, say)
@@ -115,9 +104,8 @@ def export_photos(
         return LabelledPixels(np.stack(pixels), np.array(classes, np.intp))
 
     chosen = _spread_over(unseen, TEST_PHOTOS)
-    calibrating = _others(
-        seen, [], chosen, CALIBRATION_PHOTOS
-    )  # of a model that has seen all, not the test photos first
+    # Of a model that has seen all, not the test photos first.
+    calibrating = _others(seen, [], chosen, CALIBRATION_PHOTOS)
     test = decoded(chosen)
 
     def compared() -> LabelledPixels:
@@ -126,6 +114,32 @@ def export_photos(
         return test.joined(decoded(others)) if others else test
 
     return ExportPhotos(test, compared, lambda: decoded(calibrating).pixels)
+
+
+def _listed(
+    source: str,
+    bottleneck_dir: Path,
+    category_names: Path | None,
+    progress: Progress,
+    layout: Layout,
+    source_dir: Path | None,
+) -> Dataset:
+    """What the source holds, by the names that the training gave its classes."""
+    dataset = list_photos(
+        source,
+        bottleneck_dir,
+        say=progress.say,
+        observe=progress.unpacking,
+        layout=layout,
+        source_dir=source_dir,
+        progress=progress,
+    )
+    for remark in dataset.told():
+        progress.say(remark)
+    if category_names is None:
+        return dataset
+    name_of, _ = display_names(read_category_names(category_names), dataset.labels)
+    return rename_classes(dataset, name_of)
 
 
 def _others(photos: list[Photo], without: list[Photo], at_last: list[Photo], count: int) -> list[Photo]:

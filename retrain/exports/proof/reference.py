@@ -12,6 +12,7 @@ from label_image.preprocessing import Pixels, load_pixels
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.base import Bottlenecks, Engine
 from retrain.bottlenecks.extraction import Extraction, extract
+from retrain.bottlenecks.probe import probe_photos
 from retrain.core.errors import ExportError
 from retrain.photos.dataset import Dataset, Photo, PhotoFile
 from retrain.photos.split import Division
@@ -29,15 +30,29 @@ def spread(length: int, count: int) -> list[int]:
 
 
 def parity_photos(extraction: Extraction, division: Division, count: int) -> list[int]:
-    """Rows of up to `count` photos: test photos first, spread over the classes."""
-    testing = [index for index, side in enumerate(division.splits) if side == "testing"]
-    candidates = testing or list(range(len(extraction.photos)))
-    return [candidates[index] for index in spread(len(candidates), count)]
+    """Rows of up to `count` photos: test photos first, spread over the classes. None where all photos are gone.
+
+    Where some are gone and few test photos are there, photos that were trained on are taken, too.
+    """
+    there = [index for index, photo in enumerate(extraction.photos) if not photo.gone]
+    testing = [index for index in there if division.splits[index] == "testing"]
+    candidates = testing or there
+    rows = [candidates[index] for index in spread(len(candidates), count)]
+    if len(there) < len(extraction.photos) and len(rows) < count:
+        others = sorted(set(there) - set(rows))
+        rows += [others[index] for index in spread(len(others), count - len(rows))]
+    return rows
 
 
 def parity_pixels(extraction: Extraction, rows: list[int], backbone: Backbone) -> Pixels:
     """Those photos as pixels (n, size, size, 3). Raises ExportError if one cannot be read any more."""
     return np.stack([_load(extraction.photos[row].path, backbone) for row in rows])
+
+
+def built_in_pixels(backbone: Backbone) -> Pixels:
+    """The built-in pictures instead, as they are and turned: for a proof where no photo is there."""
+    pictures = np.stack([backbone.preprocessing.pixels(data) for data in probe_photos()])
+    return np.concatenate([np.rot90(pictures, turns, axes=(1, 2)) for turns in range(4)])
 
 
 def parity_bottlenecks(

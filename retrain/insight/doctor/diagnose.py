@@ -40,8 +40,15 @@ def diagnose(
     remarks: list[str] = []
     with timed(seconds, "looks"):
         looks = look_at(photos, observe)
-    if not looks.readable.all():
-        remarks.append(f"{int((~looks.readable).sum())} photos could not be read again: they were changed or removed.")
+    gone = sum(photo.gone for photo in photos)
+    if gone:
+        remarks.append(
+            f"{gone:,} photos are gone: their labels and bottlenecks are examined, what takes pixels is not (copies "
+            "other than of the same bytes, quality, colours)."
+        )
+    unread = int((~looks.readable).sum()) - gone
+    if unread:
+        remarks.append(f"{unread} photos could not be read again: they were changed or removed.")
     findings += quality_findings(photos, looks, input_size)
     with timed(seconds, "copies"):
         copies = find_copies(photos, matrix, looks)
@@ -60,8 +67,9 @@ def diagnose(
             findings += outlier_findings(photos, distances)
         if not can_judge(distances):
             remarks.append("Outliers are not judged: too many of the photos are copies.")
-        with timed(seconds, "shortcut"):
-            shortcut = check_shortcut(looks, classes, folds, probabilities)
+        if not gone:  # of some classes alone it would be another question
+            with timed(seconds, "shortcut"):
+                shortcut = check_shortcut(looks, classes, folds, probabilities)
     else:
         remarks.append(f"Outliers and colours are not judged with fewer than {LEAST_PHOTOS} photos.")
     counts = dict(Counter(photo.label for photo in photos))

@@ -34,7 +34,7 @@ class Looks:
     of the Laplacian of a gray copy of 160 x 160; `colourfulness` (n,) the mean distance of the channels, 0..255;
     `spans` (n,) how far apart the darkest and the brightest pixels are, but for FEW of them, in the channel where that
     is most, 0..255; `widths` and `heights` (n,) in pixels as stored; `orientations` (n,) of EXIF, 1..8. `readable` (n,)
-    is False where a photo could not be read any more; its numbers mean nothing then.
+    is False where a photo is gone or could not be read any more; its numbers mean nothing then.
     """
 
     thumbnails: Floats
@@ -73,7 +73,7 @@ def look_at(photos: Sequence[Photo], observe: Callable[[int], None] = lambda don
         np.zeros(n, np.bool_),
     )
     with photo_threads() as threads:
-        for row, look in enumerate(map_in_order(_look, (photo.path for photo in photos), threads, 8 * cores())):
+        for row, look in enumerate(map_in_order(_look, photos, threads, 8 * cores())):
             if look is not None:
                 looks.thumbnails[row], looks.histograms[row] = look.thumbnail, look.histogram
                 looks.sharpness[row], looks.colourfulness[row] = look.sharpness, look.colourfulness
@@ -101,9 +101,11 @@ def laplacian_variance(gray: Floats) -> float:
     return float(laplacian.var())
 
 
-def _look(path: str) -> _Look | None:
+def _look(photo: Photo) -> _Look | None:
+    if photo.gone:
+        return None  # another one may be at its path
     try:
-        with photo_bytes(path) as data:
+        with photo_bytes(photo.path) as data:
             header = read_header(data)
             pixels = COPY.pixels(completed(data), _square)
     except PhotoError:

@@ -85,7 +85,8 @@ def make_sections(
         if finding.row is not None
         for path in (finding.path, *(diagnosis.photos[row].path for row in finding.related[:RELATED]))
     ]
-    uris = whole_uris(paths)
+    gone = {photo.path for photo in diagnosis.photos if photo.gone}
+    uris = whole_uris(path for path in paths if path not in gone)
     suggestions: dict[str, list[str]] = {}  # of a photo on several cards, which offer the same
     for finding in diagnosis.findings:
         suggestions.setdefault(finding.path, []).append(finding.suggestion)

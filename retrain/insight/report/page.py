@@ -121,15 +121,17 @@ def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = Non
     """The page of a run as HTML."""
     began = time.perf_counter()
     evidence = Evidence(run, top_k)
+    gone = {photo.path for photo in run.extraction.photos if photo.gone}
     pairs, mistakes, predictions = evidence.confused_pairs(), evidence.worst_mistakes(), evidence.predictions()
     classes = evidence.class_rows()
     unknown = _unknown(evidence, run.trained.confidence, run.division.number_of_folds)
     wrong = run.trained.test.n - round(run.trained.test.n * (run.trained.test.accuracy or 0.0))
     index_of = index_by_label(run.labels)
+    looked_at = [one for one in mistakes if one.prediction.path not in gone]
     heat = heat_uris(
         run.config.export.output_dir,
         run.backbone.preprocessing,
-        [(one.prediction.path, index_of[one.prediction.answers[0].label]) for one in mistakes],
+        [(one.prediction.path, index_of[one.prediction.answers[0].label]) for one in looked_at],
     )
     contenders = _contenders(run)
     manifest = _manifest(run.config.export.output_dir)
@@ -159,13 +161,15 @@ def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = Non
         calibrated=_calibrated(run),
         unknown=unknown,
         diagnosis=diagnosis,
-        found=_found(diagnosis, run.config.source.place),
+        found=_found(diagnosis, run.config.source.places[0]),
         parity=parity,
         glance=_at_a_glance(run, classes, pairs, wrong, diagnosis),
         sections=[(anchor, title) for anchor, title in SECTIONS if there.get(anchor, True)],
+        parity_on=manifest.get("parity_on"),
         provenance=manifest.get("provenance", {}),
         command=shown(command),
-        thumbnails=square_uris(_photos_of(predictions, pairs, mistakes, unknown)),
+        gone=len(gone),
+        thumbnails=square_uris(path for path in _photos_of(predictions, pairs, mistakes, unknown) if path not in gone),
         heat=heat,
         written=datetime.now().strftime("%Y-%m-%d %H:%M"),
         seconds_of_report=time.perf_counter() - began,

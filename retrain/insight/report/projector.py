@@ -31,7 +31,7 @@ def write_projector(folder: Path, run: Run, most: int = MOST) -> None:
     _write_vectors(folder / VECTORS, np.asarray(run.extraction.matrix[rows]))
     lines = ["\t".join(COLUMNS), *("\t".join(map(_cell, line)) for line in _metadata(run, rows))]
     (folder / METADATA).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
-    picture, side = sprite([run.extraction.photos[row].path for row in rows])
+    picture, side = sprite(["" if photo.gone else photo.path for photo in (run.extraction.photos[row] for row in rows)])
     picture.save(folder / SPRITE, quality=SPRITE_QUALITY)
     config = ProjectorConfig()
     embedding = config.embeddings.add(tensor_name="bottlenecks", tensor_path=VECTORS, metadata_path=METADATA)

@@ -33,10 +33,11 @@ class Reading:
     """How a folder is read.
 
     `folders`: each folder in the one place is a class; `splits`: so in several places, which may be sides of a given
-    split; `names`: the class is in the name of each file, by `pattern`. `classes` are those that the listing saw.
+    split; `names`: the class is in the name of each file, by `pattern`; `class`: all photos in the place are of one
+    class. `classes` are those that the listing saw.
     """
 
-    layout: Layout
+    layout: Layout | Literal["class"]
     places: tuple[Place, ...]
     classes: tuple[str, ...]
     left_out: tuple[LeftOut, ...] = ()
@@ -44,14 +45,16 @@ class Reading:
 
     @property
     def ordinary(self) -> bool:
-        """Whether there are class folders alone, in the folder itself."""
-        return self.layout == "folders" and self.places == (Place(""),) and not self.left_out
+        """Whether there are class folders alone, in the folder itself, or photos of one class."""
+        return self.layout in ("folders", "class") and self.places == (Place(""),) and not self.left_out
 
     def summary(self) -> str:
         """What is read as what, as in `train, val with the classes ants, bees; left out: logs, __pycache__`."""
         classes = f"the classes {some(self.classes)}"
         where = some([place.path for place in self.places if place.path])
-        if self.layout == "names":
+        if self.layout == "class":
+            words = f"photos of the class {some(self.classes)}"
+        elif self.layout == "names":
             example = self.pattern.replace("class", self.classes[0] if self.classes else "class")
             words = f"{f'file names in {where}' if where else 'file names'} such as {example} with {classes}"
         elif where:

@@ -23,15 +23,19 @@ NO_CLASSES = "holds photos without classes"
 NO_SIDE = "is on no side of the split"
 
 
-def recognise(root: Folder, source: str, names_of: NamesOf, layout: Layout = "auto") -> Reading:
+def recognise(
+    root: Folder, source: str, names_of: NamesOf, layout: Layout = "auto", class_name: str | None = None
+) -> Reading:
     """How the tree below a folder is to be read; `layout` overrules what its names say.
 
-    `source` is what sentences call the folder. Raises DatasetError where no reading gives classes, OptionError where
-    two do.
+    `source` is what sentences call the folder. With a `class_name`, photos in no folders are a class. Raises
+    DatasetError where no reading gives classes, OptionError where two do.
     """
     look = _Look(source, Shape.of(root), root, names_of)
     node, left_out = look.unwrapped()
-    if layout == "folders":
+    if class_name is not None and layout in ("auto", "folders") and look.is_bare_heap(node):
+        reading = look.one_class(node, class_name, layout)
+    elif layout == "folders":
         reading = look.folders(node)
     elif layout == "splits":
         reading = look.as_splits(node)
@@ -111,6 +115,24 @@ class _Look:
         left_out = [LeftOut(kid.path, NO_CLASSES) for kid in everything if kid not in kept]
         left_out += self.shape.left_out(node)
         return Reading("folders", (Place(node.path),), tuple(sorted(kid.name for kid in kept)), tuple(left_out))
+
+    def is_bare_heap(self, node: Folder) -> bool:
+        """Whether a folder holds photos alone."""
+        return bool(self.shape.loose(node)) and not self.shape.kids(node)
+
+    def one_class(self, heap: Folder, label: str, layout: Layout) -> Reading:
+        """All photos in a folder are of one class. Raises OptionError for a name that says none, if nobody insists."""
+        reading = Reading("class", (Place(heap.path),), (label,), tuple(self.shape.left_out(heap)))
+        if layout == "folders":
+            return reading
+        if is_wrapper(label) or side_of(label) or is_unlabelled(label):
+            raise OptionError(
+                f"{self.source} holds photos alone, and the name {label!r} says no class: rename it to what they show, "
+                "or put them into a folder with that name."
+            )
+        if self._names([heap]) is not None:
+            self._two_readings(reading, self.as_names(heap))
+        return reading
 
     def as_splits(self, node: Folder) -> Reading:
         """The folders in a folder are sides of a split, those whose names say one; else they are parts of no side."""

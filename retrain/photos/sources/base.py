@@ -23,7 +23,8 @@ class Unpacking:
     long, and `observe` how many photos are written, of how many. `layout` overrules how a folder is understood, see
     `retrain.photos.layouts`. `downloading` and `opening` are told of the bytes of what is fetched, and of archives;
     `source_dir` is where all of it is kept, if not beside the bottlenecks. `read` reads what came out of a source that
-    held others, an archive or an address, by these same rules.
+    held others, an archive or an address, by these same rules. Where photos are added to others, a folder that holds
+    nothing but photos is a class of the name `class_name`.
     """
 
     bottleneck_dir: Path = Path("tf_files/bottlenecks")
@@ -35,6 +36,7 @@ class Unpacking:
     opening: Callable[[int, int], None] = SILENT.opening
     source_dir: Path | None = None
     read: Callable[[str, "Unpacking"], Dataset] = _nobody
+    class_name: str | None = None
 
     @property
     def sources(self) -> Path:

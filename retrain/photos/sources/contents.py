@@ -25,12 +25,13 @@ def content_hashes(files: Sequence[Path], bottleneck_dir: Path, paranoid: bool) 
 
 
 def hashes_of(listed: Sequence[PhotoFile], bottleneck_dir: Path, paranoid: bool = False) -> list[str]:
-    """The same of files that have been listed."""
+    """The same of files that have been listed; of one that is gone, what is known of it."""
     hashes = PhotoHashes(bottleneck_dir)
     known = [None] * len(listed) if paranoid else known_contents(listed, hashes)
     sha256s = []
     try:
         for file, sha256 in zip(listed, known, strict=True):
+            sha256 = file.gone_sha256 or sha256
             if sha256 is None:
                 read_ns, sha256 = time.time_ns(), sha256_of(file.path)
                 remember_content(file, sha256, read_ns, hashes)

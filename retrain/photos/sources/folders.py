@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 
 from label_image.folders import entries_of, is_litter, is_video, walk
+from retrain.core.collecting import no_collecting
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import Dataset, PhotoFile, Skipped, Split
 from retrain.photos.layouts.file_names import label_in
@@ -21,22 +22,27 @@ from retrain.photos.layouts.reading import Layout, Place, Reading
 from retrain.photos.layouts.recognise import recognise
 from retrain.photos.layouts.tree import list_tree
 from retrain.photos.layouts.words import kind_of
-from retrain.photos.sources.base import Source, is_folder
+from retrain.photos.sources.base import Source, Unpacking, is_folder
 
 VIDEO = "is a video"
 
 
-def read_folder(root: Path, layout: Layout = "auto") -> Dataset:
-    """The photos of a folder, in the order in which they are found. Raises DatasetError, and OptionError."""
+def read_folder(root: Path, layout: Layout = "auto", class_name: str | None = None) -> Dataset:
+    """The photos of a folder, in the order in which they are found. Raises DatasetError, and OptionError.
+
+    A folder that holds photos alone is a class of the name `class_name`, where there is one.
+    """
     try:
         tree = list_tree(str(root))
     except OSError as error:
         raise _not_listed(root, error) from None
-    reading = recognise(tree, str(root), lambda path: _photo_names(root / path), layout)
+    reading = recognise(tree, str(root), lambda path: _photo_names(root / path), layout, class_name)
     left_out = {root / one.path: one.reason for one in reading.left_out}
     skipped = list(_beside(root, reading, left_out))
     if reading.layout == "names":
         dataset = _list_named_files(root, reading)
+    elif reading.layout == "class":
+        dataset = _list_one_class(root / reading.places[0].path, reading.classes[0])
     else:
         dataset = _list_class_folders([(root / place.path, place.side) for place in reading.places], left_out)
     summary = replace(reading, classes=dataset.labels).summary()
@@ -80,6 +86,20 @@ def _list_named_files(root: Path, reading: Reading) -> Dataset:
                     files.append(PhotoFile.of(entry.path, label, entry.stat(), places[start].side))
                 except OSError as error:
                     skipped.append(Skipped(entry.path, f"cannot be read: {error.strerror}"))
+        skipped += (Skipped(item.path, item.reason) for item in passed_over)
+    return Dataset(tuple(files), tuple(skipped))
+
+
+def _list_one_class(folder: Path, label: str) -> Dataset:
+    """The photos of a folder that is a class itself."""
+    files: list[PhotoFile] = []
+    skipped: list[Skipped] = []
+    for _, entries, passed_over in walk([str(folder) + os.sep]):
+        for entry in entries:
+            try:
+                files.append(PhotoFile.of(entry.path, label, entry.stat()))
+            except OSError as error:
+                skipped.append(Skipped(entry.path, f"cannot be read: {error.strerror}"))
         skipped += (Skipped(item.path, item.reason) for item in passed_over)
     return Dataset(tuple(files), tuple(skipped))
 
@@ -148,4 +168,9 @@ def _not_listed(folder: Path, error: OSError) -> DatasetError:
     return DatasetError(f"The folder {folder} cannot be listed: {error.strerror}.")
 
 
-FOLDERS = Source("folders", is_folder, lambda source, unpacking: read_folder(Path(source), unpacking.layout))
+def _read(source: str, unpacking: Unpacking) -> Dataset:
+    with no_collecting():
+        return read_folder(Path(source), unpacking.layout, unpacking.class_name)
+
+
+FOLDERS = Source("folders", is_folder, _read)

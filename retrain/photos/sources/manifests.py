@@ -12,9 +12,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from retrain.core.collecting import no_collecting
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import SPLIT_FOLDERS, Dataset, PhotoFile, Skipped, Split
-from retrain.photos.sources.base import Source, is_file
+from retrain.photos.sources.base import Source, Unpacking, is_file
 from retrain.photos.sources.table_columns import Columns, as_text, choose_columns
 from retrain.photos.sources.table_files import JSON_LINES, TEXT, Table, open_table
 from retrain.photos.sources.table_places import Place
@@ -199,4 +200,9 @@ def _remark(columns: Columns, has_sides: bool) -> str:
     return f"Read as: {', '.join(parts)}{f'; not read: {unused}' if unused else ''}."
 
 
-MANIFESTS = Source("manifests", is_manifest, lambda source, unpacking: read_table(Path(source)))
+def _read_source(source: str, unpacking: Unpacking) -> Dataset:
+    with no_collecting():
+        return read_table(Path(source))
+
+
+MANIFESTS = Source("manifests", is_manifest, _read_source)

@@ -6,12 +6,14 @@ from retrain.photos.sources.folders import FOLDERS
 from retrain.photos.sources.hugging_face import HUGGING_FACE
 from retrain.photos.sources.manifests import MANIFESTS
 from retrain.photos.sources.parquet import PARQUET
+from retrain.photos.sources.recorded import RECORDED
 from retrain.photos.sources.tfds import TFDS
 
 SOURCES = (
     ADDRESSES,
     TFDS,
     HUGGING_FACE,
+    RECORDED,  # before all other Parquet files
     PARQUET,
     FOLDERS,  # after those that are folders, too
     MANIFESTS,

@@ -19,19 +19,35 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core: more threads 
     ):
         os.environ.setdefault(_name, "1")
 
-# Modules that take longest, the longest first, so that none is left alone at the end.
+# For the processes that tests start.
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(Path(__file__).parent / "support/start"), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+
+# Modules that take 20 seconds of processor time and more, the longest first, so that none is left alone at the end.
 LONGEST = (
     "strangers/test_it_talks_to_nobody.py",
     "faults/test_storm.py",
-    "faults/test_training_kills.py",
-    "exports/test_every_format.py",
     "runs/test_export.py",
-    "training/on_photos/test_fine_tune.py",
-    "training/fitting/test_mini_batches.py",
-    "e2e/test_real_heads.py",
     "e2e/test_fine_tuning.py",
-    "label_image/test_terminal.py",
+    "faults/test_training_kills.py",
+    "training/on_photos/test_fine_tune.py",
+    "e2e/test_sources.py",
+    "training/fitting/test_mini_batches.py",
+    "test_docs_examples.py",
+    "e2e/test_real_doctor.py",
+    "e2e/test_joined.py",
+    "foreign/test_bounded_readers.py",
+    "e2e/test_demo.py",
+    "e2e/test_real_heads.py",
+    "e2e/test_heads.py",
+    "exports/test_template.py",
     "label_image/test_threads.py",
+    "training/on_photos/test_small_cnn.py",
+    "label_image/test_terminal.py",
+    "exports/test_writer.py",
+    "test_api.py",
+    "exports/test_every_format.py",
 )
 
 # `pytest tests/foreign/test_fuzz.py --hypothesis-profile=long`

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from calling import python_path
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOK = ROOT / "docs/retrain.ipynb"
@@ -39,7 +40,7 @@ def run(parts: list[str], folder: Path) -> str:
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(parts)],
         cwd=folder,
-        env={**os.environ, "MPLBACKEND": "agg", "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "MPLBACKEND": "agg", "PYTHONPATH": python_path(ROOT)},
         capture_output=True,
         text=True,
         encoding="utf-8",

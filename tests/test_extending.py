@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from calling import python_path
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = ROOT / "docs/extending.md"
@@ -104,7 +105,7 @@ def test_what_the_page_adds_can_be_used(house: Path, tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(code)],
         cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(house), str(ROOT / "tests/support")])},
+        env={**os.environ, "PYTHONPATH": python_path(house, ROOT / "tests/support")},
         capture_output=True,
         text=True,
     )

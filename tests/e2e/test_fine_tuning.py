@@ -49,6 +49,12 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture
+def unexported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is trained is not exported, which takes as long."""
+    monkeypatch.setattr(retrain.exports.writer, "write_outputs", no_export)
+
+
 def run(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[dict[str, Any], str]:
     main([*TINY, *options])
     captured = capsys.readouterr()
@@ -73,6 +79,7 @@ def test_the_better_model_by_validation_is_exported(here: Path, capsys: pytest.C
     assert len(answer.answers) == 2
 
 
+@pytest.mark.usefixtures("unexported")
 def test_a_second_run_computes_no_bottleneck_again(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     run(capsys)
     told, _ = run(capsys, "--fine_tune_layers", "all")
@@ -80,6 +87,7 @@ def test_a_second_run_computes_no_bottleneck_again(here: Path, capsys: pytest.Ca
     assert list(Path("tf_files/models/fine_tuned").glob("*.weights.h5"))
 
 
+@pytest.mark.usefixtures("unexported")
 def test_a_training_that_was_stopped_is_in_the_way_of_no_other(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -108,6 +116,7 @@ def test_a_training_that_was_stopped_is_in_the_way_of_no_other(
     assert not list(folder.glob("begun-*"))
 
 
+@pytest.mark.usefixtures("unexported")
 def test_stopped_after_the_training_it_is_not_done_again(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from calling import python_path
 from stand_ins import no_export
 
 import retrain.exports.writer
@@ -233,7 +234,7 @@ def test_killed_and_resumed_the_head_is_the_same(
     Path(CHECKPOINT).unlink(missing_ok=True)
     killed = subprocess.run(
         [sys.executable, "-c", KILLING, *command],
-        env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+        env={**os.environ, "PYTHONPATH": python_path(ROOT)}, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert read_checkpoint(Path(CHECKPOINT)).origin["backbone"] == "mobilenet_0.25_128"

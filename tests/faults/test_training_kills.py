@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from calling import python_path
 from PIL import Image
 from stand_ins import no_export
 
@@ -115,7 +116,7 @@ def here(tmp_path: Path) -> Path:
 
 
 def start(folder: Path, *arguments: object, kill: tuple[str, int], every: float = 0.0) -> subprocess.Popen:
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": python_path(ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", CHILD, kill[0], str(kill[1]), str(every), *map(str, arguments)]
     return subprocess.Popen(
         command, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
@@ -247,7 +248,7 @@ def test_trainings_on_photos_killed_after_an_epoch_end_as_if_they_had_not_been(
     monkeypatch.setattr(retrain.runs.compare_scratch, "train_from_scratch", short)
     expected = finish()
     command = [sys.executable, "-c", CHILD_ON_PHOTOS, file, "2", *ON_PHOTOS, *asked]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+    environment = {**os.environ, "PYTHONPATH": python_path(ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
     killed = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     (begun,) = here.glob(f"tf_files/**/{file}")

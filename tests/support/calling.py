@@ -1,8 +1,10 @@
-"""A command line, run in this process."""
+"""A command line, run in this process; and what one in a process of its own needs."""
 
 import contextlib
 import io
+import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -26,3 +28,8 @@ def call(main: Callable[[list[str]], None], *arguments: object) -> Called:
     said = Called(code, *(stream.buffer.getvalue().decode("utf-8") for stream in (out, err)))  # type: ignore[attr-defined]
     assert "Traceback" not in said.err
     return said
+
+
+def python_path(*folders: Path) -> str:
+    """PYTHONPATH of a process that is to find modules in these folders, and starts as all that the tests start."""
+    return os.pathsep.join([*map(str, folders), os.environ["PYTHONPATH"]])

@@ -1,6 +1,5 @@
 import numpy as np
 import pytest
-import sklearn.metrics
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -129,6 +128,8 @@ def test_top_k_counts_the_classes_that_are_more_probable() -> None:
 @settings(deadline=None, max_examples=50)
 @given(st.integers(0, 2**32 - 1), st.integers(2, 40), st.integers(2, 4))
 def test_roc_auc_and_averages_are_those_of_scikit_learn(seed: int, n: int, classes: int) -> None:
+    import sklearn.metrics  # takes a second
+
     random = np.random.default_rng(seed)
     truth = random.integers(0, classes, n)
     # Few different values, so that many are equal.

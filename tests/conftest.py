@@ -60,6 +60,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the longest modules where several workers share them."""
     if "PYTEST_XDIST_WORKER" in os.environ:
         ranks = {Path(__file__).parent / name: rank for rank, name in enumerate(LONGEST)}
+        assert all(path.is_file() for path in ranks), "LONGEST names a module that is no more"
         items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
 
 

@@ -1,9 +1,11 @@
 """The folder of drawings: draws the files that are missing, and touches nobody else's."""
 
 import io
+import multiprocessing
 import os
 import re
 import signal
+import threading
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
@@ -113,7 +115,7 @@ def strangers(folder: Path) -> list[Path]:
 
 def _draw_on_all_cores(wanted: list[Drawing]) -> Iterator[bool]:
     # Ctrl-C goes to all processes of a terminal: this one ends the others.
-    with ProcessPoolExecutor(min(os.cpu_count() or 1, 8), initializer=_ignore_interrupts) as pool:
+    with ProcessPoolExecutor(min(os.cpu_count() or 1, 8), initializer=_work_for_another) as pool:
         try:
             yield from pool.map(draw, wanted, chunksize=4)
         except BaseException:
@@ -121,5 +123,14 @@ def _draw_on_all_cores(wanted: list[Drawing]) -> Iterator[bool]:
             raise
 
 
-def _ignore_interrupts() -> None:
+def _work_for_another() -> None:
+    """Leave interrupts to the process that was started by the user, and end with it, even if it was killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,5 +1,9 @@
 """`retrain demo`: the same seed gives the same bytes, and nobody else's file is touched."""
 
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -107,3 +111,29 @@ def test_a_folder_that_cannot_be_written_is_said_in_a_sentence(tmp_path: Path) -
     result = draw(tmp_path / "notes.txt" / "cats", "--per_coat", 1)
     assert isinstance(result.exception, RetrainError) and result.exception.exit_code == 1
     assert "notes.txt" in str(result.exception) and "cannot be written" in str(result.exception)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="needs /proc to find the processes")
+def test_processes_end_with_the_one_that_was_killed(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "retrain", "demo", str(tmp_path / "demo"), "--per_coat", "2000"]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as demo:
+        children = Path(f"/proc/{demo.pid}/task/{demo.pid}/children")
+        wait_until(lambda: len(list((tmp_path / "demo").rglob("*.jpg"))) > 4)
+        drawing = children.read_text().split()
+        demo.kill()
+    assert drawing
+    wait_until(lambda: not any(is_running(pid) for pid in drawing))
+
+
+def wait_until(condition: Callable[[], bool], seconds: float = 60) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def is_running(pid: str) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

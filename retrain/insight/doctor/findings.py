@@ -56,11 +56,6 @@ class Copies:
     rows: tuple[int, ...]
     similarity: float
 
-    @property
-    def exact(self) -> bool:
-        """Whether all are the same bytes."""
-        return self.similarity == 1
-
 
 @dataclass(frozen=True)
 class Shortcut:

@@ -17,8 +17,6 @@ COLUMNS = 30  # of a histogram
 LABEL = 36  # between the labels of an axis, at least
 BESIDE = 4  # from a line to the next, so that errors do not hide each other
 
-Point = tuple[float, float]
-
 
 @dataclass(frozen=True)
 class Measured:

@@ -88,13 +88,13 @@ class FineTuned:
 
 def check_fine_tuning(backbone: Backbone, division: Division | None = None) -> None:
     """Refuse what cannot be fine-tuned; a call before any work is done spares that work. Raises OptionError."""
-    if backbone.architecture == "fake":
-        raise OptionError("`fine_tune_layers`: the fake backbone has no layers; choose another `architecture`.")
     if backbone.parts:
         raise OptionError(
             f"`fine_tune_layers` tunes one backbone, and {backbone.architecture} is {len(backbone.parts)}: "
             "choose one of them as `architecture`."
         )
+    if not backbone.has_weights:
+        raise OptionError(f"`fine_tune_layers`: {backbone.architecture} has no layers; choose another `architecture`.")
     if backbone.weights_file is not None and backbone.weights_file.is_dir():
         raise OptionError(
             "`fine_tune_layers` tunes a network of the registry: use `architecture` instead of `tfhub_module`."

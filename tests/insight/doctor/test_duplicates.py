@@ -46,7 +46,7 @@ def bottlenecks(copies: dict[int, int], count: int = 15) -> np.ndarray:
 
 def test_copies_are_found_and_grouped(photos: list[Photo]) -> None:
     copies = find_copies(photos, bottlenecks({10: 0, 11: 1, 12: 2, 14: 13}), look_at(photos))
-    assert {frozenset(group.rows): group.exact for group in copies} == {
+    assert {frozenset(group.rows): group.similarity == 1 for group in copies} == {
         frozenset({0, 10}): False,
         frozenset({1, 11}): False,
         frozenset({2, 12}): True,
@@ -64,7 +64,7 @@ def test_bottlenecks_alone_make_no_copies(photos: list[Photo]) -> None:
 
 def test_thumbnails_alone_make_no_copies(photos: list[Photo]) -> None:
     different = np.eye(15, dtype=np.float32)
-    assert [group.exact for group in find_copies(photos, different, look_at(photos))] == [True]
+    assert [group.similarity == 1 for group in find_copies(photos, different, look_at(photos))] == [True]
 
 
 @pytest.mark.parametrize("block", [1, 2, 7, 1024])

@@ -1,12 +1,15 @@
 """What the comparisons share: over how many splits they go, and how a paired difference is written."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 import numpy.typing as npt
+
+from retrain import Bottlenecks
 
 Function = Callable[..., None]
 
@@ -21,6 +24,14 @@ def comparison_options(function: Function) -> Function:
     ):
         function = option(function)
     return function
+
+
+def some(bottlenecks: Bottlenecks, rows: npt.NDArray[np.intp]) -> Bottlenecks:
+    """The bottlenecks of some of the photos."""
+    extraction = bottlenecks.extraction
+    photos = tuple(extraction.photos[row] for row in rows)
+    matrix = np.ascontiguousarray(bottlenecks.matrix[rows])
+    return replace(bottlenecks, extraction=replace(extraction, photos=photos, matrix=matrix), views=matrix)
 
 
 def change(differences: npt.NDArray[Any], digits: int = 4) -> str:

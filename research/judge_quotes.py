@@ -10,7 +10,7 @@ Result: see docs/evaluation.md.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
@@ -19,7 +19,7 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from research.comparing import change, comparison_options
+from research.comparing import change, comparison_options, some
 from retrain import Backbone, Bottlenecks, Dataset, ExtractionConfig, HeadConfig, SplitConfig, TerminalScreen, extract
 from retrain import fit_head as fit
 from retrain.core.progress import SILENT
@@ -29,7 +29,6 @@ from retrain.training.head import predict
 from scripts.commands import command
 
 KEPT_ASIDE = 0.3
-Rows = npt.NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -42,14 +41,6 @@ class Judged:
     truth: float
     ece: float
     ece_by_chance: float
-
-
-def some(bottlenecks: Bottlenecks, rows: Rows) -> Bottlenecks:
-    """The bottlenecks of some of the photos."""
-    extraction = bottlenecks.extraction
-    photos = tuple(extraction.photos[row] for row in rows)
-    matrix = np.ascontiguousarray(bottlenecks.matrix[rows])
-    return replace(bottlenecks, extraction=replace(extraction, photos=photos, matrix=matrix), views=matrix)
 
 
 def kept_aside(bottlenecks: Bottlenecks, seed: int) -> npt.NDArray[np.bool_]:

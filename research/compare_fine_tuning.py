@@ -4,9 +4,9 @@ Question: is a fine-tuned backbone worth its time? Each split is a run of `retra
 without its export: the seed moves photos between the sides. Both models of a run learn from the same photos and are
 asked about the same ones, so they are compared split by split. "kept" is the one of the two that the run would
 export; the test photos have no part in that choice.
-Result (docs/fine_tuning.md), the last 20 layers of mobilenet_v2_1.0_224, 10 splits: +0.0262 +- 0.0049 of accuracy on
-the cats (0.8862 to 0.9124) for 424 seconds of processor time, +0.0262 +- 0.0084 on the flowers for 74 seconds. So it
-is an option, and the better model on the validation photos is kept.
+Result (docs/fine_tuning.md), the last 20 layers of mobilenet_v2_1.0_224, 10 splits: +0.0262 +- 0.0073 of accuracy on
+the cats (0.8862 to 0.9124) for 424 seconds of processor time, +0.0262 +- 0.0126 on the flowers (unproven) for 74
+seconds. So it is an option, and the better model on the validation photos is kept.
 
     python -m research.compare_fine_tuning --image_dir cats --image_dir flowers
 """

@@ -2,9 +2,9 @@
 
 Question: should the default head be trained on views? The bottlenecks of all views are computed first, once, and
 kept; then no head costs another pass through the network.
-Result (docs/views.md), mobilenet_v2_1.0_224, 10 splits, cats / flowers: training on 8 views +0.0036 +- 0.0034 /
--0.0004 +- 0.0108; judging by all views (`--tta`) +0.0147 +- 0.0055 / +0.0377 +- 0.0130. So views are an option, not
-the default.
+Result (docs/views.md), mobilenet_v2_1.0_224, 10 splits, cats / flowers: training on 8 views +0.0036 +- 0.0051 /
+-0.0004 +- 0.0162; judging by all views (`--tta`) +0.0147 +- 0.0083 / +0.0377 +- 0.0195, both unproven. So views are an
+option, not the default.
 
     python -m research.compare_views --image_dir cats --image_dir flowers
 """

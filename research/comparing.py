@@ -12,6 +12,7 @@ import numpy.typing as npt
 from retrain import Bottlenecks
 
 Function = Callable[..., None]
+TEST_TO_TRAINING = 10 / 80  # of `retrain`'s one split
 
 
 def comparison_options(function: Function) -> Function:
@@ -34,7 +35,17 @@ def some(bottlenecks: Bottlenecks, rows: npt.NDArray[np.intp]) -> Bottlenecks:
     return replace(bottlenecks, extraction=replace(extraction, photos=photos, matrix=matrix), views=matrix)
 
 
-def change(differences: npt.NDArray[Any], digits: int = 4) -> str:
-    """The mean of paired differences (splits,) +- its standard error."""
-    error = differences.std(ddof=1) / np.sqrt(len(differences))
+def standard_error(differences: npt.NDArray[Any], test_to_training: float = TEST_TO_TRAINING) -> float:
+    """The standard error of the mean of what was measured on random splits (splits,) of the same photos.
+
+    The corrected one of Nadeau and Bengio (2003, "Inference for the Generalization Error", Machine Learning 52): the
+    standard deviation times sqrt(1 / splits + test / training), since the splits share most of their photos.
+    `test_to_training` is the number of test photos for one training photo.
+    """
+    return float(differences.std(ddof=1) * np.sqrt(1 / len(differences) + test_to_training))
+
+
+def change(differences: npt.NDArray[Any], digits: int = 4, test_to_training: float = TEST_TO_TRAINING) -> str:
+    """The mean of paired differences (splits,) +- its `standard_error`."""
+    error = standard_error(differences, test_to_training)
     return f"{differences.mean():+.{digits}f} +- {error:.{digits}f}"

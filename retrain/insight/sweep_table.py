@@ -17,7 +17,7 @@ from retrain.runs.sweep import Result, Sweep
 
 COLUMNS = (
     "rank", "architecture", "views", "hidden_units", "optimizer", "learning_rate", "l2", "class_weight",
-    "cross_entropy", "cross_entropy_standard_error", "accuracy", "accuracy_standard_error", "mean_recall", "seconds",
+    "cross_entropy", "difference", "difference_standard_error", "accuracy", "mean_recall", "seconds",
 )  # fmt: skip
 SHOWN = 20  # lines on the screen; the file has all
 
@@ -58,19 +58,23 @@ def write_table(results: Sequence[Result], path: Path) -> None:
 def show_sweep(sweep: Sweep, written: Sequence[Path], command: str, console: Console) -> None:
     """The best results, the test figures of the first, what was written, and how to train it."""
     table = Table(
-        title=f"{sweep.folds}-fold cross-validation on {sweep.photos} photos, best first", title_justify="left"
+        title=f"{sweep.folds}-fold cross-validation on {sweep.photos} photos, best first",
+        title_justify="left",
+        caption="from the first: in cross-entropy; up to two standard errors (behind +-) are hardly a difference",
+        caption_justify="left",
     )
     table.add_column("backbone", overflow="fold")
     table.add_column("head", overflow="fold")
     # Where classes count the same, that is what the heads should be judged by, too.
     balanced = any(result.configuration.recipe.class_weight for result in sweep.results)
-    for heading in ("cross-entropy", "accuracy", *(("mean recall",) if balanced else ()), "seconds"):
-        table.add_column(heading, justify="right")
-    for result in sweep.results[:SHOWN]:
+    headings = ("cross-\nentropy", "from the first", "accuracy", *(("mean\nrecall",) if balanced else ()), "seconds")
+    for heading in headings:
+        table.add_column(heading, justify="right", no_wrap=True)
+    for rank, result in enumerate(sweep.results[:SHOWN], 1):
         table.add_row(
             escape(result.configuration.architecture),
             escape(result.configuration.describe()),
-            *_figures(result)[: 3 if balanced else 2],
+            *_figures(rank, result)[: 4 if balanced else 3],
             f"{result.seconds:.2f}",
         )
     console.print(table)
@@ -92,13 +96,14 @@ def show_sweep(sweep: Sweep, written: Sequence[Path], command: str, console: Con
     console.print(escape(command), soft_wrap=True)
 
 
-def _figures(result: Result) -> tuple[str, str, str]:
-    """Cross-entropy, accuracy and mean recall, as they are shown."""
+def _figures(rank: int, result: Result) -> tuple[str, str, str, str]:
+    """Cross-entropy, its difference to that of the first, accuracy and mean recall, as they are shown."""
     if result.diverged:
-        return "diverged", "", ""
+        return "diverged", "", "", ""
     return (
-        f"{result.cross_entropy:.4f} +- {result.cross_entropy_error:.4f}",
-        f"{result.accuracy:.2%} +- {result.accuracy_error:.2%}",
+        f"{result.cross_entropy:.4f}",
+        f"{result.difference:+.4f} +- {result.difference_error:.4f}" if rank > 1 else "",
+        f"{result.accuracy:.2%}",
         f"{result.mean_recall:.2%}",
     )
 
@@ -115,9 +120,9 @@ def _row(rank: int, result: Result) -> tuple[object, ...]:
         "" if recipe.l2 is None else f"{recipe.l2:g}",
         recipe.class_weight or "",
         f"{result.cross_entropy:.6f}",
-        f"{result.cross_entropy_error:.6f}",
+        f"{result.difference:.6f}",
+        f"{result.difference_error:.6f}",
         f"{result.accuracy:.6f}",
-        f"{result.accuracy_error:.6f}",
         f"{result.mean_recall:.6f}",
         f"{result.seconds:.3f}",
     )

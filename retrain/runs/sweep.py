@@ -32,24 +32,40 @@ from retrain.training.grid import Configuration as Configuration
 from retrain.training.grid import Grid as Grid
 from retrain.training.grid import describe_work, fitted_together
 from retrain.training.head import Fit, predict
-from retrain.training.metrics import Metrics, measure
+from retrain.training.metrics import Metrics, Shares, design_effect, measure
 from retrain.training.recipe import HeadRecipe
+from retrain.training.train_head import INFLATION
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What the heads of a configuration make of the photos that they did not see.
+
+    `losses` (n,) are cross-entropies in nats, infinite where a training diverged; `right` (n,) tells right answers.
+    """
+
+    configuration: Configuration
+    losses: npt.NDArray[np.float32]
+    right: npt.NDArray[np.bool_]
+    seconds: float
 
 
 @dataclass(frozen=True)
 class Result:
     """What cross-validation says about a configuration.
 
-    `cross_entropy` (nats) and `accuracy` (0..1) are means over all photos, the errors are standard errors
-    over the folds; `mean_recall` is the mean of the accuracies of the classes, whatever their sizes. `seconds` is
-    the time of all folds; heads that were trained together share it evenly.
+    `cross_entropy` (nats) and `accuracy` (0..1) are means over all photos; `mean_recall` is the mean of the accuracies
+    of the classes, whatever their sizes. `difference` is the cross-entropy less that of the best configuration, and the
+    errors are standard errors of the differences to it (`difference_error`), which are paired: all were asked about the
+    same photos. `seconds` is the time of all folds; heads that were trained together share it evenly.
     """
 
     configuration: Configuration
     cross_entropy: float
-    cross_entropy_error: float
+    difference: float
+    difference_error: float
     accuracy: float
-    accuracy_error: float
+    accuracy_difference_error: float
     mean_recall: float
     seconds: float
 
@@ -57,6 +73,11 @@ class Result:
     def diverged(self) -> bool:
         """Whether a training did: the cross-entropy is infinite, and the other figures are not numbers."""
         return not math.isfinite(self.cross_entropy)
+
+    @property
+    def hardly_different(self) -> bool:
+        """Whether it may be as good as the best one: the difference is at most two of its standard errors."""
+        return self.difference <= 2 * self.difference_error
 
 
 @dataclass(frozen=True)
@@ -107,12 +128,13 @@ def sweep_heads(
     """
     chosen_from = sides != "testing"
     usable_photos = [photo for photo, used in zip(material.photos, chosen_from, strict=True) if used]
-    fold_of = np.array(deal_folds(usable_photos, content_groups(usable_photos), f"fold {seed}", folds), np.intp)
+    groups = content_groups(usable_photos)
+    fold_of = np.array(deal_folds(usable_photos, groups, f"fold {seed}", folds), np.intp)
     if len(np.unique(fold_of)) < folds:
         raise DatasetError(
             f"{int(chosen_from.sum())} photos are too few for `folds` {folds}: use fewer folds, or add photos."
         )
-    results: list[Result] = []
+    tried: list[Tried] = []
     features: dict[str, int] = {}
     for architecture in architectures:
         # Once for all numbers of views: the views of fewer are its first rows.
@@ -123,9 +145,8 @@ def sweep_heads(
             say(f"{len(recipes)} heads x {folds} folds on {architecture}{of_views}, {everything.dim} features.")
             usable = everything.take(np.flatnonzero(np.tile(chosen_from, views)))
             classes = len(material.labels)
-            results += cross_validate_recipes(usable, fold_of, classes, architecture, recipes, say, views)
-    # A configuration whose training diverged is the last, whatever else it says.
-    results.sort(key=lambda result: (result.diverged, result.cross_entropy))
+            tried += cross_validate_recipes(usable, fold_of, classes, architecture, recipes, say, views)
+    results = ranked(tried, material.classes[chosen_from], groups)
     best = results[0].configuration
     sample = material.sample(best.architecture, best.views)
     testing, validation = (sample.take(np.flatnonzero(sides == side)) for side in ("testing", "validation"))
@@ -135,7 +156,7 @@ def sweep_heads(
     refitted = {"everything": everything} if few and len(validation) and best.recipe.optimizer == "lbfgs" else {}
     fit = fit_recipe(training, validation, len(material.labels), best.recipe, **refitted)
     test = measure(predict(fit.head, testing), testing.classes, material.labels)
-    return Sweep(tuple(results), test, int(chosen_from.sum()), folds, features)
+    return Sweep(results, test, int(chosen_from.sum()), folds, features)
 
 
 def cross_validate_recipes(
@@ -146,15 +167,14 @@ def cross_validate_recipes(
     recipes: Sequence[HeadRecipe],
     say: Callable[[str], None] = lambda sentence: None,
     views: int = 1,
-) -> list[Result]:
-    """The results of all recipes on one matrix of bottlenecks, in their order.
+) -> list[Tried]:
+    """What the heads of all recipes say on one matrix of bottlenecks, in their order.
 
     `folds` (n,) holds the fold of each photo, the sample `views` views of each, view by view, the photos as they
     are first.
     """
-    results: dict[HeadRecipe, Result] = {}
-    themselves = slice(len(folds))  # the photos as they are, who alone are asked about
-    labels = sample.classes[themselves]
+    tried: dict[HeadRecipe, Tried] = {}
+    photos = len(folds)  # as they are, who alone are asked about
     linear = {recipe.l2: recipe for recipe in recipes if fitted_together(recipe) and recipe.l2 is not None}
     if linear:
         began = time.perf_counter()
@@ -162,15 +182,16 @@ def cross_validate_recipes(
         seconds = (time.perf_counter() - began) / len(linear)
         for l2, losses, right in zip(held_out.path, held_out.cross_entropies, held_out.right, strict=True):
             configuration = Configuration(architecture, linear[l2], views)
-            results[linear[l2]] = _result(configuration, losses[themselves], right[themselves], folds, labels, seconds)
+            # Copies, for what the heads say of the views is not kept.
+            tried[linear[l2]] = Tried(configuration, losses[:photos].copy(), right[:photos].copy(), seconds)
     for recipe in recipes:
-        if recipe not in results:
+        if recipe not in tried:
             configuration = Configuration(architecture, recipe, views)
             say(f"{configuration.describe()} …")
             began = time.perf_counter()
             losses, right = cross_validate_one(sample, folds, classes, recipe, views)
-            results[recipe] = _result(configuration, losses, right, folds, labels, time.perf_counter() - began)
-    return [results[recipe] for recipe in recipes]
+            tried[recipe] = Tried(configuration, losses, right, time.perf_counter() - began)
+    return [tried[recipe] for recipe in recipes]
 
 
 def cross_validate_one(
@@ -215,26 +236,36 @@ def fit_recipe(
     return fit_mini_batches(training, validation, classes, recipe)
 
 
-def _result(
-    configuration: Configuration,
-    losses: npt.NDArray[np.float32],
-    right: npt.NDArray[np.bool_],
-    folds: Rows,
-    labels: Classes,
-    seconds: float,
-) -> Result:
-    count, unknown = int(folds.max()) + 1, float("nan")
-    if not np.isfinite(losses).all():
-        return Result(configuration, float("inf"), unknown, unknown, unknown, unknown, seconds)
-    loss_by_fold, right_by_fold = (
-        np.array([values[folds == fold].mean(dtype=np.float64) for fold in range(count)]) for values in (losses, right)
-    )
+def ranked(tried: Sequence[Tried], labels: Classes, groups: Sequence[str]) -> tuple[Result, ...]:
+    """The configurations, best first, each compared with the best one photo by photo; at the end those that diverged.
+
+    `labels` and `groups` (n,) are the classes of the photos, and which of them belong together.
+    """
+    # The mean of losses of which some are infinite is infinite.
+    order = sorted(tried, key=lambda one: float(one.losses.mean(dtype=np.float64)))
+    best, places = order[0], np.unique(groups, return_inverse=True)[1]
+    return tuple(_result(one, best, labels, places) for one in order)
+
+
+def _result(one: Tried, best: Tried, labels: Classes, groups: Rows) -> Result:
+    unknown = float("nan")
+    if not np.isfinite(one.losses).all():
+        return Result(one.configuration, float("inf"), unknown, unknown, unknown, unknown, unknown, one.seconds)
+    more_loss = one.losses.astype(np.float64) - best.losses
+    more_right = one.right.astype(np.float64) - best.right
     return Result(
-        configuration,
-        float(losses.mean(dtype=np.float64)),
-        float(loss_by_fold.std(ddof=1) / np.sqrt(count)),
-        float(right.mean()),
-        float(right_by_fold.std(ddof=1) / np.sqrt(count)),
-        float(np.mean([right[labels == label].mean() for label in np.unique(labels)])),
-        seconds,
+        one.configuration,
+        float(one.losses.mean(dtype=np.float64)),
+        float(more_loss.mean()),
+        _error(more_loss, groups),
+        float(one.right.mean()),
+        _error(more_right, groups),
+        float(np.mean([one.right[labels == label].mean() for label in np.unique(labels)])),
+        one.seconds,
     )
+
+
+def _error(differences: Shares, groups: Rows) -> float:
+    """The standard error of the mean of paired differences (n,), on photos each asked about out of its fold."""
+    variance = differences.var(ddof=1) / len(differences)
+    return float(np.sqrt(INFLATION * design_effect(differences, groups) * variance))

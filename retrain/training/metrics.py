@@ -161,7 +161,7 @@ def measure(
 
 
 def design_effect(right: Shares, groups: Groups) -> float:
-    """By how much the variance of the mean of `right` (n,), in 0..1, is that of independent photos; at least 1.
+    """By how much the variance of the mean of `right` (n,) is that of independent photos; at least 1.
 
     The estimate for a sample of clusters of unequal size (Kish 1965, "Survey Sampling"): squared sums over the
     `groups` (n,) of what each photo is above or below the mean, against the sum of their squares. Where all photos

@@ -21,10 +21,9 @@ from retrain.training.recipe import HeadConfig, choose_recipe
 CALL = ["sweep", "--image_dir", "photos", "--architecture", "fake", "--l2", "0.01,1", "--folds", "3"]
 UNKNOWN = float("nan")
 RESULTS = (
-    Result(Configuration("fake", choose_recipe(HeadConfig(l2=0.1))), 0.5, 0.01, 0.8, 0.02, 0.7, 0.1),
-    Result(
-        Configuration("fake", choose_recipe(HeadConfig(l2=9.0))), float("inf"), UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, 0.1
-    ),
+    Result(Configuration("fake", choose_recipe(HeadConfig(l2=0.1))), 0.5, 0.0, 0.0, 0.8, 0.0, 0.7, 0.1),
+    Result(Configuration("fake", choose_recipe(HeadConfig(l2=0.3))), 0.53, 0.03, 0.01, 0.79, 0.02, 0.7, 0.1),
+    Result(Configuration("fake", choose_recipe(HeadConfig(l2=9.0))), float("inf"), *5 * (UNKNOWN,), 0.1),
 )
 
 
@@ -121,3 +120,17 @@ def test_a_training_that_diverged_is_shown_as_such() -> None:
     show_sweep(Sweep(RESULTS, test, 10, 3, {"fake": 4}), (), "retrain", Console(file=shown, width=200))
     [line] = [line for line in shown.getvalue().splitlines() if "l2 9" in line]
     assert "diverged" in line and "nan" not in line and "inf" not in line
+
+
+def test_lines_are_compared_with_the_first(tmp_path: Path) -> None:
+    test = measure(np.zeros((0, 2), np.float32), np.zeros(0, np.intp), ("a", "b"))
+    shown = io.StringIO()
+    show_sweep(Sweep(RESULTS, test, 10, 3, {"fake": 4}), (), "retrain", Console(file=shown, width=200))
+    first, second = (
+        line for line in shown.getvalue().splitlines() if "linear, lbfgs, l2 0." in line and "chosen" not in line
+    )
+    assert "+-" not in first and "+0.0300 +- 0.0100" in second
+    write_table(RESULTS, tmp_path / "sweep.csv")
+    with open(tmp_path / "sweep.csv", encoding="utf-8", newline="") as file:
+        rows = [(row["difference"], row["difference_standard_error"]) for row in csv.DictReader(file)]
+    assert rows == [("0.000000", "0.000000"), ("0.030000", "0.010000"), ("nan", "nan")]

@@ -36,7 +36,7 @@ def test_all_heads_learn_what_is_easy(material: Material) -> None:
 def test_differences_are_paired() -> None:
     accuracies = {"default": (0.5, 0.9), "other": (0.6, 1.0)}
     assert script.cells(accuracies, "other") == ("0.8000", "+0.1000 +- 0.0000")
-    assert script.cells({"default": (0.5, 0.9), "other": (0.9, 0.5)}, "other") == ("0.7000", "+0.0000 +- 0.4000")
+    assert script.cells({"default": (0.5, 0.9), "other": (0.9, 0.5)}, "other") == ("0.7000", "+0.0000 +- 0.4472")
 
 
 def test_each_split_is_another_one_and_given_splits_do_not_count(material: Material) -> None:

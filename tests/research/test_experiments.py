@@ -21,4 +21,4 @@ def test_it_starts(name: str) -> None:
 def test_its_result_is_in_its_docstring(name: str) -> None:
     said = ast.get_docstring(ast.parse((ROOT / "research" / f"{name}.py").read_text(encoding="utf-8"))) or ""
     assert "\nQuestion: " in said and "\nResult" in said
-    assert f"python -m research.{name} " in said
+    assert f"python -m research.{name}" in said

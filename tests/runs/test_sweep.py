@@ -12,7 +12,7 @@ from retrain.bottlenecks.extraction import Extraction
 from retrain.core.errors import DatasetError, OptionError
 from retrain.photos.dataset import Photo
 from retrain.photos.split import Division
-from retrain.runs.sweep import Grid, Material, sweep_heads
+from retrain.runs.sweep import Configuration, Grid, Material, Tried, ranked, sweep_heads
 from retrain.training.fitting.convergence import fit_to_convergence
 from retrain.training.fitting.sample import Sample, Standardised
 from retrain.training.grid import describe_work
@@ -84,7 +84,10 @@ def test_the_better_backbone_is_chosen_and_test_photos_have_no_part_in_it() -> N
     assert len(losses) == 6 and losses == sorted(losses)
     assert "good" in sweep.results[0].configuration.architecture
     assert sweep.results[-1].configuration.architecture == "noise"
-    assert sweep.results[0].accuracy > 0.5 and 0 < sweep.results[0].accuracy_error < 0.1
+    first, *others = sweep.results
+    assert first.accuracy > 0.5 and (first.difference, first.difference_error) == (0, 0)
+    assert all(one.difference == pytest.approx(one.cross_entropy - first.cross_entropy, abs=1e-6) for one in others)
+    assert all(one.difference_error > 0 and one.accuracy_difference_error > 0 for one in others)
     assert (sweep.photos, sweep.test.n) == (192, 48)
     other = material.classes.copy()
     other[sides == "testing"] = 0
@@ -94,6 +97,32 @@ def test_the_better_backbone_is_chosen_and_test_photos_have_no_part_in_it() -> N
     again = sweep_heads(spoilt, sides, recipes, ("noise", "good", "good+noise"), FOLDS)
     assert [result.cross_entropy for result in again.results] == losses
     assert again.test.accuracy != sweep.test.accuracy
+
+
+def tried(losses: np.ndarray, l2: float = 0.1) -> Tried:
+    """What a configuration's heads lose on photos of a single class."""
+    recipe = choose_recipe(HeadConfig(l2=l2))
+    return Tried(Configuration("good", recipe), losses.astype(np.float32), losses < 0.7, 0.1)
+
+
+def test_configurations_are_compared_photo_by_photo() -> None:
+    """What is hard for all of them is no uncertainty of the difference between two."""
+    random = np.random.default_rng(0)
+    losses, noise = random.exponential(0.5, 1000), random.normal(0, 0.05, 1000)
+    alone = [str(n) for n in range(1000)]
+    worse, best = tried(losses + 0.02 + noise, 0.3), tried(losses)
+    results = ranked([worse, best, tried(np.full(1000, np.inf), 9.0)], np.zeros(1000, np.intp), alone)
+    first, second, last = results
+    assert (first.configuration, first.difference, first.difference_error) == (best.configuration, 0, 0)
+    assert second.difference == pytest.approx(0.02 + noise.mean(), abs=1e-5)
+    expected = noise.std(ddof=1) / np.sqrt(1000) * np.sqrt(1.5)  # heads of different folds share photos
+    assert second.difference_error == pytest.approx(expected, rel=0.05)
+    assert second.difference_error < losses.std() / np.sqrt(1000) / 5
+    assert [one.hardly_different for one in results] == [True, False, False] and last.diverged
+    takes = [str(n // 20) for n in range(1000)]
+    together = np.repeat(random.normal(0, 0.05, 50), 20)
+    _, of_takes = ranked([tried(losses + 0.02 + together), tried(losses)], np.zeros(1000, np.intp), takes)
+    assert of_takes.difference_error == pytest.approx(together.std() / np.sqrt(50) * np.sqrt(1.5), rel=0.05)
 
 
 @pytest.mark.parametrize("recipe", [{"l2": 0.1}, {"l2": 1.0, "class_weight": "balanced"}, {"hidden_units": (6,)}])

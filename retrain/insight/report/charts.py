@@ -20,7 +20,7 @@ BESIDE = 4  # from a line to the next, so that errors do not hide each other
 
 @dataclass(frozen=True)
 class Measured:
-    """How good a head trained at a penalty `l2` > 0 is: a mean and its standard error."""
+    """How good a head trained at a penalty `l2` > 0 is: a mean, and the standard error of its distance to the best."""
 
     l2: float
     mean: float
@@ -269,7 +269,8 @@ def penalty_chart(
                         x(-math.log10(one.l2)) + BESIDE * place,
                         y(one.mean),
                         5 if one.chosen else 2.5,
-                        f"{name}, l2 {one.l2:g}: {one.mean:.4f} ± {one.error:.4f}{', chosen' if one.chosen else ''}",
+                        f"{name}, l2 {one.l2:g}: {one.mean:.4f}, "
+                        + ("chosen" if one.chosen else f"± {one.error:.4f} from the first"),
                         (y(min(one.mean + one.error, most)), y(one.mean - one.error)),
                     )
                     for one in measured

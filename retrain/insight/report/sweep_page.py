@@ -42,7 +42,7 @@ def sweep_html(sweep: Sweep, config: SweepConfig, command: str, table: Path) -> 
         config=config,
         sweep=sweep,
         best=results[0],
-        alike=alike(results),
+        alike=sum(result.hardly_different for result in results[1:]),
         at_once=AT_ONCE,
         balanced=any(result.configuration.recipe.class_weight for result in results),
         several_views=len({result.configuration.views for result in results}) > 1,
@@ -70,12 +70,6 @@ def tried(results: Sequence[Result]) -> list[tuple[str, str]]:
     return [(what, ", ".join(dict.fromkeys(found))) for what, found in values.items() if found]
 
 
-def alike(results: Sequence[Result]) -> int:
-    """How many results, which are best first, are within one standard error of the first; itself is one of them."""
-    limit = results[0].cross_entropy + results[0].cross_entropy_error
-    return sum(result.cross_entropy <= limit for result in results)
-
-
 def strengths_charts(results: Sequence[Result]) -> tuple[Strengths, ...]:
     """A chart of cross-entropy and one of accuracy for each backbone, the best first, and number of views.
 
@@ -87,13 +81,9 @@ def strengths_charts(results: Sequence[Result]) -> tuple[Strengths, ...]:
         return ()
 
     def measured(quantity: str, of: Sequence[Result]) -> list[Measured]:
+        error = {"cross_entropy": "difference_error", "accuracy": "accuracy_difference_error"}[quantity]
         return [
-            Measured(
-                _strength(result),
-                getattr(result, quantity),
-                getattr(result, f"{quantity}_error"),
-                chosen=result is results[0],
-            )
+            Measured(_strength(result), getattr(result, quantity), getattr(result, error), chosen=result is results[0])
             for result in sorted(of, key=_strength, reverse=True)
         ]
 

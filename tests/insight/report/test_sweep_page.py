@@ -8,7 +8,7 @@ import pytest
 
 from retrain.core.errors import ExportError
 from retrain.insight.report.charts import HEIGHT, WIDTH, Chart, Measured, penalty_chart
-from retrain.insight.report.sweep_page import AT_ONCE, alike, strengths_charts, sweep_html, write_sweep_page
+from retrain.insight.report.sweep_page import AT_ONCE, strengths_charts, sweep_html, write_sweep_page
 from retrain.photos.source import SourceConfig
 from retrain.photos.split import SplitConfig
 from retrain.runs.sweep import Sweep, SweepConfig
@@ -71,9 +71,19 @@ def test_all_lines_are_there_and_those_that_are_hardly_different_are_marked(make
     sweep = make_sweep(GRID)
     rows = rows_of(page_of(sweep))
     assert [row.split()[0] for row in rows] == [str(rank) for rank in range(1, 28)]
-    assert rows[0] == "1 small linear, lbfgs, l2 1 chosen 0.4000 ± 0.0250 99.50 ± 2.00 0.25"
+    assert rows[0] == "1 small linear, lbfgs, l2 1 chosen 0.4000 – 99.50 0.25"
+    assert rows[1].endswith(" hardly different 0.4100 +0.0100 ± 0.0100 98.50 0.25")
     assert ["hardly different" in row for row in rows] == [False, True, True] + 24 * [False]
-    assert alike(sweep.results) == 3
+    assert "hardly different 2 others are within two standard errors" in text_of(page_of(sweep))
+
+
+def test_a_line_below_one_that_differs_may_be_hardly_different(make_sweep) -> None:
+    """Heads that answer alike differ by less than others of the same cross-entropy."""
+    sweep = make_sweep(GRID)
+    results = list(sweep.results)
+    results[1] = replace(results[1], difference_error=0.001)
+    marked = ["hardly different" in row for row in rows_of(page_of(replace(sweep, results=tuple(results))))]
+    assert marked == [False, False, True] + 24 * [False]
 
 
 def test_many_lines_are_below_a_heading_that_opens(make_sweep) -> None:
@@ -94,7 +104,7 @@ def test_balanced_heads_have_a_mean_recall(make_sweep) -> None:
 def test_a_training_that_diverged_has_no_figures(make_sweep) -> None:
     grid = replace(ONE, l2=(), hidden_units=((8,),), learning_rates=(0.1, 9.0))
     page = page_of(make_sweep(grid))
-    assert rows_of(page)[1] == "2 small hidden 8, adam, learning rate 9 diverged – 0.25"
+    assert rows_of(page)[1] == "2 small hidden 8, adam, learning rate 9 diverged – – 0.25"
     assert "nan" not in text_of(page) and "inf" not in text_of(page).split()
 
 

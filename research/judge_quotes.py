@@ -1,10 +1,10 @@
 """How true are the quoted accuracies, and how good the exported heads: by five folds, and by one split.
 
 Question: is it right that every photo is a test photo by default, is the 1.5 by which the interval's photos are divided
-enough, and do four deals of the folds help where photos are few? In each repetition a share of the photos is kept aside,
-by content group; a head is trained and measured on the others, as `retrain` does it; the truth is its accuracy on what
-was kept aside. Pools of 70 % of the photos share most of them, and quote nearly the same: how often intervals hold the
-truth is seen on small pools, with a large share kept aside.
+enough, and do four deals of the folds help where photos are few? In each repetition a share of the photos is kept
+aside, by content group; a head is trained and measured on the others, as `retrain` does it; the truth is its accuracy
+on what was kept aside. Pools of 70 % of the photos share most of them, and quote nearly the same: how often intervals
+hold the truth is seen on small pools, with a large share kept aside.
 Result: see docs/evaluation.md.
 
     python -m research.judge_quotes --image_dir cats --image_dir flowers --splits 200

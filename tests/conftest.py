@@ -74,7 +74,7 @@ def three_colours(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("three_colours")
     paint_classes(folder / "photos", {name: name for name in ("red", "green", "blue")}, range(20))
     main(
-        f"--image_dir {folder / 'photos'} --output_dir {folder / 'model'} --architecture fake "
+        f"--image_dir {folder / 'photos'} --output_dir {folder / 'model'} --architecture fake --folds 0 "
         f"--bottleneck_dir {folder / 'b'} --model_dir {folder / 'm'}".split()
     )
     return folder

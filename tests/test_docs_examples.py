@@ -63,7 +63,7 @@ def test_notebook_runs_from_top_to_bottom(house: Path) -> None:
     printed = (house / "printed.txt").read_text(encoding="utf-8")
     assert "168 photos of black, colourpoint, spotted, tabby, tortoiseshell, tuxedo, white" in printed
     assert "one row for each photo: (168, 1280)" in printed
-    assert "% on 17 photos (95 % interval" in printed
+    assert "% on 168 photos (95 % interval" in printed
     assert re.search(r"^tabby$", printed, re.M)
 
 

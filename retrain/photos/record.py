@@ -44,9 +44,8 @@ def write_record(folder: Path, photos: Sequence[Photo], division: Division, read
     }
     schema = _schema(pa, {METADATA: json.dumps(_about(division, read_as), ensure_ascii=False).encode()})
     table = pa.table([pa.array(cells[name], pa.string()) for name in COLUMNS], schema=schema)
-    pq.write_table(
-        table, folder / NAME, compression="zstd", use_dictionary=["label", "side"], write_statistics=False
-    )  # fmt: skip
+    with open(folder / NAME, "wb") as file:  # Arrow's own files have no names that are not UTF-8
+        pq.write_table(table, file, compression="zstd", use_dictionary=["label", "side"], write_statistics=False)
 
 
 def _schema(pa: Any, metadata: dict[bytes, bytes]) -> "pa.Schema":

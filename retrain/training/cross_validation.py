@@ -32,8 +32,8 @@ class OutOfFold:
 
     `folds` (deals, n) are the deals of the folds, `path` the strengths, strongest first. `probabilities`
     (deals, strengths, n, classes) are those of the photos as they are, and `judged` those that count as the answers:
-    the same, or the means over all views. `losses` (deals, strengths, n) are the cross-entropies of these, each
-    strength of a deal at its best temperature, and weighted by class as the loss is. `curve` is that of the first deal.
+    the same, or the means over all views. `losses` (deals, strengths, n) are the cross-entropies of the former, which
+    are what an export sees, each strength of a deal at its best temperature, and weighted by class as the loss is. `curve` is that of the first deal.
     """
 
     classes: Classes
@@ -141,19 +141,19 @@ class _OfDeal:
         """The answers of the next strength, (views * n, classes)."""
         n, rows = len(self.classes), np.arange(len(self.classes))
         views = np.exp(answers.log_probabilities).reshape(-1, n, answers.log_probabilities.shape[1])
-        judged = views.mean(axis=0) if tta else views[0]
-        calibrated = calibrate(judged, self.classes, WIDE_SPREAD).of_probabilities(judged)
+        own = views[0]
+        calibrated = calibrate(own, self.classes, WIDE_SPREAD).of_probabilities(own)
         plain, calibrated_losses = (
             -np.log(np.maximum(said[rows, self.classes], TINY)).astype(np.float64) * self.photo_weights
-            for said in (judged, calibrated)
+            for said in (own, calibrated)
         )
-        right = float((judged.argmax(axis=1) == self.classes).mean())
+        right = float((own.argmax(axis=1) == self.classes).mean())
         training = (answers.training_accuracy, answers.training_cross_entropy)
         loss = float(plain.sum() / self.photo_weights.sum())
         self.curve.append(Progress(len(self.path), *training, right, loss, max(total, len(self.path) + 1)))
         self.path.append(answers.l2)
-        self.probabilities.append(views[0])
-        self.judged.append(judged)
+        self.probabilities.append(own)
+        self.judged.append(views.mean(axis=0) if tta else own)
         self.losses.append(calibrated_losses)
 
     def strengths(self) -> Iterator[float]:

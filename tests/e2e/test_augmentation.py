@@ -178,7 +178,7 @@ def test_views_of_real_photos_change_the_head_and_not_the_cache(
         main([*flowers, *options])
         told = json.loads(capsys.readouterr().out.splitlines()[-1])
         manifest = json.loads(Path("tf_files/model/model.json").read_text())
-        return manifest["metrics"]["validation"]["cross_entropy"], told["bottlenecks"]["computed"]
+        return manifest["metrics"]["test"]["cross_entropy"], told["bottlenecks"]["computed"]
 
     plain, computed = loss()
     distort = ("--flip_left_right", "--random_crop", "10", "--random_brightness", "10", "--views", "4")

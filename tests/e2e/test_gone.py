@@ -47,7 +47,7 @@ def lost(tmp_path_factory: pytest.TempPathFactory) -> Path:
         patch.chdir(folder)
         paint_classes(Path("photos"), COLOURS, range(20))
         paint(Path("photos/red/copy.png"), "red", 1)
-        trained("--image_dir", "photos", "--output_dir", "first")
+        trained("--image_dir", "photos", "--output_dir", "first", "--folds", "0")
         os.rename("photos", "moved")
     return folder
 

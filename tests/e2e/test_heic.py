@@ -55,7 +55,7 @@ def twins(tmp_path_factory: pytest.TempPathFactory) -> Path:
             "--bottleneck_dir", folder / "b", "--model_dir", folder / "m", "--json",
         )  # fmt: skip
         assert code == 0, err
-        assert json.loads(out)["photos"] == {"used": 20, "skipped": 0}
+        assert json.loads(out)["photos"] == {"used": 20, "skipped": 0, "gone": 0}
     return folder
 
 

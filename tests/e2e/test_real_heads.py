@@ -213,7 +213,7 @@ main(sys.argv[1:])
 
 @pytest.mark.parametrize(
     ("asked", "tolerance"),
-    [([], 0.0), (["--hidden_units", "32", "--epochs", "4", "--dropout", "0.2"], 1e-6)],
+    [(["--folds", "0"], 0.0), (["--hidden_units", "32", "--epochs", "4", "--dropout", "0.2"], 1e-6)],
     ids=["lbfgs", "adam"],
 )
 def test_killed_and_resumed_the_head_is_the_same(

@@ -13,7 +13,7 @@ from label_image.user_path import AnyPath, Text, UserPath
 # Of names that are no paths: what of them may be one is expanded by hand, or none is.
 NO_PATHS = {
     "architecture", "architectures", "weights", "formats", "hidden_units", "final_tensor_name", "l2", "optimizers",
-    "learning_rates", "class_weights", "view_counts", "fine_tune_layers", "coat",
+    "learning_rates", "class_weights", "view_counts", "fine_tune_layers", "coat", "name",
 }  # fmt: skip
 
 

@@ -5,6 +5,7 @@ Ctrl-C does so for the others. The second one ends the process at once: it leave
 which the next run deals with. Neither shows a traceback, not even while Python or TensorFlow starts or ends.
 """
 
+import atexit
 import contextlib
 import os
 import signal
@@ -69,6 +70,20 @@ def guard() -> Iterator[None]:
                 with contextlib.suppress(OSError, ValueError):
                     stream.flush()
             os._exit(exit_code())
+
+
+def leave() -> None:
+    """End the process with exit code 0, and at once: Python's own end frees what TensorFlow holds, for 0.7 s.
+
+    It returns where not all that was printed can be written: Python's own end says so.
+    """
+    try:
+        for stream in (sys.stdout, sys.stderr):
+            stream.flush()
+    except (OSError, ValueError):
+        return
+    atexit._run_exitfuncs()
+    os._exit(0)
 
 
 @contextmanager

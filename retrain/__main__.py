@@ -1,11 +1,11 @@
 """The entry point of `retrain` and `python -m retrain`."""
 
 import label_image.early_signals  # noqa: F401  # first: what follows takes a moment
-from label_image.signals import guard
+from label_image.signals import guard, leave
 
 
 def main() -> None:
-    """Run the command line; a signal is heard from here on, while the rest is imported too."""
+    """Run the command line, and end the process; a signal is heard from here on, while the rest is imported too."""
     with guard():
         from label_image.strangers import set_switches
 
@@ -13,6 +13,7 @@ def main() -> None:
         from retrain.cli.main import main as run
 
         run()
+    leave()
 
 
 if __name__ == "__main__":

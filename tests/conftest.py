@@ -90,7 +90,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("trained")
     paint(folder / "photos", range(20))
     main(
-        f"--image_dir {folder / 'photos'} --output_dir {folder / 'model'} --architecture fake --formats saved_model "
+        f"--image_dir {folder / 'photos'} --output_dir {folder / 'model'} --architecture fake --folds 0 "
+        f"--formats saved_model "
         f"--bottleneck_dir {folder / 'b'} --model_dir {folder / 'm'}".split()
     )
     return folder

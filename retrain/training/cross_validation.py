@@ -31,9 +31,10 @@ class OutOfFold:
     """Answers to n photos by heads that have not seen them.
 
     `folds` (deals, n) are the deals of the folds, `path` the strengths, strongest first. `probabilities`
-    (deals, strengths, n, classes) are those of the photos as they are, and `judged` those that count as the answers:
-    the same, or the means over all views. `losses` (deals, strengths, n) are the cross-entropies of the former, which
-    are what an export sees, each strength of a deal at its best temperature, and weighted by class as the loss is. `curve` is that of the first deal.
+    (deals, strengths, n, classes) are those of the photos as they are, which is what an export sees, and `judged` those
+    that count as the answers: the same, or the means over all views. `losses` (deals, strengths, n) are the
+    cross-entropies of the former, each strength of a deal at its best temperature, and weighted by class as the loss
+    is. `curve` is that of the first deal.
     """
 
     classes: Classes

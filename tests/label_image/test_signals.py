@@ -314,3 +314,15 @@ def test_the_commands_listen_from_their_first_import_on() -> None:
         code = f"import sys, {command}.__main__; print(*sorted(sys.modules))"
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
         assert not {"click", "rich", "numpy", f"{command}.cli"} & set(done.stdout.split())
+
+
+def test_a_process_that_leaves_has_written_all_and_done_what_was_left() -> None:
+    code = "import atexit; from label_image.signals import leave; atexit.register(print, 'bye'); print('now', end=' ')"
+    done = subprocess.run([sys.executable, "-c", code + "; leave(); print('never')"], capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "now bye\n", "")
+
+
+def test_a_process_whose_words_cannot_be_written_does_not_leave_as_if_they_were() -> None:
+    code = "import sys; from label_image.signals import leave; print('now'); leave(); sys.exit(3)"
+    with open("/dev/full", "w") as full:
+        assert subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.DEVNULL).returncode != 0

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import minimize_scalar
 
 from retrain.training.head import Head
 from retrain.training.metrics import Classes, Probabilities
@@ -28,6 +27,8 @@ SPREAD = 0.3
 # with a given strength, with balanced classes, by mini-batches.
 WIDE_SPREAD = 1.0
 LIMITS = (math.log(0.2), math.log(5.0))
+EXACT = 1e-4  # of ln T
+MOST_STEPS = 50
 TINY = 1e-30  # a probability; its logarithm is a float32 and finite
 
 
@@ -79,15 +80,39 @@ def calibrated_loss(
 
 
 def _best(probabilities: Probabilities, classes: Classes, weights: Weights, spread: float) -> tuple[float, float]:
-    """The logarithm of the temperature with the least sum of losses, prior included, and that sum."""
+    """The logarithm of the temperature with the least sum of losses, prior included, and that sum.
+
+    Newton's method for the slope's root, by halves where a step leaves the range in which it is. scipy's search along
+    a line evaluates three times as often, and its import is a twentieth of a warm run.
+    """
     logits = np.log(np.maximum(probabilities, TINY)).astype(np.float64)
-    rows = np.arange(len(classes))
+    low, high = LIMITS
+    place = 0.0
+    for _ in range(MOST_STEPS):
+        loss, slope, curvature = _loss(logits, classes, weights, place, spread)
+        low, high = (low, place) if slope > 0 else (place, high)
+        step = slope / curvature if curvature > 0 else math.inf
+        nearer = place - step if low < place - step < high else (low + high) / 2
+        if abs(nearer - place) < EXACT:
+            break
+        place = nearer
+    return place, loss
 
-    def loss(log_temperature: float) -> float:
-        scaled = logits * math.exp(-log_temperature)
-        highest = scaled.max(axis=1)
-        normaliser = highest + np.log(np.exp(scaled - highest[:, None]).sum(axis=1))
-        return float(((normaliser - scaled[rows, classes]) * weights).sum()) + log_temperature**2 / (2 * spread**2)
 
-    best = minimize_scalar(loss, bounds=LIMITS, method="bounded", options={"xatol": 1e-4})
-    return float(best.x), float(best.fun)
+def _loss(
+    logits: Weights, classes: Classes, weights: Weights, log_temperature: float, spread: float
+) -> tuple[float, float, float]:
+    """The sum of losses at a temperature, prior included, with its first two derivatives by ln T."""
+    scaled = logits * math.exp(-log_temperature)
+    own = scaled[np.arange(len(classes)), classes]
+    highest = scaled.max(axis=1)
+    powers = np.exp(scaled - highest[:, None])
+    totals = powers.sum(axis=1)
+    powers /= totals[:, None]
+    mean = (powers * scaled).sum(axis=1)
+    variance = (powers * (scaled - mean[:, None]) ** 2).sum(axis=1)
+    return (
+        float(weights @ (highest + np.log(totals) - own)) + log_temperature**2 / (2 * spread**2),
+        float(weights @ (own - mean)) + log_temperature / spread**2,
+        float(weights @ (variance + mean - own)) + 1 / spread**2,
+    )

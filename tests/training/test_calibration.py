@@ -77,3 +77,24 @@ def test_whatever_a_head_says_the_result_is_finite_and_no_answer_changes(
     assert scaled.sum(axis=1) == pytest.approx(np.ones(n), abs=1e-5)
     # Probabilities too small for a float32 may become equal; the greatest stays the greatest.
     assert (scaled[np.arange(n), probabilities.argmax(axis=1)] == scaled.max(axis=1)).all()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**31), st.integers(1, 60), st.floats(0.05, 30), st.sampled_from([0.1, 0.3, 1.0, 100.0]))
+def test_temperature_is_the_one_that_a_search_finds(seed: int, n: int, sureness: float, spread: float) -> None:
+    """Of heads that are far too modest, right, far too sure, and always right."""
+    lot = np.random.default_rng(seed)
+    classes = lot.integers(0, 4, n)
+    logits = sureness * (2 * np.eye(4)[classes] + lot.normal(0, 1, (n, 4)))
+    probabilities = np.exp(log_softmax(logits)).astype(np.float32)
+    said = np.log(np.maximum(probabilities, 1e-30)).astype(np.float64)
+
+    def loss(log_temperature: float) -> float:
+        scaled = log_softmax(said * np.exp(-log_temperature))
+        return -float(scaled[np.arange(n), classes].sum()) + log_temperature**2 / (2 * spread**2)
+
+    places = np.linspace(*LIMITS, 2001)
+    best = min(loss(place) for place in places)
+    found = np.log(calibrate(probabilities, classes, spread).temperature)
+    assert LIMITS[0] <= found <= LIMITS[1]
+    assert loss(found) <= best + 1e-3 * n  # the temperature is exact to 1e-4 of its logarithm

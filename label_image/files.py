@@ -170,6 +170,8 @@ def _scratch_place() -> Path:
     """The folder for temporary files, or another one of the system if any library would misread its name."""
     try:
         chosen = tempfile.gettempdir()
+        if is_temporary(os.path.basename(chosen)):  # another thread's, whose files go with it
+            chosen = os.path.dirname(chosen)
     except FileNotFoundError:
         reason = "No folder for temporary files can be written to: name one in the variable TMPDIR"
         raise FileNotFoundError(errno.ENOENT, reason) from None

@@ -6,9 +6,12 @@ start-up (no CUDA, CPU features) comes before any log level is read, hence `quie
 """
 
 import contextlib
+import tempfile
+import threading
 from collections.abc import Mapping
 from typing import Any
 
+from label_image.files import scratch_folder
 from label_image.quiet import quiet
 from label_image.strangers import import_tensorflow, without_bytecode
 
@@ -21,12 +24,20 @@ with quiet():
             tf.config.experimental.set_memory_growth(gpu, True)  # later it is too late
     tf.config.list_logical_devices()  # the search for GPUs is the noisy part
 tf.get_logger().setLevel("ERROR")
+_saving = threading.Lock()  # where temporary files go is the same for all threads
 
 
 def save_model(module: Any, folder: str, signatures: Mapping[str, Any]) -> None:
-    """`tf.saved_model.save`, without the bytecode of its generated code, which would stay in the temporary folder."""
-    with quiet(), without_bytecode():
-        tf.saved_model.save(module, folder, signatures=dict(signatures))
+    """`tf.saved_model.save`, which leaves nothing of the code that it generates, not even where it is killed.
+
+    TensorFlow writes that code as files for temporary ones, and removes them when Python ends as it should.
+    """
+    with _saving, quiet(), without_bytecode(), scratch_folder() as generated:
+        before, tempfile.tempdir = tempfile.tempdir, str(generated)
+        try:
+            tf.saved_model.save(module, folder, signatures=dict(signatures))
+        finally:
+            tempfile.tempdir = before
 
 
 __all__ = ["quiet", "save_model", "tf"]

@@ -40,8 +40,6 @@ def look(image_dir: Path | str, bottleneck_dir: Path, as_json: bool, **options: 
             image_dir,
             add_images=options["add_images"],
             bottleneck_dir=bottleneck_dir,
-            say=screen.say,
-            observe=screen.unpacking,
             layout=options["layout"],
             source_dir=options["source_dir"],
             progress=screen,

@@ -6,7 +6,7 @@ class choose among its photos.
 
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -31,8 +31,6 @@ def list_photos(
     source: str | os.PathLike[str],
     bottleneck_dir: str | os.PathLike[str] = Unpacking.bottleneck_dir,
     paranoid: bool = False,
-    say: Callable[[str], None] = lambda sentence: None,
-    observe: Callable[[int, int], None] = lambda done, total: None,
     layout: Layout = "auto",
     source_dir: str | os.PathLike[str] | None = None,
     progress: Progress = SILENT,
@@ -40,11 +38,11 @@ def list_photos(
     """List the candidate photos of a source, sorted by class and path.
 
     Photos that are no files are written to `source_dir`, once; without one to `sources/` beside the bottleneck folder;
-    see `Unpacking`. `progress` is told of downloads and archives. Raises DatasetError where there is no such source,
-    it cannot be read, or holds no two classes whose names can be told apart; DownloadError; OptionError for a `tfds:`
-    that names no set, and for a folder that can be read in two ways: `layout` says in which.
+    see `Unpacking`. `progress` is told of it, of downloads and of archives. Raises DatasetError where there is no such
+    source, it cannot be read, or holds no two classes whose names can be told apart; DownloadError; OptionError for a
+    `tfds:` that names no set, and for a folder that can be read in two ways: `layout` says in which.
     """
-    unpacking = _unpacking(bottleneck_dir, paranoid, say, observe, layout, source_dir, progress)
+    unpacking = _unpacking(bottleneck_dir, paranoid, layout, source_dir, progress)
     name = os.fspath(source)
     return dataset.in_order(_read(name, unpacking), name)
 
@@ -73,8 +71,6 @@ def open_dataset(
     fixes: str | os.PathLike[str] | None = None,
     max_images_per_class: int | None = None,
     paranoid: bool = False,
-    say: Callable[[str], None] = lambda sentence: None,
-    observe: Callable[[int, int], None] = lambda done, total: None,
     layout: Layout = "auto",
     source_dir: str | os.PathLike[str] | None = None,
     progress: Progress = SILENT,
@@ -83,11 +79,11 @@ def open_dataset(
 
     Those of `add_images` are added to them: each is whatever a source may be, or a folder of one class. `fixes` and
     `max_images_per_class` choose among all. Photos that are no files are written once to `source_dir`, or else beside
-    `bottleneck_dir`; `say` and `observe` are told of it, and `progress` of downloads. `layout` says how a folder is to
-    be read, where its names do not (docs/photos.md). Raises DatasetError if there are fewer than two classes, or the
-    source or the fixes cannot be read; DownloadError; OptionError.
+    `bottleneck_dir`; `progress` is told of it, of downloads and of archives. `layout` says how a folder is to be read,
+    where its names do not (docs/photos.md). Raises DatasetError if there are fewer than two classes, or the source or
+    the fixes cannot be read; DownloadError; OptionError.
     """
-    unpacking = _unpacking(bottleneck_dir, paranoid, say, observe, layout, source_dir, progress)
+    unpacking = _unpacking(bottleneck_dir, paranoid, layout, source_dir, progress)
     found = list_together([source, *add_images], unpacking)
     found = apply_fixes(found, None if fixes is None else Path(fixes), source, add_images)
     found = limit_per_class(found, max_images_per_class)
@@ -138,23 +134,12 @@ def _has_layout(name: str) -> bool:
 def _unpacking(
     bottleneck_dir: str | os.PathLike[str],
     paranoid: bool,
-    say: Callable[[str], None],
-    observe: Callable[[int, int], None],
     layout: Layout,
     source_dir: str | os.PathLike[str] | None,
     progress: Progress,
 ) -> Unpacking:
-    return Unpacking(
-        Path(bottleneck_dir),
-        paranoid,
-        say,
-        observe,
-        layout,
-        progress.downloading,
-        progress.opening,
-        None if source_dir is None else Path(source_dir),
-        _read_unpacked,
-    )
+    kept = None if source_dir is None else Path(source_dir)
+    return Unpacking(Path(bottleneck_dir), paranoid, layout, kept, progress, _read_unpacked)
 
 
 def _read_unpacked(place: str, unpacking: Unpacking) -> dataset.Dataset:

@@ -43,8 +43,6 @@ class SourceConfig:
             fixes=self.fixes,
             max_images_per_class=self.max_images_per_class,
             paranoid=self.paranoid,
-            say=progress.say,
-            observe=progress.unpacking,
             layout=self.layout,
             source_dir=self.source_dir,
             progress=progress,

@@ -23,13 +23,12 @@ from label_image.terminal import shown
 from retrain.core.errors import DatasetError, ExportError, OptionError
 from retrain.core.progress import SILENT, Progress
 from retrain.exports.quoted import Quoted, quoted_figure
-from retrain.photos.category_names import display_names, read_category_names, rename_classes
 from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Photo, PhotoFile, Skipped
 from retrain.photos.layouts.reading import Layout
-from retrain.photos.opening import open_dataset
 from retrain.photos.reading import identify, map_in_order, photo_threads
 from retrain.photos.seen_photos import were_seen
+from retrain.photos.source import SourceConfig
 from retrain.training.metrics import Metrics, Probabilities, measure
 
 BATCH = 32
@@ -104,10 +103,10 @@ class EvaluateConfig:
     """Which model is evaluated, on which photos.
 
     `data` is whatever `Dataset.open` takes; photos that are no files are unpacked to `source_dir`, or else beside
-    `bottleneck_dir`. `fixes`,
-    `category_names` and `layout` are those of the training, where it had any; `labels` are other names for the classes.
-    Photos that the model has seen in training are left out, unless `all_photos`. `trust_model` runs a model that could
-    do more than compute. `accept_truncated`: JPEGs that end early are read as far as they go.
+    `bottleneck_dir`. `fixes`, `category_names` and `layout` are those of the training, where it had any; `labels` are
+    other names for the classes. Photos that the model has seen in training are left out, unless `all_photos`.
+    `trust_model` runs a model that could do more than compute. `accept_truncated`: JPEGs that end early are read as far
+    as they go.
     """
 
     model: Path
@@ -122,25 +121,22 @@ class EvaluateConfig:
     trust_model: bool = False
     source_dir: Path | None = None
 
+    @property
+    def source(self) -> SourceConfig:
+        """The photos, named as those of the training were."""
+        return SourceConfig(
+            self.data,
+            fixes=self.fixes,
+            category_names=self.category_names,
+            layout=self.layout,
+            source_dir=self.source_dir,
+        )
+
 
 def evaluate_export(config: EvaluateConfig, progress: Progress = SILENT) -> Evaluation:
     """Run an export on the photos of a source. Raises a RetrainError for whatever a user can cause."""
     loaded = _load(config)
-    dataset = open_dataset(
-        config.data,
-        bottleneck_dir=config.bottleneck_dir,
-        fixes=config.fixes,
-        say=progress.say,
-        observe=progress.unpacking,
-        layout=config.layout,
-        source_dir=config.source_dir,
-        progress=progress,
-    )
-    if config.category_names is not None:
-        name_of, _ = display_names(read_category_names(config.category_names), dataset.labels)
-        dataset = rename_classes(dataset, name_of)
-    for remark in dataset.told():
-        progress.say(remark)
+    dataset, _ = config.source.open_named(config.bottleneck_dir, progress)
     with photo_threads() as threads:
         photos, unreadable = _identify(dataset.files, threads)
         if not photos:

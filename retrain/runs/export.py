@@ -42,6 +42,7 @@ from retrain.exports.proof.limits import FLOAT32
 from retrain.exports.proof.photos import ExportPhotos, LabelledPixels, export_photos
 from retrain.exports.registry import FORMATS, SAVED_MODEL, check_packages
 from retrain.photos.layouts.reading import Layout
+from retrain.photos.source import SourceConfig
 
 PROOFS = ("parity", "parity_on", "template")  # in the manifest of a folder, not in those that a file carries
 SERVE_BYTES = "saved_model_bytes"
@@ -94,6 +95,13 @@ class ConvertConfig:
     layout: Layout = "auto"
     source_dir: Path | None = None
 
+    @property
+    def source(self) -> SourceConfig:
+        """The photos, named as those of the training were."""
+        return SourceConfig(
+            self.image_dir, category_names=self.category_names, layout=self.layout, source_dir=self.source_dir
+        )
+
 
 def export_model(config: ConvertConfig, progress: Progress = SILENT) -> Report:
     """Write formats by their names into an export folder, judged on the photos of a source.
@@ -118,12 +126,9 @@ def export_model(config: ConvertConfig, progress: Progress = SILENT) -> Report:
         export,
         labels,
         preprocessing,
-        config.image_dir,
+        config.source,
         config.bottleneck_dir,
-        config.category_names,
         progress,
-        config.layout,
-        config.source_dir,
     )
     with _beside(export) as temporary:
         with ExitStack() as stack:

@@ -220,7 +220,7 @@ def test_training_and_label_image_see_the_same(tmp_path: Path) -> None:
             photo.write_bytes(data)
     backbone = find_backbone("fake", Path("."))
     network = load_network(backbone)
-    listing = list_photos(str(folder), tmp_path / "b", say=lambda sentence: None)
+    listing = list_photos(str(folder), tmp_path / "b")
     extraction = extract(listing, backbone, tmp_path / "b", start=lambda _: network_engine(network))
     skipped = {Path(item.path).name: item.reason for item in (*listing.skipped, *extraction.skipped)}
     photos = sorted(folder.glob("*/*.jpg"))

@@ -18,7 +18,6 @@ from label_image.installing import how_to_install
 from label_image.model import Outputs, load_model
 from retrain.cli.main import main
 from retrain.core.errors import DatasetError, ExportError
-from retrain.core.progress import SILENT
 from retrain.core.tensorflow import tf
 from retrain.exports.formats import tflite, tflite_variants
 from retrain.exports.formats.base import Conversion, Source
@@ -30,6 +29,7 @@ from retrain.photos.opening import list_photos
 from retrain.photos.reading import identify
 from retrain.photos.seen_photos import NAME as SEEN
 from retrain.photos.seen_photos import write_seen_photos
+from retrain.photos.source import SourceConfig
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 TFLITE, TFLITE_DYNAMIC, TFLITE_INT8 = "tflite", "tflite_dynamic", "tflite_int8"
@@ -105,7 +105,7 @@ def test_int8_is_compared_on_photos_of_all_sides_those_last_that_calibrate(
     all_photos = [identify(file) for file in list_photos(str(trained / "photos"), tmp_path).files]
     write_seen_photos(model, [photo for place, photo in enumerate(all_photos) if place % 6])
     preprocessing = load_model(model).preprocessing
-    photos = export_photos(model, COLOURS, preprocessing, str(trained / "photos"), tmp_path, None, SILENT)
+    photos = export_photos(model, COLOURS, preprocessing, SourceConfig(trained / "photos"), tmp_path)
     compared, test = photos.compared(), len(photos.test)
     assert (len(compared), test) == (max(most, 10), 10)
     assert (compared.pixels[:test] == photos.test.pixels).all() and (
@@ -125,7 +125,7 @@ def test_of_a_model_that_has_seen_all_none_that_judge_calibrate_where_there_are_
     preprocessing = load_model(model).preprocessing
     for count, common in ((30, 0), (50, 10)):
         monkeypatch.setattr(proof_photos, "CALIBRATION_PHOTOS", count)
-        photos = export_photos(model, COLOURS, preprocessing, str(trained / "photos"), tmp_path, None, SILENT)
+        photos = export_photos(model, COLOURS, preprocessing, SourceConfig(trained / "photos"), tmp_path)
         calibrating = {photo.tobytes() for photo in photos.calibration()}
         assert len(calibrating) == count
         assert len({photo.tobytes() for photo in photos.test.pixels} & calibrating) == common
@@ -136,7 +136,7 @@ def test_large_photos_are_as_many_as_memory_has_room_for(
 ) -> None:
     monkeypatch.setattr(proof_photos, "COMPARED_BYTES", 8 * 8 * 3 * 25)
     preprocessing = load_model(model).preprocessing
-    photos = export_photos(model, COLOURS, preprocessing, str(trained / "photos"), tmp_path, None, SILENT)
+    photos = export_photos(model, COLOURS, preprocessing, SourceConfig(trained / "photos"), tmp_path)
     assert len(photos.compared()) == 25
 
 

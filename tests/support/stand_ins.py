@@ -55,10 +55,11 @@ def asked(image_dir: Path | str = "photos", **options: object) -> TrainConfig:
 
 
 class Said(Silent):
-    """Keeps what is said."""
+    """Tells these alone: what is said, and how many photos are unpacked."""
 
-    def __init__(self, say: Callable[[str], None]) -> None:
+    def __init__(self, say: Say = SILENT.say, unpacking: Callable[[int, int], None] = SILENT.unpacking) -> None:
         self.say = say  # type: ignore[method-assign]
+        self.unpacking = unpacking  # type: ignore[method-assign]
 
 
 def evaluated(model: Path, data: str, bottleneck_dir: Path, say: Say = SILENT.say, **more: Any) -> Evaluation:

@@ -15,15 +15,13 @@ import numpy as np
 from label_image.errors import PhotoError
 from label_image.preprocessing import Pixels, Preprocessing, load_pixels
 from retrain.core.errors import DatasetError
-from retrain.core.progress import Progress
+from retrain.core.progress import SILENT, Progress
 from retrain.exports.proof.reference import spread
-from retrain.photos.category_names import display_names, read_category_names, rename_classes
 from retrain.photos.classes import index_by_label
-from retrain.photos.dataset import Dataset, Photo
-from retrain.photos.layouts.reading import Layout
-from retrain.photos.opening import list_photos
+from retrain.photos.dataset import Photo
 from retrain.photos.reading import identify, map_in_order, photo_threads
 from retrain.photos.seen_photos import were_seen
+from retrain.photos.source import SourceConfig
 from retrain.training.metrics import Classes
 
 TEST_PHOTOS = 256  # at most; with them an accuracy of 90 % has an interval of 4 points to either side
@@ -70,27 +68,24 @@ def export_photos(
     export: Path,
     labels: Sequence[str],
     preprocessing: Preprocessing,
-    source: str,
+    source: SourceConfig,
     bottleneck_dir: Path,
-    category_names: Path | None,
-    progress: Progress,
-    layout: Layout = "auto",
-    source_dir: Path | None = None,
+    progress: Progress = SILENT,
 ) -> ExportPhotos:
     """Choose the photos of a source, spread over the classes of the export.
 
     Where not both kinds are there, or which is which is not known, the same ones serve for both, and
-    that is said. `category_names` is the file that the training was given, if it was. Raises DatasetError if there is
-    no photo of a class of the export.
+    that is said. Raises DatasetError if there is no photo of a class of the export.
     """
     index_of, say = index_by_label(labels), progress.say
-    dataset = _listed(source, bottleneck_dir, category_names, progress, layout, source_dir)
+    dataset, _ = source.open_named(bottleneck_dir, progress)
+    named = source.image_dir
     files = [file for file in dataset.files if file.label in index_of]
     photos = _in_threads(identify, files)
     if files and all(file.gone for file in files):
-        raise DatasetError(f"All photos of {source} are gone, and formats are judged on pixels: pass photos.")
+        raise DatasetError(f"All photos of {named} are gone, and formats are judged on pixels: pass photos.")
     if not photos:
-        raise DatasetError(f"{source} has no photo of a class that the model knows: it knows {', '.join(labels[:5])}.")
+        raise DatasetError(f"{named} has no photo of a class that the model knows: it knows {', '.join(labels[:5])}.")
     unseen, seen = _divide(export, photos, say)
 
     def decode(photo: Photo) -> tuple[Pixels, int]:
@@ -99,7 +94,7 @@ def export_photos(
     def decoded(chosen: list[Photo]) -> LabelledPixels:
         found = _in_threads(decode, chosen)
         if not found:
-            raise DatasetError(f"None of the photos that were tried of {source} can be decoded.")
+            raise DatasetError(f"None of the photos that were tried of {named} can be decoded.")
         pixels, classes = zip(*found, strict=True)
         return LabelledPixels(np.stack(pixels), np.array(classes, np.intp))
 
@@ -114,32 +109,6 @@ def export_photos(
         return test.joined(decoded(others)) if others else test
 
     return ExportPhotos(test, compared, lambda: decoded(calibrating).pixels)
-
-
-def _listed(
-    source: str,
-    bottleneck_dir: Path,
-    category_names: Path | None,
-    progress: Progress,
-    layout: Layout,
-    source_dir: Path | None,
-) -> Dataset:
-    """What the source holds, by the names that the training gave its classes."""
-    dataset = list_photos(
-        source,
-        bottleneck_dir,
-        say=progress.say,
-        observe=progress.unpacking,
-        layout=layout,
-        source_dir=source_dir,
-        progress=progress,
-    )
-    for remark in dataset.told():
-        progress.say(remark)
-    if category_names is None:
-        return dataset
-    name_of, _ = display_names(read_category_names(category_names), dataset.labels)
-    return rename_classes(dataset, name_of)
 
 
 def _others(photos: list[Photo], without: list[Photo], at_last: list[Photo], count: int) -> list[Photo]:

@@ -51,7 +51,7 @@ def read_address(source: str, unpacking: Unpacking) -> Dataset:
         before = unpacked_before(record.sha256, unpacking) if record.sha256 else None
         place = folder / record.name
         if before or place.exists():
-            unpacking.say(f"{source} was fetched on {record.date}; to fetch it again, delete {folder}.")
+            unpacking.progress.say(f"{source} was fetched on {record.date}; to fetch it again, delete {folder}.")
             return read_unpacked(before, unpacking) if before else _read(place, record.sha256, unpacking)
     try:
         place = _fetch(source, folder, unpacking)
@@ -67,12 +67,12 @@ def read_address(source: str, unpacking: Unpacking) -> Dataset:
 def _fetch(address: str, folder: Path, unpacking: Unpacking) -> Path:
     """Get what is at an address into a folder: a file, or a folder of files."""
     if not is_web_address(address):
-        unpacking.say(f"{address} is fetched to {folder}, once.")
-        return fetch_remote(address, folder, unpacking.downloading)
+        unpacking.progress.say(f"{address} is fetched to {folder}, once.")
+        return fetch_remote(address, folder, unpacking.progress.downloading)
     place = folder / _name(address)
     if not place.exists():  # it may have been put there by hand
-        unpacking.say(f"{address} is downloaded to {place}, once.")
-        download(address, place, progress=unpacking.downloading)
+        unpacking.progress.say(f"{address} is downloaded to {place}, once.")
+        download(address, place, progress=unpacking.progress.downloading)
     return place
 
 

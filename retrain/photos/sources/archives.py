@@ -57,9 +57,11 @@ def unpacked(archive: Path, sha256: str, unpacking: Unpacking) -> Path:
         return before
     target = unpacking.sources / f"{readable(without_suffix(archive.name))}-{_digest(sha256)}"
     remove_leftovers(target.parent)
-    unpacking.say(f"{archive} is unpacked to {target}, once.")
+    unpacking.progress.say(f"{archive} is unpacked to {target}, once.")
     record = {"archive": archive.name, "sha256": sha256}
-    return unpack_to(target, record, unpacking, lambda folder: unpack_archive(archive, folder, unpacking.opening))
+    return unpack_to(
+        target, record, unpacking, lambda folder: unpack_archive(archive, folder, unpacking.progress.opening)
+    )
 
 
 def unpack_to(target: Path, record: dict[str, Any], unpacking: Unpacking, write: Callable[[Path], Unpacked]) -> Path:

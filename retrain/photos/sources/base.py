@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from retrain.core.progress import SILENT
+from retrain.core.progress import SILENT, Progress
 from retrain.photos.dataset import Dataset, Split
 from retrain.photos.layouts.reading import Layout
 
@@ -19,22 +19,18 @@ def _nobody(place: str, unpacking: "Unpacking") -> Dataset:
 class Unpacking:
     """How a source is read. Photos that are no files are written once as files, beside the bottlenecks.
 
-    `paranoid` reads the files of such a source again, whatever their size and date say. `say` is told of what takes
-    long, and `observe` how many photos are written, of how many. `layout` overrules how a folder is understood, see
-    `retrain.photos.layouts`. `downloading` and `opening` are told of the bytes of what is fetched, and of archives;
-    `source_dir` is where all of it is kept, if not beside the bottlenecks. `read` reads what came out of a source that
-    held others, an archive or an address, by these same rules. Where photos are added to others, a folder that holds
-    nothing but photos is a class of the name `class_name`.
+    `paranoid` reads the files of such a source again, whatever their size and date say. `layout` overrules how a folder
+    is understood, see `retrain.photos.layouts`. `source_dir` is where what is fetched or unpacked is kept, if not
+    beside the bottlenecks; `progress` is told of it. `read` reads what came out of a source that held others, an
+    archive or an address, by these same rules. Where photos are added to others, a folder that holds nothing but photos
+    is a class of the name `class_name`.
     """
 
     bottleneck_dir: Path = Path("tf_files/bottlenecks")
     paranoid: bool = False
-    say: Callable[[str], None] = lambda sentence: None
-    observe: Callable[[int, int], None] = lambda done, total: None
     layout: Layout = "auto"
-    downloading: Callable[[int, int | None], None] = SILENT.downloading
-    opening: Callable[[int, int], None] = SILENT.opening
     source_dir: Path | None = None
+    progress: Progress = SILENT
     read: Callable[[str, "Unpacking"], Dataset] = _nobody
     class_name: str | None = None
 

@@ -77,13 +77,13 @@ def unpack(
     remove_leftovers(folder)
     # The name is for people; the same content under another name is the same source.
     target = next(folder.glob(f"*-{digest}"), folder / f"{readable(Path(source).stem)}-{digest}")
-    _put_aside_if_damaged(target, unpacking.say)
+    _put_aside_if_damaged(target, unpacking.progress.say)
     if not (target / MANIFEST).exists():
         part = target.with_name(f".{target.name}.part")
-        unpacking.say(f"The photos of {source} are written to {target}, once.")
+        unpacking.progress.say(f"The photos of {source} are written to {target}, once.")
         try:
             with temporary_folder(part.parent) as temporary:
-                _write(_observed(entries, total, unpacking.observe), part, temporary, source)
+                _write(_observed(entries, total, unpacking.progress.unpacking), part, temporary, source)
             sync()
             os.rename(part, target)
         except OSError as error:

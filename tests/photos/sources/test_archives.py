@@ -18,6 +18,7 @@ import pytest
 from calling import call
 from painting import paint_classes
 from photo_layouts import Given
+from stand_ins import Said
 from web_site import Site, running
 
 from retrain.cli.main import main
@@ -60,11 +61,11 @@ EXPECTED = sorted((photo.label, hashlib.sha256(photo.data).hexdigest()) for phot
 def test_it_is_unpacked_once_whatever_its_name(tmp_path: Path, store: Path) -> None:
     (tmp_path / "cats.zip").write_bytes(CATS)
     said: list[str] = []
-    first = list_photos(tmp_path / "cats.zip", store, say=said.append)
+    first = list_photos(tmp_path / "cats.zip", store, progress=Said(said.append))
     assert contents(first) == EXPECTED and first.reading == "cats with the classes cat, dog"
     assert len(said) == 1 and "is unpacked to" in said[0]
     shutil.copy(tmp_path / "cats.zip", tmp_path / "again.bin")
-    assert list_photos(tmp_path / "again.bin", store, say=said.append) == first and len(said) == 1
+    assert list_photos(tmp_path / "again.bin", store, progress=Said(said.append)) == first and len(said) == 1
     assert len(os.listdir(tmp_path / "tf_files/sources")) == 1
     (tmp_path / "cats.zip").write_bytes(packed({"cat/1.png": PHOTOS[0].data, "dog/1.png": PHOTOS[1].data}))
     assert len(list_photos(tmp_path / "cats.zip", store).files) == 2
@@ -140,9 +141,12 @@ def test_what_was_unpacked_in_part_by_a_killed_run_is_removed(tmp_path: Path, st
 def test_an_address_is_asked_once(site: Site, tmp_path: Path, store: Path) -> None:
     url = site.serve("/sets/cats.zip", CATS)
     said: list[str] = []
-    first = list_photos(f"{url}?download=1", store, say=said.append)
+    first = list_photos(f"{url}?download=1", store, progress=Said(said.append))
     assert contents(first) == EXPECTED and len(site.asked) == 1
-    assert list_photos(f"{url}?download=1", store, say=said.append).files == first.files and len(site.asked) == 1
+    assert (
+        list_photos(f"{url}?download=1", store, progress=Said(said.append)).files == first.files
+        and len(site.asked) == 1
+    )
     assert "was fetched on" in said[-1] and "to fetch it again, delete" in said[-1]
     (folder,) = (tmp_path / "tf_files/sources/downloads").iterdir()
     assert folder.name.startswith("cats_zip-") and str(folder) in said[-1]

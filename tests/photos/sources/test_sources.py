@@ -20,6 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from stand_ins import Said
 
 import retrain.photos.hashes
 import retrain.photos.sources.contents
@@ -63,7 +64,7 @@ def unpacked(
     entries: Any, identity: dict[str, object], name: str, store: Path, say: Callable[[str], None] = lambda said: None
 ) -> Dataset:
     """The photos of entries in their order."""
-    return in_order(unpack(entries, identity, name, Unpacking(store, say=say)), name)
+    return in_order(unpack(entries, identity, name, Unpacking(store, progress=Said(say))), name)
 
 
 @pytest.fixture
@@ -309,10 +310,10 @@ def test_progress_is_told_of_what_is_written(tmp_path: Path, store: Path, monkey
     for side, photos in (("train", 3), ("test", 2)):
         parquet(tmp_path / f"set/{side}.parquet", [row % 2 for row in range(photos)], names=NAMES, first=len(side))
     told: list[tuple[int, int]] = []
-    list_photos(tmp_path / "set", store, observe=lambda done, total: told.append((done, total)))
+    list_photos(tmp_path / "set", store, progress=Said(unpacking=lambda done, total: told.append((done, total))))
     assert told == [(0, 5), (2, 5), (4, 5), (5, 5)]
     told.clear()
-    list_photos(tmp_path / "set", store, observe=lambda done, total: told.append((done, total)))
+    list_photos(tmp_path / "set", store, progress=Said(unpacking=lambda done, total: told.append((done, total))))
     assert told == []  # nothing is written a second time
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from photo_layouts import build_tfds_set
 from PIL import Image
+from stand_ins import Said
 
 import retrain.photos.sources.tfds
 import retrain.photos.sources.unpack
@@ -73,7 +74,7 @@ def test_a_split_or_slice_that_is_asked_for(data: Path, store: Path) -> None:
 def test_progress_knows_how_many_examples_there_are(data: Path, store: Path) -> None:
     build(data, "cats", {"train": rows(0, 6), "test": rows(20), "extra": rows(30)})
     told: list[tuple[int, int]] = []
-    list_photos("tfds:cats", store, observe=lambda done, total: told.append((done, total)))
+    list_photos("tfds:cats", store, progress=Said(unpacking=lambda done, total: told.append((done, total))))
     assert told == [(0, 8), (8, 8)]
 
 

@@ -18,6 +18,7 @@ from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.executors.base import Executor, StartEngine
 from retrain.bottlenecks.extraction import LOCAL, Extraction, extract_views
 from retrain.bottlenecks.extraction_config import ExtractionConfig
+from retrain.bottlenecks.near_copies import find_near_copies
 from retrain.core.matrix_file import Matrix
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.adding import in_two_classes
@@ -83,10 +84,13 @@ class Bottlenecks:
     def split(self, config: SplitConfig = SplitConfig()) -> Division:
         """Divide the photos by their content, so that copies of one never lie on two sides.
 
-        `splits[i]` of the result is the side of photo i: "training", "validation" or "testing". A split that the
-        source gives is kept.
+        `splits[i]` of the result is the side of photo i: "training", "validation" or "testing"; or `folds[i]` its fold,
+        where folds take turns: then copies in other bytes are looked for, too. A split that the source gives is kept.
         """
-        return config.divide(self.photos)
+        if not config.takes_turns(self.photos):
+            return config.divide(self.photos)
+        copies = find_near_copies(self.photos, self.matrix, self.config.bottleneck_dir)
+        return config.divide(self.photos, ((copy.one, copy.other) for copy in copies))
 
 
 def extract(

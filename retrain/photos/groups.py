@@ -1,7 +1,7 @@
 """Photos that belong together: whatever divides photos keeps those of one group on one side.
 
 Photos with the same bytes, or with the same name up to `_nohash_` (a convention of the 2017 script for takes of one
-subject), are one group.
+subject), are one group; so are those that show the same picture in other bytes, where somebody has looked.
 """
 
 import hashlib
@@ -11,8 +11,10 @@ from collections.abc import Iterable, Sequence
 from retrain.photos.dataset import Photo
 
 
-def content_groups(photos: Sequence[Photo]) -> list[str]:
-    """The group of each photo: photos that share bytes or a `_nohash_` name are in one group.
+def content_groups(photos: Sequence[Photo], copies: Iterable[tuple[int, int]] = ()) -> list[str]:
+    """The group of each photo: photos that share bytes or a `_nohash_` name are in one group, and so are `copies`.
+
+    These are pairs of positions.
 
     A group is named by the smallest of its members' keys, so it does not depend on order. Subjects
     sort before contents, so another take of a subject does not rename its group.
@@ -26,13 +28,16 @@ def content_groups(photos: Sequence[Photo]) -> list[str]:
             key = parent[key]
         return key
 
-    for photo in photos:
-        content = find(photo.sha256)
-        subject = _subject(photo.path)
-        if subject is not None:
-            other = find(subject)
-            low, high = sorted((content, other))
+    def unite(one: str, other: str) -> None:
+        low, high = sorted((find(one), find(other)))
+        if low != high:
             parent[high] = low
+
+    for photo in photos:
+        subject = _subject(photo.path)
+        unite(photo.sha256, photo.sha256 if subject is None else subject)
+    for one, other in copies:
+        unite(photos[one].sha256, photos[other].sha256)
     return [find(photo.sha256) for photo in photos]
 
 

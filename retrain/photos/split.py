@@ -9,7 +9,7 @@ so adding, renaming or mounting elsewhere moves nothing.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from retrain.core.errors import OptionError
@@ -86,16 +86,25 @@ class SplitConfig:
         """The same, but that no folds take turns."""
         return replace(self, folds=0)
 
-    def divide(self, photos: Sequence[Photo]) -> Division:
-        """Divide these photos. Raises OptionError for more folds than there are photos."""
-        given = any(photo.split for photo in photos)
-        folds = self.folds
-        if folds is None:
-            folds = 0 if self._has_shares or too_many_to_cross_validate(photos) else FOLDS
-            folds = min(folds, len({photo.sha256 for photo in photos}))
-        if folds >= 2 and not given:
-            return cross_validated(photos, folds, self.seed)
+    def takes_turns(self, photos: Sequence[Photo]) -> bool:
+        """Whether these photos are dealt into folds."""
+        return self._folds_of(photos) >= 2
+
+    def divide(self, photos: Sequence[Photo], copies: Iterable[tuple[int, int]] = ()) -> Division:
+        """Divide these photos; `copies`, pairs of positions, are in one fold. Raises OptionError for too many folds."""
+        folds = self._folds_of(photos)
+        if folds >= 2:
+            return cross_validated(photos, folds, self.seed, copies)
         return split_photos(photos, *self._percentages, self.seed)
+
+    def _folds_of(self, photos: Sequence[Photo]) -> int:
+        """Into how many folds these photos are dealt; with fewer than 2 it is one split."""
+        if any(photo.split for photo in photos):
+            return 0
+        if self.folds is not None:
+            return self.folds
+        folds = 0 if self._has_shares or too_many_to_cross_validate(photos) else FOLDS
+        return min(folds, len({photo.sha256 for photo in photos}))
 
     @property
     def _has_shares(self) -> bool:
@@ -115,9 +124,11 @@ def too_many_to_cross_validate(photos: Sequence[Photo]) -> bool:
     return len(photos) > MOST_PHOTOS or len(photos) * len({photo.label for photo in photos}) > MOST_ANSWERS
 
 
-def cross_validated(photos: Sequence[Photo], folds: int = FOLDS, seed: int = 0) -> Division:
+def cross_validated(
+    photos: Sequence[Photo], folds: int = FOLDS, seed: int = 0, copies: Iterable[tuple[int, int]] = ()
+) -> Division:
     """Deal all photos into folds, several times where they are few. Raises OptionError if they are fewer than folds."""
-    groups = content_groups(photos)
+    groups = content_groups(photos, copies)
     if len(set(groups)) < folds:
         raise OptionError(f"{len(set(groups))} different photos are too few for `folds` {folds}: add photos.")
     sides: list[Split] = ["training"] * len(photos)

@@ -13,6 +13,7 @@ import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import compress
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,6 @@ from retrain.bottlenecks.executors.base import StartEngine
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.folds import deal_folds
-from retrain.photos.groups import content_groups
 from retrain.runs.sweep_material import Material as Material
 from retrain.runs.sweep_material import SweepConfig as SweepConfig
 from retrain.runs.sweep_material import gather as gather
@@ -127,8 +127,8 @@ def sweep_heads(
     Raises DatasetError if there are too few photos.
     """
     chosen_from = sides != "testing"
-    usable_photos = [photo for photo, used in zip(material.photos, chosen_from, strict=True) if used]
-    groups = content_groups(usable_photos)
+    usable_photos = list(compress(material.photos, chosen_from))
+    groups = list(compress(material.groups, chosen_from))
     fold_of = np.array(deal_folds(usable_photos, groups, f"fold {seed}", folds), np.intp)
     if len(np.unique(fold_of)) < folds:
         raise DatasetError(

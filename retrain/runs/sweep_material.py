@@ -11,11 +11,13 @@ from retrain.bottlenecks.bottlenecks import Bottlenecks, extract_with_fallback
 from retrain.bottlenecks.executors.base import StartEngine
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.bottlenecks.joined import shared_photos
+from retrain.bottlenecks.near_copies import find_near_copies
 from retrain.core.errors import OptionError
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.augmentation import Augmentation
 from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Photo, require_two_classes
+from retrain.photos.groups import content_groups
 from retrain.photos.source import SourceConfig
 from retrain.photos.split import SplitConfig
 from retrain.photos.views import ViewsConfig
@@ -58,13 +60,15 @@ class SweepConfig:
 class Material:
     """Photos with their bottlenecks by architecture, and their classes (n,) as indices of `labels`.
 
-    A matrix is (views * n, dim), view by view, the photos as they are first.
+    A matrix is (views * n, dim), view by view, the photos as they are first. `groups` are the content groups of the
+    photos.
     """
 
     photos: tuple[Photo, ...]
     matrices: Mapping[str, Matrix]
     classes: Classes
     labels: tuple[str, ...]
+    groups: tuple[str, ...]
 
     def sample(self, architecture: str, views: int = 1) -> Sample:
         """The first `views` views of all photos; those of several architectures side by side."""
@@ -104,4 +108,6 @@ def gather(config: SweepConfig, progress: Progress = SILENT, start: StartEngine 
     labels = tuple(sorted({photo.label for photo in photos}))
     require_two_classes(labels, config.source.image_dir)
     classes = class_indices(photos, labels)
-    return Material(photos, dict(zip(names, shared, strict=True)), classes, labels)
+    copies = find_near_copies(photos, shared[0][: len(photos)], config.extraction.bottleneck_dir)
+    groups = content_groups(photos, ((copy.one, copy.other) for copy in copies))
+    return Material(photos, dict(zip(names, shared, strict=True)), classes, labels, tuple(groups))

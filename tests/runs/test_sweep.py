@@ -11,6 +11,7 @@ from stand_ins import bottlenecks_of
 from retrain.bottlenecks.extraction import Extraction
 from retrain.core.errors import DatasetError, OptionError
 from retrain.photos.dataset import Photo
+from retrain.photos.groups import content_groups
 from retrain.photos.split import Division
 from retrain.runs.sweep import Configuration, Grid, Material, Tried, ranked, sweep_heads
 from retrain.training.fitting.convergence import fit_to_convergence
@@ -62,7 +63,8 @@ def make_material(photos: int = 240) -> Material:
     sample = make_sample(photos)
     paths = tuple(Photo(f"{n}.jpg", "abcd"[label], f"{n:064x}") for n, label in enumerate(sample.classes))
     noise = np.random.default_rng(5).normal(0, 1, (photos, 3)).astype(np.float32)
-    return Material(paths, {"good": sample.matrix, "noise": 1000 * noise}, sample.classes, ("a", "b", "c", "d"))
+    matrices = {"good": sample.matrix, "noise": 1000 * noise}
+    return Material(paths, matrices, sample.classes, ("a", "b", "c", "d"), tuple(content_groups(paths)))
 
 
 def test_joined_bottlenecks_count_the_same() -> None:
@@ -173,7 +175,13 @@ def test_balanced_heads_know_small_classes_better() -> None:
     material, sides = make_material(1200), np.array(["training"] * 1200)
     kept = np.flatnonzero((material.classes != 3) | (np.arange(1200) % 40 == 3))
     photos = tuple(material.photos[row] for row in kept)
-    few = Material(photos, {"good": material.matrices["good"][kept]}, material.classes[kept], material.labels)
+    few = Material(
+        photos,
+        {"good": material.matrices["good"][kept]},
+        material.classes[kept],
+        material.labels,
+        tuple(content_groups(photos)),
+    )
     recipes = Grid((), {}, l2=(0.1,), class_weights=(None, "balanced")).recipes()
     sweep = sweep_heads(few, sides[kept], recipes, ("good",), FOLDS)
     recall = {result.configuration.recipe.class_weight: result.mean_recall for result in sweep.results}

@@ -1,37 +1,17 @@
-"""The same picture more than once: the same bytes, or encoded again, resized or mirrored.
-
-Two photos whose bottlenecks point the same way are candidates; they are copies if small gray thumbnails of
-them agree as well, as they are or mirrored. On 12 cat breeds with 300 planted copies the thumbnails of copies
-correlate with 0.998 and more, those of different photos with 0.96 at most (docs/doctor.md).
-"""
+"""The same picture more than once: the same bytes, or encoded again, resized or mirrored; what is said of it."""
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
+from retrain.bottlenecks.near_copies import Pair, near_pairs
 from retrain.insight.doctor.findings import Copies, Finding
-from retrain.insight.doctor.looks import Floats, Looks
+from retrain.insight.doctor.looks import Looks
 from retrain.photos.dataset import Photo
 from retrain.photos.fixes import REMOVE
-
-LEAST_COSINE = 0.3  # of centred bottlenecks; copies at a third of the size still have 0.43
-LEAST_CORRELATION = 0.95  # of thumbnails
-LEAST_CONTRAST = 4.0  # standard deviation of a thumbnail, in grey levels; plain ones correlate by chance
-NEIGHBOURS = 20  # candidates for each photo
-BLOCK = 1024  # photos compared at a time
-
-
-@dataclass(frozen=True)
-class Pair:
-    """Two rows that show the same picture; `similarity` is the correlation of their thumbnails."""
-
-    one: int
-    other: int
-    similarity: float
+from retrain.photos.small_copies import Floats
 
 
 def find_copies(photos: Sequence[Photo], matrix: Floats, looks: Looks) -> tuple[Copies, ...]:
@@ -59,21 +39,6 @@ def find_copies(photos: Sequence[Photo], matrix: Floats, looks: Looks) -> tuple[
         for group, rows in members.items()
         if len(rows) > 1
     )
-
-
-def near_pairs(matrix: Floats, thumbnails: Floats) -> list[Pair]:
-    """Rows that show the same picture, of bottlenecks (n, dim) and thumbnails (n, 32, 32)."""
-    ones, others = _candidates(matrix)
-    plain, mirrored = _normalised(thumbnails), _normalised(thumbnails[:, :, ::-1])
-    pairs = []
-    for start in range(0, len(ones), BLOCK):
-        one, other = ones[start : start + BLOCK], others[start : start + BLOCK]
-        straight = (plain[one] * plain[other]).sum(axis=1)
-        turned = (plain[one] * mirrored[other]).sum(axis=1)
-        similarity = np.minimum(np.maximum(straight, turned), 1)
-        for index in np.flatnonzero(similarity >= LEAST_CORRELATION):
-            pairs.append(Pair(int(one[index]), int(other[index]), float(similarity[index])))
-    return pairs
 
 
 def copy_findings(
@@ -126,39 +91,6 @@ def _sentence(photos: Sequence[Photo], sides: Sequence[str] | None, row: int, ke
     if _across_split(sides, row, kept):
         sentence += "; one of them is a test photo, the other is not"
     return f"{sentence}." if same else f"{sentence} (similarity {group.similarity:.3f})."
-
-
-def _candidates(matrix: Floats) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """Pairs of rows i < j whose bottlenecks, less the mean, have a high cosine; a few for each row."""
-    n = len(matrix)
-    if n < 2:
-        return np.zeros(0, np.intp), np.zeros(0, np.intp)
-    directions = matrix - matrix.mean(axis=0, dtype=np.float64).astype(np.float32)
-    directions /= np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-12)
-    most = min(NEIGHBOURS, n - 1)
-    found: set[tuple[int, int]] = set()
-    for start in range(0, n, BLOCK):
-        cosines = directions[start : start + BLOCK] @ directions.T
-        rows = np.arange(len(cosines))
-        cosines[rows, start + rows] = -1
-        nearest = np.argpartition(cosines, n - most, axis=1)[:, n - most :]
-        block_rows, places = np.nonzero(np.take_along_axis(cosines, nearest, axis=1) >= LEAST_COSINE)
-        columns = nearest[block_rows, places]
-        block_rows += start
-        lows, highs = np.minimum(block_rows, columns), np.maximum(block_rows, columns)
-        found.update(zip(lows.tolist(), highs.tolist(), strict=True))
-    pairs = np.array(sorted(found), np.intp).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1]
-
-
-def _normalised(thumbnails: Floats) -> Floats:
-    """Thumbnails as rows of mean 0 and length 1, so that products are correlations; plain ones are 0."""
-    rows = thumbnails.reshape(len(thumbnails), -1)
-    rows = rows - rows.mean(axis=1, keepdims=True)
-    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
-    plain = lengths < LEAST_CONTRAST * np.sqrt(rows.shape[1])
-    result: Floats = np.where(plain, 0, rows / np.maximum(lengths, 1e-12)).astype(np.float32)
-    return result
 
 
 def _unite(n: int, pairs: Sequence[Pair]) -> list[int]:

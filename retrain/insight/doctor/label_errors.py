@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from retrain.insight.doctor.findings import Finding
-from retrain.insight.doctor.looks import Floats
 from retrain.photos.dataset import Photo
 from retrain.photos.fixes import RELABEL
+from retrain.photos.small_copies import Floats
 from retrain.training.fitting.sample import Classes, Rows
 
 LEAST_GROUPS = 5  # different photos of a class without which nothing is said of it

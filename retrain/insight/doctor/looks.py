@@ -1,29 +1,20 @@
-"""What photos look like, in a few numbers each: every photo is read and decoded once, at a small size.
-
-A JPEG is decoded at a fraction of its size where that leaves enough of it, which takes 1 to 3 ms.
-"""
+"""What photos look like, in a few numbers each: every photo is read and decoded once, at a small size."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from label_image.errors import PhotoError
-from label_image.preprocessing import Pixels, Preprocessing, completed, photo_bytes, read_header
+from label_image.preprocessing import Pixels, photo_bytes, read_header
 from retrain.core.machine import cores
 from retrain.photos.dataset import Photo
 from retrain.photos.reading import map_in_order, photo_threads
+from retrain.photos.small_copies import THUMBNAIL, Floats, gray, square_copy, thumbnail
 
-SIDE = 160  # of the square copy that is measured
-THUMBNAIL = 32
 FEW = (0.25, 99.75)  # percent: a hot pixel of a black photo is among the others, a line that is drawn is not
 BINS = 4  # of a colour histogram, per channel
-COPY = Preprocessing.parse(f"decode(2)|orient|resize({SIDE // 2},bilinear)|value_range(0,1)")
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as in JPEG
-
-Floats = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -91,13 +82,15 @@ def colour_histogram(pixels: Pixels) -> Floats:
     return (np.bincount(boxes.ravel(), minlength=BINS**3) / boxes.size).astype(np.float32)
 
 
-def laplacian_variance(gray: Floats) -> float:
-    """The variance of the Laplacian of a gray picture (height, width): low where nothing is sharp.
+def laplacian_variance(brightness: Floats) -> float:
+    """The variance of the Laplacian of the brightness (height, width): low where nothing is sharp.
 
     The focus measure of Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy" (ICPR 2000).
     """
-    centre = gray[1:-1, 1:-1]
-    laplacian = gray[:-2, 1:-1] + gray[2:, 1:-1] + gray[1:-1, :-2] + gray[1:-1, 2:] - 4 * centre
+    centre = brightness[1:-1, 1:-1]
+    up, down = brightness[:-2, 1:-1], brightness[2:, 1:-1]
+    left, right = brightness[1:-1, :-2], brightness[1:-1, 2:]
+    laplacian = up + down + left + right - 4 * centre
     return float(laplacian.var())
 
 
@@ -107,22 +100,16 @@ def _look(photo: Photo) -> _Look | None:
     try:
         with photo_bytes(photo.path) as data:
             header = read_header(data)
-            pixels = COPY.pixels(completed(data), _square)
+            pixels = square_copy(data)
     except PhotoError:
         return None  # it could be read when its bottleneck was computed: changed or gone since then
-    gray = pixels @ LUMA
-    block = SIDE // THUMBNAIL
+    brightness = gray(pixels)
     spread = pixels[::4, ::4].astype(np.int16)
     return _Look(
-        gray.reshape(THUMBNAIL, block, THUMBNAIL, block).mean(axis=(1, 3)),
+        thumbnail(brightness),
         colour_histogram(pixels[::2, ::2]),
-        laplacian_variance(gray),
+        laplacian_variance(brightness),
         float((spread.max(axis=2) - spread.min(axis=2)).mean()),
         float(np.ptp(np.percentile(pixels[::2, ::2], FEW, axis=(0, 1)), axis=0).max()),
         (header.width, header.height, header.orientation),
     )
-
-
-def _square(photo: Image.Image, size: int, resample: Image.Resampling) -> Image.Image:
-    # All that was decoded: `decode(2)` leaves twice the size, or more.
-    return photo.resize((2 * size, 2 * size), resample)

@@ -6,9 +6,9 @@ import numpy as np
 
 from retrain.core.blas import threads_for
 from retrain.insight.doctor.findings import Copies
-from retrain.insight.doctor.looks import Floats
 from retrain.photos.dataset import Photo
 from retrain.photos.groups import content_groups
+from retrain.photos.small_copies import Floats
 from retrain.training.fitting.convergence import fit_to_convergence
 from retrain.training.fitting.sample import Classes, Rows, Sample
 from retrain.training.head import predict
@@ -19,19 +19,7 @@ L2 = 0.3
 
 def groups_with_copies(photos: Sequence[Photo], copies: Sequence[Copies]) -> list[str]:
     """The group of each photo: those of the split, and copies of one picture together."""
-    groups = content_groups(photos)
-    renamed: dict[str, str] = {}
-
-    def find(name: str) -> str:
-        while name in renamed:
-            name = renamed[name]
-        return name
-
-    for group in copies:
-        names = {find(groups[row]) for row in group.rows}
-        first = min(names)
-        renamed.update({name: first for name in names if name != first})
-    return [find(name) for name in groups]
+    return content_groups(photos, ((group.rows[0], row) for group in copies for row in group.rows[1:]))
 
 
 def out_of_fold(

@@ -16,8 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from retrain.insight.doctor.findings import Finding
-from retrain.insight.doctor.looks import Floats
 from retrain.photos.dataset import Photo
+from retrain.photos.small_copies import Floats
 from retrain.training.fitting.sample import Classes, Rows
 
 Doubles = npt.NDArray[np.float64]

@@ -3,8 +3,9 @@
 import numpy as np
 
 from retrain.insight.doctor.findings import Shortcut
-from retrain.insight.doctor.looks import Floats, Looks
+from retrain.insight.doctor.looks import Looks
 from retrain.insight.doctor.out_of_fold import out_of_fold
+from retrain.photos.small_copies import Floats
 from retrain.training.fitting.sample import Classes, Rows
 
 L2 = 0.01

@@ -4,44 +4,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from same_pictures import bottlenecks, same_pictures
 
-from retrain.insight.doctor.duplicates import copy_findings, find_copies, near_pairs
+from retrain.insight.doctor.duplicates import copy_findings, find_copies
 from retrain.insight.doctor.findings import Copies
 from retrain.insight.doctor.looks import look_at
 from retrain.insight.doctor.out_of_fold import groups_with_copies
 from retrain.photos.dataset import Photo
 from retrain.photos.folds import deal_folds
-from retrain.photos.hashes import hash_bytes
-
-
-def picture(seed: int) -> Image.Image:
-    """Smooth random blobs: as different from each other as photos are."""
-    noise = np.random.default_rng(seed).integers(0, 256, (6, 8, 3)).astype(np.uint8)
-    return Image.fromarray(noise).resize((240, 180), Image.Resampling.BICUBIC)
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> list[Photo]:
-    """0..9 are different; 10 is mirrored 0, 11 a small 1, 12 the bytes of 2, 13 plain, 14 plain in another colour."""
-    pictures = [picture(seed) for seed in range(10)]
-    pictures += [ImageOps.mirror(pictures[0]), pictures[1].resize((120, 90)), pictures[2]]
-    pictures += [Image.new("RGB", (50, 50), colour) for colour in ("red", "blue")]
-    found = []
-    for number, image in enumerate(pictures):
-        path = tmp_path / f"{number}.jpg"
-        image.save(path, quality=60 if number in (10, 11) else 90)
-        found.append(Photo(str(path), "b" if number == 11 else "a", hash_bytes(path.read_bytes())))
-    return found
-
-
-def bottlenecks(copies: dict[int, int], count: int = 15) -> np.ndarray:
-    """All different but for copies, which are close to their originals."""
-    random = np.random.default_rng(0)
-    matrix = random.normal(0, 1, (count, 64)).astype(np.float32) + 10
-    for copy, original in copies.items():
-        matrix[copy] = matrix[original] + random.normal(0, 0.3, 64)
-    return matrix
+    return same_pictures(tmp_path)
 
 
 def test_copies_are_found_and_grouped(photos: list[Photo]) -> None:
@@ -65,13 +40,6 @@ def test_bottlenecks_alone_make_no_copies(photos: list[Photo]) -> None:
 def test_thumbnails_alone_make_no_copies(photos: list[Photo]) -> None:
     different = np.eye(15, dtype=np.float32)
     assert [group.similarity == 1 for group in find_copies(photos, different, look_at(photos))] == [True]
-
-
-@pytest.mark.parametrize("block", [1, 2, 7, 1024])
-def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, photos: list[Photo], block: int) -> None:
-    matrix, looks = bottlenecks({10: 0, 11: 1, 12: 2}), look_at(photos)
-    monkeypatch.setattr("retrain.insight.doctor.duplicates.BLOCK", block)
-    assert {(pair.one, pair.other) for pair in near_pairs(matrix, looks.thumbnails)} == {(0, 10), (1, 11), (2, 12)}
 
 
 def test_what_is_said_of_copies(photos: list[Photo]) -> None:

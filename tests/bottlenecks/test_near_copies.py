@@ -1,0 +1,107 @@
+"""Copies in other bytes are found by reading the photos that are alike to the network, and no others."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from same_pictures import bottlenecks, same_pictures
+
+from retrain import Backbone, Dataset, ExtractionConfig, SplitConfig, extract
+from retrain.bottlenecks import near_copies
+from retrain.bottlenecks.near_copies import find_near_copies, near_pairs
+from retrain.insight.doctor.looks import look_at
+from retrain.photos.dataset import Photo
+
+ALIKE = {10: 0, 11: 1, 12: 2}
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[Photo]:
+    return same_pictures(tmp_path)
+
+
+def pairs_of(photos: list[Photo], alike: dict[int, int]) -> set[tuple[int, int]]:
+    store = Path(photos[0].path).parent / "store"
+    return {(pair.one, pair.other) for pair in find_near_copies(photos, bottlenecks(alike), store)}
+
+
+def what_is_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The paths of the photos that are read from here on."""
+    read: list[str] = []
+    thumbnail = near_copies._thumbnail
+
+    def watched(photo: Photo) -> near_copies.Floats | None:
+        read.append(photo.path)
+        return thumbnail(photo)
+
+    monkeypatch.setattr(near_copies, "_thumbnail", watched)
+    return read
+
+
+def test_copies_in_other_bytes(photos: list[Photo]) -> None:
+    assert pairs_of(photos, ALIKE) == {(0, 10), (1, 11)}  # 12 has the bytes of 2
+
+
+def test_photos_that_are_alike_to_the_network_alone_are_none(photos: list[Photo]) -> None:
+    assert pairs_of(photos, dict.fromkeys(range(1, 10), 0)) == set()
+
+
+def test_photos_that_are_not_alike_are_not_read(photos: list[Photo], monkeypatch: pytest.MonkeyPatch) -> None:
+    read = what_is_read(monkeypatch)
+    pairs_of(photos, ALIKE)
+    assert sorted(read) == sorted(photos[row].path for row in (0, 1, 10, 11))
+
+
+def test_what_was_read_is_kept(photos: list[Photo], monkeypatch: pytest.MonkeyPatch) -> None:
+    found = pairs_of(photos, {10: 0})
+    read = what_is_read(monkeypatch)
+    assert pairs_of(photos, {10: 0}) == found == {(0, 10)} and read == []
+    assert pairs_of(photos, ALIKE) == {(0, 10), (1, 11)}
+    assert sorted(read) == sorted(photos[row].path for row in (1, 11))
+
+
+def test_where_nothing_can_be_kept(photos: list[Photo]) -> None:
+    (Path(photos[0].path).parent / "store").write_text("a file, and no folder")
+    assert pairs_of(photos, ALIKE) == {(0, 10), (1, 11)}
+
+
+def test_a_photo_that_cannot_be_read_any_more_is_no_copy(photos: list[Photo]) -> None:
+    Path(photos[10].path).unlink()
+    photos[11] = replace(photos[11], gone=True)
+    assert pairs_of(photos, ALIKE) == set()
+
+
+@pytest.mark.parametrize("count", [0, 1])
+def test_hardly_any_photos(photos: list[Photo], count: int) -> None:
+    assert find_near_copies(photos[:count], bottlenecks({})[:count], Path("nowhere")) == []
+
+
+@pytest.mark.parametrize("block", [1, 2, 7, 1024])
+def test_blocks_change_nothing(monkeypatch: pytest.MonkeyPatch, photos: list[Photo], block: int) -> None:
+    matrix, looks = bottlenecks(ALIKE), look_at(photos)
+    monkeypatch.setattr(near_copies, "BLOCK", block)
+    assert {(pair.one, pair.other) for pair in near_pairs(matrix, looks.thumbnails)} == {(0, 10), (1, 11), (2, 12)}
+
+
+def test_the_nearest_are_looked_at_where_many_are_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    matrix = bottlenecks({10: 0})
+    monkeypatch.setattr(near_copies, "NEIGHBOURS", 1)
+    ones, others = near_copies._candidates(matrix, -0.99)
+    assert (0, 10) in zip(ones, others, strict=True) and 8 <= len(ones) < 15
+
+
+def test_they_are_in_one_fold(tmp_path: Path) -> None:
+    """The average-colour network tells one colour from another, and thumbnails the patterns."""
+    cats = same_pictures(tmp_path)[:12]
+    folder = tmp_path / "photos"
+    for number, photo in enumerate(cats):
+        target = folder / "ab"[number % 2] / f"{number}.jpg"
+        target.parent.mkdir(parents=True, exist_ok=True)
+        Path(photo.path).rename(target)
+    found = extract(Dataset.open(folder), Backbone.find("fake"), ExtractionConfig(bottleneck_dir=tmp_path / "store"))
+    at = {Path(photo.path).stem: row for row, photo in enumerate(found.photos)}
+    for seed in range(8):
+        division = found.split(SplitConfig(seed=seed))
+        for deal in division.deals:
+            assert deal[at["0"]] == deal[at["10"]] and deal[at["1"]] == deal[at["11"]]
+        assert division.groups[at["0"]] == division.groups[at["10"]]

@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.table import Table
 from scipy.stats import binom
 
-from retrain.exports.proof.judgement import Change
 from retrain.exports.proof.limits import GREATEST_DROP
+from retrain.training.paired import Change
 from scripts.commands import command
 
 # Share of photos for which being right changes, and the true loss of accuracy.

@@ -32,6 +32,7 @@ def manifest(trained: TrainedHead, formats: Sequence[str]) -> dict[str, object]:
         "metrics": {
             "validation": {**trained.validation.headline(), "cross_entropy": trained.validation.cross_entropy},
             "test": {**trained.test.headline(), "cross_entropy": trained.test.cross_entropy},
+            **({"float32_change": change.plain()} if (change := trained.float32_change) else {}),
         },
         **_confidence(trained),
         "provenance": {

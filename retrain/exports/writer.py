@@ -18,7 +18,9 @@ from label_image.model import Outputs, load_saved_model
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.base import Engine
+from retrain.bottlenecks.in_float32 import float32_rows
 from retrain.core.errors import ExportError, ParityError, UnwritableStoreError
+from retrain.core.evenly import spread
 from retrain.core.outputs import MANIFEST, place, temporary_beside
 from retrain.core.placing import KEPT_INSIDE, obey_umask
 from retrain.core.progress import SILENT, Progress
@@ -31,10 +33,8 @@ from retrain.exports.proof.parity import Parity, compare, graph_def_runner
 from retrain.exports.proof.reference import (
     built_in_pixels,
     network_engine,
-    parity_bottlenecks,
     parity_photos,
     parity_pixels,
-    spread,
 )
 from retrain.exports.registry import FORMATS, TITLES
 from retrain.exports.template import (
@@ -185,9 +185,7 @@ class _Writing:
         if not rows:
             return self.top.outputs(self._engine()(pixels))
         try:
-            found = parity_bottlenecks(
-                known.extraction, rows, known.backbone, known.config.bottleneck_dir, self._engine
-            )
+            found = float32_rows(known, rows, self._engine)
         except UnwritableStoreError:  # those of the run's precision are there, these few in float32 are not
             found = self._engine()(pixels)
         return self.top.outputs(found)

@@ -61,6 +61,8 @@ def result_lines(run: Run) -> Iterator[str]:
     if trained.validation.n:
         yield f"validation: {trained.validation}"
     yield f"[bold]{f'{folds}-fold cross-validation' if folds else 'test'}: {trained.test}[/]"
+    if trained.float32_change is not None:
+        yield str(trained.float32_change)
     mistakes = [f"{photos} of {true} for {predicted}" for true, predicted, photos in most_confused(trained.test, 3)]
     if mistakes:
         yield f"taken for another: {escape(', '.join(mistakes))}"

@@ -12,6 +12,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
+import numpy.typing as npt
+
 from retrain.core.errors import OptionError
 from retrain.photos.dataset import Photo, Split
 from retrain.photos.folds import FOLDS, Folds, deal_folds
@@ -49,6 +52,10 @@ class Division:
     def deals(self) -> tuple[Folds, ...]:
         """All deals of the folds; none where there is one split."""
         return () if self.folds is None else (self.folds, *self.further_folds)
+
+    def groups_of(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> npt.NDArray[np.intp] | None:
+        """The numbers of the content groups of some photos; None for a division that does not say them."""
+        return np.array(self.groups, np.intp)[rows] if self.groups else None
 
     @property
     def number_of_folds(self) -> int | None:

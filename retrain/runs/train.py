@@ -27,6 +27,7 @@ from retrain.photos.source import SourceConfig
 from retrain.photos.split import Division, SplitConfig
 from retrain.photos.views import ViewsConfig
 from retrain.runs.steps import choose_backbone
+from retrain.training.as_exported import as_exported
 from retrain.training.confidence import with_confidence
 from retrain.training.fitting.checkpoint import Checkpoint, Saved, check_checkpoint_path, read_checkpoint
 from retrain.training.on_photos.timed_curve import TimedCurve
@@ -198,6 +199,8 @@ def run_training(config: TrainConfig, progress: Progress = SILENT, start: StartE
             trained, notes = fine_tune_and_choose(trained, asked, origin, embed, progress)
     with timed(seconds, "confidence"):
         trained = with_confidence(trained, config.views.tta)
+    with timed(seconds, "float32"):
+        trained = as_exported(trained, config.views.tta, start)
     with timed(seconds, "export"):
         # Everything up to here works without TensorFlow when the cache is warm.
         from retrain.exports.writer import write_outputs

@@ -37,7 +37,7 @@ def with_confidence(trained: TrainedHead, tta: bool = False) -> TrainedHead:
     probabilities = calibration.of_probabilities(trained.test_probabilities)
     return replace(
         calibrated,
-        test=measure(probabilities, tested.classes, labels),
+        test=measure(probabilities, tested.classes, labels, division.groups_of(trained.test_rows)),
         test_probabilities=probabilities,
         confidence=Confidence(calibration, familiar, trained.test.ece, refused),
     )

@@ -15,6 +15,7 @@ from retrain.core.progress import SILENT, Progress
 from retrain.photos.classes import class_indices
 from retrain.photos.seen_photos import photo_ids, seen_mask
 from retrain.photos.split import Division
+from retrain.training.as_exported import as_exported
 from retrain.training.confidence import with_confidence
 from retrain.training.fitting.sample import Sample
 from retrain.training.head import predict
@@ -36,7 +37,8 @@ def fit_head(
 
     Without arguments it is a linear head fitted to convergence. docs/heads.md says what each of `config` means and
     which go together; mini-batches take the seed of the division. `tta` judges by the mean answer to all views. Raises
-    OptionError for a division of other photos; DatasetError if no photo is left for training.
+    OptionError for a division of other photos; DatasetError if no photo is left for training. Where the bottlenecks are
+    not in float32, those of the test photos are computed in it, too: then the photos must be as they were.
     """
     if len(division.splits) != len(bottlenecks.photos):
         raise OptionError(
@@ -50,7 +52,7 @@ def fit_head(
             trained = train_head(bottlenecks, division, config, tta, progress.training)
     finally:
         progress.finish()
-    return with_confidence(trained, tta)
+    return as_exported(with_confidence(trained, tta), tta)
 
 
 def evaluate(trained: TrainedHead, bottlenecks: Bottlenecks | None = None) -> Metrics:

@@ -17,7 +17,7 @@ from retrain.training.fitting.checkpoint import Checkpoint, Slot
 from retrain.training.fitting.convergence import fit_to_convergence, refit_helps
 from retrain.training.fitting.sample import Classes, Matrix, Sample
 from retrain.training.head import Fit, Head, Observer, predict
-from retrain.training.metrics import Groups, measure
+from retrain.training.metrics import measure
 from retrain.training.recipe import HeadConfig, HeadRecipe, choose_recipe
 from retrain.training.trained import TrainedHead
 
@@ -92,8 +92,8 @@ def train_head(
         bottlenecks,
         division,
         fit,
-        measure(validation, classes[validating], labels, _groups(division, validating)),
-        measure(test, classes[testing], labels, _groups(division, testing)),
+        measure(validation, classes[validating], labels, division.groups_of(validating)),
+        measure(test, classes[testing], labels, division.groups_of(testing)),
         np.flatnonzero(testing),
         test,
         validated_head,
@@ -121,16 +121,11 @@ def _cross_validate_path(photos: "_Photos", division: Division, fitter: "_Fitter
         division,
         replace(fit, curve=out_of_fold.curve),
         nothing,
-        measure(quoted[:, tested], photos.classes[tested], labels, _groups(division, tested), INFLATION),
+        measure(quoted[:, tested], photos.classes[tested], labels, division.groups_of(tested), INFLATION),
         np.flatnonzero(tested),
         quoted[:, tested].mean(axis=0),
         out_of_fold=out_of_fold,
     )
-
-
-def _groups(division: Division, mask: Mask) -> Groups | None:
-    """The content groups of these photos; None for a division that does not say them."""
-    return np.array(division.groups, np.intp)[mask] if division.groups else None
 
 
 def _cross_validate(photos: "_Photos", division: Division, fitter: "_Fitter") -> TrainedHead:

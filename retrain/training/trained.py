@@ -12,6 +12,7 @@ from retrain.training.cross_validation import OutOfFold
 from retrain.training.fitting.sample import Matrix
 from retrain.training.head import Fit, Head
 from retrain.training.metrics import Metrics
+from retrain.training.paired import Change
 from retrain.training.unknown import Familiar
 
 
@@ -30,6 +31,33 @@ class Confidence:
     refused: int | None
 
 
+@dataclass(frozen=True)
+class Float32Change:
+    """What float32 changes: how many answers (`changed`), and of how many it is `right` no more, or now."""
+
+    changed: int
+    right: Change
+
+    def plain(self) -> dict[str, object]:
+        """As the manifest has it; `accuracy` is by how much it is higher in float32."""
+        low, high = self.right.turned.interval
+        return {
+            "photos": self.right.photos,
+            "answers_changed": self.changed,
+            "accuracy": self.right.turned.share,
+            "interval": [low, high],
+        }
+
+    def __str__(self) -> str:
+        """For people, in one line."""
+        better = self.right.turned
+        low, high = better.interval
+        return (
+            f"as exports compute it, in float32, {self.changed} of {better.photos} answers change: accuracy "
+            f"{100 * better.share:+.1f} points (95 % interval {100 * low:+.1f} to {100 * high:+.1f})"
+        )
+
+
 @dataclass(frozen=True, eq=False)
 class TrainedHead:
     """A head with all that it came from, and how good it is; made by `fit_head`.
@@ -44,6 +72,7 @@ class TrainedHead:
 
     Where folds took turns for a head that is fitted to convergence, `out_of_fold` has their answers: then nothing is
     validated, `test` is calibrated from the beginning, and `test_probabilities` are means over the deals of the folds.
+    `float32_change` then says what the precision of exports changes, where that of the bottlenecks is another one.
     """
 
     bottlenecks: Bottlenecks
@@ -58,6 +87,7 @@ class TrainedHead:
     validation_probabilities: Matrix = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     confidence: Confidence | None = None
     out_of_fold: OutOfFold | None = None
+    float32_change: Float32Change | None = None
 
     def __repr__(self) -> str:
         return f"<TrainedHead {self.description}, test: {self.test}>"

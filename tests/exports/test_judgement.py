@@ -5,8 +5,9 @@ from hypothesis import strategies as st
 
 from label_image.runtimes import Outputs
 from retrain.core.errors import ParityError
-from retrain.exports.proof.judgement import Reference, judge, paired_interval
+from retrain.exports.proof.judgement import Reference, judge
 from retrain.exports.proof.limits import FLOAT16, FLOAT32, GREATEST_DROP, INT8, Limits
+from retrain.training.paired import paired_interval
 
 FLOAT16_LOSS = Limits(1.0, GREATEST_DROP)  # float16, if its probabilities might differ more
 CLEAR = np.tile(np.array([[0.7, 0.2, 0.1]], np.float32), (200, 1))

@@ -20,7 +20,6 @@ from retrain.exports import template, writer
 from retrain.exports.formats import saved_model, tflite
 from retrain.exports.formats.saved_model import write_saved_model
 from retrain.exports.formats.tflite import convert
-from retrain.exports.proof import reference
 from retrain.exports.proof.parity import Parity, compare
 from retrain.exports.registry import FORMATS, SAVED_MODEL, TRAINING_FORMATS
 from retrain.exports.template import KEPT, RECORD, covers, fetch_template, keep_template, kept_folder
@@ -308,29 +307,8 @@ def test_two_runs_that_keep_the_same_template(kept: Path, tmp_path: Path) -> Non
 def test_bottlenecks_of_another_machine_do_not_fail_the_export(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     """Other kernels differ by more than the tolerance: the network of this machine is then the reference."""
     asked = []
-    cached, engine = writer.parity_bottlenecks, writer.network_engine
-    monkeypatch.setattr(writer, "parity_bottlenecks", lambda *arguments: cached(*arguments) * np.float32(1.01))
+    cached, engine = writer.float32_rows, writer.network_engine
+    monkeypatch.setattr(writer, "float32_rows", lambda *arguments: cached(*arguments) * np.float32(1.01))
     monkeypatch.setattr(writer, "network_engine", lambda network: asked.append(1) or engine(network))
     assert train("--how_many_training_steps", "20")[0] == 0
     assert asked == [1]
-
-
-def test_bottlenecks_of_another_precision_are_not_the_reference(
-    train: Train, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    from retrain.bottlenecks.extraction import extract
-    from retrain.photos.opening import list_photos
-
-    half = replace(FAKE, compute_dtype="bfloat16")
-
-    def rough(_: object) -> Callable[[np.ndarray], np.ndarray]:
-        return lambda pixels: np.full((len(pixels), 3), 9, np.float32)
-
-    def exact(_: object) -> Callable[[np.ndarray], np.ndarray]:
-        return lambda pixels: np.ones((len(pixels), 3), np.float32)
-
-    extraction = extract(list_photos(tmp_path / "photos"), half, tmp_path / "b", start=rough)
-    for start in (exact, None):  # kept: the second time nothing is computed
-        vectors = reference.parity_bottlenecks(extraction, [5, 3], half, tmp_path / "b", start)
-        assert np.array_equal(vectors, np.ones((2, 3)))
-    assert np.array_equal(reference.parity_bottlenecks(extraction, [5], FAKE, tmp_path / "b", exact), [[9, 9, 9]])

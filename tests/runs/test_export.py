@@ -22,7 +22,6 @@ from retrain.core.tensorflow import tf
 from retrain.exports.formats import tflite, tflite_variants
 from retrain.exports.formats.base import Conversion, Source
 from retrain.exports.proof import photos as proof_photos
-from retrain.exports.proof.judgement import paired_interval
 from retrain.exports.proof.photos import export_photos
 from retrain.exports.registry import FORMATS
 from retrain.photos.opening import list_photos
@@ -30,6 +29,7 @@ from retrain.photos.reading import identify
 from retrain.photos.seen_photos import NAME as SEEN
 from retrain.photos.seen_photos import write_seen_photos
 from retrain.photos.source import SourceConfig
+from retrain.training.paired import paired_interval
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 TFLITE, TFLITE_DYNAMIC, TFLITE_INT8 = "tflite", "tflite_dynamic", "tflite_int8"

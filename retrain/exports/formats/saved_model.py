@@ -179,8 +179,8 @@ def _fill(filling: Filling) -> dict[str, "Outputs"]:
     attach_head(filling.folder, filling.top)
     # Here, and not above: their import is what takes the time.
     from label_image.runtimes import load_saved_model, pixels_runner
+    from retrain.core.evenly import spread
     from retrain.exports.proof.parity import bytes_runner
-    from retrain.exports.proof.reference import spread
 
     loaded, pixels = load_saved_model(filling.folder), filling.pixels
     of_bytes = BYTES_PHOTOS_OF_A_HEAD if filling.is_proven else BYTES_PHOTOS

@@ -23,7 +23,6 @@ TOLERANCE = 1e-4  # of a probability and of a similarity, for float32 formats
 FLOAT16_TOLERANCE = 0.05
 GREATEST_DROP = 0.01  # of the accuracy
 GREATEST_SHIFT = 0.05  # of the share of photos that are called unknown
-HARD_LIMIT = 0.1  # of either, however few photos say so
 
 
 @dataclass(frozen=True)

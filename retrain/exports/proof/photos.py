@@ -15,8 +15,8 @@ import numpy as np
 from label_image.errors import PhotoError
 from label_image.preprocessing import Pixels, Preprocessing, load_pixels
 from retrain.core.errors import DatasetError
+from retrain.core.evenly import spread
 from retrain.core.progress import SILENT, Progress
-from retrain.exports.proof.reference import spread
 from retrain.photos.classes import index_by_label
 from retrain.photos.dataset import Photo
 from retrain.photos.reading import identify, map_in_order, photo_threads

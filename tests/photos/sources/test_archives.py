@@ -29,11 +29,6 @@ PHOTOS = [Given(shade, ("cat", "dog")[shade % 2]) for shade in range(6)]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Path:
-    return tmp_path / "tf_files" / "bottlenecks"
-
-
-@pytest.fixture
 def site() -> Iterator[Site]:
     with running(Site()) as site:
         yield site

@@ -18,4 +18,4 @@ test -x "$folder/bin/python" || "$python" -m venv "$folder"
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall .
 "$folder/bin/python" -m pytest -q -rs -p no:cacheprovider \
-    tests/e2e/test_three_colours.py tests/label_image/test_cli.py tests/test_imports.py
+    tests/e2e/test_{three_colours,command_of_2017,odd_data_sets}.py tests/label_image/test_cli.py tests/test_imports.py

@@ -45,7 +45,6 @@ LONGEST = (
     "label_image/test_threads.py",
     "training/on_photos/test_small_cnn.py",
     "label_image/test_terminal.py",
-    "exports/test_writer.py",
     "test_api.py",
     "exports/test_every_format.py",
 )

@@ -1,7 +1,7 @@
 """The defects of the 2017 scripts that could come back here, each shown to be absent.
 
 T4 and T9 are in photos/test_split.py, T5 to T7 in photos/test_dataset.py, T13 and T18 in cli/test_main.py, T12 in
-e2e/test_three_colours.py, T19 to T22 in label_image/test_cli.py. T11 (distortions switch the cache off): views are
+e2e/test_command_of_2017.py, T19 to T22 in label_image/test_cli.py. T11 (distortions switch the cache off): views are
 cached, see bottlenecks/test_extraction_views.py.
 """
 

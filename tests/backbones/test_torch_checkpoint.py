@@ -17,6 +17,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch_files as files
+from zips import zip_of
 
 from retrain.backbones.torch_checkpoint import Checkpoint, read_checkpoint
 from retrain.backbones.torch_pickle import (
@@ -169,14 +170,6 @@ def test_what_is_no_checkpoint_is_refused(refusal) -> None:
     assert "does not begin as one" in refusal(b"<html>not found</html>")
     assert "of something else" in refusal(zip_of({"a/b.txt": b"x"}))
     assert "of something else" in refusal(zip_of({"a/data.pkl": b"x", "b/data.pkl": b"x"}))
-
-
-def zip_of(members: Mapping[str, bytes]) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return buffer.getvalue()
 
 
 def test_more_than_a_state_dict_is_refused_by_name(refusal) -> None:

@@ -3,8 +3,7 @@
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,31 +15,17 @@ from extracting import (
     average_colour,
     broken_photos,
     class_folders,
-    damage,
-    interrupted_after,
     list_photos,
     photo_bytes,
+    read_by,
     run,
     touch,
     write,
 )
 
-from retrain.bottlenecks import contents
 from retrain.bottlenecks.extraction import Extraction, extract
-from retrain.core.sealed import list_shards
 from retrain.photos import hashes, opening
-from retrain.photos import reading as identify
-from retrain.photos.hashes import PhotoHashes, hash_bytes
-
-
-def read_by(monkeypatch: pytest.MonkeyPatch, read: Callable[[str], bytes]) -> None:
-    """Photos are read by this function."""
-
-    @contextmanager
-    def opened(path: str) -> Iterator[bytes]:
-        yield read(path)
-
-    monkeypatch.setattr(identify, "photo_bytes", opened)
+from retrain.photos.hashes import hash_bytes
 
 
 def test_an_unchanged_photo_is_not_even_read_again(cats: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,15 +181,6 @@ def test_a_photo_replaced_without_a_trace_never_gets_another_photos_name(cats: P
     assert_true(cured)
 
 
-def test_hashes_are_saved_while_photos_are_read(cats: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(contents, "SAVE_SECONDS", 0.0)
-    saves: list[int] = []
-    save = PhotoHashes.save
-    monkeypatch.setattr(PhotoHashes, "save", lambda self: saves.append(len(self._new)) or save(self))
-    run(cats, store)
-    assert saves == [1] * 6 + [0]
-
-
 def test_a_photo_that_vanishes_after_the_listing_is_skipped(cats: Path, store: Path) -> None:
     listing = list_photos(cats)
     (cats / "a" / "0.jpg").unlink()
@@ -252,22 +228,4 @@ def test_a_copy_stands_in_for_a_photo_that_was_replaced_without_a_trace(cats: Pa
     again, _ = run(cats, store, replace(FAKE, weights_sha256="other"))
     assert [item.path for item in again.skipped] == [str(path)]
     assert again.computed == 6
-    assert_true(again)
-
-
-def test_hashes_survive_an_interruption(cats: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(KeyboardInterrupt):
-        extract(list_photos(cats), FAKE, store, start=interrupted_after(0))
-    reads: list[str] = []
-    read_by(monkeypatch, lambda path: reads.append(path) or Path(path).read_bytes())
-    run(cats, store)
-    assert sorted(reads) == sorted(file.path for file in list_photos(cats).files)  # to decode, not to hash
-
-
-def test_a_damaged_table_of_hashes_costs_nothing_but_reading(cats: Path, store: Path) -> None:
-    run(cats, store)
-    for table in list_shards(store, "photo-hashes"):
-        damage(table)
-    again, _ = run(cats, store)
-    assert again.computed == 0
     assert_true(again)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from extracting import dark_noise
 from PIL import Image
 
 from label_image.preprocessing import Pixels
@@ -116,11 +117,7 @@ class Starter:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    for number in range(PHOTOS):
-        path = tmp_path / "photos" / "ab"[number % 2] / f"{number}.png"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pixels = np.random.default_rng(number).integers(20, 120, (40, 50, 3), dtype=np.uint8)
-        Image.fromarray(pixels).save(path)
+    dark_noise(tmp_path / "photos", PHOTOS)
     return tmp_path
 
 

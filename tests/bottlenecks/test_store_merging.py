@@ -1,8 +1,9 @@
 """Small shards of a store become large ones, and nobody who reads or writes meanwhile loses a row."""
 
+import itertools
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -99,10 +100,7 @@ def test_merging_never_unlinks_its_own_result(tmp_path: Path, monkeypatch: pytes
 def test_two_compactors_at_once_lose_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second compactor runs completely between any two steps of the first."""
     steps = 0
-    while True:
-        folder = tmp_path / str(steps)
-        first, second = Store(folder, COVERS, DIM), Store(folder, COVERS, DIM)
-        put_in_pieces(first, 20)
+    for first, second in _opened_twice(tmp_path):
         if not _interrupt(monkeypatch, steps, second.compact, first.compact):
             break
         assert served(first, range(20)) == list(range(20))
@@ -113,10 +111,7 @@ def test_two_compactors_at_once_lose_nothing(tmp_path: Path, monkeypatch: pytest
 
 def test_a_reader_finds_what_is_merged_under_its_hands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps = 0
-    while True:
-        folder = tmp_path / str(steps)
-        reader, compactor = Store(folder, COVERS, DIM), Store(folder, COVERS, DIM)
-        put_in_pieces(reader, 20)
+    for reader, compactor in _opened_twice(tmp_path):
         found: list[int] = []
         read = partial(_served_into, found, reader, range(20))
         if not _interrupt(monkeypatch, steps, compactor.compact, read):
@@ -124,6 +119,14 @@ def test_a_reader_finds_what_is_merged_under_its_hands(tmp_path: Path, monkeypat
         assert found == list(range(20)) and reader.set_aside == 0
         steps += 1
     assert steps > 20
+
+
+def _opened_twice(folder: Path) -> Iterator[tuple[Store, Store]]:
+    """Stores with 20 vectors in pieces, each opened by two at once."""
+    for number in itertools.count():
+        one, other = (Store(folder / str(number), COVERS, DIM) for _ in range(2))
+        put_in_pieces(one, 20)
+        yield one, other
 
 
 def _served_into(found: list[int], opened: Store, numbers: range) -> None:

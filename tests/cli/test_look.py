@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from calling import exit_code
 from listings import make
 
 from retrain.cli.main import main
@@ -22,11 +23,7 @@ SPLIT = (
 
 def call(*arguments: str) -> int:
     """The exit code of `retrain look` with these arguments."""
-    try:
-        main(["look", *arguments])
-    except SystemExit as leave:
-        return leave.code if isinstance(leave.code, int) else 1
-    return 0
+    return exit_code(main, "look", *arguments)
 
 
 def test_it_shows_the_reading_and_the_classes_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

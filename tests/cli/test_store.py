@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from calling import exit_code
 from PIL import Image
 
 from retrain.backbones.backbone import find_backbone
@@ -50,11 +51,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def call(*arguments: str) -> int:
     """The exit code of `retrain store` with these arguments."""
-    try:
-        main(["store", *arguments])
-    except SystemExit as leave:
-        return leave.code if isinstance(leave.code, int) else 1
-    return 0
+    return exit_code(main, "store", *arguments)
 
 
 def output(capsys: pytest.CaptureFixture[str]) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
-from PIL import Image
+from painting import paint_noise
 
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.base import Engine
@@ -24,12 +24,7 @@ from retrain.runs.sweep import Grid, SweepConfig, run_sweep
 @pytest.fixture
 def photos(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
-    noise = np.random.default_rng(0)
-    for label, shade in (("dark", 90), ("light", 140)):
-        (tmp_path / "photos" / label).mkdir(parents=True)
-        for number in range(30):
-            pixels = np.clip(noise.normal(shade, 10, (9, 12, 3)), 0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "photos" / label / f"{number}.png")
+    paint_noise(tmp_path / "photos", {"dark": 90, "light": 140}, 30)
     return tmp_path
 
 
@@ -120,37 +115,35 @@ def test_augmentation_alone_means_as_many_views_as_retrain_makes(photos: Path) -
         assert [row["views"] for row in csv.DictReader(file)] == ["4"]
 
 
-@pytest.mark.parametrize(
-    ("arguments", "says"),
-    [
-        (["--views", "0"], "list of numbers of views"),
-        (["--views", "8"], "--views 8 needs to know how views may differ"),
-        (["--views", "1,3", "--flip_left_right"], "only 2 different views"),
-        (["--views", "1", "--flip_left_right"], "leaves no view to distort"),
-        (["--class_weight", "heavy"], "heavy is not known"),
-        (["--l2", "0.1,x"], "list of numbers"),
-        (["--l2", "0"], "greater than 0"),
-        (["--hidden_units", "-4"], "list of heads"),
-        (["--optimizer", "newton"], "newton is not known"),
-        (["--learning_rate", "0.1"], "--learning_rate belongs to mini-batches"),
-        (["--epochs", "3"], "--epochs belongs to mini-batches"),
-        (["--optimizer", "lbfgs", "--hidden_units", "0,8"], "without --hidden_units"),
-        (["--optimizer", "lbfgs", "--hidden_units", "8"], "without --hidden_units"),
-        (["--folds", "1"], "folds"),
-        (["--folds", "2", "--hidden_units", "8"], "--folds 2 leaves mini-batch training no photos"),
-        (["--weights", "w.h5"], "pass NAME=FILE"),
-        (["--weights", "resnet50=w.h5"], "resnet50 is not among"),
-        (["--architecture", "fake,"], "empty name"),
-        (["--architecture", "fake+resnet51"], "resnet51"),
-        (["--output_csv", "photos"], "photos"),
-        (["--testing_percentage", "60", "--validation_percentage", "40"], "less than 100"),
-    ],
-)
-def test_wrong_calls_are_sentences(
-    photos: Path, arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+WRONG_CALLS = {
+    "--views 0": "list of numbers of views",
+    "--views 8": "--views 8 needs to know how views may differ",
+    "--views 1,3 --flip_left_right": "only 2 different views",
+    "--views 1 --flip_left_right": "leaves no view to distort",
+    "--class_weight heavy": "heavy is not known",
+    "--l2 0.1,x": "list of numbers",
+    "--l2 0": "greater than 0",
+    "--hidden_units -4": "list of heads",
+    "--optimizer newton": "newton is not known",
+    "--learning_rate 0.1": "--learning_rate belongs to mini-batches",
+    "--epochs 3": "--epochs belongs to mini-batches",
+    "--optimizer lbfgs --hidden_units 0,8": "without --hidden_units",
+    "--optimizer lbfgs --hidden_units 8": "without --hidden_units",
+    "--folds 1": "folds",
+    "--folds 2 --hidden_units 8": "--folds 2 leaves mini-batch training no photos",
+    "--weights w.h5": "pass NAME=FILE",
+    "--weights resnet50=w.h5": "resnet50 is not among",
+    "--architecture fake,": "empty name",
+    "--architecture fake+resnet51": "resnet51",
+    "--output_csv photos": "photos",
+    "--testing_percentage 60 --validation_percentage 40": "less than 100",
+}
+
+
+@pytest.mark.parametrize(("arguments", "says"), WRONG_CALLS.items(), ids=WRONG_CALLS)
+def test_wrong_calls_are_sentences(photos: Path, arguments: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as leave:
-        main([*CALL, *arguments])
+        main([*CALL, *arguments.split()])
     captured = capsys.readouterr()
     assert leave.value.code == 2
     said = [line for line in captured.err.splitlines() if line.startswith("Error: ")]

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from listings import make
 
 from label_image.find_photos import find_photos
 from label_image.folders import walk
@@ -16,14 +17,6 @@ from retrain.photos.opening import list_photos
 
 # Root may enter everything, unless it gives that up.
 WITHOUT_PRIVILEGE = ["setpriv", "--inh-caps", "-all", "--bounding-set", "-dac_override,-dac_read_search"]
-
-
-def make(root: Path, *names: str) -> Path:
-    for name in names:
-        path = root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(os.fsencode(name))
-    return root
 
 
 def photos_of(root: Path) -> list[str]:

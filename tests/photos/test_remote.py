@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from photo_layouts import Given
+from zips import zip_of
 
 from retrain.core import download
 from retrain.core.errors import DatasetError, DownloadError
@@ -59,13 +60,7 @@ def fill(store: Any) -> None:
 
 
 def archive() -> bytes:
-    import zipfile
-
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w") as file:
-        for photo in PHOTOS:
-            file.writestr(f"{photo.label}/{photo.shade}.png", photo.data)
-    return data.getvalue()
+    return zip_of({f"{photo.label}/{photo.shade}.png": photo.data for photo in PHOTOS})
 
 
 def test_a_folder_is_fetched_once(store: Any, tmp_path: Path) -> None:

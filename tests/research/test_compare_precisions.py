@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from PIL import Image
+from painting import paint_noise
 
 from research import compare_precisions as script
 from retrain.core.machine import choose_precision
@@ -45,12 +45,7 @@ def test_trained_on_one_and_run_on_the_other() -> None:
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    noise = np.random.default_rng(0)
-    for label, shade in (("dark", 30), ("light", 220)):
-        (tmp_path / "photos" / label).mkdir(parents=True)
-        for number in range(12):
-            pixels = np.clip(noise.normal(shade, 10, (9, 12, 3)), 0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "photos" / label / f"{number}.png")
+    paint_noise(tmp_path / "photos", {"dark": 30, "light": 220}, 12)
     return tmp_path
 
 

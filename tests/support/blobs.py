@@ -8,6 +8,8 @@ from retrain.training.fitting.sample import Sample
 from retrain.training.head import Fit, Head
 from retrain.training.recipe import HeadConfig, choose_recipe
 
+NOBODY = Sample(np.zeros((0, 6), np.float32), np.zeros(0, np.intp))  # of as many features as blobs have
+
 
 def blobs(n: int = 60, dim: int = 6, classes: int = 3, spread: float = 1.0, seed: int = 0) -> Sample:
     """Points round one centre for each class; the features have different scales and an offset."""

@@ -19,15 +19,20 @@ class Called(NamedTuple):
 def call(main: Callable[[list[str]], None], *arguments: object) -> Called:
     """Run a command line: its exit code, standard output and standard error, in which there is no traceback."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
-    code = 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        try:
-            main([str(argument) for argument in arguments])
-        except SystemExit as leave:
-            code = leave.code if isinstance(leave.code, int) else 0 if leave.code is None else 1
+        code = exit_code(main, *arguments)
     said = Called(code, *(stream.buffer.getvalue().decode("utf-8") for stream in (out, err)))  # type: ignore[attr-defined]
     assert "Traceback" not in said.err
     return said
+
+
+def exit_code(main: Callable[[list[str]], None], *arguments: object) -> int:
+    """Run a command line: its exit code alone; what it says is not caught."""
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as leave:
+        return leave.code if isinstance(leave.code, int) else 0 if leave.code is None else 1
+    return 0
 
 
 def python_path(*folders: Path) -> str:

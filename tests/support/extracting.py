@@ -3,11 +3,13 @@
 import io
 import itertools
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from label_image.preprocessing import Pixels
@@ -16,7 +18,7 @@ from retrain.backbones.engines.base import Bottlenecks, Engine
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks import probe
 from retrain.bottlenecks.extraction import Extraction, extract
-from retrain.photos import opening
+from retrain.photos import opening, reading
 from retrain.photos.dataset import Dataset
 from retrain.photos.hashes import hash_bytes
 
@@ -84,6 +86,16 @@ def class_folders(root: Path, photos: int = 6) -> Path:
     return root
 
 
+def dark_noise(root: Path, photos: int) -> Path:
+    """Photos of noise that becomes no white where it is made brighter."""
+    for number in range(photos):
+        path = root / "ab"[number % 2] / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(20, 120, (40, 50, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(path)
+    return root
+
+
 def average_colour(data: bytes, backbone: Backbone = FAKE) -> np.ndarray:
     """What the fake backbone gives, written once more: pixels 0..255 to -1..1, averaged."""
     return backbone.preprocessing.pixels(data).astype(np.float64).mean(axis=(0, 1)) / 127.5 - 1
@@ -110,6 +122,16 @@ def touch(cats: Path) -> Path:
     for path in cats.rglob("*.jpg"):
         path.touch()
     return cats
+
+
+def read_by(monkeypatch: pytest.MonkeyPatch, read: Callable[[str], bytes]) -> None:
+    """Photos are read by this function."""
+
+    @contextmanager
+    def opened(path: str) -> Iterator[bytes]:
+        yield read(path)
+
+    monkeypatch.setattr(reading, "photo_bytes", opened)
 
 
 # Broken photos

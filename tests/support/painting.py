@@ -27,3 +27,14 @@ def paint_classes(folder: Path, classes: dict[str, str | Sequence[int]], seeds: 
         for seed in seeds:
             paint(folder / name / f"{seed}.png", colour, seed)
     return folder
+
+
+def paint_noise(folder: Path, classes: dict[str, int], each: int) -> Path:
+    """A folder for each class (by name its shade of grey), with photos of noise round it."""
+    noise = np.random.default_rng(0)
+    for name, shade in classes.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(each):
+            pixels = np.clip(noise.normal(shade, 10, (9, 12, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+    return folder

@@ -1,11 +1,11 @@
 """Gray of more than 8 bits, colours of 16, and BMP that would be invisible."""
 
-import io
 import struct
 import zlib
 
 import numpy as np
 import pytest
+from encoding import encoded
 from PIL import Image
 
 from label_image.errors import PhotoError
@@ -16,12 +16,6 @@ SIDE = 16
 
 def shown(data: bytes, side: int = SIDE) -> np.ndarray:
     return Preprocessing.parse(f"decode|orient|resize({side},nearest)").pixels(data)
-
-
-def encoded(image: Image.Image, format: str, **options: object) -> bytes:
-    buffer = io.BytesIO()
-    image.save(buffer, format, **options)
-    return buffer.getvalue()
 
 
 def levels(highest: int, seed: int = 0) -> np.ndarray:

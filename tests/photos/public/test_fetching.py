@@ -6,7 +6,6 @@ import json
 import os
 import shlex
 import tarfile
-import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +16,7 @@ import pytest
 from calling import Called, call
 from PIL import Image
 from web_site import Site, running
+from zips import zip_of
 
 from retrain.cli.main import main
 from retrain.core import download
@@ -41,13 +41,7 @@ def content(name: str) -> bytes:
 
 
 def zipped(*names: str, **others: bytes) -> bytes:
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w") as archive:
-        for name in names:
-            archive.writestr(name, content(name))
-        for name, body in others.items():
-            archive.writestr(name, body)
-    return data.getvalue()
+    return zip_of({**{name: content(name) for name in names}, **others})
 
 
 def tarred(*names: str, mode: str = "w:gz", **others: bytes) -> bytes:

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from painting import paint_classes
 from photo_layouts import Given
 from stand_ins import Said
 from web_site import Site, running
+from zips import zip_of
 
 from retrain.cli.main import main
 from retrain.core.errors import DatasetError, DownloadError, OptionError
@@ -30,25 +30,12 @@ PHOTOS = [Given(shade, ("cat", "dog")[shade % 2]) for shade in range(6)]
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Path:
-    return tmp_path / "tf_files" / "bottlenecks"
-
-
-@pytest.fixture
 def site() -> Iterator[Site]:
     with running(Site()) as site:
         yield site
 
 
-def packed(files: dict[str, bytes]) -> bytes:
-    data = io.BytesIO()
-    with zipfile.ZipFile(data, "w") as archive:
-        for name, body in files.items():
-            archive.writestr(name, body)
-    return data.getvalue()
-
-
-CATS = packed({f"cats/{photo.label}/{photo.shade}.png": photo.data for photo in PHOTOS})
+CATS = zip_of({f"cats/{photo.label}/{photo.shade}.png": photo.data for photo in PHOTOS})
 
 
 def contents(dataset: Dataset) -> list[tuple[str, str]]:
@@ -67,7 +54,7 @@ def test_it_is_unpacked_once_whatever_its_name(tmp_path: Path, store: Path) -> N
     shutil.copy(tmp_path / "cats.zip", tmp_path / "again.bin")
     assert list_photos(tmp_path / "again.bin", store, progress=Said(said.append)) == first and len(said) == 1
     assert len(os.listdir(tmp_path / "tf_files/sources")) == 1
-    (tmp_path / "cats.zip").write_bytes(packed({"cat/1.png": PHOTOS[0].data, "dog/1.png": PHOTOS[1].data}))
+    (tmp_path / "cats.zip").write_bytes(zip_of({"cat/1.png": PHOTOS[0].data, "dog/1.png": PHOTOS[1].data}))
     assert len(list_photos(tmp_path / "cats.zip", store).files) == 2
     assert len(os.listdir(tmp_path / "tf_files/sources")) == 2
 
@@ -80,7 +67,7 @@ def test_where_it_is_kept_can_be_said(tmp_path: Path, store: Path) -> None:
 
 
 def test_what_is_left_out_of_it_is_in_the_report(tmp_path: Path, store: Path) -> None:
-    (tmp_path / "cats.zip").write_bytes(packed({"cat/1.png": b"1", "dog/1.png": b"2", f"dog/{'n' * 300}.png": b"3"}))
+    (tmp_path / "cats.zip").write_bytes(zip_of({"cat/1.png": b"1", "dog/1.png": b"2", f"dog/{'n' * 300}.png": b"3"}))
     skipped = list_photos(tmp_path / "cats.zip", store).skipped
     assert [item.reason for item in skipped] == ["cannot be written: File name too long"]
 
@@ -89,19 +76,19 @@ def test_what_is_left_out_of_it_is_in_the_report(tmp_path: Path, store: Path) ->
 def test_what_has_its_own_description_is_read_by_it(around: str, tmp_path: Path, store: Path) -> None:
     table = "file_name,label\n" + "".join(f"{photo.shade}.png,{photo.label}\n" for photo in PHOTOS)
     files = {f"{around}{photo.shade}.png": photo.data for photo in PHOTOS}
-    (tmp_path / "a.zip").write_bytes(packed({**files, f"{around}metadata.csv": table.encode(), "__MACOSX/x": b""}))
+    (tmp_path / "a.zip").write_bytes(zip_of({**files, f"{around}metadata.csv": table.encode(), "__MACOSX/x": b""}))
     assert contents(list_photos(tmp_path / "a.zip", store)) == EXPECTED
     shard = io.BytesIO()
     columns = {"image": [photo.data for photo in PHOTOS], "label": [photo.label for photo in PHOTOS]}
     pq.write_table(pa.table(columns), shard)
-    (tmp_path / "b.zip").write_bytes(packed({f"{around}data/train-0.parquet": shard.getvalue()}))
+    (tmp_path / "b.zip").write_bytes(zip_of({f"{around}data/train-0.parquet": shard.getvalue()}))
     assert contents(list_photos(tmp_path / "b.zip", store)) == EXPECTED
 
 
 def test_a_table_in_it_is_named(tmp_path: Path, store: Path) -> None:
     files = {f"dogs/train/{photo.shade}.png": photo.data for photo in PHOTOS}
     rows = "".join(f"{photo.shade},{photo.label}\n" for photo in PHOTOS)
-    (tmp_path / "dogs.zip").write_bytes(packed({**files, "dogs/labels.csv": f"id,breed\n{rows}".encode()}))
+    (tmp_path / "dogs.zip").write_bytes(zip_of({**files, "dogs/labels.csv": f"id,breed\n{rows}".encode()}))
     with pytest.raises(DatasetError, match=r"pass it, as (.*labels\.csv)\.") as refused:
         list_photos(tmp_path / "dogs.zip", store)
     table = str(refused.value).rpartition(" as ")[2].rstrip(".")
@@ -110,7 +97,7 @@ def test_a_table_in_it_is_named(tmp_path: Path, store: Path) -> None:
 
 def test_a_layout_can_be_asked_for(tmp_path: Path, store: Path) -> None:
     photos = {f"{side}/{label}/{side}{label}.png": b"x" for side in ("one", "two") for label in ("cat", "dog")}
-    (tmp_path / "a.zip").write_bytes(packed(photos))
+    (tmp_path / "a.zip").write_bytes(zip_of(photos))
     with pytest.raises(OptionError, match="can be read in two ways"):
         list_photos(tmp_path / "a.zip", store)
     assert list_photos(tmp_path / "a.zip", store, layout="splits").labels == ("cat", "dog")
@@ -119,7 +106,7 @@ def test_a_layout_can_be_asked_for(tmp_path: Path, store: Path) -> None:
 
 def test_what_was_unpacked_in_part_by_a_killed_run_is_removed(tmp_path: Path, store: Path) -> None:
     photos = {f"{label}/{number}.png": os.urandom(20_000) for label in ("cat", "dog") for number in range(400)}
-    (tmp_path / "a.zip").write_bytes(packed(photos))
+    (tmp_path / "a.zip").write_bytes(zip_of(photos))
     code = (
         "import os, signal, sys\n"
         "from retrain.core.progress import Silent\n"

@@ -24,11 +24,6 @@ def layout(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.M
     return LAYOUTS[request.param]
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    return tmp_path / "tf_files" / "bottlenecks"
-
-
 def contents(listing: Dataset) -> list[tuple[str, str | None, str]]:
     """Class, given split and SHA-256 of each photo."""
     return sorted(

@@ -1,7 +1,7 @@
 """Sets of tensorflow-datasets, built on the spot: nothing is downloaded."""
 
-import io
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from photo_layouts import build_tfds_set
 from PIL import Image
+from shades import listed, photo
 from stand_ins import Said
 
 import retrain.photos.sources.tfds
@@ -16,18 +17,12 @@ import retrain.photos.sources.unpack
 from label_image.preprocessing import load_pixels
 from retrain.backbones.backbone import find_backbone
 from retrain.core.errors import DatasetError
-from retrain.photos.dataset import Dataset
 from retrain.photos.opening import list_photos
 
 tfds = pytest.importorskip("tensorflow_datasets", reason="the extra tfds is not installed")
 
 NAMES = ["gato", "cão"]
-
-
-def jpeg(shade: int) -> bytes:
-    data = io.BytesIO()
-    Image.new("RGB", (9, 9), (shade, 10, 255 - shade)).save(data, "JPEG")
-    return data.getvalue()
+jpeg = partial(photo, kind="JPEG")
 
 
 def build(folder: Path, name: str, splits: dict[str, list[tuple[Any, Any]]], **features: Any) -> Path:
@@ -38,15 +33,6 @@ def build(folder: Path, name: str, splits: dict[str, list[tuple[Any, Any]]], **f
 def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "tfds"))
     return tmp_path / "tfds"
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Path:
-    return tmp_path / "tf_files" / "bottlenecks"
-
-
-def listed(listing: Dataset) -> list[tuple[str, str, bytes]]:
-    return sorted((file.label, file.split or "", Path(file.path).read_bytes()) for file in listing.files)
 
 
 def rows(first: int, count: int = 2) -> list[tuple[bytes, int]]:

@@ -1,65 +1,19 @@
-import json
+"""The fit to convergence: its optimum, its choice of strength, and what it costs."""
+
 import tracemalloc
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from blobs import NOBODY, blobs
+from losses64 import gradient64, loss64, parameters_of, standardised
 from scipy.optimize import approx_fprime, minimize
-from scipy.special import softmax
 
-from retrain.core.errors import CheckpointError
 from retrain.training.calibration import calibrated_loss
 from retrain.training.fitting import convergence
-from retrain.training.fitting.checkpoint import Slot, State
-from retrain.training.fitting.convergence import Loss, fit_to_convergence
+from retrain.training.fitting.convergence import fit_to_convergence
 from retrain.training.fitting.sample import Sample, Standardised
-from retrain.training.head import Head, class_weights, log_softmax, predict
-
-NOBODY = Sample(np.zeros((0, 6), np.float32), np.zeros(0, np.intp))
-
-
-def blobs(n: int = 60, dim: int = 6, classes: int = 3, spread: float = 1.0, seed: int = 0) -> Sample:
-    """Points round one centre for each class; the features have different scales and an offset."""
-    centres = np.random.default_rng(99).normal(size=(classes, dim)) * 2
-    random = np.random.default_rng(seed)
-    labels = np.arange(n) % classes
-    points = centres[labels] + random.normal(size=(n, dim)) * spread
-    return Sample((points * np.linspace(0.5, 3, dim) + 7).astype(np.float32), labels)
-
-
-def standardised(sample: Sample) -> np.ndarray:
-    x = sample.bottlenecks.astype(np.float64)
-    return (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0).mean())
-
-
-def loss64(flat: np.ndarray, x: np.ndarray, classes: np.ndarray, count: int, l2: float) -> float:
-    """The documented loss, written independently in float64."""
-    weights = flat.reshape(x.shape[1] + 1, count)
-    logits = x @ weights[:-1] + weights[-1]
-    top = logits.max(axis=1, keepdims=True)
-    log_p = logits - top - np.log(np.exp(logits - top).sum(axis=1, keepdims=True))
-    return float(-log_p[np.arange(len(x)), classes].mean() + 0.5 * l2 * (weights[:-1] ** 2).sum())
-
-
-def gradient64(flat: np.ndarray, x: np.ndarray, classes: np.ndarray, count: int, l2: float) -> tuple[float, np.ndarray]:
-    """The documented loss with its gradient, in float64."""
-    weights = flat.reshape(x.shape[1] + 1, count)
-    p = softmax(x @ weights[:-1] + weights[-1], axis=1)
-    error = (p - np.eye(count)[classes]) / len(x)
-    gradient = np.vstack([x.T @ error + l2 * weights[:-1], error.sum(axis=0)])
-    return loss64(flat, x, classes, count, l2), gradient.ravel()
-
-
-def parameters_of(fitted: Head, sample: Sample) -> np.ndarray:
-    """The parameters on standardised bottlenecks that a head on raw ones was folded from."""
-    x = sample.bottlenecks.astype(np.float64)
-    scale = np.sqrt(x.var(axis=0).mean())
-    kernel = fitted.kernel.astype(np.float64)
-    return np.concatenate([kernel * scale, (fitted.bias + x.mean(axis=0) @ kernel)[None]]).ravel()
-
-
-# The fit to convergence
+from retrain.training.head import Head, predict
 
 
 @pytest.mark.parametrize("l2", [1.0, 0.1, 0.003])
@@ -284,135 +238,3 @@ def test_observer_sees_the_curve() -> None:
     seen = []
     fit = fit_to_convergence(blobs(), blobs(seed=1), 3, observe=seen.append)
     assert tuple(seen) == fit.curve
-
-
-# The loss
-
-
-def general_loss64(
-    flat: np.ndarray, x: np.ndarray, labels: np.ndarray, count: int, l2: float, smoothing: float, weights: np.ndarray
-) -> tuple[float, np.ndarray]:
-    """Weighted mean cross-entropy with smoothed targets and a penalty, in float64, from the definitions."""
-    matrix = flat.reshape(x.shape[1] + 1, count)
-    p = softmax(x @ matrix[:-1] + matrix[-1], axis=1)
-    targets = (1 - smoothing) * np.eye(count)[labels] + smoothing / count
-    photo_weights = weights[labels] / weights[labels].sum()
-    loss = -(photo_weights * (targets * np.log(p)).sum(axis=1)).sum() + 0.5 * l2 * (matrix[:-1] ** 2).sum()
-    error = (p - targets) * photo_weights[:, None]
-    return loss, np.vstack([x.T @ error + l2 * matrix[:-1], error.sum(axis=0)]).ravel()
-
-
-@pytest.mark.parametrize("balanced", [False, True])
-@pytest.mark.parametrize("smoothing", [0.0, 0.1, 0.5])
-@pytest.mark.parametrize("l2", [0.3, 0.01])
-def test_smoothed_and_weighted_fit_reaches_the_optimum(smoothing: float, balanced: bool, l2: float) -> None:
-    everything = blobs(n=90, spread=2.0)
-    sample = everything.take(np.flatnonzero((everything.classes < 2) | (np.arange(90) % 4 == 0)))
-    x, photos = standardised(sample), np.bincount(sample.classes)
-    assert photos.max() > 2 * photos.min()
-    weights = len(sample) / (3 * photos) if balanced else np.ones(3)
-    arguments = (x, sample.classes, 3, l2, smoothing, weights)
-    reference = minimize(general_loss64, np.zeros(7 * 3), arguments, "BFGS", jac=True, options={"gtol": 1e-7})
-    fit = fit_to_convergence(sample, NOBODY, 3, (l2,), label_smoothing=smoothing, balanced=balanced)
-    reached, _ = general_loss64(parameters_of(fit.head, sample), *arguments)
-    assert reached == pytest.approx(reference.fun, abs=3e-4)
-    # And it is another optimum than that of the plain loss.
-    if smoothing or balanced:
-        plain = fit_to_convergence(sample, NOBODY, 3, (l2,))
-        assert general_loss64(parameters_of(plain.head, sample), *arguments)[0] > reached + 1e-5
-
-
-def test_gradient_of_the_smoothed_and_weighted_loss_is_that_of_finite_differences() -> None:
-    sample = blobs(n=12, dim=4)
-    x, weights = standardised(sample), np.array([0.5, 1.0, 1.5])
-    flat = np.random.default_rng(1).normal(size=5 * 3)
-    expected = approx_fprime(flat, lambda f: general_loss64(f, x, sample.classes, 3, 0.3, 0.2, weights)[0], 1e-7)
-    loss = Loss(0.2, weights.astype(np.float32))
-    value, gradient = convergence._loss_and_gradient(
-        Standardised(sample), sample.classes, flat.reshape(5, 3).astype(np.float32), 0.3, loss
-    )
-    # The weights of these labels are 1 on average.
-    assert value == pytest.approx(general_loss64(flat, x, sample.classes, 3, 0.3, 0.2, weights)[0], rel=1e-5)
-    assert np.allclose(gradient.ravel(), expected, atol=1e-5)
-
-
-def test_balanced_classes_are_balanced_in_the_choice_too() -> None:
-    training, validation = blobs(spread=3.0), blobs(spread=3.0, seed=1)
-    uneven = training.take(np.flatnonzero((training.classes > 0) | (np.arange(60) % 5 == 0)))
-    fit = fit_to_convergence(uneven, validation, 3, balanced=True)
-    weights = class_weights(uneven.classes, 3)[validation.classes]
-    log_p = log_softmax(fit.head.logits(validation.bottlenecks))[np.arange(60), validation.classes]
-    best = min(point.validation_cross_entropy for point in fit.curve)
-    assert -(log_p * weights).sum() / weights.sum() == pytest.approx(best, abs=1e-6)
-    assert fit.description["class_weight"] == "balanced"
-
-
-# Stopped and resumed
-
-
-class Stopped(Exception):
-    """The process is gone."""
-
-
-class StoppingSlot(Slot):
-    """Keeps a copy of every state that it is offered, and stops at one of them."""
-
-    def __init__(self, state: State | None = None, stop_at: int | None = None) -> None:
-        self.state, self._stop_at, self.offers = state, stop_at, 0
-
-    def offer(self, make: Callable[[], State], finished: bool = False) -> None:
-        state = make()
-        arrays = {name: array.copy() for name, array in state.arrays.items()}
-        self.state = State(arrays, json.loads(json.dumps(state.values)))
-        self.offers += 1
-        if self.offers == self._stop_at:
-            raise Stopped
-
-
-@pytest.mark.parametrize("stop_at", [1, 2, 3, 6])
-@pytest.mark.parametrize(
-    "options",
-    [{}, {"label_smoothing": 0.1, "balanced": True}, {"everything": blobs(n=90, spread=2.0, seed=2)}],
-    ids=["plain", "balanced", "refit"],
-)
-def test_a_fit_that_was_stopped_goes_on_to_the_same_bits(stop_at: int, options: dict) -> None:
-    sides = blobs(spread=2.0), blobs(spread=2.0, seed=1)
-    whole = fit_to_convergence(*sides, 3, **options)
-    assert len(whole.curve) >= 6
-    slot = StoppingSlot(stop_at=stop_at)
-    with pytest.raises(Stopped):
-        fit_to_convergence(*sides, 3, slot=slot, **options)
-    again = StoppingSlot(slot.state)
-    resumed = fit_to_convergence(*sides, 3, slot=again, **options)
-    assert np.array_equal(resumed.head.kernel, whole.head.kernel)
-    assert np.array_equal(resumed.head.bias, whole.head.bias)
-    assert (resumed.curve, resumed.description) == (whole.curve, whole.description)
-    assert again.offers == len(whole.curve) - stop_at  # nothing was done twice
-
-
-def test_a_state_shares_nothing_with_the_fit_that_goes_on() -> None:
-    class Keeping(Slot):
-        def __init__(self) -> None:
-            self.kept: list[tuple[State, State]] = []
-
-        def offer(self, make: Callable[[], State], finished: bool = False) -> None:
-            state = make()
-            self.kept.append((state, State({name: array.copy() for name, array in state.arrays.items()}, {})))
-
-    slot = Keeping()
-    fit_to_convergence(blobs(spread=2.0), blobs(spread=2.0, seed=1), 3, slot=slot)
-    for state, copy in slot.kept:
-        assert all(np.array_equal(array, copy.arrays[name]) for name, array in state.arrays.items())
-
-
-@pytest.mark.parametrize("name", ["kernel", "fitted/0", "memory/0/step", "curve", "curvatures", "l2"])
-def test_a_state_that_lacks_something_is_a_sentence(name: str) -> None:
-    slot = StoppingSlot()
-    fit_to_convergence(blobs(), blobs(seed=1), 3, slot=slot)
-    arrays = {key: array for key, array in slot.state.arrays.items() if key != name}
-    values = {key: value for key, value in slot.state.values.items() if key != name}
-    with pytest.raises(CheckpointError, match="holds no state"):
-        fit_to_convergence(blobs(), blobs(seed=1), 3, slot=StoppingSlot(State(arrays, values)))
-
-
-# Hidden layers

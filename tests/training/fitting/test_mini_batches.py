@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from blobs import assert_same, blobs, fit
+from blobs import NOBODY, assert_same, blobs, fit
 
 from retrain.core.errors import OptionError
 from retrain.training.fitting.checkpoint import State
@@ -13,9 +13,6 @@ from retrain.training.fitting.mini_batches import _batches, _fold, _Trainer, fit
 from retrain.training.fitting.sample import Sample, Standardised
 from retrain.training.head import Head, class_weights, log_softmax
 from retrain.training.recipe import HeadConfig, choose_recipe
-
-NOBODY = Sample(np.zeros((0, 6), np.float32), np.zeros(0, np.intp))
-
 
 STEPS = {"how_many_training_steps": 200, "learning_rate": 0.3, "train_batch_size": 16}
 

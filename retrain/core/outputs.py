@@ -149,7 +149,7 @@ def place(new: Path, target: Path) -> Path | None:
         if target.is_dir() and not os.listdir(target):
             target.rmdir()
         elif target.exists():
-            kept = _move_aside(target)
+            kept = move_aside(target)
         _move(new, target)
     return kept
 
@@ -164,7 +164,7 @@ def _place_inside(new: Path, target: Path) -> Path | None:
     return kept
 
 
-def _move_aside(target: Path) -> Path:
+def move_aside(target: Path) -> Path:
     """Rename what is there to the first number that is free, and stays so: another run may look for one, too."""
     while True:
         kept = _free_name(target)

@@ -3,6 +3,7 @@
 An export directory is known to be ours by its manifest, so a new one replaces it and the one
 before is kept as `<name>.previous`. One that cannot be renamed (a mount point, or a folder in one that
 may not be written to) is filled file by file, the manifest last, and the one before is in `previous` inside it.
+The one before that is dropped, unless it holds formats that the one before lacks: then it is kept under a number.
 
 At every moment, also after a kill, the export and the one before each lie complete under one of these two names:
 so what lies under a temporary name is never anybody's last copy.
@@ -11,6 +12,7 @@ so what lies under a temporary name is never anybody's last copy.
 import errno
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from label_image.errors import ForeignFileError
@@ -19,7 +21,7 @@ from label_image.foreign_text import parse_json, read_limited
 from label_image.manifest import FORMAT, MANIFEST, UNFINISHED
 from label_image.signals import deferred
 from retrain.core.errors import ExportError
-from retrain.core.outputs import require_writable
+from retrain.core.outputs import move_aside, require_writable
 from retrain.core.placing import (
     KEPT_INSIDE,
     NO_RENAME,
@@ -29,6 +31,7 @@ from retrain.core.placing import (
     exchange,
     fill_in_place,
     is_empty,
+    is_kept,
     is_passed_over,
     put,
 )
@@ -75,18 +78,19 @@ def check_export_dir(folder: Path) -> None:
         )
 
 
-def replace_export(new: Path, folder: Path) -> Path | None:
+def replace_export(new: Path, folder: Path, say: Callable[[str], None] = lambda sentence: None) -> Path | None:
     """Put a finished export in place; readers see the old one or the new one, never half of one.
 
     What it holds is on the disk before. Returns where the old one went. Of two runs at the same time, the last one's
-    is there, and the other's is the one before. Raises ExportError or OSError.
+    is there, and the other's is the one before. `say` is told of an older one that is kept. Raises ExportError or
+    OSError.
     """
     folder = Path(os.path.realpath(folder))  # of a link to a folder, the folder is replaced
     sync_all(new)
     if can_be_replaced(folder):
         with alone_in(folder.parent), alone_in(folder):  # in itself, another run may just write a further format
             try:
-                return _replace(new, folder)
+                return _replace(new, folder, say)
             except OSError as error:
                 if error.errno not in NO_RENAME or not folder.is_dir():
                     raise
@@ -94,11 +98,13 @@ def replace_export(new: Path, folder: Path) -> Path | None:
         kept = folder / KEPT_INSIDE
         _check_previous(kept)
         is_whole = _is_export(folder) and not _manifest(folder).get(UNFINISHED)
+        if is_whole:
+            _keep_further_formats(kept, folder, say)
         fill_in_place(new, folder, MANIFEST, kept if is_whole else None, json.dumps(MEANWHILE).encode())
         return kept if is_whole else None
 
 
-def _replace(new: Path, folder: Path) -> Path | None:
+def _replace(new: Path, folder: Path, say: Callable[[str], None]) -> Path | None:
     previous = previous_of(folder)
     for attempt in range(ATTEMPTS):
         _check_previous(previous)
@@ -112,6 +118,7 @@ def _replace(new: Path, folder: Path) -> Path | None:
                         os.rename(folder, new.with_name("passed_over"))
                         os.rename(new, folder)
                     return None
+                _keep_further_formats(previous, folder, say)
                 if not _exchange_through(new, folder, previous):
                     if os.path.lexists(previous):
                         os.rename(previous, new.with_name(f"older.{attempt}"))
@@ -122,6 +129,19 @@ def _replace(new: Path, folder: Path) -> Path | None:
             if error.errno not in (errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY) or attempt == ATTEMPTS - 1:
                 raise
     raise AssertionError("the last attempt returns or raises")
+
+
+def _keep_further_formats(previous: Path, folder: Path, say: Callable[[str], None]) -> None:
+    """Give the export before a number if it holds formats that the one which takes its name lacks."""
+    further = sorted(_formats(previous) - _formats(folder))
+    if further:
+        kept = move_aside(previous)
+        say(f"{previous} holds {', '.join(further)}, the export after it does not: it is kept as {kept}.")
+
+
+def _formats(folder: Path) -> set[str]:
+    """Those that lie in an export, if there is one."""
+    return {name for name, format in FORMATS.items() if any((folder / file).exists() for file in format.files)}
 
 
 def _exchange_through(new: Path, folder: Path, previous: Path) -> bool:
@@ -177,7 +197,8 @@ def _check_previous(previous: Path) -> None:
 
 
 def _foreign(folder: Path) -> list[str]:
-    return sorted(name for name in set(os.listdir(folder)) - EXPORT_NAMES if not is_passed_over(name))
+    names = set(os.listdir(folder)) - EXPORT_NAMES
+    return sorted(name for name in names if not is_passed_over(name) and not is_kept(name))
 
 
 def _is_export(folder: Path) -> bool:

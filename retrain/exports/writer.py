@@ -254,7 +254,7 @@ def _put_in_place(config: ExportConfig, temporary: Path, progress: Progress) -> 
         if kept is not None:
             progress.say(f"{target} was there already: it is now {kept}.")
         written.append(target)
-    kept = replace_export(temporary, config.output_dir)
+    kept = replace_export(temporary, config.output_dir, progress.say)
     if kept is not None and kept.parent != config.output_dir.parent and kept.name == KEPT_INSIDE:
         progress.say(f"{config.output_dir} cannot be renamed: it was written in place, the one before is now {kept}.")
     return (config.output_dir, *written)

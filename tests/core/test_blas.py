@@ -3,6 +3,7 @@ import sys
 
 import numpy as np
 import pytest
+import scipy.linalg  # noqa: F401  # its BLAS is there before the limits are set, whatever ran before
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from retrain.core.blas import LARGE, threads_for

@@ -68,6 +68,37 @@ def test_next_exports_keep_the_one_before(in_one_step: bool, tmp_path: Path, mon
     assert names(tmp_path) == ["model", "model.previous"]
 
 
+@pytest.mark.parametrize("renamed", [True, False])
+def test_an_export_with_further_formats_is_kept(renamed: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They were asked for one by one; what every run writes can be dropped for the next."""
+    model, previous = tmp_path / "model", tmp_path / "model.previous"
+    if not renamed:
+        in_place(monkeypatch, model)
+        model.mkdir()
+        previous = model / "previous"
+    said: list[str] = []
+
+    def run(marker: str) -> None:
+        check_export_dir(model)
+        with temporary_beside(model) as temporary:
+            replace_export(export(temporary / "new", marker), model, said.append)
+
+    run("1")
+    (model / "model.onnx").write_text("of 1")
+    run("2")
+    assert (marker(previous), said) == ("1", [])
+    run("3")
+    first = previous.with_name(f"{previous.name}.1")
+    assert (marker(previous), marker(first)) == ("2", "1")
+    assert said == [f"{previous} holds onnx, the export after it does not: it is kept as {first}."]
+    (model / "model.onnx").write_text("of 3")
+    for number in "456":
+        run(number)
+    kept = [name for name in names(previous.parent) if name.startswith(f"{previous.name}.")]
+    assert kept == [first.name, f"{previous.name}.2"]
+    assert (previous.with_name(kept[1]) / "model.onnx").read_text() == "of 3"
+
+
 def test_all_of_an_export_is_on_the_disk_before_it_has_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

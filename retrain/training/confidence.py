@@ -2,8 +2,6 @@
 
 from dataclasses import replace
 
-import numpy as np
-
 from retrain.photos.seen_photos import seen_mask
 from retrain.training.calibration import SPREAD, WIDE_SPREAD, Calibration, calibrate
 from retrain.training.cross_validation import OutOfFold
@@ -11,7 +9,7 @@ from retrain.training.fitting.sample import Sample
 from retrain.training.head import Fit, predict
 from retrain.training.metrics import measure
 from retrain.training.trained import Confidence, TrainedHead
-from retrain.training.unknown import REFUSED, Familiar, fit_novelty_detector, leave_one_out, refused_by_others
+from retrain.training.unknown import fit_novelty_detector, refused_by_others
 
 
 def with_confidence(trained: TrainedHead, tta: bool = False) -> TrainedHead:
@@ -47,9 +45,8 @@ def _of_folds(trained: TrainedHead, out_of_fold: OutOfFold) -> TrainedHead:
     """Confidence from what heads said of photos that they had not seen; the test figures are calibrated already."""
     photos = Sample(trained.bottlenecks.matrix, trained.bottlenecks.classes)
     calibration = out_of_fold.calibration()
-    means, similarities = leave_one_out(photos, len(trained.labels))
-    familiar = Familiar(means, float(np.quantile(similarities, REFUSED)), len(photos))
-    refused = refused_by_others(similarities, out_of_fold.folds[0])
+    familiar = fit_novelty_detector(photos, len(trained.labels))
+    refused = refused_by_others(familiar.left_out, out_of_fold.folds[0])
     raw = out_of_fold.uncalibrated()[:, trained.test_rows]
     before = measure(raw, photos.classes[trained.test_rows], trained.labels).ece
     fit = replace(trained.fit, head=calibration.of_head(trained.fit.head))

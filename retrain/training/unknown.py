@@ -23,17 +23,22 @@ OUTPUT = "similarity"  # its name in every export
 REFUSED = 0.02  # the share of known photos that the threshold refuses
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Familiar:
     """What is familiar: `means` (dim, classes), float32, columns of length 1, and the `threshold`.
 
-    A photo whose similarity, in -1..1, is below the threshold is none of the classes. The threshold
-    was chosen on `photos` photos.
+    A photo whose similarity, in -1..1, is below the threshold is none of the classes. The threshold was chosen by
+    `left_out` (n,), how like the others each of the known photos is.
     """
 
     means: Matrix
     threshold: float
-    photos: int
+    left_out: Similarities
+
+    @property
+    def photos(self) -> int:
+        """On how many photos the threshold was chosen."""
+        return len(self.left_out)
 
     def similarity(self, bottlenecks: Matrix) -> Similarities:
         """How like the nearest class mean: (n, dim) -> (n,), in -1..1."""
@@ -52,12 +57,6 @@ def fit_novelty_detector(known: Sample, classes: int, refused: float = REFUSED) 
     For the threshold each photo is compared with the means of the others (leave one out): so all of
     them count as photos that were not seen, and few are enough. A class without photos has no mean.
     """
-    means, similarities = leave_one_out(known, classes)
-    return Familiar(means, float(np.quantile(similarities, refused)), len(known))
-
-
-def leave_one_out(known: Sample, classes: int) -> tuple[Matrix, Similarities]:
-    """The class means (dim, classes) of these photos, and how like the others each is, (n,)."""
     sums = np.zeros((classes, known.dim), np.float64)
     for positions, block in known.blocks():
         np.add.at(sums, known.classes[positions], _unit(block))
@@ -65,7 +64,7 @@ def leave_one_out(known: Sample, classes: int) -> tuple[Matrix, Similarities]:
     similarities = np.empty(len(known), np.float32)
     for positions, block in known.blocks():
         similarities[positions] = _of_the_others(_unit(block), known.classes[positions], sums, means)
-    return means, similarities
+    return Familiar(means, float(np.quantile(similarities, refused)), similarities)
 
 
 def refused_by_others(similarities: Similarities, folds: npt.NDArray[np.intp], refused: float = REFUSED) -> int:

@@ -32,8 +32,7 @@ from retrain.photos.thumbnails import square_uris
 from retrain.runs.train import Run
 from retrain.training.calibration import Calibration
 from retrain.training.metrics import Bin, Metrics, measure
-from retrain.training.trained import Confidence
-from retrain.training.unknown import leave_one_out
+from retrain.training.trained import TrainedHead
 
 if TYPE_CHECKING:
     from retrain.insight.doctor.findings import Diagnosis
@@ -124,7 +123,7 @@ def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = Non
     gone = {photo.path for photo in run.extraction.photos if photo.gone}
     pairs, mistakes, predictions = evidence.confused_pairs(), evidence.worst_mistakes(), evidence.predictions()
     classes = evidence.class_rows()
-    unknown = _unknown(evidence, run.trained.confidence, run.division.number_of_folds)
+    unknown = _unknown(evidence, run.trained)
     wrong = run.trained.test.n - round(run.trained.test.n * (run.trained.test.accuracy or 0.0))
     index_of = index_by_label(run.labels)
     looked_at = [one for one in mistakes if one.prediction.path not in gone]
@@ -293,14 +292,14 @@ def _calibrated(run: Run) -> Calibrated | None:
     )
 
 
-def _unknown(evidence: Evidence, confidence: Confidence | None, folds: int | None) -> Unknown | None:
-    sample = evidence.test_bottlenecks()
+def _unknown(evidence: Evidence, trained: TrainedHead) -> Unknown | None:
+    sample, confidence = evidence.test_bottlenecks(), trained.confidence
     # Where folds took turns for mini-batches, the means are those of the test photos themselves.
     if confidence is None or confidence.refused is None or not len(sample):
         return None
     familiar = confidence.familiar
-    if folds:  # nothing is compared with itself
-        _, similarities = leave_one_out(sample, len(familiar.means.T))
+    if trained.division.folds is not None:  # nothing is compared with itself
+        similarities = familiar.left_out[trained.test_rows]
     else:
         similarities = np.concatenate([familiar.similarity(block) for _, block in sample.blocks()])
     order = np.argsort(similarities, kind="stable")[:LEAST_FAMILIAR].tolist()

@@ -50,7 +50,7 @@ def find_near_copies(photos: Sequence[Photo], matrix: Floats, bottleneck_dir: Pa
     """Photos that show the same picture in other bytes, by their bottlenecks (n, dim); candidates alone are read.
 
     Their thumbnails are kept below `bottleneck_dir`, where that can be written. Heavily reduced copies may be missed.
-    Photos that are gone, or cannot be read any more, are no copies.
+    Photos that are gone, or cannot be read any more, are copies only by thumbnails that were kept.
     """
     ones, others = _candidates(matrix, LEAST_COSINE_TO_READ)
     different = np.array([photos[i].sha256 != photos[j].sha256 for i, j in zip(ones, others, strict=True)], np.bool_)

@@ -49,6 +49,14 @@ LONGEST = (
     "exports/test_every_format.py",
 )
 
+# However busy the machine is: no example is too slow, and no input is drawn too slowly.
+settings.register_profile(
+    "patient",
+    settings.default,
+    deadline=None,
+    suppress_health_check=[*settings.default.suppress_health_check, HealthCheck.too_slow],
+)
+settings.load_profile("patient")
 # `pytest tests/foreign/test_fuzz.py --hypothesis-profile=long`
 settings.register_profile(
     "long", max_examples=10_000, deadline=None, database=None, suppress_health_check=list(HealthCheck)

@@ -173,7 +173,7 @@ def test_a_second_run_waits_for_the_first_and_fetches_nothing(site: Site, path: 
     begun = threading.Event()
     first = threading.Thread(target=download, args=(url, path, SHA256, lambda done, total: begun.set()))
     first.start()
-    begun.wait(10)
+    assert begun.wait(60)
     seen: list[tuple[int, int | None]] = []
     download(url, path, SHA256, lambda done, total: seen.append((done, total)))
     first.join()

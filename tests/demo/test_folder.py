@@ -118,9 +118,11 @@ def test_processes_end_with_the_one_that_was_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "retrain", "demo", str(tmp_path / "demo"), "--per_coat", "2000"]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as demo:
         children = Path(f"/proc/{demo.pid}/task/{demo.pid}/children")
-        wait_until(lambda: len(list((tmp_path / "demo").rglob("*.jpg"))) > 4)
-        drawing = children.read_text().split()
-        demo.kill()
+        try:
+            wait_until(lambda: len(list((tmp_path / "demo").rglob("*.jpg"))) > 4)
+            drawing = children.read_text().split()
+        finally:
+            demo.kill()
     assert drawing
     wait_until(lambda: not any(is_running(pid) for pid in drawing))
 

@@ -64,8 +64,8 @@ def test_two_of_42_photos_are_no_reason_to_refuse_a_file() -> None:
 
 
 def test_a_tenth_lost_is_refused_however_few_photos_say_so() -> None:
+    assert paired_interval(2, 0, 15)[0] < 0  # chance alone would be no reason
     for lost, photos, holds in ((1, 3, True), (2, 20, True), (2, 15, False), (3, 20, False), (100, 1000, False)):
-        assert paired_interval(2, 0, 15)[0] < 0
         if holds:
             assert not lost_and_won(lost, 0, photos).forced
         else:

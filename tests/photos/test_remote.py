@@ -14,7 +14,6 @@ import pytest
 from photo_layouts import Given
 from zips import zip_of
 
-from retrain.core import download
 from retrain.core.errors import DatasetError, DownloadError
 from retrain.photos.opening import list_photos
 from retrain.photos.remote import is_remote_address
@@ -177,4 +176,3 @@ def test_chains_of_addresses_are_refused(tmp_path: Path) -> None:
 def test_only_these_stores() -> None:
     assert all(map(is_remote_address, ("s3://a", "gs://a", "hf://a", "S3://a")))
     assert not any(map(is_remote_address, ("file:///a", "memory://a", "ftp://a", "github://a", "/s3://", "s3:/a")))
-    assert download.PAUSE < 1

@@ -1,6 +1,7 @@
 """HEIC photos as phones make them."""
 
 import io
+from collections.abc import Sequence
 
 import numpy as np
 import pillow_heif
@@ -15,13 +16,28 @@ def scene(width: int, height: int, seed: int = 0) -> Image.Image:
     return Image.fromarray(few).resize((width, height), Image.Resampling.BICUBIC)
 
 
-def heic(image: Image.Image, orientation: int = 1, **options: object) -> bytes:
-    """An encoded photo, which a viewer shows turned as the EXIF orientation says."""
-    pillow_heif.register_heif_opener()
+def heic(
+    image: Image.Image,
+    orientation: int = 1,
+    *,
+    beside: Sequence[Image.Image] = (),
+    profile: bytes = b"",
+    **options: object,
+) -> bytes:
+    """An encoded photo, which a viewer shows turned as the EXIF orientation says; `beside` are further pictures of it.
+
+    Pillow is not told to write HEIC: that would also set how it reads it, for the whole process.
+    """
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = orientation, "a phone"
+    with_profile = image.copy()
+    if profile:
+        with_profile.info["icc_profile"] = profile
+    file = pillow_heif.from_pillow(with_profile)
+    for other in beside:
+        file.add_from_pillow(other)
     buffer = io.BytesIO()
-    image.save(buffer, "HEIF", exif=exif.tobytes(), **{"quality": 90, **options})
+    file.save(buffer, exif=exif.tobytes(), **{"quality": 90, **options})
     return buffer.getvalue()
 
 

@@ -70,11 +70,12 @@ def test_path_goes_on_while_the_weakest_strength_is_better_by_more_than_nothing(
 
 def test_path_ends_where_it_only_gets_worse() -> None:
     points: list[Progress] = []
-    sample = sample_of(120, distance=0.2)
-    found = cross_validate_path(sample, folds_of(120), CLASSES, choose_recipe(), observe=points.append)
+    sample = sample_of(60, distance=0.2)
+    found = cross_validate_path(sample, folds_of(60), CLASSES, choose_recipe(), observe=points.append)
     assert tuple(points) == found.curve and len(points) == len(found.path)
     losses = [point.validation_cross_entropy for point in found.curve]
     assert all(loss is not None and loss <= 1.1 * min(losses[: place + 1]) for place, loss in enumerate(losses[:-1]))  # type: ignore[type-var,operator]
+    assert 1 < len(losses) < len(L2_PATH) and losses[-1] > 1.1 * min(losses)  # type: ignore[type-var,operator]
 
 
 def test_every_deal_goes_along_the_path_of_the_first() -> None:

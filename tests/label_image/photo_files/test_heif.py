@@ -31,7 +31,7 @@ def pixels(image: Image.Image) -> np.ndarray:
 def several() -> bytes:
     """The third of three pictures is the main one."""
     others = [scene(64, 64, 1), scene(90, 50, 2)]
-    return heic(others[0], save_all=True, append_images=[others[1], SCENE], primary_index=2)
+    return heic(others[0], beside=[others[1], SCENE], primary_index=2)
 
 
 PHOTOS: dict[str, Callable[[], bytes]] = {
@@ -42,7 +42,7 @@ PHOTOS: dict[str, Callable[[], bytes]] = {
     "no subsampling": lambda: heic(SCENE, chroma=444),
     "depth": lambda: heic_with_depth(SCENE),
     "several": several,
-    "a colour profile": lambda: heic(SCENE, icc_profile=b"no profile at all"),
+    "a colour profile": lambda: heic(SCENE, profile=b"no profile at all"),
     "gray": lambda: heic(SCENE.convert("L")),
 }
 

@@ -194,13 +194,10 @@ def test_what_a_zip_promises_is_no_matter(tmp_path: Path) -> None:
     data = path.read_bytes().replace((2**22).to_bytes(4, "little"), (5).to_bytes(4, "little"))
     path.write_bytes(data)
     assert "is damaged" in refused(path, tmp_path / "out")
-    path = zipped(tmp_path / "b.zip", {"a.jpg": b"a"})
-    at = path.read_bytes().rindex(b"PK\x01\x02") + 24
-    data = path.read_bytes()
     with zipfile.ZipFile(tmp_path / "c.zip", "w") as archive:
         archive.writestr("a.jpg", b"a")
         archive.filelist[0].file_size = 2**60
-    assert "GB of disk" in refused(tmp_path / "c.zip", tmp_path / "out3"), at
+    assert "GB of disk" in refused(tmp_path / "c.zip", tmp_path / "out3")
 
 
 def test_too_many_files(tmp_path: Path) -> None:

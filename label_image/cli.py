@@ -1,5 +1,6 @@
 """The command line of `label_image`."""
 
+import os
 import sys
 from collections.abc import Iterable
 from functools import partial
@@ -143,7 +144,7 @@ def _answer(
     verdict = model.label(photo, top_k)
     unknown = verdict.unknown and not always_answer
     title = str(verdict) if unknown else None
-    drawn = {} if pictures is None else pictures.save(position, photo, verdict.answers, title)
+    drawn = {} if pictures is None else pictures.save(position, photo, verdict.answers, title, os.path.basename(found))
     if as_json:
         top = [{"label": answer.label, "probability": answer.probability} for answer in verdict.answers]
         decided = {"unknown": unknown, "similarity": verdict.similarity, "threshold": verdict.threshold}

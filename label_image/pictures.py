@@ -13,7 +13,7 @@ from label_image.preprocessing import Pixels, Preprocessing
 
 SMALLEST, LARGEST = 480, 800  # pixels of a photo's longer side in a picture
 
-Draw = Callable[[bytes, Sequence[Answer], str | None], Image.Image]
+Draw = Callable[[bytes, Sequence[Answer], str | None, str], Image.Image]  # photo, answers, title, name
 
 
 class Pictures:
@@ -36,25 +36,30 @@ class Pictures:
         }
         self._draw = {name: drawers[name]() for name in self._files}
 
-    def save(self, position: int, photo: bytes, answers: Sequence[Answer], title: str | None = None) -> dict[str, str]:
-        """Draw what was asked for of the photo at a position; returns the files. Raises PictureError or PhotoError."""
+    def save(
+        self, position: int, photo: bytes, answers: Sequence[Answer], title: str | None = None, name: str = ""
+    ) -> dict[str, str]:
+        """Draw what was asked for of the photo at a position; returns the files. Raises PictureError or PhotoError.
+
+        `name` is that of its file.
+        """
         saved = {}
-        for name, draw in self._draw.items():
-            path = picture_path(self._files[name], position, self._photos)
-            save_picture(draw(photo, answers, title), path)
-            saved[name] = str(path)
+        for kind, draw in self._draw.items():
+            path = picture_path(self._files[kind], position, self._photos)
+            save_picture(draw(photo, answers, title, name), path)
+            saved[kind] = str(path)
         return saved
 
 
 def draws_plots(preprocessing: Preprocessing) -> Draw:
     """Draws a photo with a bar for each answer, or with a title in their place."""
-    return lambda photo, answers, title: plot(visible_photo(photo, preprocessing), answers, title)
+    return lambda photo, answers, title, name: plot(visible_photo(photo, preprocessing), answers, title, name)
 
 
 def draws_heatmaps(preprocessing: Preprocessing, maps: Callable[[Pixels], Maps]) -> Draw:
     """Draws the map of the first answer over a photo, with a line that names it."""
 
-    def draw(photo: bytes, answers: Sequence[Answer], title: str | None) -> Image.Image:
+    def draw(photo: bytes, answers: Sequence[Answer], title: str | None, name: str) -> Image.Image:
         found = maps(preprocessing.pixels(photo))
         likeliest = found[found.mean(axis=(1, 2)).argmax()]  # whatever names --labels gives the classes
         text = title or f"{answers[0].label}  {answers[0].probability:.1%}"

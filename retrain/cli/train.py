@@ -66,14 +66,20 @@ def train(as_json: bool, **options: Any) -> None:
 def told(run: "Run", asked: "ReportConfig", options: dict[str, Any], progress: "Progress") -> "Run":
     """The run with the pages about it, which are written here; their time is part of its."""
     began = time.perf_counter()
-    reports = tuple(_write_reports(run, asked, options, progress))
-    spent = time.perf_counter() - began
-    stages = {name: value for name, value in run.seconds.items() if name != "total"}
-    seconds = {**stages, "report": spent, "total": run.seconds["total"] + spent}
-    return replace(run, reports=reports, seconds=seconds)
+    reports = tuple(_write_reports(run, asked, options, progress, began))
+    return _until_now(replace(run, reports=reports), began)
 
 
-def _write_reports(run: "Run", asked: "ReportConfig", options: dict[str, Any], progress: "Progress") -> Iterator[Path]:
+def _until_now(run: "Run", began: float) -> "Run":
+    """The run with the seconds of its reports, which began at that time."""
+    from retrain.insight.results import with_report
+
+    return replace(run, seconds=with_report(run.seconds, time.perf_counter() - began))
+
+
+def _write_reports(
+    run: "Run", asked: "ReportConfig", options: dict[str, Any], progress: "Progress", began: float
+) -> Iterator[Path]:
     """Write the TensorBoard summaries and the report, where they are asked for; yields the paths."""
     if asked.summaries_dir is not None:
         from retrain.insight.report.summaries import write_summaries
@@ -89,4 +95,5 @@ def _write_reports(run: "Run", asked: "ReportConfig", options: dict[str, Any], p
         diagnosis = diagnose(run.extraction, sides, run.backbone.input_size, run.division.seed)
         # In the order in which they are declared; Click's is that of the command.
         declared = {str(parameter.name): options.get(str(parameter.name)) for parameter in train.params}
-        yield write_report(asked.report, run, command_in_lines(train, declared), diagnosis, asked.top_k)
+        so_far = _until_now(run, began)
+        yield write_report(asked.report, so_far, command_in_lines(train, declared), diagnosis, asked.top_k)

@@ -71,7 +71,7 @@ def result_lines(run: Run) -> Iterator[str]:
         error = f"calibration error {trained.test.ece:.3f} (by sample size alone {trained.test.ece_by_chance:.3f})"
         unknown = f"; unknown: {confidence.refused} of {trained.test.n} photos"
         yield error + (unknown if confidence.refused is not None else "")
-    yield f"seconds: {_stages(run.seconds)}"
+    yield f"seconds: {stages(run.seconds)}"
     yield f"written: {', '.join(shown(str(path)) for path in run.written)}"
 
 
@@ -87,12 +87,18 @@ def _skipped(run: Run) -> str:
     return f"skipped: {escape(in_words(reasons))}: see {where}{f'. {escape(advice)}.' if advice else ''}"
 
 
-def _stages(seconds: Mapping[str, float]) -> str:
+def stages(seconds: Mapping[str, float]) -> str:
     """The stages of a run that took a while, in seconds. Reading and decoding are summed over threads."""
     total = seconds.get("total", 0.0)
     shown = [(name, spent) for name, spent in seconds.items() if spent >= max(0.05, 0.02 * total)]
     stages = "  ".join(f"{name}{'*' if name in THREADED else ''} {spent:.1f}" for name, spent in shown)
     return stages + ("  (*: all threads)" if any(name in THREADED for name, _ in shown) else "")
+
+
+def with_report(seconds: Mapping[str, float], spent: float) -> dict[str, float]:
+    """The seconds of a run with those that were spent on the pages about it, which are part of the total."""
+    others = {name: value for name, value in seconds.items() if name not in ("report", "total")}
+    return {**others, "report": seconds.get("report", 0.0) + spent, "total": seconds.get("total", 0.0) + spent}
 
 
 def label_image_command() -> list[str]:

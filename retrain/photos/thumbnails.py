@@ -26,10 +26,10 @@ def square_uris(paths: Iterable[str]) -> dict[str, str]:
     return _uris(paths, SIDE, _cut)
 
 
-def whole_uris(paths: Iterable[str]) -> dict[str, str]:
-    """Each photo that can be read, its longer side at most `LONGER_SIDE`, as `data:image/jpeg;base64,…`."""
+def whole_uris(paths: Iterable[str], longer_side: int = LONGER_SIDE) -> dict[str, str]:
+    """Each photo that can be read, its longer side at most `longer_side`, as `data:image/jpeg;base64,…`."""
     # `decode(2)` leaves the shorter side of a JPEG at least twice what it is asked for.
-    return _uris(paths, LONGER_SIDE // 2, _shrink)
+    return _uris(paths, longer_side // 2, partial(_shrink, longer_side=longer_side))
 
 
 def data_uri(image: Image.Image) -> str:
@@ -81,6 +81,6 @@ def _cut(photo: Image.Image, size: int, resample: Image.Resampling) -> Image.Ima
     return ImageOps.fit(photo, (size, size), resample)
 
 
-def _shrink(photo: Image.Image, size: int, resample: Image.Resampling) -> Image.Image:
-    scale = min(1.0, LONGER_SIDE / max(photo.size))
+def _shrink(photo: Image.Image, size: int, resample: Image.Resampling, longer_side: int) -> Image.Image:
+    scale = min(1.0, longer_side / max(photo.size))
     return photo.resize((max(1, round(photo.width * scale)), max(1, round(photo.height * scale))), resample)

@@ -50,6 +50,7 @@ def compare_with_scratch(
         trained.test,
         curve,
         spent,
+        points_are(trained),
         cached=bottlenecks.extraction.hits,
     )
     contenders = (transfer, scratch_contender(scratch))
@@ -59,6 +60,13 @@ def compare_with_scratch(
         plot = draw_curves(contenders, folder / PLOT).read_bytes()
     figures = json.dumps(comparison_json(contenders), indent=2, ensure_ascii=False) + "\n"
     return {PLOT: plot, FIGURES: figures.encode()}
+
+
+def points_are(trained: TrainedHead) -> str:
+    """What a point of the transfer model's curve is: only mini-batches have evaluations on the way to one head."""
+    if trained.fit.description.get("optimizer") == "lbfgs":
+        return "a head fitted at one L2 penalty"
+    return "an evaluation"
 
 
 def backbone_parameters(backbone: Backbone) -> int:

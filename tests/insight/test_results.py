@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from retrain.insight.results import _stages, label_image_command
+from retrain.insight.results import label_image_command, stages
 
 
-def test_stages_that_take_next_to_nothing_are_left_out_and_sums_over_threads_are_marked() -> None:
+def teststages_that_take_next_to_nothing_are_left_out_and_sums_over_threads_are_marked() -> None:
     seconds = {"read": 5.4, "decode": 17.1, "infer": 6.2, "write": 0.3, "confidence": 0.04, "total": 19.1}
-    assert _stages(seconds) == "read* 5.4  decode* 17.1  infer 6.2  total 19.1  (*: all threads)"
-    assert _stages({"head": 0.4, "export": 3.0, "total": 3.7}) == "head 0.4  export 3.0  total 3.7"
+    assert stages(seconds) == "read* 5.4  decode* 17.1  infer 6.2  total 19.1  (*: all threads)"
+    assert stages({"head": 0.4, "export": 3.0, "total": 3.7}) == "head 0.4  export 3.0  total 3.7"
 
 
 @pytest.mark.parametrize("on_path", [True, False])

@@ -20,7 +20,7 @@ from label_image.lettering import ELLIPSIS, SYSTEM, drawable, printable, shorten
 from label_image.model import Answer
 from label_image.picture_files import PictureError, picture_path, save_picture
 from label_image.pictures import visible_photo
-from label_image.plot import FIRST, MARGIN, OTHER, PANEL, captioned, plot
+from label_image.plot import FIRST, INK, MARGIN, OTHER, PANEL, QUIET, captioned, plot
 from label_image.preprocessing import Preprocessing
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -227,6 +227,30 @@ def test_bars_are_as_long_as_probable(size: tuple[int, int], beside: bool) -> No
     lengths = {colour: int((pixels == colour).all(axis=-1).sum(axis=1).max()) for colour in (FIRST, OTHER)}
     assert lengths == {FIRST: round(0.75 * width), OTHER: round(0.25 * width)}
     assert (pixels == RED).all(axis=-1).sum() == size[0] * size[1]
+
+
+def test_the_first_answer_stands_out_and_the_name_of_the_file_is_below() -> None:
+    photo = Image.new("RGB", (400, 400), RED)
+    drawn = np.asarray(plot(photo, [Answer("one", 0.5), Answer("two", 0.5)]))
+    thick = {colour: int((drawn == colour).all(axis=-1).any(axis=1).sum()) for colour in (FIRST, OTHER)}
+    assert thick[FIRST] == 2 * thick[OTHER]
+    ink = {colour: int((drawn == colour).all(axis=-1).any(axis=1).sum()) for colour in (INK, QUIET)}
+    assert ink[INK] > 1.3 * ink[QUIET] > 0  # larger letters, too
+
+    def below(name: str) -> np.ndarray:
+        return np.asarray(plot(photo, ANSWERS, name=name))[400 + MARGIN :]
+
+    assert below("a.jpg").shape[0] > below("").shape[0] == MARGIN
+    assert (below("a.jpg") != 255).any() and not np.array_equal(below("a.jpg"), below("b.jpg"))
+    assert below("name" * 300).shape == below("a.jpg").shape
+
+
+def test_the_name_in_a_picture_is_that_of_the_photo(trained: Path, here: Path) -> None:
+    for name in ("a.png", "b.png"):
+        assert call(main, "--model", trained, "--plot", f"{name}.plot.png", photo(here / name))[0] == 0
+    one, other = (np.asarray(Image.open(f"{name}.plot.png")) for name in ("a.png", "b.png"))
+    different = np.flatnonzero((one != other).any(axis=(1, 2)))
+    assert len(different) and different.min() > len(one) - 2 * MARGIN - 28
 
 
 def test_title_takes_the_place_of_the_first_answer() -> None:

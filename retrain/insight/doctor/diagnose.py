@@ -56,7 +56,7 @@ def diagnose(
     folds = np.array(deal_folds(photos, groups, f"doctor {seed}"), np.intp)
     with timed(seconds, "labels"):
         probabilities = out_of_fold(matrix, classes, folds, len(labels), widths=extraction.widths)
-        suspected, more = label_findings(photos, labels, probabilities, classes, groups)
+        suspected, more = label_findings(photos, labels, matrix, probabilities, classes, groups)
     findings += suspected
     remarks += more
     findings += copy_findings(photos, sides, copies, probabilities[np.arange(len(photos)), classes])

@@ -21,6 +21,7 @@ from retrain.training.fitting.sample import Classes, Rows
 
 LEAST_GROUPS = 5  # different photos of a class without which nothing is said of it
 LEAST_PROBABILITY = 1e-6
+BLOCK = 512  # photos whose cosines to all of a class are held at a time
 CERTAIN = 20  # times as probable as its label: another class that is, is reported whatever the count says
 
 
@@ -61,11 +62,17 @@ def count_errors(probabilities: Floats, classes: Classes) -> int:
 
 
 def label_findings(
-    photos: Sequence[Photo], labels: Sequence[str], probabilities: Floats, classes: Classes, groups: Sequence[str]
+    photos: Sequence[Photo],
+    labels: Sequence[str],
+    matrix: Floats,
+    probabilities: Floats,
+    classes: Classes,
+    groups: Sequence[str],
 ) -> tuple[list[Finding], list[str]]:
     """A finding for each suspected label, and remarks; the score is the log ratio of `Suspicion`.
 
-    Photos of classes with too few groups are left out. Beside each photo go two of the class that it looks like.
+    Photos of classes with too few groups are left out. Beside each photo goes the one of the class that it looks like
+    whose bottleneck, in `matrix` (n, dim), is nearest.
     """
     groups_of: list[set[str]] = [set() for _ in labels]
     for group, index in zip(groups, classes.tolist(), strict=True):
@@ -82,7 +89,7 @@ def label_findings(
     if not len(rows):
         return [], remarks
     suspicion = suspect_labels(probabilities[rows], classes[rows])
-    typical = _typical_photos(probabilities, classes, len(labels))
+    nearest = nearest_of_class(matrix, classes, rows[suspicion.rows], suspicion.better[suspicion.rows])
     findings = []
     for place in suspicion.rows:
         row, better = int(rows[place]), int(suspicion.better[place])
@@ -97,20 +104,38 @@ def label_findings(
                 f"not like {photo.label} ({_percent(float(probability[classes[row]]))}).",
                 row,
                 RELABEL + labels[better],
-                typical[better],
+                (nearest[row],) if row in nearest else (),
             )
         )
     return findings, remarks
 
 
-def _typical_photos(probabilities: Floats, classes: Classes, count: int) -> list[tuple[int, ...]]:
-    """Of each class the two photos that the head is surest of."""
-    typical: list[tuple[int, ...]] = []
-    for index in range(count):
-        rows = np.flatnonzero(classes == index)
-        best = rows[np.argsort(-probabilities[rows, index], kind="stable")[:2]]
-        typical.append(tuple(int(row) for row in best))
-    return typical
+def nearest_of_class(matrix: Floats, classes: Classes, rows: Rows, wanted: Classes) -> dict[int, int]:
+    """For each of these rows the nearest one of the class that is wanted for it, by the cosine of bottlenecks.
+
+    Those of `rows`, which are suspected of being in the wrong class, stand for it only where it has no others.
+    """
+    suspected = np.zeros(len(classes), bool)
+    suspected[rows] = True
+    found: dict[int, int] = {}
+    for index in np.unique(wanted):
+        members = np.flatnonzero(classes == index)
+        if not len(members):
+            continue
+        trusted = members[~suspected[members]]
+        pool = trusted if len(trusted) else members
+        asked, directions = rows[wanted == index], _directions(matrix[pool])
+        for start in range(0, len(asked), BLOCK):
+            block = asked[start : start + BLOCK]
+            best = (_directions(matrix[block]) @ directions.T).argmax(axis=1)
+            found.update(zip(block.tolist(), pool[best].tolist(), strict=True))
+    return found
+
+
+def _directions(vectors: Floats) -> Floats:
+    """Rows of length 1; one of nothing but zeros stays as it is."""
+    directions: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+    return directions
 
 
 def _percent(share: float) -> str:

@@ -1,22 +1,26 @@
 """The findings as one page: self-contained, readable on a phone, with thumbnails and a choice for each photo."""
 
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
 from retrain.insight.doctor.findings import KINDS, Diagnosis, Finding
+from retrain.insight.html.rendering import render, script, shown, source_name
 from retrain.photos.fixes import KEEP, REMOVE, name_in
-from retrain.photos.thumbnails import whole_uris
+from retrain.photos.thumbnails import LONGER_SIDE, whole_uris
 
 SHOWN = 40  # findings of a kind; findings.csv has all
-RELATED = 2  # photos beside one
+CLASSES_AT_ONCE = 40  # of the counts of photos; more are below a heading that opens
+ENLARGED = 320  # pixels of a photo's longer side on the doctor's own page, where it can be enlarged
 
 ADVICE = {
     "unreadable": "They are left out of everything.",
-    "label": "The classifier, trained without the photo, disagrees with its class. Beside it are typical photos of "
-    "the class that it looks like. Relabel what is wrong; keep what is right: hard photos are the useful ones.",
+    "label": "The classifier, trained without the photo, disagrees with its class. Beside it is the photo of the "
+    "suggested class that is most like it. Relabel what is wrong; keep what is right: hard photos are the useful ones.",
     "copy_across_classes": "One of the two labels must be wrong. Remove or relabel it.",
     "copy_across_split": "The accuracy on the test photos is too good to be true with them. Remove one of each.",
     "copy": "They do no harm in training, but count twice. Remove them if you like.",
@@ -29,15 +33,24 @@ ADVICE = {
     "rotated": "There is nothing to do here. Other programs may show them lying on their side.",
     "imbalance": "Add photos to these classes, if you can.",
 }
+RELATIONS = {"label": "nearest"}  # of the photo beside one; else it is a copy
+DOWNLOADED = "~/Downloads/fixes.csv"  # where most browsers save what the page writes
 HAS_CHOICE = {"label", "copy_across_classes", "copy_across_split", "copy", "outlier", "blank", "blurred", "tiny"}
 
 
 @dataclass(frozen=True)
 class Picture:
-    """A thumbnail as a data URI (empty if there is none), and what is written below it."""
+    """A thumbnail as a data URI (empty if there is none); `relation` is what it is to the photo beside it."""
 
     uri: str
-    caption: str
+    label: str
+    name: str
+    relation: str = ""
+
+    @property
+    def words(self) -> str:
+        """What it is, for those who do not see it."""
+        return f"{self.relation} {self.label}: {self.name}"
 
 
 @dataclass(frozen=True)
@@ -57,50 +70,77 @@ class Card:
     choices: tuple[str, ...]
     decision: str = KEEP
 
+    @property
+    def proposes(self) -> bool:
+        """Whether something is suggested that can be accepted."""
+        return bool(self.choices) and self.suggestion != KEEP
+
 
 @dataclass(frozen=True)
 class Section:
-    """The findings of one kind; `more` of them are not shown."""
+    """The findings of one kind; `number` of them in all, of which some are not shown.
+
+    `unseen` are the suggestions (file, class, suggestion, reason) of those that are not.
+    """
 
     kind: str
     heading: str
     advice: str
     number: int
     cards: tuple[Card, ...]
-    more: int
+    unseen: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def more(self) -> int:
+        """How many are not shown."""
+        return self.number - len(self.cards)
+
+    @property
+    def proposals(self) -> int:
+        """How many suggestions there are to accept."""
+        return sum(card.proposes for card in self.cards) + len(self.unseen)
+
+    @property
+    def compared(self) -> bool:
+        """Whether there are photos beside the photos."""
+        return any(card.related for card in self.cards)
 
 
 def make_sections(
-    diagnosis: Diagnosis, image_dir: Path, shown: int = SHOWN, decisions: Mapping[str, str] = MappingProxyType({})
+    diagnosis: Diagnosis,
+    image_dir: Path,
+    most: int = SHOWN,
+    decisions: Mapping[str, str] = MappingProxyType({}),
+    side: int = LONGER_SIDE,
 ) -> tuple[Section, ...]:
-    """The findings by kind, with thumbnails of at most `shown` of each: for a page of the doctor's or any other.
+    """The findings by kind, with thumbnails of at most `most` of each: for a page of the doctor's or any other.
 
-    `decisions` are actions that the user chose before, by `name_in` of the photo.
+    `decisions` are actions that the user chose before, by `name_in` of the photo. `side` is that of the thumbnails.
     """
-    listed = {kind: diagnosis.of_kind(kind)[:shown] for kind, _, _ in diagnosis.counts()}
-    paths = [
-        path
-        for findings in listed.values()
-        for finding in findings
-        if finding.row is not None
-        for path in (finding.path, *(diagnosis.photos[row].path for row in finding.related[:RELATED]))
-    ]
-    gone = {photo.path for photo in diagnosis.photos if photo.gone}
-    uris = whole_uris(path for path in paths if path not in gone)
+    found = {kind: diagnosis.of_kind(kind) for kind, _, _ in diagnosis.counts()}
+    uris = _thumbnails(diagnosis, [finding for findings in found.values() for finding in findings[:most]], side)
     suggestions: dict[str, list[str]] = {}  # of a photo on several cards, which offer the same
     for finding in diagnosis.findings:
         suggestions.setdefault(finding.path, []).append(finding.suggestion)
     choices = {path: tuple(dict.fromkeys((KEEP, *more, REMOVE))) for path, more in suggestions.items()}
+
+    def card(finding: Finding) -> Card:
+        return _card(finding, diagnosis, image_dir, uris, choices[finding.path], decisions)
+
     return tuple(
         Section(
             kind,
             KINDS[kind],
             ADVICE[kind],
-            len(diagnosis.of_kind(kind)),
-            tuple(_card(finding, diagnosis, image_dir, uris, choices[finding.path], decisions) for finding in findings),
-            len(diagnosis.of_kind(kind)) - len(findings),
+            len(findings),
+            tuple(map(card, findings[:most])),
+            tuple(
+                (one.name, one.label, one.suggestion, one.sentence)
+                for one in map(card, findings[most:])
+                if one.proposes
+            ),
         )
-        for kind, findings in listed.items()
+        for kind, findings in found.items()
     )
 
 
@@ -109,19 +149,38 @@ def render_page(diagnosis: Diagnosis, image_dir: Path, decided: Sequence[tuple[s
 
     `decided` are rows of fixes.csv (file, class, action, suggestion, reason) that the user decided on before.
     """
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent), autoescape=True, undefined=StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
-    return environment.get_template("page.html.jinja").render(
-        title=_text(Path(image_dir).name or str(image_dir)),
+    decisions = {file: action for file, _, action, *_ in decided}
+    sections = make_sections(diagnosis, image_dir, decisions=decisions, side=ENLARGED)
+    text, digest = script("doctor.js")
+    counts = sorted(diagnosis.class_counts.items(), key=lambda one: one[1])
+    return render(
+        "doctor.html",
+        name=source_name(image_dir),
+        written=datetime.now().strftime("%Y-%m-%d %H:%M"),
         diagnosis=diagnosis,
-        sections=make_sections(diagnosis, image_dir, decisions={file: action for file, _, action, *_ in decided}),
-        decided=decided,
+        sections=sections,
+        choices=bool(decided) or any(card.choices for section in sections for card in section.cards),
+        counts=counts,
+        at_once=CLASSES_AT_ONCE,
         most=max(diagnosis.class_counts.values(), default=1),
+        command=f"retrain --image_dir {shown(shlex.quote(str(image_dir)))} --fixes {DOWNLOADED}",
+        decided=decided,
+        unseen={section.kind: section.unseen for section in sections if section.unseen},
+        script=text,
+        script_hash=digest,
     )
+
+
+def _thumbnails(diagnosis: Diagnosis, findings: Sequence[Finding], side: int) -> dict[str, str]:
+    """Of the photos of these findings, and of those beside them, by path."""
+    paths = [
+        path
+        for finding in findings
+        if finding.row is not None
+        for path in (finding.path, *(diagnosis.photos[row].path for row in finding.related[:1]))
+    ]
+    gone = {photo.path for photo in diagnosis.photos if photo.gone}
+    return whole_uris((path for path in paths if path not in gone), side)
 
 
 def _card(
@@ -132,18 +191,21 @@ def _card(
     choices: tuple[str, ...],
     decisions: Mapping[str, str],
 ) -> Card:
-    related = [diagnosis.photos[row] for row in finding.related[:RELATED]]
     name = name_in(image_dir, finding.path)
     decision = decisions.get(name, KEEP)
     # A name that is no text cannot be written into fixes.csv.
     may_choose = finding.kind in HAS_CHOICE and _text(name) == name
+    relation = RELATIONS.get(finding.kind, "copy in")
     return Card(
         _text(name),
         finding.label,
         _text(finding.sentence),
         finding.suggestion,
-        Picture(uris.get(finding.path, ""), finding.label),
-        tuple(Picture(uris.get(photo.path, ""), photo.label) for photo in related),
+        Picture(uris.get(finding.path, ""), finding.label, _text(name)),
+        tuple(
+            Picture(uris.get(photo.path, ""), photo.label, _text(name_in(image_dir, photo.path)), relation)
+            for photo in (diagnosis.photos[row] for row in finding.related[:1])
+        ),
         tuple(dict.fromkeys((*choices, decision))) if may_choose else (),
         decision,
     )

@@ -7,13 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from retrain.training.fitting.convergence import strength
-from retrain.training.head import Fit, Progress
 from retrain.training.metrics import Bin
 
-WIDTH, HEIGHT = 360, 230
-LEFT, RIGHT, TOP, BOTTOM = 46, 20, 12, 42  # margins
+WIDTH, HEIGHT = 360, 244
+LEFT, RIGHT, TOP, BOTTOM = 46, 20, 26, 42  # margins; a rule has its words in the upper one
 COLUMNS = 30  # of a histogram
+NEAR = 50  # to an edge: where words that are centred there would stick out
 LABEL = 36  # between the labels of an axis, at least
 BESIDE = 4  # from a line to the next, so that errors do not hide each other
 
@@ -45,6 +44,7 @@ class Dot:
     radius: float
     text: str
     reach: tuple[float, float] | None = None
+    chosen: bool = False
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,15 @@ class Bar:
 
 @dataclass(frozen=True)
 class Rule:
-    """An upright line at `x`, with words beside it; `anchor` is SVG's text-anchor."""
+    """An upright line at `x`, with words above the picture, where nothing is drawn."""
 
     x: float
     text: str
-    anchor: str
+
+    @property
+    def anchor(self) -> str:
+        """SVG's text-anchor, by which the words stay inside the picture."""
+        return "start" if self.x < LEFT + NEAR else "end" if self.x > WIDTH - RIGHT - NEAR else "middle"
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ class Chart:
 
 
 @dataclass(frozen=True)
-class _Scale:
+class Scale:
     """Maps low..high to begin..end in the picture."""
 
     low: float
@@ -117,59 +121,13 @@ class _Scale:
         return round(self.begin + share * (self.end - self.begin), 1)
 
     def ticks(self, values: Sequence[float], texts: Sequence[str]) -> tuple[Tick, ...]:
+        """Marks at these values."""
         return tuple(Tick(self(value), text) for value, text in zip(values, texts, strict=True))
-
-
-def learning_charts(fit: Fit) -> tuple[Chart, Chart] | None:
-    """Accuracy and cross-entropy along a training; None for a curve of fewer than two points.
-
-    A fit to convergence went along the L2 strengths, which are on its axis; any other one has steps.
-    """
-    curve = fit.curve
-    if len(curve) < 2:
-        return None
-    steps = [point.step for point in curve]
-    x = _across(steps[0], steps[-1])
-    if fit.description.get("optimizer") == "lbfgs":
-        labelled = steps[:: 2 if len(steps) > 5 else 1]  # there is room for so many
-        x_ticks = x.ticks(labelled, [f"{strength(step):g}" for step in labelled])
-        x_title = "L2 penalty, strong to weak"
-    else:
-        values, texts = round_values(steps[0], steps[-1])
-        x_ticks, x_title = x.ticks(values, texts), "step"
-    return (
-        _learning_chart(curve, "accuracy", x, x_ticks, x_title),
-        _learning_chart(curve, "cross_entropy", x, x_ticks, x_title),
-    )
-
-
-def _learning_chart(
-    curve: Sequence[Progress], quantity: str, x: _Scale, x_ticks: tuple[Tick, ...], x_title: str
-) -> Chart:
-    found = {
-        side: [(point.step, getattr(point, f"{side}_{quantity}")) for point in curve]
-        for side in ("training", "validation")
-    }
-    heights = [value for values in found.values() for _, value in values if value is not None and math.isfinite(value)]
-    low, high = (min([*heights, 0.9]), 1.0) if quantity == "accuracy" else (0.0, max(heights, default=1.0))
-    values, texts = round_values(low, high if high > low else low + 1)
-    y = _upwards(min(low, values[0]), max(high, values[-1]))
-    title = quantity.replace("_", "-")
-    lines = []
-    for side, points in found.items():
-        dots = [
-            Dot(x(step), y(value), 2.5, f"{side} {title} {value:.3f}")
-            for step, value in points
-            if value is not None and math.isfinite(value)
-        ]
-        if dots:
-            lines.append(Line(side, side, tuple(dots)))
-    return Chart(f"The {title} along the training.", x_title, title, x_ticks, y.ticks(values, texts), tuple(lines))
 
 
 def reliability_chart(before: Sequence[Bin], after: Sequence[Bin]) -> Chart:
     """How often answers are right against how sure they are; `before` is empty where nothing was calibrated."""
-    x, y = _across(0, 1), _upwards(0, 1)
+    x, y = across(0, 1), upwards(0, 1)
     values, texts = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], ["0%", "20%", "40%", "60%", "80%", "100%"]
     most = max((bin.photos for bin in (*before, *after)), default=1)
 
@@ -205,15 +163,14 @@ def similarity_chart(similarities: npt.NDArray[np.float32], threshold: float) ->
     """How many photos have which similarity to what was trained on; those below the threshold stand out."""
     low = float(min(similarities.min(), threshold)) - 0.01
     high = max(float(similarities.max()), threshold, low + 0.02)
-    x = _across(low, high)
     # An edge of the columns is the threshold, so that no column is on both its sides.
     width = (high - low) / COLUMNS
     below = max(1, math.ceil((threshold - low) / width))
     edges = threshold + width * np.arange(-below, math.ceil((high - threshold) / width) + 1)
     edges[0], edges[-1] = min(edges[0], low), max(edges[-1], high)
-    x = _across(float(edges[0]), float(edges[-1]))
+    x = across(float(edges[0]), float(edges[-1]))
     counts = np.histogram(similarities, edges)[0]
-    y = _upwards(0, max(1, int(counts.max())))
+    y = upwards(0, max(1, int(counts.max())))
     bars = tuple(
         Bar(
             x(left) + 0.5,
@@ -226,7 +183,6 @@ def similarity_chart(similarities: npt.NDArray[np.float32], threshold: float) ->
         for place, (left, right, count) in enumerate(zip(edges[:-1], edges[1:], counts.tolist(), strict=True))
         if count
     )
-    at = x(threshold)
     return Chart(
         "How many test photos have which similarity to what the model knows.",
         "similarity to the nearest class",
@@ -234,7 +190,7 @@ def similarity_chart(similarities: npt.NDArray[np.float32], threshold: float) ->
         x.ticks(*round_values(float(edges[0]), float(edges[-1]))),
         y.ticks(*round_values(0, max(1, int(counts.max())), whole=True)),
         bars=bars,
-        rule=Rule(at, f"threshold {threshold:.2f}", "start" if at < WIDTH / 2 else "end"),
+        rule=Rule(x(threshold), f"threshold {threshold:.2f}"),
     )
 
 
@@ -247,18 +203,19 @@ def penalty_chart(
     errors end at `most`, which the quantity cannot exceed.
     """
     strengths = sorted({one.l2 for one in axes}, reverse=True)
-    x = _across(-math.log10(strengths[0]), -math.log10(strengths[-1]))
+    x = across(-math.log10(strengths[0]), -math.log10(strengths[-1]))
     low, high = min(one.mean - one.error for one in axes), max(min(one.mean + one.error, most) for one in axes)
-    y = _upwards(low, high)
+    y = upwards(low, high)
     labelled: list[float] = []
     for l2 in strengths:
         if not labelled or x(-math.log10(l2)) - x(-math.log10(labelled[-1])) >= LABEL:
             labelled.append(l2)
+    chosen = next((one.l2 for measured in lines.values() for one in measured if one.chosen), None)
     return Chart(
         f"The {quantity} against the penalty.",
         "L2 penalty, strong to weak",
         quantity,
-        x.ticks([-math.log10(l2) for l2 in labelled], [f"{l2:g}" for l2 in labelled]),
+        x.ticks([-math.log10(l2) for l2 in labelled], [plain(l2) for l2 in labelled]),
         y.ticks(*round_values(low, high if high > low else low + 1)),
         tuple(
             Line(
@@ -272,13 +229,20 @@ def penalty_chart(
                         f"{name}, l2 {one.l2:g}: {one.mean:.4f}, "
                         + ("chosen" if one.chosen else f"± {one.error:.4f} from the first"),
                         (y(min(one.mean + one.error, most)), y(one.mean - one.error)),
+                        one.chosen,
                     )
                     for one in measured
                 ),
             )
             for place, (name, measured) in enumerate(lines.items())
         ),
+        rule=None if chosen is None else Rule(x(-math.log10(chosen)), f"chosen: {plain(chosen)}"),
     )
+
+
+def plain(l2: float) -> str:
+    """A penalty as people write it: 0.00003, not 3e-05."""
+    return f"{l2:.10f}".rstrip("0").rstrip(".") if 1e-6 <= l2 < 1e6 else f"{l2:g}"
 
 
 def round_values(low: float, high: float, whole: bool = False) -> tuple[list[float], list[str]]:
@@ -292,9 +256,11 @@ def round_values(low: float, high: float, whole: bool = False) -> tuple[list[flo
     return values, [f"{value:,.{digits}f}" for value in values]
 
 
-def _across(low: float, high: float) -> _Scale:
-    return _Scale(low, high if high > low else low + 1, LEFT, WIDTH - RIGHT)
+def across(low: float, high: float) -> Scale:
+    """From the left edge to the right one."""
+    return Scale(low, high if high > low else low + 1, LEFT, WIDTH - RIGHT)
 
 
-def _upwards(low: float, high: float) -> _Scale:
-    return _Scale(low, high if high > low else low + 1, HEIGHT - BOTTOM, TOP)
+def upwards(low: float, high: float) -> Scale:
+    """From the bottom to the top."""
+    return Scale(low, high if high > low else low + 1, HEIGHT - BOTTOM, TOP)

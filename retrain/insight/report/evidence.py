@@ -94,11 +94,18 @@ class ClassRow:
 
 @dataclass(frozen=True)
 class ConfusionRow:
-    """A row of the confusion matrix: counts, and their shares of the class's photos."""
+    """A row of the confusion matrix: counts, and their shares of the class's photos.
+
+    Of all `answers` to its photos `right` ones; `mistaken` are the others by class, also of classes without a row, the
+    most frequent first.
+    """
 
     label: str
     counts: tuple[int, ...]
     shares: tuple[float, ...]
+    right: int
+    answers: int
+    mistaken: tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True)
@@ -246,6 +253,13 @@ def confusion_of(metrics: Metrics, widest: int = WIDEST_CONFUSION) -> Confusion:
             metrics.classes[i].label,
             tuple(counts[i, kept].tolist()),
             tuple((counts[i, kept] / totals[i]).tolist()),
+            int(counts[i, i]),
+            int(counts[i].sum()),
+            tuple(
+                (metrics.classes[j].label, int(counts[i, j]))
+                for j in np.argsort(-wrong[i], kind="stable").tolist()
+                if wrong[i, j]
+            ),
         )
         for i in kept.tolist()
     )

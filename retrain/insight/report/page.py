@@ -14,7 +14,8 @@ from label_image.errors import ModelError
 from label_image.foreign_text import parse_json, read_limited
 from label_image.manifest import read_manifest
 from retrain.core.html_files import write_page
-from retrain.insight.report.charts import Chart, learning_charts, reliability_chart, similarity_chart
+from retrain.insight.html.rendering import brief, render, shown, source_name
+from retrain.insight.report.charts import Chart, reliability_chart, similarity_chart
 from retrain.insight.report.evidence import (
     LEAST_FAMILIAR,
     ClassRow,
@@ -25,8 +26,9 @@ from retrain.insight.report.evidence import (
     confusion_of,
 )
 from retrain.insight.report.heatmaps import heat_uris
-from retrain.insight.report.rendering import brief, render, shown, source_name
+from retrain.insight.report.learning import calibrated_losses, learning_charts, learning_words, why_chosen
 from retrain.insight.reporting import TOP_K
+from retrain.insight.results import stages, with_report
 from retrain.photos.classes import class_indices, index_by_label
 from retrain.photos.thumbnails import square_uris
 from retrain.runs.train import Run
@@ -148,8 +150,8 @@ def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = Non
         chance_entropy=math.log(len(run.labels)),
         folds=run.division.number_of_folds,
         sides={side: run.division.splits.count(side) for side in ("training", "validation", "testing")},
-        learning=learning_charts(run.trained.fit),
-        learning_words=_learning_words(run),
+        learning=learning_charts(run.trained.fit, calibrated_losses(run.trained)),
+        learning_words=(learning_words(run.trained), why_chosen(run.trained)),
         contenders=contenders,
         confusion=confusion_of(run.trained.test),
         classes=classes,
@@ -171,7 +173,8 @@ def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = Non
         thumbnails=square_uris(path for path in _photos_of(predictions, pairs, mistakes, unknown) if path not in gone),
         heat=heat,
         written=datetime.now().strftime("%Y-%m-%d %H:%M"),
-        seconds_of_report=time.perf_counter() - began,
+        seconds=with_report(run.seconds, time.perf_counter() - began),  # after all that takes long
+        stages=stages,
     )
 
 
@@ -197,21 +200,6 @@ def _found(diagnosis: "Diagnosis | None", image_dir: Path) -> "tuple[Section, ..
     from retrain.insight.doctor.pages import make_sections
 
     return make_sections(diagnosis, image_dir, FINDINGS_OF_KIND)
-
-
-def _learning_words(run: Run) -> str:
-    """What the points of the learning curve are."""
-    description = run.trained.fit.description
-    if description.get("optimizer") != "lbfgs":
-        return "The head was trained by mini-batches; each point is an evaluation of it."
-    words = (
-        "Each point is a head that was fitted to convergence, from a strong penalty on large weights to a weak one. "
-        "The strength with the lowest cross-entropy on photos not seen, once calibrated, was chosen: "
-        f"{description['l2']:g}."
-    )
-    if run.trained.out_of_fold is not None:
-        return f"{words} The model's head was fitted to all photos with it."
-    return f"{words} It was then fitted to the validation photos, too." if "trained_on" in description else words
 
 
 def _contenders(run: Run) -> tuple[Contender, ...]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from retrain.insight.report.rendering import shown
+from retrain.insight.html.rendering import shown
 from retrain.photos.thumbnails import sprite
 from retrain.runs.train import Run
 from retrain.training.fitting.sample import Matrix, Rows

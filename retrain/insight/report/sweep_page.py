@@ -7,8 +7,8 @@ from datetime import datetime
 from pathlib import Path
 
 from retrain.core.html_files import write_page
+from retrain.insight.html.rendering import render, shown, source_name
 from retrain.insight.report.charts import Chart, Measured, penalty_chart
-from retrain.insight.report.rendering import render, shown, source_name
 from retrain.runs.sweep import Result, Sweep, SweepConfig
 
 AT_ONCE = 40  # lines of the table, and names of classes; more lines are below a heading that opens

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from retrain.insight.doctor.label_errors import count_errors, label_findings, suspect_labels
+from retrain.insight.doctor.label_errors import count_errors, label_findings, nearest_of_class, suspect_labels
 from retrain.insight.doctor.out_of_fold import out_of_fold
 from retrain.insight.doctor.outliers import class_distances, outlier_findings
 from retrain.photos.dataset import Photo
@@ -43,7 +43,7 @@ def test_planted_errors_are_found() -> None:
     groups = [photo.sha256 for photo in photos]
     probabilities = out_of_fold(matrix, given, np.array(deal_folds(photos, groups, 0)), CLASSES)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
-    findings, remarks = label_findings(photos, list("abcd"), probabilities, given, groups)
+    findings, remarks = label_findings(photos, list("abcd"), matrix, probabilities, given, groups)
     named = {finding.row for finding in findings}
     assert named <= set(wrong.tolist()) and len(named) >= len(wrong) / 2
     ranked = np.argsort(-suspect_labels(probabilities, given).ratios)[: len(wrong)]
@@ -53,12 +53,35 @@ def test_planted_errors_are_found() -> None:
     assert remarks == []
 
 
+def test_the_nearest_photo_of_the_suggested_class_stands_beside() -> None:
+    matrix, classes = make_bottlenecks()
+    given = classes.copy()
+    given[[0, 1]] = 1
+    photos = make_photos(given)
+    groups = [photo.sha256 for photo in photos]
+    probabilities = np.full((len(given), CLASSES), 0.1, np.float32)
+    probabilities[np.arange(len(given)), classes] = 0.7
+    findings, _ = label_findings(photos, list("abcd"), matrix, probabilities, given, groups)
+    assert {finding.row for finding in findings} == {0, 1}
+    directions = matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+    members = np.flatnonzero(given == 0)
+    for finding in findings:
+        assert finding.related == (members[(directions[members] @ directions[finding.row]).argmax()],)
+
+
+def test_what_is_suspected_itself_stands_for_no_class() -> None:
+    matrix = np.array([[1, 0], [1, 0.1], [1, 0.5], [0, 0]], np.float32)
+    classes, rows = np.array([0, 1, 1, 1]), np.array([0, 1])
+    assert nearest_of_class(matrix, classes, rows, np.array([1, 0])) == {0: 2, 1: 0}
+    assert nearest_of_class(matrix, classes, rows, np.array([2, 2])) == {}
+
+
 def test_nothing_is_suspected_of_what_is_clear() -> None:
     matrix, classes = make_bottlenecks(spread=0.1)
     photos = make_photos(classes)
     groups = [photo.sha256 for photo in photos]
     probabilities = out_of_fold(matrix, classes, np.array(deal_folds(photos, groups, 0)), CLASSES)
-    assert label_findings(photos, list("abcd"), probabilities, classes, groups) == ([], [])
+    assert label_findings(photos, list("abcd"), matrix, probabilities, classes, groups) == ([], [])
 
 
 def test_classes_of_few_photos_are_not_judged() -> None:
@@ -67,7 +90,7 @@ def test_classes_of_few_photos_are_not_judged() -> None:
     photos = make_photos(classes[kept])
     groups = [photo.sha256 for photo in photos]
     probabilities = out_of_fold(matrix[kept], classes[kept], np.array(deal_folds(photos, groups, 0)), CLASSES)
-    findings, (remark,) = label_findings(photos, list("abcd"), probabilities, classes[kept], groups)
+    findings, (remark,) = label_findings(photos, list("abcd"), matrix[kept], probabilities, classes[kept], groups)
     assert all(finding.label != "a" for finding in findings)
     assert remark.endswith("are not judged: a.")
 

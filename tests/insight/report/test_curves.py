@@ -1,4 +1,5 @@
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ from PIL import Image
 
 from label_image.installing import how_to_install
 from retrain.core.errors import ExportError, OptionError
+from retrain.runs.compare_scratch import points_are
 from retrain.training.metrics import measure
 from retrain.training.on_photos import curves
 from retrain.training.on_photos.curves import draw_curves
@@ -65,3 +67,19 @@ def test_another_suffix_and_a_place_that_cannot_be_written_are_refused(tmp_path:
     (tmp_path / "file").write_text("x")
     with pytest.raises(ExportError, match="cannot be written"):
         draw_curves(CONTENDERS, tmp_path / "file" / "curves.png")
+
+
+def test_points_are_named_after_what_trained_the_head(make_run) -> None:
+    assert points_are(make_run("ab", each=20).trained) == "a head fitted at one L2 penalty"
+    assert points_are(make_run("ab", each=20, how_many_training_steps=20).trained) == "an evaluation"
+
+
+def test_the_legend_fits_the_picture(make_run, tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    words = points_are(make_run("ab", each=20).trained)
+    contenders = (replace(CONTENDERS[0], points_are=words), replace(CONTENDERS[1], name="from scratch"))
+    with Image.open(draw_curves(contenders, tmp_path / "curves.png")) as image:
+        pixels = np.asarray(image.convert("L"))
+    legend = pixels[-70:]
+    assert legend.min() < 100, "there is a legend"
+    assert legend[:, :4].min() > 250 and legend[:, -4:].min() > 250

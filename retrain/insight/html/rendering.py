@@ -1,5 +1,7 @@
 """From templates to HTML, with everything escaped that comes from outside."""
 
+import base64
+import hashlib
 import os
 import re
 from functools import cache
@@ -7,12 +9,22 @@ from pathlib import Path
 
 import jinja2
 
+from retrain.photos.fixes import RELABEL
+
+TEMPLATES = Path(__file__).parent / "templates"
 LONGEST_NAME = 60  # letters of a class name; its tooltip has all
 
 
 def render(template: str, **values: object) -> str:
     """Fill a template of this package."""
     return _environment().get_template(template).render(**values)
+
+
+def script(name: str) -> tuple[str, str]:
+    """A script of this package, and what a page's content security policy calls it."""
+    text = (TEMPLATES / name).read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+    return text, f"sha256-{digest}"
 
 
 def shown(text: str | os.PathLike[str]) -> str:
@@ -33,13 +45,15 @@ def source_name(source: str | os.PathLike[str]) -> str:
 @cache
 def _environment() -> jinja2.Environment:
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("retrain.insight.report"),
+        loader=jinja2.FileSystemLoader(TEMPLATES),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(percent=_percent, count=_count, shown=shown, file=_file, parts=_parts, brief=brief)
+    environment.filters.update(
+        percent=_percent, count=_count, shown=shown, file=_file, parts=_parts, brief=brief, action=_action
+    )
     return environment
 
 
@@ -50,6 +64,12 @@ def _percent(share: float | None, digits: int = 1) -> str:
 
 def _count(number: int) -> str:
     return f"{number:,}"
+
+
+def _action(action: str) -> str:
+    """What is done by keep, remove or relabel:CLASS of fixes.csv, in words."""
+    label = action.removeprefix(RELABEL)
+    return f"Relabel as {label}" if label != action else action.capitalize()
 
 
 def _file(path: str) -> str:

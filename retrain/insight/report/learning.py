@@ -1,0 +1,147 @@
+"""The learning curve of a run: its two charts, the point that was chosen, and why that one."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from retrain.insight.report.charts import Chart, Dot, Line, Rule, Scale, Tick, across, plain, round_values, upwards
+from retrain.training.fitting.convergence import strength
+from retrain.training.head import Fit
+from retrain.training.trained import TrainedHead
+
+SIDES = ("training", "validation")
+Points = Sequence[tuple[int, float | None]]  # a height for each step
+
+
+def learning_charts(fit: Fit, calibrated: Sequence[float] = ()) -> tuple[Chart, Chart] | None:
+    """Accuracy and cross-entropy along a training; None for a curve of fewer than two points.
+
+    A fit to convergence went along the L2 strengths, which are on its axis; any other one has steps. `calibrated` are
+    the cross-entropies by which a strength was chosen, where they are known.
+    """
+    curve = fit.curve
+    if len(curve) < 2:
+        return None
+    steps = [point.step for point in curve]
+    x = across(steps[0], steps[-1])
+    chosen = chosen_step(fit)
+    if converged(fit):
+        labelled = steps[:: 2 if len(steps) > 5 else 1]  # there is room for so many
+        x_ticks = x.ticks(labelled, [plain(strength(step)) for step in labelled])
+        x_title = "L2 penalty, strong to weak"
+    else:
+        values, texts = round_values(steps[0], steps[-1])
+        x_ticks, x_title = x.ticks(values, texts), "step"
+    rule = None
+    if chosen is not None:
+        rule = Rule(x(chosen), f"chosen: {plain(strength(chosen)) if converged(fit) else f'step {chosen:,}'}")
+
+    def drawn(quantity: str, more: Mapping[str, Points]) -> Chart:
+        lines: dict[str, Points] = {
+            side: [(point.step, getattr(point, f"{side}_{quantity}")) for point in curve] for side in SIDES
+        }
+        return _chart(quantity, {**lines, **more}, x, x_ticks, x_title, chosen, rule)
+
+    decided = {"calibrated": list(zip(steps, calibrated, strict=True))} if calibrated else {}
+    return drawn("accuracy", {}), drawn("cross_entropy", decided)
+
+
+def _chart(
+    quantity: str,
+    found: Mapping[str, Points],
+    x: Scale,
+    x_ticks: tuple[Tick, ...],
+    x_title: str,
+    chosen: int | None,
+    rule: Rule | None,
+) -> Chart:
+    heights = [value for points in found.values() for _, value in points if value is not None and math.isfinite(value)]
+    low, high = (min([*heights, 0.9]), 1.0) if quantity == "accuracy" else (0.0, max(heights, default=1.0))
+    values, texts = round_values(low, high if high > low else low + 1)
+    y = upwards(min(low, values[0]), max(high, values[-1]))
+    title = quantity.replace("_", "-")
+    lines = []
+    for side, points in found.items():
+        name = "validation, once calibrated" if side == "calibrated" else side
+        marked = None if side == "training" else chosen  # nothing was chosen by photos that were trained on
+        dots = [
+            Dot(x(step), y(value), 5 if step == marked else 2.5, f"{name}: {title} {value:.3f}", chosen=step == marked)
+            for step, value in points
+            if value is not None and math.isfinite(value)
+        ]
+        if dots:
+            lines.append(Line(name, side, tuple(dots)))
+    description = f"The {title} along the training{f', {rule.text}' if rule else ''}."
+    return Chart(description, x_title, title, x_ticks, y.ticks(values, texts), tuple(lines), rule=rule)
+
+
+def converged(fit: Fit) -> bool:
+    """Whether each point of the curve is a head that was fitted to convergence."""
+    return fit.description.get("optimizer") == "lbfgs"
+
+
+def chosen_step(fit: Fit) -> int | None:
+    """The point of the curve whose head was kept: that of the strength, or of the lowest validation cross-entropy."""
+    if converged(fit):
+        return next(
+            (one.step for one in fit.curve if math.isclose(strength(one.step), float(fit.description["l2"]))), None
+        )
+    measured = [(one.validation_cross_entropy, one.step) for one in fit.curve]
+    return min(
+        ((loss, step) for loss, step in measured if loss is not None and math.isfinite(loss)), default=(0, None)
+    )[1]
+
+
+def calibrated_losses(trained: TrainedHead) -> tuple[float, ...]:
+    """Of each point of the curve the cross-entropy on photos not seen, once calibrated; none for a single split."""
+    if trained.out_of_fold is None or len(trained.out_of_fold.path) != len(trained.fit.curve):
+        return ()
+    return tuple(float(loss) for loss in trained.out_of_fold.losses.mean(axis=(0, 2)))
+
+
+def learning_words(trained: TrainedHead) -> str:
+    """What the points of the learning curve are."""
+    description = trained.fit.description
+    if not converged(trained.fit):
+        words = "The head was trained by mini-batches; each point is an evaluation of it."
+        marked = chosen_step(trained.fit) is not None
+        return f"{words} The one with the lowest cross-entropy on validation photos was kept." if marked else words
+    words = (
+        "Each point is a head that was fitted to convergence, from a strong penalty on large weights to a weak one. "
+        "The strength with the lowest cross-entropy on photos not seen, once calibrated, was chosen: "
+        f"{plain(float(description['l2']))}."
+    )
+    if trained.out_of_fold is not None:
+        return f"{words} The model's head was fitted to all photos with it."
+    return f"{words} It was then fitted to the validation photos, too." if "trained_on" in description else words
+
+
+def why_chosen(trained: TrainedHead) -> str:
+    """Why the chosen point is not the highest of the accuracies or the lowest of the cross-entropies that are drawn."""
+    fit, chosen = trained.fit, chosen_step(trained.fit)
+    measured = {
+        one.step: (one.validation_accuracy, one.validation_cross_entropy)
+        for one in fit.curve
+        if one.validation_accuracy is not None and one.validation_cross_entropy is not None
+    }
+    if chosen not in measured or len(measured) < 2:
+        return ""
+    words = []
+    accuracy, loss = measured[chosen]
+    step, (highest, _) = max(measured.items(), key=lambda one: one[1][0])
+    if highest > accuracy:
+        words.append(
+            f"Accuracy alone would choose {_name(fit, step)}: {highest:.1%} instead of {accuracy:.1%}. Cross-entropy "
+            "decides because it also counts how sure each answer is, so that chance moves it less."
+        )
+    step, (_, lowest) = min(measured.items(), key=lambda one: one[1][1])
+    if lowest < loss and converged(fit):
+        too = "stronger one makes answers too modest" if step > chosen else "weaker one makes answers too sure"
+        words.append(
+            f"Before calibration the cross-entropy is lowest at {_name(fit, step)}: a {too}, which calibration mends, "
+            "so heads are compared after it."
+        )
+    return " ".join(words)
+
+
+def _name(fit: Fit, step: int) -> str:
+    return plain(strength(step)) if converged(fit) else f"step {step:,}"

@@ -25,7 +25,7 @@ from research.comparing import change, comparison_options, some
 from retrain import Backbone, Bottlenecks, Dataset, ExtractionConfig, HeadConfig, SplitConfig, TerminalScreen, extract
 from retrain import fit_head as fit
 from retrain.core.progress import SILENT
-from retrain.photos.groups import content_groups
+from retrain.photos.folds import FOLDS
 from retrain.training.fitting.sample import Sample
 from retrain.training.head import predict
 from scripts.commands import command
@@ -44,8 +44,8 @@ class Judged:
 
 
 def set_aside(bottlenecks: Bottlenecks, share: float, seed: int) -> npt.NDArray[np.bool_]:
-    """Which photos (n,) are for the truth: this share of the content groups."""
-    groups = np.unique(content_groups(bottlenecks.photos), return_inverse=True)[1]
+    """Which photos (n,) are for the truth: this share of the content groups, copies in other bytes among them."""
+    groups = np.array(bottlenecks.split(SplitConfig(folds=FOLDS)).groups)
     return np.random.default_rng(seed).random(groups.max() + 1)[groups] < share
 
 

@@ -34,7 +34,7 @@ def examine(config: DoctorConfig, progress: Progress = SILENT, start: StartEngin
     dataset, _ = config.source.open_named(config.extraction.bottleneck_dir, progress)
     backbone = choose_backbone(config.backbone, config.extraction, progress)
     bottlenecks = extract_with_fallback(dataset, backbone, config.extraction, progress=progress, start=start)
-    division = bottlenecks.split(config.split.one_split)
+    division = config.split.divide(bottlenecks.photos)
     progress.say("Looking at each photo once …")
     sides = division.splits if division.folds is None else None
     return diagnose(bottlenecks.extraction, sides, backbone.input_size, config.split.seed)

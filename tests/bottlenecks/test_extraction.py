@@ -223,7 +223,7 @@ def test_processes_at_once_on_one_store_all_get_the_true_bottlenecks(tmp_path: P
     cats = class_folders(tmp_path / "cats", 6 * BATCH)
     outs = [tmp_path / f"{name}.npy" for name in "xyz"]
     processes = [subprocess.Popen([sys.executable, "-c", SCRIPT, str(cats), str(store), str(out)]) for out in outs]
-    assert [process.wait(60) for process in processes] == [0, 0, 0]
+    assert [process.wait(300) for process in processes] == [0, 0, 0]
     extraction, _ = run(cats, store)
     assert extraction.computed == 0
     assert_true(extraction)

@@ -14,6 +14,7 @@ LEFT, RIGHT, TOP, BOTTOM = 46, 20, 26, 42  # margins; a rule has its words in th
 COLUMNS = 30  # of a histogram
 NEAR = 50  # to an edge: where words that are centred there would stick out
 LABEL = 36  # between the labels of an axis, at least
+AROUND = 0.06  # of the height of what is drawn, above and below it: no error ends at an edge as if it were cut
 BESIDE = 4  # from a line to the next, so that errors do not hide each other
 
 
@@ -205,7 +206,8 @@ def penalty_chart(
     strengths = sorted({one.l2 for one in axes}, reverse=True)
     x = across(-math.log10(strengths[0]), -math.log10(strengths[-1]))
     low, high = min(one.mean - one.error for one in axes), max(min(one.mean + one.error, most) for one in axes)
-    y = upwards(low, high)
+    high = high if high > low else low + 1
+    y = upwards(low - AROUND * (high - low), high + AROUND * (high - low))
     labelled: list[float] = []
     for l2 in strengths:
         if not labelled or x(-math.log10(l2)) - x(-math.log10(labelled[-1])) >= LABEL:
@@ -216,7 +218,7 @@ def penalty_chart(
         "L2 penalty, strong to weak",
         quantity,
         x.ticks([-math.log10(l2) for l2 in labelled], [plain(l2) for l2 in labelled]),
-        y.ticks(*round_values(low, high if high > low else low + 1)),
+        y.ticks(*round_values(low, high)),
         tuple(
             Line(
                 name,

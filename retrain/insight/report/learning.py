@@ -135,7 +135,7 @@ def why_chosen(trained: TrainedHead) -> str:
         )
     step, (_, lowest) = min(measured.items(), key=lambda one: one[1][1])
     if lowest < loss and converged(fit):
-        too = "stronger one makes answers too modest" if step > chosen else "weaker one makes answers too sure"
+        too = "stronger penalty makes answers too modest" if step > chosen else "weaker penalty makes answers too sure"
         words.append(
             f"Before calibration the cross-entropy is lowest at {_name(fit, step)}: a {too}, which calibration mends, "
             "so heads are compared after it."

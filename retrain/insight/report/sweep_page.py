@@ -42,6 +42,7 @@ def sweep_html(sweep: Sweep, config: SweepConfig, command: str, table: Path) -> 
         config=config,
         sweep=sweep,
         best=results[0],
+        why_chosen=why_chosen(results),
         alike=sum(result.hardly_different for result in results[1:]),
         at_once=AT_ONCE,
         balanced=any(result.configuration.recipe.class_weight for result in results),
@@ -51,6 +52,18 @@ def sweep_html(sweep: Sweep, config: SweepConfig, command: str, table: Path) -> 
         command=shown(command),
         table_path=table,
         written=datetime.now().strftime("%Y-%m-%d %H:%M"),
+    )
+
+
+def why_chosen(results: Sequence[Result]) -> str:
+    """Why the first line is not the most accurate one; nothing where it is."""
+    trained = [(result.accuracy, -place) for place, result in enumerate(results, 1) if not result.diverged]
+    accuracy, place = max(trained)
+    if accuracy <= results[0].accuracy:
+        return ""
+    return (
+        f"Accuracy alone would choose line {-place}: {accuracy:.2%} instead of {results[0].accuracy:.2%}. "
+        "Cross-entropy decides because it also counts how sure each answer is, so that chance moves it less."
     )
 
 

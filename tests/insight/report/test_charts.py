@@ -147,7 +147,8 @@ def test_why_the_chosen_point_is_not_the_most_accurate_is_said() -> None:
 
 
 @pytest.mark.parametrize(
-    ("l2", "because"), [(1.0, "a stronger one makes answers too modest"), (0.1, "a weaker one makes answers too sure")]
+    ("l2", "because"),
+    [(1.0, "a stronger penalty makes answers too modest"), (0.1, "a weaker penalty makes answers too sure")],
 )
 def test_why_the_chosen_point_is_not_the_lowest_is_said(l2: float, because: str) -> None:
     words = why_chosen(trained_to(path([0.9] * 3, [0.5, 0.3, 0.4], l2)))

@@ -8,7 +8,7 @@ import pytest
 
 from retrain.core.errors import ExportError
 from retrain.insight.report.charts import HEIGHT, WIDTH, Chart, Measured, penalty_chart
-from retrain.insight.report.sweep_page import AT_ONCE, strengths_charts, sweep_html, write_sweep_page
+from retrain.insight.report.sweep_page import AT_ONCE, strengths_charts, sweep_html, why_chosen, write_sweep_page
 from retrain.photos.source import SourceConfig
 from retrain.photos.split import SplitConfig
 from retrain.runs.sweep import Sweep, SweepConfig
@@ -192,3 +192,21 @@ def test_a_page_replaces_the_one_before_and_nothing_else(make_sweep, tmp_path: P
         write_sweep_page(path, make_sweep(ONE), *asked)
     assert path.read_text() == "mine"
     assert [found.name for found in path.parent.iterdir()] == ["sweep.html"]
+
+
+def test_a_choice_that_is_not_the_most_accurate_is_explained(make_sweep) -> None:
+    sweep = make_sweep(ONE)
+    assert why_chosen(sweep.results) == "" and "Accuracy alone" not in page_of(sweep)
+    better = replace(sweep.results[1], accuracy=0.999)
+    other = replace(sweep, results=(sweep.results[0], better, *sweep.results[2:]))
+    assert "Accuracy alone would choose line 2: 99.90% instead of 99.50%. Cross-entropy decides" in text_of(
+        page_of(other)
+    )
+
+
+def test_no_error_ends_at_an_edge(make_sweep) -> None:
+    for one in strengths_charts(make_sweep(GRID).results):
+        for chart in one.charts:
+            reaches = [dot.reach for line in chart.lines for dot in line.dots]
+            assert min(top for top, _ in reaches) > chart.top and max(bottom for _, bottom in reaches) < chart.bottom
+            assert chart.rule is None or chart.rule.text.startswith("chosen: ")

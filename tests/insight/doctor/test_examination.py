@@ -200,7 +200,6 @@ def test_copies_are_across_a_split_where_there_is_one(photos: Path) -> None:
     assert "copy_across_split" in {row["kind"] for row in rows("tf_files/doctor/findings.csv")}
 
 
-
 class Page(HTMLParser):
     """What a page asks for, and the text of its elements."""
 

@@ -51,11 +51,15 @@ def run(parts: list[str], folder: Path) -> str:
 
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A copy of the project's folder, as far as the examples see it, in which the notebook has been run."""
+    """A copy of the project's folder, as far as the examples see it, in which the notebook has been run.
+
+    Its model is where the command would have put one, too.
+    """
     house = tmp_path_factory.mktemp("house")
     (house / "docs").mkdir()
     os.symlink(ROOT / "scripts", house / "scripts")
     (house / "printed.txt").write_text(run(code_cells(NOTEBOOK), house / "docs"), encoding="utf-8")
+    os.symlink("notebook_model", house / "tf_files/model")
     return house
 
 

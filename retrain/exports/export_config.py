@@ -25,11 +25,12 @@ NONE: Mapping[str, Path | None] = MappingProxyType({})
 class ExportConfig:
     """The export folder with its formats, and what is written beside it, as in 2017.
 
+    By default not the folder of the command line: what was made there stays as it is.
     `final_tensor_name` is the output of the frozen graph that goes to `output_graph`. Raises OptionError for a format
     that is not known.
     """
 
-    output_dir: Path = Path("tf_files/model")
+    output_dir: Path = Path("tf_files/python_model")
     formats: tuple[str, ...] = TRAINING_FORMATS
     output_graph: Path | None = None
     output_labels: Path | None = None

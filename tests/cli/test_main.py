@@ -1,7 +1,7 @@
 import subprocess
 import sys
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -236,7 +236,12 @@ def test_weights_of_one_backbone_or_by_name(
 
 
 def test_defaults_of_the_command_line_are_those_of_the_configs(asked_by: Callable[..., TrainConfig]) -> None:
-    assert asked_by("--image_dir", "photos") == TrainConfig(SourceConfig(Path("photos")))
+    """But for the folder: what Python writes takes the place of nothing that a command wrote."""
+    of_python = TrainConfig(SourceConfig(Path("photos")))
+    asked = asked_by("--image_dir", "photos")
+    assert asked.export.output_dir == Path("tf_files/model") != of_python.export.output_dir
+    assert replace(asked, export=of_python.export) == of_python
+    assert replace(asked.export, output_dir=of_python.export.output_dir) == of_python.export
 
 
 EVERYTHING = (

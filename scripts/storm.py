@@ -43,9 +43,12 @@ from label_image.model import load_model
 from label_image.preprocessing import load_pixels
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.bottlenecks.extraction import extract
+from retrain.bottlenecks.near_copies import FOLDER, thumbnail_store
 from retrain.bottlenecks.probe import TOLERANCES, relative_error
 from retrain.bottlenecks.store import Store, fingerprint
+from retrain.photos.hashes import hash_bytes
 from retrain.photos.opening import list_photos
+from retrain.photos.small_copies import gray, square_copy, thumbnail
 
 CLASSES = {"brick": (150, 90, 90), "moss": (90, 150, 90), "slate": (90, 90, 150)}
 SIZES = range(8, 72)  # pixels a side, of the fake network: another size has other bottlenecks
@@ -260,7 +263,7 @@ def judge(storm: Storm, kind: str, name: str, code: int, log: Path, seconds: flo
 
 def check_bottlenecks(storm: Storm, backbones: Sequence[Backbone]) -> int:
     """Compare every stored bottleneck with that of a clean run; returns how many there are."""
-    folder, rows, expected_names = storm.plan.folder, 0, {"templates"}
+    folder, rows, expected_names = storm.plan.folder, 0, {"templates", FOLDER}
     listing = list_photos(folder / "photos")
     for backbone in backbones:
         expected_names.add(fingerprint(backbone.covers()))
@@ -278,10 +281,26 @@ def check_bottlenecks(storm: Storm, backbones: Sequence[Backbone]) -> int:
         limit = 0.0 if backbone.architecture == "fake" else TOLERANCES[backbone.compute_dtype]
         if keys and relative_error(vectors, right) > limit:
             storm.fault(f"wrong bottlenecks with {backbone.input_size} pixels")
+    rows += _check_thumbnails(storm)
     names = {path.name for path in (folder / "storm/store").iterdir() if path.is_dir()}
     if names - expected_names:
         storm.fault(f"folders in the store that nobody asked for: {names - expected_names}")
     return rows
+
+
+def _check_thumbnails(storm: Storm) -> int:
+    """Compare every thumbnail that was kept with its photo; returns how many there are."""
+    folder = storm.plan.folder
+    if not (folder / "storm/store" / FOLDER).exists():
+        return 0
+    kept = _stored(thumbnail_store(folder / "storm/store"))
+    photos = {hash_bytes(data): data for data in (path.read_bytes() for path in (folder / "photos").rglob("*.*"))}
+    for (sha256, _), row in kept.items():
+        if sha256 not in photos:
+            storm.fault("a thumbnail of a photo that there is not")
+        elif not np.array_equal(row, thumbnail(gray(square_copy(photos[sha256]))).ravel().astype(row.dtype)):
+            storm.fault("a wrong thumbnail")
+    return len(kept)
 
 
 def _stored(store: Store) -> dict[tuple[str, str], np.ndarray]:

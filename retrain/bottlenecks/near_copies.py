@@ -63,6 +63,11 @@ def find_near_copies(photos: Sequence[Photo], matrix: Floats, bottleneck_dir: Pa
     return [Pair(int(rows[pair.one]), int(rows[pair.other]), pair.similarity) for pair in pairs]
 
 
+def thumbnail_store(bottleneck_dir: Path) -> Store:
+    """Where thumbnails are kept, each as a row of 32 x 32 numbers. Raises StoreError."""
+    return Store(bottleneck_dir / FOLDER, COVERS, THUMBNAIL**2, "float16")
+
+
 def near_pairs(matrix: Floats, thumbnails: Floats) -> list[Pair]:
     """Rows that show the same picture, of bottlenecks (n, dim) and thumbnails (n, 32, 32)."""
     return _alike(*_candidates(matrix, LEAST_COSINE), thumbnails)
@@ -118,7 +123,7 @@ def _thumbnails(photos: Sequence[Photo], bottleneck_dir: Path) -> Floats:
     keys = [Key(photo.sha256, ORIGINAL_ID) for photo in photos]
     store = None
     with suppress(StoreError):  # then all are read, and not kept
-        store = Store(bottleneck_dir / FOLDER, COVERS, THUMBNAIL**2, "float16")
+        store = thumbnail_store(bottleneck_dir)
         _, found = store.get_many(keys, rows)
     read = []
     with photo_threads() as threads:

@@ -12,6 +12,7 @@ from storm import Plan, Storm, check_bottlenecks, check_left_behind, draw_photos
 
 from retrain.backbones.backbone import find_backbone
 from retrain.bottlenecks.extraction import extract
+from retrain.bottlenecks.near_copies import find_near_copies, thumbnail_store
 from retrain.bottlenecks.store import Store
 from retrain.photos.opening import list_photos
 
@@ -56,6 +57,23 @@ def test_one_wrong_bottleneck_is_seen(storm: Storm) -> None:
     opened.close()
     check_bottlenecks(storm, [FAKE])
     assert storm.faults == ["wrong bottlenecks with 8 pixels"]
+
+
+def test_one_wrong_thumbnail_is_seen(storm: Storm) -> None:
+    store = storm.plan.folder / "storm/store"
+    photos = extract(list_photos(storm.plan.folder / "photos"), FAKE, store).photos
+    find_near_copies(photos, np.ones((len(photos), 3), np.float32) + 1e-3 * np.arange(3, dtype=np.float32), store)
+    assert not (store / "thumbnails").exists(), "photos that are all the same to the network have no candidates"
+    alike = np.eye(3, dtype=np.float32)[[0, 0, 1, 1, 2, 2]] + np.float32(1)
+    find_near_copies(photos, alike, store)
+    assert check_bottlenecks(storm, [FAKE]) == 6 + 3 + 6 and storm.faults == []
+    with thumbnail_store(store) as kept:
+        keys, rows = next(kept.scan())
+        for shard in kept.folder.glob("*.parquet"):
+            shard.unlink()
+        kept.put_many(keys, rows + np.eye(len(rows), rows.shape[1]))
+    check_bottlenecks(storm, [FAKE])
+    assert storm.faults == ["a wrong thumbnail"] * 6
 
 
 @pytest.mark.parametrize("name", ["tmp/anything", "storm/.retrain-12345678-1234567890abcdef.tmp", "storm/x.damaged"])

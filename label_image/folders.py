@@ -53,7 +53,7 @@ def is_litter(name: str) -> bool:
 
 def is_video(name: str) -> bool:
     """Whether a file is a video, by its name; they lie beside photos, and may be large."""
-    return os.path.splitext(name)[1].lower() in VIDEOS
+    return name[name.rfind(".") :].lower() in VIDEOS  # `os.path.splitext` would take a tenth of a walk
 
 
 def walk(folders: Iterable[str]) -> Iterator[Listed]:

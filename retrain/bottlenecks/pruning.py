@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from label_image.files import remove_leftovers
 from retrain.bottlenecks import fingerprint_file
+from retrain.bottlenecks.near_copies import FOLDER as THUMBNAILS
 from retrain.bottlenecks.shards import rows_of_photos
 from retrain.bottlenecks.store import Store
 from retrain.bottlenecks.store_folders import StoreFolder, count_photos_and_vectors, store_folders
@@ -78,7 +79,7 @@ def plan_pruning(bottleneck_dir: Path, photos: Set[str] | None, fingerprints: Se
 def prune_store(pruning: Pruning) -> tuple[Path, ...]:
     """Do what was planned; returns folders that were to go and still hold files of others, or damaged ones.
 
-    Bottlenecks that other processes add meanwhile may stay. Raises StoreError.
+    Thumbnails of photos that do not stay go, too. What other processes add meanwhile may stay. Raises StoreError.
     """
     left = []
     for planned in pruning.folders:
@@ -88,6 +89,9 @@ def prune_store(pruning: Pruning) -> tuple[Path, ...]:
             made_for = planned.folder.description
             with Store(pruning.bottleneck_dir, made_for.covers, made_for.dim, made_for.dtype) as store:
                 store.prune_to_photos(pruning.photos)
+    thumbnails = pruning.bottleneck_dir / THUMBNAILS
+    if pruning.photos is not None and thumbnails.is_dir():
+        left += prune_store(plan_pruning(thumbnails, pruning.photos, ()))
     return tuple(left)
 
 

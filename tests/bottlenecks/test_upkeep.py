@@ -13,9 +13,10 @@ import pytest
 from retrain.bottlenecks import probe
 from retrain.bottlenecks.inspection import inspect_store, verify_store
 from retrain.bottlenecks.merging import merge_stores
+from retrain.bottlenecks.near_copies import thumbnail_store
 from retrain.bottlenecks.pruning import plan_pruning, prune_store
 from retrain.bottlenecks.shards import Key, bottleneck_table, key_table
-from retrain.bottlenecks.store import Store
+from retrain.bottlenecks.store import Store, fingerprint
 from retrain.core.errors import OptionError, StoreError
 from retrain.core.sealed import list_shards
 from retrain.photos.hashes import PhotoHashes
@@ -47,6 +48,14 @@ def fill(
         store.put_many([Key(sha256(number), view) for number in numbers], vectors(numbers, factor))
     store.flush()
     return store
+
+
+def fill_thumbnails(folder: Path, numbers: Iterable[int]) -> list[str]:
+    """Thumbnails of these photos; returns their SHA-256s."""
+    sha256s = [sha256(number) for number in numbers]
+    with thumbnail_store(folder) as store:
+        store.put_many([Key(one) for one in sha256s], np.zeros((len(sha256s), store.dim), np.float32))
+    return sha256s
 
 
 def served(folder: Path, numbers: Iterable[int], covers: dict[str, object] = COVERS) -> list[int]:
@@ -209,6 +218,18 @@ def test_a_folder_of_unknown_bottlenecks_is_not_pruned_by_photos(tmp_path: Path)
     with pytest.raises(StoreError, match=r"has no fingerprint\.json that says whose bottlenecks"):
         plan_pruning(tmp_path, {sha256(1)}, ())
     assert len(list_shards(store.folder)) == 1
+
+
+def test_thumbnails_of_photos_that_do_not_stay_go_too(tmp_path: Path) -> None:
+    fill(tmp_path, range(5))
+    stay, *go = fill_thumbnails(tmp_path, range(3))
+    assert prune_store(plan_pruning(tmp_path, None, (fingerprint(COVERS)[:8],))) == ()
+    with thumbnail_store(tmp_path) as store:
+        assert store.photos() == {stay, *go}, "photos were not spoken of"
+    assert prune_store(plan_pruning(tmp_path, {stay}, ())) == ()
+    with thumbnail_store(tmp_path) as store:
+        assert store.photos() == {stay}
+    assert served(tmp_path, range(5)) == [0]
 
 
 # Merge

@@ -324,8 +324,9 @@ def check_export(storm: Storm, export: Path, clean: Path) -> None:
     one, other = (model.run(pixels).probabilities for model in models)
     if models[0].labels != models[1].labels or not np.allclose(one, other, atol=1e-4):
         storm.fault(f"{export.name} labels otherwise than the clean run's: by up to {np.abs(one - other).max():.2g}")
-    saved_model = [(path / "saved_model.pb").stat().st_size for path in (export, clean)]
-    if saved_model[0] != saved_model[1]:
+    # Names of functions end in how many the process traced before, which kills change: 51 of 55,000 bytes were seen.
+    size, whole = ((path / "saved_model.pb").stat().st_size for path in (export, clean))
+    if abs(size - whole) > 0.01 * whole:
         storm.fault(f"the SavedModel of {export.name} is not of the size of the clean run's")
 
 

@@ -5,6 +5,7 @@ them agree as well, as they are or mirrored. On 12 cat breeds with 300 planted c
 correlate with 0.998 and more, those of different photos with 0.96 at most (docs/doctor.md).
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ COVERS = {"gray thumbnail": THUMBNAIL, "of": str(COPY)}  # what the fingerprint 
 FOLDER = "thumbnails"  # in that of the bottlenecks
 LEAST_CORRELATION = 0.95  # of thumbnails
 LEAST_CONTRAST = 4.0  # standard deviation of a thumbnail, in grey levels; plain ones correlate by chance
+MOST_COPIES = 8  # of one picture; what more photos have in common is their scene: a fixed camera, a product on a table
 NEIGHBOURS = 20  # candidates for each photo
 BLOCK = 1024  # photos compared at a time
 AHEAD = 64  # photos read in advance
@@ -50,7 +52,8 @@ def find_near_copies(photos: Sequence[Photo], matrix: Floats, bottleneck_dir: Pa
     """Photos that show the same picture in other bytes, by their bottlenecks (n, dim); candidates alone are read.
 
     Their thumbnails are kept below `bottleneck_dir`, where that can be written. Heavily reduced copies may be missed.
-    Photos that are gone, or cannot be read any more, are copies only by thumbnails that were kept.
+    Photos that are gone, or cannot be read any more, are copies only by thumbnails that were kept. Where more than
+    MOST_COPIES look the same, none of them is called a copy.
     """
     ones, others = _candidates(matrix, LEAST_COSINE_TO_READ)
     different = np.array([photos[i].sha256 != photos[j].sha256 for i, j in zip(ones, others, strict=True)], np.bool_)
@@ -60,7 +63,10 @@ def find_near_copies(photos: Sequence[Photo], matrix: Floats, bottleneck_dir: Pa
         return []
     thumbnails = _thumbnails([photos[row] for row in rows], bottleneck_dir)
     pairs = _alike(np.searchsorted(rows, ones), np.searchsorted(rows, others), thumbnails)
-    return [Pair(int(rows[pair.one]), int(rows[pair.other]), pair.similarity) for pair in pairs]
+    pairs = [Pair(int(rows[pair.one]), int(rows[pair.other]), pair.similarity) for pair in pairs]
+    group_of = united(len(photos), pairs)
+    contents = Counter(group for group, _ in {(group_of[row], photos[row].sha256) for row in rows})
+    return [pair for pair in pairs if contents[group_of[pair.one]] <= MOST_COPIES]
 
 
 def thumbnail_store(bottleneck_dir: Path) -> Store:
@@ -71,6 +77,22 @@ def thumbnail_store(bottleneck_dir: Path) -> Store:
 def near_pairs(matrix: Floats, thumbnails: Floats) -> list[Pair]:
     """Rows that show the same picture, of bottlenecks (n, dim) and thumbnails (n, 32, 32)."""
     return _alike(*_candidates(matrix, LEAST_COSINE), thumbnails)
+
+
+def united(n: int, pairs: Sequence[Pair]) -> list[int]:
+    """The group of each of n rows, named by its lowest member; pairs are in one group."""
+    parent = list(range(n))
+
+    def find(item: int) -> int:
+        while parent[item] != item:
+            parent[item] = parent[parent[item]]
+            item = parent[item]
+        return item
+
+    for pair in pairs:
+        low, high = sorted((find(pair.one), find(pair.other)))
+        parent[high] = low
+    return [find(item) for item in range(n)]
 
 
 def _alike(ones: Rows, others: Rows, thumbnails: Floats) -> list[Pair]:

@@ -101,7 +101,11 @@ class SplitConfig:
         """Divide these photos; `copies`, pairs of positions, are in one fold. Raises OptionError for too many folds."""
         folds = self._folds_of(photos)
         if folds >= 2:
-            return cross_validated(photos, folds, self.seed, copies)
+            groups = content_groups(photos, copies)
+            if self.folds is None:
+                folds = min(folds, len(set(groups)))
+            if folds >= 2:
+                return cross_validated(photos, groups, folds, self.seed)
         return split_photos(photos, *self._percentages, self.seed)
 
     def _folds_of(self, photos: Sequence[Photo]) -> int:
@@ -131,11 +135,8 @@ def too_many_to_cross_validate(photos: Sequence[Photo]) -> bool:
     return len(photos) > MOST_PHOTOS or len(photos) * len({photo.label for photo in photos}) > MOST_ANSWERS
 
 
-def cross_validated(
-    photos: Sequence[Photo], folds: int = FOLDS, seed: int = 0, copies: Iterable[tuple[int, int]] = ()
-) -> Division:
-    """Deal all photos into folds, several times where they are few. Raises OptionError if they are fewer than folds."""
-    groups = content_groups(photos, copies)
+def cross_validated(photos: Sequence[Photo], groups: Sequence[str], folds: int = FOLDS, seed: int = 0) -> Division:
+    """Deal the groups of all photos into folds, several times where they are few. Raises OptionError for too few."""
     if len(set(groups)) < folds:
         raise OptionError(f"{len(set(groups))} different photos are too few for `folds` {folds}: add photos.")
     sides: list[Split] = ["training"] * len(photos)

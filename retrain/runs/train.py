@@ -17,6 +17,7 @@ from retrain.bottlenecks.bottlenecks import Bottlenecks, extract_with_fallback
 from retrain.bottlenecks.executors.base import StartEngine
 from retrain.bottlenecks.extraction import Extraction
 from retrain.bottlenecks.extraction_config import ExtractionConfig
+from retrain.bottlenecks.in_float32 import are_as_exported
 from retrain.core.blas import threads_for
 from retrain.core.errors import OptionError
 from retrain.core.progress import SILENT, Progress
@@ -199,8 +200,9 @@ def run_training(config: TrainConfig, progress: Progress = SILENT, start: StartE
             trained, notes = fine_tune_and_choose(trained, asked, origin, embed, progress)
     with timed(seconds, "confidence"):
         trained = with_confidence(trained, config.views.tta)
-    with timed(seconds, "float32"):
-        trained = as_exported(trained, config.views.tta, start)
+    if not are_as_exported(trained.bottlenecks.backbone):
+        with timed(seconds, "float32"):
+            trained = as_exported(trained, config.views.tta, start)
     with timed(seconds, "export"):
         # Everything up to here works without TensorFlow when the cache is warm.
         from retrain.exports.writer import write_outputs

@@ -1,9 +1,12 @@
 """Copies in other bytes are found by reading the photos that are alike to the network, and no others."""
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 from same_pictures import bottlenecks, same_pictures
 
 from retrain import Backbone, Dataset, ExtractionConfig, SplitConfig, extract
@@ -11,6 +14,7 @@ from retrain.bottlenecks import near_copies
 from retrain.bottlenecks.near_copies import find_near_copies, near_pairs
 from retrain.insight.doctor.looks import look_at
 from retrain.photos.dataset import Photo
+from retrain.photos.hashes import hash_bytes
 
 ALIKE = {10: 0, 11: 1, 12: 2}
 
@@ -69,6 +73,24 @@ def test_a_photo_that_cannot_be_read_any_more_is_no_copy(photos: list[Photo]) ->
     Path(photos[10].path).unlink()
     photos[11] = replace(photos[11], gone=True)
     assert pairs_of(photos, ALIKE) == set()
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_scene_that_many_photos_show_makes_no_copies(more: int, tmp_path: Path) -> None:
+    """A fixed camera: each is another photo, though thumbnails hardly differ."""
+    found = same_pictures(tmp_path)
+    photos, number = [found[1], found[11]], near_copies.MOST_COPIES + more
+    with Image.open(found[0].path) as opened:
+        scene = np.asarray(opened).copy()
+    for place in range(number):
+        scene[:4, :4] = place * 20
+        path = tmp_path / f"scene {place}.png"
+        Image.fromarray(scene).save(path)
+        photos.append(Photo(str(path), "a", hash_bytes(path.read_bytes())))
+    matrix = bottlenecks(ALIKE)[[1, 11] + [0] * number]
+    pairs = {(pair.one, pair.other) for pair in find_near_copies(photos, matrix, tmp_path / "store")}
+    of_scene = set(itertools.combinations(range(2, len(photos)), 2))
+    assert pairs == {(0, 1)} | (set() if more else of_scene)
 
 
 @pytest.mark.parametrize("count", [0, 1])

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from retrain.core.errors import OptionError
 from retrain.photos.dataset import Photo, Split
 from retrain.photos.groups import content_groups
-from retrain.photos.split import SMALLEST_CLASS, Division, check_split, split_photos
+from retrain.photos.split import SMALLEST_CLASS, Division, SplitConfig, check_split, split_photos
 
 
 def sha(content: object) -> str:
@@ -350,3 +350,14 @@ def test_added_sides_are_kept_and_the_first_source_is_split_as_usual() -> None:
     division = split_photos([*cats, *more])
     assert division.splits[:60] == split_photos(cats).splits
     assert division.splits[60:].count("training") < 5  # sides that it lacks are taken from it, as ever
+
+
+def test_by_default_there_are_not_more_folds_than_pictures() -> None:
+    """Copies in other bytes are one picture; asked for more folds, it is a sentence."""
+    photos = [Photo(f"{n}.jpg", "ab"[n % 2], f"{n:064x}") for n in range(6)]
+    copies = [(0, 2), (1, 3)]
+    assert SplitConfig().divide(photos, copies).number_of_folds == 4
+    assert SplitConfig().divide(photos).number_of_folds == 5
+    assert SplitConfig().divide(photos, [(0, n) for n in range(1, 6)]).folds != (0,) * 6
+    with pytest.raises(OptionError, match="4 different photos are too few for `folds` 5"):
+        SplitConfig(folds=5).divide(photos, copies)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from retrain.bottlenecks.near_copies import Pair, near_pairs
+from retrain.bottlenecks.near_copies import near_pairs, united
 from retrain.insight.doctor.findings import Copies, Finding
 from retrain.insight.doctor.looks import Looks
 from retrain.photos.dataset import Photo
@@ -24,7 +24,7 @@ def find_copies(photos: Sequence[Photo], matrix: Floats, looks: Looks) -> tuple[
         by_content[photo.sha256].append(row)
     contents = np.array([rows[0] for rows in by_content.values()], np.intp)
     pairs = near_pairs(matrix[contents], looks.thumbnails[contents])
-    group_of = _unite(len(contents), pairs)
+    group_of = united(len(contents), pairs)
     weakest = np.ones(len(contents))
     for pair in pairs:
         # Below 1, so that only the same bytes are called exact.
@@ -91,19 +91,3 @@ def _sentence(photos: Sequence[Photo], sides: Sequence[str] | None, row: int, ke
     if _across_split(sides, row, kept):
         sentence += "; one of them is a test photo, the other is not"
     return f"{sentence}." if same else f"{sentence} (similarity {group.similarity:.3f})."
-
-
-def _unite(n: int, pairs: Sequence[Pair]) -> list[int]:
-    """The group of each of n items, named by its lowest member; pairs are in one group."""
-    parent = list(range(n))
-
-    def find(item: int) -> int:
-        while parent[item] != item:
-            parent[item] = parent[parent[item]]
-            item = parent[item]
-        return item
-
-    for pair in pairs:
-        low, high = sorted((find(pair.one), find(pair.other)))
-        parent[high] = low
-    return [find(item) for item in range(n)]

@@ -106,6 +106,10 @@ def in_threads(files: list[Path], threads: int) -> str:
 def main() -> None:
     """Measure and print."""
     folder = Path(sys.argv[1]).resolve()
+    # By another process: one that starts others hands them its own largest size.
+    subprocess.run(
+        [sys.executable, Path(__file__).with_name("hostile_photos.py"), folder], check=True, stdout=sys.stderr
+    )
     files = list(write(folder))
     if len(sys.argv) > 2:
         print(in_threads(files, int(sys.argv[2])))

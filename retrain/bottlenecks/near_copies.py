@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import PhotoError
-from label_image.preprocessing import photo_bytes
+from label_image.preprocessing import photo_bytes, read_header
 from retrain.bottlenecks.store import Key, Store
 from retrain.core.errors import StoreError
 from retrain.photos.dataset import Photo
@@ -32,6 +32,7 @@ FOLDER = "thumbnails"  # in that of the bottlenecks
 LEAST_CORRELATION = 0.95  # of thumbnails
 LEAST_CONTRAST = 4.0  # standard deviation of a thumbnail, in grey levels; plain ones correlate by chance
 MOST_COPIES = 8  # of one picture; what more photos have in common is their scene: a fixed camera, a product on a table
+MOST_PIXELS = 50_000_000  # of a photo that is read once more for this: larger ones take seconds and much memory
 NEIGHBOURS = 20  # candidates for each photo
 BLOCK = 1024  # photos compared at a time
 AHEAD = 64  # photos read in advance
@@ -51,7 +52,8 @@ class Pair:
 def find_near_copies(photos: Sequence[Photo], matrix: Floats, bottleneck_dir: Path) -> list[Pair]:
     """Photos that show the same picture in other bytes, by their bottlenecks (n, dim); candidates alone are read.
 
-    Their thumbnails are kept below `bottleneck_dir`, where that can be written. Heavily reduced copies may be missed.
+    Their thumbnails are kept below `bottleneck_dir`, where that can be written. Heavily reduced copies may be missed,
+    and photos of more than MOST_PIXELS are not compared.
     Photos that are gone, or cannot be read any more, are copies only by thumbnails that were kept. Where more than
     MOST_COPIES look the same, none of them is called a copy.
     """
@@ -166,6 +168,9 @@ def _thumbnail(photo: Photo) -> Floats | None:
         return None  # another one may be at its path
     try:
         with photo_bytes(photo.path) as data:
+            header = read_header(data)
+            if header.width * header.height > MOST_PIXELS:
+                return None
             return thumbnail(gray(square_copy(data)))
     except PhotoError:
         return None  # it could be read when its bottleneck was computed: changed or gone since then

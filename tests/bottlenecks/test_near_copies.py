@@ -93,6 +93,11 @@ def test_a_scene_that_many_photos_show_makes_no_copies(more: int, tmp_path: Path
     assert pairs == {(0, 1)} | (set() if more else of_scene)
 
 
+def test_a_huge_photo_is_not_decoded_again(photos: list[Photo], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(near_copies, "MOST_PIXELS", 240 * 180 - 1)
+    assert pairs_of(photos, ALIKE) == set()
+
+
 @pytest.mark.parametrize("count", [0, 1])
 def test_hardly_any_photos(photos: list[Photo], count: int) -> None:
     assert find_near_copies(photos[:count], bottlenecks({})[:count], Path("nowhere")) == []

@@ -29,6 +29,8 @@ RUNTIME_FILES = ("worker.js", "runtime.js", "runtime.wasm.gz", "LICENCES.txt")
 CONFIG = "config.json"
 WEB_MANIFEST = "manifest.webmanifest"
 SERVICE_WORKER = "sw.js"
+INDEX = "index.html"
+UNKEPT = frozenset({"LICENCES.txt"})  # not kept on the phone: to be read, not run
 HOW_TO_BUILD = "run `make web-runtime` in a clone of this project, which needs Node and npm"
 
 Numbers = Literal["float16", "float32", "int8"]
@@ -147,7 +149,14 @@ def _with_list(service_worker: bytes, files: Mapping[str, bytes]) -> bytes:
     digest = hashlib.sha256(service_worker)
     for name, data in sorted(files.items()):
         digest.update(f"{name}\0{len(data)}\0".encode() + hashlib.sha256(data).digest())
-    head = f"const VERSION = {json.dumps(digest.hexdigest()[:16])};\nconst FILES = {json.dumps(sorted(files))};\n"
+    # Some hosts send those who ask for index.html on to the folder, and an answer that was sent on opens no page.
+    listed = sorted(("./" if name == INDEX else name, len(data)) for name, data in files.items() if name not in UNKEPT)
+    values = {
+        "VERSION": digest.hexdigest()[:16],
+        "FILES": [name for name, _ in listed],
+        "SIZES": [size for _, size in listed],
+    }
+    head = "".join(f"const {name} = {json.dumps(value)};\n" for name, value in values.items())
     return head.encode() + service_worker
 
 

@@ -1,7 +1,7 @@
 // The model on the phone. A classic worker, for LiteRT.js calls importScripts; bundled by build.mjs.
 
 import { Environment, loadAndCompile, loadLiteRt, Tensor } from "@litertjs/core";
-import { Reader, squeezed } from "../label_image/web/page/preprocessing.js";
+import { Reader, squeezed } from "./preprocessing.js";
 
 /** @typedef {import("../label_image/web/page/engine.js").Config} Config */
 /** @typedef {import("../label_image/web/page/engine.js").ModelConfig} ModelConfig */
@@ -82,13 +82,14 @@ function input(pixels, model) {
 async function load(config) {
   const { model } = config;
   if (model === null) throw new Error("no model");
-  const [runtime, data] = await Promise.all([plain(await bytesOf(RUNTIME)), bytesOf(model.file, model.bytes)]);
+  const [runtime, data] = await Promise.all([plain(bytesOf(RUNTIME)), plain(bytesOf(model.file, model.bytes))]);
   // What it would say on the console is for those who build it.
   const nothing = () => {};
   scope.Module = { wasmBinary: runtime, locateFile: (/** @type {string} */ name) => name, print: nothing, printErr: nothing };
+  // It would look for a graphics device, which is not used, and complain where there is none.
+  Environment.create = async () => new Environment({ webGpuDevice: null });
   await loadLiteRt("runtime.js");
-  const environment = await Environment.create({ webGpuDevice: null });
-  loaded = { config, model, compiled: await loadAndCompile(data, { accelerator: "wasm", environment }) };
+  loaded = { config, model, compiled: await loadAndCompile(data, { accelerator: "wasm" }) };
 }
 
 /** @param {string} file @param {number} total of which the progress is told; 0: it is not */
@@ -107,8 +108,9 @@ async function bytesOf(file, total = 0) {
   return new Uint8Array(await new Blob(parts).arrayBuffer());
 }
 
-/** What was gzipped, as it was; a server may have done so by itself. @param {Uint8Array<ArrayBuffer>} data */
-async function plain(data) {
+/** What was gzipped, as it was; a server may have unpacked it by itself. @param {Promise<Uint8Array<ArrayBuffer>>} file */
+async function plain(file) {
+  const data = await file;
   if (data[0] !== 0x1f || data[1] !== 0x8b) return data;
   const stream = new Blob([data]).stream().pipeThrough(new DecompressionStream("gzip"));
   return new Uint8Array(await new Response(stream).arrayBuffer());

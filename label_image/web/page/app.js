@@ -19,24 +19,34 @@ const steadied = new Steadied();
 
 /** @type {Config} */
 let config;
-/** @type {Engine} */
+/** @type {Promise<Engine>} */
 let engine;
+/** @type {string | null} */
+let failure = null; // why there is no engine
 let stop = () => {};
 let wasLive = false; // when the page went into the background
 let shows = 0; // what is shown changes: an answer to what was shown before comes too late
 
 async function begin() {
   const response = await fetch("config.json", { cache: "no-cache" });
+  if (!response.ok) throw new Error(`config.json: ${response.status}`);
   config = await response.json();
   translate(config);
-  const isKept = await keepOffline((share) => showProgress(share * 0.9), offerNewer);
-  engine = await openEngine(config, (share) => showProgress(isKept ? 0.9 + share / 10 : share));
-  showProgress(null);
-  showPrivate(engine.onPhone, isKept);
-  for (const name of ["open", "file"]) /** @type {HTMLButtonElement} */ (element(name)).disabled = false;
+  showProgress(0);
   listen();
+  engine = load();
   if (!window.isSecureContext) showNotice("insecure");
-  else if (await isAllowed()) await openCamera();
+  else if (await isAllowed()) void openCamera();
+  await engine;
+}
+
+/** What answers. The camera may be opened meanwhile. */
+async function load() {
+  const isKept = await keepOffline((share) => showProgress(share * 0.9), offerNewer);
+  const opened = await openEngine(config, (share) => showProgress(isKept ? 0.9 + share / 10 : share));
+  showProgress(null);
+  showPrivate(opened.onPhone, isKept);
+  return opened;
 }
 
 /** Whether the camera was allowed before: then nobody has to be asked, and there is nothing to press. */
@@ -78,7 +88,7 @@ async function openCamera(open = () => (camera.isOpen ? Promise.resolve() : came
   }
   shows++;
   steadied.forget();
-  showNotice(null);
+  clearNotice();
   showView("live");
   fit(video.videoWidth, video.videoHeight);
   video.onresize = () => fit(video.videoWidth, video.videoHeight);
@@ -102,8 +112,15 @@ function leaveCamera() {
 /** @param {ImageBitmap} frame */
 async function seen(frame) {
   const shown = shows;
-  const outputs = await engine.answer(frame);
+  let outputs;
+  try {
+    outputs = await (await engine).answer(frame);
+  } catch (error) {
+    if (shown === shows) tellFailed(error);
+    throw error; // the next frame is tried a little later
+  }
   if (shown !== shows) return;
+  clearNotice();
   const now = performance.now();
   showAnswer(verdictOf(steadied.with(outputs, now), config.labels, config.threshold));
   showRate(now);
@@ -127,7 +144,7 @@ async function showPhoto(chosen) {
   photo.src = URL.createObjectURL(chosen);
   photo.onload = () => fit(photo.naturalWidth, photo.naturalHeight);
   showView("photo");
-  showNotice(null);
+  clearNotice();
   showAnswer(null);
   await label(chosen);
 }
@@ -136,14 +153,24 @@ async function showPhoto(chosen) {
 async function label(picture) {
   const shown = ++shows;
   try {
-    const outputs = await engine.answer(picture);
+    const outputs = await (await engine).answer(picture);
     if (shown === shows) showAnswer(verdictOf(outputs, config.labels, config.threshold), true);
   } catch (error) {
     if (shown !== shows) return;
     if (error instanceof PhotoError && picture instanceof File) showNotice(await unreadable(picture));
-    else showNotice("noAnswer", { reason: error instanceof Error ? error.message : String(error) });
+    else tellFailed(error);
     showAnswer(null);
   }
+}
+
+/** @param {unknown} error */
+function tellFailed(error) {
+  if (failure === null) showNotice("noAnswer", { reason: reasonOf(error) });
+}
+
+function clearNotice() {
+  if (failure === null) showNotice(null);
+  else showNotice("noModel", { reason: failure });
 }
 
 async function switchLight() {
@@ -170,8 +197,13 @@ function offerNewer(renew) {
   element("renew").addEventListener("click", renew);
 }
 
-for (const name of ["open", "file"]) /** @type {HTMLButtonElement} */ (element(name)).disabled = true;
+/** @param {unknown} error */
+function reasonOf(error) {
+  return error instanceof Error ? error.message : String(error);
+}
+
 begin().catch((error) => {
+  failure = reasonOf(error);
   showProgress(null);
-  showNotice("noModel", { reason: error instanceof Error ? error.message : String(error) });
+  clearNotice();
 });

@@ -34,7 +34,7 @@ function controls(worker) {
     worker.addEventListener("statechange", () => {
       if (worker.state === "redundant") done(false);
     });
-    worker.postMessage("claim"); // one that is active already, where the page was loaded past it
+    if (worker.state === "activated") worker.postMessage("claim"); // where the page was loaded past it
   });
 }
 

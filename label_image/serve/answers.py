@@ -38,7 +38,7 @@ class Task:
             pixels = model.preprocessing.pixels(photo, most_pixels=self.limits.pixels)
         except PhotoError as error:
             which = "The photo" if index is None else f"Photo {index}"
-            raise Refused(400, f"{which} {error}.") from None
+            raise Refused(422, f"{which} {error}.") from None
         return model.run(pixels[None])
 
     def of_pixels(self, values: Any) -> Outputs:

@@ -42,9 +42,9 @@ def application(service: Service, access: Access, authority: bytes | None = None
         return Response(authority, media_type="application/x-x509-ca-cert")
 
     async def page(request: Request) -> Response:
-        file = find(service.models.current.page, request.url.path)
+        file = find(service.models.current.page, request.scope["path"])
         if file is None:
-            raise Refused(404, f"There is nothing at {request.url.path!r}.")
+            raise Refused(404, f"There is nothing at {request.scope['path']!r}.")
         return file.response(request)
 
     app = Starlette(
@@ -132,7 +132,7 @@ def _refused(request: Request, error: Exception) -> Response:
 
 def _not_routed(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    sentence = f"{request.method} {request.url.path}: {error.detail}."
+    sentence = f"{request.method} {request.scope['path']}: {error.detail}."
     return response_of(Refused(error.status_code, sentence, error.headers or {}))
 
 

@@ -19,7 +19,7 @@ from label_image.serve.refused import Refused
 
 OPEN = frozenset({"/v2/health/live", "/v2/health/ready", "/openapi.json", "/ca.crt"})  # without the token
 LOCAL_ENDINGS = (".localhost", ".local", ".internal", ".home.arpa")  # nobody can register these
-NAME = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[^:\[\]@/\\]*)(?::[0-9]*)?")
+NAME = re.compile(r"(?P<name>\[[0-9a-fA-F:.]+\]|[A-Za-z0-9_.-]*)(?::[0-9]*)?")
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,8 @@ class Access:
             origin = headers.get("origin", "")
             if origin not in self.origins and "*" not in self.origins:
                 raise Refused(403, f"Pages of {origin} may not ask: start the server with --cors and their origin.")
-        is_open = path in OPEN or (method in ("GET", "HEAD") and path.removeprefix("/") in page) or path == "/"
+        is_page = path == "/" or path.removeprefix("/") in page
+        is_open = method in ("GET", "HEAD") and (path in OPEN or is_page)
         if self.token is not None and not is_open and not self._knows_token(headers):
             raise Refused(
                 401,
@@ -63,7 +64,7 @@ class Access:
     def _knows_token(self, headers: Headers) -> bool:
         assert self.token is not None
         scheme, _, given = headers.get("authorization", "").partition(" ")
-        same = hmac.compare_digest(given.strip().encode("utf-8", "replace"), self.token.encode("utf-8", "replace"))
+        same = hmac.compare_digest(given.strip().encode("latin-1"), self.token.encode("utf-8", "surrogateescape"))
         return scheme.lower() == "bearer" and same
 
 

@@ -30,6 +30,7 @@ class Form:
 
     def __init__(self) -> None:
         self.parts: list[Part] = []
+        self.is_whole = False
         self._name = self._value = b""
 
     def begin(self) -> None:
@@ -47,6 +48,9 @@ class Form:
         if self._name.lower() == b"content-disposition":
             self.parts[-1].disposition = self._value
         self._name = self._value = b""
+
+    def end(self) -> None:
+        self.is_whole = True
 
     def content(self, data: bytes, start: int, end: int) -> None:
         self.parts[-1].content.append(data[start:end])
@@ -78,10 +82,13 @@ def parts_of(boundary: bytes, body: bytes) -> list[Part]:
                 "on_header_value": form.value,
                 "on_header_end": form.header,
                 "on_part_data": form.content,
+                "on_end": form.end,
             },
         )
         parser.write(body)
         parser.finalize()
     except FormParserError:
         raise Refused(400, "The form is damaged.") from None
+    if not form.is_whole:
+        raise Refused(400, "The form is damaged: it ends early.")
     return form.parts

@@ -62,7 +62,7 @@ def read_tensor(header: Any, binary: bytes | None) -> Tensor:
     name: str = header["name"]
     datatype: Any = header.get("datatype")
     shape: Any = header.get("shape")
-    if datatype != "BYTES" and datatype not in NUMBERS:
+    if not isinstance(datatype, str) or (datatype != "BYTES" and datatype not in NUMBERS):
         raise Refused(400, f"The datatype of the input {name!r} must be BYTES, FP32 or UINT8.")
     if not _is_shape(shape):
         raise Refused(400, f"The shape of the input {name!r} is a list of sizes, such as [1].")

@@ -45,7 +45,7 @@ class Asked:
         if len(given) != 1:
             raise Refused(400, f'The request must have either "instances" or "inputs": {HOW}.')
         signature = content.get("signature_name")
-        if signature is not None and signature not in NAMES:
+        if signature is not None and (not isinstance(signature, str) or signature not in NAMES):
             raise Refused(400, f"There is no signature {signature!r}: {', '.join(NAMES)} are known.")
         return cls(content[given[0]], given[0] == "instances", signature)
 

@@ -2,6 +2,7 @@
 
 import base64
 import contextlib
+import io
 import os
 import re
 import socket
@@ -11,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
 from starlette.testclient import TestClient
 
 from label_image.serve.app import application
@@ -37,6 +39,13 @@ def client_of(model: Path, access: Access | None = None, limits: Limits = LIMITS
     app = application(service, access or Access())
     with TestClient(app, base_url="http://127.0.0.1:8501", raise_server_exceptions=False) as client:
         yield client
+
+
+def photo(colour: tuple[int, int, int], kind: str = "PNG", size: tuple[int, int] = (40, 30)) -> bytes:
+    """An encoded photo of one colour."""
+    file = io.BytesIO()
+    Image.new("RGB", size, colour).save(file, kind)
+    return file.getvalue()
 
 
 def b64(data: bytes) -> dict[str, str]:
@@ -69,8 +78,9 @@ class Served:
     def end(self) -> tuple[int, str]:
         """Its exit code, and what it said meanwhile, once it is told to end."""
         self.process.terminate()
-        said, _ = self.process.communicate(timeout=60)
-        return self.process.returncode, said
+        assert self.process.stdout is not None
+        said = self.process.stdout.read()
+        return self.process.wait(60), said
 
 
 @contextlib.contextmanager

@@ -22,7 +22,7 @@ INSTALLED := .venv/.installed
 PYTEST = $(BIN)/python -m pytest -q --numprocesses $(WORKERS) --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fetch retrain report label export tflite tensorboard bench test test-fast coverage smoke lint lock clean
+.PHONY: help setup fetch retrain report label serve export tflite tensorboard bench test test-fast coverage smoke lint lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -58,6 +58,9 @@ report: $(INSTALLED)  ## Retrain likewise, and write tf_files/report.html, a pag
 
 label: $(INSTALLED)  ## Label IMAGE=photo (or a folder) with the model of OUTPUT_DIR
 	@$(BIN)/label_image --model "$(OUTPUT_DIR)" $(ARGS) "$(IMAGE)"
+
+serve: $(INSTALLED)  ## Serve the model of OUTPUT_DIR: a camera page, and HTTP for programs [ARGS="--host 0.0.0.0 --https"]
+	@$(BIN)/label_image serve "$(OUTPUT_DIR)" $(ARGS)
 
 export: $(INSTALLED)  ## Write the model of OUTPUT_DIR in more formats, tried on IMAGE_DIR=folder [TO=onnx,tflite_int8,…; alone: all]
 	@$(BIN)/retrain export "$(OUTPUT_DIR)" --to "$(or $(TO),all)" --image_dir "$(or $(IMAGE_DIR),tf_files/demo_cats)" $(ARGS)

@@ -5,6 +5,7 @@ connection that reads its answer slowly, or sends the rest of a body that was re
 """
 
 import asyncio
+import re
 import time
 from typing import Any, ClassVar
 
@@ -13,6 +14,9 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from label_image.serve.limits import Limits
 
 LINGER_SECONDS = 2.0  # for a client that still sends, to see the answer before its connection is cut
+# Java's and curl's clients offer HTTP/2 in this header. Where it is not taken, the request is one of HTTP/1.1 like any
+# other; uvicorn's parser would stop in front of its body.
+UPGRADE = re.compile(rb"^upgrade:[^\r\n]*\r\n", re.I | re.M)
 TOO_MANY = b"There are too many connections. Ask again in a second."
 TOO_LONG = b"The head of the request is too long."
 
@@ -25,7 +29,7 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
         self._timer: asyncio.TimerHandle | None = None
-        self._head_bytes = 0
+        self._head = b""
         self._is_in_head = True
         self._is_in_message = False
         self.idle_since = time.monotonic()
@@ -49,13 +53,18 @@ class Connection(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         if self.transport.is_closing():
             return
-        if self._timer is None and self.is_idle:
+        if not self.is_idle:
+            super().data_received(data)
+            return
+        if self._timer is None:
             self._within(self.limits.head_seconds)
-        super().data_received(data)
-        if self._is_in_head:
-            self._head_bytes += len(data)
-            if self._head_bytes > self.limits.head_bytes and not self.transport.is_closing():
-                self._say_and_close(b"431 Request Header Fields Too Large", TOO_LONG)
+        self._head += data
+        head, end, rest = self._head.partition(b"\r\n\r\n")
+        if len(head) > self.limits.head_bytes:
+            self._say_and_close(b"431 Request Header Fields Too Large", TOO_LONG)
+        elif end or not head[:1].isalpha():  # what does not begin like a request is refused at once
+            self._head = b""
+            super().data_received(UPGRADE.sub(b"", head + end) + rest)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -63,7 +72,7 @@ class Connection(HttpToolsProtocol):
 
     def on_headers_complete(self) -> None:
         super().on_headers_complete()
-        self._is_in_head, self._head_bytes = False, 0
+        self._is_in_head = False
         # The application is stricter, and says so: this is for answers that are read too slowly.
         self._within(2 * self.limits.seconds)
 

@@ -91,7 +91,10 @@ def label_routes(service: Service) -> list[Route]:
             raise Refused(400, "Name the camera, as in /label?camera=door, or POST a photo.")
         return json_response(last.of(asked.camera))
 
-    return [Route("/label", label, methods=["POST"]), Route("/label", last_label, methods=["GET"])]
+    async def either(request: Request) -> Response:
+        return await (label(request) if request.method == "POST" else last_label(request))
+
+    return [Route("/label", either, methods=["GET", "POST"], name="label")]
 
 
 def json_response(value: object) -> Response:

@@ -12,9 +12,10 @@ TEXT: Json = {"type": "string"}
 NUMBER: Json = {"type": "number"}
 NUMBERS: Json = {"type": "array", "items": NUMBER}
 PROBABILITY: Json = {"type": "number", "minimum": 0, "maximum": 1.001}
+BASE64 = "^(?:[A-Za-z0-9+/]{4})+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?$"
 B64: Json = {
     "type": "object",
-    "properties": {"b64": {"type": "string", "contentEncoding": "base64", "description": "A photo in base64."}},
+    "properties": {"b64": {"type": "string", "contentEncoding": "base64", "pattern": BASE64}},
     "required": ["b64"],
     "additionalProperties": False,
 }
@@ -30,7 +31,13 @@ def document(loaded: Loaded, needs_token: bool) -> Json:
             "description": f"Says which of {len(loaded.model.labels)} classes is on a photo.",
         },
         "paths": {**_label_paths(), **_tf_serving_paths(loaded), **_open_inference_paths(loaded), **_other_paths()},
-        "components": {"schemas": {"Answer": _answer(loaded), "Error": _object({"error": TEXT})}},
+        "components": {
+            "schemas": {
+                "Answer": _answer(loaded),
+                "LastAnswer": _answer(loaded, seconds_ago=NUMBER),
+                "Error": _object({"error": TEXT}),
+            }
+        },
     }
     if needs_token:
         content["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
@@ -38,21 +45,19 @@ def document(loaded: Loaded, needs_token: bool) -> Json:
     return content
 
 
-def _answer(loaded: Loaded) -> Json:
-    label = {"type": "string", "enum": list(loaded.model.labels)}
-    one = {"label": label, "probability": PROBABILITY}
-    return {
-        **_object(
-            {
-                "image": {"type": ["string", "null"], "description": "The name of the file, in a form."},
-                **one,
-                "unknown": {"type": "boolean", "description": "It is like no photo of the training."},
-                "similarity": {"type": ["number", "null"]},
-                "threshold": {"type": ["number", "null"]},
-                "top": {"type": "array", "minItems": 1, "items": _object(one)},
-            }
-        ),
-    }
+def _answer(loaded: Loaded, **more: Json) -> Json:
+    one = {"label": {"type": "string", "enum": list(loaded.model.labels)}, "probability": PROBABILITY}
+    return _object(
+        {
+            "image": {"type": ["string", "null"], "description": "The name of the file, in a form."},
+            **one,
+            "unknown": {"type": "boolean", "description": "It is like no photo of the training."},
+            "similarity": {"type": ["number", "null"]},
+            "threshold": {"type": ["number", "null"]},
+            "top": _list(_object(one)),
+            **more,
+        }
+    )
 
 
 def _label_paths() -> Json:
@@ -67,8 +72,6 @@ def _label_paths() -> Json:
     form = {"schema": {"type": "object", "properties": {"photo": photo}, "required": ["photo"]}}
     binary = {"schema": {"type": "string", "format": "binary", "minLength": 1}}
     bodies = {"image/jpeg": binary, "application/octet-stream": binary, "multipart/form-data": form}
-    answer = {"$ref": "#/components/schemas/Answer"}
-    aged = {"allOf": [answer, _object({"seconds_ago": NUMBER})]}
     return {
         "/label": {
             "post": {
@@ -76,13 +79,13 @@ def _label_paths() -> Json:
                 "operationId": "label",
                 "parameters": [*parameters, camera],
                 "requestBody": {"required": True, "content": bodies},
-                "responses": _responses(answer, takes_photos=True),
+                "responses": _responses({"$ref": "#/components/schemas/Answer"}, takes_photos=True),
             },
             "get": {
                 "summary": "The last answer for a camera.",
                 "operationId": "last_label",
                 "parameters": [{**camera, "required": True}],
-                "responses": _responses(aged),
+                "responses": _responses({"$ref": "#/components/schemas/LastAnswer"}),
             },
         }
     }

@@ -86,7 +86,13 @@ def run(
         ssl_keyfile=None if certificate is None else certificate.key,
     )
     if certificate is not None:
-        config.load()  # its files are read here, and what is wrong with them is said
+        try:
+            config.load()  # reads its files
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+            raise ModelError(
+                f"The certificate {certificate.chain} with {certificate.key} cannot be used: {reason}."
+            ) from None
     say()
     Server(config).run(sockets=[listening])
 

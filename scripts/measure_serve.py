@@ -3,8 +3,8 @@
     .venv/bin/python scripts/measure_serve.py MODEL PHOTOS [--seconds 20] [--rounds 3] [--connections 8]
 
 In turns, so that both see the same machine: threads in this process that label photos in a loop, and a server in a
-process of its own that 8 connections ask, each again as soon as it has its answer. Every answer is compared with that of
-this process. Printed are answers per second and their ratio, the median and the 99th percentile of the waiting, the
+process of its own that 8 connections ask, each again as soon as it has its answer. Every answer is compared with that
+of this process. Printed are answers per second and their ratio, the median and the 99th percentile of the waiting, the
 processor time for an answer, which a busy machine changes less, and the server's memory at the beginning and the end.
 """
 

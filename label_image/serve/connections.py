@@ -6,6 +6,7 @@ connection that reads its answer slowly, or sends the rest of a body that was re
 
 import asyncio
 import re
+import socket
 import time
 from typing import Any, ClassVar
 
@@ -41,6 +42,8 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # Head and body of an answer are two writes: the second would wait for the client to acknowledge the first.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if len(self.connections) > self.limits.connections and not self._make_room():
             self._say_and_close(b"503 Service Unavailable", TOO_MANY, b"retry-after: 1\r\n")
             return

@@ -95,13 +95,21 @@ class Browser:
         self.send("Target.setAutoAttach", session, autoAttach=True, waitForDebuggerOnStart=True, flatten=True)
         self.send("Runtime.runIfWaitingForDebugger", session)
 
-    def open(self, url: str, width: int = 390, height: int = 844, scheme: str = "light", language: str = "en-GB") -> "Page":
+    def open(
+        self, url: str, width: int = 390, height: int = 844, scheme: str = "light", language: str = "en-GB"
+    ) -> "Page":
         """A new page, of the size and the settings of a phone."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         page = Page(self, self._sessions[target])  # it was attached to before the answer came
-        page.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=2, mobile=width < 800)
+        page.call(
+            "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=2, mobile=width < 800
+        )
         page.call("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-        page.call("Emulation.setUserAgentOverride", userAgent=self.call("Browser.getVersion")["userAgent"], acceptLanguage=language)
+        page.call(
+            "Emulation.setUserAgentOverride",
+            userAgent=self.call("Browser.getVersion")["userAgent"],
+            acceptLanguage=language,
+        )
         page.go(url)
         return page
 
@@ -171,8 +179,8 @@ def chromium(program: str, profile: Path, video: Path | None = None, *switches: 
     command = f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}'
     process = subprocess.Popen(
         ["sh", "-c", command, "sh", program, *SWITCHES, *shown, *switches, f"--user-data-dir={profile}"],
-        pass_fds=(theirs_in, theirs_out), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        pass_fds=(theirs_in, theirs_out), start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     os.close(theirs_in)
     os.close(theirs_out)

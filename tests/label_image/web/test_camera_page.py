@@ -81,7 +81,7 @@ def test_it_works_without_a_network_after_the_first_visit(browser: str, site: st
 def test_what_it_was_not_trained_on_is_unknown(browser: str, site: str, tmp_path: Path) -> None:
     with browsing(browser, tmp_path, PURPLE) as running:
         page = opened(running.open(site, language="pt-BR"))
-        page.wait("document.querySelector('#answer.unknown')")
+        page.wait("document.querySelector('#answer').matches('.unknown')")
         assert page.text("#name") == "Desconhecido" and page.text("#share") == ""
         assert "Mais próximo: " in page.text("#why")
 

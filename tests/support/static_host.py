@@ -15,14 +15,14 @@ TYPES = {
 class Host:
     """What is served by its path, without the slash; `sent` is how many bytes went out for each request.
 
-    `answers` are given to what is posted, by its path.
+    `answers` are given to what is posted, by its path; `posted` has each path, its token and what was posted.
     """
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
         self.answers: dict[str, bytes] = {}
         self.sent: list[tuple[str, int]] = []
-        self.posted: list[tuple[str, bytes]] = []
+        self.posted: list[tuple[str, str, bytes]] = []
         self.url = ""
         self.stop = lambda: None
 
@@ -47,7 +47,8 @@ def hosted() -> Iterator[Host]:
 
         def do_POST(self) -> None:
             path = self.path.removeprefix("/")
-            host.posted.append((path, self.rfile.read(int(self.headers["Content-Length"]))))
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            host.posted.append((path, self.headers.get("Authorization", ""), body))
             self._answer("answer.json", host.answers.get(path))
 
         def _answer(self, path: str, data: bytes | None) -> None:

@@ -176,16 +176,16 @@ def test_where_there_is_nothing_to_run_it_the_server_is_asked_and_that_is_said(
 ) -> None:
     monkeypatch.setattr("label_image.web.site.RUNTIME", tmp_path / "nothing")
     url = host.serve("", page_files(three_colours / "model"))
-    top = [{"label": "blue", "probability": 0.9}, {"label": "red", "probability": 0.1}]
+    top = [{"label": "azul", "probability": 0.9}, {"label": "red", "probability": 0.1}]  # by another name
     answer = {"image": "-", **top[0], "unknown": False, "similarity": 0.99, "threshold": 0.9, "top": top}
     host.answers["label"] = json.dumps(answer).encode()
     with browsing(browser, tmp_path) as running:
-        page = opened(running.open(url))
-        assert page.wait(SEEN) == "blue" and page.text("#private").startswith("This phone does not run the model")
+        page = opened(running.open(f"{url}#token=a%20secret"))
+        assert page.wait(SEEN) == "azul" and page.text("#private").startswith("This phone does not run the model")
         assert host.url.split("/")[2] in page.text("#private")
         assert running.said == []
-    path, photo = host.posted[0]
-    assert path == "label" and Image.open(io.BytesIO(photo)).size == (640, 480)
+    path, token, photo = host.posted[0]
+    assert (path, token) == ("label", "Bearer a secret") and Image.open(io.BytesIO(photo)).size == (640, 480)
 
 
 def test_a_new_version_takes_the_place_of_the_old_one_as_a_whole(

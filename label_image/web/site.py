@@ -54,42 +54,18 @@ def page_files(model: Path, numbers: Numbers | None = None, *, server: bool = Tr
     model = Path(model)
     file = _model_file(model, numbers)
     manifest = read_manifest(model) if model.is_dir() else read_appended_manifest(model)
-    data = None
-    if file is not None:
-        try:
-            data = file.read_bytes()
-        except OSError as error:
-            raise ModelError(f"{file} cannot be read: {error.strerror}.") from None
-    return page_of(manifest, model, data, server=server)
-
-
-def page_of(manifest: Manifest, origin: Path, tflite: bytes | None, *, server: bool) -> dict[str, bytes]:
-    """The same of a model in memory, None if there is none for a phone; `origin` names it. Raises ModelError."""
-    reason = why_not_on_phones(manifest, origin, tflite)
+    reason = why_not_on_phones(model, file, manifest.preprocessing)
     if reason is not None and not server:
         raise ModelError(reason)
     files = {path.relative_to(PAGE).as_posix(): path.read_bytes() for path in sorted(PAGE.rglob("*")) if path.is_file()}
     service_worker = files.pop(SERVICE_WORKER)
     config = _config(manifest, server)
-    if reason is None:
-        assert tflite is not None
-        packed = gzip.compress(tflite, 9, mtime=0)  # a sixth less of int8; few servers would do it
-        name = f"model-{hashlib.sha256(packed).hexdigest()[:12]}{PACKED}"
-        config["model"] = {"file": name, "bytes": len(packed), **tensors_of(tflite, origin)}
-        files |= {name: packed, **{each: (RUNTIME / each).read_bytes() for each in RUNTIME_FILES}}
+    if reason is None and file is not None:
+        config["model"], packed = _packed(file)
+        files |= {config["model"]["file"]: packed, **{name: (RUNTIME / name).read_bytes() for name in RUNTIME_FILES}}
     files |= {name: icon(side) for name, side in ICONS.items()}
     files |= {CONFIG: _json(config), WEB_MANIFEST: _json(_web_manifest(manifest.labels))}
     return {**files, SERVICE_WORKER: _with_list(service_worker, files)}
-
-
-def why_not_on_phones(manifest: Manifest, origin: Path, tflite: bytes | None) -> str | None:
-    """Why a phone cannot run this model itself, as a sentence; None where it can."""
-    if tflite is None:
-        return f"{origin} has no .tflite, which phones run: write one with `retrain export --to tflite_float16`."
-    resize = next(step for step in Preprocessing.parse(manifest.preprocessing).steps if step.name == "resize")
-    if resize.arguments[1] != "bilinear":
-        return f"{origin} resizes photos by {resize.arguments[1]}, which the page cannot: it can bilinear."
-    return why_no_runtime()
 
 
 def why_no_runtime() -> str | None:
@@ -98,6 +74,27 @@ def why_no_runtime() -> str | None:
     if not missing:
         return None
     return f"This installation lacks what runs a model on a phone ({missing[0]}): {HOW_TO_BUILD}."
+
+
+def why_not_on_phones(model: Path, file: Path | None, preprocessing: str) -> str | None:
+    """Why a phone cannot run a model itself, as a sentence; None where it can."""
+    if file is None:
+        return f"{model} has no .tflite, which phones run: write one with `retrain export --to tflite_float16`."
+    resize = next(step for step in Preprocessing.parse(preprocessing).steps if step.name == "resize")
+    if resize.arguments[1] != "bilinear":
+        return f"The camera page resizes photos by bilinear alone, and this model asks for {resize.arguments[1]}."
+    return why_no_runtime()
+
+
+def _packed(file: Path) -> tuple[dict[str, Any], bytes]:
+    """What the page has to know of a .tflite, and the file, packed."""
+    try:
+        tflite = file.read_bytes()
+    except OSError as error:
+        raise ModelError(f"{file} cannot be read: {error.strerror}.") from None
+    packed = gzip.compress(tflite, 9, mtime=0)  # a sixth less of int8; few servers would do it
+    name = f"model-{hashlib.sha256(packed).hexdigest()[:12]}{PACKED}"
+    return {"file": name, "bytes": len(packed), **tensors_of(tflite, file)}, packed
 
 
 def _model_file(model: Path, numbers: Numbers | None) -> Path | None:

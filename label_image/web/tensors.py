@@ -12,7 +12,7 @@ from label_image.runtimes import quantised
 DTYPES = ("float32", "uint8", "int32")  # that LiteRT.js has arrays for
 
 
-def tensors_of(tflite: bytes, origin: Path) -> dict[str, Any]:
+def tensors_of(tflite: bytes, path: Path) -> dict[str, Any]:
     """`input` and `outputs` of a model that answers one photo, as plain JSON.
 
     An input that is not float32 has a `table`: what it takes for each of the levels 0 to 255. An output that is not has
@@ -27,14 +27,12 @@ def tensors_of(tflite: bytes, origin: Path) -> dict[str, Any]:
             image, outputs = signature.get_input_details()["image"], signature.get_output_details()
         scores = outputs["scores"]
     except (ValueError, RuntimeError, KeyError) as error:
-        raise ModelError(
-            f"The .tflite of {origin} cannot be loaded: {next(iter(str(error).splitlines()), '')}"
-        ) from None
+        raise ModelError(f"{path} cannot be loaded: {next(iter(str(error).splitlines()), '')}") from None
     described = {name: _output(tensor) for name, tensor in outputs.items() if name in ("scores", "similarity")}
     types = {image["dtype"], *(tensor["dtype"] for tensor in (scores, *outputs.values()))}
     unknown = sorted({np.dtype(dtype).name for dtype in types} - set(DTYPES))
     if unknown:
-        raise ModelError(f"The .tflite of {origin} has numbers of {unknown[0]}, which a browser's LiteRT has not.")
+        raise ModelError(f"{path} has numbers of {unknown[0]}, which a browser's LiteRT has not.")
     return {"input": _input(image), "outputs": described}
 
 

@@ -96,9 +96,15 @@ class Browser:
         self.send("Runtime.runIfWaitingForDebugger", session)
 
     def open(
-        self, url: str, width: int = 390, height: int = 844, scheme: str = "light", language: str = "en-GB"
+        self,
+        url: str,
+        width: int = 390,
+        height: int = 844,
+        scheme: str = "light",
+        language: str = "en-GB",
+        before: str = "",
     ) -> "Page":
-        """A new page, of the size and the settings of a phone."""
+        """A new page, of the size and the settings of a phone. `before` is run in it before its own scripts."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
         page = Page(self, self._sessions[target])  # it was attached to before the answer came
         page.call(
@@ -110,6 +116,9 @@ class Browser:
             userAgent=self.call("Browser.getVersion")["userAgent"],
             acceptLanguage=language,
         )
+        if before:
+            page.call("Page.enable")
+            page.call("Page.addScriptToEvaluateOnNewDocument", source=before)
         page.go(url)
         return page
 
@@ -126,9 +135,11 @@ class Page:
 
     def go(self, url: str) -> None:
         self.call("Page.enable")
+        self.call("Page.bringToFront")  # one behind another gets no frames
         self.call("Page.navigate", url=url)
 
     def reload(self) -> None:
+        self.call("Page.bringToFront")
         self.run("window.old = true")
         self.call("Page.reload")
         self.wait("!window.old && document.readyState === 'complete'")
@@ -156,7 +167,7 @@ class Page:
 
     def text(self, selector: str) -> str:
         found: str = self.run(f"document.querySelector({json.dumps(selector)}).innerText")
-        return found
+        return found.strip()
 
     def choose(self, selector: str, *files: Path) -> None:
         """Choose files in an input of a form."""
@@ -175,12 +186,12 @@ def chromium(program: str, profile: Path, video: Path | None = None, *switches: 
     shown = [] if video is None else [f"--use-file-for-fake-video-capture={video}"]
     theirs_in, to = os.pipe()
     back, theirs_out = os.pipe()
-    # The protocol's pipes are the numbers 3 and 4 of the browser, wherever they are here.
+    # The pipes are the numbers 3 and 4 of the browser, wherever they are here (a plain sh takes no number above 9).
     command = f'exec "$@" 3<&{theirs_in} 4>&{theirs_out}'
     process = subprocess.Popen(
-        ["sh", "-c", command, "sh", program, *SWITCHES, *shown, *switches, f"--user-data-dir={profile}"],
-        pass_fds=(theirs_in, theirs_out), stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True,
+        ["bash", "-c", command, "bash", program, *SWITCHES, *shown, *switches, f"--user-data-dir={profile}"],
+        pass_fds=(theirs_in, theirs_out), start_new_session=True,
+        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     os.close(theirs_in)
     os.close(theirs_out)

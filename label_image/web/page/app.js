@@ -112,17 +112,19 @@ function leaveCamera() {
 /** @param {ImageBitmap} frame */
 async function seen(frame) {
   const shown = shows;
-  let outputs;
+  let asked, outputs;
   try {
-    outputs = await (await engine).answer(frame);
+    asked = await engine;
+    outputs = await asked.answer(frame);
   } catch (error) {
+    frame.close();
     if (shown === shows) tellFailed(error);
     throw error; // the next frame is tried a little later
   }
   if (shown !== shows) return;
   clearNotice();
   const now = performance.now();
-  showAnswer(verdictOf(steadied.with(outputs, now), config.labels, config.threshold));
+  showAnswer(verdictOf(steadied.with(outputs, now), asked.labels, config.threshold));
   showRate(now);
 }
 
@@ -153,8 +155,9 @@ async function showPhoto(chosen) {
 async function label(picture) {
   const shown = ++shows;
   try {
-    const outputs = await (await engine).answer(picture);
-    if (shown === shows) showAnswer(verdictOf(outputs, config.labels, config.threshold), true);
+    const asked = await engine;
+    const outputs = await asked.answer(picture);
+    if (shown === shows) showAnswer(verdictOf(outputs, asked.labels, config.threshold), true);
   } catch (error) {
     if (shown !== shows) return;
     if (error instanceof PhotoError && picture instanceof File) showNotice(await unreadable(picture));

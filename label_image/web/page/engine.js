@@ -16,7 +16,7 @@ import { dequantised } from "./answers.js";
  * @property {ModelConfig | null} model what the phone runs itself
  */
 /** @typedef {(share: number) => void} Progress */
-/** @typedef {{onPhone: boolean, answer: (picture: ImageBitmap | Blob) => Promise<Outputs>}} Engine */
+/** @typedef {{onPhone: boolean, labels: string[], answer: (picture: ImageBitmap | Blob) => Promise<Outputs>}} Engine */
 
 /** A photo that cannot be read; the message is a key of words.js. */
 export class PhotoError extends Error {}
@@ -42,10 +42,11 @@ export class PhoneEngine {
   waiting = new Map();
   asked = 0;
 
-  /** @param {Worker} worker @param {ModelConfig} model */
-  constructor(worker, model) {
+  /** @param {Worker} worker @param {ModelConfig} model @param {string[]} labels */
+  constructor(worker, model, labels) {
     this.worker = worker;
     this.model = model;
+    this.labels = labels;
     worker.onmessage = ({ data }) => this.heard(data);
   }
 
@@ -63,7 +64,7 @@ export class PhoneEngine {
       worker.onmessage = ({ data }) => {
         if (data.kind === "progress") progress(data.share);
         else if (data.kind === "failed") end(new Error(data.reason));
-        else done(new PhoneEngine(worker, model));
+        else done(new PhoneEngine(worker, model, config.labels));
       };
       worker.postMessage({ kind: "load", config });
     });
@@ -98,20 +99,24 @@ export class ServerEngine {
 
   /** @param {Config} config */
   constructor(config) {
-    this.labels = config.labels;
+    this.labels = [...config.labels];
+    // Behind the #, which no browser sends by itself.
+    this.token = new URLSearchParams(location.hash.slice(1)).get("token");
   }
 
   /** @param {ImageBitmap | Blob} picture @returns {Promise<Outputs>} */
   async answer(picture) {
     const body = picture instanceof ImageBitmap ? await jpegOf(picture) : picture;
-    const headers = { "Content-Type": body.type || "application/octet-stream" };
+    const headers = new Headers({ "Content-Type": body.type || "application/octet-stream" });
+    if (this.token !== null) headers.set("Authorization", `Bearer ${this.token}`);
     const response = await fetch("label", { method: "POST", headers, body });
     const said = await response.json().catch(() => ({}));
-    if (response.status === 415 || response.status === 422) throw new PhotoError("noPhoto");
     if (!response.ok) throw new Error(said.error ?? `${response.status} ${response.statusText}`);
     /** @type {{label: string, probability: number}[]} */
     const top = said.top ?? [{ label: said.label, probability: said.probability }];
     const found = new Map(top.map(({ label, probability }) => [label, probability]));
+    // A server may call the classes by other names.
+    for (const label of found.keys()) if (!this.labels.includes(label)) this.labels.push(label);
     return { scores: this.labels.map((label) => found.get(label) ?? 0), similarity: said.similarity ?? null };
   }
 }

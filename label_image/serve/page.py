@@ -73,7 +73,7 @@ def page_of(
     kept = {
         name: replace(file, is_kept=True)
         for name, file in before.items()
-        if name.endswith(".tflite") and not file.is_kept and name not in page
+        if name.endswith((".tflite", ".tflite.gz")) and not file.is_kept and name not in page
     }
     return {**kept, **page}
 

@@ -30,7 +30,18 @@ class Certificate:
 
 
 class Server(uvicorn.Server):
-    """Ends at the first signal once all requests are answered, with exit code 0; at the second one at once."""
+    """Ends at the first signal once all requests are answered, with exit code 0; at the second one at once.
+
+    `ready` is called when it answers, and signals are heard.
+    """
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -93,8 +104,7 @@ def run(
             raise ModelError(
                 f"The certificate {certificate.chain} with {certificate.key} cannot be used: {reason}."
             ) from None
-    say()
-    Server(config).run(sockets=[listening])
+    Server(config, say).run(sockets=[listening])
 
 
 def _files_allowed() -> int:

@@ -4,9 +4,9 @@
     serve_bytes       image_bytes: string (n,), JPEG, PNG, WebP, GIF, BMP -> scores, classes, similarity
     numeric           image, as above                                   -> scores, similarity
 
-The last one is for programs that take no text, as OpenVINO. All share one graph of the network, and its weights and the top's are plain variables. A written
-SavedModel can therefore be given another top: `take_top_out` leaves it with the backbone's
-variables alone, `attach_head` completes it with those of a top.
+The last one is for programs that take no text, as OpenVINO. All share one graph of the network, and its weights and
+the top's are plain variables. A written SavedModel can therefore be given another top: `take_top_out` leaves it with
+the backbone's variables alone, `attach_head` completes it with those of a top.
 
 `serve_bytes` decodes and resizes as training does, within one grey level (six for a large JPEG, which
 training decodes at a fraction of its size), with differences that TensorFlow's decoders impose: EXIF

@@ -16,7 +16,8 @@ from label_image.serve.page import CSP, PageFile, find, page_of
         ("a/b.mjs", "text/javascript; charset=utf-8"), ("style.css", "text/css; charset=utf-8"),
         ("runtime.wasm", "application/wasm"), ("runtime.wasm.gz", "application/gzip"),
         ("manifest.webmanifest", "application/manifest+json"), ("config.json", "application/json"),
-        ("icon.png", "image/png"), ("model.tflite", "application/octet-stream"),
+        ("icon.png", "image/png"), ("model-1.tflite.gz", "application/gzip"),
+        ("model.tflite", "application/octet-stream"),
         ("LICENCES.txt", "text/plain; charset=utf-8"),
     ],
 )  # fmt: skip
@@ -64,12 +65,12 @@ def test_other_methods_are_refused_with_those_that_are_known(client: TestClient)
 
 def test_the_model_of_the_page_before_stays_for_pages_that_are_being_loaded() -> None:
     first = page_of(lambda model: {"index.html": b"1", "model-1.tflite": b"1"}, Path(), {})
-    second = page_of(lambda model: {"index.html": b"2", "model-2.tflite": b"2"}, Path(), first)
+    second = page_of(lambda model: {"index.html": b"2", "model-2.tflite.gz": b"2"}, Path(), first)
     assert {name: file.content for name, file in second.items()} == {
-        "index.html": b"2", "model-1.tflite": b"1", "model-2.tflite": b"2"
+        "index.html": b"2", "model-1.tflite": b"1", "model-2.tflite.gz": b"2"
     }  # fmt: skip
     third = page_of(lambda model: {"index.html": b"3", "model-3.tflite": b"3"}, Path(), second)
-    assert sorted(third) == ["index.html", "model-2.tflite", "model-3.tflite"]
+    assert sorted(third) == ["index.html", "model-2.tflite.gz", "model-3.tflite"]
 
 
 def test_a_model_without_a_page_has_none() -> None:

@@ -22,11 +22,7 @@ INSTALLED := .venv/.installed
 PYTEST = $(BIN)/python -m pytest -q --numprocesses $(WORKERS) --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help setup fetch retrain report label serve export tflite tensorboard bench test test-fast coverage smoke lint lock clean
-=======
-.PHONY: help setup fetch retrain report label export tflite web web-runtime web-check tensorboard bench test test-fast coverage smoke lint lock clean
->>>>>>> web
+.PHONY: help setup fetch retrain report label serve export tflite web web-runtime web-check tensorboard bench test test-fast coverage smoke lint lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16

@@ -75,7 +75,7 @@ def _say_ready(settings: Settings, service: Service, port: int, say: Say) -> Non
     say(shown(f"Serving {settings.model} ({classes} classes) as {loaded.name!r} on {url}"))
     if not loaded.page:
         say("There is no page for this model: programs are answered.")
-    if is_loopback(host):
+    if is_loopback(settings.host):
         say("Only this machine reaches it; for a phone: --host 0.0.0.0 --https.")
         return
     if settings.token is None:

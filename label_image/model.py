@@ -86,7 +86,7 @@ class Model:
         return self.verdict(self.run(self.preprocessing.pixels(photo)[None]), top_k)
 
     def verdict(self, outputs: Outputs, top_k: int = 5) -> Verdict:
-        """What the outputs for one photo say."""
+        """What the outputs of one photo say."""
         probabilities = outputs.probabilities[0]
         best = np.argsort(-probabilities, kind="stable")[:top_k]
         refused = self.refuses(outputs)

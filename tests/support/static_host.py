@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Thread
 
 TYPES = {
-    "html": "text/html; charset=utf-8", "js": "text/javascript", "css": "text/css", "json": "application/json",
+    "html": "text/html; charset=utf-8", "js": "text/javascript", "mjs": "text/javascript", "css": "text/css", "json": "application/json",
     "png": "image/png", "webmanifest": "application/manifest+json",
 }  # fmt: skip
 

@@ -6,9 +6,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+SCRIPT = "text/javascript"
 TYPES = {
-    "html": "text/html; charset=utf-8", "js": "text/javascript", "css": "text/css", "json": "application/json",
-    "png": "image/png", "webmanifest": "application/manifest+json",
+    "html": "text/html; charset=utf-8", "js": SCRIPT, "mjs": SCRIPT, "css": "text/css", "png": "image/png",
+    "json": "application/json", "webmanifest": "application/manifest+json",
 }  # fmt: skip
 
 

@@ -71,7 +71,7 @@ function listen() {
   document.addEventListener("visibilitychange", () => {
     if (document.hidden) {
       wasLive = document.body.dataset["view"] === "live";
-      if (wasLive) leaveCamera();
+      leaveCamera();
     } else if (wasLive) void openCamera();
   });
 }
@@ -82,6 +82,7 @@ async function openCamera(open = () => (camera.isOpen ? Promise.resolve() : came
   try {
     await open();
   } catch (error) {
+    if (camera.isOpen) return; // by another press
     showView("start");
     showNotice(error instanceof CameraError ? error.message : "noCamera");
     return;
@@ -92,11 +93,13 @@ async function openCamera(open = () => (camera.isOpen ? Promise.resolve() : came
   showView("live");
   fit(video.videoWidth, video.videoHeight);
   video.onresize = () => fit(video.videoWidth, video.videoHeight);
-  camera.track?.addEventListener("ended", () => {
-    leaveCamera();
-    showView("start");
-    showNotice("ended");
-  });
+  if (camera.track) {
+    camera.track.onended = () => {
+      leaveCamera();
+      showView("start");
+      showNotice("ended");
+    };
+  }
   showAnswer(null);
   showLight(false);
   element("torch").hidden = !camera.hasTorch;
@@ -130,6 +133,7 @@ async function seen(frame) {
 
 /** The frame that is seen now, and what is said of it alone. */
 async function freeze() {
+  if (video.readyState < 2) return; // there is no picture yet
   stop();
   const frame = await createImageBitmap(video);
   still.width = frame.width;

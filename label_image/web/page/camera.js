@@ -17,6 +17,7 @@ export class Camera {
   /** @type {MediaStream | null} */
   stream = null;
   isRear = true;
+  opened = 0; // how often: of two at the same time the later one stays
 
   /** @param {HTMLVideoElement} video */
   constructor(video) {
@@ -34,16 +35,24 @@ export class Camera {
   async open(which = { facingMode: { ideal: this.isRear ? "environment" : "user" } }) {
     if (!window.isSecureContext || !navigator.mediaDevices) throw new CameraError("insecure");
     this.close(); // many phones open one at a time
+    const turn = this.opened;
+    let stream;
     try {
-      this.stream = await navigator.mediaDevices.getUserMedia({ video: { ...WANTED, ...which }, audio: false });
+      stream = await navigator.mediaDevices.getUserMedia({ video: { ...WANTED, ...which }, audio: false });
     } catch (error) {
       throw new CameraError(reasonOf(error));
     }
+    if (turn !== this.opened) {
+      for (const track of stream.getTracks()) track.stop();
+      return;
+    }
+    this.stream = stream;
     this.video.srcObject = this.stream;
     await this.video.play().catch(() => {}); // stopped by the next one, or in the background
   }
 
   close() {
+    this.opened++; // one that is just being opened is not wanted any more
     for (const track of this.stream?.getTracks() ?? []) track.stop();
     this.stream = null;
     this.video.srcObject = null;

@@ -42,7 +42,6 @@ export function showView(view) {
   document.body.dataset["view"] = view;
   const isStill = view === "frozen" || view === "photo";
   element("freeze-text").textContent = say(isStill ? "resume" : "freeze");
-  element("freeze").setAttribute("aria-pressed", String(isStill));
   if (view !== "live") {
     element("torch").hidden = true;
     element("rate").textContent = "";

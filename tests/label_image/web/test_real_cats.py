@@ -16,6 +16,7 @@ from static_host import Host, hosted
 
 from label_image.model import Model, load_model
 from label_image.preprocessing import read_header
+from label_image.web.site import why_no_runtime
 from retrain.exports.formats.web import run_web
 
 SHARED = Path(__file__).resolve().parents[4] / "shared"
@@ -24,7 +25,7 @@ WEIGHTS = SHARED / "weights" / "mobilenet_0.25_128.weights.h5"
 pytestmark = [
     pytest.mark.real,
     pytest.mark.browser,
-    pytest.mark.usefixtures("built"),
+    pytest.mark.skipif(why_no_runtime() is not None, reason="no runtime of the camera page: make web-runtime"),
     pytest.mark.skipif(not CATS.is_dir(), reason="no photos of cats in ../shared/data"),
 ]
 

@@ -87,7 +87,7 @@ def _write_report(
 
     progress.say("Examining the photos for the report.")
     sides = run.division.splits if run.division.folds is None else None
-    diagnosis = diagnose(run.extraction, sides, run.backbone.input_size, run.division.seed)
+    diagnosis = diagnose(run.extraction, sides, run.backbone.input_size, run.division.seed, trained=run.trained)
     # In the order in which they are declared; Click's is that of the command.
     declared = {str(parameter.name): options.get(str(parameter.name)) for parameter in train.params}
     return write_report(path, run, command_in_lines(train, declared), diagnosis, asked.top_k, began)

@@ -1,8 +1,9 @@
 """The report of a run: one HTML page that needs nothing beside it, no network and no script."""
 
 import math
+import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -41,6 +42,8 @@ if TYPE_CHECKING:
     from retrain.insight.doctor.pages import Section
 
 COMPARISON = "comparison.json"  # in the export, of `--compare scratch`
+# What stands for times until the page is done; what nobody can know before is in no name of a photo.
+TOTAL, STAGES = (f"{name} {secrets.token_hex(8)}" for name in ("total", "stages"))
 FINDINGS_OF_KIND = 8  # shown of what the doctor found
 SECTIONS = (
     ("learning", "Learning"),
@@ -108,19 +111,33 @@ class Unknown:
 
 
 def write_report(
-    path: Path, run: Run, command: str = "", diagnosis: "Diagnosis | None" = None, top_k: int = TOP_K
-) -> Path:
-    """Write the page of a run; returns its path. Raises ExportError if it cannot be written.
+    path: Path,
+    run: Run,
+    command: str = "",
+    diagnosis: "Diagnosis | None" = None,
+    top_k: int = TOP_K,
+    began: float | None = None,
+) -> dict[str, float]:
+    """Write the page of a run; returns the seconds that it says the run took. Raises ExportError if it cannot.
 
     `command` repeats the run, `diagnosis` is what `retrain doctor` found in the same photos, `top_k` answers are shown
-    of each photo. A page that was there is replaced.
+    of each photo. What is told about the run `began` at that time of `time.perf_counter`. A page that was there is
+    replaced.
     """
-    return write_page(path, report_html(run, command, diagnosis, top_k), "`report`")
+    began = time.perf_counter() if began is None else began
+    page = report_html(run, command, diagnosis, top_k)
+    seconds = with_report(run.seconds, time.perf_counter() - began)  # when all is done that takes long
+    write_page(path, _timed(page, seconds), "`report`")
+    return seconds
+
+
+def _timed(page: str, seconds: Mapping[str, float]) -> str:
+    """The page with the times that are known when it is done."""
+    return page.replace(TOTAL, f"{seconds['total']:.1f} s").replace(STAGES, stages(seconds))
 
 
 def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = None, top_k: int = TOP_K) -> str:
-    """The page of a run as HTML."""
-    began = time.perf_counter()
+    """The page of a run as HTML, with `TOTAL` and `STAGES` where times belong."""
     evidence = Evidence(run, top_k)
     gone = {photo.path for photo in run.extraction.photos if photo.gone}
     pairs, mistakes, predictions = evidence.confused_pairs(), evidence.worst_mistakes(), evidence.predictions()
@@ -173,8 +190,8 @@ def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = Non
         thumbnails=square_uris(path for path in _photos_of(predictions, pairs, mistakes, unknown) if path not in gone),
         heat=heat,
         written=datetime.now().strftime("%Y-%m-%d %H:%M"),
-        seconds=with_report(run.seconds, time.perf_counter() - began),  # after all that takes long
-        stages=stages,
+        total=TOTAL,
+        stages=STAGES,
     )
 
 

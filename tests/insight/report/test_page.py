@@ -1,5 +1,6 @@
 import json
 import re
+import time
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -143,8 +144,18 @@ def test_the_calibration_is_undone_for_the_picture(make_run) -> None:
     assert f"{run.trained.test.ece:.1%}" in page.text
 
 
-def test_retrain_writes_the_page_of_its_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_retrain_writes_the_page_of_its_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     import retrain.exports.writer
+    from retrain.insight.report import page as module
+
+    def slowly(*args: object, **values: object) -> str:
+        time.sleep(0.3)
+        return render(*args, **values)
+
+    render = module.render
+    monkeypatch.setattr(module, "render", slowly)
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(retrain.exports.writer, "write_outputs", no_export)
@@ -155,9 +166,19 @@ def test_retrain_writes_the_page_of_its_run(tmp_path: Path, monkeypatch: pytest.
         main(["--image_dir", "photos", "--architecture", "fake", "--report", "pages/report.html", "--json"])
         raise SystemExit(0)
     assert leave.value.code == 0
-    page = Page((tmp_path / "pages/report.html").read_text(encoding="utf-8"))
+    html = (tmp_path / "pages/report.html").read_text(encoding="utf-8")
+    page = Page(html)
     assert {"confusion", "doctor", "provenance"} <= page.ids
     assert "--report pages/report.html" in page.text
+    # The time that it took to write the page is in it, and is no other than on the terminal.
+    captured = capsys.readouterr()
+    times = re.findall(r"<dt>seconds</dt><dd>(.*?)</dd>", html)[0]
+    assert f"seconds: {times}" in captured.err.replace("\n", " ")
+    total = re.findall(r"<dt>time</dt><dd>(.*?) s</dd>", html)[0]
+    assert f"total {total}" in times
+    seconds = json.loads(captured.out)["seconds"]
+    assert abs(seconds["total"] - float(total)) < 0.06
+    assert seconds["report"] >= 0.3
 
 
 def test_what_the_export_proves_is_told(make_run) -> None:
@@ -191,7 +212,8 @@ def test_file_names_that_are_no_text(make_run, tmp_path: Path) -> None:
     run = make_run("ab", each=20, apart=0.1)
     photos = tuple(Photo(f"{photo.path}\udcff", photo.label, photo.sha256) for photo in run.extraction.photos)
     run = replace(run, trained=with_bottlenecks(run.trained, replace(run.extraction, photos=photos)))
-    page = write_report(tmp_path / "report.html", run)
+    page = tmp_path / "report.html"
+    write_report(page, run)
     assert r".jpg\xff" in page.read_text(encoding="utf-8")
 
 
@@ -250,7 +272,7 @@ def test_a_page_replaces_the_one_before_and_leaves_nothing_else(make_run, tmp_pa
     run = make_run("ab")
     path = tmp_path / "new" / "report.html"
     for _ in range(2):
-        assert write_report(path, run) == path
+        write_report(path, run)
     assert [found.name for found in path.parent.iterdir()] == ["report.html"]
     assert path.read_text(encoding="utf-8").startswith("<!doctype html>")
 

@@ -157,8 +157,9 @@ def test_the_fake_backbone_cannot_be_tuned(here: Path, capsys: pytest.CaptureFix
 def test_from_scratch_side_by_side(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    short = partial(train_from_scratch, size=32, recipe=Recipe("adamw", learning_rate=1e-3, epochs=2, patience=2))
-    monkeypatch.setattr(retrain.runs.compare_scratch, "train_from_scratch", short)
+    recipe = Recipe("adamw", learning_rate=1e-3, epochs=2, patience=2)
+    monkeypatch.setattr(retrain.runs.compare_scratch, "RECIPE", recipe)
+    monkeypatch.setattr(retrain.runs.compare_scratch, "train_from_scratch", partial(train_from_scratch, size=32))
     _, said = run(capsys, "--compare", "scratch")
     folder = Path("tf_files/model")
     transfer, scratch = json.loads((folder / "comparison.json").read_text())
@@ -228,8 +229,8 @@ def test_a_pretrained_backbone_is_far_ahead_of_one_from_scratch(
     train: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = Recipe("adamw", learning_rate=2e-3, epochs=4, patience=4)
-    short = partial(train_from_scratch, size=48, recipe=recipe)
-    monkeypatch.setattr(retrain.runs.compare_scratch, "train_from_scratch", short)
+    monkeypatch.setattr(retrain.runs.compare_scratch, "RECIPE", recipe)
+    monkeypatch.setattr(retrain.runs.compare_scratch, "train_from_scratch", partial(train_from_scratch, size=48))
     transfer, scratch = json.loads(train("--compare", "scratch")[1]["comparison.json"])
     assert transfer["test"]["n"] == scratch["test"]["n"] > 20
     assert transfer["test"]["accuracy"] > scratch["test"]["accuracy"] + 0.15

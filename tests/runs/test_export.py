@@ -178,7 +178,9 @@ def test_an_int8_that_loses_accuracy_is_kept_by_force_alone(
     spoil(monkeypatch, TFLITE)
     names, photos = (TFLITE, TFLITE_DYNAMIC), str(trained / "photos")
     refused = converted(model, names, photos, tmp_path).results[2]
-    assert refused.refused is not None and "--force keeps it" in refused.refused
+    assert refused.refused is not None and "`force` keeps it" in refused.refused
+    *_, said = call(main, "export", model, "--to", TFLITE_DYNAMIC, "--image_dir", photos, "--bottleneck_dir", tmp_path)
+    assert "--force keeps it" in said.replace("\n", " ")
     _, tflite, dynamic = converted(model, names, photos, tmp_path, force=True).results
     assert dynamic.judgement is not None and dynamic.judgement.forced and dynamic.judgement.drop > 0.5
     assert parity_of(model)[TFLITE_DYNAMIC]["forced"] is True

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from stand_ins import no_export
 
 import retrain.exports.writer
 import retrain.runs.compare_scratch
+import retrain.runs.fine_tune
 from label_image.model import load_model
 from retrain.cli.main import main
 from retrain.exports.writer import Exported
@@ -211,7 +213,8 @@ def train(
 
 @pytest.mark.real
 @pytest.mark.skipif(not FLOWERS.exists() or not WEIGHTS.exists(), reason=f"{SHARED} is absent")
-def test_more_layers_learn_more(train: Callable) -> None:
+def test_more_layers_learn_more(train: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retrain.runs.fine_tune, "RECIPE", replace(retrain.runs.fine_tune.RECIPE, epochs=2))
     few, every = (train("--fine_tune_layers", layers)[0]["fine_tuning"] for layers in ("2", "all"))
     assert (len(few["layers"]), len(every["layers"])) == (2, 27)
     assert few["layers"] == every["layers"][-2:]

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from retrain.insight.reporting import TOP_K
+from retrain.core.defaults import TOP_K
 from retrain.photos.classes import index_by_label
 from retrain.runs.train import Run
 from retrain.training.fitting.sample import Classes, Matrix, Rows, Sample

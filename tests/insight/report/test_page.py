@@ -1,4 +1,3 @@
-import json
 import re
 import time
 from dataclasses import replace
@@ -15,6 +14,8 @@ from retrain.core.errors import ExportError
 from retrain.insight.report.page import report_html, write_report
 from retrain.photos.dataset import Photo
 from retrain.runs.train import Run
+from retrain.training.metrics import measure
+from retrain.training.on_photos.timed_curve import Contender
 
 SECTIONS = {
     "learning", "confusion", "pairs", "classes", "mistakes", "predictions", "calibration", "unknown", "provenance",
@@ -183,29 +184,17 @@ def test_retrain_writes_the_page_of_its_run(
 
 def test_what_the_export_proves_is_told(make_run) -> None:
     run = make_run("ab")
-    run.config.export.output_dir.mkdir()
+    assert "parity" not in opened(run).ids
     proof = {"tflite": {"greatest_difference": 3.2e-6, "top_1_agreement": 1.0, "photos": 48}}
     provenance = {
         "dataset_digest": "d12181", "weights_sha256": "22f873", "bottleneck_fingerprint": "4e35b0",
         "versions": {"numpy": "2.4.6"},
     }  # fmt: skip
-    manifest = {
-        "format": "retrain-export", "format_version": 1, "labels": ["a", "b"],
-        "preprocessing": "decode(2)|orient|resize(8,bilinear)|value_range(-1,1)",
-        "parity": proof, "provenance": provenance,
-    }  # fmt: skip
-    (run.config.export.output_dir / "model.json").write_text(json.dumps(manifest))
-    page = opened(run)
+    manifest = {"parity": proof, "provenance": provenance}
+    page = opened(replace(run, exported=replace(run.exported, manifest=manifest)))
     assert "parity" in page.ids
     for word in ("3.2e-06", "model.tflite", "d12181", "22f873", "4e35b0", "2.4.6"):
         assert word in page.text
-
-
-def test_a_damaged_manifest_is_left_out(make_run) -> None:
-    run = make_run("ab")
-    run.config.export.output_dir.mkdir()
-    (run.config.export.output_dir / "model.json").write_text("[1")
-    assert "parity" not in opened(run).ids
 
 
 def test_file_names_that_are_no_text(make_run, tmp_path: Path) -> None:
@@ -250,22 +239,16 @@ def test_the_heat_map_of_an_export_stands_beside_a_mistake(make_run, monkeypatch
 
 def test_the_comparison_with_training_from_scratch_is_a_section(make_run) -> None:
     run = make_run("ab", each=20, compare="scratch")
-    assert "scratch" not in opened(run).ids  # it is nowhere
-    run.config.export.output_dir.mkdir()
-    entry = {"name": "transfer", "parameters": {"total": 5289000, "trainable": 2562}, "seconds": 12.3, "remark": "",
-             "test": {"accuracy": 0.95, "interval": [0.9, 0.98], "n": 100, "cross_entropy": 0.1}}  # fmt: skip
-    other = {**entry, "name": "from scratch <b>", "remark": "7 bottlenecks came from the cache",
-             "test": {"accuracy": None, "interval": None, "n": 0, "cross_entropy": None}}  # fmt: skip
-    figures = run.config.export.output_dir / "comparison.json"
-    figures.write_text(json.dumps([entry, other]))
-    page = opened(run)
+    assert "scratch" not in opened(run).ids
+    test = measure(np.eye(2, dtype=np.float32)[[0] * 19 + [1]], np.zeros(20, np.intp), "ab")
+    nothing = measure(np.zeros((0, 2), np.float32), np.zeros(0, np.intp), "ab")
+    transfer = Contender("transfer", 5289000, 2562, test, 12.3, (), "an evaluation")
+    scratch = Contender("from scratch <b>", 1202978, 1201314, nothing, 7.0, (), "an epoch", "7 came from the cache")
+    page = opened(replace(run, contenders=(transfer, scratch)))
     assert "scratch" in page.ids
-    for words in ("5,289,000", "2,562", "95.0%", "90.0% to 98.0%", "12.3 s", "from scratch <b>", "7 bottlenecks"):
+    low, high = test.interval or (0, 0)
+    for words in ("5,289,000", "2,562", "95.0%", f"{low:.1%} to {high:.1%}", "12.3 s", "from scratch <b>", "7 came"):
         assert words in page.text
-    assert "scratch" not in opened(replace(run, config=replace(run.config, compare=None))).ids  # of another run
-    for damaged in ("[1", "[1]", "{}", '[{"name": "transfer"}]'):
-        figures.write_text(damaged)
-        assert "scratch" not in opened(run).ids
 
 
 def test_a_page_replaces_the_one_before_and_leaves_nothing_else(make_run, tmp_path: Path) -> None:

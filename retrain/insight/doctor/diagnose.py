@@ -10,7 +10,7 @@ from retrain.core.timing import timed
 from retrain.insight.doctor.duplicates import copy_findings, find_copies
 from retrain.insight.doctor.findings import KINDS, Diagnosis, Finding
 from retrain.insight.doctor.imbalance import imbalance_findings
-from retrain.insight.doctor.label_errors import label_findings
+from retrain.insight.doctor.label_errors import LEAST_GROUPS, label_findings
 from retrain.insight.doctor.looks import look_at
 from retrain.insight.doctor.out_of_fold import Asked, asked_in_training, groups_with_copies, out_of_fold
 from retrain.insight.doctor.outliers import LEAST_PHOTOS, can_judge, class_distances, outlier_findings
@@ -65,7 +65,9 @@ def diagnose(
             findings += outlier_findings(photos, distances)
         if not can_judge(distances):
             remarks.append("Outliers are not judged: too many of the photos are copies.")
-        if not gone:  # of some classes alone it would be another question
+        if len(photos) < LEAST_GROUPS * len(labels):  # heads believe least in the class of which they have not seen one
+            remarks.append(f"Colours are not judged with fewer than {LEAST_GROUPS} photos of a class, on average.")
+        elif not gone:  # of some classes alone it would be another question
             with timed(seconds, "shortcut"):
                 shortcut = check_shortcut(looks, classes, folds, probabilities)
     else:

@@ -1,7 +1,10 @@
 """The doctor's heads: the training's own where it has them, else asked by the same function."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+from painting import paint
 from stand_ins import bottlenecks_of
 
 from retrain.bottlenecks.extraction import Extraction
@@ -89,3 +92,16 @@ def test_where_one_fold_is_all_there_is_nothing_is_known() -> None:
     found = extraction()
     said = out_of_fold(found.matrix, np.repeat(np.arange(3), EACH), np.full(60, 3), 3)
     assert np.allclose(said, 1 / 3)
+
+
+def test_of_tiny_classes_nothing_is_said_of_colours(tmp_path: Path) -> None:
+    """Heads of so strong a penalty know nothing of them: it said that the network was no better than guessing."""
+    random = np.random.default_rng(0)
+    photos = tuple(
+        Photo(str(paint(tmp_path / f"{n}.png", random.integers(0, 256, 3))), f"{n // 3:02}", f"{n:064x}")
+        for n in range(60)
+    )
+    matrix = random.normal(0, 1, (20, DIM))[np.arange(60) // 3] + random.normal(0, 0.3, (60, DIM))
+    diagnosis = module.diagnose(Extraction(photos, matrix.astype(np.float32), (), 0, 60, 0, "f", {}), None, 32)
+    assert diagnosis.shortcut is None
+    assert "Colours are not judged with fewer than 5 photos of a class, on average." in diagnosis.remarks

@@ -22,7 +22,7 @@ INSTALLED := .venv/.installed
 PYTEST = $(BIN)/python -m pytest -q --numprocesses $(WORKERS) --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fetch retrain report label export tflite tensorboard bench test test-fast coverage smoke lint lock clean
+.PHONY: help setup fetch retrain report label export tflite web web-runtime web-check tensorboard bench test test-fast coverage smoke lint lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -65,6 +65,22 @@ export: $(INSTALLED)  ## Write the model of OUTPUT_DIR in more formats, tried on
 tflite: $(INSTALLED)  ## Write the model of OUTPUT_DIR as TFLite of every precision, tried on IMAGE_DIR=folder
 	@$(MAKE) --no-print-directory export TO=tflite,tflite_float16,tflite_dynamic,tflite_int8
 
+# What runs a model in a browser: npm's packages by a lock file, bundled, and never committed.
+RUNTIME := label_image/web/runtime/worker.js
+RUNTIME_SOURCES := web/package.json web/package-lock.json web/build.mjs web/worker.js web/preprocessing.js LICENSE
+
+web: $(INSTALLED) $(RUNTIME)  ## Write the camera page of the model of OUTPUT_DIR, tried on IMAGE_DIR=folder [TO=web_int8]
+	@$(MAKE) --no-print-directory export TO="$(or $(TO),web)"
+
+web-runtime: $(RUNTIME)  ## Build what runs a model in a browser (needs Node and npm): then wheels, images and exports have it
+
+$(RUNTIME): $(RUNTIME_SOURCES)
+	@command -v npm >/dev/null || { echo "npm is missing: on Debian or Ubuntu, run 'apt-get install nodejs npm'." >&2; exit 1; }
+	@cd web && npm ci --ignore-scripts --silent && node build.mjs
+
+web-check: $(RUNTIME)  ## Check the types of the camera page's code
+	@cd web && { test -d node_modules || npm ci --ignore-scripts --silent; } && npm run --silent check
+
 tensorboard: $(INSTALLED)  ## Serve tf_files/training_summaries on http://localhost:6006
 	@$(BIN)/tensorboard --logdir tf_files/training_summaries
 
@@ -102,4 +118,4 @@ lock: $(INSTALLED)  ## Pin the newest dependencies that fit pyproject.toml into 
 include docker/docker.mk
 
 clean:  ## Remove .venv and caches; never anything in tf_files
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov *.egg-info
+	rm -rf .venv web/node_modules label_image/web/runtime .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov *.egg-info

@@ -88,7 +88,7 @@ def tflite_runner(path: Path) -> Run:
 
     def answer(photo: Pixels) -> Outputs:
         with signatures.borrow() as signature:
-            said = signature(image=_quantised(photo[None], image))
+            said = signature(image=quantised(photo[None], image))
         return named_outputs({name: _dequantised(values, outputs[name]) for name, values in said.items()})
 
     def run(pixels: Pixels) -> Outputs:
@@ -99,7 +99,7 @@ def tflite_runner(path: Path) -> Run:
     return run
 
 
-def _quantised(values: npt.NDArray[Any], tensor: Mapping[str, Any]) -> npt.NDArray[Any]:
+def quantised(values: npt.NDArray[Any], tensor: Mapping[str, Any]) -> npt.NDArray[Any]:
     """Values as a tensor of a TFLite model takes them, by its own scale and zero point; float32 as they are."""
     dtype = tensor["dtype"]
     if dtype == np.float32:

@@ -30,7 +30,12 @@ def _exports(context: click.Context, parameter: click.Parameter, value: str) -> 
             raise click.BadParameter(
                 f"{name} is not known; choose from {', '.join(FORMATS)}; or {ALL} for all of them."
             )
-    return tuple(name for name in FORMATS if name in found or ALL in found)
+    # What was not built with this installation is no reason to refuse the rest.
+    lacking = {name: format.lacks() for name, format in FORMATS.items() if ALL in found and name not in found}
+    for sentence in sorted({lack for lack in lacking.values() if lack is not None}):
+        left_out = ", ".join(name for name, lack in lacking.items() if lack == sentence)
+        click.echo(f"Left out: {left_out}. {sentence}", err=True)
+    return tuple(name for name in FORMATS if name in found or (ALL in found and lacking[name] is None))
 
 
 # Which further formats are made of an export, and what they are judged on.

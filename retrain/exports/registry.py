@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 
 from label_image.installing import how_to_install
 from retrain.core.errors import ExportError, OptionError
-from retrain.exports.formats import coreml, graph_def, onnx, saved_model, tfjs, tflite, tflite_variants
+from retrain.exports.formats import coreml, graph_def, onnx, saved_model, tfjs, tflite, tflite_variants, web
 from retrain.exports.formats.base import Format
 
 FORMATS: dict[str, Format] = {
@@ -22,6 +22,7 @@ FORMATS: dict[str, Format] = {
         *onnx.FORMATS,
         *coreml.FORMATS,
         *tfjs.FORMATS,
+        *web.FORMATS,
     )
 }
 # What the others are made of and compared with: always written, and the first.
@@ -41,9 +42,11 @@ def check_formats(names: Collection[str]) -> tuple[str, ...]:
 
 
 def check_packages(names: Iterable[str]) -> None:
-    """Raises ExportError, before any work, if a package that one of the formats needs is not installed."""
+    """Raises ExportError, before any work, if a package that one of the formats needs, or what else, is missing."""
     for name in names:
         format = FORMATS[name]
         missing = [package for package in format.packages if importlib.util.find_spec(package) is None]
         if missing:
             raise ExportError(f"The format {name} needs {' and '.join(missing)}: {how_to_install(format.extra)}.")
+        if (lacking := format.lacks()) is not None:
+            raise ExportError(lacking)

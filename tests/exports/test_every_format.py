@@ -25,8 +25,13 @@ from retrain.exports.registry import FORMATS, SAVED_MODEL, TITLES, TRAINING_FORM
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # some converters are written for older versions of what they meet
 ROOT = Path(__file__).resolve().parents[2]
-CONVERTED = [name for name, format in FORMATS.items() if format.conversions]
+CONVERTED = [name for name, format in FORMATS.items() if format.conversions and format.lacks() is None]
 ALONE = [name for name in CONVERTED if FORMATS[name].own_program]  # a file of these is enough for label_image
+NOT_HERE = [
+    pytest.param(name, marks=pytest.mark.skip(format.lacks() or ""))
+    for name, format in FORMATS.items()
+    if format.lacks()
+]
 PIXELS = np.stack([np.full((8, 8, 3), colour, np.uint8) for colour in COLOURS.values()] * 7)[:19]
 PROGRAM = """
 import sys, warnings
@@ -39,7 +44,7 @@ assert all(result.refused is None for result in report.results), report
 """
 
 
-@pytest.fixture(params=CONVERTED)
+@pytest.fixture(params=[*CONVERTED, *NOT_HERE])
 def name(request: pytest.FixtureRequest) -> str:
     found: str = request.param
     return found
@@ -171,6 +176,12 @@ def test_a_missing_package_is_named_before_any_work(
                 converted(model, (name,), "no/photos", model.parent)
         assert how_to_install(FORMATS[name].extra) in str(error.value)
     check_packages([name])
+
+
+def test_what_else_is_missing_is_said_before_any_work(name: str, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(FORMATS, name, replace(FORMATS[name], lacks=lambda: "A part of it has to be built: run that."))
+    with pytest.raises(ExportError, match=r"A part of it has to be built: run that\."):
+        converted(model, (name,), "no/photos", model.parent)
 
 
 DAMAGES: dict[str, Callable[[Path], object]] = {

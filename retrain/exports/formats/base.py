@@ -75,6 +75,10 @@ class Template:
     fill: Callable[[Filling], dict[str, "Outputs"]]
 
 
+def nothing() -> None:
+    """What is missing for most formats."""
+
+
 @dataclass(frozen=True)
 class Format:
     """A format of an export, and how it is written, run and judged.
@@ -82,8 +86,8 @@ class Format:
     `files` are its names in an export folder, of which the first is known to users. It is made of a written SavedModel
     by the first of its `conversions` that holds its `limits`, by a training if it has a `template`, or both. `load`
     runs what was written, in its own program, or in TensorFlow where that is in Apple's systems or in browsers
-    (`own_program`). `packages` are those that it needs, of our `extra`. `titles` are what a training proves of it, as
-    in `parity` of the manifest, and what sentences call that.
+    (`own_program`). `packages` are those that it needs, of our `extra`; `lacks` is a sentence on what else is missing
+    here. `titles` are what a training proves of it, as in `parity` of the manifest, and what sentences call that.
     """
 
     name: str
@@ -95,6 +99,7 @@ class Format:
     packages: tuple[str, ...] = ()
     extra: str = "export"
     own_program: bool = True
+    lacks: Callable[[], str | None] = nothing
     titles: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -137,17 +137,17 @@ class Preprocessing:
         """The steps that give pixels, and none of those inside the network."""
         return Preprocessing(self.steps[: self.steps.index(self._step("resize")) + 1])
 
-    def pixels(self, data: bytes, distort: Distort | None = None) -> Pixels:
+    def pixels(self, data: bytes, distort: Distort | None = None, most_pixels: int | None = None) -> Pixels:
         """Decode the bytes of a photo and bring them to the network's size.
 
         Returns uint8 RGB of shape (size, size, 3), 0..255. `distort` takes the place of the plain resize: it gets the
         upright RGB photo (a very large one made smaller, see `photos.decoding`), the size and the filter, and what it
-        returns may have another shape. Raises PhotoError.
+        returns may have another shape. Raises PhotoError, as for more than `most_pixels`, 250 million without.
         """
         resample = FILTERS[str(self._step("resize").arguments[1])]
         orient = any(step.name == "orient" for step in self.steps)
         try:
-            photo = open_photo(data)
+            photo = open_photo(data, most_pixels)
             with photo.image:
                 box = self._decode_smaller(photo.image)
                 with decoded(photo, self.size, orient, whole=distort is not None) as ready:

@@ -37,10 +37,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from label_image.errors import PhotoError, PreprocessingError
-from label_image.photo_files.decoding import Box, decoded
+from label_image.photo_files.decoding import decoded
 from label_image.photo_files.jpeg import completed
 from label_image.photo_files.opening import explained, open_photo, orientation
 from label_image.photo_files.reading import photo_bytes, read_photo
+from label_image.photo_files.resizing import Box
 
 __all__ = [
     "Arithmetic", "Header", "PhotoError", "Pixels", "Preprocessing", "PreprocessingError",

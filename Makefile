@@ -22,7 +22,7 @@ INSTALLED := .venv/.installed
 PYTEST = $(BIN)/python -m pytest -q --numprocesses $(WORKERS) --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fetch retrain report label export tflite web web-runtime web-check tensorboard bench test test-fast coverage smoke lint lock clean
+.PHONY: help setup fetch retrain report label serve export tflite web web-runtime web-check tensorboard bench test test-fast coverage smoke lint lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -58,6 +58,9 @@ report: $(INSTALLED)  ## Retrain likewise, and write tf_files/report.html, a pag
 
 label: $(INSTALLED)  ## Label IMAGE=photo (or a folder) with the model of OUTPUT_DIR
 	@$(BIN)/label_image --model "$(OUTPUT_DIR)" $(ARGS) "$(IMAGE)"
+
+serve: $(INSTALLED)  ## Serve the model of OUTPUT_DIR: a camera page, and HTTP for programs [ARGS="--host 0.0.0.0 --https"]
+	@$(BIN)/label_image serve "$(OUTPUT_DIR)" $(ARGS)
 
 export: $(INSTALLED)  ## Write the model of OUTPUT_DIR in more formats, tried on IMAGE_DIR=folder [TO=onnx,tflite_int8,…; alone: all]
 	@$(BIN)/retrain export "$(OUTPUT_DIR)" --to "$(or $(TO),all)" --image_dir "$(or $(IMAGE_DIR),tf_files/demo_cats)" $(ARGS)
@@ -104,9 +107,9 @@ lint: $(INSTALLED)  ## Check style, types and the layers of imports
 
 lock: $(INSTALLED)  ## Pin the newest dependencies that fit pyproject.toml into requirements.lock
 	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra openvino --extra tfds --extra report --extra export --extra dev \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra openvino --extra tfds --extra report --extra export --extra serve --extra dev \
 		--generate-hashes --no-header --no-emit-find-links pyproject.toml --output-file requirements.lock
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra serve \
 		--generate-hashes --no-header --no-emit-find-links pyproject.toml --output-file docker/label_image.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra openvino --extra tfds --extra report --extra export \
 		--constraint requirements.lock --generate-hashes --no-header --no-annotate --no-emit-find-links pyproject.toml \

@@ -47,7 +47,7 @@ FIND_PHOTOS = photos="$(IMAGE_DIR)"; name="$${photos\#\#*/}"; case "$$photos" in
 	*) test -d "$$photos" || { echo "IMAGE_DIR=$$photos is not a folder: it is mounted into the container." >&2; exit 1; }; \
 		set -- "$$@" -v "$$(cd "$$photos" && pwd):/photos:ro"; photos=/photos ;; esac
 
-.PHONY: docker-build docker-retrain docker-label docker-tensorboard docker-sbom docker-lint test-docker
+.PHONY: docker-build docker-retrain docker-label docker-serve docker-tensorboard docker-sbom docker-lint test-docker
 
 # Where there is npm: the images have the camera page's runtime then.
 docker-build: $(if $(shell command -v npm 2>/dev/null),$(RUNTIME))  ## Build the images retrain and label_image [BASE_IMAGE=… ARCHITECTURE=… MODEL=tf_files/model DOCKER=podman]
@@ -77,6 +77,12 @@ docker-label:  ## Label IMAGE=photo (or a folder) in the small container with th
 	@$(DOCKER) run $(CONFINED) --network none $(MOUNT_TF_FILES):ro \
 		-v "$$(cd "$$(dirname "$(IMAGE)")" && pwd):/photos:ro" $(LABELLING_IMAGE) --model "/$(OUTPUT_DIR)" $(ARGS) \
 		"$$(basename "$(IMAGE)")"
+
+docker-serve:  ## Serve the model of OUTPUT_DIR from the small container on http://localhost:8501 [ARGS="--token …"]
+	@$(CHECK_OUTPUT_DIR)
+	@test -d "$(TF_FILES)" || { echo "There is no folder $(TF_FILES) with a model: 'make docker-retrain' makes it." >&2; exit 1; }
+	@$(DOCKER) run $(CONFINED) $(TERMINAL) -p 127.0.0.1:8501:8501 $(MOUNT_TF_FILES):ro --entrypoint label_image \
+		$(LABELLING_IMAGE) serve "/$(OUTPUT_DIR)" --host 0.0.0.0 $(ARGS)
 
 docker-tensorboard:  ## Serve TensorBoard from the container on http://localhost:6006
 	@mkdir -p "$(TF_FILES)/training_summaries"

@@ -3,6 +3,11 @@
 #   docker build -f docker/label_image.Dockerfile -t label_image .
 #   docker run --rm --network none -v "$PWD:/photos:ro" -v "$HOME/tf_files:/tf_files:ro" label_image gato.jpg
 #
+# Serves one over HTTP (docs/serve.md):
+#
+#   docker run --rm -p 127.0.0.1:8501:8501 -v "$HOME/tf_files:/tf_files:ro" --entrypoint label_image label_image \
+#       serve /tf_files/model --host 0.0.0.0
+#
 # With the model inside the image: --build-arg MODEL=tf_files/model; then /tf_files need not be mounted.
 # Any Debian or Ubuntu image with Python 3.10 to 3.13 will do: docs/docker.md.
 ARG BASE_IMAGE=docker.io/library/python:3.12-slim-bookworm
@@ -57,7 +62,7 @@ LABEL org.opencontainers.image.title="label_image" \
 
 WORKDIR /photos
 USER 1000:1000
-# It answers and ends: there is nothing to be healthy.
+# It answers and ends: there is nothing to be healthy. (Of a server Compose asks /v2/health/ready.)
 HEALTHCHECK NONE
 ENTRYPOINT ["label_image", "--model", "/tf_files/model"]
 CMD ["--help"]

@@ -1,5 +1,7 @@
 """The entry point of `label_image` and `python -m label_image`."""
 
+import sys
+
 import label_image.early_signals  # noqa: F401  # first: what follows takes a moment
 from label_image.signals import guard
 
@@ -10,9 +12,14 @@ def main() -> None:
         from label_image.strangers import set_switches
 
         set_switches()  # while there is but one thread
-        from label_image.cli import main as run
+        if sys.argv[1:2] == ["serve"]:  # a photo or a folder of that name is ./serve
+            from label_image.serve.cli import main as serve
 
-        run()
+            serve(sys.argv[2:])
+        else:
+            from label_image.cli import main as run
+
+            run()
 
 
 if __name__ == "__main__":

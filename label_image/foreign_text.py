@@ -22,16 +22,16 @@ def read_limited(path: str | os.PathLike[str], limit: int = LIMIT) -> bytes:
 
 
 @overload
-def parse_json(data: bytes) -> Any: ...
+def parse_json(data: bytes, *, limit: int = LIMIT) -> Any: ...
 @overload
-def parse_json(data: bytes, kind: type[T]) -> T: ...
-def parse_json(data: bytes, kind: Any = Any) -> Any:
+def parse_json(data: bytes, kind: type[T], limit: int = LIMIT) -> T: ...
+def parse_json(data: bytes, kind: Any = Any, limit: int = LIMIT) -> Any:
     """JSON in UTF-8 as a value of a type: numbers are finite, strings are text, nesting is bounded.
 
     Raises ForeignFileError.
     """
-    if len(data) > LIMIT:
-        raise ForeignFileError(f"has more than {LIMIT >> 20} MiB of JSON")
+    if len(data) > limit:
+        raise ForeignFileError(f"has more than {limit >> 20} MiB of JSON")
     try:
         text = data.decode("utf-8-sig")
         return msgspec.json.decode(text, type=kind)

@@ -37,10 +37,11 @@ import numpy.typing as npt
 from PIL import Image
 
 from label_image.errors import PhotoError, PreprocessingError
-from label_image.photo_files.decoding import Box, decoded
+from label_image.photo_files.decoding import decoded
 from label_image.photo_files.jpeg import completed
 from label_image.photo_files.opening import explained, open_photo, orientation
 from label_image.photo_files.reading import photo_bytes, read_photo
+from label_image.photo_files.resizing import Box
 
 __all__ = [
     "Arithmetic", "Header", "PhotoError", "Pixels", "Preprocessing", "PreprocessingError",
@@ -136,17 +137,17 @@ class Preprocessing:
         """The steps that give pixels, and none of those inside the network."""
         return Preprocessing(self.steps[: self.steps.index(self._step("resize")) + 1])
 
-    def pixels(self, data: bytes, distort: Distort | None = None) -> Pixels:
+    def pixels(self, data: bytes, distort: Distort | None = None, most_pixels: int | None = None) -> Pixels:
         """Decode the bytes of a photo and bring them to the network's size.
 
         Returns uint8 RGB of shape (size, size, 3), 0..255. `distort` takes the place of the plain resize: it gets the
         upright RGB photo (a very large one made smaller, see `photos.decoding`), the size and the filter, and what it
-        returns may have another shape. Raises PhotoError.
+        returns may have another shape. Raises PhotoError, as for more than `most_pixels`, 250 million without.
         """
         resample = FILTERS[str(self._step("resize").arguments[1])]
         orient = any(step.name == "orient" for step in self.steps)
         try:
-            photo = open_photo(data)
+            photo = open_photo(data, most_pixels)
             with photo.image:
                 box = self._decode_smaller(photo.image)
                 with decoded(photo, self.size, orient, whole=distort is not None) as ready:

@@ -13,11 +13,11 @@ import click
 import numpy as np
 
 from label_image.errors import PhotoError
+from label_image.files import sha256_of_bytes
 from label_image.preprocessing import Preprocessing, read_photo
 from retrain.insight.doctor.looks import colour_histogram
 from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Photo
-from retrain.photos.hashes import hash_bytes
 from retrain.photos.opening import list_photos
 from retrain.photos.split import split_photos
 from retrain.training.fitting.convergence import fit_to_convergence
@@ -39,7 +39,7 @@ def main(image_dir: Path, seed: int) -> None:
             rows.append(colour_histogram(PREPROCESSING.pixels(data)))
         except PhotoError:
             continue  # `retrain` lists these; here they are only left out
-        photos.append(Photo(file.path, file.label, hash_bytes(data), file.split))
+        photos.append(Photo(file.path, file.label, sha256_of_bytes(data), file.split))
     labels = sorted({photo.label for photo in photos})
     everything = Sample(np.stack(rows), class_indices(photos, labels))
     splits = np.array(split_photos(photos, seed=seed).splits)

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from retrain import Bottlenecks
 
 Function = Callable[..., None]
+Z = 1.959964  # of a 95 % interval
 TEST_TO_TRAINING = 10 / 80  # of `retrain`'s one split
 
 
@@ -25,6 +26,12 @@ def comparison_options(function: Function) -> Function:
     ):
         function = option(function)
     return function
+
+
+def holds(interval: tuple[float, float], quoted: float, truth: float, truth_error: float) -> bool:
+    """Whether an interval holds a truth that is measured, with a standard error: as wide as that of a difference."""
+    low, high = (edge - quoted for edge in interval)
+    return bool(-np.hypot(low, Z * truth_error) <= truth - quoted <= np.hypot(high, Z * truth_error))
 
 
 def some(bottlenecks: Bottlenecks, rows: npt.NDArray[np.intp]) -> Bottlenecks:

@@ -4,7 +4,7 @@ Question: do its findings deserve a look? Labels are flipped by chance, to any o
 confused most with the right one. Copies are encoded again, resized or mirrored, and half of them get another class.
 Pairs of the set that are copies by nature are counted apart: with `--pairs` they are written as pictures side by
 side, to be judged by eye.
-Result (docs/doctor.md), 12 cat breeds x 200, 5 seeds: of 5 % wrong labels 91 % are found at a precision of 0.83
+Result (docs/doctor.md), 12 cat breeds x 200, 5 seeds: of 5 % wrong labels 91 % are found at a precision of 0.82
 (flipped to any class; 66 % at 0.60 to the most similar breed; more kinds of noise are in docs/doctor.md, from 0 to 94
 %); all 50 copies; 18 of 24 flowers among the cats, on average.
 

@@ -12,11 +12,12 @@ from pathlib import Path
 import click
 import numpy as np
 
+from label_image.files import sha256_of_bytes
 from retrain.backbones.backbone import find_backbone
 from retrain.bottlenecks.extraction import extract
 from retrain.bottlenecks.store import Key, Store
 from retrain.core.matrix_file import scratch_matrix
-from retrain.photos.hashes import PhotoHashes, hash_bytes
+from retrain.photos.hashes import PhotoHashes
 from retrain.photos.opening import list_photos
 from retrain.photos.reading import remember_content
 from retrain.training.fitting.convergence import fit_to_convergence
@@ -70,7 +71,7 @@ def make_files(folder: Path, files: int) -> None:
     read_ns = time.time_ns() + 60 * 10**9  # a table does not take in files that were changed a moment ago
     hashes, backbone, keys = PhotoHashes(folder), find_backbone("fake", folder), []
     for file in list_photos(folder / "photos").files:
-        keys.append(Key(hash_bytes(os.fsencode(file.path))))
+        keys.append(Key(sha256_of_bytes(os.fsencode(file.path))))
         remember_content(file, keys[-1].photo_sha256, read_ns, hashes)
     hashes.save()
     with Store(folder, backbone.covers(), backbone.dim, backbone.stored_dtype) as store:

@@ -39,6 +39,7 @@ import click
 import numpy as np
 from PIL import Image
 
+from label_image.files import sha256_of_bytes
 from label_image.model import load_model
 from label_image.preprocessing import load_pixels
 from retrain.backbones.backbone import Backbone, find_backbone
@@ -46,7 +47,6 @@ from retrain.bottlenecks.extraction import extract
 from retrain.bottlenecks.near_copies import FOLDER, thumbnail_store
 from retrain.bottlenecks.probe import TOLERANCES, relative_error
 from retrain.bottlenecks.store import Store, fingerprint
-from retrain.photos.hashes import hash_bytes
 from retrain.photos.opening import list_photos
 from retrain.photos.small_copies import gray, square_copy, thumbnail
 
@@ -285,7 +285,7 @@ def check_bottlenecks(storm: Storm, backbones: Sequence[Backbone]) -> int:
 
 def _check_thumbnails(storm: Storm) -> int:
     """Compare every thumbnail that was kept with its photo; returns how many there are."""
-    photos = {hash_bytes(data): data for data in map(Path.read_bytes, (storm.plan.folder / "photos").rglob("*.*"))}
+    photos = {sha256_of_bytes(data): data for data in map(Path.read_bytes, (storm.plan.folder / "photos").rglob("*.*"))}
     store = storm.plan.folder / "storm/store"
     kept = _stored(thumbnail_store(store)) if (store / FOLDER).exists() else {}
     for (sha256, _), row in kept.items():

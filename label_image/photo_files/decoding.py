@@ -2,8 +2,8 @@
 
 A photo that is decoded whole is in memory once as it is stored. It is turned and made RGB in bands of a megapixel,
 so that this needs one more copy and not five. Above LARGEST pixels there is no room for that copy either: bands are
-resized along their rows, each for itself, and then all of them along the columns. That is what Pillow's resize
-does, in one order or the other, so that such a photo's pixels may be off by a level of rounding.
+resized along their rows, each for itself, and then all of them along the columns. That is the order of most other
+photos, too (see `resizing`); the pixels of a tall one may be off by a level of rounding.
 """
 
 import math
@@ -19,6 +19,7 @@ from label_image.photo_files import bmp, tiff
 from label_image.photo_files.budget import ByteBudget
 from label_image.photo_files.colours import Convert, as_it_is, to_8_bits
 from label_image.photo_files.opening import NO_MEMORY, TURNS, OpenPhoto, orientation
+from label_image.photo_files.resizing import Box, squeezed
 
 MOST_BYTES = 640 * 2**20  # enough for a PNG of 150 megapixels, or a progressive JPEG of 108
 ORDINARY_BYTES = 56 * 2**20  # of a PNG of 12 megapixels
@@ -27,7 +28,6 @@ LARGEST = 2**25  # pixels, 33 million, of a photo of which there may be a copy
 
 DECODING = ByteBudget(MOST_BYTES, ORDINARY_BYTES)
 
-Box = tuple[float, float, float, float]
 Size = tuple[int, int]
 Turn = Image.Transpose | None
 
@@ -167,9 +167,9 @@ def _decoder_bytes(photo: OpenPhoto) -> int:
 
 def _squeezed(photo: Decoded, side: int, resample: Image.Resampling, box: Box | None = None) -> Image.Image:
     """All of the photo, or its box, as a square. There is no box of one that is turned."""
-    image, square = photo.image, (side, side)
+    image = photo.image
     if image.width * image.height <= LARGEST or (photo.turn is None and photo.convert is as_it_is):
-        return _assembled(photo, image.size).resize(square, resample, box)
+        return squeezed(_assembled(photo, image.size), side, resample, box)
     width, height = image.size[::-1] if photo.turn in _SWAPPING else image.size
     left, top, right, bottom = box or (0, 0, width, height)
     narrow = None
@@ -177,7 +177,7 @@ def _squeezed(photo: Decoded, side: int, resample: Image.Resampling, box: Box | 
         narrow = narrow or Image.new(band.mode, (side, height))
         narrow.paste(band.resize((side, band.height), resample, (left, 0, right, band.height)), (0, row))
     assert narrow is not None, "no photo is without a row"
-    return narrow.resize(square, resample, (0, top, side, bottom))
+    return narrow.resize((side, side), resample, (0, top, side, bottom))
 
 
 def _assembled(photo: Decoded, size: Size, times: int = 1) -> Image.Image:

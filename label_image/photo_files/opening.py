@@ -44,13 +44,14 @@ class OpenPhoto:
     kept: int = 0
 
 
-def open_photo(data: bytes) -> OpenPhoto:
+def open_photo(data: bytes, most_pixels: int | None = None) -> OpenPhoto:
     """Read the header of a photo. Raises PhotoError, and nothing else, for bytes of any kind."""
     kind = kind_of(data)
     data, kept = _prepared(kind, data)
     image = _opened(kind, data)
-    if image.width * image.height > MAX_PIXELS:
-        raise PhotoError(f"is {image.width} x {image.height} pixels; the limit is {MAX_PIXELS}")
+    limit = MAX_PIXELS if most_pixels is None else most_pixels
+    if image.width * image.height > limit:
+        raise PhotoError(f"is {image.width} x {image.height} pixels; the limit is {limit}")
     if kind == "BMP":
         bmp.check_runs(data, image.width, image.height)
     if kind == "HEIF":

@@ -17,6 +17,7 @@ from pathlib import Path
 from label_image.preprocessing import DECODER, Preprocessing
 from retrain.backbones.registry import ARCHITECTURES, DEFAULT_ARCHITECTURE, architecture
 from retrain.backbones.weights import check_digest, file_sha256, find_weights
+from retrain.core.defaults import MODEL_DIR
 from retrain.core.download import Progress
 from retrain.core.errors import OptionError
 
@@ -53,7 +54,7 @@ class Backbone:
         *,
         weights: Weights | os.PathLike[str] = None,
         image_size: int | None = None,
-        model_dir: str | os.PathLike[str] = "tf_files/models",
+        model_dir: str | os.PathLike[str] = MODEL_DIR,
         seed: int = 0,
         observe: Progress = lambda done, total: None,
     ) -> "Backbone":

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from retrain.backbones.backbone import Backbone, Weights, find_backbone
 from retrain.backbones.registry import DEFAULT_ARCHITECTURE
+from retrain.core.defaults import MODEL_DIR, SEED
 from retrain.core.errors import OptionError
 from retrain.core.progress import SILENT, Progress
 
@@ -22,8 +23,8 @@ class BackboneConfig:
     tfhub_module: str | None = None
     trust_model: bool = False
     image_size: int | None = None
-    model_dir: Path = Path("tf_files/models")
-    seed: int = 0
+    model_dir: Path = Path(MODEL_DIR)
+    seed: int = SEED
 
     def __post_init__(self) -> None:
         if self.tfhub_module is not None and self.architecture is not None:

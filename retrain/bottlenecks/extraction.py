@@ -20,6 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
+from label_image.files import sha256_of_bytes
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.base import Engine
 from retrain.backbones.engines.registry import start_engine
@@ -33,7 +34,7 @@ from retrain.bottlenecks.store import Key, Store
 from retrain.core.errors import StoreError
 from retrain.core.matrix_file import Matrix, keep_rows, release_pages, scratch_matrix
 from retrain.photos.dataset import Dataset, Photo, Skipped
-from retrain.photos.hashes import PhotoHashes, hash_bytes
+from retrain.photos.hashes import PhotoHashes
 from retrain.photos.views import ORIGINAL, View
 
 Observer = Callable[[int, int], None]  # photos done so far, and how many of them had to be computed
@@ -310,7 +311,7 @@ def _join(extractions: Sequence[Extraction], matrices: Sequence[Matrix], folder:
         hits=sum(extraction.hits for extraction in extractions),
         computed=sum(extraction.computed for extraction in extractions),
         set_aside=sum(extraction.set_aside for extraction in extractions),
-        fingerprint=hash_bytes("+".join(extraction.fingerprint for extraction in extractions).encode()),
+        fingerprint=sha256_of_bytes("+".join(extraction.fingerprint for extraction in extractions).encode()),
         seconds={
             stage: sum(extraction.seconds[stage] for extraction in extractions) for stage in extractions[0].seconds
         },
@@ -361,7 +362,7 @@ def _matching_store(store: Store, folder: Path, backbone: Backbone, embed: Engin
     """
     pixels = np.stack([backbone.preprocessing.pixels(data) for data in probe.probe_photos()])
     vectors = embed(pixels)
-    keys = [Key(hash_bytes(data), probe.VIEW) for data in probe.probe_photos()]
+    keys = [Key(sha256_of_bytes(data), probe.VIEW) for data in probe.probe_photos()]
     for drift in count(1):
         recorded, found = store.get_many(keys)
         if not found.any():

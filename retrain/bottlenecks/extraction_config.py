@@ -8,6 +8,7 @@ from typing import TypeVar
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.registry import choose_engine
 from retrain.backbones.engines.tensorflow import require_gpu
+from retrain.core.defaults import BOTTLENECK_DIR
 from retrain.core.errors import GpuError
 from retrain.core.machine import choose_precision, do_without_gpu, gpu_remark, has_gpu
 from retrain.core.progress import SILENT, Progress
@@ -24,7 +25,7 @@ class ExtractionConfig:
     early as far as they go.
     """
 
-    bottleneck_dir: Path = Path("tf_files/bottlenecks")
+    bottleneck_dir: Path = Path(BOTTLENECK_DIR)
     precision: str = "auto"
     engine: str = "auto"
     require_gpu: bool = False

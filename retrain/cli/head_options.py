@@ -6,7 +6,6 @@ from label_image.user_path import File
 from retrain.cli.options import group
 from retrain.training.recipe import (
     ACTIVATIONS,
-    BATCH_SIZE,
     CLASS_WEIGHTS,
     EPOCHS,
     EVAL_STEP_INTERVAL,
@@ -14,6 +13,7 @@ from retrain.training.recipe import (
     PATIENCE,
     SCHEDULES,
     WEIGHT_DECAY,
+    HeadConfig,
 )
 
 BatchSize = click.IntRange(min=-1)
@@ -82,7 +82,7 @@ head_options = group(
     click.option(
         "--label_smoothing",
         type=float,
-        default=0.0,
+        default=HeadConfig.label_smoothing,
         show_default=True,
         help="Label smoothing: how far the targets move towards equal probabilities.",
     ),
@@ -101,7 +101,7 @@ head_options = group(
     click.option(
         "--train_batch_size",
         type=click.IntRange(min=1),
-        default=BATCH_SIZE,
+        default=HeadConfig.train_batch_size,
         show_default=True,
         help="Photos per mini-batch.",
     ),
@@ -109,7 +109,7 @@ head_options = group(
         "--validation_batch_size",
         type=BatchSize,
         callback=_photos_at_a_time,
-        default=-1,
+        default=HeadConfig.validation_batch_size,
         show_default=True,
         help="Validation photos in each evaluation of mini-batch training; -1: all.",
     ),
@@ -117,7 +117,7 @@ head_options = group(
         "--test_batch_size",
         type=BatchSize,
         callback=_photos_at_a_time,
-        default=-1,
+        default=HeadConfig.test_batch_size,
         show_default=True,
         help="Does nothing to the result; kept for 2017 scripts: test photos at a time, -1: all at once.",
     ),

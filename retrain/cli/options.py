@@ -9,9 +9,10 @@ import click
 
 from label_image.user_path import File, Folder, Text, UserPath
 from retrain.backbones.engines.registry import ENGINES
+from retrain.core.defaults import AUTO, BOTTLENECK_DIR, FINAL_TENSOR_NAME, MODEL_DIR, SEED, TOP_K
 from retrain.core.machine import PRECISIONS
 from retrain.exports.registry import TRAINING_FORMATS, check_formats
-from retrain.photos.augmentation import VIEWS
+from retrain.photos.augmentation import VIEWS, Augmentation
 from retrain.photos.layouts.reading import LAYOUTS
 
 Command = TypeVar("Command", bound=Callable[..., object])
@@ -43,7 +44,7 @@ def group(*options: Callable[[Command], Command]) -> Callable[[Command], Command
 layout_option = click.option(
     "--layout",
     type=click.Choice(LAYOUTS),
-    default="auto",
+    default=AUTO,
     show_default=True,
     help="How a folder is read: folders are classes, or sides of a split with class folders, or classes are in the "
     "file names.",
@@ -105,7 +106,7 @@ choice_options = group(
     click.option(
         "--seed",
         type=click.IntRange(min=0),
-        default=0,
+        default=SEED,
         show_default=True,
         help="Seed of the split, the mini-batches and random weights.",
     ),
@@ -131,7 +132,7 @@ unpacking_option = group(
     click.option(
         "--bottleneck_dir",
         type=Folder,
-        default="tf_files/bottlenecks",
+        default=BOTTLENECK_DIR,
         show_default=True,
         help="Photos that are not in a folder (archives, Parquet, tfds:) are unpacked next to this one.",
     ),
@@ -202,7 +203,7 @@ store_options = group(
     click.option(
         "--precision",
         type=click.Choice(PRECISIONS),
-        default="auto",
+        default=AUTO,
         show_default=True,
         help="Precision in which bottlenecks are computed; auto: float16 on a GPU, bfloat16 on a CPU that supports it, "
         "else float32. Exports are always float32.",
@@ -210,7 +211,7 @@ store_options = group(
     click.option(
         "--engine",
         type=click.Choice(ENGINES),
-        default="auto",
+        default=AUTO,
         show_default=True,
         help="Library that runs the backbone; auto: openvino on a CPU if it is installed, else tensorflow.",
     ),
@@ -218,14 +219,14 @@ store_options = group(
     click.option(
         "--bottleneck_dir",
         type=Folder,
-        default="tf_files/bottlenecks",
+        default=BOTTLENECK_DIR,
         show_default=True,
         help="Folder in which bottlenecks are kept for later runs.",
     ),
     click.option(
         "--model_dir",
         type=Folder,
-        default="tf_files/models",
+        default=MODEL_DIR,
         show_default=True,
         help="Folder of the weights, NAME.weights.h5; downloads go there too.",
     ),
@@ -249,28 +250,28 @@ distortion_options = group(
     click.option(
         "--random_crop",
         type=click.IntRange(0, 99),
-        default=0,
+        default=Augmentation.random_crop,
         metavar="P",
         help="Also train on crops without a margin of P percent.",
     ),
     click.option(
         "--random_scale",
         type=click.IntRange(min=0),
-        default=0,
+        default=Augmentation.random_scale,
         metavar="P",
         help="Also train on photos enlarged by up to P percent.",
     ),
     click.option(
         "--random_brightness",
         type=click.IntRange(0, 99),
-        default=0,
+        default=Augmentation.random_brightness,
         metavar="P",
         help="Also train on photos up to P percent brighter or darker.",
     ),
     click.option(
         "--random_rotation",
         type=click.IntRange(0, 180),
-        default=0,
+        default=Augmentation.random_rotation,
         metavar="D",
         help="Also train on photos turned by up to D degrees.",
     ),
@@ -327,7 +328,7 @@ export_options = group(
     click.option("--saved_model_dir", type=Folder, help="Also write the SavedModel to this folder."),
     click.option(
         "--final_tensor_name",
-        default="final_result",
+        default=FINAL_TENSOR_NAME,
         show_default=True,
         metavar="NAME",
         help="With --output_graph: name of the output.",
@@ -339,7 +340,7 @@ report_options = group(
     click.option(
         "--top_k",
         type=click.IntRange(min=1),
-        default=5,
+        default=TOP_K,
         show_default=True,
         help="With --print_misclassified_test_images or --report: answers shown per photo.",
     ),

@@ -10,6 +10,7 @@ from label_image.user_path import Folder, Text
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.help_panels import PanelGroup
 from retrain.cli.options import layout_option
+from retrain.core.defaults import BOTTLENECK_DIR
 
 if TYPE_CHECKING:
     from retrain.photos.layouts.reading import Layout
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 bottleneck_dir_option = click.option(
     "--bottleneck_dir",
     type=Folder,
-    default="tf_files/bottlenecks",
+    default=BOTTLENECK_DIR,
     show_default=True,
     help="The store.",
 )

@@ -1,7 +1,6 @@
 """`retrain train`, the default command."""
 
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,36 +63,31 @@ def train(as_json: bool, **options: Any) -> None:
 
 
 def told(run: "Run", asked: "ReportConfig", options: dict[str, Any], progress: "Progress") -> "Run":
-    """The run with the pages about it, which are written here; their time is part of its."""
-    began = time.perf_counter()
-    reports = tuple(_write_reports(run, asked, options, progress, began))
-    return _until_now(replace(run, reports=reports), began)
-
-
-def _until_now(run: "Run", began: float) -> "Run":
-    """The run with the seconds of its reports, which began at that time."""
+    """The run with the pages about it, written here; their time is part of its, and the report says the same."""
     from retrain.insight.results import with_report
 
-    return replace(run, seconds=with_report(run.seconds, time.perf_counter() - began))
-
-
-def _write_reports(
-    run: "Run", asked: "ReportConfig", options: dict[str, Any], progress: "Progress", began: float
-) -> Iterator[Path]:
-    """Write the TensorBoard summaries and the report, where they are asked for; yields the paths."""
+    began = time.perf_counter()
     if asked.summaries_dir is not None:
         from retrain.insight.report.summaries import write_summaries
 
-        yield write_summaries(asked.summaries_dir, run)
-    if asked.report is not None:
-        from retrain.cli.command_line import command_in_lines
-        from retrain.insight.doctor.diagnose import diagnose
-        from retrain.insight.report.page import write_report
+        run = replace(run, reports=(write_summaries(asked.summaries_dir, run),))
+    if asked.report is None:
+        return replace(run, seconds=with_report(run.seconds, time.perf_counter() - began))
+    seconds = _write_report(asked.report, run, asked, options, progress, began)
+    return replace(run, seconds=seconds, reports=(*run.reports, asked.report))
 
-        progress.say("Examining the photos for the report.")
-        sides = run.division.splits if run.division.folds is None else None
-        diagnosis = diagnose(run.extraction, sides, run.backbone.input_size, run.division.seed)
-        # In the order in which they are declared; Click's is that of the command.
-        declared = {str(parameter.name): options.get(str(parameter.name)) for parameter in train.params}
-        so_far = _until_now(run, began)
-        yield write_report(asked.report, so_far, command_in_lines(train, declared), diagnosis, asked.top_k)
+
+def _write_report(
+    path: Path, run: "Run", asked: "ReportConfig", options: dict[str, Any], progress: "Progress", began: float
+) -> dict[str, float]:
+    """Write the page of a run; returns the seconds of the run as it says them."""
+    from retrain.cli.command_line import command_in_lines
+    from retrain.insight.doctor.diagnose import diagnose
+    from retrain.insight.report.page import write_report
+
+    progress.say("Examining the photos for the report.")
+    sides = run.division.splits if run.division.folds is None else None
+    diagnosis = diagnose(run.extraction, sides, run.backbone.input_size, run.division.seed, trained=run.trained)
+    # In the order in which they are declared; Click's is that of the command.
+    declared = {str(parameter.name): options.get(str(parameter.name)) for parameter in train.params}
+    return write_report(path, run, command_in_lines(train, declared), diagnosis, asked.top_k, began)

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from label_image.files import remove_scratch_leftovers
+from retrain.core.defaults import FINAL_TENSOR_NAME
 from retrain.core.outputs import (
     check_distinct,
     check_file,
@@ -35,7 +36,7 @@ class ExportConfig:
     output_graph: Path | None = None
     output_labels: Path | None = None
     saved_model_dir: Path | None = None
-    final_tensor_name: str = "final_result"
+    final_tensor_name: str = FINAL_TENSOR_NAME
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "output_dir", Path(self.output_dir))  # text is taken, too

@@ -4,16 +4,14 @@ One thread makes and runs the others while this one imports TensorFlow and does 
 converter and LiteRT use one core, and an import another.
 """
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from label_image.preprocessing import Pixels
 from label_image.runtimes import Outputs
 from retrain.exports.formats.base import Filling, Template
 from retrain.exports.registry import FORMATS, SAVED_MODEL, TRAINING_FORMATS
-from retrain.exports.top import Top
 
 if TYPE_CHECKING:
     from retrain.exports.classifier import Classifier
@@ -21,29 +19,26 @@ if TYPE_CHECKING:
 
 def write_formats(
     formats: Collection[str],
-    folder: Path,
-    templates: Path,
-    top: Top,
-    texts: Mapping[str, str],
-    pixels: Pixels,
+    filling: Filling,
     new: Collection[str],
     make: Callable[[], "Classifier"],
     reference: Callable[[], Outputs],
 ) -> tuple[dict[str, Outputs], Outputs]:
-    """Write the formats with this top into `folder`; returns what each, loaded again, answers, and the reference.
+    """Write the formats with a top into a folder; returns what each, loaded again, answers, and the reference.
 
-    The answers are to `pixels`, some to a `spread` of them. `templates` holds a folder for each format. Those of the
-    formats in `new` are written first, from the classifier with `placeholder_head` that `make` makes. `reference` is
-    called while the thread is still at work. The SavedModel is always written. Raises ExportError.
+    `filling` is that of all formats: its template is a folder with one for each. The answers are to its pixels, some
+    to a `spread` of them. The templates of the formats in `new` are written first, from the classifier with
+    `placeholder_head` that `make` makes. `reference` is called while the thread is still at work. The SavedModel is
+    always written. Raises ExportError.
     """
     classifier = make() if new else None
 
     def make_new(name: str) -> None:
         if classifier is not None and name in new:
-            template_of(name).make(classifier, templates / name)
+            template_of(name).make(classifier, filling.template / name)
 
     def fill(name: str) -> dict[str, Outputs]:
-        return template_of(name).fill(Filling(templates / name, folder, top, texts, pixels, not new))
+        return template_of(name).fill(replace(filling, template=filling.template / name))
 
     def write(name: str) -> dict[str, Outputs]:
         make_new(name)

@@ -78,9 +78,10 @@ def warm_up_requests(model: str, size: int) -> list[bytes]:
     """A serialised PredictionLog for each signature, with one gray photo."""
     photo = io.BytesIO()
     Image.new("RGB", (size, size), (128, 128, 128)).save(photo, "JPEG")
-    pixels = tf.fill((1, size, size, 3), 128.0)
+    pixels = tf.make_tensor_proto(tf.fill((1, size, size, 3), 128.0).numpy())
     return [
-        prediction_log(model, "serving_default", "image", tf.make_tensor_proto(pixels.numpy())),
+        prediction_log(model, "serving_default", "image", pixels),
+        prediction_log(model, "numeric", "image", pixels),
         prediction_log(model, "serve_bytes", "image_bytes", tf.make_tensor_proto([photo.getvalue()])),
     ]
 

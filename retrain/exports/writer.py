@@ -26,6 +26,7 @@ from retrain.core.placing import KEPT_INSIDE, obey_umask
 from retrain.core.progress import SILENT, Progress
 from retrain.exports.export_config import ExportConfig
 from retrain.exports.folder import REMARKS, replace_export
+from retrain.exports.formats.base import Filling
 from retrain.exports.formats.saved_model import FILES
 from retrain.exports.from_templates import write_formats
 from retrain.exports.manifest import manifest
@@ -144,10 +145,10 @@ class _Writing:
         label_lines = "".join(f"{label}\n" for label in labels)
         (self.folder / "labels.txt").write_text(label_lines, encoding="utf-8", newline="\n")
         texts = {"labels.txt": label_lines, MANIFEST: _json(self.short)}
+        filling = Filling(self.templates, self.folder, self.top, texts, pixels, is_proven=not new)
         answers, expected = write_formats(
-            formats, self.folder, self.templates, self.top, texts, pixels, new,
-            self._classifier, lambda: self._reference(rows, pixels),
-        )  # fmt: skip
+            formats, filling, new, self._classifier, lambda: self._reference(rows, pixels)
+        )
         if self.config.output_graph is not None:
             answers["graph_def"] = _write_graph_def(self.folder, self.config.final_tensor_name, self.short, pixels)
         try:

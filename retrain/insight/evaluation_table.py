@@ -5,7 +5,7 @@ import os
 from rich.console import Console
 
 from retrain.insight.metrics_tables import WIDEST_CONFUSION, class_table, confusion_table
-from retrain.insight.terminal_text import escape
+from retrain.insight.terminal_text import escape, with_options
 from retrain.photos.left_out import in_words
 from retrain.runs.evaluate import Evaluation
 from retrain.training.metrics import most_confused, wilson_interval
@@ -45,10 +45,10 @@ def show_evaluation(evaluation: Evaluation, console: Console) -> None:
     for true, predicted, photos in most_confused(metrics, 3):
         console.print(f"{photos} of {escape(true)} were taken for {escape(predicted)}", soft_wrap=True)
     for item in evaluation.skipped[:3]:
-        console.print(f"skipped: {_shown(item.path)} {escape(item.reason)}", soft_wrap=True)
+        console.print(f"skipped: {_shown(item.path)} {escape(with_options(item.reason))}", soft_wrap=True)
     if len(evaluation.skipped) > 3:
         reasons = in_words(item.reason for item in evaluation.skipped)
-        console.print(f"{len(evaluation.skipped)} photos were skipped: {escape(reasons)}", soft_wrap=True)
+        console.print(f"{len(evaluation.skipped)} photos were skipped: {escape(with_options(reasons))}", soft_wrap=True)
     top = ", ".join(f"{share:.1%} among the first {k}" for k, share in metrics.top_k.items() if k > 1)
     if top:
         console.print(f"the right class: {top}", soft_wrap=True)

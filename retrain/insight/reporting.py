@@ -4,10 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from retrain.core.defaults import TOP_K
 from retrain.core.html_files import check_page
 from retrain.core.outputs import check_folder
-
-TOP_K = 5  # answers shown of a photo
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """What a run says at its end: ten lines with rich's markup, and the command that tries the new model."""
 
 import os
-import re
 import shlex
 from collections.abc import Iterator, Mapping
 
@@ -9,7 +8,7 @@ from rich.console import Console
 
 from retrain.exports.folder import REMARKS
 from retrain.insight.programs import program_here
-from retrain.insight.terminal_text import escape, print_line
+from retrain.insight.terminal_text import escape, print_line, with_options
 from retrain.photos.classes import index_by_label
 from retrain.photos.left_out import in_words, what_would_help
 from retrain.runs.train import Run
@@ -80,11 +79,11 @@ def _skipped(run: Run) -> str:
     first, *more = run.extraction.skipped
     where = escape(str(run.config.export.output_dir / "skipped.csv"))
     if not more:
-        return f"skipped: {shown(first.path)} {escape(first.reason)}: see {where}"
+        return f"skipped: {shown(first.path)} {escape(with_options(first.reason))}: see {where}"
     reasons = [item.reason for item in run.extraction.skipped]
     advice = what_would_help(reasons) if len(reasons) > MANY * len(run.extraction.photos) else ""
-    advice = re.sub(r"`(\w+)`", r"--\1", advice)
-    return f"skipped: {escape(in_words(reasons))}: see {where}{f'. {escape(advice)}.' if advice else ''}"
+    more_said = f". {escape(with_options(advice))}." if advice else ""
+    return f"skipped: {escape(with_options(in_words(reasons)))}: see {where}{more_said}"
 
 
 def stages(seconds: Mapping[str, float]) -> str:

@@ -1,5 +1,7 @@
 """Escapes text from outside (names of classes and photos, messages) for a terminal drawn by rich."""
 
+import re
+
 from rich import markup
 from rich.console import Console
 
@@ -20,3 +22,8 @@ def print_line(console: Console, line: str) -> None:
     for row in text.divide(row_starts(text.plain, console.width)) if console.is_terminal else [text]:
         row.rstrip()
         console.print(row, highlight=False, soft_wrap=True)
+
+
+def with_options(sentence: str) -> str:
+    """A remark that names fields, as in `paranoid`, as it is said where they are options, as in --paranoid."""
+    return re.sub(r"`(\w+)`", r"--\1", sentence)

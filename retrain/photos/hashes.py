@@ -29,12 +29,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from label_image.files import remove_leftovers
-from label_image.files import sha256_of_bytes as hash_bytes
 from retrain.core.errors import StoreError
 from retrain.core.placing import set_aside
 from retrain.core.sealed import Damaged, list_shards, read_shard, write_shard
-
-__all__ = ["PhotoHashes", "hash_bytes"]  # `hash_bytes` is what identifies a photo everywhere in this project
 
 PREFIX = "photo-hashes"
 RACY_NS = 2_000_000_000  # the coarsest clock of a file system (FAT): two writes may look like one

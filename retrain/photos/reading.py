@@ -18,14 +18,15 @@ from typing import TypeVar
 import numpy as np
 
 from label_image.errors import PhotoError
+from label_image.files import sha256_of_bytes
 from label_image.preprocessing import Pixels, completed, photo_bytes
 from label_image.strangers import set_switches
 from retrain.core.machine import cores
 from retrain.photos.dataset import Photo, PhotoFile
-from retrain.photos.hashes import PhotoHashes, hash_bytes
+from retrain.photos.hashes import PhotoHashes
 
 # Either just now, or long ago with its size and time stamp put back.
-CHANGED = "changed while it was being read; run the same command again, with --paranoid if that does not help"
+CHANGED = "changed while it was being read; run the same command again, with `paranoid` if that does not help"
 GONE = "is gone: of this photo of an earlier run only bottlenecks are kept"
 
 Item = TypeVar("Item")
@@ -86,7 +87,7 @@ def identify(file: PhotoFile) -> Photo:
     if file.gone:
         raise PhotoError(GONE)
     with photo_bytes(file.path) as data:
-        return file.with_content(hash_bytes(data))
+        return file.with_content(sha256_of_bytes(data))
 
 
 def photo_threads() -> ThreadPoolExecutor:
@@ -130,7 +131,7 @@ def read_photos(
         begin = middle = time.perf_counter()
         try:
             with photo_bytes(files[index].path) as data:
-                digest = hash_bytes(data)
+                digest = sha256_of_bytes(data)
                 middle = time.perf_counter()
                 if expected is not None and digest != expected:
                     raise PhotoError(CHANGED)

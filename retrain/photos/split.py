@@ -23,9 +23,16 @@ from retrain.photos.groups import content_groups, positions_of
 TESTING_PERCENTAGE = VALIDATION_PERCENTAGE = 10  # of the photos, where a split is made
 SMALLEST_CLASS = 3  # content groups that a class needs to have one on each side
 FEWEST_GROUPS = 5  # of a class; with fewer, its heads lack a good part of what the one that is kept has seen
-# Photos, and photos times classes: with more, 10 % are enough to tell, and five heads take long.
+# With more photos, or more photos times classes, there is one split: 10 % are enough to tell, and five heads take long.
+# The seconds of the CPU from bottlenecks to a measured head, by one split and by five folds (research/time_folds.py):
+# 20,000 photos of 12 classes 4.2 and 7.8; 10,000 of 50 classes 4.3 and 12.7, and 5,000 of 100 classes 4.1 and 12.2,
+# where the classes overlap (where weaker penalties are tried than one split has, 4.0 and 15); 20,000 of 100 classes
+# 10.8 and 36. So up to here it is at most three times as long; beside it the look for near-copies takes 3.5 seconds for
+# 10,000 photos, and 12 for 20,000.
 MOST_PHOTOS = 20_000
-MOST_ANSWERS = 4_000_000
+MOST_ANSWERS = 500_000
+FEW_OF_A_CLASS = 50  # on average; with fewer, one split has not five to test, and 20 % of them are missed in the head
+MOST_ANSWERS_OF_FEW = 4_000_000
 FEW_PHOTOS = 1000  # with fewer, another deal of the folds moves the accuracy by a point (research/judge_quotes.py)
 DEALS_OF_FEW = 4
 
@@ -132,7 +139,9 @@ class SplitConfig:
 
 def too_many_to_cross_validate(photos: Sequence[Photo]) -> bool:
     """Whether one split is made of photos, where nothing else is asked for."""
-    return len(photos) > MOST_PHOTOS or len(photos) * len({photo.label for photo in photos}) > MOST_ANSWERS
+    classes = len({photo.label for photo in photos})
+    few = len(photos) < FEW_OF_A_CLASS * classes
+    return len(photos) > MOST_PHOTOS or len(photos) * classes > (MOST_ANSWERS_OF_FEW if few else MOST_ANSWERS)
 
 
 def cross_validated(photos: Sequence[Photo], groups: Sequence[str], folds: int = FOLDS, seed: int = 0) -> Division:

@@ -12,8 +12,11 @@ from retrain.backbones.backbone import Backbone
 from retrain.backbones.network import kept_network
 from retrain.core.progress import Progress
 from retrain.training.on_photos.curves import draw_curves
-from retrain.training.on_photos.small_cnn import train_from_scratch
+from retrain.training.on_photos.keras_training import TrainingConfig
+from retrain.training.on_photos.sides import DividedPhotos
+from retrain.training.on_photos.small_cnn import RECIPE, train_from_scratch
 from retrain.training.on_photos.timed_curve import (
+    Contender,
     TimedCurve,
     comparison_json,
     comparison_table,
@@ -28,17 +31,14 @@ PLOT, FIGURES = "learning_curves.png", "comparison.json"
 
 def compare_with_scratch(
     trained: TrainedHead, curve: TimedCurve, origin: Mapping[str, object], progress: Progress
-) -> dict[str, bytes]:
-    """Train from scratch, say how the two compare, and return the plot and the figures as files of the export."""
+) -> tuple[tuple[Contender, ...], dict[str, bytes]]:
+    """Train from scratch and say how the two compare: returns both, and the plot and figures as files of the export."""
     bottlenecks = trained.bottlenecks
     # A folder for each kind of run: the same command goes on with its own training, another begins one.
     begun = bottlenecks.config.bottleneck_dir / f".from_scratch-{origin_digest(origin)}"
     scratch = train_from_scratch(
-        bottlenecks.photos,
-        trained.labels,
-        trained.division,
-        seed=trained.division.seed,
-        checkpoint_dir=begun,
+        DividedPhotos(bottlenecks.photos, trained.labels, trained.division),
+        TrainingConfig(RECIPE, seed=trained.division.seed, checkpoint_dir=begun),
         observe=partial(progress.epoch, "From scratch"),
     )
     progress.finish()
@@ -59,7 +59,7 @@ def compare_with_scratch(
     with scratch_folder() as folder:
         plot = draw_curves(contenders, folder / PLOT).read_bytes()
     figures = json.dumps(comparison_json(contenders), indent=2, ensure_ascii=False) + "\n"
-    return {PLOT: plot, FIGURES: figures.encode()}
+    return contenders, {PLOT: plot, FIGURES: figures.encode()}
 
 
 def points_are(trained: TrainedHead) -> str:

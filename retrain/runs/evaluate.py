@@ -20,6 +20,7 @@ from label_image.errors import PhotoError
 from label_image.model import Model, ModelError, Outputs, load_model
 from label_image.preprocessing import Pixels, load_pixels
 from label_image.terminal import shown
+from retrain.core.defaults import BOTTLENECK_DIR
 from retrain.core.errors import DatasetError, ExportError, OptionError
 from retrain.core.progress import SILENT, Progress
 from retrain.exports.quoted import Quoted, quoted_figure
@@ -111,7 +112,7 @@ class EvaluateConfig:
 
     model: Path
     data: str
-    bottleneck_dir: Path = Path("tf_files/bottlenecks")
+    bottleneck_dir: Path = Path(BOTTLENECK_DIR)
     labels: Path | None = None
     fixes: Path | None = None
     category_names: Path | None = None

@@ -23,6 +23,7 @@ from label_image.model import check_fit
 from label_image.preprocessing import Pixels, Preprocessing
 from label_image.quiet import quiet
 from label_image.runtimes import Outputs, Run, load_saved_model, pixels_runner
+from retrain.core.defaults import BOTTLENECK_DIR
 from retrain.core.errors import ExportError, ParityError
 from retrain.core.outputs import (
     MANIFEST,
@@ -87,7 +88,7 @@ class ConvertConfig:
     model: Path
     formats: tuple[str, ...]
     image_dir: str
-    bottleneck_dir: Path = Path("tf_files/bottlenecks")
+    bottleneck_dir: Path = Path(BOTTLENECK_DIR)
     force: bool = False
     serving_dir: Path | None = None
     category_names: Path | None = None

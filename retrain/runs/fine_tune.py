@@ -13,7 +13,9 @@ from retrain.core.blas import threads_for
 from retrain.core.errors import DatasetError
 from retrain.core.progress import Progress
 from retrain.training.on_photos.choice import Candidate, best_candidate, choice_json, describe_choice
-from retrain.training.on_photos.fine_tune import fine_tune
+from retrain.training.on_photos.fine_tune import RECIPE, fine_tune
+from retrain.training.on_photos.keras_training import TrainingConfig
+from retrain.training.on_photos.sides import DividedPhotos
 from retrain.training.recipe import HeadConfig, choose_recipe
 from retrain.training.train_head import origin_digest, train_head
 from retrain.training.trained import TrainedHead
@@ -50,14 +52,15 @@ def fine_tune_and_choose(
         bottlenecks.backbone,
         # The training ends on validation photos, which this head has not seen.
         trained.validated_head or trained.head,
-        bottlenecks.photos,
-        trained.labels,
-        division,
+        DividedPhotos(bottlenecks.photos, trained.labels, division),
         asked.layers,
         weights_dir=asked.model_dir / WEIGHTS,
-        seed=division.seed,
-        checkpoint_dir=begun,
-        origin={"head": str(choose_recipe(asked.head, division.seed).identity())},
+        config=TrainingConfig(
+            RECIPE,
+            seed=division.seed,
+            checkpoint_dir=begun,
+            origin={"head": str(choose_recipe(asked.head, division.seed).identity())},
+        ),
         observe=partial(progress.epoch, "Fine-tuning"),
     )
     progress.finish()

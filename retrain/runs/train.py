@@ -31,7 +31,7 @@ from retrain.runs.steps import choose_backbone
 from retrain.training.as_exported import as_exported
 from retrain.training.confidence import with_confidence
 from retrain.training.fitting.checkpoint import Checkpoint, Saved, check_checkpoint_path, read_checkpoint
-from retrain.training.on_photos.timed_curve import TimedCurve
+from retrain.training.on_photos.timed_curve import Contender, TimedCurve
 from retrain.training.recipe import HeadConfig
 from retrain.training.train_head import train_head, training_origin
 from retrain.training.trained import TrainedHead
@@ -113,6 +113,7 @@ class Run:
     trained: TrainedHead
     exported: "Exported"
     seconds: Mapping[str, float] = field(default_factory=dict)
+    contenders: tuple[Contender, ...] = ()  # the models that `compare` compared
     reports: tuple[Path, ...] = ()  # what was written about it
 
     @property
@@ -186,12 +187,13 @@ def run_training(config: TrainConfig, progress: Progress = SILENT, start: StartE
         checkpoint = Checkpoint(config.checkpoint, origin, saved.states if saved else None)
         trained = train_head(bottlenecks, division, config.head, config.views.tta, curve, checkpoint)
     notes: dict[str, object] = {}
+    contenders: tuple[Contender, ...] = ()
     files: dict[str, bytes] = {}
     if config.compare == "scratch":
         with timed(seconds, "scratch"):
             from retrain.runs.compare_scratch import compare_with_scratch
 
-            files = compare_with_scratch(trained, curve, origin, progress)
+            contenders, files = compare_with_scratch(trained, curve, origin, progress)
     if config.fine_tune_layers is not None:
         with timed(seconds, "fine_tuning"):
             from retrain.runs.fine_tune import FineTuning, fine_tune_and_choose
@@ -211,7 +213,7 @@ def run_training(config: TrainConfig, progress: Progress = SILENT, start: StartE
     if config.head.chosen_optimizer == "lbfgs":
         checkpoint.remove()  # nothing can follow
     seconds = {**trained.bottlenecks.extraction.seconds, **seconds, "total": time.perf_counter() - began}
-    return Run(config, trained, exported, seconds)
+    return Run(config, trained, exported, seconds, contenders)
 
 
 def _prepare(

@@ -23,9 +23,9 @@ from extracting import (
     write,
 )
 
+from label_image.files import sha256_of_bytes
 from retrain.bottlenecks.extraction import Extraction, extract
 from retrain.photos import hashes, opening
-from retrain.photos.hashes import hash_bytes
 
 
 def test_an_unchanged_photo_is_not_even_read_again(cats: Path, store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +212,7 @@ def test_a_photo_that_changes_while_it_is_read_gets_the_bottleneck_of_what_was_r
 
     read_by(monkeypatch, read)
     first, _ = run(cats, store)
-    assert (first.computed, first.photos[0].sha256) == (6, hash_bytes(photo_bytes(0)))
+    assert (first.computed, first.photos[0].sha256) == (6, sha256_of_bytes(photo_bytes(0)))
     np.testing.assert_allclose(first.matrix[0], average_colour(photo_bytes(0)), atol=2e-6)
     monkeypatch.undo()
     again, _ = run(cats, store)

@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 from same_pictures import bottlenecks, same_pictures
 
+from label_image.files import sha256_of_bytes
 from retrain import Backbone, Dataset, ExtractionConfig, SplitConfig, extract
 from retrain.bottlenecks import near_copies
 from retrain.bottlenecks.near_copies import find_near_copies, near_pairs
 from retrain.insight.doctor.looks import look_at
 from retrain.photos.dataset import Photo
-from retrain.photos.hashes import hash_bytes
 
 ALIKE = {10: 0, 11: 1, 12: 2}
 
@@ -86,7 +86,7 @@ def test_a_scene_that_many_photos_show_makes_no_copies(more: int, tmp_path: Path
         scene[:4, :4] = place * 20
         path = tmp_path / f"scene {place}.png"
         Image.fromarray(scene).save(path)
-        photos.append(Photo(str(path), "a", hash_bytes(path.read_bytes())))
+        photos.append(Photo(str(path), "a", sha256_of_bytes(path.read_bytes())))
     matrix = bottlenecks(ALIKE)[[1, 11] + [0] * number]
     pairs = {(pair.one, pair.other) for pair in find_near_copies(photos, matrix, tmp_path / "store")}
     of_scene = set(itertools.combinations(range(2, len(photos)), 2))

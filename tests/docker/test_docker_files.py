@@ -290,6 +290,16 @@ def test_make_labels_without_a_network(recorded: Recorded) -> None:
     )
 
 
+def test_make_serves_on_this_machine_alone(recorded: Recorded) -> None:
+    assert "There is no folder" in recorded.try_make("docker-serve").stderr
+    (recorded.folder / "tf").mkdir()
+    call = recorded.make("docker-serve", "OUTPUT_DIR=tf_files/cats", "ARGS=--name cats")
+    assert "--read-only" in call and "--cap-drop ALL" in call and f"-v {recorded.folder}/tf:/tf_files:ro " in call
+    assert "-p 127.0.0.1:8501:8501 " in call
+    end = "--entrypoint label_image label_image serve /tf_files/cats --host 0.0.0.0 --name cats\n"
+    assert call.endswith(end)
+
+
 def test_a_relative_working_folder_is_no_name_of_a_volume(recorded: Recorded) -> None:
     photo = recorded.folder / "gato.jpg"
     photo.touch()
@@ -315,7 +325,7 @@ def test_make_labels_with_the_model_of_the_output_folder(recorded: Recorded) -> 
     assert call.endswith("label_image --model /tf_files/cats README.md\n")
 
 
-@pytest.mark.parametrize("target", ["docker-retrain", "docker-label"])
+@pytest.mark.parametrize("target", ["docker-retrain", "docker-label", "docker-serve"])
 @pytest.mark.parametrize("folder", ["model", "/tmp/model", "tf_files/", "tf_files"])
 def test_an_output_folder_that_is_not_mounted_is_refused(recorded: Recorded, target: str, folder: str) -> None:
     done = recorded.try_make(target, f"OUTPUT_DIR={folder}", "IMAGE=README.md")

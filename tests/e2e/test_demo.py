@@ -40,7 +40,7 @@ def test_make_retrain_alone_draws_cats_and_make_label_names_one(house: Path) -> 
     assert summary["test"]["accuracy"] >= 0.9
     assert summary["bottlenecks"]["computed"] == summary["photos"]["used"] == 168
     labelled = subprocess.run(
-        without_network([*MAKE, "label", "ARGS=--json"]), cwd=house, capture_output=True, text=True, timeout=100
+        without_network([*MAKE, "label", "ARGS=--json"]), cwd=house, capture_output=True, text=True, timeout=500
     )
     assert json.loads(labelled.stdout)["label"] == "tabby"
 
@@ -53,7 +53,7 @@ def test_colour_alone_does_not_tell_the_coats(house: Path) -> None:
         cwd=house,
         capture_output=True,
         text=True,
-        timeout=100,
+        timeout=500,
     )
     accuracy = float(baseline.stdout.partition("'accuracy': ")[2].partition(",")[0])
     assert accuracy < 0.7

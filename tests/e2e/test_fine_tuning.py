@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from stand_ins import no_export
 
 import retrain.exports.writer
 import retrain.runs.compare_scratch
+import retrain.runs.fine_tune
 from label_image.model import load_model
 from retrain.cli.main import main
 from retrain.exports.writer import Exported
@@ -157,8 +159,9 @@ def test_the_fake_backbone_cannot_be_tuned(here: Path, capsys: pytest.CaptureFix
 def test_from_scratch_side_by_side(
     here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    short = partial(train_from_scratch, size=32, recipe=Recipe("adamw", learning_rate=1e-3, epochs=2, patience=2))
-    monkeypatch.setattr(retrain.runs.compare_scratch, "train_from_scratch", short)
+    recipe = Recipe("adamw", learning_rate=1e-3, epochs=2, patience=2)
+    monkeypatch.setattr(retrain.runs.compare_scratch, "RECIPE", recipe)
+    monkeypatch.setattr(retrain.runs.compare_scratch, "train_from_scratch", partial(train_from_scratch, size=32))
     _, said = run(capsys, "--compare", "scratch")
     folder = Path("tf_files/model")
     transfer, scratch = json.loads((folder / "comparison.json").read_text())
@@ -210,7 +213,8 @@ def train(
 
 @pytest.mark.real
 @pytest.mark.skipif(not FLOWERS.exists() or not WEIGHTS.exists(), reason=f"{SHARED} is absent")
-def test_more_layers_learn_more(train: Callable) -> None:
+def test_more_layers_learn_more(train: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retrain.runs.fine_tune, "RECIPE", replace(retrain.runs.fine_tune.RECIPE, epochs=2))
     few, every = (train("--fine_tune_layers", layers)[0]["fine_tuning"] for layers in ("2", "all"))
     assert (len(few["layers"]), len(every["layers"])) == (2, 27)
     assert few["layers"] == every["layers"][-2:]
@@ -228,8 +232,8 @@ def test_a_pretrained_backbone_is_far_ahead_of_one_from_scratch(
     train: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     recipe = Recipe("adamw", learning_rate=2e-3, epochs=4, patience=4)
-    short = partial(train_from_scratch, size=48, recipe=recipe)
-    monkeypatch.setattr(retrain.runs.compare_scratch, "train_from_scratch", short)
+    monkeypatch.setattr(retrain.runs.compare_scratch, "RECIPE", recipe)
+    monkeypatch.setattr(retrain.runs.compare_scratch, "train_from_scratch", partial(train_from_scratch, size=48))
     transfer, scratch = json.loads(train("--compare", "scratch")[1]["comparison.json"])
     assert transfer["test"]["n"] == scratch["test"]["n"] > 20
     assert transfer["test"]["accuracy"] > scratch["test"]["accuracy"] + 0.15

@@ -60,7 +60,15 @@ def test_a_joined_backbone_is_trained_exported_and_used() -> None:
 def test_the_command_of_a_sweep_trains_the_head_that_it_tested() -> None:
     """On bottlenecks of two networks."""
     weights = [f"--weights={name}={SHARED}/weights/{name}.weights.h5" for name in REAL]
-    sources = ("--image_dir", SHARED / "data/flowers", "--architecture", "+".join(REAL), *weights)
+    sources = (
+        "--image_dir",
+        SHARED / "data/flowers",
+        "--max_images_per_class",
+        50,
+        "--architecture",
+        "+".join(REAL),
+        *weights,
+    )
     swept = call(retrain.cli.main.main, "sweep", *sources, "--l2", "0.1,0.03", "--testing_percentage", "30")
     assert swept.code == 0, swept.err
     found = re.search(r"test: accuracy ([\d.]+%) on (\d+) photos", swept.out)

@@ -52,11 +52,11 @@ def manifest(model: Path) -> dict:
 
 def held_out(limit: int) -> list[tuple[str, str]]:
     """Test photos of the default split, spread over the breeds, with their breed."""
+    from label_image.files import sha256_of_bytes
     from retrain.photos.dataset import Photo
-    from retrain.photos.hashes import hash_bytes
 
     photos = [
-        Photo(str(path), path.parent.name, hash_bytes(path.read_bytes()))
+        Photo(str(path), path.parent.name, sha256_of_bytes(path.read_bytes()))
         for path in sorted((SHARED / "data/cats").rglob("*.jpg"))
     ]
     sides = split_photos(photos, 10, 10, 0).splits

@@ -50,7 +50,7 @@ def test_versions_count_up_and_can_be_loaded(export: Path, tmp_path: Path) -> No
     assert write_serving(export, tmp_path / "cats", 8) == tmp_path / "cats" / "2"
     assert sorted(path.name for path in (tmp_path / "cats").iterdir()) == ["1", "2"]
     loaded = tf.saved_model.load(str(tmp_path / "cats" / "2"))
-    assert sorted(loaded.signatures) == ["serve_bytes", "serving_default"]
+    assert sorted(loaded.signatures) == ["numeric", "serve_bytes", "serving_default"]
     assert (tmp_path / "cats" / "2" / "assets.extra" / "labels.txt").read_text() == "a\nb\nc\n"
 
 

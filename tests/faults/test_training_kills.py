@@ -98,8 +98,8 @@ class Files:  # os, as the checkpoint sees it
         return getattr(os, name)
 
 checkpoint.os = Files()
-recipe = Recipe("adamw", learning_rate=2e-3, epochs=4, patience=4, batch_size=16)
-comparison.train_from_scratch = partial(train_from_scratch, size=32, recipe=recipe)
+comparison.RECIPE = Recipe("adamw", learning_rate=2e-3, epochs=4, patience=4, batch_size=16)
+comparison.train_from_scratch = partial(train_from_scratch, size=32)
 main(sys.argv[3:])
 """
 
@@ -244,8 +244,8 @@ def test_trainings_on_photos_killed_after_an_epoch_end_as_if_they_had_not_been(
     monkeypatch.setattr(retrain.exports.writer, "write_outputs", keep_end)
     monkeypatch.setattr(TerminalScreen, "epoch", lambda screen, what, progress: epochs.append(progress.epoch))
     recipe = Recipe("adamw", learning_rate=2e-3, epochs=4, patience=4, batch_size=16)
-    short = partial(train_from_scratch, size=32, recipe=recipe)
-    monkeypatch.setattr(retrain.runs.compare_scratch, "train_from_scratch", short)
+    monkeypatch.setattr(retrain.runs.compare_scratch, "RECIPE", recipe)
+    monkeypatch.setattr(retrain.runs.compare_scratch, "train_from_scratch", partial(train_from_scratch, size=32))
     expected = finish()
     command = [sys.executable, "-c", CHILD_ON_PHOTOS, file, "2", *ON_PHOTOS, *asked]
     environment = {**os.environ, "PYTHONPATH": python_path(ROOT), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}

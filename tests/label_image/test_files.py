@@ -20,6 +20,7 @@ from label_image.files import (
     remove_leftovers,
     scratch_folder,
     sha256_of,
+    sha256_of_bytes,
     temporary_folder,
     write_in_one_step,
 )
@@ -48,6 +49,13 @@ def held(folder: Path) -> Iterator[str]:
 
 def names(folder: Path) -> list[str]:
     return sorted(os.listdir(folder))
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_the_sha256_of_a_file_is_that_of_its_bytes(kind: type, tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"a")
+    sha256 = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
+    assert sha256_of(tmp_path / "a") == sha256_of_bytes(kind(b"a")) == sha256
 
 
 def test_a_temporary_folder_is_ours_alone_and_gone_at_the_end(tmp_path: Path) -> None:

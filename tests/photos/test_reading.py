@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from label_image.files import sha256_of_bytes
 from label_image.preprocessing import Preprocessing
 from retrain.photos.dataset import PhotoFile
-from retrain.photos.hashes import hash_bytes
 from retrain.photos.reading import CHANGED, ReadPhoto, absolute_paths, map_in_order, read_photos
 
 SMALL = Preprocessing.parse("decode|orient|resize(4,box)")
@@ -25,7 +25,9 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 def photo(path: Path, grey: int) -> tuple[PhotoFile, str]:
     Image.new("RGB", (9, 9), (grey, grey, grey)).save(path, "PNG")
     status = path.stat()
-    return PhotoFile(str(path), "cat", status.st_size, status.st_mtime_ns, status.st_ino), hash_bytes(path.read_bytes())
+    return PhotoFile(str(path), "cat", status.st_size, status.st_mtime_ns, status.st_ino), sha256_of_bytes(
+        path.read_bytes()
+    )
 
 
 def read(
@@ -53,7 +55,7 @@ def test_problems_of_a_file_and_of_a_content(tmp_path: Path, threads: ThreadPool
     os.unlink(gone.path)
     Path(text.path).write_text("text")
     answers = read(threads, [changed, gone, text], [(0, "0" * 64), (1, None), (2, None)])
-    assert [answer.sha256 for answer in answers] == ["", "", hash_bytes(b"text")]
+    assert [answer.sha256 for answer in answers] == ["", "", sha256_of_bytes(b"text")]
     assert answers[0].problem == CHANGED
     assert "cannot be read" in answers[1].problem and "is not a photo" in answers[2].problem
 

@@ -361,3 +361,20 @@ def test_by_default_there_are_not_more_folds_than_pictures() -> None:
     assert SplitConfig().divide(photos, [(0, n) for n in range(1, 6)]).folds != (0,) * 6
     with pytest.raises(OptionError, match="4 different photos are too few for `folds` 5"):
         SplitConfig(folds=5).divide(photos, copies)
+
+
+@pytest.mark.parametrize(
+    ("classes", "each", "turns"),
+    [
+        (2, 10_000, True),
+        (2, 10_001, False),  # so many photos
+        (100, 50, True),
+        (102, 50, False),  # photos times classes
+        (1_000, 3, True),  # but of small classes every photo counts
+        (400, 26, False),
+    ],
+)
+def test_very_many_photos_get_one_split(classes: int, each: int, turns: bool) -> None:
+    photos = [Photo(f"{n}.jpg", f"{n % classes}", f"{n:064x}") for n in range(classes * each)]
+    assert SplitConfig().takes_turns(photos) == turns
+    assert SplitConfig(folds=5).takes_turns(photos)

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from label_image.files import sha256_of_bytes
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.engines.base import Bottlenecks, Engine
@@ -20,7 +21,6 @@ from retrain.bottlenecks import probe
 from retrain.bottlenecks.extraction import Extraction, extract
 from retrain.photos import opening, reading
 from retrain.photos.dataset import Dataset
-from retrain.photos.hashes import hash_bytes
 
 FAKE = find_backbone("fake", Path("no-models"))
 
@@ -107,7 +107,7 @@ def assert_true(extraction: Extraction) -> None:
     assert extraction.matrix.dtype == np.float32
     for photo, row in zip(extraction.photos, extraction.matrix, strict=True):
         data = Path(photo.path).read_bytes()
-        assert photo.sha256 == hash_bytes(data)
+        assert photo.sha256 == sha256_of_bytes(data)
         np.testing.assert_allclose(row, average_colour(data), atol=2e-6)
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
+from label_image.files import sha256_of_bytes
 from retrain.photos.dataset import Photo
-from retrain.photos.hashes import hash_bytes
 
 
 def picture(seed: int) -> Image.Image:
@@ -24,7 +24,7 @@ def same_pictures(folder: Path) -> list[Photo]:
     for number, image in enumerate(pictures):
         path = folder / f"{number}.jpg"
         image.save(path, quality=60 if number in (10, 11) else 90)
-        found.append(Photo(str(path), "b" if number == 11 else "a", hash_bytes(path.read_bytes())))
+        found.append(Photo(str(path), "b" if number == 11 else "a", sha256_of_bytes(path.read_bytes())))
     return found
 
 

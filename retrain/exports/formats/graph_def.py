@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from retrain.core.defaults import FINAL_TENSOR_NAME
 from retrain.exports.formats.base import Conversion, Format, Source, as_label_image_runs_it
 from retrain.exports.proof.limits import FLOAT32
 
@@ -21,7 +22,7 @@ def write_graph_def(
     classify: "Classify",
     size: int,
     path: Path,
-    final_tensor_name: str = "final_result",
+    final_tensor_name: str = FINAL_TENSOR_NAME,
     manifest: Mapping[str, object] | None = None,
 ) -> None:
     """Write `input` (n, size, size, 3) RGB 0..255 -> `final_tensor_name` (n, classes), `similarity` (n, 1) to one file.

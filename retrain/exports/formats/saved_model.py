@@ -1,11 +1,12 @@
-"""The SavedModel: a signature for pixels and one for encoded photos.
+"""The SavedModel: signatures for pixels, and one for encoded photos.
 
     serving_default   image: float32 (n, size, size, 3), RGB 0..255     -> scores, classes, similarity
     serve_bytes       image_bytes: string (n,), JPEG, PNG, WebP, GIF, BMP -> scores, classes, similarity
+    numeric           image, as above                                   -> scores, similarity
 
-Both share one graph of the network, and its weights and the top's are plain variables. A written
-SavedModel can therefore be given another top: `take_top_out` leaves it with the backbone's
-variables alone, `attach_head` completes it with those of a top.
+The last one is for programs that take no text, as OpenVINO. All share one graph of the network, and its weights and
+the top's are plain variables. A written SavedModel can therefore be given another top: `take_top_out` leaves it with
+the backbone's variables alone, `attach_head` completes it with those of a top.
 
 `serve_bytes` decodes and resizes as training does, within one grey level (six for a large JPEG, which
 training decodes at a fraction of its size), with differences that TensorFlow's decoders impose: EXIF
@@ -32,6 +33,7 @@ FILES = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
 # Through `serve_bytes`, which differs from the other signature in its decoding only: of a new template,
 # and of one that is proven, where a head, shared by both signatures, is all that is new.
 BYTES_PHOTOS, BYTES_PHOTOS_OF_A_HEAD = 12, 4
+NUMERIC = ("scores", "similarity")  # the outputs that are numbers
 VARIABLES = Path("variables/variables")  # where TensorFlow looks for a SavedModel's variables
 BACKBONE = Path("variables/backbone")
 TOP = ("kernel/", "bias/", "means/", "hidden_kernels/", "hidden_biases/")  # the attributes of the Classifier
@@ -59,8 +61,13 @@ def write_saved_model(classifier: "Classifier", folder: Path) -> None:
         answers: dict[str, Any] = serving_default(image=decoded)
         return answers
 
+    def numeric(image: Any) -> dict[str, Any]:
+        answers: dict[str, Any] = serving_default(image=image)
+        return {name: answers[name] for name in NUMERIC}
+
     signatures = {
         "serving_default": serving_default,
+        "numeric": tf.function(numeric, autograph=False).get_concrete_function(pixels),
         "serve_bytes": tf.function(serve_bytes, autograph=False).get_concrete_function(photos),
     }
     folder.mkdir(parents=True, exist_ok=True)

@@ -104,14 +104,14 @@ def judge(
     if shifted and not force:
         raise ParityError(
             f"{title} was not kept: it calls {unknown.sum()} of {parity.photos:,} photos unknown, the SavedModel "
-            f"{unknown.sum() + fewer.lost - fewer.won}. --force keeps it."
+            f"{unknown.sum() + fewer.lost - fewer.won}. `force` keeps it."
         )
     if too_much and not force:
         low, high = (100 * end for end in drop.interval)
         raise ParityError(
             f"{title} was not kept: on {parity.photos:,} photos its accuracy is {100 * drop.share:.1f} points lower "
             f"than the SavedModel's (95 % interval {low:.1f} to {high:.1f}; allowed: {100 * (limits.drop or 0):g}). "
-            "--force keeps it."
+            "`force` keeps it."
         )
     tested = right[: reference.tested]
     return Judgement(

@@ -17,6 +17,7 @@ from PIL import Image
 
 from label_image.model import Outputs, named_outputs
 from label_image.preprocessing import Pixels
+from retrain.core.defaults import FINAL_TENSOR_NAME
 from retrain.core.errors import ParityError
 from retrain.exports.proof.limits import TOLERANCE
 
@@ -96,7 +97,7 @@ def bytes_runner(loaded: Any) -> Runner:
     return run
 
 
-def graph_def_runner(path: Path, final_tensor_name: str = "final_result") -> Runner:
+def graph_def_runner(path: Path, final_tensor_name: str = FINAL_TENSOR_NAME) -> Runner:
     """A frozen graph in a TensorFlow 1 session, as the 2017 label_image ran it."""
     from retrain.core.tensorflow import tf
 

@@ -10,14 +10,16 @@ from retrain.core.timing import timed
 from retrain.insight.doctor.duplicates import copy_findings, find_copies
 from retrain.insight.doctor.findings import KINDS, Diagnosis, Finding
 from retrain.insight.doctor.imbalance import imbalance_findings
-from retrain.insight.doctor.label_errors import label_findings
+from retrain.insight.doctor.label_errors import LEAST_GROUPS, label_findings
 from retrain.insight.doctor.looks import look_at
-from retrain.insight.doctor.out_of_fold import groups_with_copies, out_of_fold
+from retrain.insight.doctor.out_of_fold import Asked, asked_in_training, groups_with_copies, out_of_fold
 from retrain.insight.doctor.outliers import LEAST_PHOTOS, can_judge, class_distances, outlier_findings
 from retrain.insight.doctor.photo_quality import quality_findings, unreadable_findings
 from retrain.insight.doctor.shortcut import check_shortcut
 from retrain.photos.classes import class_indices
 from retrain.photos.folds import deal_folds
+from retrain.training.fitting.sample import Classes
+from retrain.training.trained import TrainedHead
 
 
 def diagnose(
@@ -26,36 +28,32 @@ def diagnose(
     input_size: int,
     seed: int = 0,
     observe: Callable[[int], None] = lambda done: None,
+    trained: TrainedHead | None = None,
 ) -> Diagnosis:
     """Examine photos by their bottlenecks, and by one look at each, of which `observe` is told.
 
     `sides` has the side of the split of each photo, and is None where accuracy is cross-validated: then all photos
-    are trained on and tested. `input_size` is that of the network, in pixels.
+    are trained on and tested. `input_size` is that of the network, in pixels. `trained` is a head that was trained on
+    these photos: the answers of its folds, where it has some, are not asked for again.
     """
     seconds: dict[str, float] = {}
     photos, matrix = extraction.photos, extraction.matrix
     labels = sorted({photo.label for photo in photos})
     classes = class_indices(photos, labels)
     findings: list[Finding] = unreadable_findings(extraction.skipped)
-    remarks: list[str] = []
     with timed(seconds, "looks"):
         looks = look_at(photos, observe)
     gone = sum(photo.gone for photo in photos)
-    if gone:
-        remarks.append(
-            f"{gone:,} photos are gone: their labels and bottlenecks are examined, what takes pixels is not (copies "
-            "other than of the same bytes, quality, colours)."
-        )
-    unread = int((~looks.readable).sum()) - gone
-    if unread:
-        remarks.append(f"{unread} photos could not be read again: they were changed or removed.")
+    remarks = _not_seen(gone, int((~looks.readable).sum()) - gone)
     findings += quality_findings(photos, looks, input_size)
     with timed(seconds, "copies"):
         copies = find_copies(photos, matrix, looks)
     groups = groups_with_copies(photos, copies)
-    folds = np.array(deal_folds(photos, groups, f"doctor {seed}"), np.intp)
     with timed(seconds, "labels"):
-        probabilities = out_of_fold(matrix, classes, folds, len(labels), widths=extraction.widths)
+        asked = None if trained is None else asked_in_training(trained, labels)
+        if asked is None or not asked.keeps_together(groups):
+            asked = _ask(extraction, classes, groups, len(labels), seed)
+        folds, probabilities = asked.deals[0], asked.probabilities
         suspected, more = label_findings(photos, labels, matrix, probabilities, classes, groups)
     findings += suspected
     remarks += more
@@ -67,7 +65,9 @@ def diagnose(
             findings += outlier_findings(photos, distances)
         if not can_judge(distances):
             remarks.append("Outliers are not judged: too many of the photos are copies.")
-        if not gone:  # of some classes alone it would be another question
+        if len(photos) < LEAST_GROUPS * len(labels):  # heads believe least in the class of which they have not seen one
+            remarks.append(f"Colours are not judged with fewer than {LEAST_GROUPS} photos of a class, on average.")
+        elif not gone:  # of some classes alone it would be another question
             with timed(seconds, "shortcut"):
                 shortcut = check_shortcut(looks, classes, folds, probabilities)
     else:
@@ -77,3 +77,23 @@ def diagnose(
     order = {kind: place for place, kind in enumerate(KINDS)}
     findings.sort(key=lambda finding: (order[finding.kind], -finding.score, finding.path))
     return Diagnosis(photos, counts, tuple(findings), copies, shortcut, tuple(remarks), seconds)
+
+
+def _ask(extraction: Extraction, classes: Classes, groups: Sequence[str], count: int, seed: int) -> Asked:
+    """Deal the photos into folds, and ask a head about each."""
+    folds = np.array(deal_folds(extraction.photos, groups, f"doctor {seed}"), np.intp)
+    said = out_of_fold(extraction.matrix, classes, folds, count, widths=extraction.widths)
+    return Asked(folds[np.newaxis], said)
+
+
+def _not_seen(gone: int, unread: int) -> list[str]:
+    """What is said of photos that could not be looked at."""
+    remarks = []
+    if gone:
+        remarks.append(
+            f"{gone:,} photos are gone: their labels and bottlenecks are examined, what takes pixels is not (copies "
+            "other than of the same bytes, quality, colours)."
+        )
+    if unread:
+        remarks.append(f"{unread} photos could not be read again: they were changed or removed.")
+    return remarks

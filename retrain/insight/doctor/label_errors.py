@@ -83,7 +83,7 @@ def label_findings(
         names = [label for label, enough in zip(labels, judged.tolist(), strict=True) if not enough]
         remarks.append(
             f"Labels of classes with fewer than {LEAST_GROUPS} different photos are not judged: "
-            f"{', '.join(names[:5])}{' …' if len(names) > 5 else ''}."
+            f"{', '.join(names[:5])}{f' … ({len(names):,} classes)' if len(names) > 5 else ''}."
         )
     rows = np.flatnonzero(judged[classes])
     if not len(rows):

@@ -16,7 +16,7 @@ PAPER, INK, EDGE = (255, 255, 255), (27, 30, 35), (227, 228, 225)
 def draw_confusion(metrics: Metrics) -> Pixels:
     """The matrix as uint8 RGB (height, width, 3): rows are the truth, columns the answers.
 
-    Of many classes those that are mistaken most.
+    Of many classes those of the most frequent mistakes.
     """
     confusion = confusion_of(metrics)
     count = len(confusion.rows)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from retrain.insight.reporting import TOP_K
+from retrain.core.defaults import TOP_K
 from retrain.photos.classes import index_by_label
 from retrain.runs.train import Run
 from retrain.training.fitting.sample import Classes, Matrix, Rows, Sample
@@ -96,13 +96,14 @@ class ClassRow:
 class ConfusionRow:
     """A row of the confusion matrix: counts, and their shares of the class's photos.
 
-    Of all `answers` to its photos `right` ones; `mistaken` are the others by class, also of classes without a row, the
-    most frequent first.
+    `others` counts the answers of classes that have no column. Of all `answers` to its photos `right` ones; `mistaken`
+    are the others by class, also of classes without a column, the most frequent first.
     """
 
     label: str
     counts: tuple[int, ...]
     shares: tuple[float, ...]
+    others: int
     right: int
     answers: int
     mistaken: tuple[tuple[str, int], ...]
@@ -110,7 +111,7 @@ class ConfusionRow:
 
 @dataclass(frozen=True)
 class Confusion:
-    """A confusion matrix that fits on a page: of many classes those that are mistaken most, of `classes` in all."""
+    """A confusion matrix that fits on a page: all `classes`, or those of the most frequent mistakes."""
 
     rows: tuple[ConfusionRow, ...]
     classes: int
@@ -242,17 +243,17 @@ class Evidence:
 
 
 def confusion_of(metrics: Metrics, widest: int = WIDEST_CONFUSION) -> Confusion:
-    """The confusion matrix, with the `widest` classes that are confused most where there are more."""
+    """The confusion matrix; where there are more than `widest` classes, those of the most frequent mistakes."""
     counts = np.array(metrics.confusion)
     wrong = counts - np.diag(np.diag(counts))
-    order = np.argsort(-(wrong.sum(axis=0) + wrong.sum(axis=1)), kind="stable")[:widest]
-    kept = np.sort(order)
+    kept = _most_mistaken(wrong, widest)
     totals = np.maximum(1, counts.sum(axis=1))
     rows = tuple(
         ConfusionRow(
             metrics.classes[i].label,
             tuple(counts[i, kept].tolist()),
             tuple((counts[i, kept] / totals[i]).tolist()),
+            int(counts[i].sum() - counts[i, kept].sum()),
             int(counts[i, i]),
             int(counts[i].sum()),
             tuple(
@@ -264,6 +265,29 @@ def confusion_of(metrics: Metrics, widest: int = WIDEST_CONFUSION) -> Confusion:
         for i in kept.tolist()
     )
     return Confusion(rows, len(metrics.classes))
+
+
+def _most_mistaken(wrong: Rows, widest: int) -> Rows:
+    """At most so many classes, in their order: both of each pair, the most frequent mistakes (true, answer) first.
+
+    Classes that are mistaken often, each for others, would have hardly a mistake in the matrix of just them.
+    """
+    if len(wrong) <= widest:
+        return np.arange(len(wrong))
+    totals = wrong.sum(axis=0) + wrong.sum(axis=1)
+    trues, answers = np.nonzero(wrong)
+    order = np.lexsort((-(totals[trues] + totals[answers]), -wrong[trues, answers]))
+    kept: dict[int, None] = {}
+    for place in order.tolist():
+        if len(kept) >= widest - 1:
+            break
+        pair = {int(trues[place]), int(answers[place])} - kept.keys()
+        if len(kept) + len(pair) <= widest:
+            kept.update(dict.fromkeys(pair))
+    for place in np.argsort(-totals, kind="stable").tolist():  # where there are few mistakes
+        if len(kept) < widest:
+            kept.setdefault(place)
+    return np.array(sorted(kept), np.intp)
 
 
 def _directions(vectors: npt.NDArray[np.float32]) -> Matrix:

@@ -1,19 +1,19 @@
 """The report of a run: one HTML page that needs nothing beside it, no network and no script."""
 
 import math
+import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from label_image.errors import ModelError
-from label_image.foreign_text import parse_json, read_limited
-from label_image.manifest import read_manifest
+from retrain.core.defaults import TOP_K
 from retrain.core.html_files import write_page
+from retrain.exports.registry import TITLES
 from retrain.insight.html.rendering import brief, render, shown, source_name
 from retrain.insight.report.charts import Chart, reliability_chart, similarity_chart
 from retrain.insight.report.evidence import (
@@ -27,7 +27,6 @@ from retrain.insight.report.evidence import (
 )
 from retrain.insight.report.heatmaps import heat_uris
 from retrain.insight.report.learning import calibrated_losses, learning_charts, learning_words, why_chosen
-from retrain.insight.reporting import TOP_K
 from retrain.insight.results import stages, with_report
 from retrain.photos.classes import class_indices, index_by_label
 from retrain.photos.thumbnails import square_uris
@@ -40,7 +39,8 @@ if TYPE_CHECKING:
     from retrain.insight.doctor.findings import Diagnosis
     from retrain.insight.doctor.pages import Section
 
-COMPARISON = "comparison.json"  # in the export, of `--compare scratch`
+# What stands for times until the page is done; what nobody can know before is in no name of a photo.
+TOTAL, STAGES = (f"{name} {secrets.token_hex(8)}" for name in ("total", "stages"))
 FINDINGS_OF_KIND = 8  # shown of what the doctor found
 SECTIONS = (
     ("learning", "Learning"),
@@ -56,28 +56,6 @@ SECTIONS = (
     ("parity", "Parity"),
     ("provenance", "Provenance"),
 )
-TITLES = {
-    "saved_model": "SavedModel",
-    "saved_model_bytes": "SavedModel, fed with the bytes of photos",
-    "tflite": "model.tflite",
-    "graph_def": "frozen graph",
-}
-
-
-@dataclass(frozen=True)
-class Contender:
-    """A line of the comparison with training from scratch; without test photos there is no accuracy.
-
-    `parameters` are all of the model's, `trainable` those that this training changed.
-    """
-
-    name: str
-    parameters: int
-    trainable: int
-    accuracy: float | None
-    interval: tuple[float, float] | None
-    seconds: float
-    remark: str
 
 
 @dataclass(frozen=True)
@@ -108,19 +86,33 @@ class Unknown:
 
 
 def write_report(
-    path: Path, run: Run, command: str = "", diagnosis: "Diagnosis | None" = None, top_k: int = TOP_K
-) -> Path:
-    """Write the page of a run; returns its path. Raises ExportError if it cannot be written.
+    path: Path,
+    run: Run,
+    command: str = "",
+    diagnosis: "Diagnosis | None" = None,
+    top_k: int = TOP_K,
+    began: float | None = None,
+) -> dict[str, float]:
+    """Write the page of a run; returns the seconds that it says the run took. Raises ExportError if it cannot.
 
     `command` repeats the run, `diagnosis` is what `retrain doctor` found in the same photos, `top_k` answers are shown
-    of each photo. A page that was there is replaced.
+    of each photo. What is told about the run `began` at that time of `time.perf_counter`. A page that was there is
+    replaced.
     """
-    return write_page(path, report_html(run, command, diagnosis, top_k), "`report`")
+    began = time.perf_counter() if began is None else began
+    page = report_html(run, command, diagnosis, top_k)
+    seconds = with_report(run.seconds, time.perf_counter() - began)  # when all is done that takes long
+    write_page(path, _timed(page, seconds), "`report`")
+    return seconds
+
+
+def _timed(page: str, seconds: Mapping[str, float]) -> str:
+    """The page with the times that are known when it is done."""
+    return page.replace(TOTAL, f"{seconds['total']:.1f} s").replace(STAGES, stages(seconds))
 
 
 def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = None, top_k: int = TOP_K) -> str:
-    """The page of a run as HTML."""
-    began = time.perf_counter()
+    """The page of a run as HTML, with `TOTAL` and `STAGES` where times belong."""
     evidence = Evidence(run, top_k)
     gone = {photo.path for photo in run.extraction.photos if photo.gone}
     pairs, mistakes, predictions = evidence.confused_pairs(), evidence.worst_mistakes(), evidence.predictions()
@@ -134,11 +126,10 @@ def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = Non
         run.backbone.preprocessing,
         [(one.prediction.path, index_of[one.prediction.answers[0].label]) for one in looked_at],
     )
-    contenders = _contenders(run)
-    manifest = _manifest(run.config.export.output_dir)
+    manifest = run.exported.manifest
     parity = [(TITLES.get(name, name), proof) for name, proof in manifest.get("parity", {}).items()]
     there = {
-        "scratch": contenders, "pairs": pairs, "unknown": unknown, "doctor": diagnosis, "parity": parity,
+        "scratch": run.contenders, "pairs": pairs, "unknown": unknown, "doctor": diagnosis, "parity": parity,
         **dict.fromkeys(("confusion", "classes", "mistakes", "predictions", "calibration"), run.trained.test.n),
     }  # fmt: skip
     return render(
@@ -152,7 +143,6 @@ def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = Non
         sides={side: run.division.splits.count(side) for side in ("training", "validation", "testing")},
         learning=learning_charts(run.trained.fit, calibrated_losses(run.trained)),
         learning_words=(learning_words(run.trained), why_chosen(run.trained)),
-        contenders=contenders,
         confusion=confusion_of(run.trained.test),
         classes=classes,
         pairs=pairs,
@@ -173,8 +163,8 @@ def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = Non
         thumbnails=square_uris(path for path in _photos_of(predictions, pairs, mistakes, unknown) if path not in gone),
         heat=heat,
         written=datetime.now().strftime("%Y-%m-%d %H:%M"),
-        seconds=with_report(run.seconds, time.perf_counter() - began),  # after all that takes long
-        stages=stages,
+        total=TOTAL,
+        stages=STAGES,
     )
 
 
@@ -200,28 +190,6 @@ def _found(diagnosis: "Diagnosis | None", image_dir: Path) -> "tuple[Section, ..
     from retrain.insight.doctor.pages import make_sections
 
     return make_sections(diagnosis, image_dir, FINDINGS_OF_KIND)
-
-
-def _contenders(run: Run) -> tuple[Contender, ...]:
-    """The models that `--compare scratch` compared in this run; none where it did not, or the figures are damaged."""
-    if run.config.compare != "scratch":
-        return ()  # an export of another run may still be there
-    try:
-        entries = parse_json(read_limited(run.config.export.output_dir / COMPARISON))
-        return tuple(
-            Contender(
-                entry["name"],
-                entry["parameters"]["total"],
-                entry["parameters"]["trainable"],
-                entry["test"]["accuracy"],
-                tuple(entry["test"]["interval"]) if entry["test"]["interval"] else None,
-                entry["seconds"],
-                entry["remark"],
-            )
-            for entry in entries
-        )
-    except (OSError, ValueError, TypeError, KeyError):
-        return ()
 
 
 def _chance(test: Metrics) -> float | None:
@@ -300,11 +268,3 @@ def _unknown(evidence: Evidence, trained: TrainedHead) -> Unknown | None:
         tuple(least),
         similarity_chart(similarities, familiar.threshold),
     )
-
-
-def _manifest(output_dir: Path) -> dict[str, Any]:
-    """What the export says of itself; empty where there is none."""
-    try:
-        return read_manifest(output_dir).content
-    except ModelError:
-        return {}

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from retrain.core.defaults import BOTTLENECK_DIR
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.dataset import Dataset, Split
 from retrain.photos.layouts.reading import Layout
@@ -26,7 +27,7 @@ class Unpacking:
     is a class of the name `class_name`.
     """
 
-    bottleneck_dir: Path = Path("tf_files/bottlenecks")
+    bottleneck_dir: Path = Path(BOTTLENECK_DIR)
     paranoid: bool = False
     layout: Layout = "auto"
     source_dir: Path | None = None

@@ -9,10 +9,9 @@ fingerprint, and a head is fitted to them as always. Which of the two models is 
 """
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any, Literal
 
 from label_image.files import temporary_folder
@@ -21,21 +20,19 @@ from retrain.backbones.backbone import Backbone
 from retrain.backbones.network import apply_arithmetic, load_network
 from retrain.backbones.weights import file_sha256
 from retrain.core.errors import BackboneError, OptionError
-from retrain.photos.dataset import Photo
 from retrain.photos.split import Division
 from retrain.training.head import Head
-from retrain.training.on_photos.checkpoint import TrainingCheckpoint
 from retrain.training.on_photos.keras_training import (
     Epoch,
     Learner,
     Observer,
     Recipe,
     Training,
+    TrainingConfig,
     count_parameters,
     train,
 )
-from retrain.training.on_photos.photo_batches import Augment, Distortion
-from retrain.training.on_photos.sides import check_sides, photos_of, training_identity
+from retrain.training.on_photos.sides import DividedPhotos, check_sides
 
 Layers = int | Literal["all"]
 
@@ -106,30 +103,20 @@ def check_fine_tuning(backbone: Backbone, division: Division | None = None) -> N
 def fine_tune(
     backbone: Backbone,
     head: Head,
-    photos: Sequence[Photo],
-    labels: Sequence[str],
-    division: Division,
+    photos: DividedPhotos,
     layers: Layers,
     *,
     weights_dir: Path,
-    recipe: Recipe = RECIPE,
-    augment: Augment | None = None,
-    seed: int = 0,
-    checkpoint_dir: Path | None = None,
-    origin: Mapping[str, str | int | float] = MappingProxyType({}),
+    config: TrainingConfig = TrainingConfig(RECIPE),
     observe: Observer = lambda progress: None,
 ) -> FineTuned:
     """Train the last `layers` layers with weights below a head that stays as it is, on the training photos.
 
     `layers` counts Keras layers that have weights, other than batch norms, from the output backwards
-    (a convolution is one, so is a depthwise one); `all` takes them all. The photos are `photos[i]` of
-    class `labels.index(photos[i].label)` on side `division.splits[i]`. The new weights are written to
-    `<weights_dir>/<their SHA-256>.weights.h5` (`.npz` for the built-in network). With
-    `checkpoint_dir`, an interrupted training goes on from its last epoch; `origin` is what else a
-    checkpoint belongs to, such as the options of the head (not its numbers, whose last digits depend on the
-    machine). Raises OptionError, CheckpointError, BackboneError, DatasetError.
+    (a convolution is one, so is a depthwise one); `all` takes them all. The new weights are written to
+    `<weights_dir>/<their SHA-256>.weights.h5`. Raises OptionError, CheckpointError, BackboneError, DatasetError.
     """
-    check_fine_tuning(backbone, division)
+    check_fine_tuning(backbone, photos.division)
     network = load_network(backbone)
     network.model.trainable = True  # so that its layers say which of their weights can learn
     chosen = last_layers(network.model, layers, backbone.architecture)
@@ -141,20 +128,12 @@ def fine_tune(
         # training=False in a training step too: batch norms keep their statistics.
         return top(network.model(apply_arithmetic(pixels, arithmetic), training=False))
 
-    augment = augment or Distortion()
-    checkpoint = None
-    if checkpoint_dir is not None:
-        identity = _identity(backbone, len(chosen), head)
-        identity |= {**origin, **training_identity(photos, labels, division, recipe, augment, seed)}
-        checkpoint = TrainingCheckpoint(checkpoint_dir / CHECKPOINT, identity)
     training = train(
         Learner(forward, trained),
-        photos_of("training", photos, labels, division, backbone.preprocessing),
-        photos_of("validation", photos, labels, division, backbone.preprocessing),
-        recipe,
-        augment=augment,
-        seed=seed,
-        checkpoint=checkpoint,
+        photos.on_side("training", backbone.preprocessing),
+        photos.on_side("validation", backbone.preprocessing),
+        config,
+        checkpoint=photos.checkpoint(CHECKPOINT, config, _identity(backbone, len(chosen), head)),
         observe=observe,
     )
     total, trainable = count_parameters([*network.model.weights, *top.weights]), count_parameters(trained)

@@ -9,8 +9,9 @@ the step. So a training that goes on from its checkpoint is the one that was nev
 
 import math
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -19,7 +20,7 @@ import numpy.typing as npt
 from retrain.core.tensorflow import tf
 from retrain.training.metrics import Probabilities
 from retrain.training.on_photos.checkpoint import TrainingCheckpoint, TrainingState, restore, values
-from retrain.training.on_photos.photo_batches import Augment, PhotoSet, batches_in_order, training_batches
+from retrain.training.on_photos.photo_batches import Augment, Distortion, PhotoSet, batches_in_order, training_batches
 
 EVALUATION_BATCH = 32
 
@@ -58,6 +59,21 @@ class Recipe:
     patience: int
     batch_size: int = 32
     weight_decay: float = 0.0
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How to train, and where an interrupted training goes on from its last epoch: nowhere without `checkpoint_dir`.
+
+    `origin` is what else a checkpoint belongs to, such as the options of the head (not its numbers, whose last
+    digits depend on the machine).
+    """
+
+    recipe: Recipe
+    augment: Augment = Distortion()
+    seed: int = 0
+    checkpoint_dir: Path | None = None
+    origin: Mapping[str, str | int | float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -118,10 +134,8 @@ def train(
     learner: Learner,
     training: PhotoSet,
     validation: PhotoSet,
-    recipe: Recipe,
+    config: TrainingConfig,
     *,
-    augment: Augment | None = None,
-    seed: int = 0,
     checkpoint: TrainingCheckpoint | None = None,
     observe: Observer = lambda progress: None,
 ) -> Training:
@@ -133,6 +147,7 @@ def train(
     the rest then follows the longer schedule. Both sets need photos. Raises CheckpointError for one of
     something else, DatasetError for photos that are gone.
     """
+    recipe = config.recipe
     steps = -(-len(training) // recipe.batch_size)
     optimizer = _optimizer(recipe, steps)
     optimizer.build(learner.trained)
@@ -148,7 +163,7 @@ def train(
     diverged = False
     while _goes_on(curve, recipe):
         number, began = len(curve), time.perf_counter()
-        batches = training_batches(training, recipe.batch_size, augment, seed, number)
+        batches = training_batches(training, recipe.batch_size, config.augment, config.seed, number)
         figures = _one_epoch(step, batches, number, steps, recipe.epochs, observe)
         if figures is None:
             diverged = True

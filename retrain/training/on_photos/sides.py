@@ -1,15 +1,17 @@
 """The photos of a run as a training of the network needs them, and what tells such trainings apart."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 from label_image.preprocessing import Preprocessing
 from retrain.core.errors import OptionError
 from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Photo, Split
 from retrain.photos.split import Division
-from retrain.training.on_photos.keras_training import Recipe
-from retrain.training.on_photos.photo_batches import Augment, PhotoSet
+from retrain.training.on_photos.checkpoint import TrainingCheckpoint
+from retrain.training.on_photos.keras_training import TrainingConfig
+from retrain.training.on_photos.photo_batches import PhotoSet
 
 
 def check_sides(division: Division, option: str) -> None:
@@ -24,34 +26,44 @@ def check_sides(division: Division, option: str) -> None:
             raise OptionError(f"{option} needs {side} photos, and the split has none: change {percentage}.")
 
 
-def photos_of(
-    side: Split, photos: Sequence[Photo], labels: Sequence[str], division: Division, preprocessing: Preprocessing
-) -> PhotoSet:
-    """The photos of one side of the split, with their class indices."""
-    chosen = [photo for photo, split in zip(photos, division.splits, strict=True) if split == side]
-    return PhotoSet([photo.path for photo in chosen], class_indices(chosen, labels), preprocessing)
+@dataclass(frozen=True)
+class DividedPhotos:
+    """Photos with their classes and sides: `photos[i]` is of one of the `labels`, and on side `division.splits[i]`."""
 
+    photos: Sequence[Photo]
+    labels: Sequence[str]
+    division: Division
 
-def training_identity(
-    photos: Sequence[Photo],
-    labels: Sequence[str],
-    division: Division,
-    recipe: Recipe,
-    augment: Augment,
-    seed: int,
-) -> dict[str, str | int | float]:
-    """What a checkpoint of a training on photos belongs to; the number of epochs may change."""
-    rows = sorted(f"{photo.sha256} {photo.label} {split}" for photo, split in zip(photos, division.splits, strict=True))
-    return {
-        "photos and split": digest(row.encode() for row in rows),
-        "classes": ", ".join(labels),
-        "optimizer": recipe.optimizer,
-        "learning rate": recipe.learning_rate,
-        "batch size": recipe.batch_size,
-        "weight decay": recipe.weight_decay,
-        "augmentation": str(augment),
-        "seed": seed,
-    }
+    def on_side(self, side: Split, preprocessing: Preprocessing) -> PhotoSet:
+        """The photos of one side of the split, with their class indices."""
+        chosen = [photo for photo, split in zip(self.photos, self.division.splits, strict=True) if split == side]
+        return PhotoSet([photo.path for photo in chosen], class_indices(chosen, self.labels), preprocessing)
+
+    def checkpoint(
+        self, file: str, config: TrainingConfig, model: Mapping[str, str | int | float]
+    ) -> TrainingCheckpoint | None:
+        """That of a training of this `model` on these photos, if `config` has a folder for it.
+
+        The number of epochs may change from one to the next.
+        """
+        if config.checkpoint_dir is None:
+            return None
+        sides = zip(self.photos, self.division.splits, strict=True)
+        rows = sorted(f"{photo.sha256} {photo.label} {split}" for photo, split in sides)
+        recipe = config.recipe
+        identity = {
+            **model,
+            **config.origin,
+            "photos and split": digest(row.encode() for row in rows),
+            "classes": ", ".join(self.labels),
+            "optimizer": recipe.optimizer,
+            "learning rate": recipe.learning_rate,
+            "batch size": recipe.batch_size,
+            "weight decay": recipe.weight_decay,
+            "augmentation": str(config.augment),
+            "seed": config.seed,
+        }
+        return TrainingCheckpoint(config.checkpoint_dir / file, identity)
 
 
 def digest(parts: Iterable[bytes]) -> str:

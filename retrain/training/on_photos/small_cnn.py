@@ -6,26 +6,22 @@ no ImageNet. Five convolutions with batch norms, about 1.2 million parameters, a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from label_image.preprocessing import Preprocessing
 from retrain.backbones.network import apply_arithmetic
-from retrain.photos.dataset import Photo
-from retrain.photos.split import Division
 from retrain.training.metrics import Metrics, measure
-from retrain.training.on_photos.checkpoint import TrainingCheckpoint
 from retrain.training.on_photos.keras_training import (
     Learner,
     Observer,
     Recipe,
     Training,
+    TrainingConfig,
     count_parameters,
     predict,
     train,
 )
-from retrain.training.on_photos.photo_batches import Augment, Distortion
-from retrain.training.on_photos.sides import check_sides, photos_of, training_identity
+from retrain.training.on_photos.sides import DividedPhotos, check_sides
 
 # 128 pixels: a third of the arithmetic of a backbone's 224, and breeds can still be told apart by eye; five halvings
 # leave 4 x 4 cells.
@@ -73,28 +69,22 @@ def build_network(classes: int, size: int = SIZE, filters: Sequence[int] = FILTE
 
 
 def train_from_scratch(
-    photos: Sequence[Photo],
-    labels: Sequence[str],
-    division: Division,
+    photos: DividedPhotos,
+    config: TrainingConfig = TrainingConfig(RECIPE),
     *,
     size: int = SIZE,
-    recipe: Recipe = RECIPE,
-    augment: Augment | None = None,
-    seed: int = 0,
-    checkpoint_dir: Path | None = None,
     observe: Observer = lambda progress: None,
 ) -> FromScratch:
     """Train the small network on the training photos, stop early on validation, measure on both other sides.
 
-    The photos are `photos[i]` of class `labels.index(photos[i].label)` on side `division.splits[i]`.
-    With `checkpoint_dir`, an interrupted training goes on from its last epoch. Raises OptionError for
-    a split without training or validation photos, CheckpointError for a checkpoint
-    of another training, DatasetError for photos that are gone.
+    Raises OptionError for a split without training or validation photos, CheckpointError for a checkpoint of
+    another training, DatasetError for photos that are gone.
     """
     from retrain.core.keras import keras
 
-    check_sides(division, "`compare` scratch")
-    keras.utils.set_random_seed(seed)
+    check_sides(photos.division, "`compare` scratch")
+    keras.utils.set_random_seed(config.seed)
+    labels = photos.labels
     network = build_network(len(labels), size)
     steps = preprocessing(size)
     arithmetic = steps.arithmetic()
@@ -102,24 +92,16 @@ def train_from_scratch(
     def forward(pixels: Any, training: bool) -> Any:
         return network(apply_arithmetic(pixels, arithmetic), training=training)
 
-    augment = augment or Distortion()
-    checkpoint = None
-    if checkpoint_dir is not None:
-        identity = training_identity(photos, labels, division, recipe, augment, seed)
-        identity = {"training": "from scratch", "preprocessing": str(steps), **identity}
-        checkpoint = TrainingCheckpoint(checkpoint_dir / CHECKPOINT, identity)
-    validation = photos_of("validation", photos, labels, division, steps)
+    validation = photos.on_side("validation", steps)
     training = train(
         Learner(forward, network.trainable_variables, network.non_trainable_variables),
-        photos_of("training", photos, labels, division, steps),
+        photos.on_side("training", steps),
         validation,
-        recipe,
-        augment=augment,
-        seed=seed,
-        checkpoint=checkpoint,
+        config,
+        checkpoint=photos.checkpoint(CHECKPOINT, config, {"training": "from scratch", "preprocessing": str(steps)}),
         observe=observe,
     )
-    test = photos_of("testing", photos, labels, division, steps)
+    test = photos.on_side("testing", steps)
     return FromScratch(
         measure(predict(forward, validation, len(labels)), validation.classes, labels),
         measure(predict(forward, test, len(labels)), test.classes, labels),

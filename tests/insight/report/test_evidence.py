@@ -108,4 +108,18 @@ def test_of_many_classes_the_most_confused_are_kept_in_their_order() -> None:
     assert confusion.partial
     assert confusion.rows[0].counts == (1, 1, 0, 0, 0)
     assert confusion.rows[0].shares == (0.5, 0.5, 0, 0, 0)
+    assert [row.others for row in confusion.rows] == [0] * 5
     assert not confusion_of(metrics, widest=50).partial
+
+
+def test_of_many_classes_those_are_kept_that_are_mistaken_for_each_other() -> None:
+    """Classes that are mistaken more often, but each time for another class, would make an empty matrix."""
+    classes = np.repeat(np.arange(50), 4)
+    answers = classes.copy()
+    answers[:16] = np.arange(20, 36)  # classes 0 to 3, for sixteen others
+    answers[40:43], answers[48:50] = 11, 13  # 10 for 11 three times, 12 for 13 twice
+    metrics = measure(np.eye(50, dtype=np.float32)[answers], classes, [f"c{i}" for i in range(50)])
+    rows = confusion_of(metrics, widest=5).rows
+    assert [row.label for row in rows] == ["c0", "c10", "c11", "c12", "c13"]
+    assert rows[1].counts == (0, 1, 3, 0, 0) and rows[3].counts == (0, 0, 0, 2, 2)
+    assert [row.others for row in rows] == [4, 0, 0, 0, 0]

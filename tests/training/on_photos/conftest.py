@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from label_image.files import sha256_of_bytes
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.photos.dataset import Photo, Split
-from retrain.photos.hashes import hash_bytes
 from retrain.photos.split import Division
 
 COLOURS = {"blue": (90, 90, 170), "green": (90, 170, 90), "red": (170, 90, 90)}
@@ -31,7 +31,7 @@ def write_colour_photos() -> ColourPhotos:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 pixels = np.array(colour) + random.normal(0, 40, (40, 40, 3)) + random.normal(0, 15, 3)
                 Image.fromarray(np.clip(pixels, 0, 255).astype(np.uint8)).save(path)
-                photos.append(Photo(str(path), label, hash_bytes(path.read_bytes())))
+                photos.append(Photo(str(path), label, sha256_of_bytes(path.read_bytes())))
                 splits.append("validation" if number % 8 < 2 else "testing" if number % 8 == 2 else "training")
         return photos, tuple(COLOURS), Division(tuple(splits))
 

@@ -24,8 +24,9 @@ from retrain.training.on_photos.fine_tune import (
     fine_tune,
     last_layers,
 )
-from retrain.training.on_photos.keras_training import EpochProgress, Recipe
+from retrain.training.on_photos.keras_training import EpochProgress, Observer, Recipe, TrainingConfig
 from retrain.training.on_photos.photo_batches import Distortion
+from retrain.training.on_photos.sides import DividedPhotos
 
 LABELS = ("blue", "green", "red")
 SIZE = 32
@@ -41,9 +42,16 @@ class Given:
     photos: list[Photo]
     division: Division
 
-    def tune(self, folder: Path, layers: int | str = 2, recipe: Recipe = RECIPE, **options: object) -> FineTuned:
-        arguments = (self.backbone, self.head, self.photos, LABELS, self.division, layers)
-        return fine_tune(*arguments, weights_dir=folder, recipe=recipe, **options)
+    def tune(
+        self,
+        folder: Path,
+        layers: int | str = 2,
+        recipe: Recipe = RECIPE,
+        observe: Observer = lambda progress: None,
+        **options: object,
+    ) -> FineTuned:
+        photos, config = DividedPhotos(self.photos, LABELS, self.division), TrainingConfig(recipe, **options)
+        return fine_tune(self.backbone, self.head, photos, layers, weights_dir=folder, config=config, observe=observe)
 
     def candidate(self, name: str, backbone: Backbone, head: Head) -> Candidate:
         """Measured as a run does it: through the engine, from the weights file."""

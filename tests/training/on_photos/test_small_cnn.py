@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from retrain.core.errors import CheckpointError, OptionError
-from retrain.training.on_photos.keras_training import EpochProgress, Recipe
+from retrain.training.on_photos.keras_training import EpochProgress, Observer, Recipe, TrainingConfig
+from retrain.training.on_photos.sides import DividedPhotos
 from retrain.training.on_photos.small_cnn import CHECKPOINT, FromScratch, build_network, train_from_scratch
 
 RECIPE = Recipe("adamw", learning_rate=2e-3, epochs=6, patience=6, batch_size=8)
@@ -15,8 +16,9 @@ RECIPE = Recipe("adamw", learning_rate=2e-3, epochs=6, patience=6, batch_size=8)
 def run(tmp_path_factory: pytest.TempPathFactory, write_colour_photos: Callable) -> Callable[..., FromScratch]:
     photos, labels, division = write_colour_photos(tmp_path_factory.mktemp("photos"), 16)
 
-    def train(**options: object) -> FromScratch:
-        return train_from_scratch(photos, labels, division, **{"size": 32, "recipe": RECIPE, **options})
+    def train(observe: Observer = lambda progress: None, **options: object) -> FromScratch:
+        config = TrainingConfig(**{"recipe": RECIPE, **options})
+        return train_from_scratch(DividedPhotos(photos, labels, division), config, size=32, observe=observe)
 
     return train
 
@@ -85,11 +87,13 @@ def test_a_split_without_validation_photos_is_refused(tmp_path: Path, write_colo
     photos, labels, division = write_colour_photos(tmp_path, 4)
     without = replace(division, splits=("training",) * len(photos))
     with pytest.raises(OptionError, match="`compare` scratch needs validation photos"):
-        train_from_scratch(photos, labels, without)
+        train_from_scratch(DividedPhotos(photos, labels, without))
 
 
 def test_without_test_photos_there_is_no_accuracy(tmp_path: Path, write_colour_photos: Callable) -> None:
     photos, labels, division = write_colour_photos(tmp_path, 4)
     without = replace(division, splits=tuple("training" if side == "testing" else side for side in division.splits))
-    scratch = train_from_scratch(photos, labels, without, size=32, recipe=replace(RECIPE, epochs=1))
+    scratch = train_from_scratch(
+        DividedPhotos(photos, labels, without), TrainingConfig(replace(RECIPE, epochs=1)), size=32
+    )
     assert scratch.test.accuracy is None and scratch.test.n == 0

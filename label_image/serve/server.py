@@ -1,0 +1,116 @@
+"""The process: a socket, uvicorn, and signals that end it without losing a request."""
+
+import os
+import signal
+import socket
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from starlette.types import ASGIApp
+
+from label_image.errors import ModelError
+from label_image.serve.connections import limited
+from label_image.serve.limits import Limits
+
+SPARE_FILES = 64  # descriptors beside those of connections
+GRACE_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Files of a certificate with its chain, and of its key."""
+
+    chain: Path
+    key: Path
+
+
+class Server(uvicorn.Server):
+    """Ends at the first signal once all requests are answered, with exit code 0; at the second one at once.
+
+    `ready` is called when it answers, and signals are heard.
+    """
+
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready()
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        def stop(number: int, frame: FrameType | None) -> None:
+            if self.should_exit:
+                os._exit(128 + number)
+            self.should_exit = True
+
+        numbers = [getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+        # What nohup and a shell's background jobs ignore, this does.
+        before = {number: signal.getsignal(number) for number in numbers}
+        for number, handler in before.items():
+            if handler != signal.SIG_IGN:
+                signal.signal(number, stop)
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def open_socket(host: str, port: int) -> socket.socket:
+    """A socket that listens. Raises ModelError that says why there is none."""
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        return socket.create_server(address[:2], family=family, backlog=1024)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ModelError(
+            f"{host}, port {port} cannot be listened on ({reason}): pass another --port or --host."
+        ) from None
+
+
+def run(
+    app: ASGIApp, listening: socket.socket, limits: Limits, certificate: Certificate | None, say: Callable[[], None]
+) -> None:
+    """Serve until a signal ends it. `say` is called when it is ready."""
+    most = min(limits.connections, _files_allowed() - SPARE_FILES)
+    limits = Limits(**{**vars(limits), "connections": max(most, 8)})
+    config = uvicorn.Config(
+        app,
+        http=limited(limits),
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        log_level="error",
+        access_log=False,
+        proxy_headers=False,
+        server_header=False,
+        timeout_keep_alive=int(limits.idle_seconds),
+        timeout_graceful_shutdown=GRACE_SECONDS,
+        ssl_certfile=None if certificate is None else certificate.chain,
+        ssl_keyfile=None if certificate is None else certificate.key,
+    )
+    if certificate is not None:
+        try:
+            config.load()  # reads its files
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+            raise ModelError(
+                f"The certificate {certificate.chain} with {certificate.key} cannot be used: {reason}."
+            ) from None
+    Server(config, say).run(sockets=[listening])
+
+
+def _files_allowed() -> int:
+    if sys.platform == "win32":
+        return 512
+    import resource
+
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return 10**6 if soft == resource.RLIM_INFINITY else soft

@@ -1,0 +1,72 @@
+"""Programs that take numbers alone, and the SavedModel: OpenVINO opens its folder and its signature `numeric`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from classifiers import LABELS, PIXELS, answers_of, assert_same, top_with
+
+from label_image.model import Outputs, load_saved_model, named_outputs
+from retrain.backbones.backbone import find_backbone
+from retrain.backbones.network import load_network
+from retrain.core.tensorflow import tf
+from retrain.exports.classifier import Classifier
+from retrain.exports.formats.saved_model import write_saved_model
+from retrain.training.head import Head
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    random = np.random.default_rng(1)
+    head = Head(random.normal(size=(3, 3)).astype(np.float32) * 3, random.normal(size=3).astype(np.float32))
+    return Classifier(load_network(find_backbone("fake", Path("."))), top_with(head), LABELS)
+
+
+@pytest.fixture(scope="module")
+def folder(classifier: Classifier, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("saved_model")
+    write_saved_model(classifier, folder)
+    return folder
+
+
+def test_the_numeric_signature_answers_as_the_default_one_and_has_no_text(folder: Path, classifier: Classifier) -> None:
+    loaded = load_saved_model(folder)
+    numeric = loaded.signatures["numeric"]
+    assert {name: output.dtype for name, output in numeric.structured_outputs.items()} == {
+        "scores": tf.float32, "similarity": tf.float32
+    }  # fmt: skip
+    said = numeric(image=tf.constant(PIXELS, tf.float32))
+    assert_same(named_outputs({name: value.numpy() for name, value in said.items()}), answers_of(classifier))
+
+
+PROGRAM = """
+import sys
+import numpy as np
+from label_image.strangers import import_openvino, import_tensorflow
+openvino = import_openvino()
+folder, how = sys.argv[1:]
+if how == "folder":
+    model = openvino.convert_model(folder, output=["scores", "similarity"])
+else:
+    loaded = import_tensorflow().saved_model.load(folder)
+    model = openvino.convert_model(loaded.signatures["numeric"])
+run = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+said = run(np.load(sys.stdin.buffer))
+np.savez(sys.stdout.buffer, scores=said["scores"], similarity=said["similarity"])
+"""
+
+
+@pytest.mark.parametrize("how", ["folder", "signature"])
+def test_openvino_converts_it(folder: Path, classifier: Classifier, how: str, tmp_path: Path) -> None:
+    """In a process of its own: what OpenVINO cannot compile, it ends."""
+    pytest.importorskip("openvino", reason="in the extra openvino")
+    np.save(tmp_path / "pixels.npy", PIXELS.astype(np.float32))
+    with open(tmp_path / "pixels.npy", "rb") as pixels, open(tmp_path / "said.npz", "wb") as said:
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, folder, how], stdin=pixels, stdout=said, stderr=subprocess.PIPE, text=True
+        )
+    assert done.returncode == 0, done.stderr
+    found = np.load(tmp_path / "said.npz")
+    assert_same(Outputs(found["scores"], found["similarity"].reshape(-1)), answers_of(classifier))

@@ -1,0 +1,103 @@
+"""The command line of `label_image serve`: wrong calls, and what it says."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from calling import call
+from serving import served
+
+from label_image.serve import addresses
+from label_image.serve.cli import main
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["--cert", "a.pem"], "--cert and --key belong together"),
+        (["--key", "a.pem"], "--cert and --key belong together"),
+        (["--port", "65536"], "--port"),
+        (["--token", ""], "token"),
+        (["--cors", ""], "cors"),
+        (["--threads", "0"], "--threads"),
+        (["a", "b"], "unexpected extra argument"),
+        (["--photos", "a"], "No such option"),
+    ],
+)
+def test_a_wrong_call_ends_with_2(arguments: list[str], part: str) -> None:
+    code, _, err = call(main, *arguments)
+    assert code == 2 and part in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (["none"], "There is no model none"),
+        (["--host", "256.0.0.1"], "cannot be listened on"),
+        ([".", "--labels", "none"], ""),
+    ],
+)
+def test_what_cannot_be_served_ends_with_1(
+    arguments: list[str], part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code, _, err = call(main, "--port", "0", *arguments)
+    assert code == 1 and err.startswith("Error: ") and part in err
+
+
+def test_a_certificate_that_is_not_there_or_is_none_is_said(colours: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.pem").write_text("none")
+    for name, part in (("none.pem", "There is no file"), ("a.pem", "cannot be used")):
+        file = tmp_path / name
+        code, _, err = call(main, colours, "--port", "0", "--cert", file, "--key", file)
+        assert code == 1 and part in err
+
+
+def test_it_says_where_it_is_and_who_may_ask(colours: Path) -> None:
+    with served(colours, "--host", "0.0.0.0") as server:
+        assert server.said.startswith(f"Serving {colours} (3 classes) as 'colours' on http://")
+        code, said = server.end()
+    assert code == 0 and "--token keeps others away" in said and "--https" in said
+    assert "█" not in said  # no QR code where there is no terminal
+
+
+def test_the_qr_code_holds_the_address_with_the_token_behind_a_hash() -> None:
+    url = addresses.address("192.168.0.7", 8501, True, "a b&c")
+    assert url == "https://192.168.0.7:8501/#token=a%20b%26c"
+    drawn = addresses.qr_code(url)
+    assert len(drawn.splitlines()) > 10
+    assert addresses.address("::1", 1, False) == "http://[::1]:1/"
+
+
+def test_the_first_word_decides(tmp_path: Path) -> None:
+    """`serve` is the command; a photo of that name is ./serve."""
+    for arguments, part in ((["serve", "--help"], "Serve a trained model"), (["./serve"], "There is no model")):
+        done = subprocess.run(
+            [sys.executable, "-m", "label_image", *arguments], cwd=tmp_path, capture_output=True, text=True
+        )
+        assert part in done.stdout + done.stderr
+        assert ("Serve a trained model" in done.stdout) == (arguments[0] == "serve")
+
+
+@pytest.mark.parametrize("module", ["starlette", "uvicorn", "httptools", "prometheus_client", "python_multipart"])
+def test_a_missing_package_is_a_sentence(module: str, colours: Path) -> None:
+    code = f"import sys; sys.modules[{module!r}] = None; from label_image.serve.cli import main; main(sys.argv[1:])"
+    done = subprocess.run([sys.executable, "-c", code, str(colours)], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"Error: Serving needs {module}, which is not installed: run `"), done.stderr
+
+
+def test_help_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from label_image.serve.cli import cli; heavy = {'numpy', 'PIL', 'starlette', 'uvicorn', 'anyio', "
+        "'tensorflow', 'ai_edge_litert'}; print(sorted(heavy & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def test_serving_imports_no_tensorflow(colours: Path) -> None:
+    with served(colours) as server:
+        maps = Path(f"/proc/{server.process.pid}/maps").read_text()
+        assert "tensorflow" not in maps

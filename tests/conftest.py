@@ -37,6 +37,7 @@ LONGEST = (
     "test_docs_examples.py",
     "e2e/test_real_doctor.py",
     "e2e/test_joined.py",
+    "label_image/serve/test_openapi.py",
     "foreign/test_bounded_readers.py",
     "e2e/test_demo.py",
     "e2e/test_real_heads.py",

@@ -1,5 +1,6 @@
 """The process: a socket, uvicorn, and signals that end it without losing a request."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -14,11 +15,12 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from label_image.errors import ModelError
-from label_image.serve.connections import limited
+from label_image.serve.connections import Connection, limited
 from label_image.serve.limits import Limits
 
 SPARE_FILES = 64  # descriptors beside those of connections
 GRACE_SECONDS = 30
+BACKLOG = 1024  # connections that the system keeps until they are taken
 
 
 @dataclass(frozen=True)
@@ -35,13 +37,30 @@ class Server(uvicorn.Server):
     `ready` is called when it answers, and signals are heard.
     """
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, limits: Limits, ready: Callable[[], None]) -> None:
         super().__init__(config)
+        self._kind = limited(limits)
+        self._handshake_seconds = limits.head_seconds if config.is_ssl else None
         self._ready = ready
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
+        await super().startup([])
+        loop = asyncio.get_running_loop()
+        for listening in sockets or []:
+            # As uvicorn does, but for the time that encryption may take to begin.
+            self.servers.append(
+                await loop.create_server(
+                    self._connection,
+                    sock=listening,
+                    ssl=self.config.ssl,
+                    ssl_handshake_timeout=self._handshake_seconds,
+                    backlog=BACKLOG,
+                )
+            )
         self._ready()
+
+    def _connection(self) -> Connection:
+        return self._kind(self.config, self.server_state, self.lifespan.state)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -67,7 +86,7 @@ def open_socket(host: str, port: int) -> socket.socket:
     """A socket that listens. Raises ModelError that says why there is none."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address[:2], family=family, backlog=1024)
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
         reason = error.strerror or str(error)
         raise ModelError(
@@ -83,7 +102,7 @@ def run(
     limits = Limits(**{**vars(limits), "connections": max(most, 8)})
     config = uvicorn.Config(
         app,
-        http=limited(limits),
+        http=Connection,
         ws="none",
         lifespan="on",
         log_config=None,
@@ -104,7 +123,7 @@ def run(
             raise ModelError(
                 f"The certificate {certificate.chain} with {certificate.key} cannot be used: {reason}."
             ) from None
-    Server(config, say).run(sockets=[listening])
+    Server(config, limits, say).run(sockets=[listening])
 
 
 def _files_allowed() -> int:

@@ -8,7 +8,7 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from label_image.serve.settings import Settings
 from label_image.serve.starting import service_of
 
 LIMITS = Limits()
+COMMAND = ("-m", "label_image", "serve")
 
 
 def settings_for(model: Path, limits: Limits = LIMITS, threads: int = 2, **others: Any) -> Settings:
@@ -56,9 +57,11 @@ def b64(data: bytes) -> dict[str, str]:
 class Served:
     """A server in a process of its own."""
 
-    def __init__(self, model: Path, *options: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self, model: Path, *options: str, environment: dict[str, str] | None = None, python: Sequence[str] = COMMAND
+    ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "label_image", "serve", str(model), "--port", "0", "--name", "colours", *options],
+            [sys.executable, *python, str(model), "--port", "0", "--name", "colours", *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -84,9 +87,11 @@ class Served:
 
 
 @contextlib.contextmanager
-def served(model: Path, *options: str, environment: dict[str, str] | None = None) -> Iterator[Served]:
+def served(
+    model: Path, *options: str, environment: dict[str, str] | None = None, python: Sequence[str] = COMMAND
+) -> Iterator[Served]:
     """A server for as long as the block runs."""
-    server = Served(model, *options, environment=environment)
+    server = Served(model, *options, environment=environment, python=python)
     try:
         yield server
     finally:

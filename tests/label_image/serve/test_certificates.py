@@ -5,6 +5,7 @@ import ipaddress
 import json
 import ssl
 import stat
+import time
 import urllib.request
 from pathlib import Path
 
@@ -77,6 +78,14 @@ def test_a_damaged_one_is_said(tmp_path: Path) -> None:
     (tmp_path / "ca.key").write_text("none")
     with pytest.raises(ModelError, match="damaged"):
         own_certificate("127.0.0.1", LAN, tmp_path)
+
+
+def test_who_does_not_begin_to_encrypt_is_given_up(colours: Path, tmp_path: Path) -> None:
+    with served(colours, "--https", environment={"XDG_DATA_HOME": str(tmp_path)}) as server, server.connect() as silent:
+        began = time.monotonic()
+        assert silent.recv(1) == b""
+        assert time.monotonic() - began < 50  # asyncio itself would wait for 60 seconds
+        assert server.end()[0] == 0
 
 
 def test_a_browser_that_trusts_the_authority_is_answered(colours: Path, red: bytes, tmp_path: Path) -> None:

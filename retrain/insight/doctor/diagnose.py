@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from retrain.bottlenecks.extraction import Extraction
+from retrain.core.blas import threads_for
 from retrain.core.timing import timed
 from retrain.insight.doctor.duplicates import copy_findings, find_copies
 from retrain.insight.doctor.findings import KINDS, Diagnosis, Finding
@@ -60,7 +61,7 @@ def diagnose(
     findings += copy_findings(photos, sides, copies, probabilities[np.arange(len(photos)), classes])
     shortcut = None
     if len(photos) >= LEAST_PHOTOS:
-        with timed(seconds, "outliers"):
+        with timed(seconds, "outliers"), threads_for(matrix.size):
             distances = class_distances(matrix, classes, folds)
             findings += outlier_findings(photos, distances)
         if not can_judge(distances):

@@ -43,6 +43,8 @@ def application(service: Service, access: Access, authority: bytes | None = None
 
     async def page(request: Request) -> Response:
         file = find(service.models.current.page, request.scope["path"])
+        if file is None and request.scope["path"] == "/":
+            raise Refused(404, "This model has no page, which needs its .tflite: POST photos to /label.")
         if file is None:
             raise Refused(404, f"There is nothing at {request.scope['path']!r}.")
         return file.response(request)

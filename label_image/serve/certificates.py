@@ -36,7 +36,7 @@ def own_certificate(host: str, lan: str | None, folder: Path | None = None) -> t
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         authority, key = _authority(folder)
-        wanted = _names(host, lan)
+        wanted = _names(host, lan, authority)
         files = Certificate(folder / "server.crt", folder / "server.key")
         if not _is_good(files, authority, wanted):
             own, chain = _sign(authority, key, wanted)
@@ -72,8 +72,8 @@ def _authority(folder: Path) -> tuple[x509.Certificate, ec.EllipticCurvePrivateK
 
 
 def _new_authority(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    name = _name(f"label_image on {socket.gethostname()}"[:64])
-    permitted: list[x509.GeneralName] = [x509.DNSName(each) for each in (*NAMES, socket.gethostname().lower())]
+    name = _name(f"label_image on {_own_name()}"[:64])
+    permitted: list[x509.GeneralName] = [x509.DNSName(each) for each in (*NAMES, _own_name())]
     permitted += [x509.IPAddress(ipaddress.ip_network(network)) for network in NETWORKS]
     identity = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     return (
@@ -151,21 +151,28 @@ def _is_good(files: Certificate, authority: x509.Certificate, wanted: list[x509.
     )
 
 
-def _names(host: str, lan: str | None) -> list[x509.GeneralName]:
-    """What this machine is called, as far as the authority may sign for it."""
-    own = socket.gethostname().lower()
+def _names(host: str, lan: str | None, authority: x509.Certificate) -> list[x509.GeneralName]:
+    """What this machine is called, as far as the authority may sign for it: one name more, and none is believed."""
+    own = _own_name()
     texts = {"localhost", own, f"{own.partition('.')[0]}.local", "127.0.0.1", "::1", host.lower(), lan or "127.0.0.1"}
+    permitted = authority.extensions.get_extension_for_class(x509.NameConstraints).value.permitted_subtrees or []
     names: list[x509.GeneralName] = []
-    for text in sorted(texts):
+    for text in sorted(filter(str.isascii, texts)):
         try:
             found = ipaddress.ip_address(text)
         except ValueError:
-            if text == own or text.rpartition(".")[2] in NAMES or text.endswith(".home.arpa"):
+            if any(isinstance(one, x509.DNSName) and f".{text}".endswith(f".{one.value}") for one in permitted):
                 names.append(x509.DNSName(text))
             continue
-        if any(found in ipaddress.ip_network(network) for network in NETWORKS):
+        if any(isinstance(one, x509.IPAddress) and found in one.value for one in permitted):  # type: ignore[operator]
             names.append(x509.IPAddress(found))
     return names
+
+
+def _own_name() -> str:
+    """This machine's name, if it is one that certificates can hold."""
+    name = socket.gethostname().lower()
+    return name if name.isascii() and name else "localhost"
 
 
 def _name(text: str) -> x509.Name:

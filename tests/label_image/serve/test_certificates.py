@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from cryptography import x509
+from cryptography.x509.verification import PolicyBuilder, Store
 from serving import served
 
 import label_image.serve.certificates as certificates
@@ -53,7 +54,7 @@ def test_the_authority_cannot_sign_for_others(tmp_path: Path) -> None:
     authority = x509.load_pem_x509_certificate((tmp_path / "ca.crt").read_bytes())
     constraints = authority.extensions.get_extension_for_class(x509.NameConstraints)
     assert constraints.critical and constraints.value.permitted_subtrees
-    names = certificates._names("bank.example", "8.8.8.8")
+    names = certificates._names("bank.example", "8.8.8.8", authority)
     assert not {"bank.example", "8.8.8.8"} & {str(name.value) for name in names}
 
 
@@ -62,6 +63,23 @@ def test_another_address_gets_another_certificate_of_the_same_authority(tmp_path
     before = leaf(tmp_path)
     second, _ = own_certificate("127.0.0.1", "10.0.0.5", tmp_path)
     assert first == second and leaf(tmp_path) != before
+
+
+@pytest.mark.parametrize("name", ["other-box", "cafétière", ""])
+def test_another_name_of_the_machine_does_no_harm(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The authority may not sign for it, and one name too many would spoil the certificate."""
+    first, _ = own_certificate("127.0.0.1", LAN, tmp_path)
+    monkeypatch.setattr("socket.gethostname", lambda: name)
+    second, _ = own_certificate("127.0.0.1", "10.0.0.9", tmp_path)
+    assert first == second
+    authority = x509.load_pem_x509_certificate((tmp_path / "ca.crt").read_bytes())
+    verifier = (
+        PolicyBuilder()
+        .store(Store([authority]))
+        .build_server_verifier(x509.IPAddress(ipaddress.ip_address("10.0.0.9")))
+    )
+    verifier.verify(leaf(tmp_path), [])
+    own_certificate("127.0.0.1", LAN, tmp_path / "new")
 
 
 def test_one_that_ends_soon_is_renewed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

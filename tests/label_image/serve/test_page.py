@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from serving import client_of
 from starlette.testclient import TestClient
 
 from label_image.errors import ModelError
@@ -78,3 +79,11 @@ def test_a_model_without_a_page_has_none() -> None:
         raise ModelError("It has no .tflite.")
 
     assert page_of(refuse, Path(), {}) == {} and find({}, "/") is None
+
+
+def test_a_model_without_a_page_says_what_to_do(colours: Path, red: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("label_image.serve.starting.page_files", lambda: lambda model: {})
+    with client_of(colours) as client:
+        answer = client.get("/")
+        assert answer.status_code == 404 and "/label" in answer.json()["error"]
+        assert client.post("/label", content=red).json()["label"] == "red"

@@ -83,7 +83,10 @@ class Model:
 
     def label(self, photo: bytes, top_k: int = 5) -> Verdict:
         """The `top_k` most probable labels of an encoded photo. Raises PhotoError."""
-        outputs = self.run(self.preprocessing.pixels(photo)[None])
+        return self.verdict(self.run(self.preprocessing.pixels(photo)[None]), top_k)
+
+    def verdict(self, outputs: Outputs, top_k: int = 5) -> Verdict:
+        """What the outputs of one photo say."""
         probabilities = outputs.probabilities[0]
         best = np.argsort(-probabilities, kind="stable")[:top_k]
         refused = self.refuses(outputs)

@@ -85,6 +85,7 @@ def _reason(error: Exception) -> str:
     from urllib.error import HTTPError
 
     if isinstance(error, HTTPError):
+        error.close()
         words = str(error.reason).partition("\n")[0].rstrip(".")
         return f"cannot be fetched: the server answered {error.code} {words}"
     if isinstance(error, PhotoError):

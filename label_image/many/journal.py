@@ -48,18 +48,15 @@ class Journal:
         self.written: dict[str, State] = {}  # the tables that were written from it, as they were then
         self.rows_before = 0  # that it held when it was opened
         self._file = file
-        self._done: set[int] = set()  # hashes: of a million photos they take less than their paths
-        self._paths: set[int] = set()
+        self._before: set[int] = set()  # hashes: of a million photos they take less than their paths
         self._flushed = time.monotonic()
 
-    def has(self, path: str, state: State | None) -> bool:
-        """Whether a photo is in it in this state; of one that is gone (moved, perhaps) in any."""
-        return hash((path, state)) in self._done or (state is None and hash(path) in self._paths)
+    def had(self, path: str, state: State | None) -> bool:
+        """Whether it held a photo in this state when it was opened; one that is gone (moved, perhaps) in any."""
+        return hash((path, state)) in self._before or (state is None and hash(path) in self._before)
 
     def add(self, row: Row, at_once: bool = False) -> None:
         """A photo that was labelled; `at_once`: it is to survive a kill from here on. Raises OSError."""
-        self._done.add(hash((row.path, row.state)))
-        self._paths.add(hash(row.path))
         self._line(_written_row(row))
         self._flush(at_once)
 
@@ -108,6 +105,8 @@ class Journal:
             kept = keep(row)
             if kept is not None:
                 self.rows_before += 1
+                self._before.add(hash((kept.path, kept.state)))
+                self._before.add(hash(kept.path))
                 self.add(kept)
 
     def begin(self, header: Header) -> None:

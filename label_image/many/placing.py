@@ -9,6 +9,7 @@ import errno
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from label_image.files import CHUNK, sync_all, sync_folder
 from label_image.renaming import rename_unless_there
 from label_image.rows import State, state_of
 
+GONE = "is gone: another program has moved or removed it"
 COPY = "photo"  # the name of a copy that is not finished, in the scratch folder
 
 
@@ -35,26 +37,38 @@ def place_photo(source: str, state: State | None, folder: Path, scratch: Path, m
     was changed, and OSError.
     """
     if not os.path.lexists(source):
-        raise PhotoError("is gone: another program has moved or removed it")
+        raise PhotoError(GONE)
     if state_of(source) != state:
         raise PhotoError("was changed after it was labelled: run the same command again")
     os.makedirs(folder, exist_ok=True)
-    for target in names_for(source, folder):
-        while True:
-            if _is_same_place(source, target):
-                return Placed(target, True)
-            if os.path.lexists(target):
-                if not has_same_content(source, target):
-                    break
-                if move:
-                    os.unlink(source)
-                return Placed(target, True)
-            try:
-                _put(source, target, scratch, move)
-            except FileExistsError:
-                continue  # another run has just taken the name
-            return Placed(target, False)
+    try:
+        for target in names_for(source, folder):
+            is_there = _place_at(target, source, scratch, move)
+            if is_there is not None:
+                return Placed(target, is_there)
+    except FileNotFoundError:
+        if os.path.lexists(source):
+            raise
+        raise PhotoError(GONE) from None
     raise AssertionError("numbers do not end")
+
+
+def _place_at(target: str, source: str, scratch: Path, move: bool) -> bool | None:
+    """Place a photo under one name; whether it was there already, None if the name is another's."""
+    while True:
+        if _is_same_place(source, target):
+            return True
+        if os.path.lexists(target):
+            if not has_same_content(source, target):
+                return None
+            if move:
+                os.unlink(source)
+            return True
+        try:
+            _put(source, target, scratch, move)
+        except FileExistsError:
+            continue  # another run has just taken the name
+        return False
 
 
 def names_for(source: str, folder: Path) -> Iterator[str]:
@@ -100,7 +114,8 @@ def _put(source: str, target: str, scratch: Path, move: bool) -> None:
                 raise
     _check_removable(source)
     _copy(source, target, scratch, for_good=True)
-    os.unlink(source)
+    with suppress(FileNotFoundError):  # another run was faster
+        os.unlink(source)
 
 
 def _check_removable(source: str) -> None:

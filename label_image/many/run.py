@@ -84,7 +84,7 @@ class _Work:
         self._folders: SortedFolders | None = None
         self._tables: list[Table] = []
         self._began = time.monotonic()
-        self._is_stale = True  # the tables lack rows that the journal has
+        self._is_stale = False  # the tables lack rows that the journal has
 
     @property
     def journal_path(self) -> Path | None:
@@ -122,6 +122,7 @@ class _Work:
         self.journal, is_earlier = stack.enter_context(journal_of(path, self._header()))
         if is_earlier:
             self.journal.go_on(self._kept)
+            self._is_stale = self.journal.rows_before > 0
 
     def label(self, stack: ExitStack) -> None:
         """All photos, or for ever. Raises OSError."""
@@ -173,12 +174,18 @@ class _Work:
             self._answer(row)
 
     def _lacking(self, found: Iterable[Found]) -> Iterator[Found]:
-        """What is not in the journal, and no video."""
+        """What is not in the journal, each once, and no video."""
+        taken: set[int] = set()  # hashes
         for one in found:
-            if isinstance(one, PassedOver) and one.kind == "video":
-                self.videos.add(one.path)
-                continue
-            if self.journal is None or isinstance(one, PassedOver) or not self.journal.has(one, _state_of(one)):
+            if isinstance(one, PassedOver):
+                if one.kind == "video":
+                    self.videos.add(one.path)
+                else:
+                    yield one
+            elif self.journal is None:
+                yield one
+            elif hash(one) not in taken and not self.journal.had(one, _state_of(one)):
+                taken.add(hash(one))
                 yield one
 
     def _sorted(self, row: Row) -> Row:
@@ -206,7 +213,9 @@ class _Work:
                 "one again to go on with it, or delete the file to begin anew."
             )
         is_moved = self._folders is not None and self._folders.move and row.to
-        if row.error or (state not in (None, row.state) and not is_moved and not self.wanted.watch):
+        if row.probabilities is None or len(row.probabilities) != len(self.asked.model.labels):
+            return None
+        if state not in (None, row.state) and not is_moved and not self.wanted.watch:
             return None
         label = self._label_of(row)
         if self._folders is not None and not row.to:

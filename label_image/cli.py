@@ -87,7 +87,6 @@ def cli(model: str, labels: str | None, trust_model: bool, **options: Any) -> No
     from label_image.model import ModelError, load_model
     from label_image.picture_files import PictureError
     from label_image.rows import Asked
-    from label_image.with_pictures import label_with_pictures
 
     photos, pictures = [], None
     if options["plot"] or options["heatmap"]:
@@ -98,6 +97,8 @@ def cli(model: str, labels: str | None, trust_model: bool, **options: Any) -> No
         loaded = load_model(model, labels, trust_model)
         asked = Asked(loaded, wanted.top_k, wanted.always_answer)
         if pictures is not None:
+            from label_image.with_pictures import label_with_pictures
+
             pictures.load(loaded, model)
             all_read = label_with_pictures(photos, asked, pictures, partial(_answer, asked, wanted))
         else:

@@ -34,7 +34,7 @@ class Row:
     @property
     def sentence(self) -> str:
         """The error, as it is told."""
-        return f"{shown(self.path)} {self.error}."
+        return shown(f"{self.path} {self.error}.")  # a server's words may be in it
 
 
 @dataclass(frozen=True)

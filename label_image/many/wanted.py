@@ -85,11 +85,12 @@ class Wanted:
         """Raise CallError for a call that makes no sense."""
         if self.copy_to and self.move_to:
             raise CallError("--copy_to and --move_to exclude one another: choose one.")
-        named = [(option, os.path.realpath(path)) for option, path in self.tables.items()]
+        outputs = {**self.tables, **({} if self.sorted_to is None else {self.sort_option: self.sorted_to})}
+        named = [(option, os.path.realpath(path)) for option, path in outputs.items()]
         for number, (option, path) in enumerate(named):
             for other, same in named[:number]:
                 if path == same:
-                    raise CallError(f"{other} and {option} are the same file: choose two different names.")
+                    raise CallError(f"{other} and {option} are the same path: choose two different names.")
         if self.images.count(STANDARD_INPUT) > 1:
             raise CallError("- is standard input, which can be read once: name it once.")
         for image in self.images:

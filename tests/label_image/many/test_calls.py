@@ -11,7 +11,8 @@ from labelling import label
     ("arguments", "says"),
     [
         ("photos --copy_to a --move_to b", "--copy_to and --move_to exclude one another"),
-        ("photos --csv out --jsonl ./out", "--csv and --jsonl are the same file"),
+        ("photos --csv out --jsonl ./out", "--csv and --jsonl are the same path"),
+        ("photos --csv out --copy_to out", "--csv and --copy_to are the same path"),
         ("photos --csv out --top_k 2", "--top_k is for answers that are printed"),
         ("photos --move_to out --top_k 2", "leave it out with --move_to"),
         ("photos --csv out --plot x.png", "--plot draws the photos that are named"),

@@ -47,10 +47,21 @@ class Asked:
 
     def verdict(self, row: Row) -> Verdict:
         """What the model says of a photo that was read."""
-        assert row.probabilities is not None
-        similarity = None if row.similarity is None else np.array([row.similarity], np.float32)
-        verdict = self.model.verdict(Outputs(row.probabilities[None], similarity), self.top_k)
+        verdict = self.model.verdict(_outputs(row), self.top_k)
         return replace(verdict, unknown=False) if self.always_answer else verdict
+
+    def best(self, row: Row) -> tuple[str, float, bool]:
+        """The first answer of that verdict, its probability, and whether the photo is unknown; in less time."""
+        outputs = _outputs(row)
+        best = int(outputs.probabilities[0].argmax())
+        refused = None if self.always_answer else self.model.refuses(outputs)
+        return self.model.labels[best], float(outputs.probabilities[0, best]), refused is not None and bool(refused[0])
+
+
+def _outputs(row: Row) -> Outputs:
+    assert row.probabilities is not None
+    similarity = None if row.similarity is None else np.array([row.similarity], np.float32)
+    return Outputs(row.probabilities[None], similarity)
 
 
 def state_of(path: str) -> State | None:

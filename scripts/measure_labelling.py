@@ -5,13 +5,15 @@
 Two figures are called raw, both of one interpreter for each thread and no code of ours. *Tensors*: LiteRT alone, on
 pixels that are ready. *Photos*: read, decode and resize with Pillow, and invoke, in a bare loop; it is what a person
 would write who needs no errors, no order and no table. Of `label_image PHOTOS --csv` a whole process is measured, with
-its start and its end. They take turns, and medians are shown.
+its start and its end. They take turns, and medians are shown: photos per second, and the processor time of one photo,
+which a busy machine changes less.
 
 With `--photos` the folder's photos are taken again and again, by links, up to that number.
 """
 
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
@@ -20,7 +22,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 import numpy as np
@@ -29,6 +31,15 @@ from PIL import Image
 from label_image.find_photos import find_photos
 from label_image.pool import MOST
 from label_image.preprocessing import FILTERS, Preprocessing
+
+OURS = "label_image --csv"
+
+
+class Cost(NamedTuple):
+    """What labelling all photos took: seconds, and seconds of processors."""
+
+    seconds: float
+    processor: float
 
 
 @click.command()
@@ -41,19 +52,24 @@ def main(model: Path, photos: Path, count: int, rounds: int, threads: int) -> No
     """Measure labelling with MODEL, a folder with model.tflite, on PHOTOS."""
     with tempfile.TemporaryDirectory() as scratch:
         linked = _linked(photos, Path(scratch) / "photos", count)
-        found: dict[str, list[float]] = {}
+        measured: dict[str, list[Cost]] = {}
         for _ in range(rounds):
             for name, measure in (
                 ("raw, tensors", lambda: raw(model, linked, threads, ready=True)),
                 ("raw, photos", lambda: raw(model, linked, threads, ready=False)),
-                ("label_image --csv", lambda: ours(model, linked, Path(scratch))),
+                (OURS, lambda: ours(model, linked, Path(scratch))),
             ):
-                found.setdefault(name, []).append(len(linked) / measure())
-        rates = {name: statistics.median(values) for name, values in found.items()}
-        for name, rate in rates.items():
-            each = ", ".join(f"{value:.0f}" for value in found[name])
-            share = rates["label_image --csv"] / rate
-            print(f"{name:20} {rate:7.0f} photos/s   ({each})   label_image is {share:.0%} of it")
+                measured.setdefault(name, []).append(measure())
+        for name, costs in measured.items():
+            rate = statistics.median(len(linked) / cost.seconds for cost in costs)
+            processor = statistics.median(cost.processor / len(linked) * 1000 for cost in costs)
+            shares = [
+                (one.seconds / other.seconds, one.processor / other.processor)
+                for one, other in zip(costs, measured[OURS], strict=True)
+            ]
+            faster, leaner = (statistics.median(share) for share in zip(*shares, strict=True))
+            shown = f"{name:18} {rate:6.0f} photos/s {processor:6.2f} ms of processor"
+            print(f"{shown}; label_image has {faster:.0%} of its speed, {leaner:.0%} of its thrift")
 
 
 def _linked(photos: Path, folder: Path, count: int) -> list[str]:
@@ -66,8 +82,8 @@ def _linked(photos: Path, folder: Path, count: int) -> list[str]:
     return [str(folder / name) for name in sorted(os.listdir(folder))]
 
 
-def raw(model: Path, photos: Sequence[str], threads: int, ready: bool) -> float:
-    """Seconds of the bare loop: on photos, or on pixels of one of them that are `ready`."""
+def raw(model: Path, photos: Sequence[str], threads: int, ready: bool) -> Cost:
+    """The bare loop: on photos, or on pixels of one of them that are `ready`."""
     preprocessing = Preprocessing.parse(json.loads((model / "model.json").read_text())["preprocessing"])
     pixels = _square(photos[0], preprocessing) if ready else None
 
@@ -78,12 +94,12 @@ def raw(model: Path, photos: Sequence[str], threads: int, ready: bool) -> float:
     loops = [
         threading.Thread(target=loop, args=(photos[start::threads], _interpreter(model))) for start in range(threads)
     ]
-    began = time.perf_counter()
+    began, processor = time.perf_counter(), time.process_time()
     for thread in loops:
         thread.start()
     for thread in loops:
         thread.join()
-    return time.perf_counter() - began
+    return Cost(time.perf_counter() - began, time.process_time() - processor)
 
 
 def _square(photo: str, preprocessing: Preprocessing) -> Any:
@@ -112,17 +128,22 @@ def _interpreter(model: Path) -> Callable[[Any], Any]:
     return invoke
 
 
-def ours(model: Path, photos: Sequence[str], scratch: Path) -> float:
-    """Seconds of `label_image PHOTOS --csv OUT`, from its start to its end."""
+def ours(model: Path, photos: Sequence[str], scratch: Path) -> Cost:
+    """`label_image PHOTOS --csv OUT`, from its start to its end."""
     table = scratch / "out.csv"
     table.unlink(missing_ok=True)
     command = [sys.executable, "-m", "label_image", "--model", model, os.path.dirname(photos[0]), "--csv", table]
-    began = time.perf_counter()
+    began, processor = time.perf_counter(), _of_children()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    seconds = time.perf_counter() - began
+    cost = Cost(time.perf_counter() - began, _of_children() - processor)
     with open(table, encoding="utf-8") as file:
         assert sum(1 for _ in file) == len(photos) + 1, "not every photo has its row"
-    return seconds
+    return cost
+
+
+def _of_children() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 if __name__ == "__main__":

@@ -184,7 +184,7 @@ class _Work:
                     yield one
             elif self.journal is None:
                 yield one
-            elif hash(one) not in taken and not self.journal.had(one, _state_of(one)):
+            elif hash(one) not in taken and not (self.journal.rows_before and self.journal.had(one, _state_of(one))):
                 taken.add(hash(one))
                 yield one
 
@@ -227,8 +227,8 @@ class _Work:
         return row
 
     def _label_of(self, row: Row) -> str | None:
-        verdict = self.asked.verdict(row)
-        return None if verdict.unknown else verdict.answers[0].label
+        label, _, is_unknown = self.asked.best(row)
+        return None if is_unknown else label
 
     def _write_if_stale(self) -> None:
         if self._is_stale and self._tables:
@@ -257,7 +257,7 @@ class _Work:
             "--always_answer": wanted.always_answer,
             "--copy_to": None if wanted.copy_to is None else str(wanted.copy_to.absolute()),
             "--move_to": None if wanted.move_to is None else str(wanted.move_to.absolute()),
-            "photos": wanted.standing(),
+            "photos": wanted.standing,
         }
 
 

@@ -186,9 +186,7 @@ def _values(table: Table, row: Row) -> dict[str, Any]:
     values["path"] = row.path
     if row.probabilities is None:
         return {**values, "error": row.error}
-    verdict = table.asked.verdict(row)
-    best = verdict.answers[0]
-    said = (best.label, best.probability, verdict.unknown, verdict.similarity, verdict.threshold)
+    said = (*table.asked.best(row), row.similarity, table.asked.model.threshold)
     values.update(zip(ANSWERS, said, strict=True))
     if row.to:
         values[table.placed] = row.to

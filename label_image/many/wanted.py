@@ -5,6 +5,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from label_image.find_photos import find_photos
@@ -77,7 +78,7 @@ class Wanted:
                     continue
                 if any(str(real[folder]) == where and _is_of(name, own) for where, own in outputs):
                     continue
-                if os.path.isdir(found):  # empty, perhaps because all was moved
+                if found in self.named and os.path.isdir(found):  # empty, perhaps because all was moved
                     continue
             yield found
 
@@ -114,8 +115,14 @@ class Wanted:
 
     def means(self, path: str) -> bool:
         """Whether a photo of an unfinished run may be one of these: where files are named, only these are."""
-        return bool(self.standing()) or path in self.images
+        return bool(self.standing) or path in self.named
 
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """The arguments, which may be as many as photos."""
+        return frozenset(self.images)
+
+    @cached_property
     def standing(self) -> list[str]:
         """The arguments that mean the same photos in the next run, as full paths: a shell makes others of `*.jpg`."""
         return [

@@ -68,15 +68,15 @@ def check_table(kind: Kind, path: Path) -> None:
     where = os.path.realpath(path.parent)
     if where == "/dev" or where.startswith("/proc/") or (os.path.lexists(path) and not path.is_file()):
         raise TableError(f"{kind.option} {path} is not a regular file, and would be replaced: choose another name.")
-    if not path.parent.is_dir():
-        raise TableError(f"{kind.option} {path} cannot be written: there is no folder {path.parent}.")
+    there = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
+    if not there.is_dir():
+        raise TableError(f"{kind.option} {path} cannot be written: {there} is not a folder.")
     try:
-        with temporary_folder(path.parent):
+        with temporary_folder(there):  # it is tried: what a user may do on a network's disk is not seen otherwise
             pass
     except OSError as error:
         raise TableError(
-            f"{kind.option} {path} cannot be written: nothing may be written in {path.parent.absolute()} "
-            f"({error.strerror})."
+            f"{kind.option} {path} cannot be written: nothing may be written in {there} ({error.strerror})."
         ) from None
 
 

@@ -139,6 +139,11 @@ def test_no_cell_is_a_formula_and_every_text_can_be_told(text: str) -> None:
     assert safe in (text, f"'{text}")
 
 
+def test_a_folder_that_is_not_there_is_made(model: Path, photos: Path) -> None:
+    label(model, "photos/a.jpg", "--csv", "new/folder/out.csv", "--jsonl", "other/out.jsonl")
+    assert rows(Path("new/folder/out.csv")) and objects(Path("other/out.jsonl"))
+
+
 @pytest.mark.parametrize("option", ["--csv", "--parquet", "--jsonl"])
 @pytest.mark.parametrize("place", ["/dev/null", "folder", "photos/a.jpg/out"])
 def test_places_that_cannot_be_written_are_refused_before_the_work(

@@ -69,7 +69,7 @@ def main(model: Path, photos: Path, count: int, rounds: int, threads: int) -> No
             ]
             faster, leaner = (statistics.median(share) for share in zip(*shares, strict=True))
             shown = f"{name:18} {rate:6.0f} photos/s {processor:6.2f} ms of processor"
-            print(f"{shown}; label_image has {faster:.0%} of its speed, {leaner:.0%} of its thrift")
+            print(f"{shown}; label_image has {faster:.0%} of its rate, {leaner:.0%} by processor")
 
 
 def _linked(photos: Path, folder: Path, count: int) -> list[str]:

@@ -16,7 +16,7 @@ from web_site import Site, running
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs/label_image.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"^\$ (.*)$", PAGE, re.M)
+COMMANDS = re.findall(r"^\$ ((?:cat .* \| )?label_image .*)$", PAGE, re.M)
 
 
 @pytest.fixture
@@ -80,3 +80,13 @@ def test_watching_as_on_the_page(folder: Path) -> None:
         process.kill()
     assert process.returncode == 130 and len(rows(folder / "answers.csv")) == 2
     assert set(files_below(folder / "sorted")) == {"green/a.jpg", "blue/b.jpg"}
+
+
+def test_a_table_is_one_to_train_with(folder: Path) -> None:
+    from retrain.photos.opening import list_photos
+
+    run("label_image photos card --csv answers.csv", folder).communicate(timeout=120)
+    table = (folder / "answers.csv").read_text().replace(",blue,", ",azul,")
+    (folder / "answers.csv").write_text(table)
+    photos = list_photos(str(folder / "answers.csv")).files
+    assert {(Path(photo.path).name, photo.label) for photo in photos} == {("a.jpg", "green"), ("b.jpg", "azul")}

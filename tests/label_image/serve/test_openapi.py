@@ -31,7 +31,7 @@ def test_the_token_is_described_where_there_is_one(colours: Path) -> None:
     assert content["paths"]["/v2/health/live"]["get"]["security"] == []
 
 
-def test_schemathesis_finds_nothing(colours: Path) -> None:
+def test_schemathesis_finds_nothing(colours: Path, tmp_path: Path) -> None:
     """But that what fits the description is refused: none can say which bytes are a photo."""
     program = Path(sys.executable).with_name("schemathesis")
     if not program.is_file():
@@ -40,7 +40,7 @@ def test_schemathesis_finds_nothing(colours: Path) -> None:
         done = subprocess.run(
             [program, "run", f"{server.url}openapi.json", "--max-examples", "5", "--seed", "1",
              "--exclude-checks", "positive_data_acceptance", "--phases", "coverage,fuzzing"],
-            capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"},
+            capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"}, cwd=tmp_path,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout[-5000:]
         assert re.search(r"Tested: 20\b", done.stdout)

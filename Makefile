@@ -34,6 +34,9 @@ $(INSTALLED): requirements.lock pyproject.toml
 		{ echo "$(PYTHON) has no venv module: on Debian or Ubuntu, run 'apt-get install python3-venv'." >&2; exit 1; }
 	@echo "Setting up .venv: this takes a minute or two, once."
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@# The pip of Python 3.10 knows no hash of `etils` for `etils[epath]`.
+	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=24"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 	@# Until 0.1.0 the distribution had another project's name: removed first, for its scripts have the same names.
 	@$(BIN)/python -m pip uninstall -qq --yes retrain

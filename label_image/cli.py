@@ -1,13 +1,12 @@
 """The command line of `label_image`."""
 
-import os
 import sys
-from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from label_image.installing import DISTRIBUTION
 from label_image.show_error import show_error
@@ -16,14 +15,19 @@ from label_image.terminal import json_line, require_working_folder, run, shown
 from label_image.user_path import Text
 
 if TYPE_CHECKING:
-    from label_image.folders import PassedOver
-    from label_image.model import Model
+    from collections.abc import Mapping
+
+    from label_image.many.wanted import Wanted
     from label_image.pictures import Pictures
+    from label_image.rows import Asked, Row
 
 say = partial(print, flush=True)  # for who reads the answers as they come
 
 
-@click.command(context_settings={"token_normalize_func": lambda name: name.replace("-", "_"), "max_content_width": 100})
+@click.command(
+    context_settings={"token_normalize_func": lambda name: name.replace("-", "_"), "max_content_width": 100},
+    epilog="`label_image serve MODEL` answers over HTTP.",
+)
 @click.version_option(package_name=DISTRIBUTION)
 @click.argument("images", type=Text, nargs=-1, required=True, metavar="IMAGE...")
 @click.option(
@@ -48,6 +52,12 @@ say = partial(print, flush=True)  # for who reads the answers as they come
 )
 @click.option("--always_answer", is_flag=True, help="Never answer unknown.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per photo, each on its own line.")
+@click.option("--csv", type=Text, metavar="FILE", help="Write a row for each photo to this CSV file.")
+@click.option("--parquet", type=Text, metavar="FILE", help="Write the same to this Parquet file.")
+@click.option("--jsonl", type=Text, metavar="FILE", help="Write what --json prints to this file.")
+@click.option("--copy_to", type=Text, metavar="DIR", help="Copy each photo to DIR/label, or DIR/unknown.")
+@click.option("--move_to", type=Text, metavar="DIR", help="Move each photo there.")
+@click.option("--watch", is_flag=True, help="Go on with new photos of the folders, as they come.")
 @click.option("--plot", type=Text, metavar="PNG", help="Draw the photo with a bar for each answer to this file.")
 @click.option(
     "--heatmap",
@@ -55,114 +65,91 @@ say = partial(print, flush=True)  # for who reads the answers as they come
     metavar="PNG",
     help="Draw where on the photo the first answer was seen to this file (needs model.tflite).",
 )
-def cli(
-    images: tuple[str, ...],
-    model: str,
-    top_k: int,
-    labels: str | None,
-    trust_model: bool,
-    always_answer: bool,
-    as_json: bool,
-    plot: str | None,
-    heatmap: str | None,
-) -> None:
-    """Label photos: files, folders, or patterns such as 'photos/*.jpg'.
+def cli(model: str, labels: str | None, trust_model: bool, **options: Any) -> None:
+    """Label photos: files, folders, patterns such as 'photos/*.jpg', an address, or - for standard input.
 
     Example: label_image gato.jpg
 
     A photo that is unlike everything the model was trained on is answered with unknown.
 
+    Tables and folders that were interrupted are gone on with by the same command.
+
     With several photos --plot and --heatmap number their files: OUT.png becomes OUT-1.png, OUT-2.png
     and so on. Only files that label_image has drawn are replaced.
     """
     require_working_folder()
-    for name, value in (("--model", model), ("--labels", labels), ("--plot", plot), ("--heatmap", heatmap)):
+    for name, value in (("model", model), ("labels", labels), *options.items()):
         if value == "":
-            raise click.UsageError(f"Option '{name}' has an empty value: give it one, or leave it out.")
-    from label_image.find_photos import find_photos
+            raise click.UsageError(f"Option '--{name}' has an empty value: give it one, or leave it out.")
+    wanted = _wanted(options)
+    from label_image.many.run import ManyError, check_outputs, label_many
+    from label_image.many.tables import TableError
     from label_image.model import ModelError, load_model
     from label_image.picture_files import PictureError
-    from label_image.preprocessing import PhotoError
+    from label_image.rows import Asked
 
-    videos: list[str] = []
-    photos = _without_videos(find_photos(images), videos)
-    pictures = None
-    if plot or heatmap:
-        photos = list(photos)
-        pictures = _pictures(plot, heatmap, len(photos))
+    photos, pictures = [], None
+    if options["plot"] or options["heatmap"]:
+        photos = list(wanted.photos())
+        pictures = _pictures(options["plot"], options["heatmap"], len(photos))
     try:
+        check_outputs(wanted)
         loaded = load_model(model, labels, trust_model)
+        asked = Asked(loaded, wanted.top_k, wanted.always_answer)
         if pictures is not None:
+            from label_image.with_pictures import label_with_pictures
+
             pictures.load(loaded, model)
-    except ModelError as error:
+            all_read = label_with_pictures(photos, asked, pictures, partial(_answer, asked, wanted))
+        else:
+            all_read = label_many(wanted, asked, partial(_answer, asked, wanted), partial(_say_at_end, wanted))
+    except (ManyError, ModelError, PictureError, TableError) as error:
         raise click.ClickException(shown(str(error))) from None
-    failed = False
-    for position, found in enumerate(photos):
-        try:
-            lines = _answer(found, position, loaded, pictures, top_k, always_answer, as_json)
-        except (ModelError, PictureError) as error:
-            raise click.ClickException(shown(str(error))) from None
-        except PhotoError as error:
-            failed = True
-            _say_failed(found if isinstance(found, str) else found.path, error, as_json)
-            continue
-        for line in lines:
-            say(line)
-    if videos:
-        say(f"Passed over: {len(videos)} videos, such as {shown(videos[0])}.", file=sys.stderr)
-    if failed:
+    if not all_read:
         sys.exit(1)
 
 
-def _without_videos(found: "Iterable[str | PassedOver]", videos: list[str]) -> "Iterable[str | PassedOver]":
-    """What was found but the videos, which lie beside the photos of phones; they are collected."""
-    for one in found:
-        if isinstance(one, str) or one.kind != "video":
-            yield one
-        else:
-            videos.append(one.path)
+def _wanted(options: dict[str, Any]) -> "Wanted":
+    """What was asked for. Raises click.UsageError where it makes no sense."""
+    from label_image.many.wanted import CallError, Wanted
+
+    paths: dict[str, Any] = {
+        name: Path(options[name]) for name in ("csv", "parquet", "jsonl", "copy_to", "move_to") if options[name]
+    }
+    others: dict[str, Any] = {name: options[name] for name in ("images", "watch", "as_json", "always_answer", "top_k")}
+    wanted = Wanted(**others, **paths)
+    drawn = next((name for name in ("plot", "heatmap") if options[name]), None)
+    many = next((f"--{name}" for name in (*paths, *(["watch"] if wanted.watch else []))), None)
+    if drawn and many:
+        raise click.UsageError(f"--{drawn} draws the photos that are named: leave it out, or {many}.")
+    source = click.get_current_context().get_parameter_source("top_k")
+    if wanted.keeps and not wanted.prints and not wanted.jsonl and source is ParameterSource.COMMANDLINE:
+        raise click.UsageError(f"--top_k is for answers that are printed, and for --jsonl: leave it out with {many}.")
+    try:
+        wanted.check()
+    except CallError as error:
+        raise click.UsageError(shown(error)) from None
+    return wanted
 
 
-def _answer(
-    found: "str | PassedOver",
-    position: int,
-    model: "Model",
-    pictures: "Pictures | None",
-    top_k: int,
-    always_answer: bool,
-    as_json: bool,
-) -> list[str]:
-    """What is said of one photo, line by line, once its pictures are drawn.
+def _answer(asked: "Asked", wanted: "Wanted", row: "Row", drawn: "Mapping[str, str] | None" = None) -> None:
+    """Tell of one photo, unless that is not wanted."""
+    if not wanted.prints:
+        return
+    from label_image.answers import json_object, lines_of
 
-    Raises PhotoError for the photo, ModelError for the model and PictureError for the pictures.
-    """
-    from label_image.preprocessing import PhotoError, read_photo
-
-    if not isinstance(found, str):
-        raise PhotoError(found.reason)
-    photo = read_photo(found)
-    verdict = model.label(photo, top_k)
-    unknown = verdict.unknown and not always_answer
-    title = str(verdict) if unknown else None
-    drawn = {} if pictures is None else pictures.save(position, photo, verdict.answers, title, os.path.basename(found))
-    if as_json:
-        top = [{"label": answer.label, "probability": answer.probability} for answer in verdict.answers]
-        decided = {"unknown": unknown, "similarity": verdict.similarity, "threshold": verdict.threshold}
-        return [json_line({"image": found, **top[0], **decided, "top": top, **drawn})]
-    lines = [f"  {answer.probability:6.1%}  {shown(answer.label)}" for answer in verdict.answers]
-    return [
-        shown(found),
-        *(lines if title is None else [f"  {shown(title)}"]),  # a probability beside it would be read as the answer
-        *(f"  {name}: {shown(file)}" for name, file in drawn.items()),
-    ]
-
-
-def _say_failed(path: str, error: Exception, as_json: bool) -> None:
-    message = f"{shown(path)} {error}."
-    if as_json:
-        say(json_line({"image": path, "error": message}))
+    if wanted.as_json:
+        moved = {wanted.placed: row.to} if row.to else {}
+        say(json_line(json_object(asked, row, **moved, **(drawn or {}))))
+    elif row.error:
+        say(f"Error: {row.sentence}", file=sys.stderr)
     else:
-        say(f"Error: {message}", file=sys.stderr)
+        say("\n".join(lines_of(asked, row, drawn or {})))
+
+
+def _say_at_end(wanted: "Wanted", line: str) -> None:
+    """A line of the summary: beside the answers, if there are any on standard output."""
+    say(shown(line), file=sys.stderr if wanted.as_json else sys.stdout)
 
 
 def _pictures(plot: str | None, heatmap: str | None, photos: int) -> "Pictures":

@@ -19,5 +19,9 @@ class ModelError(RetrainError):
     """An export that cannot be used; the message is a sentence."""
 
 
+class DownloadError(RetrainError):
+    """A file could not be downloaded, or its checksum is not the expected one."""
+
+
 class ForeignFileError(ValueError):
     """A file, or a part of one, that is not what its reader takes; the message is a phrase that continues its name."""

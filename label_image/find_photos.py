@@ -7,6 +7,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from label_image.folders import PassedOver, is_litter, is_video, walk
+from label_image.not_paths import STANDARD_INPUT, is_no_path
 
 Found = str | PassedOver
 ANY_FOLDERS = "**"
@@ -15,11 +16,15 @@ ANY_FOLDERS = "**"
 def find_photos(images: Iterable[str]) -> Iterator[Found]:
     """The files that the arguments name; folders are walked, patterns expanded, hidden files passed over.
 
+    Standard input and addresses are yielded as they are.
+
     An argument that matches nothing is yielded as it is, so that reading it says what is wrong. So is what a folder
     holds that is no file; folders that cannot be listed, and videos in folders, are yielded as PassedOver.
     """
     for image in images:
-        if os.path.isdir(image):
+        if is_no_path(image):
+            yield image
+        elif os.path.isdir(image):
             yield from _below(image)
         elif not os.path.lexists(image) and glob.has_magic(image):
             yield from _matches(image)
@@ -45,7 +50,7 @@ def _walk(folder: str) -> Iterator[Found]:
     dot = os.path.join(os.curdir, "") if start == os.path.join(os.curdir, "") else ""
     for _, files, passed_over in walk([start]):
         for entry in files:
-            path = entry.path.removeprefix(dot)
+            path = entry.path.removeprefix(dot) if entry.name != STANDARD_INPUT else entry.path
             yield PassedOver(path, "video", "is a video") if is_video(entry.name) else path
         yield from (item.path for item in passed_over if item.kind == "no file")
         yield from (item for item in passed_over if item.kind == "unlisted")

@@ -15,6 +15,8 @@ if [ -z "$folder" ]; then
 fi
 "$python" --version
 test -x "$folder/bin/python" || "$python" -m venv "$folder"
+# The pip of Python 3.10 knows no hash of `etils` for `etils[epath]`.
+"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade "pip>=24"
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall .
 "$folder/bin/python" -m pytest -q -rs -p no:cacheprovider \

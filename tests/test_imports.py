@@ -57,7 +57,7 @@ def test_modules_without_tensorflow() -> None:
 
 
 def test_label_image_uses_nothing_of_retrain() -> None:
-    parts = "__main__, cli, model, pictures, find_photos, heatmap"
+    parts = "__main__, cli, model, pictures, find_photos, heatmap, many.run, with_pictures, answers, web, one_photo"
     loaded = modules_after(f"import {', '.join(f'label_image.{part}' for part in parts.split(', '))}")
     assert {name.partition(".")[0] for name in loaded} & {"retrain", "tensorflow", "keras", "scipy", "pyarrow"} == set()
 

@@ -13,7 +13,8 @@ phone, the page asks the server that it came from, and says so.
 import gzip
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -44,16 +45,23 @@ FILES: Mapping[Numbers, str] = {
 GROUND = "#14161a"  # behind the page while it opens, as in page/style.css
 
 
-def page_files(model: Path, numbers: Numbers | None = None, *, server: bool = True) -> dict[str, bytes]:
+def page_files(
+    model: Path, numbers: Numbers | None = None, *, server: bool = True, labels: Sequence[str] | None = None
+) -> dict[str, bytes]:
     """The files of the camera page of an export (its folder or its .tflite), by their path in the page's folder.
 
     Of a folder the model in these `numbers` is taken; without, that of the first of FILES which is there. `server` says
     that photos can be sent to `label` beside the page, where the phone cannot run the model itself; without, an export
-    or an installation of which a phone cannot run the model is refused. Raises ModelError.
+    or an installation of which a phone cannot run the model is refused. `labels` are other names for the classes, in
+    the model's order. Raises ModelError.
     """
     model = Path(model)
     file = _model_file(model, numbers)
     manifest = read_manifest(model) if model.is_dir() else read_appended_manifest(model)
+    if labels is not None:
+        if len(labels) != len(manifest.labels):
+            raise ModelError(f"{len(labels)} labels were given for the {len(manifest.labels)} classes of {model}.")
+        manifest = replace(manifest, labels=tuple(labels))
     reason = why_not_on_phones(model, file, manifest.preprocessing)
     if reason is not None and not server:
         raise ModelError(reason)

@@ -20,9 +20,9 @@ from typing import Protocol
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
+from label_image.web_address import check_address, opened, with_checksum
 from retrain.core.errors import DownloadError
 from retrain.core.part import Origin, Part, part_of
-from retrain.core.web import check_address, opened, with_checksum
 
 CHUNK = 2**18
 BREAKS = 20  # one after the other, each with some bytes between, before it is given up

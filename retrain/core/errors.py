@@ -6,7 +6,7 @@
     ├── ModelError              an export that cannot be used                          (of label_image)
     ├── OptionError             exit code 2: the call was wrong
     ├── DatasetError            the photos as a whole cannot be used
-    ├── DownloadError           a file that could not be fetched: weights, or a data set
+    ├── DownloadError           a file that could not be fetched: weights, a data set   (of label_image)
     ├── BackboneError           an unknown architecture, or weights that do not fit it
     ├── GpuError                a GPU is required, and there is none
     ├── CheckpointError         a checkpoint is damaged, or belongs to another training
@@ -19,6 +19,7 @@ Each message is one sentence (or two) that names the file or field and says what
 in `image_dir`: the command line makes an option of it (`retrain.cli.dashes`).
 """
 
+from label_image.errors import DownloadError as DownloadError
 from label_image.errors import RetrainError as RetrainError
 
 
@@ -34,10 +35,6 @@ class DatasetError(RetrainError):
 
 class BackboneError(RetrainError):
     """An unknown architecture, missing weights, or weights of another architecture."""
-
-
-class DownloadError(RetrainError):
-    """A file could not be downloaded, or its checksum is not the expected one."""
 
 
 class GpuError(RetrainError):

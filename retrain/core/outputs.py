@@ -12,10 +12,11 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from itertools import count
 from pathlib import Path
 
 from label_image.files import sync_all, temporary_folder
+from label_image.kept import free_name
+from label_image.kept import move_aside as move_aside
 from label_image.manifest import FORMAT as FORMAT
 from label_image.manifest import MANIFEST as MANIFEST
 from label_image.signals import deferred
@@ -156,32 +157,12 @@ def place(new: Path, target: Path) -> Path | None:
 
 def _place_inside(new: Path, target: Path) -> Path | None:
     """`place` for a folder that cannot be renamed: what is there goes to a new folder inside it."""
-    kept = None if is_empty(target) else _free_name(target / KEPT_INSIDE)
+    kept = None if is_empty(target) else free_name(target / KEPT_INSIDE)
     with temporary_folder(target) as temporary:
         near = temporary / "new"
         shutil.move(new, near)
         fill_in_place(near, target, "saved_model.pb", kept)
     return kept
-
-
-def move_aside(target: Path) -> Path:
-    """Rename what is there to the first number that is free, and stays so: another run may look for one, too."""
-    while True:
-        kept = _free_name(target)
-        try:
-            if target.is_dir():
-                os.rename(target, kept)  # fails on a folder that is not empty
-            else:
-                os.link(target, kept, follow_symlinks=False)  # fails if it is there
-        except OSError as error:
-            if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
-                continue
-            os.rename(target, kept)  # a file system without links
-        return kept
-
-
-def _free_name(path: Path) -> Path:
-    return next(free for number in count(1) if not os.path.lexists(free := path.with_name(f"{path.name}.{number}")))
 
 
 def _move(new: Path, target: Path) -> None:

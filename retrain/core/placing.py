@@ -1,6 +1,5 @@
 """What can be renamed, exchanged, locked and set aside, and how a folder is filled that cannot be renamed."""
 
-import ctypes
 import errno
 import os
 import re
@@ -14,6 +13,7 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from label_image.files import is_temporary
+from label_image.renaming import EXCHANGE, renamed
 from label_image.signals import deferred
 
 if sys.platform != "win32":
@@ -30,17 +30,7 @@ NO_RENAME = (errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS)
 
 def exchange(one: Path, other: Path) -> bool:
     """Swap two paths in one step (Linux's renameat2); False where the system cannot. Raises OSError."""
-    at_fdcwd, rename_exchange = -100, 2
-    try:
-        renameat2 = ctypes.CDLL(None, use_errno=True).renameat2
-    except (AttributeError, OSError):
-        return False
-    if renameat2(at_fdcwd, os.fsencode(one), at_fdcwd, os.fsencode(other), rename_exchange) == 0:
-        return True
-    code = ctypes.get_errno()
-    if code in (errno.ENOSYS, errno.EINVAL):
-        return False  # an old kernel, or a file system without it (NFS, FUSE)
-    raise OSError(code, os.strerror(code), str(other))
+    return renamed(one, other, EXCHANGE)
 
 
 def can_be_replaced(path: Path) -> bool:

@@ -8,17 +8,16 @@ asked for.
 import os
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Container, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TypeVar
 
 import numpy as np
 
 from label_image.errors import PhotoError
 from label_image.files import sha256_of_bytes
+from label_image.in_order import map_in_order as map_in_order
 from label_image.preprocessing import Pixels, completed, photo_bytes
 from label_image.strangers import set_switches
 from retrain.core.machine import cores
@@ -28,9 +27,6 @@ from retrain.photos.hashes import PhotoHashes
 # Either just now, or long ago with its size and time stamp put back.
 CHANGED = "changed while it was being read; run the same command again, with `paranoid` if that does not help"
 GONE = "is gone: of this photo of an earlier run only bottlenecks are kept"
-
-Item = TypeVar("Item")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,20 +143,3 @@ def read_photos(
         )
 
     return map_in_order(read, wanted, threads, ahead)
-
-
-def map_in_order(
-    function: Callable[[Item], Result], items: Iterable[Item], threads: ThreadPoolExecutor, ahead: int
-) -> Iterator[Result]:
-    """Map in threads, keeping the order and at most `ahead` results in memory."""
-    pending: deque[Future[Result]] = deque()
-    try:
-        for item in items:
-            pending.append(threads.submit(function, item))
-            if len(pending) >= ahead:
-                yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
-    finally:
-        for future in pending:
-            future.cancel()

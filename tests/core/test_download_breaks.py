@@ -159,7 +159,7 @@ def test_https_never_leads_to_http() -> None:
     from io import BytesIO
     from urllib.request import Request
 
-    from retrain.core.web import _Redirects
+    from label_image.web_address import _Redirects
 
     follow = _Redirects("https://example.invalid/a")
     asked = Request("https://example.invalid/a")

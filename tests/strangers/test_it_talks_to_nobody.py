@@ -49,6 +49,8 @@ STAGES = (
         "export": "retrain export given/of_fake --to all --image_dir photos --serving_dir given/serving --force",
         "evaluate": "retrain evaluate given/model photos --all_photos",
         "label_image": f"label_image --model given/model {PHOTO} --plot given/plot.png --heatmap given/heatmap.png",
+        "label_image, tables and folders": f"label_image --model given/model {PHOTO} --csv given/answers.csv "
+        "--parquet given/answers.parquet --copy_to given/sorted",
         "label_image, frozen graph": f"label_image --model given/graph.pb {PHOTO}",
         "label_image, SavedModel": f"label_image --model given/of_keras {PHOTO}",
     },

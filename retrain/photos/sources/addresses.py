@@ -14,9 +14,10 @@ from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
 from label_image.files import sha256_of, sha256_of_bytes, write_in_one_step
+from label_image.not_paths import is_web_address
+from label_image.web_address import with_checksum
 from retrain.core.download import download
 from retrain.core.errors import DatasetError
-from retrain.core.web import is_web_address, with_checksum
 from retrain.photos.archives.kinds import is_meant_as_archive
 from retrain.photos.dataset import Dataset
 from retrain.photos.remote import fetch_remote, is_remote_address

@@ -40,7 +40,7 @@ def test_schemathesis_finds_nothing(colours: Path, tmp_path: Path) -> None:
         done = subprocess.run(
             [program, "run", f"{server.url}openapi.json", "--max-examples", "5", "--seed", "1",
              "--exclude-checks", "positive_data_acceptance", "--phases", "coverage,fuzzing"],
-            capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"}, cwd=tmp_path,  # it keeps what it found
+            capture_output=True, text=True, env={**os.environ, "NO_COLOR": "1"}, cwd=tmp_path,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout[-5000:]
         assert re.search(r"Tested: 20\b", done.stdout)

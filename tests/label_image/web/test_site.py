@@ -66,6 +66,14 @@ def test_the_same_export_gives_the_same_bytes_wherever_it_lies(export: Path, tmp
     assert page_files(export / "model.tflite") == page_files(export)
 
 
+def test_classes_may_have_other_names(export: Path) -> None:
+    count = len(json.loads(page_files(export)["config.json"])["labels"])
+    names = [f"Klasse {number}" for number in range(count)]
+    assert json.loads(page_files(export, labels=names)["config.json"])["labels"] == names
+    with pytest.raises(ModelError, match=f"1 labels were given for the {count} classes"):
+        page_files(export, labels=["one"])
+
+
 @pytest.mark.parametrize("changed", ["labels", "page", "runtime"])
 def test_whatever_is_new_is_a_new_version(
     changed: str, export: Path, runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -23,16 +23,10 @@ from urllib.request import (
     Request,
 )
 
-from retrain.core.errors import DownloadError
+from label_image.errors import DownloadError
 
 TIMEOUT = 10  # seconds without a byte; a machine without a network answers at once
 CHECKSUM = re.compile(r"sha256=([0-9a-fA-F]{64})")
-IS_WEB = re.compile(r"https?://", re.IGNORECASE)
-
-
-def is_web_address(text: str) -> bool:
-    """Whether a text is an address of the web, http or https."""
-    return IS_WEB.match(text) is not None
 
 
 def with_checksum(url: str) -> tuple[str, str | None]:

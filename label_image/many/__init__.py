@@ -1,0 +1,1 @@
+"""Many photos: labelled by all cores, into tables and folders, resumed after any interruption, or as they come."""

@@ -1,0 +1,269 @@
+"""What has been done so far, beside the result: the same command goes on from it after Ctrl-C, a kill or a full disk.
+
+It is a file of lines of JSON. The first one says what was asked for; a run that asks for something else, or with
+another model, does not go on from it. Then there is a line for each photo, with the model's numbers as they are
+(float32 in base64), so that a result that was interrupted is the same, byte for byte, as one that was not. Where photos
+are sorted, the line is there before the photo moves, and one with `to` follows when it has: whatever is between the two
+is finished by the next run.
+
+Lines are appended; a last one that is cut short counts for nothing. The file is locked while its run lives.
+"""
+
+import base64
+import errno
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from label_image.files import temporary_folder
+from label_image.rows import Row, State
+
+if sys.platform != "win32":
+    import fcntl
+
+FORMAT = "label_image journal 1"
+FLUSH_SECONDS = 1.0
+NO_LOCKS = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
+
+Header = Mapping[str, Any]
+
+
+class JournalError(Exception):
+    """A journal that must not be gone on from, or cannot be written; the message is a sentence."""
+
+
+class Journal:
+    """An open journal, of this run alone."""
+
+    def __init__(self, path: Path, file: BinaryIO) -> None:
+        self.path = path
+        self.written: dict[str, State] = {}  # the tables that were written from it, as they were then
+        self.rows_before = 0  # that it held when it was opened
+        self._file = file
+        self._before: set[int] = set()  # hashes: of a million photos they take less than their paths
+        self._flushed = time.monotonic()
+
+    def had(self, path: str, state: State | None) -> bool:
+        """Whether it held a photo in this state when it was opened; one that is gone (moved, perhaps) in any."""
+        return hash((path, state)) in self._before or (state is None and hash(path) in self._before)
+
+    def add(self, row: Row, at_once: bool = False) -> None:
+        """A photo that was labelled; `at_once`: it is to survive a kill from here on. Raises OSError."""
+        self._line(_written_row(row))
+        self._flush(at_once)
+
+    def placed(self, to: str) -> None:
+        """The photo that was added last has been copied or moved. Raises OSError."""
+        self._line({"to": to})
+        self._flush(at_once=True)
+
+    def not_placed(self, reason: str) -> None:
+        """The photo that was added last could not be. Raises OSError."""
+        self._line({"failed": reason})
+
+    def wrote(self, table: Path, state: State) -> None:
+        """A table was written from it. Raises OSError."""
+        self.written[str(table)] = state
+        self._line({"wrote": str(table), "state": state})
+        self._flush(at_once=True)
+
+    def rows(self) -> Iterator[Row]:
+        """All photos in it, in the order in which they were added. Raises OSError."""
+        self._file.flush()
+        yield from _read_rows(self.path)
+
+    def go_on(self, keep: Callable[[Row], Row | None]) -> None:
+        """Take over what an earlier run has left, through `keep`, which drops or completes a row. Raises OSError."""
+        with temporary_folder(self.path.parent) as folder:
+            with open(self.path, "rb") as file:
+                header = file.readline()
+            before = self._file  # it keeps its lock until the other one is in its place
+            self._file = open(folder / self.path.name, "w+b")  # noqa: SIM115 - `close` does
+            try:
+                _lock(self._file)
+                self._file.write(header)
+                self._take_over(keep)
+                self._file.flush()
+                os.replace(folder / self.path.name, self.path)
+            finally:
+                before.close()
+
+    def _take_over(self, keep: Callable[[Row], Row | None]) -> None:
+        for line in _lines(self.path):
+            if "wrote" in line:
+                self.written[line["wrote"]] = (line["state"][0], line["state"][1])
+                self._line(line)
+        for row in _read_rows(self.path):
+            kept = keep(row)
+            if kept is not None:
+                self.rows_before += 1
+                self._before.add(hash((kept.path, kept.state)))
+                self._before.add(hash(kept.path))
+                self.add(kept)
+
+    def begin(self, header: Header) -> None:
+        """Write the first line. Raises OSError."""
+        self._file.truncate(0)
+        self._line({"format": FORMAT, **header})
+        self._flush(at_once=True)
+
+    def close(self) -> None:
+        """Write what is left. Raises OSError."""
+        self._file.close()
+
+    def remove(self) -> None:
+        """What it was for is done. Raises OSError."""
+        self.path.unlink()
+
+    def _line(self, value: Mapping[str, Any]) -> None:
+        self._file.write(json.dumps(value).encode() + b"\n")
+
+    def _flush(self, at_once: bool) -> None:
+        now = time.monotonic()
+        if at_once or now - self._flushed > FLUSH_SECONDS:
+            self._file.flush()
+            self._flushed = now
+
+
+@contextmanager
+def journal_of(path: Path, header: Header) -> Iterator[tuple[Journal, bool]]:
+    """The journal at a path, and whether it is an earlier run's, to go on from. Raises JournalError and OSError."""
+    journal = Journal(path, _opened(path))
+    try:
+        first = _first_line(path)
+        if first is None:
+            raise JournalError(f"{path} is in the way, and no journal of label_image: move it away.")
+        if first:
+            _check_same(path, first, header)
+        else:
+            journal.begin(header)
+        yield journal, bool(first)
+    except BaseException:
+        with suppress(OSError):  # a full disk: it has been said
+            journal.close()
+        raise
+    journal.close()
+
+
+def _opened(path: Path) -> BinaryIO:
+    """The file of that name, locked. Raises JournalError if another run has it."""
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o666)
+        file = os.fdopen(descriptor, "a+b")
+        if not _lock(file):
+            file.close()
+            raise JournalError(f"Another label_image is at work on {path}: wait until it has ended.")
+        if _is_still(path, descriptor):
+            return file
+        file.close()
+
+
+def _lock(file: BinaryIO) -> bool:
+    """Lock a file, where there are locks; whether no other run has it."""
+    if sys.platform == "win32":
+        return True
+    try:
+        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in NO_LOCKS:
+            return True
+        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
+            raise
+        return False
+    return True
+
+
+def _is_still(path: Path, descriptor: int) -> bool:
+    try:
+        return os.path.samestat(os.fstat(descriptor), os.stat(path))
+    except FileNotFoundError:
+        return False
+
+
+def _first_line(path: Path) -> dict[str, Any] | None:
+    """What a journal was asked for; nothing of one that was just begun, None of another kind of file."""
+    with open(path, "rb") as file:
+        line = file.readline(2**20)
+    start = json.dumps({"format": FORMAT}).encode()[:-1]
+    if not line.endswith(b"\n"):
+        return {} if start.startswith(line[: len(start)]) else None
+    try:
+        found = json.loads(line)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) and found.get("format") == FORMAT else None
+
+
+def _check_same(path: Path, found: Mapping[str, Any], header: Header) -> None:
+    wanted = json.loads(json.dumps(header))
+    differ = [name for name in wanted if found.get(name) != wanted[name]]
+    if differ:
+        raise JournalError(
+            f"{path} is the unfinished work of another call (it differs in: {', '.join(differ)}): run that one again "
+            "to go on with it, or delete the file to begin anew."
+        )
+
+
+def _lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The lines after the first one, up to one that is cut short or damaged."""
+    with open(path, "rb") as file:
+        file.readline()
+        for line in file:
+            try:
+                found = json.loads(line) if line.endswith(b"\n") else None
+            except ValueError:
+                return
+            if not isinstance(found, dict):
+                return
+            yield found
+
+
+def _read_rows(path: Path) -> Iterator[Row]:
+    last: Row | None = None
+    for line in _lines(path):
+        if "to" in line and last is not None:
+            last = replace(last, to=str(line["to"]))
+        elif "failed" in line and last is not None:
+            last = Row(last.path, last.state, error=str(line["failed"]))
+        elif "path" in line:
+            if last is not None:
+                yield last
+            try:
+                last = _row_of(line)
+            except (ValueError, TypeError, IndexError):
+                return
+    if last is not None:
+        yield last
+
+
+def _written_row(row: Row) -> dict[str, Any]:
+    line: dict[str, Any] = {"path": row.path}
+    if row.state is not None:
+        line["state"] = row.state
+    if row.probabilities is None:
+        return {**line, "error": row.error}
+    line["probabilities"] = base64.b64encode(row.probabilities.astype("<f4").tobytes()).decode()
+    if row.similarity is not None:
+        line["similarity"] = row.similarity
+    return {**line, "placed": row.to} if row.to else line
+
+
+def _row_of(line: Mapping[str, Any]) -> Row:
+    state = line.get("state")
+    numbers = line.get("probabilities")
+    return Row(
+        line["path"],
+        None if state is None else (state[0], state[1]),
+        None if numbers is None else np.frombuffer(base64.b64decode(numbers), "<f4"),
+        line.get("similarity"),
+        line.get("error", ""),
+        line.get("placed", ""),
+    )

@@ -1,0 +1,265 @@
+"""Labelling many photos: what is printed, kept in tables and sorted into folders, once or for ever."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from pathlib import Path
+
+from label_image.errors import PhotoError
+from label_image.files import reason_of, sha256_of_bytes
+from label_image.folders import PassedOver
+from label_image.from_file import FromFile
+from label_image.in_order import work_in_order
+from label_image.many.journal import Header, Journal, JournalError, journal_of
+from label_image.many.screen import MOST_ERRORS, Screen, summary
+from label_image.many.sorted_folders import SortedFolders
+from label_image.many.tables import CSV, JSONL, PARQUET, Table, TableError, check_table, write_table
+from label_image.many.wanted import Wanted
+from label_image.many.watching import Watch
+from label_image.not_paths import is_no_path
+from label_image.pool import MOST
+from label_image.rows import Asked, Row, State, labels_photos, state_of
+from label_image.signals import say_stopped
+from label_image.strangers import set_switches
+from label_image.terminal import complain, shown
+
+AHEAD = 8 * MOST  # photos that are labelled before one that takes long has been
+KINDS = {kind.option: kind for kind in (CSV, PARQUET, JSONL)}
+Found = str | PassedOver
+
+
+class ManyError(Exception):
+    """A run that cannot go on; the message is a sentence."""
+
+
+def check_outputs(wanted: Wanted) -> None:
+    """Refuse, before any work, tables that cannot be written. Raises TableError."""
+    for option, path in wanted.tables.items():
+        check_table(KINDS[option], path)
+
+
+def label_many(wanted: Wanted, asked: Asked, answer: Callable[[Row], None], say: Callable[[str], None]) -> bool:
+    """Label all photos, or with --watch all that come; whether each could be read.
+
+    `answer` is told of each row, in order; `say` of the lines at the end. Raises ManyError.
+    """
+    set_switches()  # before there are threads
+    work = _Work(wanted, asked, answer)
+    try:
+        with ExitStack() as stack:
+            work.begin(stack)
+            work.label(stack)
+            lines = work.finish()
+    except KeyboardInterrupt:
+        say_stopped(work.advice())
+        raise
+    except (JournalError, TableError) as error:
+        raise ManyError(str(error)) from None
+    except OSError as error:
+        where = error.filename or wanted.sorted_to or work.journal_path
+        raise ManyError(f"{where}: {reason_of(error)}. {work.advice()}".rstrip()) from None
+    for line in lines:
+        say(line)
+    if work.videos:
+        videos = sorted(work.videos)
+        complain(f"Passed over: {len(videos)} videos, such as {shown(videos[0])}.")
+    if work.is_empty:
+        raise ManyError(f"There is no photo in {', '.join(wanted.images)}.")
+    return not work.failed
+
+
+class _Work:
+    """One run, and what it has counted."""
+
+    def __init__(self, wanted: Wanted, asked: Asked, answer: Callable[[Row], None]) -> None:
+        self.wanted = wanted
+        self.asked = asked
+        self.counts: Counter[str | None] = Counter()
+        self.failed = 0
+        self.videos: set[str] = set()
+        self.journal: Journal | None = None
+        self._answer = answer
+        self._folders: SortedFolders | None = None
+        self._tables: list[Table] = []
+        self._began = time.monotonic()
+        self._is_stale = False  # the tables lack rows that the journal has
+
+    @property
+    def journal_path(self) -> Path | None:
+        """Beside the first table, else in the folder into which photos are sorted."""
+        for path in self.wanted.tables.values():
+            return path.with_name(f"{path.name}.partial")
+        return None if self.wanted.sorted_to is None else self.wanted.sorted_to / ".label_image.partial"
+
+    @property
+    def _most_errors(self) -> int | None:
+        """How many errors are shown: none where the answers tell of them, all where they are in no table."""
+        return 0 if self.wanted.prints else MOST_ERRORS if self._tables else None
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there was nothing to do."""
+        return self.wanted.keeps and not self.wanted.watch and not self.counts.total() and not self.failed
+
+    def advice(self) -> str:
+        """What to do where the run was stopped."""
+        if self.journal is None or not self.wanted.keeps:
+            return ""
+        return f"The same command goes on from {self.journal.path}."
+
+    def begin(self, stack: ExitStack) -> None:
+        """Open what is written, and take over what an earlier run has left. Raises JournalError and OSError."""
+        wanted, path = self.wanted, self.journal_path
+        if path is None:
+            return
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if wanted.sorted_to is not None:
+            self._folders = SortedFolders(wanted.sorted_to, wanted.move_to is not None, self.asked.model.labels)
+            stack.enter_context(self._folders.open())
+        self._tables = [Table(KINDS[option], file, self.asked, wanted.placed) for option, file in wanted.tables.items()]
+        self.journal, is_earlier = stack.enter_context(journal_of(path, self._header()))
+        if is_earlier:
+            self.journal.go_on(self._kept)
+            self._is_stale = self.journal.rows_before > 0
+
+    def label(self, stack: ExitStack) -> None:
+        """All photos, or for ever. Raises OSError."""
+        if self.wanted.watch:
+            watch = Watch(self.wanted.photos)
+            screen = stack.enter_context(Screen(None, self._most_errors))
+            screen.say(f"Watching {', '.join(self.wanted.images)}: Ctrl-C ends it.")
+            try:
+                for due in watch.rounds():
+                    self._label(due, screen, watch)
+                    self._write_if_stale()
+            finally:
+                self._write_if_stale()
+        total = sum(1 for _ in self._lacking(self.wanted.photos())) if self.wanted.keeps else None
+        with Screen(total, self._most_errors) as screen:
+            if self.journal is not None and self.journal.rows_before:
+                screen.say(
+                    f"{self.journal.rows_before:,} photos were labelled before: going on from {self.journal.path}."
+                )
+            self._label(self.wanted.photos(), screen, None)
+
+    def finish(self) -> Sequence[str]:
+        """Write the tables; what is to be said. Raises TableError and OSError."""
+        if self.journal is None or self.is_empty:
+            if self.journal is not None:
+                self.journal.remove()
+            return ()
+        seconds = time.monotonic() - self._began
+        lines = [*summary(self.counts, self.failed, self.journal.rows_before, seconds), *self._write()]
+        if self._folders is not None:
+            already = f" ({self._folders.already:,} were there already)" if self._folders.already else ""
+            verb = "moved" if self._folders.move else "copied"
+            lines.append(f"{verb} to {self._folders.root}: {self.counts.total():,} photos{already}")
+        self.journal.remove()
+        return lines
+
+    def _label(self, found: Iterable[Found], screen: Screen, watch: Watch | None) -> None:
+        label = labels_photos(self.asked.model)
+        for row in work_in_order(label, self._lacking(found), MOST, AHEAD):
+            if row.error and watch is not None and watch.may_be_on_its_way(row.path):
+                continue
+            row = self._sorted(row)
+            if row.error:
+                self.failed += 1
+            else:
+                self.counts[self._label_of(row)] += 1
+            self._is_stale = True
+            screen.done(row)
+            self._answer(row)
+
+    def _lacking(self, found: Iterable[Found]) -> Iterator[Found]:
+        """What is not in the journal, each once, and no video."""
+        taken: set[int] = set()  # hashes
+        for one in found:
+            if isinstance(one, PassedOver):
+                if one.kind == "video":
+                    self.videos.add(one.path)
+                else:
+                    yield one
+            elif self.journal is None:
+                yield one
+            elif hash(one) not in taken and not (self.journal.rows_before and self.journal.had(one, _state_of(one))):
+                taken.add(hash(one))
+                yield one
+
+    def _sorted(self, row: Row) -> Row:
+        """The row in the journal, and its photo in its folder."""
+        if self.journal is None:
+            return row
+        if self._folders is None or row.error:
+            self.journal.add(row)
+            return row
+        self.journal.add(row, at_once=True)
+        try:
+            to = self._folders.put(row, self._label_of(row))
+        except PhotoError as error:
+            self.journal.not_placed(str(error))
+            return Row(row.path, row.state, error=str(error))
+        self.journal.placed(to)
+        return replace(row, to=to)
+
+    def _kept(self, row: Row) -> Row | None:
+        """A row of an earlier run, its photo in its place; None for one that is to be labelled again."""
+        state = state_of(row.path)
+        if state is not None and not self.wanted.means(row.path):
+            raise JournalError(
+                f"{self.journal_path} is the unfinished work of another call, on photos such as {row.path}: run that "
+                "one again to go on with it, or delete the file to begin anew."
+            )
+        is_moved = self._folders is not None and self._folders.move and row.to
+        if row.probabilities is None or len(row.probabilities) != len(self.asked.model.labels):
+            return None
+        if state not in (None, row.state) and not is_moved and not self.wanted.watch:
+            return None
+        label = self._label_of(row)
+        if self._folders is not None and not row.to:
+            try:
+                row = replace(row, to=self._folders.finish(row, label))
+            except PhotoError:
+                return None
+        self.counts[label] += 1
+        return row
+
+    def _label_of(self, row: Row) -> str | None:
+        label, _, is_unknown = self.asked.best(row)
+        return None if is_unknown else label
+
+    def _write_if_stale(self) -> None:
+        if self._is_stale and self._tables:
+            self._write()
+        self._is_stale = False
+
+    def _write(self) -> list[str]:
+        """Write all tables from the journal; what is to be said of them."""
+        assert self.journal is not None
+        said = []
+        for table in self._tables:
+            kept = write_table(table, self.journal.rows(), self.journal.written.get(str(table.path)))
+            state = state_of(str(table.path))
+            if state is not None:
+                self.journal.wrote(table.path, state)
+            said.append(f"written: {table.path}" + (f" (what was there is {kept})" if kept else ""))
+        return said
+
+    def _header(self) -> Header:
+        """What has to be the same for the work of an earlier run to be of use."""
+        model, wanted = self.asked.model, self.wanted
+        assert isinstance(model.run, FromFile)
+        return {
+            "model": model.run.sha256(),
+            "--labels": sha256_of_bytes("\0".join(model.labels).encode(errors="surrogatepass")),
+            "--always_answer": wanted.always_answer,
+            "--copy_to": None if wanted.copy_to is None else str(wanted.copy_to.absolute()),
+            "--move_to": None if wanted.move_to is None else str(wanted.move_to.absolute()),
+            "photos": wanted.standing,
+        }
+
+
+def _state_of(image: str) -> State | None:
+    return None if is_no_path(image) else state_of(image)

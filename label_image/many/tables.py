@@ -1,0 +1,210 @@
+"""Rows as a table: CSV, Parquet or JSON lines, written aside and put in place in one step.
+
+The columns are those of `retrain evaluate --csv`; what is `predicted` there is `label` here, as in `--json`: nobody
+knows another one.
+"""
+
+import csv
+import filecmp
+import importlib.util
+import json
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from label_image.answers import json_object
+from label_image.files import sync_all, temporary_folder
+from label_image.installing import how_to_install
+from label_image.kept import move_aside
+from label_image.rows import Asked, Row, State, state_of
+from label_image.signals import deferred
+
+BLOCK = 4096  # rows that are in memory at once
+FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets compute, if a cell begins with it
+ANSWERS = ("label", "probability", "unknown", "similarity", "threshold")
+
+
+class TableError(Exception):
+    """A table that cannot be written; the message is a sentence."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """A kind of table, by its option."""
+
+    option: str
+    write: Callable[["Table", Iterable[Row], Path], None]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table that was asked for. `placed` is the name of the column that says where a photo was put, if any was."""
+
+    kind: Kind
+    path: Path
+    asked: Asked
+    placed: str = ""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns before the probabilities."""
+        return ("path", *ANSWERS, *((self.placed,) if self.placed else ()), "error")
+
+    @property
+    def probability_columns(self) -> list[str]:
+        """One for each class."""
+        return [f"p_{label}" for label in self.asked.model.labels]
+
+
+def check_table(kind: Kind, path: Path) -> None:
+    """Refuse, before any work, what cannot become a table. Raises TableError; what it makes is gone again."""
+    if kind is PARQUET and importlib.util.find_spec("pyarrow") is None:
+        raise TableError(f"{kind.option} needs pyarrow, which is not installed: {how_to_install('train')}.")
+    where = os.path.realpath(path.parent)
+    if where == "/dev" or where.startswith("/proc/") or (os.path.lexists(path) and not path.is_file()):
+        raise TableError(f"{kind.option} {path} is not a regular file, and would be replaced: choose another name.")
+    there = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
+    if not there.is_dir():
+        raise TableError(f"{kind.option} {path} cannot be written: {there} is not a folder.")
+    try:
+        with temporary_folder(there):  # it is tried: what a user may do on a network's disk is not seen otherwise
+            pass
+    except OSError as error:
+        raise TableError(
+            f"{kind.option} {path} cannot be written: nothing may be written in {there} ({error.strerror})."
+        ) from None
+
+
+def write_table(table: Table, rows: Iterable[Row], ours: State | None) -> Path | None:
+    """Write it; returns where one went that was there and differs. One in the state `ours` is replaced.
+
+    Raises TableError.
+    """
+    try:
+        with temporary_folder(table.path.parent) as temporary:
+            new = temporary / table.path.name
+            table.kind.write(table, rows, new)
+            return _take_place(new, table.path, ours)
+    except OSError as error:
+        raise TableError(f"{table.kind.option} {table.path} cannot be written: {error.strerror or error}.") from None
+
+
+def _take_place(new: Path, target: Path, ours: State | None) -> Path | None:
+    kept = None
+    if os.path.lexists(target) and state_of(str(target)) != ours:
+        if target.is_file() and filecmp.cmp(new, target, shallow=False):
+            return None
+        sync_all(new)
+        with deferred():
+            kept = move_aside(target)
+            os.replace(new, target)
+        return kept
+    sync_all(new)
+    os.replace(new, target)
+    return kept
+
+
+def _write_jsonl(table: Table, rows: Iterable[Row], path: Path) -> None:
+    with open(path, "w", encoding="utf-8", newline="\n") as file:
+        for row in rows:
+            value = json_object(table.asked, row, **({table.placed: row.to} if row.to else {}))
+            line = json.dumps(value, ensure_ascii=False)
+            # A name that is not UTF-8 in ASCII, with its bytes as \udcff.
+            file.write((line if _is_text(line) else json.dumps(value)) + "\n")
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _write_csv(table: Table, rows: Iterable[Row], path: Path) -> None:
+    # surrogateescape: a file name that is not UTF-8 is written as the bytes it has.
+    with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow((*table.columns, *table.probability_columns))
+        for row in rows:
+            values = _values(table, row)
+            values["path"] = _no_formula(row.path, "./")
+            for name in values.keys() - {"path"}:
+                if isinstance(values[name], str):
+                    values[name] = _no_formula(values[name], "'")
+            texts = [_text(values[name]) for name in table.columns]
+            numbers = [""] * len(table.asked.model.labels) if row.probabilities is None else row.probabilities.tolist()
+            writer.writerow((*texts, *map(_text, numbers)))
+
+
+def _no_formula(text: str, before: str) -> str:
+    """A text that no spreadsheet computes: `./=1.jpg` is the same file; of others there is an apostrophe before it."""
+    return before + text if text.startswith(FORMULA) else text
+
+
+def _write_parquet(table: Table, rows: Iterable[Row], path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    texts = dict.fromkeys(("path", "label", table.placed, "error"), pa.string())
+    kinds = {**texts, "unknown": pa.bool_()}
+    names = (*table.columns, *table.probability_columns)
+    schema = pa.schema([(name, kinds.get(name, pa.float32())) for name in names])
+    with pq.ParquetWriter(path, schema) as writer:
+        for block in _blocks(rows):
+            # By position: two classes may have one name for --labels.
+            writer.write_table(pa.Table.from_arrays(list(_arrays(table, block, schema)), schema=schema))
+
+
+def _arrays(table: Table, block: Sequence[Row], schema: Any) -> Iterator[Any]:
+    import pyarrow as pa
+
+    values = [_values(table, row) for row in block]
+    for name in table.columns:
+        column = [_readable(value[name]) for value in values]
+        yield pa.array(column, schema.types[table.columns.index(name)])
+    lacking = np.array([row.probabilities is None for row in block])
+    nothing = np.zeros(len(table.asked.model.labels), np.float32)
+    numbers = np.stack([nothing if row.probabilities is None else row.probabilities for row in block])
+    for column in numbers.T:
+        yield pa.array(np.ascontiguousarray(column), pa.float32(), mask=lacking)
+
+
+def _readable(value: Any) -> Any:
+    """Bytes of a name that is not UTF-8 as `\\xff`: Parquet has no others."""
+    return os.fsencode(value).decode(errors="backslashreplace") if isinstance(value, str) else value
+
+
+def _values(table: Table, row: Row) -> dict[str, Any]:
+    """The values of a row by column, but for the probabilities of each class; None where there is nothing to say."""
+    values: dict[str, Any] = dict.fromkeys(table.columns)
+    values["path"] = row.path
+    if row.probabilities is None:
+        return {**values, "error": row.error}
+    said = (*table.asked.best(row), row.similarity, table.asked.model.threshold)
+    values.update(zip(ANSWERS, said, strict=True))
+    if row.to:
+        values[table.placed] = row.to
+    return values
+
+
+def _blocks(rows: Iterable[Row]) -> Iterator[list[Row]]:
+    rest = iter(rows)
+    while block := list(islice(rest, BLOCK)):
+        yield block
+
+
+def _text(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return value if isinstance(value, str) else f"{value:.6g}"
+
+
+CSV, PARQUET, JSONL = Kind("--csv", _write_csv), Kind("--parquet", _write_parquet), Kind("--jsonl", _write_jsonl)

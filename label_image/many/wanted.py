@@ -1,0 +1,149 @@
+"""What was asked for, and the calls that make no sense."""
+
+import glob
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from label_image.find_photos import find_photos
+from label_image.folders import PassedOver
+from label_image.many.sorted_folders import lies_in
+from label_image.not_paths import STANDARD_INPUT, is_no_path, is_web_address
+
+
+class CallError(Exception):
+    """A call that makes no sense; the message is a sentence that names the option."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The arguments, by their options."""
+
+    images: tuple[str, ...]
+    csv: Path | None = None
+    parquet: Path | None = None
+    jsonl: Path | None = None
+    copy_to: Path | None = None
+    move_to: Path | None = None
+    watch: bool = False
+    as_json: bool = False
+    always_answer: bool = False
+    top_k: int = 5
+
+    @property
+    def tables(self) -> dict[str, Path]:
+        """The tables, by their options."""
+        named = {"--csv": self.csv, "--parquet": self.parquet, "--jsonl": self.jsonl}
+        return {option: path for option, path in named.items() if path is not None}
+
+    @property
+    def sorted_to(self) -> Path | None:
+        """The folder of the folders of classes."""
+        return self.move_to or self.copy_to
+
+    @property
+    def keeps(self) -> bool:
+        """Whether anything is written."""
+        return bool(self.tables) or self.sorted_to is not None
+
+    @property
+    def prints(self) -> bool:
+        """Whether answers are printed: where something is written, a bar and a summary take their place."""
+        return self.as_json or self.watch or not self.keeps
+
+    @property
+    def placed(self) -> str:
+        """What a row calls the place where its photo was put; nothing where none is."""
+        return "moved_to" if self.move_to else "copied_to" if self.copy_to else ""
+
+    @property
+    def sort_option(self) -> str:
+        """The option that sorts."""
+        return "--move_to" if self.move_to else "--copy_to"
+
+    def photos(self) -> Iterator[str | PassedOver]:
+        """What the arguments name, but for what this program writes itself, and folders without photos."""
+        root = None if self.sorted_to is None else Path(os.path.realpath(self.sorted_to))
+        outputs = {(os.path.realpath(path.parent), path.name) for path in self.tables.values()}
+        real: dict[str, Path] = {}
+        for found in find_photos(self.images):
+            if isinstance(found, str) and self.keeps and not is_no_path(found):
+                folder, name = os.path.split(found)
+                if folder not in real:
+                    real[folder] = Path(os.path.realpath(folder or os.curdir))
+                if root is not None and real[folder].is_relative_to(root):
+                    continue
+                if any(str(real[folder]) == where and _is_of(name, own) for where, own in outputs):
+                    continue
+                if found in self.named and os.path.isdir(found):  # empty, perhaps because all was moved
+                    continue
+            yield found
+
+    def check(self) -> None:
+        """Raise CallError for a call that makes no sense."""
+        if self.copy_to and self.move_to:
+            raise CallError("--copy_to and --move_to exclude one another: choose one.")
+        outputs = {**self.tables, **({} if self.sorted_to is None else {self.sort_option: self.sorted_to})}
+        named = [(option, os.path.realpath(path)) for option, path in outputs.items()]
+        for number, (option, path) in enumerate(named):
+            for other, same in named[:number]:
+                if path == same:
+                    raise CallError(f"{other} and {option} are the same path: choose two different names.")
+        if self.images.count(STANDARD_INPUT) > 1:
+            raise CallError("- is standard input, which can be read once: name it once.")
+        for image in self.images:
+            self._check_image(image)
+        if self.sorted_to is not None and os.path.lexists(self.sorted_to) and not self.sorted_to.is_dir():
+            raise CallError(f"{self.sort_option} {self.sorted_to} is not a folder: choose another name.")
+
+    def _check_image(self, image: str) -> None:
+        if is_web_address(image):
+            check_web_address(image)
+        if is_no_path(image):
+            if self.sorted_to is not None or self.watch:
+                option = "--watch" if self.watch else self.sort_option
+                raise CallError(f"{option} is for files and folders, which {image} is not.")
+        elif self.watch and not os.path.isdir(image):
+            raise CallError(f"--watch is for folders, which {image} is not.")
+        elif self.sorted_to is not None and os.path.lexists(image) and lies_in(image, self.sorted_to):
+            raise CallError(
+                f"{image} lies in {self.sort_option} {self.sorted_to}, whose photos are sorted: choose another folder."
+            )
+
+    def means(self, path: str) -> bool:
+        """Whether a photo of an unfinished run may be one of these: where files are named, only these are."""
+        return bool(self.standing) or path in self.named
+
+    @cached_property
+    def named(self) -> frozenset[str]:
+        """The arguments, which may be as many as photos."""
+        return frozenset(self.images)
+
+    @cached_property
+    def standing(self) -> list[str]:
+        """The arguments that mean the same photos in the next run, as full paths: a shell makes others of `*.jpg`."""
+        return [
+            image if is_no_path(image) else os.path.abspath(image)
+            for image in self.images
+            if is_no_path(image) or os.path.isdir(image) or (glob.has_magic(image) and not os.path.lexists(image))
+        ]
+
+
+def check_web_address(url: str) -> None:
+    """Raise CallError unless an address may be asked."""
+    from label_image.errors import DownloadError
+    from label_image.web_address import check_address, with_checksum
+
+    try:
+        address, checksum = with_checksum(url)
+        check_address(address, checksum is not None)
+    except DownloadError as error:
+        raise CallError(str(error)) from None
+
+
+def _is_of(name: str, table: str) -> bool:
+    """Whether a file is a table, its journal, or an earlier one that was kept."""
+    return name == table or re.fullmatch(rf"{re.escape(table)}\.(partial|\d+)", name) is not None

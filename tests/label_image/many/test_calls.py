@@ -1,0 +1,44 @@
+"""Calls that make no sense: exit code 2, a sentence that names the option, and nothing is made."""
+
+import os
+from pathlib import Path
+
+import pytest
+from labelling import label
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("photos --copy_to a --move_to b", "--copy_to and --move_to exclude one another"),
+        ("photos --csv out --jsonl ./out", "--csv and --jsonl are the same path"),
+        ("photos --csv out --copy_to out", "--csv and --copy_to are the same path"),
+        ("photos --csv out --top_k 2", "--top_k is for answers that are printed"),
+        ("photos --move_to out --top_k 2", "leave it out with --move_to"),
+        ("photos --csv out --plot x.png", "--plot draws the photos that are named"),
+        ("photos --watch --heatmap x.png", "leave it out, or --watch"),
+        ("photos/a.jpg --watch", "--watch is for folders, which photos/a.jpg is not"),
+        ("nowhere --watch", "--watch is for folders"),
+        ("- --watch", "--watch is for files and folders, which - is not"),
+        ("- --move_to out", "--move_to is for files and folders"),
+        ("https://example.com/a.jpg --copy_to out", "--copy_to is for files and folders"),
+        ("http://example.com/a.jpg", "is not encrypted"),
+        ("https://example.com/a.jpg#x", "write #sha256="),
+        ("- -", "can be read once"),
+        ("photos --move_to photos", "photos lies in --move_to photos"),
+        ("photos/a.jpg --copy_to photos", "photos/a.jpg lies in --copy_to photos"),
+        ("photos/deep --move_to photos", "choose another folder"),
+        ("photos --copy_to photos/a.jpg", "--copy_to photos/a.jpg is not a folder"),
+        ("photos --csv=", "--csv"),
+        ("photos --watch --top_k 0", "top_k"),
+    ],
+)
+def test_refused(arguments: str, says: str, model: Path, photos: Path) -> None:
+    before = sorted(os.listdir())
+    said = label(model, *arguments.split(), code=2)
+    assert says in said.err.replace("\n", " ") and said.out == ""
+    assert sorted(os.listdir()) == before
+
+
+def test_the_help_names_the_server(model: Path) -> None:
+    assert "`label_image serve MODEL` answers over HTTP." in label(model, "--help").out

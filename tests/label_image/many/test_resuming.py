@@ -1,0 +1,207 @@
+"""An interrupted run leaves a journal, from which the same command goes on; any other refuses it."""
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from labelling import files_below, label, rows
+from painting import paint
+
+from label_image.many import run
+from label_image.many.journal import FORMAT, journal_of
+from label_image.rows import Row
+
+STOP_AT = "photos/gray.png"  # the third of five
+
+
+@pytest.fixture
+def interrupted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The first run gets Ctrl-C when it comes to the third photo."""
+    real = run.labels_photos
+
+    def labels_photos(model: object) -> object:
+        monkeypatch.setattr(run, "labels_photos", real)
+        label_one = real(model)  # type: ignore[arg-type]
+
+        def label(found: str) -> Row:
+            if found == STOP_AT:
+                raise KeyboardInterrupt
+            return label_one(found)
+
+        return label
+
+    monkeypatch.setattr(run, "labels_photos", labels_photos)
+    monkeypatch.setattr(run, "MOST", 1)
+    yield
+
+
+def labelled_again(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The photos that are labelled from here on."""
+    seen: list[str] = []
+    real = run.labels_photos
+
+    def labels_photos(model: object) -> object:
+        label_one = real(model)  # type: ignore[arg-type]
+        return lambda found: (seen.append(found), label_one(found))[1]
+
+    monkeypatch.setattr(run, "labels_photos", labels_photos)
+    return seen
+
+
+@pytest.mark.usefixtures("interrupted")
+@pytest.mark.parametrize("sort", [[], ["--copy_to", "out"], ["--move_to", "out"]], ids=["table", "copy", "move"])
+def test_what_was_interrupted_ends_as_if_it_had_not_been(
+    sort: list[str], model: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copytree(photos, "undisturbed/photos")
+    said = label(model, "photos", "--csv", "t.csv", "--parquet", "t.parquet", *sort, code=130)
+    assert "Interrupted. The same command goes on from t.csv.partial.\n" in said.err
+    assert not Path("t.csv").exists()
+    seen = labelled_again(monkeypatch)
+    said = label(model, "photos", "--csv", "t.csv", "--parquet", "t.parquet", *sort, code=1)
+    assert "2 photos were labelled before: going on from t.csv.partial." in said.err
+    assert "2 of them were labelled before." in said.out
+    assert seen == [STOP_AT, "photos/none.jpg", "photos/deep/a.jpg"]
+    after, left = files_below(Path("out")), files_below(photos)
+    table, columns = Path("t.csv").read_bytes(), Path("t.parquet").read_bytes()
+    assert not list(Path().glob("*.partial")) and ".label_image.partial" not in after
+    monkeypatch.chdir("undisturbed")
+    label(model, "photos", "--csv", "t.csv", "--parquet", "t.parquet", *sort, code=1)
+    assert (Path("t.csv").read_bytes(), Path("t.parquet").read_bytes()) == (table, columns)
+    assert (files_below(Path("out")), files_below(Path("photos"))) == (after, left)
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_sorting_alone_goes_on_too(model: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    label(model, "photos", "--copy_to", "out", code=130)
+    seen = labelled_again(monkeypatch)
+    label(model, "photos", "--copy_to", "out", code=1)
+    assert len(seen) == 3 and len(files_below(Path("out"))) == 4
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_named_photos_that_were_moved_are_not_missed(model: Path, photos: Path) -> None:
+    named = ["photos/a.jpg", "photos/b.jpg", "photos/gray.png"]
+    label(model, *named, "--move_to", "out", code=130)
+    label(model, *named, "--move_to", "out")
+    assert set(files_below(Path("out"))) == {"red/a.jpg", "green/b.jpg", "unknown/gray.png"}
+
+
+@pytest.mark.usefixtures("interrupted")
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (["photos", "--csv", "t.csv", "--always_answer"], "it differs in: --always_answer"),
+        (["photos", "--csv", "t.csv", "--labels", "names"], "it differs in: --labels"),
+        (["photos", "--csv", "t.csv", "--copy_to", "out"], "it differs in: --copy_to"),
+        (["others", "--csv", "t.csv"], "it differs in: photos"),
+        (["photos", "--csv", "t.csv", "--model", "model"], "it differs in: model"),
+    ],
+)
+def test_another_call_does_not_go_on(change: list[str], says: str, model: Path, photos: Path) -> None:
+    Path("names").write_text("1\n2\n3\n")
+    shutil.copytree(photos, "others")
+    shutil.copytree(model, "model")
+    with open("model/model.json", "a") as file:
+        file.write(" ")
+    label(model, "photos", "--csv", "t.csv", code=130)
+    journal = Path("t.csv.partial").read_bytes()
+    said = label(model, *change, code=1)
+    assert "t.csv.partial is the unfinished work of another call" in said.err and says in said.err
+    assert Path("t.csv.partial").read_bytes() == journal and not Path("t.csv").exists()
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_named_photos_of_another_call_are_not_taken_over(model: Path, photos: Path) -> None:
+    label(model, "photos/a.jpg", "photos/b.jpg", "photos/gray.png", "--csv", "t.csv", code=130)
+    said = label(model, "photos/b.jpg", "--csv", "t.csv", code=1)
+    assert "is the unfinished work of another call, on photos such as photos/a.jpg" in said.err
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_a_photo_that_has_changed_is_labelled_again(model: Path, photos: Path) -> None:
+    label(model, "photos", "--csv", "t.csv", code=130)
+    paint(photos / "a.jpg", "blue")
+    os.utime(photos / "a.jpg", (1, 1))
+    label(model, "photos", "--csv", "t.csv", code=1)
+    found = {row["path"]: row["label"] for row in rows(Path("t.csv"))}
+    assert found["photos/a.jpg"] == "blue" and len(rows(Path("t.csv"))) == 5
+
+
+@pytest.mark.usefixtures("interrupted")
+@pytest.mark.parametrize(
+    "tail", [b'{"path": "photos/b', b"\0" * 100, b"[]\n", b'{"path": "x"}\n', b'{"path": "x", "probabilities": "!"}\n']
+)
+def test_a_last_line_that_is_cut_short_or_damaged_counts_for_nothing(tail: bytes, model: Path, photos: Path) -> None:
+    label(model, "photos", "--csv", "t.csv", code=130)
+    with open("t.csv.partial", "ab") as file:
+        file.write(tail)
+    label(model, "photos", "--csv", "t.csv", code=1)
+    assert len(rows(Path("t.csv"))) == 5
+
+
+@pytest.mark.parametrize("left", [b"", b'{"format": "label_im', json.dumps({"format": FORMAT}).encode()[:-1]])
+def test_a_run_that_was_killed_at_its_first_line(left: bytes, model: Path, photos: Path) -> None:
+    Path("t.csv.partial").write_bytes(left)
+    label(model, "photos", "--csv", "t.csv", code=1)
+    assert len(rows(Path("t.csv"))) == 5
+
+
+@pytest.mark.parametrize("mine", [b"mine", b"mine\n", b"{}\n", b"[1]\n", b"\xff\n"])
+def test_a_file_of_that_name_that_is_no_journal_is_left_alone(mine: bytes, model: Path, photos: Path) -> None:
+    Path("t.csv.partial").write_bytes(mine)
+    said = label(model, "photos", "--csv", "t.csv", code=1)
+    assert "t.csv.partial is in the way, and no journal of label_image: move it away." in said.err
+    assert Path("t.csv.partial").read_bytes() == mine
+
+
+@pytest.mark.parametrize("option", ["--csv", "--copy_to"])
+def test_two_runs_at_once_are_not_one(option: str, model: Path, photos: Path) -> None:
+    journal = Path("out.partial") if option == "--csv" else Path("out/.label_image.partial")
+    journal.parent.mkdir(exist_ok=True)
+    with journal_of(journal, {}):
+        said = label(model, "photos", option, "out", code=1)
+    assert f"Another label_image is at work on {journal}" in said.err
+
+
+@pytest.mark.parametrize("at", ["before the move", "after the move"])
+def test_a_move_that_was_cut_off_is_finished(
+    at: str, model: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the photo's line in the journal, its move, and the line that says where it went."""
+    from label_image.many import sorted_folders
+
+    real = sorted_folders.place_photo
+
+    def killed(source: str, *more: object) -> object:
+        monkeypatch.setattr(sorted_folders, "place_photo", real)
+        if at == "after the move":
+            real(source, *more)  # type: ignore[arg-type]
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sorted_folders, "place_photo", killed)
+    label(model, "photos", "--move_to", "out", "--csv", "t.csv", code=130)
+    assert (photos / "a.jpg").exists() == (at == "before the move")
+    label(model, "photos", "--move_to", "out", "--csv", "t.csv", code=1)
+    assert set(files_below(Path("out"))) == {"red/a.jpg", "red/a-2.jpg", "green/b.jpg", "unknown/gray.png"}
+    found = {row["path"]: row["moved_to"] for row in rows(Path("t.csv"))}
+    assert found["photos/a.jpg"] == "out/red/a.jpg" and len(found) == len(rows(Path("t.csv"))) == 5
+
+
+def test_the_memory_of_a_run_does_not_grow_with_its_rows(tmp_path: Path) -> None:
+    """Nothing but hashes is kept of rows that were written."""
+    import tracemalloc
+
+    import numpy as np
+
+    numbers = np.zeros(12, np.float32)
+    with journal_of(tmp_path / "j", {}) as (journal, _):
+        tracemalloc.start()
+        for number in range(20_000):
+            journal.add(Row(f"some/folder/of/photos/{number}.jpg", (number, number), numbers, 0.5))
+        assert sum(1 for _ in journal.rows()) == 20_000
+        assert tracemalloc.get_traced_memory()[0] < 100_000
+        tracemalloc.stop()

@@ -1,0 +1,251 @@
+import errno
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from labelling import files_below, label, objects, rows
+from painting import paint
+
+from label_image import renaming
+from label_image.many import placing
+from label_image.many.sorted_folders import folder_names
+
+
+@pytest.fixture
+def elsewhere() -> Iterator[Path]:
+    """A folder on another file system than the temporary files of tests."""
+    shared = Path("/dev/shm")
+    if not shared.is_dir() or shared.stat().st_dev == os.stat(tempfile.gettempdir()).st_dev:
+        pytest.skip("there is no second file system, /dev/shm")
+    with tempfile.TemporaryDirectory(dir=shared) as folder:
+        yield Path(folder)
+
+
+def contents(folder: Path) -> list[bytes]:
+    return sorted(files_below(folder).values())
+
+
+# Where photos go
+
+
+def test_photos_are_copied_to_a_folder_for_each_class(model: Path, photos: Path) -> None:
+    before = files_below(photos)
+    said = label(model, "photos", "--copy_to", "out", code=1)
+    assert set(files_below(Path("out"))) == {"red/a.jpg", "red/a-2.jpg", "green/b.jpg", "unknown/gray.png"}
+    assert files_below(photos) == before
+    assert "copied to out: 4 photos\n" in said.out
+    assert os.stat("out/red/a.jpg").st_mtime_ns == os.stat("photos/a.jpg").st_mtime_ns
+
+
+def test_photos_are_moved_and_what_is_no_photo_stays(model: Path, photos: Path) -> None:
+    before = files_below(photos)
+    label(model, "photos", "--move_to", "out", "--csv", "out.csv", "--jsonl", "out.jsonl", code=1)
+    assert set(files_below(photos)) == {"none.jpg"}
+    assert contents(Path("out")) == sorted(set(before.values()) - {b"no photo"})
+    moved = {row["path"]: row["moved_to"] for row in rows(Path("out.csv"))}
+    assert moved["photos/deep/a.jpg"] == "out/red/a-2.jpg" and moved["photos/none.jpg"] == ""
+    assert objects(Path("out.jsonl"))[0]["moved_to"] == "out/red/a.jpg"
+    assert sorted(os.listdir("out")) == ["green", "red", "unknown"]
+
+
+def test_the_same_call_again_changes_nothing(model: Path, photos: Path) -> None:
+    label(model, "photos", "--copy_to", "out", code=1)
+    before = files_below(Path("out"))
+    said = label(model, "photos", "--copy_to", "out", code=1)
+    assert "copied to out: 4 photos (4 were there already)" in said.out
+    assert files_below(Path("out")) == before
+
+
+def test_always_answer_fills_no_unknown(model: Path, photos: Path) -> None:
+    label(model, "photos", "--copy_to", "out", "--always_answer", code=1)
+    assert not Path("out/unknown").exists() and len(files_below(Path("out"))) == 4
+
+
+def test_what_was_sorted_is_not_labelled_again(model: Path, photos: Path) -> None:
+    (photos / "none.jpg").unlink()
+    label(model, "photos", "--copy_to", "photos/sorted")
+    said = label(model, "photos", "--copy_to", "photos/sorted")
+    assert "4 photos" in said.out and len(files_below(photos / "sorted")) == 4
+    os.symlink("sorted", photos / "link")
+    assert "4 photos" in label(model, "photos", "--move_to", "photos/sorted").out
+    assert set(files_below(photos)) == {
+        "sorted/red/a.jpg", "sorted/red/a-2.jpg", "sorted/green/b.jpg", "sorted/unknown/gray.png",
+    }  # fmt: skip
+
+
+# Nothing is overwritten or lost
+
+
+@pytest.mark.parametrize("option", ["--copy_to", "--move_to"])
+def test_another_content_of_that_name_keeps_it(option: str, model: Path, photos: Path) -> None:
+    (Path("out") / "red").mkdir(parents=True)
+    Path("out/red/a.jpg").write_bytes(b"mine")
+    Path("out/red/a-2.jpg").mkdir()
+    os.symlink("nowhere", "out/red/a-3.jpg")
+    label(model, "photos/a.jpg", option, "out")
+    assert Path("out/red/a.jpg").read_bytes() == b"mine"
+    assert Path("out/red/a-4.jpg").is_file() and os.readlink("out/red/a-3.jpg") == "nowhere"
+
+
+def test_a_link_in_the_way_that_leads_to_the_photo_itself_is_no_copy_of_it(model: Path, photos: Path) -> None:
+    (Path("out") / "red").mkdir(parents=True)
+    os.symlink(photos / "a.jpg", "out/red/a.jpg")
+    data = (photos / "a.jpg").read_bytes()
+    label(model, "photos/a.jpg", "--move_to", "out")
+    assert Path("out/red/a-2.jpg").read_bytes() == data and not Path("out/red/a-2.jpg").is_symlink()
+
+
+def test_a_folder_in_the_way_that_leads_to_the_photos_loses_none(model: Path, photos: Path) -> None:
+    Path("out").mkdir()
+    os.symlink("../photos", "out/red")
+    data = (photos / "a.jpg").read_bytes()
+    label(model, "photos/a.jpg", "--move_to", "out")
+    assert (photos / "a.jpg").read_bytes() == data
+
+
+def test_a_file_where_a_folder_should_be_is_a_sentence(model: Path, photos: Path) -> None:
+    Path("out").mkdir()
+    Path("out/red").write_bytes(b"mine")
+    before = files_below(photos)
+    said = label(model, "photos", "--move_to", "out", code=1)
+    assert said.err.splitlines()[-1].startswith("Error: out/red: File exists. The same command goes on from ")
+    assert files_below(photos) == before and Path("out/red").read_bytes() == b"mine"
+    Path("out/red").unlink()
+    label(model, "photos", "--move_to", "out", code=1)
+    assert set(files_below(photos)) == {"none.jpg"}
+
+
+def test_of_a_link_the_photo_is_copied_and_the_link_goes(model: Path, photos: Path) -> None:
+    target = paint(Path("elsewhere/x.jpg"), "green")
+    os.symlink("../elsewhere/x.jpg", photos / "link.jpg")
+    label(model, "photos/link.jpg", "--move_to", "out")
+    assert target.is_file() and not (photos / "link.jpg").is_symlink()
+    assert Path("out/green/link.jpg").read_bytes() == target.read_bytes()
+
+
+def test_across_file_systems(model: Path, photos: Path, elsewhere: Path) -> None:
+    before = files_below(photos)
+    label(model, "photos", "--move_to", elsewhere / "out", code=1)
+    assert contents(elsewhere) == sorted(set(before.values()) - {b"no photo"})
+    assert set(files_below(photos)) == {"none.jpg"}
+
+
+def test_a_photo_that_changes_while_it_is_copied_stays(
+    model: Path, photos: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy2(source: str, target: str) -> None:
+        shutil.copyfile(source, target)
+        Path(source).write_bytes(b"something else")
+
+    monkeypatch.setattr(placing.shutil, "copy2", copy2)
+    said = label(model, "photos/a.jpg", "--move_to", elsewhere / "out", "--csv", "out.csv", code=1)
+    assert "photos/a.jpg was changed while it was copied" in said.err
+    assert files_below(elsewhere) == {} and (photos / "a.jpg").read_bytes() == b"something else"
+    assert rows(Path("out.csv"))[0]["error"].startswith("was changed")
+
+
+def test_a_source_that_cannot_be_written_keeps_its_photos(
+    model: Path, photos: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(placing.os, "access", lambda *_: False)  # root may do anything
+    said = label(model, "photos/a.jpg", "--move_to", elsewhere / "out", code=1)
+    assert "Error: photos/a.jpg: Permission denied." in said.err
+    assert (photos / "a.jpg").is_file() and set(files_below(elsewhere)) == {"out/.label_image.partial"}
+
+
+def test_a_full_disk_stops_the_run_and_the_same_command_goes_on(
+    model: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, copied = shutil.copy2, []
+
+    def copy2(source: str, target: str) -> None:
+        copied.append(source)
+        if len(copied) == 3:
+            Path(target).write_bytes(b"half")
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), source)
+        real(source, target)
+
+    monkeypatch.setattr(placing.shutil, "copy2", copy2)
+    said = label(model, "photos", "--copy_to", "out", "--csv", "t.csv", code=1)
+    assert "No space left on device. The same command goes on from t.csv.partial." in said.err
+    assert set(files_below(Path("out"))) == {"red/a.jpg", "green/b.jpg"}
+    said = label(model, "photos", "--copy_to", "out", "--csv", "t.csv", code=1)
+    assert "2 photos were labelled before" not in said.err and "3 photos were labelled before" in said.err
+    assert [row["copied_to"] for row in rows(Path("t.csv"))] == [
+        "out/red/a.jpg", "out/green/b.jpg", "out/unknown/gray.png", "", "out/red/a-2.jpg",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("lacks", ["renameat2", "links too"])
+def test_file_systems_that_cannot_rename_so_or_link(
+    lacks: str, model: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(renaming, "renamed", lambda *_: False)
+    if lacks == "links too":
+
+        def link(*_: object, **__: object) -> None:
+            raise OSError(errno.EPERM, os.strerror(errno.EPERM))
+
+        monkeypatch.setattr(renaming.os, "link", link)
+    before = files_below(photos)
+    label(model, "photos", "--move_to", "out", code=1)
+    assert set(files_below(Path("out"))) == {"red/a.jpg", "red/a-2.jpg", "green/b.jpg", "unknown/gray.png"}
+    assert contents(Path("out")) == sorted(set(before.values()) - {b"no photo"})
+
+
+def test_a_name_that_another_run_takes_at_the_last_moment(
+    model: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = placing.rename_unless_there
+
+    def just_after(one: str, other: str) -> None:
+        monkeypatch.setattr(placing, "rename_unless_there", real)
+        Path(other).write_bytes(b"theirs")
+        real(one, other)
+
+    monkeypatch.setattr(placing, "rename_unless_there", just_after)
+    label(model, "photos/a.jpg", "--move_to", "out")
+    assert Path("out/red/a.jpg").read_bytes() == b"theirs" and Path("out/red/a-2.jpg").is_file()
+
+
+def test_a_photo_that_another_program_takes_is_an_error_of_that_photo(
+    model: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from label_image.many import sorted_folders
+
+    real = sorted_folders.place_photo
+
+    def gone_before(source: str, *more: object) -> object:
+        if source == "photos/b.jpg":
+            os.unlink(source)
+        return real(source, *more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sorted_folders, "place_photo", gone_before)
+    said = label(model, "photos", "--move_to", "out", code=1)
+    assert "Error: photos/b.jpg is gone" in said.err
+    assert "5 photos: 2 labelled, 1 unknown, 2 could not be read" in said.out
+
+
+# Names of folders
+
+
+@given(st.lists(st.text(max_size=300), unique=True, max_size=6))
+def test_any_label_has_a_folder_of_its_own_and_none_leads_elsewhere(labels: list[str]) -> None:
+    names = folder_names(labels)
+    assert names[None] == "unknown" and set(names) == {None, *labels}
+    assert len({name.casefold() for name in names.values()}) == len(names)
+    for name in names.values():
+        assert os.path.basename(name) == name and name not in ("", ".", "..") and not name.startswith(".")
+        assert len(os.fsencode(name)) <= 255 and name.isprintable() | (not name.isascii())
+
+
+def test_labels_that_are_hostile_or_alike() -> None:
+    assert folder_names(["../../etc", "a/b", "a:b", "Cat", "cat", "unknown", "..", " x. "]) == {
+        None: "unknown", "../../etc": "__.._etc", "a/b": "a_b", "a:b": "a_b-2", "Cat": "Cat", "cat": "cat-2",
+        "unknown": "unknown-2", "..": "_", " x. ": "x",
+    }  # fmt: skip

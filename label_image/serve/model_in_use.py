@@ -16,7 +16,7 @@ import numpy as np
 from label_image.errors import ModelError
 from label_image.from_file import Stamps, stamps
 from label_image.model import Model, load_model
-from label_image.serve.page import PageFile, page_of
+from label_image.serve.page import PageFile, PageFiles, page_of
 from label_image.serve.refused import Refused
 
 EVERY_SECONDS = 1.0  # the files are looked at
@@ -24,7 +24,6 @@ AGAIN_SECONDS = 30.0  # until the same files, which could not be loaded, are tri
 ATTEMPTS = 3
 
 Say = Callable[[str], None]
-PageFiles = Callable[[Path], Mapping[str, bytes]]
 
 
 class Listener(Protocol):
@@ -65,7 +64,7 @@ class Origin:
         for _ in range(ATTEMPTS):
             found = stamps(self.path.absolute())
             model = load_model(self.path, self.labels, self.trust)
-            page = page_of(page_files, self.path, before.page if before else {})
+            page = page_of(page_files, self.path, model.labels, before.page if before else {})
             if stamps(self.path.absolute()) == found:
                 black = np.zeros((1, model.preprocessing.size, model.preprocessing.size, 3), np.uint8)
                 tells = model.run(black).similarity is not None

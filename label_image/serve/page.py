@@ -2,7 +2,7 @@
 
 import hashlib
 import mimetypes
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ CSP = (
     "img-src 'self' blob:; media-src 'self' blob:; style-src 'self'; manifest-src 'self'; base-uri 'none'; "
     "form-action 'none'"
 )
+PageFiles = Callable[[Path, Sequence[str]], Mapping[str, bytes]]  # of an export, with these names of its classes
 # Built-in names alone: what a system's own list says of .js differs, and a page does not run with some of it.
 _KINDS = mimetypes.MimeTypes(filenames=())
 for _kind, _suffix in (
@@ -59,14 +60,14 @@ class PageFile:
 
 
 def page_of(
-    page_files: Callable[[Path], Mapping[str, bytes]], model: Path, before: Mapping[str, PageFile]
+    page_files: PageFiles, model: Path, labels: Sequence[str], before: Mapping[str, PageFile]
 ) -> Mapping[str, PageFile]:
     """The page of a model, by path; empty if it has none, as an .onnx alone.
 
     The file of the model `before` stays for pages that are just being loaded: its name holds its hash.
     """
     try:
-        files = page_files(model)
+        files = page_files(model, labels)
     except ModelError:
         return {}
     page = {name: PageFile.named(name, content) for name, content in files.items()}

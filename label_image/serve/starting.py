@@ -1,7 +1,7 @@
 """From what was told to a server that runs."""
 
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 
 from label_image.errors import ModelError
@@ -11,6 +11,7 @@ from label_image.serve.bodies import Bodies
 from label_image.serve.guard import Access
 from label_image.serve.metrics import Metrics
 from label_image.serve.model_in_use import ModelInUse, Origin
+from label_image.serve.page import PageFiles
 from label_image.serve.server import Certificate, open_socket, run
 from label_image.serve.service import Service
 from label_image.serve.settings import Settings
@@ -42,13 +43,13 @@ def service_of(settings: Settings, say: Say) -> Service:
     return Service(ModelInUse(origin, page_files(), say, metrics), workers, bodies, settings.limits, metrics)
 
 
-def page_files() -> Callable[[Path], Mapping[str, bytes]]:
+def page_files() -> PageFiles:
     """What makes the page of a model."""
     try:
         from label_image.web import page_files as made
     except ImportError:
-        return lambda model: {}
-    return lambda model: made(model)
+        return lambda model, labels: {}
+    return lambda model, labels: made(model, labels=labels)
 
 
 def _certificate(settings: Settings) -> tuple[bytes | None, Certificate | None]:

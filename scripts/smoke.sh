@@ -17,7 +17,7 @@ fi
 test -x "$folder/bin/python" || "$python" -m venv "$folder"
 # The pip of Python 3.10 knows no hash of `etils` for `etils[epath]`.
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade "pip>=24"
-"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+"$folder/bin/python" -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 "$folder/bin/python" -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --force-reinstall .
 "$folder/bin/python" -m pytest -q -rs -p no:cacheprovider \
     tests/e2e/test_{three_colours,command_of_2017,odd_data_sets}.py tests/label_image/test_cli.py tests/test_imports.py

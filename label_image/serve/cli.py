@@ -1,5 +1,6 @@
 """The command line of `label_image serve`."""
 
+import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -88,6 +89,11 @@ def cli(**options: Any) -> None:
     for name, value in options.items():
         if value == "" or (isinstance(value, tuple) and "" in value):
             raise click.UsageError(f"'{name}' has an empty value: give it one, or leave it out.")
+    if options["token"] is not None and not re.fullmatch(r"[!-~]+", options["token"]):
+        # Others do not come through a header of HTTP as they are, or not from a browser: nobody would be let in.
+        raise click.UsageError("--token must be letters without accents, digits and signs, without spaces.")
+    if options["name"] is not None and "/" in options["name"]:
+        raise click.UsageError("--name must have no slash: it is one part of an address.")
     if (options["cert"] is None) != (options["key"] is None):
         raise click.UsageError("--cert and --key belong together: pass both, or --https alone.")
     settings = Settings(

@@ -54,13 +54,21 @@ def test_a_second_signal_ends_it_at_once(colours: Path, red: bytes) -> None:
 
 
 def test_a_port_that_is_taken_is_said(colours: Path) -> None:
-    said = r"Error: 127\.0\.0\.1, port \d+ cannot be listened on .*--port"
+    said = r"Error: 127\.0\.0\.1, port \d+ cannot be listened on \([^()]*\): pass another --port"
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
         pytest.raises(AssertionError, match=said),
         served(colours, "--port", str(taken.getsockname()[1])),
     ):
         pass
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
+def test_all_addresses_are_those_of_both_kinds(colours: Path) -> None:
+    """The address that is said, and drawn for a phone, is one of IPv4."""
+    with served(colours, "--host", "::") as server:
+        for host in ("127.0.0.1", "::1"):
+            socket.create_connection((host, server.port), timeout=10).close()
 
 
 def test_it_writes_no_file(colours: Path, red: bytes, tmp_path: Path) -> None:

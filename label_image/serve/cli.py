@@ -2,7 +2,7 @@
 
 import re
 import sys
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,16 @@ from label_image.signals import exit_code, say_stopped, stops_come_first
 from label_image.terminal import require_working_folder, run, shown
 from label_image.user_path import Text
 
-say = partial(print, flush=True)
 MODULES = frozenset({
     "anyio", "cryptography", "httptools", "prometheus_client", "python_multipart", "segno", "starlette", "uvicorn",
 })  # fmt: skip
 DEFAULTS = Limits()
+
+
+def say(sentence: str) -> None:
+    """On standard output. That nobody reads it any longer, or that a disk is full, does not end a server."""
+    with suppress(SystemExit):  # from then on what is said goes nowhere
+        print(sentence, flush=True)
 
 
 @click.command(context_settings={"token_normalize_func": lambda name: name.replace("-", "_"), "max_content_width": 100})

@@ -167,7 +167,7 @@ def _load(path: Path, trust: bool) -> tuple[Run, Manifest]:
         raise ModelError(
             f"{path} is not an export of retrain: pass its folder, or its .tflite, .onnx or frozen .pb file."
         )
-    raise ModelError(f"There is no model {path}: train one with `retrain`, or pass another as --model.")
+    raise ModelError(f"There is no model {path}: train one with `retrain`, or pass the path of another.")
 
 
 def _run_folder(folder: Path, trust: bool) -> Run:

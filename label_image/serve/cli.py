@@ -1,7 +1,8 @@
 """The command line of `label_image serve`."""
 
+import re
 import sys
-from functools import partial
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,16 @@ from label_image.signals import exit_code, say_stopped, stops_come_first
 from label_image.terminal import require_working_folder, run, shown
 from label_image.user_path import Text
 
-say = partial(print, flush=True)
 MODULES = frozenset({
     "anyio", "cryptography", "httptools", "prometheus_client", "python_multipart", "segno", "starlette", "uvicorn",
 })  # fmt: skip
 DEFAULTS = Limits()
+
+
+def say(sentence: str) -> None:
+    """On standard output. That nobody reads it any longer, or that a disk is full, does not end a server."""
+    with suppress(SystemExit):  # from then on what is said goes nowhere
+        print(sentence, flush=True)
 
 
 @click.command(context_settings={"token_normalize_func": lambda name: name.replace("-", "_"), "max_content_width": 100})
@@ -88,6 +94,11 @@ def cli(**options: Any) -> None:
     for name, value in options.items():
         if value == "" or (isinstance(value, tuple) and "" in value):
             raise click.UsageError(f"'{name}' has an empty value: give it one, or leave it out.")
+    if options["token"] is not None and not re.fullmatch(r"[!-~]+", options["token"]):
+        # Others do not come through a header of HTTP as they are, or not from a browser: nobody would be let in.
+        raise click.UsageError("--token must be letters without accents, digits and signs, without spaces.")
+    if options["name"] is not None and "/" in options["name"]:
+        raise click.UsageError("--name must have no slash: it is one part of an address.")
     if (options["cert"] is None) != (options["key"] is None):
         raise click.UsageError("--cert and --key belong together: pass both, or --https alone.")
     settings = Settings(

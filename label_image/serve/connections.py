@@ -20,6 +20,7 @@ LINGER_SECONDS = 2.0  # for a client that still sends, to see the answer before 
 UPGRADE = re.compile(rb"^upgrade:[^\r\n]*\r\n", re.I | re.M)
 TOO_MANY = b"There are too many connections. Ask again in a second."
 TOO_LONG = b"The head of the request is too long."
+UNSOUND = b"This is no sound request of HTTP/1.1."
 
 
 class Connection(HttpToolsProtocol):
@@ -68,6 +69,10 @@ class Connection(HttpToolsProtocol):
         elif end or not head[:1].isalpha():  # what does not begin like a request is refused at once
             self._head = b""
             super().data_received(UPGRADE.sub(b"", head + end) + rest)
+
+    def send_400_response(self, msg: str) -> None:
+        """What the parser does not take is refused in the form of all errors."""
+        self._say_and_close(b"400 Bad Request", UNSOUND)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()

@@ -111,7 +111,7 @@ class ModelInUse:
             self._failed = (found, time.monotonic())
             self._listener.failed()
             if first:
-                self._say(f"{error} The model from before stays in use.")
+                self._say(f"{str(error).rstrip('.')}. The model from before stays in use.")
             return
         self._failed = None
         self._listener.loaded(self.current.version)

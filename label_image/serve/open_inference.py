@@ -224,11 +224,13 @@ def _wanted(outputs: Any, as_bytes: bool) -> tuple[Wanted, ...] | None:
         isinstance(each, dict) and isinstance(each.get("name"), str) for each in outputs
     ):
         raise Refused(400, 'Each of the "outputs" is an object with a name.')
-    wanted = []
+    wanted: list[Wanted] = []
     for each in outputs:
         parameters = _parameters(each)
         best = parameters.get("classification", 0)
         if not isinstance(best, int) or isinstance(best, bool) or best < 0:
             raise Refused(400, "classification must be the number of classes that are to be named.")
+        if any(each["name"] == other.name for other in wanted):  # else a small request has an answer without end
+            raise Refused(400, f"The output {each['name']!r} is asked for twice.")
         wanted.append(Wanted(each["name"], parameters.get("binary_data", as_bytes) is True, best))
     return tuple(wanted)

@@ -86,9 +86,13 @@ def open_socket(host: str, port: int) -> socket.socket:
     """A socket that listens. Raises ModelError that says why there is none."""
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
-        return socket.create_server(address[:2], family=family, backlog=BACKLOG)
+        # Whoever says :: means all addresses, those of IPv4 included: the one that is said to a phone is of these.
+        both = family == socket.AF_INET6 and address[0] == "::" and socket.has_dualstack_ipv6()
+        return socket.create_server(address[:2], family=family, backlog=BACKLOG, dualstack_ipv6=both)
     except OSError as error:
-        reason = error.strerror or str(error)
+        # What Python makes of one says the address once more.
+        is_system = error.errno is not None and not isinstance(error, socket.gaierror)
+        reason = os.strerror(error.errno or 0) if is_system else error.strerror or str(error)
         raise ModelError(
             f"{host}, port {port} cannot be listened on ({reason}): pass another --port or --host."
         ) from None

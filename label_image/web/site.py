@@ -134,7 +134,6 @@ def _config(manifest: Manifest, server: bool) -> dict[str, Any]:
 
 def _web_manifest(labels: tuple[str, ...]) -> dict[str, Any]:
     return {
-        "id": "./",
         "name": "What is it?",
         "short_name": "What is it?",
         "description": f"Point the camera at a thing: which of {len(labels)} it is.",

@@ -28,6 +28,7 @@ let wasLive = false; // when the page went into the background
 let shows = 0; // what is shown changes: an answer to what was shown before comes too late
 
 async function begin() {
+  element("asleep").hidden = true;
   const response = await fetch("config.json", { cache: "no-cache" });
   if (!response.ok) throw new Error(`config.json: ${response.status}`);
   config = await response.json();

@@ -1,6 +1,6 @@
 // What is seen and read aloud. Nothing here knows where an answer comes from.
 
-import { languageOf, shown, speaker } from "./words.js";
+import { isolated, languageOf, shown, speaker } from "./words.js";
 
 /** @typedef {import("./answers.js").Verdict} Verdict */
 /** @typedef {import("./engine.js").Config} Config */
@@ -30,7 +30,7 @@ export function translate({ labels }) {
     if (each instanceof HTMLElement) each.textContent = say(each.dataset["words"] ?? "");
   }
   const list = new Intl.ListFormat(language, { type: "conjunction" });
-  const names = labels.slice(0, labels.length > NAMED + 1 ? NAMED : labels.length).map(shown);
+  const names = labels.slice(0, labels.length > NAMED + 1 ? NAMED : labels.length).map(isolated);
   const rest = labels.length - names.length;
   const all = rest ? say("more", { names: names.join(", "), count: String(rest) }) : list.format(names);
   element("classes").textContent = say("classes", { names: all });
@@ -83,7 +83,7 @@ export function showAnswer(verdict, isFinal = false) {
   element("name").parentElement?.classList.toggle("long", name.length > LONG);
   setText(element("share"), first && !isUnknown ? percent.format(first.probability) : "");
   fill(element("bar"), first?.probability ?? 0);
-  setText(element("why"), first && isUnknown ? say("nearest", { name: shown(first.label) }) : "");
+  setText(element("why"), first && isUnknown ? say("nearest", { name: isolated(first.label) }) : "");
   showOthers(others);
   if (verdict === null || first === undefined) announce("", true);
   else announce(isUnknown ? say("saidUnknown") : shown(first.label), isFinal, isUnknown ? "" : percent.format(first.probability));

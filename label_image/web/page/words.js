@@ -91,7 +91,15 @@ export function speaker(language) {
   return (key, values = {}) => (words[key] ?? key).replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
 }
 
-/** A class as it is shown: folders have underscores for spaces. @param {string} label */
+/**
+ * A class as it is shown: folders have underscores for spaces. What turns the direction of writing is left out.
+ * @param {string} label
+ */
 export function shown(label) {
-  return label.replaceAll("_", " ");
+  return label.replaceAll("_", " ").replace(/[\u202a-\u202e\u2066-\u2069]/g, "");
+}
+
+/** A class within a sentence, which may run in the other direction. @param {string} label */
+export function isolated(label) {
+  return `\u2068${shown(label)}\u2069`;
 }

@@ -19,6 +19,10 @@ from label_image.serve.cli import main
         (["--key", "a.pem"], "--cert and --key belong together"),
         (["--port", "65536"], "--port"),
         (["--token", ""], "token"),
+        (["--token", " "], "--token must"),
+        (["--token", "chat "], "--token must"),
+        (["--token", "gatão"], "--token must"),
+        (["--name", "cats/all"], "--name must"),
         (["--cors", ""], "cors"),
         (["--threads", "0"], "--threads"),
         (["a", "b"], "unexpected extra argument"),
@@ -33,8 +37,9 @@ def test_a_wrong_call_ends_with_2(arguments: list[str], part: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        (["none"], "There is no model none"),
+        (["none"], "There is no model none: train one with `retrain`, or pass the path of another."),
         (["--host", "256.0.0.1"], "cannot be listened on"),
+        (["--host", "192.0.2.77"], "cannot be listened on (Cannot assign requested address): pass another"),
         ([".", "--labels", "none"], ""),
     ],
 )

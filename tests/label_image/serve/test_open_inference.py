@@ -160,7 +160,8 @@ def test_wrong_requests_are_refused_in_a_sentence(client: TestClient, content: A
 
 @pytest.mark.parametrize(
     "outputs", [[{"name": "x"}], [{"name": "label", "parameters": {"classification": 1}}],
-                [{"name": "scores", "parameters": {"classification": -1}}]],
+                [{"name": "scores", "parameters": {"classification": -1}}], [{"name": "scores"}] * 2,
+                [{"name": "scores"}, {"name": "scores", "parameters": {"classification": 1}}]],
 )  # fmt: skip
 def test_wrong_outputs_are_refused(client: TestClient, red: bytes, outputs: Any) -> None:
     answer = client.post(INFER, json={"inputs": [{**BYTES, "data": [b64(red)]}], "outputs": outputs})

@@ -25,10 +25,10 @@ def test_the_camera_page_names_what_it_sees(
 ) -> None:
     shown = video(tmp_path / "camera.mjpeg", [Image.new("RGB", (640, 480), (220, 30, 30))])
     with (
-        served(colours, environment={"LABEL_IMAGE_TOKEN": "a secret"}, python=python) as server,
+        served(colours, environment={"LABEL_IMAGE_TOKEN": "a&secret"}, python=python) as server,
         chromium(browser, tmp_path / "profile", shown) as running,
     ):
-        page = running.open(f"{server.url}#token=a%20secret")
+        page = running.open(f"{server.url}#token=a%26secret")
         page.wait("document.querySelector('#private-text').textContent")
         page.press("#open")
         assert page.wait(SEEN) == "red"

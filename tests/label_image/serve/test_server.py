@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import threading
@@ -11,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from serving import served
+from serving import Served, served
 
 HEAD = b"POST /label HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
 
@@ -21,6 +22,11 @@ def everything(connection: socket.socket) -> bytes:
     while data := connection.recv(65536):
         found += data
     return found
+
+
+def answer(server: Served, path: str, body: bytes | None = None) -> bytes:
+    with urllib.request.urlopen(server.url + path, body, timeout=60) as found:
+        return bytes(found.read())
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
@@ -54,13 +60,35 @@ def test_a_second_signal_ends_it_at_once(colours: Path, red: bytes) -> None:
 
 
 def test_a_port_that_is_taken_is_said(colours: Path) -> None:
-    said = r"Error: 127\.0\.0\.1, port \d+ cannot be listened on .*--port"
+    said = r"Error: 127\.0\.0\.1, port \d+ cannot be listened on \([^()]*\): pass another --port"
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
         pytest.raises(AssertionError, match=said),
         served(colours, "--port", str(taken.getsockname()[1])),
     ):
         pass
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="no IPv6 here")
+def test_all_addresses_are_those_of_both_kinds(colours: Path) -> None:
+    """The address that is said, and drawn for a phone, is one of IPv4."""
+    with served(colours, "--host", "::") as server:
+        for host in ("127.0.0.1", "::1"):
+            socket.create_connection((host, server.port), timeout=10).close()
+
+
+def test_that_nobody_reads_what_it_says_does_not_end_it(colours: Path, red: bytes, tmp_path: Path) -> None:
+    place = Path(shutil.copytree(colours, tmp_path / "model"))
+    with served(place) as server:
+        server.process.stdout.close()  # type: ignore[union-attr]  # as `| head -1` does
+        os.utime(place / "model.json")  # a new model, of which it speaks
+        deadline = time.monotonic() + 60
+        while b'"version":"2"' not in answer(server, "v1/models/colours"):
+            assert time.monotonic() < deadline
+            time.sleep(0.2)
+        assert b'"label":"red"' in answer(server, "label", red)
+        server.process.terminate()
+        assert server.process.wait(60) == 0
 
 
 def test_it_writes_no_file(colours: Path, red: bytes, tmp_path: Path) -> None:

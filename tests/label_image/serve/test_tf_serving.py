@@ -1,5 +1,6 @@
 """TensorFlow Serving's REST, as its page on the API describes it."""
 
+import base64
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,17 @@ def test_pixels(
     assert scores == expected_scores(colours, red) * 2
     outputs = said["predictions"][0] if by_rows else said["outputs"]
     assert set(outputs) == {"scores", "similarity"} | (set() if signature == "numeric" else {"classes"})
+
+
+def test_base64_may_have_lines(client: TestClient, red: bytes) -> None:
+    """`base64` without -w 0 writes them, and TensorFlow Serving reads them."""
+    lines = base64.encodebytes(red).decode()
+    assert "\n" in lines
+    answers = [
+        client.post("/v1/models/colours:predict", json={"instances": [{"b64": text}]})
+        for text in (lines, lines.replace("\n", ""))
+    ]
+    assert answers[0].status_code == 200 and answers[0].json() == answers[1].json()
 
 
 def test_classify(client: TestClient, colours: Path, red: bytes) -> None:

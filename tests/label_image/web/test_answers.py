@@ -92,3 +92,4 @@ def test_what_is_in_braces_is_filled_in(answer: Node) -> None:
     values = {"names": "a, {count}", "count": "9"}
     assert answer(what="said", values={"language": "pt", "key": "more", "values": values}) == "a, {count} e mais 9"
     assert answer(what="shown", values="Maine_Coon_") == "Maine Coon "
+    assert answer(what="shown", values="\u2069\u202etac") == "tac"  # it would turn what stands behind it, too

@@ -24,6 +24,8 @@ LIVE = "document.body.dataset.rate > 3"
 WHAT = "document.querySelector('#name').textContent"
 SEEN = f"document.body.dataset.view !== 'start' && {WHAT} !== 'Looking …' && {WHAT}"
 
+ASKS = "navigator.permissions.query = async () => ({ state: 'prompt' })"  # the camera is not opened by itself
+
 
 @contextmanager
 def browsing(browser: str, folder: Path, colour: tuple[int, int, int] = RED, *switches: str) -> Iterator[Browser]:
@@ -36,6 +38,11 @@ def browsing(browser: str, folder: Path, colour: tuple[int, int, int] = RED, *sw
 def site(three_colours: Path, host: Host) -> str:
     """The page of three colours, under a path."""
     return host.serve("some/where/", page_files(three_colours / "model", server=False))
+
+
+def page_files_of(host: Host, folder: str) -> dict[str, bytes]:
+    """What is served in a folder."""
+    return {path.removeprefix(folder): data for path, data in host.files.items() if path.startswith(folder)}
 
 
 def opened(page: Page) -> Page:
@@ -219,3 +226,52 @@ def test_a_camera_that_is_refused_is_explained(browser: str, site: str, tmp_path
         page.wait("!document.querySelector('#notice').hidden")
         assert page.text("#notice").startswith("The camera was not allowed.")
         assert page.run("document.body.dataset.view") == "start"
+
+
+def test_two_pages_of_one_host_are_two_apps(browser: str, site: str, host: Host, tmp_path: Path) -> None:
+    other = host.serve("else/where/", page_files_of(host, "some/where/"))
+    with browsing(browser, tmp_path) as running:
+        apps = []
+        for url in (site, other):
+            page = running.open(url)
+            page.wait(STARTED)
+            apps.append(page.call("Page.getAppId")["appId"])
+        assert apps == [site, other]
+
+
+def test_a_page_that_does_not_start_says_why(browser: str, site: str, host: Host, tmp_path: Path) -> None:
+    """As a file, and in a browser that is too old, its modules do not run: without a word its buttons would be dead."""
+    folder = tmp_path / "page"
+    folder.mkdir()
+    for name, data in page_files_of(host, "some/where/").items():
+        (folder / name).write_bytes(data)
+    is_said = "document.querySelector('#asleep').checkVisibility({visibilityProperty: true})"
+    with browsing(browser, tmp_path) as running:
+        page = running.open((folder / "index.html").as_uri())
+        page.wait(is_said)
+        assert "web server" in page.text("#asleep") and "servidor" in page.text("#asleep")
+        page.go(site)
+        page.wait(STARTED)
+        assert page.run("getComputedStyle(document.querySelector('#asleep')).display") == "none"
+
+
+@pytest.mark.parametrize(("width", "height"), [(390, 844), (844, 390)])
+def test_names_without_end_leave_the_rest_in_its_place(
+    browser: str, site: str, host: Host, tmp_path: Path, width: int, height: int
+) -> None:
+    config = json.loads(host.files["some/where/config.json"])
+    config["labels"] = ["\u202e" + "W" * 200, "long and " * 25, "x" * 200]
+    host.files["some/where/config.json"] = json.dumps(config).encode()
+    fits = (
+        "(({top, bottom}) => top >= 0 && bottom <= innerHeight)(document.querySelector('%s').getBoundingClientRect())"
+    )
+    with browsing(browser, tmp_path) as running:
+        page = running.open(site, width, height, before=ASKS)
+        page.wait(STARTED)
+        assert page.run(fits % ".mark") and page.run(fits % "#open")
+        assert page.run("document.querySelector('.mark').getBoundingClientRect().height") > 40
+        names = page.run("document.querySelector('#classes').textContent")
+        assert names.count("\u2068") == names.count("\u2069") == 3 and "\u202e" not in names
+        opened(page)
+        page.wait(SEEN)
+        assert page.run(fits % "#others")

@@ -22,6 +22,7 @@ from label_image.rows import State, state_of
 GONE = "is gone: another program has moved or removed it"
 LONGEST = 255  # bytes of a name
 REFUSED_NAMES = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)  # each file system has its own rules
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # it is the target that is, and not the photo
 COPY = "photo"  # the name of a copy that is not finished, in the scratch folder
 
 
@@ -151,7 +152,12 @@ def _copy(source: str, target: str, scratch: Path, for_good: bool = False) -> No
     """A copy with the photo's dates; `for_good`: it is on the disk, and was compared, before it has its name."""
     copy = scratch / COPY
     try:
-        shutil.copy2(source, copy)
+        try:
+            shutil.copy2(source, copy)
+        except OSError as error:
+            if error.errno in FULL:
+                raise OSError(error.errno, error.strerror, os.path.dirname(target)) from None
+            raise
         if for_good:
             sync_all(copy)
             if not has_same_content(source, str(copy)):

@@ -153,6 +153,29 @@ def test_a_name_that_the_target_cannot_have_is_an_error_of_that_photo(
     assert "red/a.jpg" in files_below(Path("out"))
 
 
+def test_a_full_target_is_named_and_not_the_photo(
+    model: Path, photos: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: str, _target: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), source)
+
+    monkeypatch.setattr(shutil, "copy2", full)
+    said = label(model, "photos", "--move_to", str(elsewhere / "out"), code=1)
+    assert f"Error: {elsewhere}/out/red: No space left on device. The same command goes on from" in said.err
+
+
+def test_a_folder_that_cannot_be_written_is_named_and_no_temporary_one(
+    model: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(path: Path, mode: int = 0o777) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    Path("out").mkdir()
+    monkeypatch.setattr(Path, "mkdir", lambda path, *args, **kwargs: path.name != "out" and read_only(path))
+    said = label(model, "photos", "--move_to", "out", code=1)
+    assert "Error: out: Read-only file system." in said.err
+
+
 def test_a_file_where_a_folder_should_be_is_a_sentence(model: Path, photos: Path) -> None:
     Path("out").mkdir()
     Path("out/red").write_bytes(b"mine")

@@ -56,8 +56,8 @@ say = partial(print, flush=True)  # for who reads the answers as they come
 @click.option("--parquet", type=Text, metavar="FILE", help="Write the same to this Parquet file.")
 @click.option("--jsonl", type=Text, metavar="FILE", help="Write what --json prints to this file.")
 @click.option("--copy_to", type=Text, metavar="DIR", help="Copy each photo to DIR/label, or DIR/unknown.")
-@click.option("--move_to", type=Text, metavar="DIR", help="Move each photo there.")
-@click.option("--watch", is_flag=True, help="Go on with new photos of the folders, as they come.")
+@click.option("--move_to", type=Text, metavar="DIR", help="Move each photo to DIR/label, or DIR/unknown.")
+@click.option("--watch", is_flag=True, help="Keep running, and label new photos in the folders as they come.")
 @click.option("--plot", type=Text, metavar="PNG", help="Draw the photo with a bar for each answer to this file.")
 @click.option(
     "--heatmap",
@@ -72,7 +72,7 @@ def cli(model: str, labels: str | None, trust_model: bool, **options: Any) -> No
 
     A photo that is unlike everything the model was trained on is answered with unknown.
 
-    Tables and folders that were interrupted are gone on with by the same command.
+    A run that was interrupted goes on where it stopped when you repeat the same command.
 
     With several photos --plot and --heatmap number their files: OUT.png becomes OUT-1.png, OUT-2.png
     and so on. Only files that label_image has drawn are replaced.

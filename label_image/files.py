@@ -202,7 +202,10 @@ def _make_locked(parent: Path) -> tuple[Path, int | None]:
 
 def _make(parent: Path, machine: str) -> Path:
     folder = parent / f".retrain-{machine}-{secrets.token_hex(8)}.tmp"
-    folder.mkdir(mode=0o700)
+    try:
+        folder.mkdir(mode=0o700)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(parent)) from None  # the random name says nothing to anybody
     return folder
 
 

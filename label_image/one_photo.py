@@ -31,12 +31,14 @@ def bytes_of(name: str) -> Iterator[bytes]:
 
 
 def _standard_input() -> bytes:
+    if sys.stdin is None:
+        raise PhotoError("cannot be read: it is closed")
     try:
         data: bytes = sys.stdin.buffer.read(MAX_BYTES + 1)
     except OSError as error:
-        raise PhotoError(f"(standard input) cannot be read: {error.strerror or error}") from None
+        raise PhotoError(f"cannot be read: {error.strerror or error}") from None
     if len(data) > MAX_BYTES:
-        raise PhotoError(f"(standard input) has more than {MAX_BYTES} bytes")
+        raise PhotoError(f"has more than {MAX_BYTES} bytes")
     return data
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from label_image.errors import PhotoError
 from label_image.folders import PassedOver
 from label_image.model import Model, Outputs, Verdict
-from label_image.not_paths import is_no_path
+from label_image.not_paths import STANDARD_INPUT, is_no_path
 from label_image.one_photo import bytes_of
 from label_image.terminal import shown
 
@@ -34,7 +34,8 @@ class Row:
     @property
     def sentence(self) -> str:
         """The error, as it is told."""
-        return shown(f"{self.path} {self.error}.")  # a server's words may be in it
+        name = "Standard input" if self.path == STANDARD_INPUT else self.path
+        return shown(f"{name} {self.error}.")  # a server's words may be in it
 
 
 @dataclass(frozen=True)

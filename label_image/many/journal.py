@@ -99,8 +99,9 @@ class Journal:
     def _take_over(self, keep: Callable[[Row], Row | None]) -> None:
         for line in _lines(self.path):
             if "wrote" in line:
-                self.written[line["wrote"]] = (line["state"][0], line["state"][1])
-                self._line(line)
+                with suppress(ValueError):  # damaged: the table is then kept as another's
+                    self.written[_text(line["wrote"])] = _state(line.get("state"))
+                    self._line(line)
         for row in _read_rows(self.path):
             kept = keep(row)
             if kept is not None:
@@ -238,7 +239,7 @@ def _read_rows(path: Path) -> Iterator[Row]:
                 yield last
             try:
                 last = _row_of(line)
-            except (ValueError, TypeError, IndexError):
+            except (ValueError, TypeError):
                 return
     if last is not None:
         yield last
@@ -257,13 +258,28 @@ def _written_row(row: Row) -> dict[str, Any]:
 
 
 def _row_of(line: Mapping[str, Any]) -> Row:
+    """The row of a line. Raises ValueError and TypeError for one that is damaged."""
     state = line.get("state")
     numbers = line.get("probabilities")
+    similarity = line.get("similarity")
     return Row(
-        line["path"],
-        None if state is None else (state[0], state[1]),
+        _text(line["path"]),
+        None if state is None else _state(state),
         None if numbers is None else np.frombuffer(base64.b64decode(numbers), "<f4"),
-        line.get("similarity"),
-        line.get("error", ""),
-        line.get("placed", ""),
+        None if similarity is None else float(similarity),
+        _text(line.get("error", "")),
+        _text(line.get("placed", "")),
     )
+
+
+def _state(value: Any) -> State:
+    match value:
+        case [int(size), int(written)]:
+            return size, written
+    raise ValueError(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError(value)
+    return value

@@ -20,6 +20,9 @@ from label_image.renaming import rename_unless_there
 from label_image.rows import State, state_of
 
 GONE = "is gone: another program has moved or removed it"
+LONGEST = 255  # bytes of a name
+REFUSED_NAMES = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)  # each file system has its own rules
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # it is the target that is, and not the photo
 COPY = "photo"  # the name of a copy that is not finished, in the scratch folder
 
 
@@ -50,6 +53,10 @@ def place_photo(source: str, state: State | None, folder: Path, scratch: Path, m
         if os.path.lexists(source):
             raise
         raise PhotoError(GONE) from None
+    except OSError as error:
+        if error.errno not in REFUSED_NAMES:
+            raise
+        raise PhotoError(f"cannot have its name in {folder} ({error.strerror}): rename it") from None
     raise AssertionError("numbers do not end")
 
 
@@ -77,7 +84,10 @@ def names_for(source: str, folder: Path) -> Iterator[str]:
     stem, suffix = os.path.splitext(name)
     yield os.path.join(folder, name)
     for number in count(2):
-        yield os.path.join(folder, f"{stem}-{number}{suffix}")
+        end = f"-{number}{suffix}"
+        while stem and len(os.fsencode(stem + end)) > LONGEST:
+            stem = stem[:-1]
+        yield os.path.join(folder, stem + end)
 
 
 def has_same_content(one: str, other: str) -> bool:
@@ -97,7 +107,20 @@ def _is_same_place(one: str, other: str) -> bool:
     """Whether two paths are one entry of one folder."""
     if os.path.basename(one) != os.path.basename(other):
         return False
-    return os.path.realpath(os.path.dirname(one) or os.curdir) == os.path.realpath(os.path.dirname(other))
+    first, second = os.path.dirname(one) or os.curdir, os.path.dirname(other) or os.curdir
+    if os.path.realpath(first) == os.path.realpath(second):
+        return True
+    key = folder_key(first)
+    return key is not None and key == folder_key(second)
+
+
+def folder_key(folder: str | Path) -> tuple[int, int] | None:
+    """What is the same for all paths to a folder, those by links and by mounts, too; None if it is not to be had."""
+    try:
+        status = os.stat(folder)
+    except OSError:
+        return None
+    return (status.st_dev, status.st_ino) if status.st_ino else None  # some network file systems number nothing
 
 
 def _put(source: str, target: str, scratch: Path, move: bool) -> None:
@@ -129,7 +152,12 @@ def _copy(source: str, target: str, scratch: Path, for_good: bool = False) -> No
     """A copy with the photo's dates; `for_good`: it is on the disk, and was compared, before it has its name."""
     copy = scratch / COPY
     try:
-        shutil.copy2(source, copy)
+        try:
+            shutil.copy2(source, copy)
+        except OSError as error:
+            if error.errno in FULL:
+                raise OSError(error.errno, error.strerror, os.path.dirname(target)) from None
+            raise
         if for_good:
             sync_all(copy)
             if not has_same_content(source, str(copy)):

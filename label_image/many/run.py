@@ -13,7 +13,7 @@ from label_image.folders import PassedOver
 from label_image.from_file import FromFile
 from label_image.in_order import work_in_order
 from label_image.many.journal import Header, Journal, JournalError, journal_of
-from label_image.many.screen import MOST_ERRORS, Screen, summary
+from label_image.many.screen import MOST_ERRORS, Screen, number_of_photos, summary
 from label_image.many.sorted_folders import SortedFolders
 from label_image.many.tables import CSV, JSONL, PARQUET, Table, TableError, check_table, write_table
 from label_image.many.wanted import Wanted
@@ -64,7 +64,7 @@ def label_many(wanted: Wanted, asked: Asked, answer: Callable[[Row], None], say:
         say(line)
     if work.videos:
         videos = sorted(work.videos)
-        complain(f"Passed over: {len(videos)} videos, such as {shown(videos[0])}.")
+        complain(f"Passed over: {len(videos)} video{'' if len(videos) == 1 else 's'}, such as {shown(videos[0])}.")
     if work.is_empty:
         raise ManyError(f"There is no photo in {', '.join(wanted.images)}.")
     return not work.failed
@@ -139,9 +139,9 @@ class _Work:
         total = sum(1 for _ in self._lacking(self.wanted.photos())) if self.wanted.keeps else None
         with Screen(total, self._most_errors) as screen:
             if self.journal is not None and self.journal.rows_before:
-                screen.say(
-                    f"{self.journal.rows_before:,} photos were labelled before: going on from {self.journal.path}."
-                )
+                before = number_of_photos(self.journal.rows_before)
+                was = "was" if self.journal.rows_before == 1 else "were"
+                screen.say(f"{before} {was} labelled before: going on from {self.journal.path}.")
             self._label(self.wanted.photos(), screen, None)
 
     def finish(self) -> Sequence[str]:
@@ -155,7 +155,7 @@ class _Work:
         if self._folders is not None:
             already = f" ({self._folders.already:,} were there already)" if self._folders.already else ""
             verb = "moved" if self._folders.move else "copied"
-            lines.append(f"{verb} to {self._folders.root}: {self.counts.total():,} photos{already}")
+            lines.append(f"{verb} to {self._folders.root}: {number_of_photos(self.counts.total())}{already}")
         self.journal.remove()
         return lines
 

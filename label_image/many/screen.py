@@ -74,6 +74,11 @@ class Screen:
         self._progress.update(self._task, completed=self._done, rate=f"{rate:.0f} photos/s")
 
 
+def number_of_photos(count: int) -> str:
+    """As it is said of one, and of more."""
+    return f"{count:,} photo{'' if count == 1 else 's'}"
+
+
 def summary(counts: Counter[str | None], failed: int, before: int, seconds: float) -> Sequence[str]:
     """How many photos got which label (None: unknown), in all and in this run."""
     unknown = counts[None]
@@ -81,7 +86,9 @@ def summary(counts: Counter[str | None], failed: int, before: int, seconds: floa
     total = counts.total() + failed
     new = total - before
     speed = f"{new:,} in {seconds:.0f} s, {new / max(seconds, 1e-3):.0f} photos/s"
-    lines = [f"{total:,} photos: {labelled:,} labelled, {unknown:,} unknown, {failed:,} could not be read ({speed})"]
+    lines = [
+        f"{number_of_photos(total)}: {labelled:,} labelled, {unknown:,} unknown, {failed:,} could not be read ({speed})"
+    ]
     if before:
         lines.append(f"{before:,} of them were labelled before.")
     known = [(label, count) for label, count in counts.most_common() if label is not None and count]

@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 
 from label_image.files import temporary_folder
-from label_image.many.placing import Placed, names_for, place_photo
+from label_image.many.placing import Placed, folder_key, names_for, place_photo
 from label_image.rows import Row, State, state_of
 
 UNKNOWN = "unknown"
@@ -81,5 +81,9 @@ def _plain(label: str) -> str:
 
 
 def lies_in(path: str, folder: Path) -> bool:
-    """Whether a path is a folder, or in it, whatever links lead there."""
-    return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+    """Whether a path is a folder, or in it, whatever links and mounts lead there."""
+    real = Path(os.path.realpath(path))
+    if real.is_relative_to(os.path.realpath(folder)):
+        return True
+    root = folder_key(folder)
+    return root is not None and any(folder_key(above) == root for above in (real, *real.parents))

@@ -21,6 +21,7 @@ from label_image.answers import json_object
 from label_image.files import sync_all, temporary_folder
 from label_image.installing import how_to_install
 from label_image.kept import move_aside
+from label_image.not_paths import STANDARD_INPUT
 from label_image.rows import Asked, Row, State, state_of
 from label_image.signals import deferred
 
@@ -133,7 +134,8 @@ def _write_csv(table: Table, rows: Iterable[Row], path: Path) -> None:
         writer.writerow((*table.columns, *table.probability_columns))
         for row in rows:
             values = _values(table, row)
-            values["path"] = _no_formula(row.path, "./")
+            if row.path != STANDARD_INPUT:
+                values["path"] = _no_formula(row.path, "./")
             for name in values.keys() - {"path"}:
                 if isinstance(values[name], str):
                     values[name] = _no_formula(values[name], "'")

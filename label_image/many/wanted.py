@@ -66,17 +66,18 @@ class Wanted:
 
     def photos(self) -> Iterator[str | PassedOver]:
         """What the arguments name, but for what this program writes itself, and folders without photos."""
-        root = None if self.sorted_to is None else Path(os.path.realpath(self.sorted_to))
         outputs = {(os.path.realpath(path.parent), path.name) for path in self.tables.values()}
-        real: dict[str, Path] = {}
+        real: dict[str, str] = {}
+        sorted_before: dict[str, bool] = {}
         for found in find_photos(self.images):
             if isinstance(found, str) and self.keeps and not is_no_path(found):
                 folder, name = os.path.split(found)
                 if folder not in real:
-                    real[folder] = Path(os.path.realpath(folder or os.curdir))
-                if root is not None and real[folder].is_relative_to(root):
+                    real[folder] = os.path.realpath(folder or os.curdir)
+                    sorted_before[folder] = self.sorted_to is not None and lies_in(real[folder], self.sorted_to)
+                if sorted_before[folder]:
                     continue
-                if any(str(real[folder]) == where and _is_of(name, own) for where, own in outputs):
+                if any(real[folder] == where and _is_of(name, own) for where, own in outputs):
                     continue
                 if found in self.named and os.path.isdir(found):  # empty, perhaps because all was moved
                     continue

@@ -12,7 +12,7 @@ from pathlib import Path
 from threading import Event, Thread
 
 import pytest
-from labelling import label
+from labelling import label, rows
 from painting import paint
 from web_site import Site, running
 
@@ -57,11 +57,17 @@ def test_standard_input_among_others_and_in_a_table(model: Path, red: bytes, mon
     feed(monkeypatch, red)
     said = label(model, "r.jpg", "-", "--csv", "t.csv")
     assert "2 photos: 2 labelled" in said.out
+    assert [row["path"] for row in rows(Path("t.csv"))] == ["r.jpg", "-"]
 
 
 def test_standard_input_that_is_no_photo(model: Path, red: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     feed(monkeypatch, b"no photo")
-    assert label(model, "-", code=1).err.startswith("Error: - is not a photo")
+    assert label(model, "-", code=1).err.startswith("Error: Standard input is not a photo")
+
+
+def test_standard_input_that_is_closed(model: Path, red: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", None)
+    assert label(model, "-", code=1).err == "Error: Standard input cannot be read: it is closed.\n"
 
 
 def test_standard_input_without_end(model: Path, red: bytes, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -133,8 +133,16 @@ def test_a_photo_that_has_changed_is_labelled_again(model: Path, photos: Path) -
 
 @pytest.mark.usefixtures("interrupted")
 @pytest.mark.parametrize(
-    "tail", [b'{"path": "photos/b', b"\0" * 100, b"[]\n", b'{"path": "x"}\n', b'{"path": "x", "probabilities": "!"}\n']
-)
+    "tail",
+    [
+        b'{"path": "photos/b', b"\0" * 100, b"[]\n", b'{"path": "x"}\n', b'{"path": "x", "probabilities": "!"}\n',
+        b'{"path": 1, "error": "x"}\n', b'{"path": "photos/b.jpg", "state": [[1], 2], "probabilities": "AAAA"}\n',
+        b'{"path": "photos/b.jpg", "state": {}, "error": "x"}\n', b'{"wrote": "t.csv"}\n',
+        b'{"wrote": [], "state": [1, 2]}\n',
+        b'{"path": "photos/b.jpg", "probabilities": "AAAAAAAAAAAAAAAA", "similarity": "x"}\n',
+        b'{"path": "photos/b.jpg", "probabilities": "AAAAAAAAAAAAAAAA", "placed": 1}\n',
+    ],
+)  # fmt: skip
 def test_a_last_line_that_is_cut_short_or_damaged_counts_for_nothing(tail: bytes, model: Path, photos: Path) -> None:
     label(model, "photos", "--csv", "t.csv", code=130)
     with open("t.csv.partial", "ab") as file:

@@ -108,6 +108,74 @@ def test_a_folder_in_the_way_that_leads_to_the_photos_loses_none(model: Path, ph
     assert (photos / "a.jpg").read_bytes() == data
 
 
+def test_a_folder_that_is_mounted_twice_loses_no_photo(
+    model: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As with `docker run -v photos:/in -v photos/sorted:/out`: the real path of neither leads to the other."""
+    shutil.copytree("photos", "mounted/sorted/red")
+    os.symlink("mounted/sorted", "out")
+    before = files_below(Path("mounted"))
+    monkeypatch.setattr(os.path, "realpath", os.path.abspath)  # which does not see through a mount
+    label(model, "mounted", "--move_to", "out", code=1)
+    assert files_below(Path("mounted")) == before
+
+    label(model, "mounted/sorted/red", "--move_to", "out", code=2)
+    source, state = "mounted/sorted/red/a.jpg", placing.state_of("mounted/sorted/red/a.jpg")
+    placed = placing.place_photo(source, state, Path("out/red"), Path("out"), move=True)
+    assert placed == ("out/red/a.jpg", True)
+    assert files_below(Path("mounted")) == before
+
+
+def test_the_longest_names_get_a_number_too(model: Path, photos: Path) -> None:
+    paint(Path("photos") / f"{'é' * 125}.jpg", "red")
+    paint(Path("photos/deep") / f"{'é' * 125}.jpg", (205, 40, 35))
+    label(model, "photos", "--move_to", "out", code=1)
+    assert f"red/{'é' * 124}-2.jpg" in files_below(Path("out"))
+    assert set(files_below(photos)) == {"none.jpg"}
+
+
+def test_a_name_that_the_target_cannot_have_is_an_error_of_that_photo(
+    model: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a memory card's FAT, which has no colons."""
+    paint(photos / "12:30.jpg", "red")
+    rename = placing.rename_unless_there
+
+    def no_colons(one: str | Path, other: str | Path) -> None:
+        if ":" in str(other):
+            raise OSError(errno.EINVAL, os.strerror(errno.EINVAL), str(other))
+        rename(one, other)
+
+    monkeypatch.setattr(placing, "rename_unless_there", no_colons)
+    said = label(model, "photos", "--move_to", "out", code=1)
+    assert "Error: photos/12:30.jpg cannot have its name in out/red (Invalid argument): rename it." in said.err
+    assert set(files_below(photos)) == {"none.jpg", "12:30.jpg"}
+    assert "red/a.jpg" in files_below(Path("out"))
+
+
+def test_a_full_target_is_named_and_not_the_photo(
+    model: Path, photos: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(source: str, _target: Path) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), source)
+
+    monkeypatch.setattr(shutil, "copy2", full)
+    said = label(model, "photos", "--move_to", str(elsewhere / "out"), code=1)
+    assert f"Error: {elsewhere}/out/red: No space left on device. The same command goes on from" in said.err
+
+
+def test_a_folder_that_cannot_be_written_is_named_and_no_temporary_one(
+    model: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read_only(path: Path, mode: int = 0o777) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+
+    Path("out").mkdir()
+    monkeypatch.setattr(Path, "mkdir", lambda path, *args, **kwargs: path.name != "out" and read_only(path))
+    said = label(model, "photos", "--move_to", "out", code=1)
+    assert "Error: out: Read-only file system." in said.err
+
+
 def test_a_file_where_a_folder_should_be_is_a_sentence(model: Path, photos: Path) -> None:
     Path("out").mkdir()
     Path("out/red").write_bytes(b"mine")

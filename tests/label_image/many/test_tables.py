@@ -106,7 +106,8 @@ def test_a_table_among_the_photos_is_no_photo(model: Path, photos: Path) -> None
 
 
 def test_a_photo_that_is_named_twice_has_one_row(model: Path, photos: Path) -> None:
-    label(model, "photos/a.jpg", "photos/a.jpg", "--csv", "out.csv")
+    said = label(model, "photos/a.jpg", "photos/a.jpg", "--csv", "out.csv")
+    assert said.out.startswith("1 photo: 1 labelled, ")
     assert len(rows(Path("out.csv"))) == 1
 
 

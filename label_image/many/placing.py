@@ -69,6 +69,8 @@ def _place_at(target: str, source: str, scratch: Path, move: bool) -> bool | Non
             if not has_same_content(source, target):
                 return None
             if move:
+                sync_all(Path(target))  # whoever put it there may not have
+                sync_folder(Path(target).parent)
                 os.unlink(source)
             return True
         try:
@@ -136,7 +138,10 @@ def _put(source: str, target: str, scratch: Path, move: bool) -> None:
             if error.errno != errno.EXDEV:
                 raise
     _check_removable(source)
+    state = state_of(source)
     _copy(source, target, scratch, for_good=True)
+    if state_of(source) not in (state, None):
+        raise PhotoError(f"was changed just after it was copied to {target}: both are kept")
     with suppress(FileNotFoundError):  # another run was faster
         os.unlink(source)
 

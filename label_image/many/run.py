@@ -137,7 +137,7 @@ class _Work:
             finally:
                 self._write_if_stale()
         total = sum(1 for _ in self._lacking(self.wanted.photos())) if self.wanted.keeps else None
-        with Screen(total, self._most_errors) as screen:
+        with Screen(total or None, self._most_errors) as screen:  # there is no bar of nothing
             if self.journal is not None and self.journal.rows_before:
                 before = number_of_photos(self.journal.rows_before)
                 was = "was" if self.journal.rows_before == 1 else "were"

@@ -13,6 +13,10 @@ from label_image.folders import PassedOver
 from label_image.many.sorted_folders import lies_in
 from label_image.not_paths import STANDARD_INPUT, is_no_path, is_web_address
 
+PHOTO_ENDINGS = frozenset(
+    {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
+)
+
 
 class CallError(Exception):
     """A call that makes no sense; the message is a sentence that names the option."""
@@ -93,6 +97,9 @@ class Wanted:
             for other, same in named[:number]:
                 if path == same:
                     raise CallError(f"{other} and {option} are the same path: choose two different names.")
+        for option, table in self.tables.items():
+            if table.suffix.lower() in PHOTO_ENDINGS:  # `--csv *.jpg`: the first of them
+                raise CallError(f"{option} {table} has the name of a photo: name the table after {option}.")
         if self.images.count(STANDARD_INPUT) > 1:
             raise CallError("- is standard input, which can be read once: name it once.")
         for image in self.images:

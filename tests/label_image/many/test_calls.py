@@ -28,6 +28,8 @@ from labelling import label
         ("photos --move_to photos", "photos lies in --move_to photos"),
         ("photos/a.jpg --copy_to photos", "photos/a.jpg lies in --copy_to photos"),
         ("photos/deep --move_to photos", "choose another folder"),
+        ("--csv photos/a.jpg photos/b.jpg", "has the name of a photo: name the table after --csv"),
+        ("--jsonl photos/a.JPEG photos/b.jpg", "has the name of a photo: name the table after --jsonl"),
         ("photos --copy_to photos/a.jpg", "--copy_to photos/a.jpg is not a folder"),
         ("photos --csv=", "--csv"),
         ("photos --watch --top_k 0", "top_k"),

@@ -217,6 +217,17 @@ def test_a_photo_that_changes_while_it_is_copied_stays(
     assert rows(Path("out.csv"))[0]["error"].startswith("was changed")
 
 
+def test_a_photo_that_changes_once_it_is_copied_stays(
+    model: Path, photos: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = (photos / "a.jpg").read_bytes()
+    monkeypatch.setattr(placing, "sync_folder", lambda _: (photos / "a.jpg").write_bytes(b"something else"))
+    said = label(model, "photos/a.jpg", "--move_to", elsewhere / "out", "--csv", "out.csv", code=1)
+    assert (photos / "a.jpg").read_bytes() == b"something else"
+    assert before in files_below(elsewhere).values()
+    assert "photos/a.jpg was changed just after it was copied" in said.err.replace("\n", " ")
+
+
 def test_a_source_that_cannot_be_written_keeps_its_photos(
     model: Path, photos: Path, elsewhere: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

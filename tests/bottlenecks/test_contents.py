@@ -174,7 +174,7 @@ def test_a_photo_replaced_without_a_trace_never_gets_another_photos_name(cats: P
     other = replace(FAKE, weights_sha256="other")
     again, _ = run(cats, store, other)
     assert [item.path for item in again.skipped] == [str(path)]
-    assert "--paranoid" in again.skipped[0].reason
+    assert "`paranoid`" in again.skipped[0].reason
     assert_true(again)
     cured, _ = run(cats, store, other, paranoid=True)
     assert (cured.computed, cured.skipped) == (1, ())

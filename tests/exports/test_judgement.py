@@ -47,7 +47,7 @@ def test_int8_may_lose_one_point() -> None:
 
 
 def test_a_greater_loss_is_refused_where_it_is_more_than_chance() -> None:
-    with pytest.raises(ParityError, match=r"on 1,000 photos its accuracy is 1\.5 points lower.*allowed: 1\)\. --force"):
+    with pytest.raises(ParityError, match=r"on 1,000 photos its accuracy is 1\.5 points lower.*allowed: 1\)\. `force`"):
         lost_and_won(15, 0, 1000)
     assert lost_and_won(15, 0, 1000, force=True).forced
     judgement = lost_and_won(40, 25, 1000)

@@ -22,7 +22,7 @@ from label_image.model import load_model
 from retrain.exports.clients import write_clients
 
 ROOT = Path(__file__).resolve().parents[3]
-TOKEN = "a token"
+TOKEN = "a-token"
 
 
 @pytest.fixture(scope="module")

@@ -82,8 +82,8 @@ def cli(model: str, labels: str | None, trust_model: bool, **options: Any) -> No
         if value == "":
             raise click.UsageError(f"Option '--{name}' has an empty value: give it one, or leave it out.")
     wanted = _wanted(options)
-    from label_image.many.run import ManyError, check_outputs, label_many
-    from label_image.many.tables import TableError
+    from label_image.many.errors import ManyError
+    from label_image.many.run import check_outputs, label_many
     from label_image.model import ModelError, load_model
     from label_image.picture_files import PictureError
     from label_image.rows import Asked
@@ -103,7 +103,7 @@ def cli(model: str, labels: str | None, trust_model: bool, **options: Any) -> No
             all_read = label_with_pictures(photos, asked, pictures, partial(_answer, asked, wanted))
         else:
             all_read = label_many(wanted, asked, partial(_answer, asked, wanted), partial(_say_at_end, wanted))
-    except (ManyError, ModelError, PictureError, TableError) as error:
+    except (ManyError, ModelError, PictureError) as error:
         raise click.ClickException(shown(str(error))) from None
     if not all_read:
         sys.exit(1)

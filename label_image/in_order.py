@@ -2,9 +2,11 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain, islice
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ThreadPoolExecutor
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -19,12 +21,14 @@ def work_in_order(
     if threads == 1 or len(first) < 2:
         yield from map(function, chain(first, rest))
         return
+    from concurrent.futures import ThreadPoolExecutor  # not for a single photo
+
     with ThreadPoolExecutor(threads, thread_name_prefix="photos") as pool:
         yield from map_in_order(function, chain(first, rest), pool, ahead)
 
 
 def map_in_order(
-    function: Callable[[Item], Result], items: Iterable[Item], threads: ThreadPoolExecutor, ahead: int
+    function: Callable[[Item], Result], items: Iterable[Item], threads: "ThreadPoolExecutor", ahead: int
 ) -> Iterator[Result]:
     """Map in threads, keeping the order and at most `ahead` results in memory."""
     pending: deque[Future[Result]] = deque()

@@ -24,6 +24,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from label_image.files import temporary_folder
+from label_image.many.errors import JournalError
 from label_image.rows import Row, State
 
 if sys.platform != "win32":
@@ -34,10 +35,6 @@ FLUSH_SECONDS = 1.0
 NO_LOCKS = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 Header = Mapping[str, Any]
-
-
-class JournalError(Exception):
-    """A journal that must not be gone on from, or cannot be written; the message is a sentence."""
 
 
 class Journal:

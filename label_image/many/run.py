@@ -6,18 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from label_image.errors import PhotoError
 from label_image.files import reason_of, sha256_of_bytes
 from label_image.folders import PassedOver
 from label_image.from_file import FromFile
 from label_image.in_order import work_in_order
-from label_image.many.journal import Header, Journal, JournalError, journal_of
+from label_image.many.errors import JournalError, ManyError
 from label_image.many.screen import MOST_ERRORS, Screen, number_of_photos, summary
-from label_image.many.sorted_folders import SortedFolders
-from label_image.many.tables import CSV, JSONL, PARQUET, Table, TableError, check_table, write_table
 from label_image.many.wanted import Wanted
-from label_image.many.watching import Watch
 from label_image.not_paths import is_no_path
 from label_image.pool import MOST
 from label_image.rows import Asked, Row, State, labels_photos, state_of
@@ -25,18 +23,21 @@ from label_image.signals import say_stopped
 from label_image.strangers import set_switches
 from label_image.terminal import complain, shown
 
+if TYPE_CHECKING:  # loaded where something is kept: for a photo that is only named they take a tenth of the time
+    from label_image.many.journal import Header, Journal
+    from label_image.many.sorted_folders import SortedFolders
+    from label_image.many.tables import Table
+    from label_image.many.watching import Watch
+
 AHEAD = 8 * MOST  # photos that are labelled before one that takes long has been
-KINDS = {kind.option: kind for kind in (CSV, PARQUET, JSONL)}
 Found = str | PassedOver
-
-
-class ManyError(Exception):
-    """A run that cannot go on; the message is a sentence."""
 
 
 def check_outputs(wanted: Wanted) -> None:
     """Refuse, before any work, tables that cannot be written. Raises TableError."""
     for option, path in wanted.tables.items():
+        from label_image.many.tables import KINDS, check_table
+
         check_table(KINDS[option], path)
 
 
@@ -55,8 +56,6 @@ def label_many(wanted: Wanted, asked: Asked, answer: Callable[[Row], None], say:
     except KeyboardInterrupt:
         say_stopped(work.advice())
         raise
-    except (JournalError, TableError) as error:
-        raise ManyError(str(error)) from None
     except OSError as error:
         where = error.filename or wanted.sorted_to or work.journal_path
         raise ManyError(f"{where}: {reason_of(error)}. {work.advice()}".rstrip()) from None
@@ -114,6 +113,10 @@ class _Work:
         wanted, path = self.wanted, self.journal_path
         if path is None:
             return
+        from label_image.many.journal import journal_of
+        from label_image.many.sorted_folders import SortedFolders
+        from label_image.many.tables import KINDS, Table
+
         path.parent.mkdir(parents=True, exist_ok=True)
         if wanted.sorted_to is not None:
             self._folders = SortedFolders(wanted.sorted_to, wanted.move_to is not None, self.asked.model.labels)
@@ -127,6 +130,8 @@ class _Work:
     def label(self, stack: ExitStack) -> None:
         """All photos, or for ever. Raises OSError."""
         if self.wanted.watch:
+            from label_image.many.watching import Watch
+
             watch = Watch(self.wanted.photos)
             screen = stack.enter_context(Screen(None, self._most_errors))
             screen.say(f"Watching {', '.join(self.wanted.images)}: Ctrl-C ends it.")
@@ -159,7 +164,7 @@ class _Work:
         self.journal.remove()
         return lines
 
-    def _label(self, found: Iterable[Found], screen: Screen, watch: Watch | None) -> None:
+    def _label(self, found: Iterable[Found], screen: Screen, watch: "Watch | None") -> None:
         label = labels_photos(self.asked.model)
         for row in work_in_order(label, self._lacking(found), MOST, AHEAD):
             if row.error and watch is not None and watch.may_be_on_its_way(row.path):
@@ -237,6 +242,8 @@ class _Work:
 
     def _write(self) -> list[str]:
         """Write all tables from the journal; what is to be said of them."""
+        from label_image.many.tables import write_table
+
         assert self.journal is not None
         said = []
         for table in self._tables:
@@ -247,7 +254,7 @@ class _Work:
             said.append(f"written: {table.path}" + (f" (what was there is {kept})" if kept else ""))
         return said
 
-    def _header(self) -> Header:
+    def _header(self) -> "Header":
         """What has to be the same for the work of an earlier run to be of use."""
         model, wanted = self.asked.model, self.wanted
         assert isinstance(model.run, FromFile)

@@ -21,6 +21,7 @@ from label_image.answers import json_object
 from label_image.files import sync_all, temporary_folder
 from label_image.installing import how_to_install
 from label_image.kept import move_aside
+from label_image.many.errors import TableError
 from label_image.not_paths import STANDARD_INPUT
 from label_image.rows import Asked, Row, State, state_of
 from label_image.signals import deferred
@@ -28,10 +29,6 @@ from label_image.signals import deferred
 BLOCK = 4096  # rows that are in memory at once
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets compute, if a cell begins with it
 ANSWERS = ("label", "probability", "unknown", "similarity", "threshold")
-
-
-class TableError(Exception):
-    """A table that cannot be written; the message is a sentence."""
 
 
 @dataclass(frozen=True)
@@ -210,3 +207,4 @@ def _text(value: object) -> str:
 
 
 CSV, PARQUET, JSONL = Kind("--csv", _write_csv), Kind("--parquet", _write_parquet), Kind("--jsonl", _write_jsonl)
+KINDS = {kind.option: kind for kind in (CSV, PARQUET, JSONL)}

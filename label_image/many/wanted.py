@@ -10,7 +10,6 @@ from pathlib import Path
 
 from label_image.find_photos import find_photos
 from label_image.folders import PassedOver
-from label_image.many.sorted_folders import lies_in
 from label_image.not_paths import STANDARD_INPUT, is_no_path, is_web_address
 
 PHOTO_ENDINGS = frozenset(
@@ -78,7 +77,7 @@ class Wanted:
                 folder, name = os.path.split(found)
                 if folder not in real:
                     real[folder] = os.path.realpath(folder or os.curdir)
-                    sorted_before[folder] = self.sorted_to is not None and lies_in(real[folder], self.sorted_to)
+                    sorted_before[folder] = self._is_sorted(real[folder])
                 if sorted_before[folder]:
                     continue
                 if any(real[folder] == where and _is_of(name, own) for where, own in outputs):
@@ -116,10 +115,18 @@ class Wanted:
                 raise CallError(f"{option} is for files and folders, which {image} is not.")
         elif self.watch and not os.path.isdir(image):
             raise CallError(f"--watch is for folders, which {image} is not.")
-        elif self.sorted_to is not None and os.path.lexists(image) and lies_in(image, self.sorted_to):
+        elif os.path.lexists(image) and self._is_sorted(image):
             raise CallError(
                 f"{image} lies in {self.sort_option} {self.sorted_to}, whose photos are sorted: choose another folder."
             )
+
+    def _is_sorted(self, path: str) -> bool:
+        """Whether a path lies where photos are sorted to."""
+        if self.sorted_to is None:
+            return False
+        from label_image.many.sorted_folders import lies_in
+
+        return lies_in(path, self.sorted_to)
 
     def means(self, path: str) -> bool:
         """Whether a photo of an unfinished run may be one of these: where files are named, only these are."""

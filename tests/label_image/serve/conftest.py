@@ -24,7 +24,7 @@ def colours(three_colours: Path) -> Path:
     return three_colours / "model"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def client(colours: Path) -> Iterator[TestClient]:
     with client_of(colours) as client:
         yield client

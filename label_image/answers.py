@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from label_image.model import Verdict
 from label_image.rows import Asked, Row
 from label_image.terminal import shown
 
@@ -11,10 +12,14 @@ def json_object(asked: Asked, row: Row, **more: str) -> dict[str, Any]:
     """A photo as `--json` prints it; `more` is said of one that was read."""
     if row.probabilities is None:
         return {"image": row.path, "error": row.sentence}
-    verdict = asked.verdict(row)
+    return {"image": row.path, **verdict_object(asked.verdict(row)), **more}
+
+
+def verdict_object(verdict: Verdict) -> dict[str, Any]:
+    """What the model says of a photo, as `--json` and the server tell it."""
     top = [{"label": answer.label, "probability": answer.probability} for answer in verdict.answers]
     decided = {"unknown": verdict.unknown, "similarity": verdict.similarity, "threshold": verdict.threshold}
-    return {"image": row.path, **top[0], **decided, "top": top, **more}
+    return {**top[0], **decided, "top": top}
 
 
 def lines_of(asked: Asked, row: Row, drawn: Mapping[str, str]) -> list[str]:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from label_image.command_line import run_command
 from label_image.installing import DISTRIBUTION
-from label_image.show_error import show_error
-from label_image.signals import exit_code, say_stopped, stops_come_first
-from label_image.terminal import json_line, require_working_folder, run, shown
+from label_image.terminal import json_line, require_working_folder, shown
 from label_image.user_path import Text
 
 if TYPE_CHECKING:
@@ -166,18 +165,4 @@ def _pictures(plot: str | None, heatmap: str | None, photos: int) -> "Pictures":
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line: exit code 0, 1 if a photo or the model cannot be read, 2 for a wrong call."""
-    run(lambda: _main(arguments))
-
-
-def _main(arguments: list[str] | None) -> None:
-    try:
-        with stops_come_first():
-            cli.main(arguments, prog_name="label_image", standalone_mode=False)
-    except click.exceptions.Exit as leave:
-        sys.exit(leave.exit_code)
-    except click.ClickException as error:
-        show_error(error)
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        say_stopped()
-        sys.exit(exit_code())
+    run_command(cli, "label_image", arguments)

@@ -26,6 +26,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+from label_image.file_locks import NO_LOCKS
+
 if sys.platform != "win32":
     import fcntl
 
@@ -232,7 +234,7 @@ def _remove_if_left(parent: Path, name: str) -> None:
         try:
             lock = _lock(folder)
         except OSError as error:
-            if error.errno not in (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP):
+            if error.errno not in NO_LOCKS:
                 return  # locked by a living run, gone, no folder
         machine = NAME.fullmatch(name)["machine"]  # type: ignore[index]
         trusted = lock is not None and machine == _machine() != NO_LOCK

@@ -10,10 +10,8 @@ Lines are appended; a last one that is cut short counts for nothing. The file is
 """
 
 import base64
-import errno
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
@@ -23,16 +21,13 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
+from label_image.file_locks import is_still, locked
 from label_image.files import temporary_folder
 from label_image.many.errors import JournalError
 from label_image.rows import Row, State
 
-if sys.platform != "win32":
-    import fcntl
-
 FORMAT = "label_image journal 1"
 FLUSH_SECONDS = 1.0
-NO_LOCKS = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 
 Header = Mapping[str, Any]
 
@@ -85,7 +80,7 @@ class Journal:
             before = self._file  # it keeps its lock until the other one is in its place
             self._file = open(folder / self.path.name, "w+b")  # noqa: SIM115 - `close` does
             try:
-                _lock(self._file)
+                locked(self._file.fileno())
                 self._file.write(header)
                 self._take_over(keep)
                 self._file.flush()
@@ -156,34 +151,12 @@ def _opened(path: Path) -> BinaryIO:
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0), 0o666)
         file = os.fdopen(descriptor, "a+b")
-        if not _lock(file):
+        if locked(descriptor) is False:
             file.close()
             raise JournalError(f"Another label_image is at work on {path}: wait until it has ended.")
-        if _is_still(path, descriptor):
+        if is_still(path, descriptor):
             return file
         file.close()
-
-
-def _lock(file: BinaryIO) -> bool:
-    """Lock a file, where there are locks; whether no other run has it."""
-    if sys.platform == "win32":
-        return True
-    try:
-        fcntl.flock(file.fileno(), fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in NO_LOCKS:
-            return True
-        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-            raise
-        return False
-    return True
-
-
-def _is_still(path: Path, descriptor: int) -> bool:
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except FileNotFoundError:
-        return False
 
 
 def _first_line(path: Path) -> dict[str, Any] | None:

@@ -35,9 +35,11 @@ Found = str | PassedOver
 
 def check_outputs(wanted: Wanted) -> None:
     """Refuse, before any work, tables that cannot be written. Raises TableError."""
-    for option, path in wanted.tables.items():
-        from label_image.many.tables import KINDS, check_table
+    if not wanted.tables:
+        return
+    from label_image.many.tables import KINDS, check_table
 
+    for option, path in wanted.tables.items():
         check_table(KINDS[option], path)
 
 

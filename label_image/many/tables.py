@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from label_image.answers import json_object
+from label_image.csv_cells import cell, path_cell
 from label_image.files import sync_all, temporary_folder
 from label_image.installing import how_to_install
 from label_image.kept import move_aside
@@ -27,7 +28,6 @@ from label_image.rows import Asked, Row, State, state_of
 from label_image.signals import deferred
 
 BLOCK = 4096  # rows that are in memory at once
-FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what spreadsheets compute, if a cell begins with it
 ANSWERS = ("label", "probability", "unknown", "similarity", "threshold")
 
 
@@ -128,22 +128,13 @@ def _write_csv(table: Table, rows: Iterable[Row], path: Path) -> None:
     # surrogateescape: a file name that is not UTF-8 is written as the bytes it has.
     with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow((*table.columns, *table.probability_columns))
+        writer.writerow((*table.columns, *table.probability_columns))  # path is the first
         for row in rows:
+            path_text = row.path if row.path == STANDARD_INPUT else path_cell(row.path)
             values = _values(table, row)
-            if row.path != STANDARD_INPUT:
-                values["path"] = _no_formula(row.path, "./")
-            for name in values.keys() - {"path"}:
-                if isinstance(values[name], str):
-                    values[name] = _no_formula(values[name], "'")
-            texts = [_text(values[name]) for name in table.columns]
+            texts = [cell(values[name]) for name in table.columns if name != "path"]
             numbers = [""] * len(table.asked.model.labels) if row.probabilities is None else row.probabilities.tolist()
-            writer.writerow((*texts, *map(_text, numbers)))
-
-
-def _no_formula(text: str, before: str) -> str:
-    """A text that no spreadsheet computes: `./=1.jpg` is the same file; of others there is an apostrophe before it."""
-    return before + text if text.startswith(FORMULA) else text
+            writer.writerow((path_text, *texts, *map(cell, numbers)))
 
 
 def _write_parquet(table: Table, rows: Iterable[Row], path: Path) -> None:
@@ -196,14 +187,6 @@ def _blocks(rows: Iterable[Row]) -> Iterator[list[Row]]:
     rest = iter(rows)
     while block := list(islice(rest, BLOCK)):
         yield block
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value if isinstance(value, str) else f"{value:.6g}"
 
 
 CSV, PARQUET, JSONL = Kind("--csv", _write_csv), Kind("--parquet", _write_parquet), Kind("--jsonl", _write_jsonl)

@@ -1,7 +1,7 @@
 """What the model says, as the three protocols take it: all of this runs in the threads of `workers`."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,17 +68,3 @@ class Task:
     def _check_time(self) -> None:
         if time.monotonic() > self.deadline:
             raise Refused(503, "It took too long to answer: send fewer photos in one request.")
-
-
-def as_json(loaded: Loaded, outputs: Outputs, image: str | None, top_k: int, always_answer: bool) -> Mapping[str, Any]:
-    """What `label_image --json` prints for a photo."""
-    verdict = loaded.model.verdict(outputs, top_k)
-    top = [{"label": answer.label, "probability": answer.probability} for answer in verdict.answers]
-    return {
-        "image": image,
-        **top[0],
-        "unknown": verdict.unknown and not always_answer,
-        "similarity": verdict.similarity,
-        "threshold": verdict.threshold,
-        "top": top,
-    }

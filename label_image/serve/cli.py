@@ -1,21 +1,19 @@
 """The command line of `label_image serve`."""
 
 import re
-import sys
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import click
 
+from label_image.command_line import run_command
 from label_image.errors import ModelError
 from label_image.installing import how_to_install
 from label_image.pool import MOST
 from label_image.serve.limits import MEBIBYTE, Limits
 from label_image.serve.settings import Settings
-from label_image.show_error import show_error
-from label_image.signals import exit_code, say_stopped, stops_come_first
-from label_image.terminal import require_working_folder, run, shown
+from label_image.terminal import require_working_folder, shown
 from label_image.user_path import Text
 
 MODULES = frozenset({
@@ -139,18 +137,4 @@ def cli(**options: Any) -> None:
 
 def main(arguments: list[str]) -> None:
     """Run the command line: exit code 0 once it was told to end, 1 if it cannot serve, 2 for a wrong call."""
-    run(lambda: _main(arguments))
-
-
-def _main(arguments: list[str]) -> None:
-    try:
-        with stops_come_first():
-            cli.main(arguments, prog_name="label_image serve", standalone_mode=False)
-    except click.exceptions.Exit as left:
-        sys.exit(left.exit_code)
-    except click.ClickException as error:
-        show_error(error)
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
-        say_stopped()
-        sys.exit(exit_code())
+    run_command(cli, "label_image serve", arguments)

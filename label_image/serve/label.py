@@ -1,10 +1,11 @@
 """`POST /label`: a photo in, what `label_image --json` prints out. `GET /label?camera=door`: its last answer there."""
 
 import re
+import threading
 import time
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -12,7 +13,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from label_image.serve.answers import Task, as_json
+from label_image.answers import verdict_object
+from label_image.serve.answers import Task
 from label_image.serve.multipart import only_file
 from label_image.serve.refused import Refused
 from label_image.serve.service import Service
@@ -47,22 +49,25 @@ class Asked:
 
 
 class LastAnswers:
-    """The last answer for each camera that was named; no photo is kept."""
+    """The last answer for each camera that was named; no photo is kept. Any number of threads may keep one."""
 
     def __init__(self) -> None:
+        self._keeping = threading.Lock()
         self._answers: OrderedDict[str, tuple[float, Mapping[str, Any]]] = OrderedDict()
 
     def keep(self, camera: str, answer: Mapping[str, Any]) -> None:
-        self._answers[camera] = (time.monotonic(), answer)
-        self._answers.move_to_end(camera)
-        while len(self._answers) > CAMERAS:
-            self._answers.popitem(last=False)
+        with self._keeping:
+            self._answers[camera] = (time.monotonic(), answer)
+            self._answers.move_to_end(camera)
+            while len(self._answers) > CAMERAS:
+                self._answers.popitem(last=False)
 
     def of(self, camera: str) -> Mapping[str, Any]:
         """Raises Refused."""
-        if camera not in self._answers:
+        found = self._answers.get(camera)
+        if found is None:
             raise Refused(404, f"No photo was sent for the camera {camera!r} yet: POST one to /label?camera={camera}.")
-        when, answer = self._answers[camera]
+        when, answer = found
         return {**answer, "seconds_ago": round(time.monotonic() - when, 1)}
 
 
@@ -77,7 +82,9 @@ def label_routes(service: Service) -> list[Route]:
             image, photo = only_file(content_type, body)
             if not photo:
                 raise Refused(400, "There is no photo in the request: send its bytes, or a form with one file.")
-            answer = as_json(task.loaded, task.of_photo(photo), image, asked.top_k, asked.always_answer)
+            verdict = task.loaded.model.verdict(task.of_photo(photo), asked.top_k)
+            verdict = replace(verdict, unknown=verdict.unknown and not asked.always_answer)
+            answer = {"image": image, **verdict_object(verdict)}
             if asked.camera is not None:
                 last.keep(asked.camera, answer)
             service.metrics.photos(1)

@@ -7,7 +7,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
 
@@ -103,7 +103,7 @@ def run(
 ) -> None:
     """Serve until a signal ends it. `say` is called when it is ready."""
     most = min(limits.connections, _files_allowed() - SPARE_FILES)
-    limits = Limits(**{**vars(limits), "connections": max(most, 8)})
+    limits = replace(limits, connections=max(most, 8))
     config = uvicorn.Config(
         app,
         http=Connection,

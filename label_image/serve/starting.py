@@ -1,7 +1,8 @@
 """From what was told to a server that runs."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 from label_image.errors import ModelError
 from label_image.serve.addresses import address, is_every, is_loopback, lan_address, qr_code
@@ -10,12 +11,12 @@ from label_image.serve.bodies import Bodies
 from label_image.serve.guard import Access
 from label_image.serve.metrics import Metrics
 from label_image.serve.model_in_use import ModelInUse, Origin
-from label_image.serve.page import PageFiles
 from label_image.serve.server import Certificate, open_socket, run
 from label_image.serve.service import Service
 from label_image.serve.settings import Settings
 from label_image.serve.workers import Workers
 from label_image.terminal import shown
+from label_image.web import page_files
 
 Say = Callable[[str], None]
 
@@ -39,16 +40,11 @@ def service_of(settings: Settings, say: Say) -> Service:
     bodies = Bodies(settings.limits)
     metrics.show("requests_in_work", "Requests that run or wait.", lambda: workers.taken)
     metrics.show("bytes_in_work", "Bytes of requests in memory.", lambda: bodies.held)
-    return Service(ModelInUse(origin, page_files(), say, metrics), workers, bodies, settings.limits, metrics)
+    return Service(ModelInUse(origin, _page_files, say, metrics), workers, bodies, settings.limits, metrics)
 
 
-def page_files() -> PageFiles:
-    """What makes the page of a model."""
-    try:
-        from label_image.web import page_files as made
-    except ImportError:
-        return lambda model, labels: {}
-    return lambda model, labels: made(model, labels=labels)
+def _page_files(model: Path, labels: Sequence[str]) -> Mapping[str, bytes]:
+    return page_files(model, labels=labels)
 
 
 def _certificate(settings: Settings) -> tuple[bytes | None, Certificate | None]:

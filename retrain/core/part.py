@@ -4,22 +4,17 @@ It lies beside its place as `.<name>.part`, and `.<name>.part.json` says what it
 on it, it is locked: a second run waits. Where there are no locks a part is in a temporary folder, and of one run alone.
 """
 
-import errno
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from label_image.file_locks import is_still, locked
 from label_image.files import temporary_folder, write_in_one_step
 
-if sys.platform != "win32":
-    import fcntl
-
-NO_LOCKS = (errno.EBADF, errno.EINVAL, errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP)
 WAIT = 0.2  # seconds between two looks whether another run has ended
 
 
@@ -90,10 +85,10 @@ def part_of(place: Path, wait: Callable[[int, int | None], None]) -> Iterator[Pa
     while True:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0), 0o666)
         try:
-            locked = _lock(descriptor)
-            if locked is None:
+            is_locked = locked(descriptor)
+            if is_locked is None:
                 break
-            if locked and _is_still(path, descriptor):
+            if is_locked and is_still(path, descriptor):
                 if waited and place.exists():
                     Part(path).remove()
                     yield None
@@ -102,8 +97,8 @@ def part_of(place: Path, wait: Callable[[int, int | None], None]) -> Iterator[Pa
                 return
         finally:
             os.close(descriptor)
-        waited = waited or not locked
-        if not locked:
+        waited = waited or not is_locked
+        if not is_locked:
             origin = Part(path).origin()
             wait(Part(path).size, origin.total if origin else None)
             time.sleep(WAIT)
@@ -112,26 +107,3 @@ def part_of(place: Path, wait: Callable[[int, int | None], None]) -> Iterator[Pa
         own = Part(folder / place.name)
         own.path.touch()
         yield own
-
-
-def _lock(descriptor: int) -> bool | None:
-    """Whether a file could be locked; None where there are no locks."""
-    if sys.platform == "win32":
-        return None
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        if error.errno in NO_LOCKS:
-            return None
-        if error.errno not in (errno.EWOULDBLOCK, errno.EACCES):
-            raise
-        return False
-    return True
-
-
-def _is_still(path: Path, descriptor: int) -> bool:
-    """Whether an open file is the one of that name: another run may have renamed it while this one waited."""
-    try:
-        return os.path.samestat(os.fstat(descriptor), os.stat(path))
-    except FileNotFoundError:
-        return False

@@ -2,10 +2,11 @@
 
 import csv
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from label_image.csv_cells import cell, path_cell
 from label_image.files import temporary_folder
 from retrain.core.errors import ExportError
 from retrain.core.outputs import check_distinct, check_file, check_not_among_photos, check_outside, place
@@ -54,7 +55,8 @@ def _write_csv(evaluation: Evaluation, path: Path) -> None:
         writer.writerow((*COLUMNS, *_probability_columns(evaluation)))
         for start in range(0, len(evaluation.said.photos), BLOCK):
             block = _columns(evaluation, slice(start, start + BLOCK))
-            writer.writerows(zip(*map(_texts, block.values()), strict=True))
+            paths = map(path_cell, block.pop("path"))  # the first column
+            writer.writerows(zip(paths, *(map(cell, column) for column in block.values()), strict=True))
 
 
 def _write_parquet(evaluation: Evaluation, path: Path) -> None:
@@ -94,15 +96,3 @@ def _columns(evaluation: Evaluation, rows: slice) -> dict[str, Any]:
 
 def _probability_columns(evaluation: Evaluation) -> list[str]:
     return [f"p_{label}" for label in evaluation.labels]
-
-
-def _texts(values: Iterable[object]) -> list[str]:
-    return [_text(value) for value in values]
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return str(value).lower()
-    return value if isinstance(value, str) else f"{value:.6g}"

@@ -184,7 +184,7 @@ def test_a_second_run_waits_for_the_first_and_fetches_nothing(site: Site, path: 
 def test_where_there_are_no_locks_each_run_has_its_own_part(
     site: Site, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("retrain.core.part._lock", lambda descriptor: None)
+    monkeypatch.setattr("retrain.core.part.locked", lambda descriptor: None)
     url = site.serve("/cats.zip", BODY, breaks=[1_000_000])
     download(url, path)
     assert path.read_bytes() == BODY and os.listdir(path.parent) == ["cats.zip"]

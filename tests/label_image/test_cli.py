@@ -19,18 +19,6 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def trained(three_colours: Path) -> Path:
-    """An export that tells red, green and blue apart; never written to."""
-    return three_colours / "model"
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def model(trained: Path, here: Path) -> Path:
     """A copy of the export, for a test to damage."""
     return shutil.copytree(trained, here / "model")

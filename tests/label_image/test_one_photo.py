@@ -23,14 +23,13 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture
-def model(three_colours: Path) -> Path:
-    return three_colours / "model"
+def model(trained: Path) -> Path:
+    return trained
 
 
 @pytest.fixture
-def red(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> bytes:
-    monkeypatch.chdir(tmp_path)
-    return paint(tmp_path / "r.jpg", "red").read_bytes()
+def red(here: Path) -> bytes:
+    return paint(here / "r.jpg", "red").read_bytes()
 
 
 @pytest.fixture

@@ -47,12 +47,6 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     yield folder / "model"
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
 def photo(path: Path, size: tuple[int, int] = (200, 100)) -> Path:
     """A photo that is red in its left upper corner and gray elsewhere."""
     image = Image.new("RGB", size, (120, 110, 110))

@@ -13,9 +13,9 @@ from calling import call
 from painting import paint, paint_classes
 from stand_ins import evaluated
 
+from label_image.csv_cells import cell
 from retrain.cli.main import main
 from retrain.core.errors import DatasetError, ExportError, OptionError
-from retrain.insight import answers_files
 from retrain.photos.opening import list_photos
 from retrain.photos.reading import identify
 from retrain.photos.seen_photos import NAME, were_seen
@@ -213,7 +213,7 @@ def test_command_shows_tables_and_writes_what_was_asked_for(trained: Path, tmp_p
     for row, other in zip(rows, same.to_pylist(), strict=True):
         assert list(row) == list(other)
         for name, value in other.items():
-            assert row[name] == answers_files._text(value)
+            assert row[name] == cell(value)
 
 
 def test_an_earlier_file_of_answers_is_kept(trained: Path, tmp_path: Path) -> None:
@@ -268,6 +268,16 @@ def test_names_that_are_not_utf8_are_written(trained: Path, tmp_path: Path) -> N
     assert call(main, "evaluate", trained / "model", source, *arguments).code == 0
     assert name in (tmp_path / "a.csv").read_bytes()
     assert any(path.endswith("caf\\xe9.png") for path in pq.read_table(tmp_path / "a.parquet")["path"].to_pylist())
+
+
+def test_no_cell_of_the_csv_is_a_formula(trained: Path, tmp_path: Path) -> None:
+    source = paint_classes(tmp_path / "new", THREE, range(200, 202))
+    paint(source / "=1+1" / "@x.png", "red")
+    code, _, err = call(main, "evaluate", trained / "model", source, "--csv", tmp_path / "a.csv")
+    assert code == 0, err
+    with open(tmp_path / "a.csv") as file:
+        labels = {row["label"] for row in csv.DictReader(file)}
+    assert "'=1+1" in labels and "=1+1" not in labels
 
 
 def test_answered_and_right_is_what_a_user_sees(trained: Path, tmp_path: Path) -> None:

@@ -6,18 +6,6 @@ from PIL import Image
 
 
 @pytest.fixture
-def model(three_colours: Path) -> Path:
-    """An export that tells red, green and blue apart; never written to."""
-    return three_colours / "model"
-
-
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-@pytest.fixture
 def photos(here: Path) -> Path:
     """Two red ones, a green one, one of no class, and a file that is no photo."""
     paint(here / "photos/a.jpg", "red")
@@ -26,3 +14,8 @@ def photos(here: Path) -> Path:
     Image.new("RGB", (20, 20), (128, 128, 128)).save(here / "photos/gray.png")
     (here / "photos/none.jpg").write_bytes(b"no photo")
     return here / "photos"
+
+
+@pytest.fixture
+def model(trained: Path) -> Path:
+    return trained

@@ -19,9 +19,8 @@ def blue() -> bytes:
 
 
 @pytest.fixture(scope="session")
-def colours(three_colours: Path) -> Path:
-    """An export of red, green and blue; never written to."""
-    return three_colours / "model"
+def colours(trained: Path) -> Path:
+    return trained
 
 
 @pytest.fixture(scope="module")

@@ -12,8 +12,9 @@
     ├── CheckpointError         a checkpoint is damaged, or belongs to another training
     ├── StoreError              the bottleneck store cannot be read or written
     │   └── UnwritableStoreError    it lacks something, which cannot be added to it
-    └── ExportError             an export cannot be written or read
-        └── ParityError         an export does not behave like the model it came from
+    ├── ExportError             an export cannot be written or read
+    │   └── ParityError         an export does not behave like the model it came from
+    └── StudioError             what a page of the studio asks for cannot be done
 
 Each message is one sentence (or two) that names the file or field and says what to do. A field stands in backticks, as
 in `image_dir`: the command line makes an option of it (`retrain.cli.dashes`).
@@ -59,3 +60,7 @@ class ExportError(RetrainError):
 
 class ParityError(ExportError):
     """An exported model answers differently from the model it was made from."""
+
+
+class StudioError(RetrainError):
+    """What a page of the studio asks for cannot be done: a name that no class can have, photos that are gone."""

@@ -1,0 +1,32 @@
+"""What `retrain studio` was told."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from retrain.backbones.backbone_config import BackboneConfig
+from retrain.bottlenecks.extraction_config import ExtractionConfig
+
+
+@dataclass(frozen=True)
+class StudioConfig:
+    """`folder` has the photos, a folder for each class; the model goes to `output_dir`, by default beside it.
+
+    The page is served on `host` and `port`, encrypted with `https`; who opens it needs `token`, and phones, which may
+    only add photos, `phone_token`.
+    """
+
+    folder: Path
+    output_dir: Path
+    backbone: BackboneConfig
+    extraction: ExtractionConfig
+    host: str
+    port: int
+    https: bool
+    token: str
+    phone_token: str
+
+
+def model_beside(folder: Path) -> Path:
+    """Where the model of a folder of photos goes if nothing else is said: `cats_model` beside `cats`."""
+    folder = folder.absolute()
+    return folder.with_name(f"{folder.name}_model")

@@ -248,8 +248,9 @@ def _value(name: str, text: str) -> str:
 
 @cache
 def _patterns() -> dict[str, re.Pattern[str]]:
-    """Of the sentences that have holes, those with the most words first."""
-    holed = sorted((form for form in SENTENCES if "{" in form), key=lambda form: -len(_HOLE.sub("", form)))
+    """Of the sentences that have holes: those that go on after another one first, then those with the most words."""
+    holed = [form for form in SENTENCES if "{" in form]
+    holed.sort(key=lambda form: (not form.startswith("{what}"), -len(_HOLE.sub("", form))))
     return {form: _pattern(form) for form in holed}
 
 

@@ -24,6 +24,7 @@ from retrain.photos.dataset import dataset_digest
 from retrain.photos.record import NAME as RECORD
 from retrain.runs.export import PROOFS, ConvertConfig, export_model, size_of
 from retrain.studio.config import StudioConfig
+from retrain.studio.report import report_path, write_report
 from retrain.studio.seeing import Seen
 from retrain.training.trained import TrainedHead
 
@@ -44,6 +45,9 @@ WORDS = MappingProxyType(
         "graph_def": ("Frozen graph", "older programs with TensorFlow"),
     }
 )
+
+REPORT = "report"
+REPORT_WORDS = ("Report", "a page to read and to print: how good the model is, and where it errs")
 
 Content = Mapping[str, Any]
 
@@ -79,7 +83,7 @@ class Taken:
 
 
 def exports(config: StudioConfig, trained: TrainedHead | None, seen: Seen | None = None) -> tuple[Taken, ...]:
-    """All formats, as they lie in the export folder.
+    """All formats, as they lie in the export folder, and the report.
 
     They are current if they belong to `trained`; before a training, if they are of the photos that are `seen` now.
     """
@@ -87,20 +91,27 @@ def exports(config: StudioConfig, trained: TrainedHead | None, seen: Seen | None
     is_current = content is not None and (
         belongs_to(content, trained) if trained is not None else seen is not None and _is_of(content, seen)
     )
-    return tuple(_taken(config.output_dir, name, content, is_current) for name in WORDS)
+    formats = (_taken(config.output_dir, name, content, is_current) for name in WORDS)
+    return (*formats, _report(config.folder, content, is_current))
 
 
 def take(trained: TrainedHead, config: StudioConfig, name: str, progress: Progress = SILENT) -> None:
     """Write a format of a trained head into the export folder, where it is not yet; SavedModel and TFLite come first.
 
-    An export of another training becomes the one before. Raises StudioError for an unknown format, ExportError for
-    one that does not answer like the model, and what else `export_model` does.
+    So they do before the report, which is written beside the photos. An export of another training becomes the one
+    before. Raises StudioError for an unknown format, ExportError for one that does not answer like the model, and what
+    else `export_model` does.
     """
-    if name not in FORMATS:
-        raise StudioError(f"The format {name} is not known; choose from {', '.join(FORMATS)}.")
-    check_packages((name,))
+    if name not in (*FORMATS, REPORT):
+        raise StudioError(f"The format {name} is not known; choose from {', '.join((*FORMATS, REPORT))}.")
+    if name in FORMATS:
+        check_packages((name,))
     _write_model(trained, config, progress)
     content = _content(config.output_dir) or {}
+    if name == REPORT:
+        path = report_path(config.folder, _without_proofs(content))
+        write_report(trained, config, content, path, progress)
+        return
     if name in TRAINING_FORMATS or _is_written(config.output_dir, name, content):
         return
     # By the record of the training: the photos that it had, as their classes were then.
@@ -109,6 +120,13 @@ def take(trained: TrainedHead, config: StudioConfig, name: str, progress: Progre
     for result in export_model(asked, progress).results:
         if result.refused is not None:
             raise ExportError(result.refused)
+
+
+def written_report(config: StudioConfig) -> Path | None:
+    """The page of the report of the model in the export folder, if it was written."""
+    content = _content(config.output_dir)
+    path = None if content is None else report_path(config.folder, _without_proofs(content))
+    return path if path is not None and path.is_file() else None
 
 
 def belongs_to(content: Content, trained: TrainedHead) -> bool:
@@ -180,7 +198,13 @@ def _taken(output_dir: Path, name: str, content: Content | None, is_current: boo
     return Taken(name, title, purpose, True, is_current, size, proof_of(content["parity"][name]), refused)
 
 
-@functools.cache
+def _report(folder: Path, content: Content | None, is_current: bool) -> Taken:
+    path = None if content is None else report_path(folder, _without_proofs(content))
+    if path is None or not path.is_file():
+        return Taken(REPORT, *REPORT_WORDS)
+    return Taken(REPORT, *REPORT_WORDS, True, is_current, size_of(path))
+
+
 def _refused(name: str) -> str | None:
     try:
         check_packages((name,))

@@ -8,46 +8,18 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from retrain.core.language import moment, translatable, translated
+from retrain.core.language import moment, translated
+from retrain.insight.doctor.cards import HAS_CHOICE, advice_on, choices_of, relation_of
 from retrain.insight.doctor.findings import Diagnosis, Finding, heading_of
 from retrain.insight.html.rendering import render, script, shown, source_name
-from retrain.photos.fixes import KEEP, REMOVE, name_in
+from retrain.photos.fixes import KEEP, name_in
 from retrain.photos.thumbnails import LONGER_SIDE, whole_uris
 
 SHOWN = 40  # findings of a kind; findings.csv has all
 CLASSES_AT_ONCE = 40  # of the counts of photos; more are below a heading that opens
 ENLARGED = 320  # pixels of a photo's longer side on the doctor's own page, where it can be enlarged
 
-ADVICE = {
-    "unreadable": translatable("They are left out of everything."),
-    "label": translatable(
-        "The classifier, trained without the photo, disagrees with its class. Beside it is the photo of the "
-        "suggested class that is most like it. Relabel what is wrong; keep what is right: hard photos are the useful "
-        "ones."
-    ),
-    "copy_across_classes": translatable("One of the two labels must be wrong. Remove or relabel it."),
-    "copy_across_split": translatable(
-        "The accuracy on the test photos is too good to be true with them. Remove one of each."
-    ),
-    "copy": translatable("They do no harm in training, but count twice. Remove them if you like."),
-    "outlier": translatable("They may show something else, or only be unusual. Remove what does not belong."),
-    "blank": translatable(
-        "Nothing can be learned from them. If they are not empty in another program, say which file it is."
-    ),
-    "blurred": translatable("Keep them if the photos you want to label will be like this."),
-    "tiny": translatable("They are enlarged for the network. Keep them if the photos you want to label are as small."),
-    "huge": translatable("They only take time to read."),
-    "gray": translatable("Keep them if the photos you want to label have no colours either."),
-    "rotated": translatable("There is nothing to do here. Other programs may show them lying on their side."),
-    "imbalance": translatable("Add photos to these classes, if you can."),
-}
 DOWNLOADED = "~/Downloads/fixes.csv"  # where most browsers save what the page writes
-HAS_CHOICE = {"label", "copy_across_classes", "copy_across_split", "copy", "outlier", "blank", "blurred", "tiny"}
-
-
-def advice_on(kind: str) -> str:
-    """What to do about the findings of a kind, in the language of the moment."""
-    return translated(ADVICE[kind])
 
 
 @dataclass(frozen=True)
@@ -131,10 +103,7 @@ def make_sections(
     """
     found = {kind: diagnosis.of_kind(kind) for kind, _, _ in diagnosis.counts()}
     uris = _thumbnails(diagnosis, [finding for findings in found.values() for finding in findings[:most]], side)
-    suggestions: dict[str, list[str]] = {}  # of a photo on several cards, which offer the same
-    for finding in diagnosis.findings:
-        suggestions.setdefault(finding.path, []).append(finding.suggestion)
-    choices = {path: tuple(dict.fromkeys((KEEP, *more, REMOVE))) for path, more in suggestions.items()}
+    choices = choices_of(diagnosis)
 
     def card(finding: Finding) -> Card:
         return _card(finding, diagnosis, image_dir, uris, choices[finding.path], decisions)
@@ -217,7 +186,7 @@ def _card(
     decision = decisions.get(name, KEEP)
     # A name that is no text cannot be written into fixes.csv.
     may_choose = finding.kind in HAS_CHOICE and _text(name) == name
-    relation = translated("nearest") if finding.kind == "label" else translated("copy in")
+    relation = relation_of(finding.kind)
     return Card(
         _text(name),
         finding.label,

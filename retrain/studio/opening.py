@@ -55,8 +55,6 @@ def _check_reading(path: Path, listing: Listing) -> None:
         inside = reading.places[0].path
         advice = f" {shown(str(path / inside))} is such a folder." if inside else ""
         raise StudioError(f"{path} is read as {reading.summary()}. {ADVICE}.{advice}")
-    if len(names) < 2:
-        return
     listed = {(photo.file.path, photo.label) for photo in listing.photos if photo.label is not None}
     read = {(file.path, file.label) for file in read_folder(path).files}
     if listed != read:

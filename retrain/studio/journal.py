@@ -172,7 +172,7 @@ class Journal:
         elif "instead" in line and self.unfinished:
             position, target = line["instead"]
             work = self.unfinished
-            work.steps[position] = replace(work.steps[position], target=_text(target))
+            work.steps[position] = replace(work.steps[position], target=_path(target))
             if not work.is_undo:
                 work.entry.steps[work.first + position] = work.steps[position]
         elif "done" in line:
@@ -193,7 +193,7 @@ class Journal:
         entry.count = int(line["count"])
         self.unfinished = Unfinished(entry, steps, False, len(entry.steps))
         entry.steps += steps
-        entry.folders += map(_text, line["folders"])
+        entry.folders += map(_path, line["folders"])
         self.highest = max(self.highest, number)
 
 

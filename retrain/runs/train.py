@@ -17,8 +17,6 @@ from retrain.bottlenecks.bottlenecks import Bottlenecks, extract_with_fallback
 from retrain.bottlenecks.executors.base import StartEngine
 from retrain.bottlenecks.extraction import Extraction
 from retrain.bottlenecks.extraction_config import ExtractionConfig
-from retrain.bottlenecks.in_float32 import are_as_exported
-from retrain.core.blas import threads_for
 from retrain.core.errors import OptionError
 from retrain.core.progress import SILENT, Progress
 from retrain.core.timing import timed
@@ -28,13 +26,12 @@ from retrain.photos.source import SourceConfig
 from retrain.photos.split import Division, SplitConfig
 from retrain.photos.views import ViewsConfig
 from retrain.runs.steps import choose_backbone
-from retrain.training.as_exported import as_exported
-from retrain.training.confidence import with_confidence
 from retrain.training.fitting.checkpoint import Checkpoint, Saved, check_checkpoint_path, read_checkpoint
 from retrain.training.on_photos.timed_curve import Contender, TimedCurve
 from retrain.training.recipe import HeadConfig
-from retrain.training.train_head import train_head, training_origin
+from retrain.training.train_head import training_origin
 from retrain.training.trained import TrainedHead
+from retrain.training.whole_training import train_and_measure
 
 if TYPE_CHECKING:
     from retrain.exports.writer import Exported
@@ -180,40 +177,62 @@ def run_training(config: TrainConfig, progress: Progress = SILENT, start: StartE
         progress.say(remark)
     _check_more_training(config, bottlenecks.backbone, division)
     curve = TimedCurve(time.perf_counter() - began, progress.training)
-    with timed(seconds, "head"), threads_for(bottlenecks.views.size):
-        origin = training_origin(bottlenecks, division, config.head)
-        if saved is not None:
-            saved.require(origin)
-        checkpoint = Checkpoint(config.checkpoint, origin, saved.states if saved else None)
-        trained = train_head(bottlenecks, division, config.head, config.views.tta, curve, checkpoint)
-    notes: dict[str, object] = {}
-    contenders: tuple[Contender, ...] = ()
-    files: dict[str, bytes] = {}
-    if config.compare == "scratch":
-        with timed(seconds, "scratch"):
-            from retrain.runs.compare_scratch import compare_with_scratch
-
-            contenders, files = compare_with_scratch(trained, curve, origin, progress)
-    if config.fine_tune_layers is not None:
-        with timed(seconds, "fine_tuning"):
-            from retrain.runs.fine_tune import FineTuning, fine_tune_and_choose
-
-            asked = FineTuning(config.fine_tune_layers, config.backbone.model_dir, config.head, config.views.tta)
-            trained, notes = fine_tune_and_choose(trained, asked, origin, embed, progress)
-    with timed(seconds, "confidence"):
-        trained = with_confidence(trained, config.views.tta)
-    if not are_as_exported(trained.bottlenecks.backbone):
-        with timed(seconds, "float32"):
-            trained = as_exported(trained, config.views.tta, start)
+    origin = training_origin(bottlenecks, division, config.head)
+    if saved is not None:
+        saved.require(origin)
+    checkpoint = Checkpoint(config.checkpoint, origin, saved.states if saved else None)
+    further = _Further(config, curve, origin, embed, progress, seconds)
+    trained = train_and_measure(
+        bottlenecks,
+        division,
+        config.head,
+        config.views.tta,
+        observe=curve,
+        checkpoint=checkpoint,
+        further=further,
+        start=start,
+        seconds=seconds,
+    )
     with timed(seconds, "export"):
         # Everything up to here works without TensorFlow when the cache is warm.
         from retrain.exports.writer import write_outputs
 
-        exported = write_outputs(trained, config.export, progress, notes, files)
+        exported = write_outputs(trained, config.export, progress, further.notes, further.files)
     if config.head.chosen_optimizer == "lbfgs":
         checkpoint.remove()  # nothing can follow
     seconds = {**trained.bottlenecks.extraction.seconds, **seconds, "total": time.perf_counter() - began}
-    return Run(config, trained, exported, seconds, contenders)
+    return Run(config, trained, exported, seconds, further.contenders)
+
+
+@dataclass
+class _Further:
+    """What else a run trains before its head is calibrated, and what the export is to say and to hold of it."""
+
+    config: TrainConfig
+    curve: TimedCurve
+    origin: Mapping[str, object]
+    embed: Callable[[Backbone], Bottlenecks]
+    progress: Progress
+    seconds: dict[str, float]
+    notes: dict[str, object] = field(default_factory=dict)
+    contenders: tuple[Contender, ...] = ()
+    files: dict[str, bytes] = field(default_factory=dict)
+
+    def __call__(self, trained: TrainedHead) -> TrainedHead:
+        """The model to go on with."""
+        config = self.config
+        if config.compare == "scratch":
+            with timed(self.seconds, "scratch"):
+                from retrain.runs.compare_scratch import compare_with_scratch
+
+                self.contenders, self.files = compare_with_scratch(trained, self.curve, self.origin, self.progress)
+        if config.fine_tune_layers is not None:
+            with timed(self.seconds, "fine_tuning"):
+                from retrain.runs.fine_tune import FineTuning, fine_tune_and_choose
+
+                asked = FineTuning(config.fine_tune_layers, config.backbone.model_dir, config.head, config.views.tta)
+                trained, self.notes = fine_tune_and_choose(trained, asked, self.origin, self.embed, self.progress)
+        return trained
 
 
 def _prepare(

@@ -23,7 +23,7 @@ from label_image.preprocessing import read_header
 from label_image.terminal import shown
 from retrain.core.errors import StudioError
 from retrain.studio.contents import Contents
-from retrain.studio.journal import Change, Step
+from retrain.studio.journal import Action, Change, Step
 from retrain.studio.journalled import OWN, Journalled
 from retrain.studio.listing import id_of
 from retrain.studio.moving import can_lie_at, free_name, status_of
@@ -141,20 +141,30 @@ class Changes:
 
         What is gone, or there already, is passed over. Raises StudioError.
         """
+        return self._move([(name, label) for name in names], "move", label)
+
+    def accept(self, guesses: Sequence[tuple[str, str]]) -> Change:
+        """Give photos to the classes that were guessed, each to its own, as one change. Raises StudioError."""
+        return self._move(guesses, "accept", None)
+
+    def _move(self, moves: Sequence[tuple[str, str | None]], action: Action, label: str | None) -> Change:
         with self._lock, self._told():
-            label = self._class(label)
+            classes = {asked: self._class(asked) for asked in dict.fromkeys([label, *(to for _, to in moves)])}
+            wanted = dict(moves)
             steps: list[Step] = []
             taken: set[str] = set()
-            for name, status in self._there(names):
-                if self._label_of(name) != label:
-                    wanted = name.rpartition("/")[2]
-                    target = free_name(self.folder, f"{label}/{wanted}" if label else wanted, taken)
+            for name, status in self._there(wanted):
+                to = classes[wanted[name]]
+                if self._label_of(name) != to:
+                    given = name.rpartition("/")[2]
+                    target = free_name(self.folder, f"{to}/{given}" if to else given, taken)
                     self._check_link(name, target)
                     taken.add(target)
                     steps.append(Step.of(name, target, status))
+            to = classes[label]
             if not steps:
-                return Change(0, "move", 0, None, label)
-            return self._book.do(self._book.entry("move", None, label, len(steps)), steps)
+                return Change(0, action, 0, None, to)
+            return self._book.do(self._book.entry(action, None, to, len(steps)), steps)
 
     def remove(self, names: Sequence[str]) -> Change:
         """Put photos into the trash; what is gone is passed over. Raises StudioError."""

@@ -99,9 +99,10 @@ class Journalled:
 
         Where that `is_late` somebody may have given the name of a folder to another one: both stay as they are.
         """
-        touched = {self.folder} if folders else set()
+        touched = set[str]()
         for name in folders:
             (self.folder / name).mkdir(exist_ok=True)
+            touched.add(name.rpartition("/")[0])
         for position, step in enumerate(steps):
             try:
                 target = move(self.folder, step, partial(self._journal.instead, position))
@@ -111,11 +112,10 @@ class Journalled:
                 raise
             if target is not None:
                 steps[position] = replace(step, target=target)
-                touched.update((self.folder / target).parents)
-        for path in touched:
-            if path.is_relative_to(self.folder):
-                with suppress(FileNotFoundError):
-                    sync_folder(path)
+                touched.add(target.rpartition("/")[0])
+        for name in touched:  # a power cut now leaves nothing in two places, nor in none
+            with suppress(FileNotFoundError):
+                sync_folder(self.folder / name)
 
     def _missing(self, targets: Iterable[str]) -> list[str]:
         """The folders that have to be made for files to lie at these paths, the outer ones first; not in the trash."""

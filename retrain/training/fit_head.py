@@ -9,20 +9,17 @@ from itertools import compress
 import numpy as np
 
 from retrain.bottlenecks.bottlenecks import Bottlenecks
-from retrain.core.blas import threads_for
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.classes import class_indices
 from retrain.photos.seen_photos import photo_ids, seen_mask
 from retrain.photos.split import Division
-from retrain.training.as_exported import as_exported
-from retrain.training.confidence import with_confidence
 from retrain.training.fitting.sample import Sample
 from retrain.training.head import predict
 from retrain.training.metrics import Metrics, measure
 from retrain.training.recipe import HeadConfig
-from retrain.training.train_head import train_head
 from retrain.training.trained import TrainedHead
+from retrain.training.whole_training import train_and_measure
 
 
 def fit_head(
@@ -48,11 +45,9 @@ def fit_head(
     if tta and len(bottlenecks.views) == len(bottlenecks.matrix):
         raise OptionError("tta=True judges by several views of each photo: ask `extract` for them.")
     try:
-        with threads_for(bottlenecks.views.size):
-            trained = train_head(bottlenecks, division, config, tta, progress.training)
+        return train_and_measure(bottlenecks, division, config, tta, observe=progress.training)
     finally:
         progress.finish()
-    return as_exported(with_confidence(trained, tta), tta)
 
 
 def evaluate(trained: TrainedHead, bottlenecks: Bottlenecks | None = None) -> Metrics:

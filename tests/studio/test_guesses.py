@@ -1,0 +1,65 @@
+"""What is said of photos that wait for a label, and in which order."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from painting import paint, paint_classes
+
+from retrain.studio.config import StudioConfig
+from retrain.studio.guesses import guesses
+from retrain.studio.listing import list_folder
+from retrain.studio.seeing import Eye
+from retrain.studio.training import train
+
+RED, GREEN = np.array([220, 30, 30]), np.array([30, 200, 30])
+
+
+def between(share: float) -> list[int]:
+    return [int(part) for part in RED * (1 - share) + GREEN * share]
+
+
+@pytest.fixture
+def eye(open_eye: Callable[[], Eye]) -> Eye:
+    return open_eye()
+
+
+def test_the_most_uncertain_come_first(folder: Path, config: StudioConfig, eye: Eye) -> None:
+    paint_classes(folder, {"red": RED, "green": GREEN}, range(10))
+    for name, share in (("like red", 0.0), ("between", 0.5), ("rather green", 0.7), ("like green", 1.0)):
+        paint(folder / f"{name}.png", between(share))
+    listing = list_folder(folder)
+    seen = eye.see(listing)
+    trained = train(seen, config)
+    found = guesses(seen, trained)
+    named = {listing.by_id[guess.id].name.removesuffix(".png"): guess for guess in found}
+    assert [listing.by_id[guess.id].name for guess in found][:2] == ["between.png", "rather green.png"]
+    assert named["like red"].label == "red"
+    assert named["like green"].label == named["rather green"].label == "green"
+    for guess in found:
+        assert guess.margin == pytest.approx(2 * guess.probability - 1, abs=1e-6)  # of two classes
+
+
+def test_they_are_what_the_exported_head_says(folder: Path, config: StudioConfig, eye: Eye) -> None:
+    paint_classes(folder, {"red": RED, "green": GREEN}, range(10))
+    paint(folder / "known.png", RED)
+    paint(folder / "strange.png", "blue")
+    listing = list_folder(folder)
+    seen = eye.see(listing)
+    trained = train(seen, config)
+    for guess in guesses(seen, trained):
+        vector = eye.vector(Path(listing.by_id[guess.id].file.path).read_bytes())[np.newaxis]
+        assert guess.probability == pytest.approx(trained.head.probabilities(vector).max(), abs=1e-5)
+        assert guess.unknown == listing.by_id[guess.id].name.startswith("strange")
+
+
+def test_photos_that_cannot_be_used_or_have_a_label_are_not_asked_about(
+    folder: Path, config: StudioConfig, eye: Eye
+) -> None:
+    paint_classes(folder, {"red": RED, "green": GREEN}, range(5))
+    seen = eye.see(list_folder(folder))
+    trained = train(seen, config)
+    assert guesses(seen, trained) == ()
+    (folder / "broken.jpg").write_bytes(b"no photo")
+    assert guesses(eye.see(list_folder(folder)), trained) == ()

@@ -24,9 +24,9 @@ from retrain.studio.gate import Gate, Gated
 from retrain.studio.model_routes import model_routes
 from retrain.studio.openapi import document
 from retrain.studio.pages import studio_pages
+from retrain.studio.phone import phone_page
 from retrain.studio.photo_routes import photo_routes
 from retrain.studio.studio import MISTAKE, Studio
-from retrain.studio.taking import phone_page
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "

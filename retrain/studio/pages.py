@@ -7,7 +7,7 @@ from importlib.resources.abc import Traversable
 
 from label_image.serve.page import PageFile
 
-OF_CAMERA_PAGE = ("camera.js",)  # modules of the camera page that the studio's pages import from shared/
+OF_CAMERA_PAGE = ("camera.js", "words.js")  # modules of the camera page that the studio's pages import from shared/
 
 
 @cache

@@ -22,7 +22,7 @@ INSTALLED := .venv/.installed
 PYTEST = $(BIN)/python -m pytest -q --numprocesses $(WORKERS) --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fetch retrain report label serve studio export tflite web web-runtime web-check tensorboard bench test test-fast coverage smoke lint lock clean
+.PHONY: help setup fetch retrain report label serve studio export tflite web web-runtime web-check tensorboard bench test test-fast coverage smoke words lint lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -107,6 +107,9 @@ coverage: $(INSTALLED)  ## Run all tests, and say which share of the lines of re
 
 smoke:  ## Install the lock for PYTHON=python3.13 aside, and train, label and export with it [SMOKE=folder]
 	@scripts/smoke.sh "$(PYTHON)" "$(SMOKE)"
+
+words: $(INSTALLED)  ## Bring what pages say in other languages (retrain/locales) up to what the code says
+	@$(BIN)/python -m scripts.words
 
 lint: $(INSTALLED)  ## Check style, types and the layers of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports

@@ -12,8 +12,8 @@ from pathlib import Path
 DISTRIBUTION = "retrain-photos"  # in pyproject.toml; the import packages are retrain and label_image
 LOCKED = frozenset({"train", "openvino", "export", "tfds", "report", "serve", "dev"})  # that requirements.lock holds
 TRAIN_MODULES = frozenset({
-    "flatbuffers", "h5py", "jinja2", "keras", "pyarrow", "scipy", "tensorboard", "tensorflow", "tensorflow_hub",
-    "tf_keras", "threadpoolctl",
+    "babel", "flatbuffers", "h5py", "jinja2", "keras", "pyarrow", "scipy", "tensorboard", "tensorflow",
+    "tensorflow_hub", "tf_keras", "threadpoolctl",
 })  # fmt: skip
 IMAGE = "RETRAIN_IMAGE"  # the environment variable that says which of our images this container is of
 IN_TRAINING_IMAGE = LOCKED - {"dev"}

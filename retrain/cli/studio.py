@@ -14,6 +14,7 @@ from label_image.user_path import Folder, Text
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import backbone_config, extraction_config
 from retrain.cli.options import backbone_options, group
+from retrain.core.language import LANGUAGES
 
 STUDIO_PORT = 8600
 EVERY_ADDRESS = "0.0.0.0"
@@ -40,6 +41,7 @@ studio_options = group(
         metavar="TEXT",
         help="What the page's address ends in, better in the variable RETRAIN_STUDIO_TOKEN.  [default: a new one]",
     ),
+    click.option("--lang", type=click.Choice(LANGUAGES), help="Language of the page.  [default: that of its browser]"),
     click.option("--open/--no_open", "opens", default=True, help="Open the page in a browser, where there is one."),
 )
 
@@ -63,7 +65,7 @@ def studio(folder: Path, phone: bool, opens: bool, **options: Any) -> None:
     from retrain.studio.serving import serve
 
     config = StudioConfig(
-        folder=folder,
+        folder=folder.absolute(),
         output_dir=options["output_dir"] or model_beside(folder),
         backbone=backbone,
         extraction=extraction,
@@ -72,6 +74,7 @@ def studio(folder: Path, phone: bool, opens: bool, **options: Any) -> None:
         https=phone or options["https"],
         token=options["token"] or secrets.token_urlsafe(16),
         phone_token=secrets.token_urlsafe(8),
+        lang=options["lang"],
     )
     serve(config, say, _open_page if opens and sys.stdout.isatty() else None)
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -19,14 +20,16 @@ from label_image.serve.limits import MEBIBYTE, Limits
 from label_image.serve.page import CSP, PageFile, find
 from label_image.serve.refused import Refused
 from retrain.core.errors import StudioError
+from retrain.core.language import in_language
 from retrain.studio.change_routes import change_routes
 from retrain.studio.gate import Gate, Gated
+from retrain.studio.languages import first_known
 from retrain.studio.model_routes import model_routes
 from retrain.studio.openapi import document
 from retrain.studio.pages import studio_pages
+from retrain.studio.phone import phone_page
 from retrain.studio.photo_routes import photo_routes
 from retrain.studio.studio import MISTAKE, Studio
-from retrain.studio.taking import phone_page
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
@@ -72,7 +75,7 @@ def application(studio: Studio, gate: Gate, authority: bytes | None = None) -> S
             Route("/try{path:path}", camera_page, methods=["GET"]),
             Route("/{path:path}", page, methods=["GET"]),
         ],
-        middleware=[Middleware(Always), Middleware(Gated, gate, response_of)],
+        middleware=[Middleware(Always), Middleware(Spoken), Middleware(Gated, gate, response_of)],
         exception_handlers={Refused: _refused, RetrainError: _failed, HTTPException: _not_routed, Exception: _mistake},
         lifespan=_living(studio),
     )
@@ -87,12 +90,27 @@ class Always:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def sending(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                message["headers"] = [*message["headers"], *HEADERS]
-            await send(message)
+        async def sending(part: Message) -> None:
+            if part["type"] == "http.response.start":
+                part["headers"] = [*part["headers"], *HEADERS]
+            await send(part)
 
         await self._app(scope, receive, sending)
+
+
+class Spoken:
+    """Answers in the language of `lang` in the address, where a page has chosen one, else in its browser's."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        asked = QueryParams(scope["query_string"]).get("lang", "")
+        with in_language(first_known(f"{asked},{Headers(scope=scope).get('accept-language', '')}")):
+            await self._app(scope, receive, send)
 
 
 def _file(pages: Mapping[str, PageFile], path: str, request: Request, policy: str) -> Response:

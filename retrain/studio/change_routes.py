@@ -85,7 +85,7 @@ def _accept(studio: Studio, above: float) -> Change | None:
         for guess in known.guesses or ()
         if guess.probability >= above and not guess.unknown and guess.id in known.listing.by_id
     ]
-    return studio.changes.move_each(moves) if moves else None
+    return studio.changes.accept(moves) if moves else None
 
 
 def _decide(studio: Studio, wanted: Decision) -> Change | None:

@@ -22,7 +22,7 @@ from label_image.preprocessing import read_header
 from label_image.terminal import shown
 from retrain.core.errors import StudioError
 from retrain.studio.contents import Contents
-from retrain.studio.journal import Change, Step
+from retrain.studio.journal import Action, Change, Step
 from retrain.studio.journalled import OWN, Journalled
 from retrain.studio.listing import id_of
 from retrain.studio.moving import free_name, status_of
@@ -137,18 +137,30 @@ class Changes:
         """
         with self._lock, self._told():
             label = self._class(label)
+            return self._move([(name, label) for name in names], "move", label)
+
+    def accept(self, guesses: Sequence[tuple[str, str]]) -> Change:
+        """Give photos to the classes that were guessed, each to its own, as one change. Raises StudioError."""
+        return self._move(guesses, "accept", None)
+
+    def _move(self, moves: Sequence[tuple[str, str | None]], action: Action, label: str | None) -> Change:
+        with self._lock, self._told():
+            there = dict(self._there([name for name, _ in moves]))
             steps: list[Step] = []
             taken: set[str] = set()
-            for name, status in self._there(names):
-                if self._label_of(name) != label:
+            folders: list[str] = []
+            for name, asked in moves:
+                to = self._class(asked)
+                if name in there and self._label_of(name) != to:
                     wanted = name.rpartition("/")[2]
-                    target = free_name(self.folder, f"{label}/{wanted}" if label else wanted, taken)
+                    target = free_name(self.folder, f"{to}/{wanted}" if to else wanted, taken)
                     self._check_link(name, target)
                     taken.add(target)
-                    steps.append(Step.of(name, target, status))
+                    steps.append(Step.of(name, target, there.pop(name)))
+                    folders += self._missing(to)
             if not steps:
-                return Change(0, "move", 0, None, label)
-            return self._book.do(self._book.entry("move", None, label, len(steps)), steps, self._missing(label))
+                return Change(0, action, 0, None, label)
+            return self._book.do(self._book.entry(action, None, label, len(steps)), steps, list(dict.fromkeys(folders)))
 
     def remove(self, names: Sequence[str]) -> Change:
         """Put photos into the trash; what is gone is passed over. Raises StudioError."""

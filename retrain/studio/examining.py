@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from label_image.files import reason_of, sha256_of
 from retrain.core.errors import StudioError
 from retrain.core.progress import SILENT, Progress
-from retrain.insight.doctor.cards import ADVICE, HAS_CHOICE, choices_of, relation_of
+from retrain.insight.doctor.cards import HAS_CHOICE, advice_on, choices_of, relation_of
 from retrain.insight.doctor.diagnose import diagnose
-from retrain.insight.doctor.findings import KINDS, Diagnosis, Finding
+from retrain.insight.doctor.findings import KINDS, Diagnosis, Finding, heading_of
 from retrain.photos.fixes import KEEP, RELABEL, REMOVE
 from retrain.studio.changes import Change, Changes
 from retrain.studio.config import StudioConfig
@@ -49,7 +49,7 @@ class Card:
         return {
             "id": None if self.photo is None else self.photo.id,
             "label": self.finding.label if self.photo is None else self.photo.label,
-            "sentence": self.finding.sentence,
+            "sentence": str(self.finding.sentence),
             "suggestion": self.finding.suggestion,
             "choices": list(self.choices),
             "related": [
@@ -87,18 +87,18 @@ class Examination:
             "sections": [
                 {
                     "kind": kind,
-                    "heading": heading,
-                    "advice": ADVICE[kind],
+                    "heading": heading_of(kind),
+                    "advice": advice_on(kind),
                     "number": len(found[kind]),
                     "cards": [card.plain(listing) for card in found[kind]],
                 }
-                for kind, heading in KINDS.items()
+                for kind in KINDS
                 if kind in found
             ],
-            "remarks": list(self.diagnosis.remarks),
+            "remarks": [str(remark) for remark in self.diagnosis.remarks],
             "shortcut": None
             if shortcut is None
-            else {"sentence": shortcut.sentence, "suspicious": shortcut.suspicious},
+            else {"sentence": str(shortcut.sentence), "suspicious": shortcut.suspicious},
         }
 
 

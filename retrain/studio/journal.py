@@ -22,7 +22,7 @@ from typing import Any, Literal, cast, get_args
 from retrain.core.placing import set_aside
 from retrain.studio.lines import Lines
 
-Action = Literal["add", "move", "remove", "make", "rename", "merge", "remove_class"]
+Action = Literal["add", "move", "accept", "remove", "make", "rename", "merge", "remove_class"]
 OF_A_FOLDER = -1  # in place of a size
 
 

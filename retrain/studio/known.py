@@ -2,9 +2,10 @@
 
 from collections import Counter
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
+from retrain.photos.dataset import PhotoFile
+from retrain.studio.examining import Examination
 from retrain.studio.guesses import Guess
 from retrain.studio.listing import Listing
 from retrain.studio.seeing import Seen
@@ -24,10 +25,9 @@ class Work:
 
 @dataclass(frozen=True, eq=False)
 class Training:
-    """A head that was trained here, on photos as `taught` calls them; `more` is what more photos would bring."""
+    """A head that was trained here, and what pages show of it; `more` is what more photos would bring."""
 
     trained: TrainedHead
-    taught: str
     result: dict[str, Any]
     more: dict[str, Any] | None = None
 
@@ -36,8 +36,8 @@ class Training:
 class Known:
     """`seen` has the bottlenecks of the photos, of an older listing while those of the new one are computed.
 
-    `seeing` are how many photos of the listing have been seen. `guesses` belong to `training`, and to `seen`. `failure`
-    is why the last work came to nothing.
+    `seeing` are how many photos of the listing have been seen. `guesses` belong to `training`, and to `seen`;
+    `examined` are the photos of the `examination`. `failure` is why the last work came to nothing.
     """
 
     listing: Listing
@@ -45,8 +45,8 @@ class Known:
     seeing: int = 0
     training: Training | None = None
     guesses: tuple[Guess, ...] | None = None
-    examination: Any = None
-    examined: str = ""
+    examination: Examination | None = None
+    examined: tuple[PhotoFile, ...] = ()
     work: Work | None = None
     failure: str | None = None
     blind: str | None = None  # why photos cannot be seen
@@ -57,13 +57,9 @@ class Known:
         return self.seen is not None and self.seen.listing.version == self.listing.version
 
 
-def taught_by(listing: Listing) -> str:
-    """A name for the labelled photos of a listing, by which it is known whether a training is of these."""
-    digest = sha256()
-    for photo in listing.photos:
-        if photo.label is not None:
-            digest.update(f"{photo.name}\n{photo.file.size} {photo.file.mtime_ns}\n".encode(errors="surrogateescape"))
-    return digest.hexdigest()
+def labelled_files(listing: Listing) -> tuple[PhotoFile, ...]:
+    """The photos that have a class: what is trained on, and examined."""
+    return tuple(photo.file for photo in listing.photos if photo.label is not None)
 
 
 def counts_of(listing: Listing) -> Counter[str | None]:

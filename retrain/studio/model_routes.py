@@ -1,8 +1,10 @@
 """The model: trained, asked about a photo, examined with, and taken away."""
 
+from urllib.parse import quote
+
 import anyio.to_thread
 from starlette.requests import Request
-from starlette.responses import Response, StreamingResponse
+from starlette.responses import FileResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from label_image.errors import PhotoError
@@ -10,13 +12,14 @@ from label_image.serve.bodies import Bodies
 from label_image.serve.label import json_response
 from label_image.serve.refused import Refused, busy
 from retrain.studio.change_routes import UNTAUGHT
-from retrain.studio.phone import qr_svg
+from retrain.studio.phone import phone_addresses, qr_svg
 from retrain.studio.requests import Format, Nothing, asked
 from retrain.studio.state import state_of
 from retrain.studio.studio import Studio
-from retrain.studio.taking import archive_of
+from retrain.studio.taking import REPORT, written_report
 from retrain.studio.tasks import ask_examination, ask_export, ask_training
 from retrain.studio.trying import try_photo
+from retrain.studio.zips import zip_name, zip_of
 
 
 def model_routes(studio: Studio, bodies: Bodies) -> list[Route]:
@@ -68,7 +71,7 @@ def model_routes(studio: Studio, bodies: Bodies) -> list[Route]:
         async with bodies.read(request) as body:
             try:
                 found = await anyio.to_thread.run_sync(
-                    lambda: try_photo(body, studio.eye, training.trained, studio.known.listing, studio.config, heat),
+                    lambda: try_photo(body, training.trained, seen, heat),
                     limiter=one_at_a_time,
                 )
             except PhotoError as error:
@@ -81,16 +84,23 @@ def model_routes(studio: Studio, bodies: Bodies) -> list[Route]:
         return Response(status_code=202)
 
     async def take_away(request: Request) -> Response:
-        name, parts = await anyio.to_thread.run_sync(archive_of, studio.config, request.path_params["name"])
-        disposition = f'attachment; filename="{name}"'
-        return StreamingResponse(
-            parts,
-            media_type="application/zip",
-            headers={"Content-Disposition": disposition, "Cache-Control": "no-store"},
-        )
+        name, folder = request.path_params["name"], studio.config.output_dir
+        if name == REPORT:
+            report = await anyio.to_thread.run_sync(written_report, studio.config)
+            if report is None:
+                raise Refused(409, "The report was not written yet: write it first.")
+            return FileResponse(report, media_type="text/html", headers={"Cache-Control": "no-store"})
+        parts = await anyio.to_thread.run_sync(zip_of, folder, name)
+        disposition = f"attachment; filename*=utf-8''{quote(zip_name(folder, name))}"
+        headers = {"Content-Disposition": disposition, "Cache-Control": "no-store"}
+        return StreamingResponse(parts, media_type="application/zip", headers=headers)
 
     async def qr(request: Request) -> Response:
-        return Response(qr_svg(studio.config, request.query_params.get("for", "")), media_type="image/svg+xml")
+        addresses = phone_addresses(studio.config)
+        found = {"collect": addresses.collect, "try": addresses.trying}.get(request.query_params.get("for", ""))
+        if found is None:
+            raise Refused(400, "A QR code is for=collect or for=try.")
+        return Response(qr_svg(found), media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
 
     return [
         Route("/api/state", state, methods=["GET"]),

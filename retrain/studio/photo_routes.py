@@ -1,7 +1,5 @@
 """Photos: which there are, as pictures, and new ones."""
 
-import os
-import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -13,14 +11,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from label_image.errors import PhotoError
+from label_image.files import reason_of
 from label_image.serve.bodies import Bodies
 from label_image.serve.label import json_response
 from label_image.serve.refused import Refused
 from retrain.insight.html.rendering import shown
 from retrain.studio.changes import Added
-from retrain.studio.folders import incoming_folder
 from retrain.studio.incoming import Incoming, add_archive
-from retrain.studio.listing import Listing, StudioPhoto, photo_id
+from retrain.studio.listing import Listing, StudioPhoto
 from retrain.studio.studio import Studio
 from retrain.studio.thumbnails import viewable
 
@@ -104,30 +102,29 @@ def _picture(jpeg: bytes, caching: str) -> Response:
 
 
 def _added(added: Added) -> dict[str, Any]:
-    return {"id": photo_id(added.name), "name": shown(added.name), "isNew": added.is_new}
+    return {"id": added.id, "name": shown(added.name), "isNew": added.is_new}
 
 
 def _incoming(found: Incoming) -> dict[str, Any]:
     refused = [{"name": shown(item.path), "reason": item.reason} for item in found.refused]
-    return {"added": found.added, "known": found.known, "refused": refused}
+    return {"added": len(found.added), "known": found.known, "refused": refused}
 
 
 @asynccontextmanager
 async def _kept_body(request: Request, studio: Studio) -> AsyncIterator[Path]:
     """The body of a request as a file, for as long as the block runs: an archive may be larger than the memory."""
-    descriptor, name = tempfile.mkstemp(dir=incoming_folder(studio.config.folder), suffix=".part")
-    try:
-        size = 0
-        async with await anyio.open_file(descriptor, "wb") as file:
-            async for part in request.stream():
-                size += len(part)
-                if size > LARGEST_ARCHIVE:
-                    raise Refused(413, "An archive may have 64 GiB: unpack it into the folder yourself.")
-                await file.write(part)
-        yield Path(name)
-    except ClientDisconnect:
-        raise Refused(400, "The archive ended early.") from None
-    except OSError as error:
-        raise Refused(507, f"The archive cannot be kept: {error.strerror}.") from None
-    finally:
-        os.unlink(name)
+    with studio.changes.arriving() as folder:
+        archive = folder / "archive"
+        try:
+            size = 0
+            async with await anyio.open_file(archive, "wb") as file:
+                async for part in request.stream():
+                    size += len(part)
+                    if size > LARGEST_ARCHIVE:
+                        raise Refused(413, "An archive may have 64 GiB: unpack it into the folder yourself.")
+                    await file.write(part)
+        except ClientDisconnect:
+            raise Refused(400, "The archive ended early.") from None
+        except OSError as error:
+            raise Refused(507, f"The archive cannot be kept: {reason_of(error)}.") from None
+        yield archive

@@ -44,7 +44,8 @@ def serve(config: StudioConfig, say: Say, open_page: Callable[[str], object] | N
 def page_address(config: StudioConfig) -> str:
     """Where this machine's browser finds the page."""
     host = "127.0.0.1" if is_every(config.host) else config.host
-    return address(host, config.port, config.https, config.token)
+    language = "" if config.lang is None else f"?lang={config.lang}"
+    return address(host, config.port, config.https, config.token, language)
 
 
 def _say_ready(config: StudioConfig, here: str, say: Say) -> None:

@@ -1,13 +1,20 @@
 """What pages are told of a studio: one object, the same for all of them."""
 
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 from retrain.insight.html.rendering import shown
 from retrain.studio.changes import Change
-from retrain.studio.known import Known, Work, counts_of, taught_by
-from retrain.studio.phone import phone_state
+from retrain.studio.config import StudioConfig
+from retrain.studio.known import Known, Work, counts_of, labelled_files
+from retrain.studio.phone import phone_addresses
+from retrain.studio.seeing import Seen
 from retrain.studio.studio import Studio
-from retrain.studio.taking import exports_of
+from retrain.studio.taking import Taken, exports
+from retrain.studio.training import is_current
+from retrain.training.trained import TrainedHead
 
 MOST_SKIPPED = 20  # files that cannot be used, by name
 
@@ -16,7 +23,6 @@ def state_of(studio: Studio) -> dict[str, Any]:
     """The state, for JSON."""
     known, config = studio.known, studio.config
     counts = counts_of(known.listing)
-    taught = taught_by(known.listing)
     return {
         "folder": {"name": shown(config.folder.name), "path": shown(config.folder)},
         "version": known.listing.version,
@@ -24,11 +30,11 @@ def state_of(studio: Studio) -> dict[str, Any]:
         "unlabelled": counts[None],
         "seeing": _seeing(known),
         "work": None if known.work is None else _work(known.work),
-        "training": _training(known, taught),
+        "training": _training(known),
         "guesses": None if known.guesses is None else len(known.guesses),
-        "doctor": _doctor(known, taught),
-        "exports": exports_of(config, None if known.training is None else known.training.trained),
-        "phone": phone_state(config),
+        "doctor": _doctor(studio, known),
+        "exports": [taken.plain() for taken in _exports(config, known)],
+        "phone": phone_addresses(config).plain(),
         "undo": None if studio.changes.last is None else change_object(studio.changes.last),
         "failure": known.failure or known.blind,
     }
@@ -59,14 +65,38 @@ def _work(work: Work) -> dict[str, Any]:
     }
 
 
-def _training(known: Known, taught: str) -> dict[str, Any] | None:
+def _training(known: Known) -> dict[str, Any] | None:
     training = known.training
     if training is None:
         return None
-    return {**training.result, "isCurrent": training.taught == taught, "more": training.more}
+    return {**training.result, "isCurrent": is_current(training.trained, known.listing), "more": training.more}
 
 
-def _doctor(known: Known, taught: str) -> dict[str, Any] | None:
+def _doctor(studio: Studio, known: Known) -> dict[str, Any] | None:
     if known.examination is None:
         return None
-    return {"isCurrent": known.examined == taught, "number": known.examination.number}
+    return {
+        "isCurrent": known.examined == labelled_files(known.listing),
+        "number": known.examination.number(known.listing, studio.kept),
+    }
+
+
+def _exports(config: StudioConfig, known: Known) -> Sequence[Taken]:
+    trained = None if known.training is None else known.training.trained
+    places = (config.output_dir, config.output_dir / "model.json", config.folder / ".studio")
+    return _exports_at(config, trained, known.seen, tuple(map(_changed, places)))
+
+
+@lru_cache(maxsize=1)
+def _exports_at(
+    config: StudioConfig, trained: TrainedHead | None, seen: Seen | None, changed: tuple[int, ...]
+) -> Sequence[Taken]:
+    """Looked up again where something was written: the state is asked for all the time."""
+    return exports(config, trained, seen)
+
+
+def _changed(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -14,7 +14,6 @@ from dataclasses import replace
 from typing import Any
 
 from label_image.errors import RetrainError
-from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.executors.base import StartEngine
 from retrain.core.errors import StudioError
 from retrain.core.progress import TrainingPoint
@@ -22,15 +21,17 @@ from retrain.studio.changes import Changes
 from retrain.studio.config import StudioConfig
 from retrain.studio.guesses import guesses
 from retrain.studio.kept import Kept
-from retrain.studio.known import Known, Training, Work, taught_by
+from retrain.studio.known import Known, Training, Work
 from retrain.studio.listing import list_folder
 from retrain.studio.news import News
+from retrain.studio.opening import open_folder
 from retrain.studio.seeing import Eye, Seen
 from retrain.studio.telling import Telling
 from retrain.studio.thumbnails import Thumbnails
 
 LOOK_SECONDS = 1.0  # between two looks at the folder
 WAIT_SECONDS = 0.5
+END_SECONDS = 10.0  # that the end waits for a thread: an export may take longer, and leaves what was there
 MISTAKE = "The studio made a mistake; what it was stands in its log."
 
 Task = Callable[[Telling], None]
@@ -40,14 +41,15 @@ log = logging.getLogger(__name__)
 class Studio:
     """`known` may be read by any thread; what changes it is in here."""
 
-    def __init__(self, config: StudioConfig, start: StartEngine = start_engine) -> None:
+    def __init__(self, config: StudioConfig, start: StartEngine | None = None) -> None:
+        """Raises StudioError for a folder that is none of class folders, or that another studio has open."""
         self.config = config
         self.news = News()
+        open_folder(config.folder)
         self.changes = Changes(config.folder)
         self.kept = Kept(config.folder)
         self.thumbnails = Thumbnails(config.folder)
         self.eye = Eye(config.backbone, config.extraction, start)
-        self.start = start
         self._known = Known(list_folder(config.folder))
         self._lock = threading.Condition()
         self._look_now = threading.Event()
@@ -76,6 +78,10 @@ class Studio:
         self._tasks.put(None)
         with self._lock:
             self._lock.notify_all()
+        for thread in self._threads:
+            thread.join(END_SECONDS)
+        self.changes.close()
+        self.kept.close()
 
     def learn(self, **values: Any) -> None:
         """Exchange some of what is known, and tell the pages."""
@@ -179,12 +185,6 @@ class Studio:
         seen = self._known.seen
         assert seen is not None
         self.learn(training=training, guesses=self._guesses(seen, training))
-
-    @property
-    def is_taught(self) -> bool:
-        """Whether the training is of the photos as they are now."""
-        known = self._known
-        return known.training is not None and known.training.taught == taught_by(known.listing)
 
 
 @contextmanager

@@ -4,9 +4,8 @@ import time
 from dataclasses import replace
 
 from retrain.core.errors import StudioError
-from retrain.runs.more_photos import what_more_would_bring
 from retrain.studio.examining import examine
-from retrain.studio.known import Training, Work, taught_by
+from retrain.studio.known import Training, Work, labelled_files
 from retrain.studio.studio import Studio
 from retrain.studio.taking import take
 from retrain.studio.telling import Telling
@@ -33,12 +32,14 @@ def _train(studio: Studio, telling: Telling) -> None:
     began = time.perf_counter()
     trained = train(seen, studio.config, telling.training)
     seconds = time.perf_counter() - began
-    training = Training(trained, taught_by(seen.listing), result(trained, seen.listing, seconds))
+    training = Training(trained, result(trained, seen.listing, seconds))
     studio.taught(training)
     studio.ask(Work("more"), lambda telling: _more(studio, training, telling))
 
 
 def _more(studio: Studio, training: Training, telling: Telling) -> None:
+    from retrain.runs.more_photos import what_more_would_bring
+
     found = what_more_would_bring(training.trained, telling.at)
     if studio.known.training is training:  # else there is a newer one, which asks for its own
         studio.learn(training=replace(training, more=found.plain()))
@@ -47,10 +48,8 @@ def _more(studio: Studio, training: Training, telling: Telling) -> None:
 def _examine(studio: Studio, telling: Telling) -> None:
     seen = studio.all_seen(telling)
     training = studio.known.training
-    taught = taught_by(seen.listing)
-    trained = training.trained if training is not None and training.taught == taught else None
-    found = examine(seen, trained, studio.kept, studio.config, telling)
-    studio.learn(examination=found, examined=taught)
+    found = examine(seen, None if training is None else training.trained, studio.config, telling)
+    studio.learn(examination=found, examined=labelled_files(seen.listing))
 
 
 def _export(studio: Studio, name: str, telling: Telling) -> None:

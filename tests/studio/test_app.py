@@ -74,7 +74,7 @@ def test_changes_are_made_and_undone(page: Asking) -> None:
     before = page.photos()
     ids = page.ids()
     moved = page.post("/api/move", ids=[ids["red/0.jpg"], ids["red/1.jpg"]], label="blue")["change"]
-    assert moved["action"] == "move" and moved["count"] == 2 and moved["label"] == "blue"
+    assert moved["action"] == "move" and moved["count"] == 2 and moved["to"] == "blue"
     assert sorted(page.photos().values()) == ["blue"] * 5 + ["red"]
     page.post("/api/remove", ids=[page.ids()["red/2.jpg"]])
     page.post("/api/classes/rename", name="blue", to="sky")

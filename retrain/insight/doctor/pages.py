@@ -8,8 +8,9 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from retrain.insight.doctor.cards import ADVICE, HAS_CHOICE, choices_of, relation_of
-from retrain.insight.doctor.findings import KINDS, Diagnosis, Finding
+from retrain.core.language import moment, translated
+from retrain.insight.doctor.cards import HAS_CHOICE, advice_on, choices_of, relation_of
+from retrain.insight.doctor.findings import Diagnosis, Finding, heading_of
 from retrain.insight.html.rendering import render, script, shown, source_name
 from retrain.photos.fixes import KEEP, name_in
 from retrain.photos.thumbnails import LONGER_SIDE, whole_uris
@@ -110,8 +111,8 @@ def make_sections(
     return tuple(
         Section(
             kind,
-            KINDS[kind],
-            ADVICE[kind],
+            heading_of(kind),
+            advice_on(kind),
             len(findings),
             tuple(map(card, findings[:most])),
             tuple(
@@ -136,7 +137,7 @@ def render_page(diagnosis: Diagnosis, image_dir: Path, decided: Sequence[tuple[s
     return render(
         "doctor.html",
         name=source_name(image_dir),
-        written=datetime.now().strftime("%Y-%m-%d %H:%M"),
+        written=moment(datetime.now()),
         diagnosis=diagnosis,
         sections=sections,
         choices=bool(decided) or any(card.choices for section in sections for card in section.cards),
@@ -148,7 +149,17 @@ def render_page(diagnosis: Diagnosis, image_dir: Path, decided: Sequence[tuple[s
         unseen={section.kind: section.unseen for section in sections if section.unseen},
         script=text,
         script_hash=digest,
+        words=_script_words(),
     )
+
+
+def _script_words() -> dict[str, str]:
+    """What doctor.js says."""
+    return {
+        "one": translated("1 decision"),
+        "many": translated("{count} decisions"),
+        "saved": translated("Saved as fixes.csv, where your browser puts downloads. Train with it:"),
+    }
 
 
 def _thumbnails(diagnosis: Diagnosis, findings: Sequence[Finding], side: int) -> dict[str, str]:

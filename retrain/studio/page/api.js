@@ -1,4 +1,6 @@
-// The studio's server: what is asked of it, and its sentences where it refuses.
+// The studio's server: what is asked of it, and its sentences where it refuses, in the page's language.
+
+import { language } from "./say.js";
 
 /** An answer that is none: `status` 0 if the server was not reached. */
 export class ApiError extends Error {
@@ -16,7 +18,8 @@ export const whenRefused = { locked: () => {} };
 async function ask(path, options = {}) {
   let response;
   try {
-    response = await fetch(path, { cache: "no-store", ...options });
+    const headers = { ...options.headers, "accept-language": language };
+    response = await fetch(path, { cache: "no-store", ...options, headers });
   } catch (error) {
     throw new ApiError(0, error instanceof Error ? error.message : String(error));
   }

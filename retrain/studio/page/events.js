@@ -1,13 +1,14 @@
 // What the server tells as it happens. A lost server is looked for until it is there again.
 
 import { ApiError, get } from "./api.js";
+import { language } from "./say.js";
 import { store } from "./store.js";
 
 const AGAIN = 1500; // milliseconds between two looks for a lost server
 
 /** @param {(isLost: boolean) => void} lost told when the server is gone, and when it is back */
 export function listen(lost) {
-  const source = new EventSource("/api/events");
+  const source = new EventSource(`/api/events?lang=${language}`);
   source.addEventListener("state", ({ data }) => {
     lost(false);
     store.take(JSON.parse(data));

@@ -93,7 +93,7 @@ class Taken:
             "for": self.purpose,
             "written": self.is_written,
             "isCurrent": self.is_current,
-            "bytes": self.bytes,
+            "bytes": self.bytes if self.is_written else None,
             "proof": self.proof,
             "refused": self.refused,
         }

@@ -28,6 +28,7 @@ from retrain.photos.dataset import dataset_digest
 from retrain.photos.record import NAME as RECORD
 from retrain.runs.export import PROOFS, ConvertConfig, export_model, size_of
 from retrain.studio.config import StudioConfig
+from retrain.studio.gone import without_gone
 from retrain.studio.report import report_path, write_report
 from retrain.studio.seeing import Seen
 from retrain.training.trained import TrainedHead
@@ -166,7 +167,7 @@ def take(trained: TrainedHead, config: StudioConfig, name: str, progress: Progre
     content = _content(config.output_dir) or {}
     if name == REPORT:
         path = report_path(config.folder, _without_proofs(content))
-        write_report(trained, config, content, path, progress)
+        write_report(without_gone(trained), config, content, path, progress)
         return
     if name in TRAINING_FORMATS or _proof(config.output_dir, name, content) is not None:
         return
@@ -201,7 +202,7 @@ def _write_model(trained: TrainedHead, config: StudioConfig, progress: Progress)
     progress.say("Writing the model …")
     from retrain.exports.writer import write_outputs  # with all that writes, which a studio without exports never needs
 
-    write_outputs(trained, asked, progress)
+    write_outputs(without_gone(trained), asked, progress)
 
 
 def _content(output_dir: Path) -> Content | None:
@@ -217,7 +218,12 @@ def _is_whole(output_dir: Path) -> bool:
 
 
 def _without_proofs(content: Content) -> Content:
-    return {key: value for key, value in content.items() if key not in (*PROOFS, "formats")}
+    """What depends on the training alone, and not on when it was written and what is there of its photos then."""
+    kept = {key: value for key, value in content.items() if key not in (*PROOFS, "formats")}
+    origin = kept.get("provenance")
+    if isinstance(origin, dict):
+        kept["provenance"] = {key: value for key, value in origin.items() if key != "photos_gone"}
+    return kept
 
 
 @functools.lru_cache(maxsize=1)

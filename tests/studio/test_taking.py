@@ -15,7 +15,7 @@ from studios import seen_in, studio_in, trained_on
 
 from label_image.model import load_model
 from label_image.web.site import why_no_runtime
-from retrain.core.errors import ExportError, StudioError
+from retrain.core.errors import DatasetError, ExportError, StudioError
 from retrain.core.language import in_language
 from retrain.core.progress import Silent
 from retrain.exports import registry
@@ -204,6 +204,34 @@ def test_the_report_is_written_beside_the_photos(tmp_path: Path, taken: SimpleNa
     assert report.is_current and report.bytes == path.stat().st_size
     assert seen_in(config).listing.version  # the page is no photo, and no class
     assert len(seen_in(config).listing.photos) == len(taken.seen.listing.photos)
+
+
+def test_photos_that_were_moved_and_removed_since_are_missed_by_no_export(
+    tmp_path: Path, taken: SimpleNamespace
+) -> None:
+    config = studio_in(tmp_path)
+    trained = trained_on(seen_in(config), config)
+    for number in range(6):
+        (config.folder / f"red/{number}.png").rename(config.folder / f"blue/red {number}.png")
+        (config.folder / f"green/{number}.png").unlink()
+    for name in (FURTHER, "report"):
+        take(trained, config, name)
+    found = by_name(exports(config, trained))
+    assert found[FURTHER].is_current and found["report"].is_current
+    assert found[FURTHER].proof is not None and found[FURTHER].proof.photos == 36 - 12
+    assert not any(one.is_current for one in exports(config, None, seen_in(config)))
+
+
+def test_a_model_of_photos_that_are_all_gone_is_written_and_further_formats_say_why_not(
+    tmp_path: Path, taken: SimpleNamespace
+) -> None:
+    config = studio_in(tmp_path)
+    trained = trained_on(seen_in(config), config)
+    shutil.rmtree(config.folder)
+    config.folder.mkdir()
+    with pytest.raises(DatasetError, match="are gone"):
+        take(trained, config, FURTHER)
+    assert by_name(exports(config, trained))["tflite"].is_current
 
 
 @pytest.mark.parametrize(

@@ -355,6 +355,7 @@ report_options = group(
     click.option(
         "--report", type=File, metavar="FILE", help="Write a web page about the run, with the doctor's findings."
     ),
+    lang_option,
     click.option("--summaries_dir", type=Folder, help="Write TensorBoard summaries to a new folder in here."),
     json_option,
 )

@@ -67,15 +67,17 @@ def model_routes(studio: Studio, bodies: Bodies) -> list[Route]:
             raise Refused(409, "There is no model yet: train first.")
         if one_at_a_time.statistics().tasks_waiting > 1:
             raise busy("photos wait to be looked at")
-        heat = request.query_params.get("heat", "true") == "true"
+        heat = request.query_params.get("heat", "true")
+        if heat not in ("true", "false"):
+            raise Refused(400, f"heat must be true or false, not {heat!r}.")
         async with bodies.read(request) as body:
             try:
                 found = await anyio.to_thread.run_sync(
-                    lambda: try_photo(body, training.trained, seen, heat),
+                    lambda: try_photo(body, training.trained, seen, heat == "true"),
                     limiter=one_at_a_time,
                 )
             except PhotoError as error:
-                raise Refused(415, f"This is no photo that can be read: {error}") from None
+                raise Refused(415, f"The photo {error}.") from None
         return json_response(found)
 
     async def export(request: Request) -> Response:
@@ -103,14 +105,14 @@ def model_routes(studio: Studio, bodies: Bodies) -> list[Route]:
         return Response(qr_svg(found), media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
 
     return [
-        Route("/api/state", state, methods=["GET"]),
-        Route("/api/events", events, methods=["GET"]),
-        Route("/api/guesses", guesses, methods=["GET"]),
-        Route("/api/train", train, methods=["POST"]),
-        Route("/api/examine", examine, methods=["POST"]),
-        Route("/api/doctor", doctor, methods=["GET"]),
-        Route("/api/try", attempt, methods=["POST"]),
-        Route("/api/export", export, methods=["POST"]),
-        Route("/api/take/{name}", take_away, methods=["GET"]),
-        Route("/api/qr", qr, methods=["GET"]),
+        Route("/state", state, methods=["GET"]),
+        Route("/events", events, methods=["GET"]),
+        Route("/guesses", guesses, methods=["GET"]),
+        Route("/train", train, methods=["POST"]),
+        Route("/examine", examine, methods=["POST"]),
+        Route("/doctor", doctor, methods=["GET"]),
+        Route("/try", attempt, methods=["POST"]),
+        Route("/export", export, methods=["POST"]),
+        Route("/take/{name}", take_away, methods=["GET"]),
+        Route("/qr", qr, methods=["GET"]),
     ]

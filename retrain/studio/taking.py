@@ -13,6 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import msgspec
+
 from label_image.errors import ModelError
 from label_image.manifest import read_manifest
 from retrain.core.errors import ExportError, StudioError
@@ -50,6 +52,21 @@ REPORT = "report"
 REPORT_WORDS = ("Report", "a page to read and to print: how good the model is, and where it errs")
 
 Content = Mapping[str, Any]
+
+
+class Tested(msgspec.Struct, frozen=True):
+    """By how much less a format is right than the model, 0..1."""
+
+    drop: float = 0.0
+
+
+class Proof(msgspec.Struct, frozen=True):
+    """What the manifest says of a format: how like the model it answers, on so many photos."""
+
+    photos: int
+    top_1_agreement: float
+    greatest_difference: float
+    test: Tested | None = None
 
 
 @dataclass(frozen=True)
@@ -112,7 +129,7 @@ def take(trained: TrainedHead, config: StudioConfig, name: str, progress: Progre
         path = report_path(config.folder, _without_proofs(content))
         write_report(trained, config, content, path, progress)
         return
-    if name in TRAINING_FORMATS or _is_written(config.output_dir, name, content):
+    if name in TRAINING_FORMATS or _proof(config.output_dir, name, content) is not None:
         return
     # By the record of the training: the photos that it had, as their classes were then.
     image_dir = str(config.output_dir / RECORD)
@@ -178,24 +195,30 @@ def _digest(seen: Seen) -> str:
 
 def _is_of(content: Content, seen: Seen) -> bool:
     """Whether a model is of the labelled photos, as the studio sees them now."""
-    origin = content.get("provenance", {})
-    is_seen_alike: bool = origin.get("bottleneck_fingerprint") == seen.extraction.fingerprint
-    return is_seen_alike and origin.get("dataset_digest") == _digest(seen)
+    origin = content.get("provenance")
+    if not isinstance(origin, dict) or origin.get("bottleneck_fingerprint") != seen.extraction.fingerprint:
+        return False
+    return bool(origin.get("dataset_digest") == _digest(seen))
 
 
-def _is_written(output_dir: Path, name: str, content: Content) -> bool:
-    """Whether a format is there with its proof; what was cut off has none."""
-    is_there = any((output_dir / file).exists() for file in FORMATS[name].files)
-    return is_there and bool(content.get("parity", {}).get(name))
+def _proof(output_dir: Path, name: str, content: Content) -> Proof | None:
+    """The proof of a format that is there; None where it is not, or has none because it was cut off."""
+    if not any((output_dir / file).exists() for file in FORMATS[name].files):
+        return None
+    try:
+        return msgspec.convert(content["parity"][name], Proof)
+    except (KeyError, TypeError, msgspec.ValidationError):
+        return None
 
 
 def _taken(output_dir: Path, name: str, content: Content | None, is_current: bool) -> Taken:
     title, purpose = WORDS[name]
     refused = _refused(name)
-    if content is None or not _is_written(output_dir, name, content):
+    proof = None if content is None else _proof(output_dir, name, content)
+    if proof is None:
         return Taken(name, title, purpose, refused=refused)
     size = sum(size_of(output_dir / file) for file in FORMATS[name].files)
-    return Taken(name, title, purpose, True, is_current, size, proof_of(content["parity"][name]), refused)
+    return Taken(name, title, purpose, True, is_current, size, proof_of(proof), refused)
 
 
 def _report(folder: Path, content: Content | None, is_current: bool) -> Taken:
@@ -213,12 +236,12 @@ def _refused(name: str) -> str | None:
     return None
 
 
-def proof_of(parity: Content) -> str:
-    """The proof of a format in a short sentence, from its entry in `parity` of the manifest."""
-    photos, agreement = int(parity["photos"]), float(parity["top_1_agreement"])
+def proof_of(proof: Proof) -> str:
+    """The proof of a format in a short sentence."""
+    agreement = proof.top_1_agreement
     answers = "all answers are the model's" if agreement == 1 else f"{agreement:.1%} of the answers are the model's"
-    sentence = f"Run on {photos:,} photos: {answers}, probabilities within {float(parity['greatest_difference']):.1g}"
-    drop = float(parity.get("test", {}).get("drop", 0))
-    if drop:
-        sentence += f", accuracy {abs(100 * drop):.1f} points {'lower' if drop > 0 else 'higher'}"
+    sentence = f"Run on {proof.photos:,} photos: {answers}, probabilities within {proof.greatest_difference:.1g}"
+    if proof.test is not None and proof.test.drop:
+        points = abs(100 * proof.test.drop)
+        sentence += f", accuracy {points:.1f} points {'lower' if proof.test.drop > 0 else 'higher'}"
     return f"{sentence}."

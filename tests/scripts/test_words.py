@@ -1,11 +1,12 @@
 """What pages say is there in every language: each message of the code is translated, and nothing else is."""
 
+import ast
 import re
 import string
 
 import pytest
 from babel.messages.catalog import Catalog, Message
-from words import catalogue_in, extract, first, said
+from words import KEYWORDS, ROOT, catalogue_in, extract, first, said
 
 from retrain.core.language import ENGLISH, LANGUAGES, LOCALES
 
@@ -78,6 +79,21 @@ def test_markup_is_the_same_and_fits_into_attributes(catalogue: Catalog) -> None
         for text in forms(one.string):
             assert sorted(MARKUP.findall(text)) == sorted(MARKUP.findall(first(one.id))), text
             assert '"' not in text, text
+
+
+def test_no_message_hides_where_babel_does_not_look() -> None:
+    """Inside of an f-string, or chosen by `if` within the call, which would make one message of two."""
+    takers = {keyword.partition(":")[0] for keyword in KEYWORDS}
+    hidden = []
+    for path in (ROOT / "retrain").rglob("*.py"):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        inside = {id(one) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for one in ast.walk(node)}
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in takers and node.args:
+                literal = isinstance(node.args[0], ast.Constant)
+                if (literal and id(node) in inside) or isinstance(node.args[0], (ast.IfExp, ast.JoinedStr)):
+                    hidden.append(f"{path.name}:{node.lineno}")
+    assert hidden == []
 
 
 def test_messages_are_found_wherever_they_are(template: Catalog) -> None:

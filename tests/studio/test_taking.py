@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import pytest
 from painting import paint
 from studios import seen_in, studio_in, trained_on
@@ -22,7 +23,7 @@ from retrain.exports.registry import FORMATS
 from retrain.studio import taking
 from retrain.studio.config import StudioConfig
 from retrain.studio.phone import phone_page
-from retrain.studio.taking import WORDS, Taken, exports, proof_of, take, written_report
+from retrain.studio.taking import WORDS, Proof, Taken, exports, proof_of, take, written_report
 from retrain.studio.trying import try_photo
 
 FURTHER = "tflite_float16"
@@ -220,7 +221,31 @@ def test_the_report_is_written_beside_the_photos(tmp_path: Path, taken: SimpleNa
     ],
 )
 def test_a_proof_is_one_sentence(parity: dict, sentence: str) -> None:
-    assert proof_of(parity) == sentence
+    assert proof_of(msgspec.convert(parity, Proof)) == sentence
+
+
+@pytest.mark.parametrize("parity", [None, [], {"tflite": {}}, {"tflite": {"photos": "many"}}, {"tflite": 3}])
+def test_what_has_no_proof_that_can_be_read_was_not_written(
+    copied: StudioConfig, taken: SimpleNamespace, parity: object
+) -> None:
+    manifest = copied.output_dir / "model.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "parity": parity}))
+    assert not any(one.is_written for one in exports(copied, taken.trained))
+
+
+@pytest.mark.parametrize("text", ["", "{}", "[]", '{"provenance": 3}'])
+def test_a_manifest_that_cannot_be_read_is_that_of_no_export(
+    copied: StudioConfig, taken: SimpleNamespace, text: str
+) -> None:
+    (copied.output_dir / "model.json").write_text(text)
+    assert not any(one.is_written for one in exports(copied, taken.trained))
+    assert not any(one.is_written for one in exports(copied, None, taken.seen))
+
+
+def test_provenance_of_another_kind_is_of_no_photos(copied: StudioConfig, taken: SimpleNamespace) -> None:
+    manifest = copied.output_dir / "model.json"
+    manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "provenance": 3}))
+    assert not any(one.is_current for one in exports(copied, None, taken.seen))
 
 
 def test_tensorflow_is_imported_for_an_export_and_not_before(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from retrain.core.language import Message, message, translatable
 from retrain.insight.doctor.findings import Finding
 from retrain.insight.doctor.looks import Looks
 from retrain.insight.doctor.outliers import quartile_scores
+from retrain.insight.retold import Retold
 from retrain.photos.dataset import Photo, Skipped
 
 BLURRED = 2.0  # quartile ranges below the lower quartile of log sharpness
@@ -32,7 +33,7 @@ TURNED = {
 def unreadable_findings(skipped: Sequence[Skipped]) -> list[Finding]:
     """A finding for each file that is left out."""
     return [
-        Finding("unreadable", item.path, "", 0.0, message("This file {reason}.", reason=item.reason))
+        Finding("unreadable", item.path, "", 0.0, message("This file {reason}.", reason=Retold(item.reason)))
         for item in skipped
     ]
 

@@ -9,12 +9,14 @@ import hashlib
 import os
 import re
 from functools import cache
+from numbers import Real
 from pathlib import Path
 
 import jinja2
 from markupsafe import Markup, escape
 
 from retrain.core.language import TAGS, figure, language_now, translated, translated_count
+from retrain.insight.retold import retold
 from retrain.photos.fixes import KEEP, RELABEL, REMOVE
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -59,7 +61,7 @@ def _environment() -> jinja2.Environment:
     )
     environment.filters.update(
         percent=_percent, width=_width, count=_count, figure=figure, shown=shown, file=_file, parts=_parts,
-        brief=brief, action=_action,
+        brief=brief, action=_action, retold=retold,
     )  # fmt: skip
     environment.globals.update(_=_translated, ngettext=_translated_count, language_tag=_language_tag)
     return environment
@@ -97,7 +99,7 @@ def _translated_count(one: str, many: str, count: int, **values: object) -> Mark
 
 def _escaped(values: dict[str, object]) -> dict[str, object]:
     """Texts as HTML; numbers as they are, for they are still to be written."""
-    return {name: value if isinstance(value, (int, float)) else escape(value) for name, value in values.items()}
+    return {name: value if isinstance(value, Real) else escape(value) for name, value in values.items()}
 
 
 def _language_tag() -> str:

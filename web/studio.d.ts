@@ -28,7 +28,7 @@ export type Guess = { id: string; label: string; probability: number; isUnknown:
 export type Step = { step: number; total: number; accuracy: number; crossEntropy: number };
 export type Relation = { id: string; label: string; relation: string };
 export type Card = {
-  id: string; label: string; sentence: string; suggestion: string; choices: string[]; related: Relation[];
+  id: string | null; label: string; sentence: string; suggestion: string; choices: string[]; related: Relation[];
 };
 export type Section = { kind: string; heading: string; advice: string; number: number; cards: Card[] };
 export type Examination = {

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.routing import Route
+from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from label_image.errors import RetrainError
@@ -29,7 +29,9 @@ from retrain.studio.openapi import document
 from retrain.studio.pages import studio_pages
 from retrain.studio.phone import phone_page
 from retrain.studio.photo_routes import photo_routes
+from retrain.studio.state_routes import state_routes
 from retrain.studio.studio import MISTAKE, Studio
+from retrain.studio.taking_routes import taking_routes
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
@@ -67,12 +69,20 @@ def application(studio: Studio, gate: Gate, authority: bytes | None = None) -> S
     app = Starlette(
         routes=[
             Route("/ca.crt", certificate, methods=["GET"]),
-            Route("/api/enter", enter, methods=["POST"]),
-            Route("/api/openapi.json", openapi, methods=["GET"]),
-            *photo_routes(studio, bodies),
-            *change_routes(studio, bodies),
-            *model_routes(studio, bodies),
-            Route("/try{path:path}", camera_page, methods=["GET"]),
+            Mount(
+                "/api",
+                routes=[
+                    Route("/enter", enter, methods=["POST"]),
+                    Route("/openapi.json", openapi, methods=["GET"]),
+                    *photo_routes(studio, bodies),
+                    *change_routes(studio, bodies),
+                    *model_routes(studio, bodies),
+                    *state_routes(studio),
+                    *taking_routes(studio, bodies),
+                ],
+            ),
+            Route("/try", camera_page, methods=["GET"]),
+            Route("/try/{path:path}", camera_page, methods=["GET"]),
             Route("/{path:path}", page, methods=["GET"]),
         ],
         middleware=[Middleware(Always), Middleware(Spoken), Middleware(Gated, gate, response_of)],

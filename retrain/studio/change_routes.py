@@ -10,9 +10,10 @@ from starlette.routing import Route
 from label_image.serve.bodies import Bodies
 from label_image.serve.label import json_response
 from label_image.serve.refused import Refused
+from retrain.insight.html.rendering import shown
 from retrain.studio.changes import Change
 from retrain.studio.examining import apply_decision
-from retrain.studio.photo_routes import photo_of
+from retrain.studio.photo_routes import either, photo_of
 from retrain.studio.requests import Above, ClassName, Decision, Moving, Nothing, Photos, Renaming, asked
 from retrain.studio.state import change_object
 from retrain.studio.studio import Studio
@@ -30,6 +31,9 @@ def change_routes(studio: Studio, bodies: Bodies) -> list[Route]:
 
     def names(ids: list[str]) -> list[str]:
         return [photo_of(studio.known.listing, one).name for one in ids]
+
+    async def classes(request: Request) -> Response:
+        return json_response({"classes": [shown(name) for name in studio.known.listing.classes]})
 
     async def make_class(request: Request) -> Response:
         wanted = await asked(request, bodies, ClassName)
@@ -66,14 +70,14 @@ def change_routes(studio: Studio, bodies: Bodies) -> list[Route]:
         return await made(lambda: _decide(studio, wanted))
 
     return [
-        Route("/api/classes", make_class, methods=["POST"]),
-        Route("/api/classes/rename", rename_class, methods=["POST"]),
-        Route("/api/classes/remove", remove_class, methods=["POST"]),
-        Route("/api/move", move, methods=["POST"]),
-        Route("/api/remove", remove, methods=["POST"]),
-        Route("/api/undo", undo, methods=["POST"]),
-        Route("/api/guesses/accept", accept, methods=["POST"]),
-        Route("/api/decisions", decide, methods=["POST"]),
+        Route("/classes", either(classes, make_class), methods=["GET", "POST"]),
+        Route("/classes/rename", rename_class, methods=["POST"]),
+        Route("/classes/remove", remove_class, methods=["POST"]),
+        Route("/move", move, methods=["POST"]),
+        Route("/remove", remove, methods=["POST"]),
+        Route("/undo", undo, methods=["POST"]),
+        Route("/guesses/accept", accept, methods=["POST"]),
+        Route("/decisions", decide, methods=["POST"]),
     ]
 
 

@@ -5,6 +5,7 @@ each change is written into the journal before it happens, so that a kill at any
 and each change can be taken back.
 """
 
+import errno
 import os
 import secrets
 import shutil
@@ -25,12 +26,17 @@ from retrain.studio.contents import Contents
 from retrain.studio.journal import Action, Change, Step
 from retrain.studio.journalled import OWN, Journalled
 from retrain.studio.listing import id_of
-from retrain.studio.moving import free_name, status_of
+from retrain.studio.moving import can_lie_at, free_name, status_of
 from retrain.studio.names import check_class_name, photo_name
 
 __all__ = ["Added", "Change", "Changes"]
 
 NEW = f"{OWN}/new"  # what is arriving
+ADVICE = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Make room, and do it again. "),
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Allow this program to write to it. "),
+    errno.ENAMETOOLONG: "Choose a shorter name. ",
+}
 TOGETHER_SECONDS = 2.0  # photos that arrive one after the other are one change
 
 
@@ -135,9 +141,7 @@ class Changes:
 
         What is gone, or there already, is passed over. Raises StudioError.
         """
-        with self._lock, self._told():
-            label = self._class(label)
-            return self._move([(name, label) for name in names], "move", label)
+        return self._move([(name, label) for name in names], "move", label)
 
     def accept(self, guesses: Sequence[tuple[str, str]]) -> Change:
         """Give photos to the classes that were guessed, each to its own, as one change. Raises StudioError."""
@@ -145,22 +149,22 @@ class Changes:
 
     def _move(self, moves: Sequence[tuple[str, str | None]], action: Action, label: str | None) -> Change:
         with self._lock, self._told():
-            there = dict(self._there([name for name, _ in moves]))
+            classes = {asked: self._class(asked) for asked in dict.fromkeys([label, *(to for _, to in moves)])}
+            wanted = dict(moves)
             steps: list[Step] = []
             taken: set[str] = set()
-            folders: list[str] = []
-            for name, asked in moves:
-                to = self._class(asked)
-                if name in there and self._label_of(name) != to:
-                    wanted = name.rpartition("/")[2]
-                    target = free_name(self.folder, f"{to}/{wanted}" if to else wanted, taken)
+            for name, status in self._there(wanted):
+                to = classes[wanted[name]]
+                if self._label_of(name) != to:
+                    given = name.rpartition("/")[2]
+                    target = free_name(self.folder, f"{to}/{given}" if to else given, taken)
                     self._check_link(name, target)
                     taken.add(target)
-                    steps.append(Step.of(name, target, there.pop(name)))
-                    folders += self._missing(to)
+                    steps.append(Step.of(name, target, status))
+            to = classes[label]
             if not steps:
-                return Change(0, action, 0, None, label)
-            return self._book.do(self._book.entry(action, None, label, len(steps)), steps, list(dict.fromkeys(folders)))
+                return Change(0, action, 0, None, to)
+            return self._book.do(self._book.entry(action, None, to, len(steps)), steps)
 
     def remove(self, names: Sequence[str]) -> Change:
         """Put photos into the trash; what is gone is passed over. Raises StudioError."""
@@ -231,9 +235,8 @@ class Changes:
         if last is None or last.action != "add" or last.label != label or since > TOGETHER_SECONDS:
             last = self._book.entry("add", label, None, 0)
         last.count += len(steps)
-        folders = [name for name in dict.fromkeys(photo.label for photo in photos) for name in self._missing(name)]
         try:
-            self._book.do(last, steps, folders)
+            self._book.do(last, steps)
         except BaseException:
             last.count -= len(steps)
             raise
@@ -248,7 +251,10 @@ class Changes:
         taken: set[str] = set()
         for path in _files_below(self.folder / name):
             found = path.relative_to(self.folder).as_posix()
-            target = free_name(self.folder, to + found[len(name) :], taken)
+            wanted = to + found[len(name) :]
+            if not can_lie_at(self.folder, wanted):
+                wanted = f"{to}/{path.name}"
+            target = free_name(self.folder, wanted, taken)
             taken.add(target)
             steps.append(Step.of(found, target, os.lstat(path)))
         entry = self._book.entry("merge", name, to, len(steps))
@@ -275,9 +281,6 @@ class Changes:
     def _class(self, label: str | None) -> str | None:
         return None if label is None else self.class_for(label)
 
-    def _missing(self, label: str | None) -> list[str]:
-        return [label] if label is not None and not (self.folder / label).is_dir() else []
-
     def _require_class(self, name: str) -> os.stat_result:
         if name not in self.classes():
             raise StudioError(f"There is no class {shown(name)}: somebody has renamed or removed it.")
@@ -291,18 +294,13 @@ class Changes:
 
     def _there(self, names: Iterable[str]) -> list[tuple[str, os.stat_result]]:
         """The photos of these names that are there. Raises StudioError if none is."""
-        root = os.path.realpath(self.folder)
         found: list[tuple[str, os.stat_result]] = []
         names = list(dict.fromkeys(names))
         for name in names:
-            parts = name.split("/")
-            if "\0" in name or any(part == "" or is_litter(part) for part in parts):
+            if "\0" in name or any(part == "" or is_litter(part) for part in name.split("/")):
                 raise StudioError(f"{shown(name)} is no photo of this folder.")
-            above = os.path.realpath(self.folder.joinpath(*parts[:-1]))
-            if os.path.commonpath([root, above]) != root:
-                raise StudioError(f"{shown(name)} lies in another folder, to which a link leads: change it there.")
             status = status_of(self.folder / name)
-            if status is not None and not os.path.isdir(self.folder / name):
+            if status is not None and not os.path.isdir(self.folder / name) and can_lie_at(self.folder, name):
                 found.append((name, status))
         if names and not found:
             what = f"{shown(names[0])} is" if len(names) == 1 else f"These {len(names)} photos are"
@@ -327,8 +325,9 @@ class Changes:
         try:
             yield
         except OSError as error:
+            advice = ADVICE.get(error.errno or 0, "")
             raise StudioError(
-                f"The folder {self.folder} cannot be changed: {reason_of(error)}. All photos are where they were."
+                f"The folder {self.folder} cannot be changed: {reason_of(error)}. {advice}All photos are there."
             ) from None
 
 

@@ -124,4 +124,6 @@ def _has_classes(folder: Path, label: str | None) -> bool:
 
 
 def _in_plain_words(sentence: str, path: Path, folder: Path) -> str:
-    return sentence.replace(str(path), path.name).replace(str(folder / "unpacked"), "the folder of photos")
+    """A sentence of the command line for a page, which knows no paths."""
+    sentence = sentence.replace(str(path), "The archive").replace(str(folder / "unpacked"), "the folder of photos")
+    return sentence.replace(", or choose another `source_dir`", "")

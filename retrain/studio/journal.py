@@ -7,9 +7,9 @@
     {"undone": 7}
 
 A step is the path of a file or folder from the studio's folder, where it goes, its inode, its size (-1 of a folder) and
-when it was written. `folders` are class folders that are made first. A line with the number of the one before goes on
-with the same change: photos that arrive together are undone together. What the last line says may be half done, after a
-kill: whoever opens the journal finishes it.
+when it was written. `folders` are made first. A line with the number of the one before goes on with the same change:
+photos that arrive together are undone together. What the last line says may be half done, after a kill: whoever opens
+the journal finishes it.
 """
 
 import os
@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal, cast, get_args
 
 from retrain.core.placing import set_aside
-from retrain.studio.lines import Lines
+from retrain.studio.lines import Line, Lines
 
 Action = Literal["add", "move", "accept", "remove", "make", "rename", "merge", "remove_class"]
 OF_A_FOLDER = -1  # in place of a size
@@ -98,18 +98,20 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         """Open or make it; a damaged one is set aside. Raises StudioError where another process has it, and OSError."""
-        self._lines = Lines(path)
+        self._lines = Lines(path, alone=True)
         self.entries: list[Entry] = []
         self.unfinished: Unfinished | None = None
         self.highest = 0
+        self._owed: Line | None = None
         if not self._has_taken(self._lines.read()):
             set_aside(path)
             self._lines.close()
-            self._lines = Lines(path)
+            self._lines = Lines(path, alone=True)
             self.entries, self.unfinished = [], None
 
     def begin(self, entry: Entry, steps: Sequence[Step], folders: Sequence[str]) -> int:
         """Say what is to be done, before it is: these steps of a change. Where that is said. Raises OSError."""
+        self._settle()
         place = self._lines.append(
             {
                 "number": entry.number, "action": entry.action, "label": entry.label, "to": entry.to,
@@ -121,6 +123,7 @@ class Journal:
 
     def begin_undo(self, entry: Entry, steps: Sequence[Step]) -> int:
         """Say what is to be undone, before it is. Where that is said. Raises OSError."""
+        self._settle()
         return self._lines.append({"undo": entry.number, "steps": _plain(steps)})
 
     def instead(self, position: int, target: str) -> None:
@@ -128,8 +131,17 @@ class Journal:
         self._lines.append({"instead": [position, target]})
 
     def finish(self, entry: Entry, is_undo: bool) -> None:
-        """What the last line says has been done. Raises OSError."""
-        self._lines.append({"undone" if is_undo else "done": entry.number}, sync=False)
+        """What the last line says has been done. On a full disk that is written before the next line."""
+        line = {"undone" if is_undo else "done": entry.number}
+        try:
+            self._lines.append(line, sync=False)
+        except OSError:
+            self._owed = line
+
+    def _settle(self) -> None:
+        if self._owed is not None:
+            self._lines.append(self._owed, sync=False)
+            self._owed = None
 
     def take_back(self, place: int) -> None:
         """Nothing of what was said from there on has been done. Raises OSError."""
@@ -160,7 +172,7 @@ class Journal:
         elif "instead" in line and self.unfinished:
             position, target = line["instead"]
             work = self.unfinished
-            work.steps[position] = replace(work.steps[position], target=_text(target))
+            work.steps[position] = replace(work.steps[position], target=_path(target))
             if not work.is_undo:
                 work.entry.steps[work.first + position] = work.steps[position]
         elif "done" in line:
@@ -181,7 +193,7 @@ class Journal:
         entry.count = int(line["count"])
         self.unfinished = Unfinished(entry, steps, False, len(entry.steps))
         entry.steps += steps
-        entry.folders += map(_text, line["folders"])
+        entry.folders += map(_path, line["folders"])
         self.highest = max(self.highest, number)
 
 

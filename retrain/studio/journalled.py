@@ -3,15 +3,18 @@
 import os
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from label_image.files import sync_folder
 from label_image.terminal import shown
 from retrain.studio.journal import Action, Change, Entry, Journal, Step
-from retrain.studio.moving import free_name, move, remove_if_empty, status_of
+from retrain.studio.moving import can_lie_at, free_name, move, remove_if_empty, status_of
 
 OWN = ".studio"
 TRASH = ".trash"
+MOST_DIGITS = 9
 
 
 class Journalled:
@@ -40,22 +43,27 @@ class Journalled:
     def entry(self, action: Action, label: str | None, to: str | None, count: int) -> Entry:
         """A change with the next number."""
         trash = self.folder / TRASH
-        numbers = [int(name) for name in os.listdir(trash) if name.isdecimal()] if trash.is_dir() else []
+        found = os.listdir(trash) if trash.is_dir() else []
+        numbers = [int(name) for name in found if name.isdecimal() and len(name) <= MOST_DIGITS]
         return Entry(max([self._journal.highest, *numbers]) + 1, action, label, to, count)
 
     def in_trash(self, entry: Entry, name: str) -> str:
+        """Where something goes that a change removes."""
         return f"{TRASH}/{entry.number:04}/{name}"
 
-    def do(self, entry: Entry, steps: list[Step], folders: Sequence[str] = ()) -> Change:
+    def do(self, entry: Entry, steps: list[Step], classes: Sequence[str] = ()) -> Change:
         """Say it, do it, and say that it is done. Raises OSError, and nothing is changed then."""
+        folders = [*classes, *self._missing(step.target for step in steps)]
         place = self._journal.begin(entry, steps, folders)
-        self._perform(steps, place, folders)
-        with suppress(OSError):  # a full disk: the next start looks whether it is done
-            self._journal.finish(entry, False)
-        if not (self._journal.entries and self._journal.entries[-1] is entry):
-            self._journal.entries.append(entry)
-        entry.steps += steps
-        entry.folders += folders
+        try:
+            self._perform(steps, folders)
+        except BaseException:
+            if self._is_taken_back(steps, folders):
+                self._journal.take_back(place)
+            else:
+                self._done(entry, steps, folders)  # as far as it went
+            raise
+        self._done(entry, steps, folders)
         return entry.change()
 
     def undo(self) -> Change | None:
@@ -65,98 +73,131 @@ class Journalled:
         entry = self._journal.entries[-1]
         steps, kept = self._planned_undo(entry)
         place = self._journal.begin_undo(entry, steps)
-        self._perform(steps, place)
-        remark = self._end_undo(entry, kept)
-        return entry.change(entry.count if not kept else max(0, entry.count - len(kept)), remark)
+        try:
+            self._perform(steps)
+        except BaseException:
+            if self._is_taken_back(steps):
+                self._journal.take_back(place)
+            raise
+        return self._end_undo(entry, steps, kept)
 
     def _finish_last(self) -> None:
+        """Do what an earlier process had said and not done to its end."""
         work = self._journal.unfinished
         if work is None:
             return
-        if not work.is_undo:
-            self._make_folders(work.entry.folders)
-        self._perform(work.steps, None)
         if work.is_undo:
-            self._end_undo(work.entry, [])
+            self._perform(work.steps, is_late=True)
+            self._end_undo(work.entry, work.steps, ())
         else:
+            self._perform(work.steps, work.entry.folders, is_late=True)
             work.entry.steps[work.first :] = work.steps
-            self._journal.finish(work.entry, False)
+            self._journal.finish(work.entry, is_undo=False)
 
-    def _perform(self, steps: list[Step], place: int | None, folders: Sequence[str] = ()) -> None:
-        """Do steps, in their order; each gets the target at which it ended.
+    def _perform(self, steps: list[Step], folders: Sequence[str] = (), is_late: bool = False) -> None:
+        """Make folders, and do steps in their order; each gets the target at which it ended. Raises OSError.
 
-        If one cannot be done those before it are taken back, and what the journal says from `place` on.
+        Where that `is_late` somebody may have given the name of a folder to another one: both stay as they are.
         """
-        done: list[Step] = []
-        touched: set[Path] = set()
-        try:
-            self._make_folders(folders)
-            for position, step in enumerate(steps):
-                target = move(self.folder, step, lambda name, at=position: self._journal.instead(at, name))  # type: ignore[misc]
-                if target is not None:
-                    steps[position] = Step(step.source, target, step.inode, step.size, step.mtime_ns)
-                    done.append(steps[position])
-                    touched.update(((self.folder / target).parent, (self.folder / step.source).parent))
-            for folder in touched:
-                with suppress(FileNotFoundError):
-                    sync_folder(folder)
-        except OSError:
-            if place is not None and self._taken_back(done):
-                for name in folders:
-                    remove_if_empty(self.folder / name)
-                self._journal.take_back(place)
-            raise
+        touched = set[str]()
+        for name in folders:
+            (self.folder / name).mkdir(exist_ok=True)
+            touched.add(name.rpartition("/")[0])
+        for position, step in enumerate(steps):
+            try:
+                target = move(self.folder, step, partial(self._journal.instead, position))
+            except FileExistsError:
+                if is_late and step.is_folder:
+                    continue
+                raise
+            if target is not None:
+                steps[position] = replace(step, target=target)
+                touched.add(target.rpartition("/")[0])
+        for name in touched:  # a power cut now leaves nothing in two places, nor in none
+            with suppress(FileNotFoundError):
+                sync_folder(self.folder / name)
 
-    def _taken_back(self, done: Iterable[Step]) -> bool:
-        """Whether all of these steps could be done the other way."""
+    def _missing(self, targets: Iterable[str]) -> list[str]:
+        """The folders that have to be made for files to lie at these paths, the outer ones first; not in the trash."""
+        wanted: dict[str, None] = {}
+        for above in dict.fromkeys(target.rpartition("/")[0] for target in targets):
+            parts = above.split("/") if above else []
+            if parts[:1] != [TRASH]:
+                wanted |= dict.fromkeys("/".join(parts[: end + 1]) for end in range(len(parts)))
+        return [name for name in wanted if not os.path.lexists(self.folder / name)]
+
+    def _done(self, entry: Entry, steps: Sequence[Step], folders: Sequence[str]) -> None:
+        if self.last is not entry:
+            self._journal.entries.append(entry)
+        entry.steps += steps
+        entry.folders += folders
+        self._journal.finish(entry, is_undo=False)
+
+    def _is_taken_back(self, steps: Sequence[Step], folders: Sequence[str] = ()) -> bool:
+        """Whether all steps that were done could be done the other way."""
         try:
-            for step in reversed(list(done)):
-                back = Step(step.target, step.source, step.inode, step.size, step.mtime_ns)
-                if move(self.folder, back, lambda name: None) != step.source:
-                    return False
+            for step in reversed(steps):
+                if status_of(self.folder / step.source) is None:
+                    back = replace(step, source=step.target, target=step.source)
+                    move(self.folder, back, lambda name: None)
         except OSError:
             return False
+        for name in reversed(folders):
+            _is_removed(self.folder / name)
         return True
 
-    def _planned_undo(self, entry: Entry) -> tuple[list[Step], list[str]]:
-        """The steps back, and the names of what cannot go back."""
+    def _planned_undo(self, entry: Entry) -> tuple[list[Step], list[Step]]:
+        """The steps back, and those that cannot be taken back."""
         steps: list[Step] = []
-        kept: list[str] = []
+        kept: list[Step] = []
         taken: set[str] = set()
         for step in reversed(entry.steps):
             status = status_of(self.folder / step.target)
             goal = self.in_trash(entry, step.target) if entry.action == "add" else step.source
-            if status is None or not step.is_of(status) or (step.is_folder and os.path.lexists(self.folder / goal)):
-                kept.append(step.target)
+            is_free = can_lie_at(self.folder, goal) and not (step.is_folder and os.path.lexists(self.folder / goal))
+            if status is None or not step.is_of(status) or not is_free:
+                if entry.action != "merge" or not step.is_folder:  # there it is but what was left of the folder
+                    kept.append(step)
                 continue
             goal = goal if step.is_folder else free_name(self.folder, goal, taken)
             taken.add(goal)
             steps.append(Step.of(step.target, goal, status))
         return steps, kept
 
-    def _end_undo(self, entry: Entry, kept: Sequence[str]) -> str:
-        """Remove folders that were made for a change; what could not be taken back, as a sentence."""
-        stays = [name for name in entry.folders if not _removed(self.folder / name)]
+    def _end_undo(self, entry: Entry, steps: Sequence[Step], kept: Sequence[Step]) -> Change:
+        """Remove folders that were made for a change, which is then taken back; what stays as it is, as a remark."""
+        stays = [name for name in reversed(entry.folders) if not _is_removed(self.folder / name)]
         if entry.action != "add":
             remove_if_empty(self.folder / TRASH / f"{entry.number:04}")
-        with suppress(OSError):
-            self._journal.finish(entry, True)
+        self._journal.finish(entry, is_undo=True)
         self._journal.entries.pop()
+        before = {step.source for step in entry.steps}
+        renamed = [step.target for step in steps if entry.action != "add" and step.target not in before]
+        count = 0 if any(step.is_folder for step in kept) else max(0, entry.count - len(kept))
         if kept:
-            what = shown(kept[0]) + (f" and {len(kept) - 1} more" if len(kept) > 1 else "")
-            return f"Not taken back, for somebody has changed or moved it since: {what}."
-        if stays and entry.action == "make":
-            return f"The class {shown(stays[0])} has files by now, and stays."
-        return ""
+            remark = (
+                f"Not taken back, for somebody has changed or moved it since: {_some(step.target for step in kept)}."
+            )
+        elif renamed:
+            remark = f"Back by another name, for its own is taken: {_some(renamed)}."
+        elif stays and entry.action == "make":
+            remark = f"The class {shown(stays[0])} has files by now, and stays."
+        else:
+            remark = ""
+        return entry.change(count, remark)
 
-    def _make_folders(self, names: Iterable[str]) -> None:
-        for name in names:
-            (self.folder / name).mkdir(exist_ok=True)
+
+def _some(names: Iterable[str]) -> str:
+    first, *others = names
+    return f"{shown(first)} and {len(others)} more" if others else shown(first)
 
 
-def _removed(folder: Path) -> bool:
+def _is_removed(folder: Path) -> bool:
+    """Remove a folder if it is empty; whether it is gone."""
     try:
         folder.rmdir()
+    except FileNotFoundError:
+        return True
     except OSError:
-        return not folder.exists()
+        return False
     return True

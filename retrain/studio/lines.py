@@ -14,13 +14,15 @@ Line = Mapping[str, Any]
 
 
 class Lines:
-    """An open file of lines, of this process alone where the file system has locks."""
+    """An open file of lines."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or make it. Raises StudioError where another process has it, and OSError."""
+    def __init__(self, path: Path, alone: bool = False) -> None:
+        """Open or make it; `alone`: for this process only, where the file system has locks.
+
+        Raises StudioError where another process has it, and OSError.
+        """
         self.path = path
-        self._descriptor = _opened(path)
-        self._end = os.fstat(self._descriptor).st_size
+        self._descriptor = _opened(path, alone)
 
     def read(self) -> list[dict[str, Any] | None]:
         """All lines, None for a damaged one. A last line that is cut short is removed. Raises OSError."""
@@ -30,12 +32,12 @@ class Lines:
                 if line.endswith(b"\n"):
                     found.append(_value(line))
                 else:
-                    self.cut(self._end - len(line))
+                    self.cut(os.fstat(self._descriptor).st_size - len(line))
         return found
 
     def append(self, line: Line, sync: bool = True) -> int:
         """Append a line; where it begins. Raises OSError, and nothing of the line is there then."""
-        before = self._end
+        before = os.fstat(self._descriptor).st_size
         data = memoryview(json.dumps(line, separators=(",", ":")).encode() + b"\n")
         try:
             rest = data
@@ -46,13 +48,11 @@ class Lines:
         except BaseException:
             self.cut(before)
             raise
-        self._end = before + len(data)
         return before
 
     def cut(self, end: int) -> None:
         """Remove all from a place on, which takes no room. Raises OSError."""
         os.ftruncate(self._descriptor, end)
-        self._end = end
 
     def close(self) -> None:
         """Let others have it."""
@@ -67,12 +67,12 @@ def _value(line: bytes) -> dict[str, Any] | None:
     return value if isinstance(value, dict) else None
 
 
-def _opened(path: Path) -> int:
+def _opened(path: Path, alone: bool) -> int:
     while True:
         is_new = not path.exists()
         flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_NOFOLLOW", 0)
         descriptor = os.open(path, flags, 0o666)
-        if locked(descriptor) is False:
+        if alone and locked(descriptor) is False:
             os.close(descriptor)
             raise StudioError(f"Another studio is open on {path.parent.parent}: go on there, or end it first.")
         if is_still(path, descriptor):

@@ -16,13 +16,12 @@ from label_image.many.placing import has_same_content, names_for
 from label_image.renaming import rename_unless_there
 from retrain.studio.journal import Step
 
-Renamed = Callable[[int, str], None]  # the position of a step, and its new target
-
 
 def move(folder: Path, step: Step, otherwise: Callable[[str], None]) -> str | None:
     """Do a step that has not been done, or only half: the path at which it has ended, None if there is nothing to do.
 
-    `otherwise` is told of another target before it is taken, where the planned one is another's. Raises OSError.
+    `otherwise` is told of another target before it is taken, where the planned one is another's. Raises OSError;
+    FileExistsError where a folder would take the place of something.
     """
     source, target = folder / step.source, step.target
     while True:
@@ -35,7 +34,10 @@ def move(folder: Path, step: Step, otherwise: Callable[[str], None]) -> str | No
                 os.unlink(source)  # a kill between a copy, or a link, and the end of the other name
                 return target
             if step.is_folder:
-                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(place))
+                if not os.path.samestat(status, os.lstat(place)):
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(place))
+                os.rename(source, place)  # another case of its name, where that makes no difference
+                return target
             target = free_name(folder, target)
             otherwise(target)
             continue
@@ -62,6 +64,19 @@ def free_name(folder: Path, wanted: str, taken: Collection[str] = ()) -> str:
         if found not in taken and not os.path.lexists(path):
             return found
     raise AssertionError("numbers do not end")
+
+
+def can_lie_at(folder: Path, name: str) -> bool:
+    """Whether there can be a file of that path: what it lies in are real folders, or not there yet."""
+    above = folder
+    for part in name.split("/")[:-1]:
+        above = above / part
+        status = status_of(above)
+        if status is None:
+            return True
+        if not stat.S_ISDIR(status.st_mode):
+            return False
+    return True
 
 
 def status_of(path: Path) -> os.stat_result | None:

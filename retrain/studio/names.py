@@ -3,7 +3,7 @@
 import os
 import re
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from label_image.folders import is_litter
 from label_image.many.placing import LONGEST
@@ -57,7 +57,7 @@ def check_class_name(name: str, others: Iterable[str] = ()) -> str:
         )
     others = list(others)
     _check_unlike(name, others)
-    _check_meaning(name, others)
+    check_meaning(name, others)
     return name
 
 
@@ -107,8 +107,8 @@ def _appearance(name: str) -> str:
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", plain).casefold()).strip()
 
 
-def _check_meaning(name: str, others: list[str]) -> None:
-    """Not a name by which a folder is read as something else than a class."""
+def check_meaning(name: str, others: Sequence[str] = ()) -> None:
+    """Raise StudioError for a name by which a folder is read as something else than a class."""
     what = ""
     if words.side_of(name):
         what = "the part of a data set that is trained or tested on"
@@ -128,12 +128,12 @@ def _check_meaning(name: str, others: list[str]) -> None:
         )
 
 
-def _is_read_otherwise(name: str, others: list[str]) -> bool:
+def _is_read_otherwise(name: str, others: Sequence[str]) -> bool:
     """Whether the reader of folders, which sees these classes as they are, would see others with this one."""
     return _are_classes(others) and not _are_classes([*others, name])
 
 
-def _are_classes(names: list[str]) -> bool:
+def _are_classes(names: Sequence[str]) -> bool:
     if len(names) < 2:
         return True
     files = [f"{name}/{number}.jpg" for name in names for number in range(2)]

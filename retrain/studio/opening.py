@@ -13,6 +13,7 @@ from retrain.photos.layouts.tree import list_tree
 from retrain.photos.sources.folders import FOLDERS, read_folder
 from retrain.photos.sources.registry import SOURCES
 from retrain.studio.listing import Listing, list_folder, photo_names
+from retrain.studio.names import check_meaning
 
 ADVICE = "The studio works on a folder that has a folder of photos for each class"
 
@@ -42,11 +43,13 @@ def open_folder(path: Path) -> None:
 
 def _check_reading(path: Path, listing: Listing) -> None:
     """Raise StudioError where the folder is read otherwise than the studio lists it."""
-    names = {photo.label for photo in listing.photos} - {None}
+    names = {photo.label for photo in listing.photos if photo.label is not None}
     try:
         reading = recognise(list_tree(str(path)), str(path), lambda inner: photo_names(path / inner))
     except (DatasetError, OptionError) as error:
         if len(names) < 2 and isinstance(error, DatasetError):
+            for name in names:
+                check_meaning(name)
             return  # loose photos, or nothing
         raise StudioError(f"{error} {ADVICE}: rename what is none.") from None
     if reading.layout == "names" and not listing.classes:
@@ -55,8 +58,6 @@ def _check_reading(path: Path, listing: Listing) -> None:
         inside = reading.places[0].path
         advice = f" {shown(str(path / inside))} is such a folder." if inside else ""
         raise StudioError(f"{path} is read as {reading.summary()}. {ADVICE}.{advice}")
-    if len(names) < 2:
-        return
     listed = {(photo.file.path, photo.label) for photo in listing.photos if photo.label is not None}
     read = {(file.path, file.label) for file in read_folder(path).files}
     if listed != read:

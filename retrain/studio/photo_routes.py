@@ -1,6 +1,6 @@
 """Photos: which there are, as pictures, and new ones."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from retrain.studio.studio import Studio
 from retrain.studio.thumbnails import viewable
 
 LARGEST_ARCHIVE = 64 * 2**30  # bytes
+Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 KEPT = "private, max-age=31536000, immutable"  # a thumbnail's address has the date of its photo
 
 
@@ -31,9 +32,6 @@ def photo_routes(studio: Studio, bodies: Bodies) -> list[Route]:
 
     async def photos(request: Request) -> Response:
         return json_response(await anyio.to_thread.run_sync(_all_photos, studio.known.listing))
-
-    async def classes(request: Request) -> Response:
-        return json_response({"classes": [shown(name) for name in studio.known.listing.classes]})
 
     async def thumbnail(request: Request) -> Response:
         photo = photo_of(studio.known.listing, request.path_params["id"])
@@ -46,7 +44,10 @@ def photo_routes(studio: Studio, bodies: Bodies) -> list[Route]:
     async def add(request: Request) -> Response:
         label, name = request.query_params.get("label"), request.query_params.get("name", "photo")
         async with bodies.read(request) as body:
-            added = await anyio.to_thread.run_sync(studio.changes.add, label, name, body)
+            try:
+                added = await anyio.to_thread.run_sync(studio.changes.add, label, name, body)
+            except PhotoError as error:
+                raise Refused(415, f"{shown(name)} {error}.") from None
         await anyio.to_thread.run_sync(studio.look)
         return json_response(_added(added))
 
@@ -58,13 +59,20 @@ def photo_routes(studio: Studio, bodies: Bodies) -> list[Route]:
         return json_response(_incoming(found))
 
     return [
-        Route("/api/photos", photos, methods=["GET"]),
-        Route("/api/photos", add, methods=["POST"]),
-        Route("/api/photos/{id}", picture, methods=["GET"]),
-        Route("/api/thumbnails/{id}", thumbnail, methods=["GET"]),
-        Route("/api/classes", classes, methods=["GET"]),
-        Route("/api/archives", unpack, methods=["POST"]),
+        Route("/photos", either(photos, add), methods=["GET", "POST"]),
+        Route("/photos/{id}", picture, methods=["GET"]),
+        Route("/thumbnails/{id}", thumbnail, methods=["GET"]),
+        Route("/archives", unpack, methods=["POST"]),
     ]
+
+
+def either(got: Endpoint, posted: Endpoint) -> Endpoint:
+    """What answers at an address where something is got and posted."""
+
+    async def answer(request: Request) -> Response:
+        return await (posted(request) if request.method == "POST" else got(request))
+
+    return answer
 
 
 def photo_of(listing: Listing, name: str) -> StudioPhoto:
@@ -94,7 +102,7 @@ async def _read(work: Any) -> bytes:
         found: bytes = await anyio.to_thread.run_sync(work)
         return found
     except PhotoError as error:
-        raise Refused(415, f"This photo cannot be shown: {error}") from None
+        raise Refused(415, f"The photo {error}.") from None
 
 
 def _picture(jpeg: bytes, caching: str) -> Response:

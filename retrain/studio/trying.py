@@ -6,6 +6,7 @@ places (see `label_image.heatmap`).
 """
 
 import functools
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,7 +15,7 @@ import numpy as np
 from label_image.heatmap import overlay
 from label_image.model import Model
 from label_image.pictures import visible_photo
-from label_image.preprocessing import Pixels, Preprocessing
+from label_image.preprocessing import Pixels, Preprocessing, completed
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.one_photo import OnePhoto, Values, one_photo_engine
 from retrain.exports.top import Top
@@ -28,6 +29,7 @@ TOP = 5  # answers
 NEAREST = 3  # photos
 
 Plain = dict[str, object]
+_one_at_a_time = threading.Lock()
 
 
 def try_photo(data: bytes, trained: TrainedHead, seen: Seen, heat: bool = True) -> Plain:
@@ -38,8 +40,9 @@ def try_photo(data: bytes, trained: TrainedHead, seen: Seen, heat: bool = True) 
     """
     backbone, confidence = trained.bottlenecks.backbone, trained.confidence
     assert confidence is not None
-    pixels = backbone.preprocessing.pixels(data)
-    found = _engine(backbone.in_float32())(pixels)
+    if trained.bottlenecks.config.accept_truncated:
+        data = completed(data)
+    found = _engine(backbone.in_float32())(backbone.preprocessing.pixels(data))
     said = Top(trained.head, confidence.familiar.means).outputs(found.vector[None])
     threshold = confidence.familiar.threshold
     verdict = Model(trained.labels, backbone.preprocessing, lambda pixels: said, threshold).verdict(said, TOP)
@@ -92,9 +95,19 @@ def _heat(photo: bytes, preprocessing: Preprocessing, head: Head, found: OnePhot
     return data_uri(overlay(visible_photo(photo, preprocessing), heat))
 
 
-@functools.lru_cache(maxsize=1)
+def prepare(backbone: Backbone) -> None:
+    """Make now what the first photo would wait for: where no photo had to be computed, that is TensorFlow's import."""
+    _engine(backbone.in_float32())
+
+
 def _engine(backbone: Backbone) -> Callable[[Pixels], OnePhoto]:
-    """One for the life of the studio."""
+    """One for the life of the studio, whichever thread asks first."""
+    with _one_at_a_time:
+        return _kept_engine(backbone)
+
+
+@functools.lru_cache(maxsize=1)
+def _kept_engine(backbone: Backbone) -> Callable[[Pixels], OnePhoto]:
     return one_photo_engine(backbone)
 
 

@@ -3,6 +3,8 @@
 import base64
 import io
 import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +14,11 @@ from PIL import Image
 from studios import seen_in, studio_in, trained_on
 
 from label_image.errors import PhotoError
+from retrain.backbones.backbone import Backbone
+from retrain.backbones.engines.one_photo import one_photo_engine
 from retrain.studio.config import StudioConfig
 from retrain.studio.seeing import Seen
-from retrain.studio.trying import nearest, try_photo
+from retrain.studio.trying import nearest, prepare, try_photo
 from retrain.training.trained import TrainedHead
 
 
@@ -101,3 +105,31 @@ def test_a_photo_that_was_moved_since_is_called_what_it_is_called_now(
     first = said["nearest"][0]
     assert (now.listing.by_id[first["id"]].name, first["label"]) == ("blue/moved.png", "blue")
     assert first["similarity"] == pytest.approx(1, abs=1e-6)
+
+
+def test_what_ends_early_is_tried_where_it_was_accepted(studio: StudioConfig) -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 300, 3), np.uint8)).save(file, "JPEG")
+    cut = file.getvalue()[:-3000]
+    seen = seen_in(studio)
+    with pytest.raises(PhotoError):
+        try_photo(cut, trained_on(seen, studio), seen)
+    accepting = replace(studio, extraction=replace(studio.extraction, accept_truncated=True))
+    seen = seen_in(accepting)
+    assert try_photo(cut, trained_on(seen, accepting), seen)["heat"]
+
+
+def test_the_network_is_built_once_by_whichever_thread_is_first(
+    trained: TrainedHead, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = []
+
+    def start(backbone: Backbone) -> object:
+        started.append(backbone)
+        return one_photo_engine(backbone)
+
+    monkeypatch.setattr("retrain.studio.trying.one_photo_engine", start)
+    backbone = replace(trained.bottlenecks.backbone, weights_sha256="another")
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(prepare, [backbone] * 8))
+    assert started == [backbone]

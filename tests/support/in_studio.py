@@ -1,6 +1,10 @@
 """A studio in this process, on the average-colour network, and what asks it."""
 
 import contextlib
+import os
+import re
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -87,3 +91,56 @@ def asking(config: StudioConfig) -> Iterator[Asking]:
         entered = client.post("/api/enter", headers={"Authorization": f"Bearer {config.token}"})
         assert entered.status_code == 204
         yield Asking(client, studio)
+
+
+class Opened:
+    """A studio in a process of its own."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        architecture: str = "fake",
+        environment: dict[str, str] | None = None,
+    ) -> None:
+        arguments = (
+            "studio", str(folder), "--port", "0", "--no_open", "--architecture", architecture, "--token", TOKEN,
+            "--bottleneck_dir", str(folder.with_name("bottlenecks")), "--model_dir", str(folder.with_name("models")),
+        )  # fmt: skip
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "retrain", *arguments, *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env={**os.environ, **(environment or {})},
+        )
+        assert self.process.stdout is not None
+        self.said = self.process.stdout.readline()
+        found = re.search(r"(https?://\S+:(\d+)/)", self.said)
+        if found is None:
+            raise AssertionError(self.said + self.process.communicate(timeout=60)[0])
+        self.url, self.port = found[1], int(found[2])
+        self.address = self.said[found.start() :].strip()
+
+    def end(self) -> tuple[int, str]:
+        """Its exit code, and what it said meanwhile, once it is told to end."""
+        self.process.terminate()
+        assert self.process.stdout is not None
+        said = self.process.stdout.read()
+        return self.process.wait(PATIENCE), said
+
+    def kill(self) -> None:
+        """As the power does it."""
+        self.process.kill()
+        self.process.communicate()
+
+
+@contextlib.contextmanager
+def opened(folder: Path, *options: str, environment: dict[str, str] | None = None) -> Iterator[Opened]:
+    """A studio in a process of its own, for as long as the block runs."""
+    server = Opened(folder, *options, environment=environment)
+    try:
+        yield server
+    finally:
+        if server.process.poll() is None:
+            server.kill()

@@ -104,6 +104,7 @@ def answer_of(labelled: Labelled, classes: Sequence[str]) -> dict[str, Any]:
 
 def examination_of(photos: Sequence[dict[str, Any]], classes: Sequence[str]) -> dict[str, Any]:
     """What the doctor finds: a label that may be wrong, and two copies."""
+
     def card(index: int, sentence: str, suggestion: str, choices: Sequence[str], others: Sequence[int]) -> Any:
         related = [{**photos[other], "relation": "nearest photo"} for other in others if other < len(photos)]
         return {

@@ -65,9 +65,7 @@ class Studio:
     token: str | None = None
     pace: float = 0.02  # seconds between the points of a curve
     refuses: dict[str, str] = field(default_factory=dict)  # names of files, and why each is refused
-    phone: dict[str, Any] = field(
-        default_factory=lambda: {"isReachable": False, "collect": None, "try": None}
-    )
+    phone: dict[str, Any] = field(default_factory=lambda: {"isReachable": False, "collect": None, "try": None})
     listeners: list["asyncio.Queue[tuple[str, Any]]"] = field(default_factory=list)
     folder: str = "/home/ana/cats"
     seeing: dict[str, Any] | None = None
@@ -247,9 +245,7 @@ class Handlers:
         studio = self.studio
         if studio.training is None:
             return failed(409, "Train first.")
-        rows = [
-            [photo.id, *guess_of(photo.path, studio.classes)] for photo in studio.photos if photo.label is None
-        ]
+        rows = [[photo.id, *guess_of(photo.path, studio.classes)] for photo in studio.photos if photo.label is None]
         rows.sort(key=lambda row: row[2])
         return JSONResponse({"version": studio.version, "guesses": rows})
 
@@ -390,7 +386,7 @@ def filled(classes: Mapping[str, int], unlabelled: int = 0) -> Studio:
     studio = Studio()
     for place, (label, count) in enumerate(classes.items()):
         for number in range(count):
-            studio.add(label, f"{number}.jpg", picture(place, number))
+            studio.add(label, f"{place}-{number}.jpg", picture(place, number))
         if label not in studio.classes:
             studio.classes = sorted([*studio.classes, label])
     for number in range(unlabelled):

@@ -70,8 +70,9 @@ export async function makeClass(name) {
 
 /** @param {string} name @param {string} to */
 export async function renameClass(name, to) {
+  const isLookedAt = store.view.label === name; // news of the change may come before its answer
   const done = await change("classes/rename", { name, to });
-  if (done !== null && store.view.label === name) store.look({ kind: "class", label: to });
+  if (done !== null && isLookedAt) store.look({ kind: "class", label: to });
   tell(done);
 }
 

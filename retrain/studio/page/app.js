@@ -14,7 +14,7 @@ import { store } from "./store.js";
 import { beginTabs } from "./tabs.js";
 import { beginTake } from "./take.js";
 import { beginTrain } from "./train.js";
-import { beginTry } from "./try.js";
+import { beginTry } from "./attempt.js";
 import { beginWebcam } from "./webcam.js";
 
 async function begin() {

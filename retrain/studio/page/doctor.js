@@ -96,11 +96,12 @@ function showWhole(kind) {
 
 /** @param {Card} card @param {string} kind */
 function cardOf(card, kind) {
-  const key = `${kind} ${card.id}`;
+  const { id } = card;
+  const key = `${kind} ${id ?? card.sentence}`;
   const done = decided.get(key);
   const act = (/** @type {string} */ action) => {
     decided.set(key, action);
-    void decide([card.id], kind, action);
+    if (id !== null) void decide([id], kind, action);
     store.tell("view");
   };
   const buttons = card.choices.map((action) =>
@@ -120,7 +121,7 @@ function cardOf(card, kind) {
     make(
       "div",
       { class: card.related.length ? "pair" : "pair one" },
-      pictureOf(card.id, card.label, null),
+      id === null ? null : pictureOf(id, card.label, null),
       ...card.related.slice(0, 3).map(({ id, label, relation }) => pictureOf(id, label, relation)),
     ),
     make("p", { "data-data": true }, card.sentence),
@@ -136,12 +137,12 @@ function nameOf(action) {
   return label === null ? say(action === "keep" ? "keep" : "remove") : say("relabel", { label: isolated(label) });
 }
 
-/** @param {string} id @param {string | null} label @param {string | null} relation */
+/** @param {string | null} id @param {string | null} label @param {string | null} relation */
 function pictureOf(id, label, relation) {
-  const photo = store.byId.get(id);
-  const look = () => opened(shown(photo?.name ?? ""), [make("img", { src: large(id), alt: "" })], "large");
+  const photo = id === null ? undefined : store.byId.get(id);
+  const look = () => opened(shown(photo?.name ?? ""), [make("img", { src: large(id ?? ""), alt: "" })], "large");
   const caption = make("span", { class: "small" }, make("bdi", {}, shown(label ?? "")), relation ? make("span", { class: "quiet", "data-data": true }, ` ${relation}`) : null);
-  if (photo === undefined) return make("div", { class: "of" }, make("span", { class: "gone" }, say("gone")), caption);
+  if (photo === undefined || id === null) return make("div", { class: "of" }, make("span", { class: "gone" }, say("gone")), caption);
   const image = make("img", { src: thumbnail(id, photo.mtime), alt: "", loading: "lazy" });
   return make("div", { class: "of" }, make("button", { type: "button", class: "enlarge", tabindex: "-1", "aria-label": say("enlarge"), onclick: look }, image), caption);
 }

@@ -28,6 +28,7 @@ export class Grid {
   caption = /** @type {"none" | "class" | "guess"} */ ("none");
   columns = 1;
   side = 100;
+  covered = () => 0; // pixels above that something lies over
   isDue = false;
   lastTop = 0;
   lastAt = 0;
@@ -57,7 +58,7 @@ export class Grid {
 
   measure() {
     const width = this.root.clientWidth;
-    if (width === 0) return;
+    if (width === 0 && this.photos.length) return; // not seen now
     const least = this.caption === "guess" ? 150 : width < 500 ? 104 : 132;
     this.columns = Math.max(2, Math.floor((width + GAP) / (least + GAP)));
     this.side = (width - GAP * (this.columns - 1)) / this.columns;
@@ -174,7 +175,7 @@ export class Grid {
     const place = this.photos.findIndex(({ id }) => id === this.selection.at);
     if (place >= 0) {
       const top = this.root.offsetTop + Math.floor(place / this.columns) * this.pitch;
-      const under = Number.parseFloat(getComputedStyle(this.scroller).scrollPaddingTop) || 0;
+      const under = this.covered();
       const { scrollTop, clientHeight } = this.scroller;
       if (top - under < scrollTop) this.scroller.scrollTop = top - under - GAP;
       else if (top + this.pitch > scrollTop + clientHeight) this.scroller.scrollTop = top + this.pitch - clientHeight;

@@ -8,17 +8,35 @@ import { icon } from "./icons.js";
 import { collectByPhone } from "./phone.js";
 import { say } from "./say.js";
 import { store } from "./store.js";
-import { isWatching, openWebcam } from "./webcam.js";
+import { openWebcam } from "./webcam.js";
 import { isolated, shown } from "/shared/words.js";
 
-export function showHead() {
+const title = make("div", { class: "title" });
+const tools = make("div", { class: "tools" });
+
+export function beginHead() {
+  element("head").append(title, tools);
+}
+
+/** @param {import("./selection.js").Selection} selection @param {() => void} changed told once nothing is chosen any more */
+export function showHead(selection, changed) {
   const { view, state } = store;
   if (state === null) return;
   const count = view.kind === "doctor" ? (state.doctor?.number ?? 0) : store.shown.length;
-  redraw(element("head"), [view, count, isWatching()], () => [
-    make("div", { class: "title" }, make("h2", { id: "heading", tabindex: "-1" }, heading()), make("span", { class: "quiet" }, counted(count))),
-    view.kind === "doctor" || view.kind === "mistakes" ? null : make("div", { class: "ways" }, ...ways()),
+  const label = view.kind === "class" ? view.label : null;
+  redraw(title, [view, count], () => [
+    make("h2", { id: "heading", tabindex: "-1" }, heading()),
+    label === null ? null : small("pen", "rename", () => void rename(label)),
+    label === null ? null : small("bin", "removeClass", () => void removeWhole(label)),
+    make("span", { class: "quiet" }, counted(count)),
   ]);
+  const chosen = selection.chosen.size;
+  if (chosen) tools.setAttribute("role", "toolbar");
+  else tools.removeAttribute("role");
+  if (chosen) tools.setAttribute("aria-label", say("chosenTools"));
+  else tools.removeAttribute("aria-label");
+  tools.classList.toggle("chosen", chosen > 0);
+  redraw(tools, [view, chosen, store.classes], () => (chosen ? forChosen(selection, changed) : ways()));
 }
 
 function heading() {
@@ -34,20 +52,23 @@ function counted(count) {
 }
 
 function ways() {
-  const { kind, label } = store.view;
-  const ways = [
-    way("camera", "webcam", openWebcam),
-    way("add", "addPhotos", chooseFiles),
-    way("folder", "addFolder", chooseFolder),
-    way("phone", "fromPhone", () => void collectByPhone()),
+  if (store.view.kind === "doctor" || store.view.kind === "mistakes") return [];
+  return [
+    way("camera", "webcam", "webcam", openWebcam),
+    way("add", "shortPhotos", "addPhotos", chooseFiles),
+    way("folder", "shortFolder", "addFolder", chooseFolder),
+    way("phone", "shortPhone", "fromPhone", () => void collectByPhone()),
   ];
-  if (kind !== "class" || label === null) return ways;
-  return [...ways, way("pen", "rename", () => void rename(label)), way("bin", "removeClass", () => void removeWhole(label))];
+}
+
+/** @param {Parameters<typeof icon>[0]} drawn @param {string} short @param {string} key @param {() => void} act */
+function way(drawn, short, key, act) {
+  return make("button", { type: "button", class: "way", "data-key": key, title: say(key), onclick: act }, icon(drawn), make("span", {}, say(short)));
 }
 
 /** @param {Parameters<typeof icon>[0]} drawn @param {string} key @param {() => void} act */
-export function way(drawn, key, act) {
-  return make("button", { type: "button", class: "way", "data-key": key, title: say(key), onclick: act }, icon(drawn), make("span", {}, say(key)));
+function small(drawn, key, act) {
+  return make("button", { type: "button", class: "bare", "data-key": key, title: say(key), "aria-label": say(key), onclick: act }, icon(drawn));
 }
 
 /** @param {string} label */
@@ -72,44 +93,28 @@ async function removeWhole(label) {
 
 /**
  * What can be done with the chosen photos.
- * @param {HTMLElement} bar @param {import("./selection.js").Selection} selection @param {() => void} changed
+ * @param {import("./selection.js").Selection} selection @param {() => void} changed
  */
-export function showChosen(bar, selection, changed) {
-  const count = selection.chosen.size;
-  bar.hidden = count === 0;
-  bar.setAttribute("aria-label", say("chosenTools"));
-  redraw(bar, [count, store.classes, store.view.label], () => {
-    if (count === 0) return [];
-    const others = store.classes.filter((name) => name !== store.target);
-    const moved = (/** @type {Event} */ event) => {
-      const { value } = /** @type {HTMLSelectElement} */ (event.target);
-      if (value) void move(selection.meant, value === "." ? null : value.slice(1));
-    };
-    return [
-      make("b", {}, say("chosen", { count })),
-      make(
-        "select",
-        { "aria-label": say("moveTo"), "data-key": "move", onchange: moved },
-        make("option", { value: "" }, say("moveTo")),
-        ...others.map((name) => make("option", { value: `/${name}`, "data-data": true }, shown(name))),
-        store.view.kind === "unlabelled" ? null : make("option", { value: "." }, say("unlabelled")),
-      ),
-      make("button", { type: "button", "data-key": "remove", onclick: () => void remove(selection.meant) }, icon("bin"), say("remove")),
-      make(
-        "button",
-        {
-          type: "button",
-          class: "bare",
-          "data-key": "none",
-          "aria-label": say("chooseNone"),
-          onclick: () => {
-            selection.none();
-            changed();
-            document.getElementById("grid")?.focus({ preventScroll: true });
-          },
-        },
-        icon("close"),
-      ),
-    ];
-  });
+function forChosen(selection, changed) {
+  const moved = (/** @type {Event} */ event) => {
+    const { value } = /** @type {HTMLSelectElement} */ (event.target);
+    if (value) void move(selection.meant, value === "." ? null : value.slice(1));
+  };
+  const none = () => {
+    selection.none();
+    changed();
+    element("grid").focus({ preventScroll: true });
+  };
+  return [
+    make("b", {}, say("chosen", { count: selection.chosen.size })),
+    make(
+      "select",
+      { "aria-label": say("moveTo"), "data-key": "move", onchange: moved },
+      make("option", { value: "" }, say("moveTo")),
+      ...store.classes.filter((name) => name !== store.target).map((name) => make("option", { value: `/${name}`, "data-data": true }, shown(name))),
+      store.view.kind === "unlabelled" ? null : make("option", { value: "." }, say("unlabelled")),
+    ),
+    make("button", { type: "button", "data-key": "remove", onclick: () => void remove(selection.meant) }, icon("bin"), say("remove")),
+    make("button", { type: "button", class: "bare", "data-key": "none", "aria-label": say("chooseNone"), onclick: none }, icon("close")),
+  ];
 }

@@ -6,14 +6,13 @@ import { element, make, redraw } from "./dom.js";
 import { noClasses, noPhotos } from "./empty.js";
 import { enlarge } from "./enlarge.js";
 import { Grid } from "./grid.js";
-import { showHead, showChosen } from "./head.js";
+import { beginHead, showHead } from "./head.js";
 import { percent, say } from "./say.js";
 import { Selection } from "./selection.js";
 import { store } from "./store.js";
 
 export const selection = new Selection();
 
-const chosenBar = make("div", { id: "chosen", class: "chosen", role: "toolbar" });
 const guessBar = make("div", { id: "guesses", class: "guess-bar" });
 const empty = make("div", { id: "empty" });
 const doctor = make("div", { id: "doctor" });
@@ -25,8 +24,10 @@ let grid;
 let above = 0.9; // guesses from this probability on are accepted together
 
 export function beginMiddle() {
-  element("view").append(chosenBar, guessBar, list, empty, doctor);
+  beginHead();
+  element("view").append(guessBar, list, empty, doctor);
   grid = new Grid(list, element("middle"), selection);
+  grid.covered = () => element("head").offsetHeight;
   grid.guessOf = (photo) => guessById.get(photo.id);
   list.addEventListener("click", pressed);
   list.addEventListener("dblclick", ({ target }) => {
@@ -39,6 +40,10 @@ export function beginMiddle() {
     show();
   });
   list.addEventListener("dragstart", dragged);
+  store.on("view", () => {
+    selection.none();
+    element("middle").scrollTop = 0;
+  });
   for (const what of /** @type {const} */ (["state", "photos", "view", "guesses"])) store.on(what, draw);
 }
 
@@ -52,7 +57,6 @@ function draw() {
   const photos = view.kind === "doctor" ? [] : store.shown;
   const isNew = state.classes.length === 0 && store.photos.length === 0;
   element("head").hidden = isNew;
-  showHead();
   doctor.hidden = view.kind !== "doctor";
   if (view.kind === "doctor") showDoctor(doctor);
   list.hidden = photos.length === 0;
@@ -71,17 +75,12 @@ function draw() {
 /** What is chosen has changed. */
 export function show() {
   grid.mark();
-  showChosen(chosenBar, selection, show);
-}
-
-/** Choose nothing, and leave the focus on the photos. */
-export function choose() {
-  selection.none();
-  show();
+  showHead(selection, show);
 }
 
 function drawGuesses() {
-  const { view, guesses, state } = store;
+  const { view, state, leaving, byId } = store;
+  const guesses = store.guesses.filter(({ id }) => byId.has(id) && !leaving.has(id));
   guessBar.hidden = view.kind !== "unlabelled" || (state?.unlabelled ?? 0) === 0;
   const sure = guesses.filter((guess) => !guess.isUnknown && guess.probability >= above).length;
   redraw(guessBar, [guesses.length > 0, sure, above, state?.unlabelled], () => {
@@ -183,10 +182,3 @@ function dragged(event) {
 export function draggedPhotos(data) {
   return data?.types.includes(DRAGGED) ? JSON.parse(data.getData(DRAGGED) || "[]") : null;
 }
-
-/** Where the focus goes when what had it is gone. */
-export function focusPhotos() {
-  if (!list.hidden) list.focus({ preventScroll: true });
-  else element("middle").focus({ preventScroll: true });
-}
-

@@ -4,6 +4,7 @@ import { large, thumbnail } from "./api.js";
 import { moreOf } from "./charts.js";
 import { confusionOf } from "./confusion.js";
 import { bar, make } from "./dom.js";
+import { icon } from "./icons.js";
 import { finePercent, number, percent, points, say, tenths } from "./say.js";
 import { store } from "./store.js";
 import { opened } from "./dialogs.js";
@@ -23,14 +24,28 @@ export function resultOf(training) {
     make("p", { class: "words" }, inWords(training)),
     make("p", { class: "quiet small" }, say("trainedOn", { count: photos, seconds: tenths(seconds) })),
     ...remarks.map((remark) => make("p", { class: "remark", "data-data": true }, remark)),
-    make("h3", {}, say("perClass")),
-    perClass(training),
-    make("h3", {}, say("confusion")),
-    make("p", { class: "quiet small" }, say("confusionHelp")),
-    confusionOf(confusion, classes),
-    ...mistakesOf(training),
-    ...moreFor(training),
+    fold("mistakes", say("mistakes"), number(training.mistakes.length), mistakesOf(training)),
+    fold("perClass", say("perClass"), "", [perClass(training)]),
+    fold("confusion", say("confusion"), "", [make("p", { class: "quiet small" }, say("confusionHelp")), confusionOf(confusion, classes)]),
+    training.more === null ? null : fold("more", say("more"), "", moreFor(training)),
   ];
+}
+
+const NARROW = "(max-width: 999px)";
+/** What is folded open: where there is one column, all. @type {Map<string, boolean>} */
+const isOpen = new Map();
+
+/** @param {string} key @param {string} title @param {string} count @param {(Node | null)[]} children */
+function fold(key, title, count, children) {
+  const heading = make("h3", {}, title, count ? " " : null, count ? make("span", { class: "badge" }, count) : null);
+  const made = make(
+    "details",
+    { class: "fold", open: isOpen.get(key) ?? matchMedia(NARROW).matches },
+    make("summary", { "data-key": `fold-${key}` }, heading, icon("down")),
+    ...children,
+  );
+  made.addEventListener("toggle", () => isOpen.set(key, made.open));
+  return made;
 }
 
 /** @param {Training} training */
@@ -73,10 +88,9 @@ function perClass({ perClass: rows }) {
 
 /** @param {Training} training */
 function mistakesOf({ mistakes }) {
-  if (mistakes.length === 0) return [];
+  if (mistakes.length === 0) return [make("p", {}, say("noMistakes"))];
   const all = () => store.look({ kind: "mistakes", label: null });
   return [
-    make("h3", {}, say("mistakes"), " ", make("span", { class: "badge" }, number(mistakes.length))),
     make("p", { class: "quiet small" }, say("mistakesHelp")),
     make("ul", { class: "mistakes" }, ...mistakes.slice(0, MISTAKES).map(mistake)),
     mistakes.length > MISTAKES ? make("p", {}, make("button", { type: "button", "data-key": "mistakes", onclick: all }, say("allMistakes", { count: mistakes.length }))) : null,
@@ -120,7 +134,6 @@ function moreFor({ more }) {
   );
   const best = more.classes.filter(({ low }) => low > 0).sort((one, other) => other.gain - one.gain)[0];
   return [
-    make("h3", {}, say("more")),
     make("p", { class: "words" }, best ? say("moreBest", { label: isolated(best.label), points: points(best.gain) }) : say("moreNone")),
     more.curve.length > 1 ? moreOf(more.curve) : null,
     rows.length

@@ -35,10 +35,6 @@ export function beginWebcam() {
   });
 }
 
-export function isWatching() {
-  return isOpen;
-}
-
 export function openWebcam() {
   label = store.target;
   isOpen = true;

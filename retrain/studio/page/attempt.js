@@ -151,7 +151,7 @@ async function seen(frame) {
   const data = await new Promise((/** @type {(data: Blob | null) => void} */ done) => canvas.toBlob(done, "image/jpeg", QUALITY));
   if (data === null || mine !== turn) return;
   try {
-    const got = await send("try", data, { heat: isHot ? "1" : "0" });
+    const got = await send("try", data, { heat: String(isHot) });
     if (mine !== turn) return;
     tell(null);
     answer = got;

@@ -135,6 +135,7 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for label, colour in (("caneca", "red"), ("garrafa", "green"), ("livro", "blue")):
         for seed in range(8):
             paint(house / "fotos" / label / f"{seed}.jpg", colour, seed)
+    (house / "fotos/livro/caneca.jpg").write_bytes((house / "fotos/caneca/0.jpg").read_bytes())  # a wrong label
     paint(house / "minha_foto.jpg", "green", 99)
     return house
 

@@ -188,7 +188,7 @@ def test_a_full_disk_changes_nothing_and_is_said(
                     ONE_OF_EACH[name](changes)
                 except StudioError as error:
                     refusals += 1
-                    assert "No space left on device. Make room" in str(error)
+                    assert "No space left on device. All photos are there; make room" in str(error)
                     if name != "add to a burst":
                         assert seen(folder) == before and changes.last == last
                 was_refused = len(calls) > position

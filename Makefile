@@ -22,7 +22,7 @@ INSTALLED := .venv/.installed
 PYTEST = $(BIN)/python -m pytest -q --numprocesses $(WORKERS) --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fetch retrain report label serve export tflite web web-runtime web-check tensorboard bench test test-fast coverage smoke lint lock clean
+.PHONY: help setup fetch retrain report label serve studio export tflite web web-runtime web-check tensorboard bench test test-fast coverage smoke words lint lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -65,6 +65,9 @@ label: $(INSTALLED)  ## Label IMAGE=photo (or a folder) with the model of OUTPUT
 serve: $(INSTALLED)  ## Serve the model of OUTPUT_DIR: a camera page, and HTTP for programs [ARGS="--host 0.0.0.0 --https"]
 	@$(BIN)/label_image serve "$(OUTPUT_DIR)" $(ARGS)
 
+studio: $(INSTALLED)  ## Collect, label, train and try in a browser, on IMAGE_DIR=folder [ARGS="--phone"]; alone: tf_files/studio
+	@$(BIN)/retrain studio "$(or $(IMAGE_DIR),tf_files/studio)" $(ARGS)
+
 export: $(INSTALLED)  ## Write the model of OUTPUT_DIR in more formats, tried on IMAGE_DIR=folder [TO=onnx,tflite_int8,…; alone: all]
 	@$(BIN)/retrain export "$(OUTPUT_DIR)" --to "$(or $(TO),all)" --image_dir "$(or $(IMAGE_DIR),tf_files/demo_cats)" $(ARGS)
 
@@ -105,6 +108,9 @@ coverage: $(INSTALLED)  ## Run all tests, and say which share of the lines of re
 smoke:  ## Install the lock for PYTHON=python3.13 aside, and train, label and export with it [SMOKE=folder]
 	@scripts/smoke.sh "$(PYTHON)" "$(SMOKE)"
 
+words: $(INSTALLED)  ## Bring what pages say in other languages (retrain/locales) up to what the code says
+	@$(BIN)/python -m scripts.words
+
 lint: $(INSTALLED)  ## Check style, types and the layers of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
 
@@ -114,7 +120,7 @@ lock: $(INSTALLED)  ## Pin the newest dependencies that fit pyproject.toml into 
 		--generate-hashes --no-header --no-emit-find-links pyproject.toml --output-file requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra serve --constraint requirements.lock \
 		--generate-hashes --no-header --no-emit-find-links pyproject.toml --output-file docker/label_image.lock
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra openvino --extra tfds --extra report --extra export \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra openvino --extra tfds --extra report --extra export --extra serve \
 		--constraint requirements.lock --generate-hashes --no-header --no-annotate --no-emit-find-links pyproject.toml \
 		--output-file docker/retrain.lock
 	@echo 'setuptools>=77,<81' | $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \

@@ -47,7 +47,7 @@ FIND_PHOTOS = photos="$(IMAGE_DIR)"; name="$${photos\#\#*/}"; case "$$photos" in
 	*) test -d "$$photos" || { echo "IMAGE_DIR=$$photos is not a folder: it is mounted into the container." >&2; exit 1; }; \
 		set -- "$$@" -v "$$(cd "$$photos" && pwd):/photos:ro"; photos=/photos ;; esac
 
-.PHONY: docker-build docker-retrain docker-label docker-serve docker-tensorboard docker-sbom docker-lint test-docker
+.PHONY: docker-build docker-retrain docker-label docker-serve docker-studio docker-tensorboard docker-sbom docker-lint test-docker
 
 # Where there is npm: the images have the camera page's runtime then.
 docker-build: $(if $(shell command -v npm 2>/dev/null),$(RUNTIME))  ## Build the images retrain and label_image [BASE_IMAGE=… ARCHITECTURE=… MODEL=tf_files/model DOCKER=podman]
@@ -83,6 +83,19 @@ docker-serve:  ## Serve the model of OUTPUT_DIR from the small container on http
 	@test -d "$(TF_FILES)" || { echo "There is no folder $(TF_FILES) with a model: 'make docker-retrain' makes it." >&2; exit 1; }
 	@$(DOCKER) run $(CONFINED) $(TERMINAL) -p 127.0.0.1:8501:8501 $(MOUNT_TF_FILES):ro --entrypoint label_image \
 		$(LABELLING_IMAGE) serve "/$(OUTPUT_DIR)" --host 0.0.0.0 $(ARGS)
+
+docker-studio:  ## Open the studio from the container on http://localhost:8600, on IMAGE_DIR=folder; alone: tf_files/studio
+	@mkdir -p "$(TF_FILES)"
+ifeq ($(IMAGE_DIR),)
+	@$(DOCKER) run $(CONFINED) $(TERMINAL) $(GPUS) -p 127.0.0.1:8600:8600 $(MOUNT_TF_FILES) $(TRAINING_IMAGE) \
+		retrain studio tf_files/studio --host 0.0.0.0 $(ARGS)
+else
+	@$(CHECK_OUTPUT_DIR)
+	@test -d "$(IMAGE_DIR)" || { echo "IMAGE_DIR=$(IMAGE_DIR) is not a folder: it is mounted into the container." >&2; exit 1; }
+	@$(DOCKER) run $(CONFINED) $(TERMINAL) $(GPUS) -p 127.0.0.1:8600:8600 $(MOUNT_TF_FILES) \
+		-v "$$(cd "$(IMAGE_DIR)" && pwd):/photos" $(TRAINING_IMAGE) \
+		retrain studio /photos --output_dir "$(OUTPUT_DIR)" --host 0.0.0.0 $(ARGS)
+endif
 
 docker-tensorboard:  ## Serve TensorBoard from the container on http://localhost:6006
 	@mkdir -p "$(TF_FILES)/training_summaries"

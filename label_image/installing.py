@@ -12,13 +12,11 @@ from pathlib import Path
 DISTRIBUTION = "retrain-photos"  # in pyproject.toml; the import packages are retrain and label_image
 LOCKED = frozenset({"train", "openvino", "export", "tfds", "report", "serve", "dev"})  # that requirements.lock holds
 TRAIN_MODULES = frozenset({
-    "flatbuffers", "h5py", "jinja2", "keras", "pyarrow", "scipy", "tensorboard", "tensorflow", "tensorflow_hub",
-    "tf_keras", "threadpoolctl",
+    "babel", "flatbuffers", "h5py", "jinja2", "keras", "pyarrow", "scipy", "tensorboard", "tensorflow",
+    "tensorflow_hub", "tf_keras", "threadpoolctl",
 })  # fmt: skip
 IMAGE = "RETRAIN_IMAGE"  # the environment variable that says which of our images this container is of
-IN_TRAINING_IMAGE = LOCKED - {"dev", "serve"}
-LABELLING_IMAGE = "label_image"
-IN_LABELLING_IMAGE = frozenset({"serve"})
+IN_TRAINING_IMAGE = LOCKED - {"dev"}
 
 
 def how_to_install(extra: str) -> str:
@@ -57,8 +55,6 @@ def _own_version() -> str:
 
 
 def _in_container(image: str, extra: str) -> str:
-    if image != LABELLING_IMAGE and extra in IN_LABELLING_IMAGE:
-        return f"use the image {LABELLING_IMAGE}, which has it (`make docker-build`)"
     if image != "retrain" and extra in IN_TRAINING_IMAGE:
         return "use the image retrain, which has it (`make docker-build`)"
     return f"it is not in the image {image}: install this program without a container, and there the extra `{extra}`"

@@ -19,6 +19,9 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core: more threads 
     ):
         os.environ.setdefault(_name, "1")
 
+# Whoever runs the tests: pages are in English where a test says nothing else.
+os.environ["LANGUAGE"] = "en"
+
 # For the processes that tests start.
 os.environ["PYTHONPATH"] = os.pathsep.join(
     [str(Path(__file__).parent / "support/start"), *filter(None, [os.environ.get("PYTHONPATH")])]
@@ -130,7 +133,7 @@ def exported(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "model"
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def browser() -> str:
     """A Chromium."""
     found = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

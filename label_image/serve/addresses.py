@@ -32,11 +32,11 @@ def is_every(host: str) -> bool:
     return host in ("", "0.0.0.0", "::")
 
 
-def address(host: str, port: int, is_encrypted: bool, token: str | None = None) -> str:
-    """The address for a browser. The token stands behind #, which no browser sends to anybody."""
+def address(host: str, port: int, is_encrypted: bool, token: str | None = None, path: str = "") -> str:
+    """The address of a path for a browser. The token stands behind #, which no browser sends to anybody."""
     name = f"[{host}]" if ":" in host else host
     end = "" if token is None else f"#token={quote(token, safe='')}"
-    return f"http{'s' if is_encrypted else ''}://{name}:{port}/{end}"
+    return f"http{'s' if is_encrypted else ''}://{name}:{port}/{path}{end}"
 
 
 def qr_code(text: str) -> str:

@@ -50,9 +50,9 @@ class PageFile:
     def etag(self) -> str:
         return f'"{hashlib.sha256(self.content).hexdigest()[:32]}"'
 
-    def response(self, request: Request) -> Response:
+    def response(self, request: Request, policy: str = CSP) -> Response:
         """Asked again each time, so that a new model is seen; what has not changed is not sent twice."""
-        headers = {"ETag": self.etag, "Cache-Control": "no-cache", "Content-Security-Policy": CSP}
+        headers = {"ETag": self.etag, "Cache-Control": "no-cache", "Content-Security-Policy": policy}
         known = [tag.strip().removeprefix("W/") for tag in request.headers.get("if-none-match", "").split(",")]
         if self.etag in known or "*" in known:
             return Response(status_code=304, headers=headers)

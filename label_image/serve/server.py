@@ -34,14 +34,17 @@ class Certificate:
 class Server(uvicorn.Server):
     """Ends at the first signal once all requests are answered, with exit code 0; at the second one at once.
 
-    `ready` is called when it answers, and signals are heard.
+    `ready` is called when it answers, and signals are heard; `ending` when it takes no more requests, and waits for
+    those that it has.
     """
 
-    def __init__(self, config: uvicorn.Config, limits: Limits, ready: Callable[[], None]) -> None:
+    def __init__(
+        self, config: uvicorn.Config, limits: Limits, ready: Callable[[], None], ending: Callable[[], None]
+    ) -> None:
         super().__init__(config)
         self._kind = limited(limits)
         self._handshake_seconds = limits.head_seconds if config.is_ssl else None
-        self._ready = ready
+        self._ready, self._ending = ready, ending
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup([])
@@ -58,6 +61,10 @@ class Server(uvicorn.Server):
                 )
             )
         self._ready()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._ending()
+        await super().shutdown(sockets)
 
     def _connection(self) -> Connection:
         return self._kind(self.config, self.server_state, self.lifespan.state)
@@ -99,9 +106,14 @@ def open_socket(host: str, port: int) -> socket.socket:
 
 
 def run(
-    app: ASGIApp, listening: socket.socket, limits: Limits, certificate: Certificate | None, say: Callable[[], None]
+    app: ASGIApp,
+    listening: socket.socket,
+    limits: Limits,
+    certificate: Certificate | None,
+    say: Callable[[], None],
+    ending: Callable[[], None] = lambda: None,
 ) -> None:
-    """Serve until a signal ends it. `say` is called when it is ready."""
+    """Serve until a signal ends it. `say` is called when it is ready, `ending` when answers that go on have to end."""
     most = min(limits.connections, _files_allowed() - SPARE_FILES)
     limits = replace(limits, connections=max(most, 8))
     config = uvicorn.Config(
@@ -127,7 +139,7 @@ def run(
             raise ModelError(
                 f"The certificate {certificate.chain} with {certificate.key} cannot be used: {reason}."
             ) from None
-    Server(config, limits, say).run(sockets=[listening])
+    Server(config, limits, say, ending).run(sockets=[listening])
 
 
 def _files_allowed() -> int:

@@ -4,6 +4,7 @@ Imports TensorFlow; imported only when a network has to run or to be exported.
 """
 
 import functools
+import threading
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from retrain.backbones.weights import CHECKPOINT_SUFFIX
 from retrain.core.errors import BackboneError
 from retrain.core.tensorflow import quiet, tf
 
+_one_at_a_time = threading.Lock()  # what Keras builds with is the process's
 ROOM = 2**20  # bytes of a file of weights besides those of its network
 
 
@@ -73,9 +75,17 @@ class Network(tf.Module):
         return frozen
 
 
-@functools.lru_cache(maxsize=1)
 def kept_network(backbone: Backbone) -> Network:
-    """The network of `load_network`, for those who leave its weights alone: the engine and the exports share it."""
+    """The network of `load_network`, for those who leave its weights alone: the engine and the exports share it.
+
+    Any thread may ask for it.
+    """
+    with _one_at_a_time:
+        return _kept_network(backbone)
+
+
+@functools.lru_cache(maxsize=1)
+def _kept_network(backbone: Backbone) -> Network:
     return load_network(backbone)
 
 

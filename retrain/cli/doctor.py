@@ -9,7 +9,8 @@ from label_image.user_path import Folder
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import backbone_config, extraction_config, source_config, split_config
 from retrain.cli.dashes import as_options
-from retrain.cli.options import Photos, backbone_options, choice_options, group
+from retrain.cli.options import Photos, backbone_options, choice_options, group, lang_option
+from retrain.core.language import language_of_user
 
 # What the doctor looks at, and where it writes.
 doctor_options = group(
@@ -21,6 +22,7 @@ doctor_options = group(
         show_default=True,
         help="Folder for doctor.html, findings.csv and fixes.csv; an existing fixes.csv is never changed.",
     ),
+    lang_option,
     choice_options,
 )
 
@@ -28,7 +30,7 @@ doctor_options = group(
 @click.command(cls=CheckedCommand)
 @doctor_options
 @backbone_options
-def doctor(output_dir: Path, **options: Any) -> None:
+def doctor(output_dir: Path, lang: str | None, **options: Any) -> None:
     """Find copies, wrong labels, outliers and bad photos.
 
     DATA is photos in class folders, or anything else that --image_dir takes. No photo is changed.
@@ -51,5 +53,5 @@ def doctor(output_dir: Path, **options: Any) -> None:
         diagnosis = examine(config, screen)
     finally:
         screen.finish()
-    written = write_diagnosis(diagnosis, config.source.places[0], output_dir)
+    written = write_diagnosis(diagnosis, config.source.places[0], output_dir, lang or language_of_user())
     show_diagnosis(diagnosis, written, Console(highlight=False))

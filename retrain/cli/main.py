@@ -20,6 +20,7 @@ from retrain.cli.fetch import fetch
 from retrain.cli.help_panels import TrainByDefault
 from retrain.cli.look import look
 from retrain.cli.store import store
+from retrain.cli.studio import studio
 from retrain.cli.sweep import sweep
 from retrain.cli.train import train
 from retrain.core.errors import RetrainError
@@ -49,7 +50,7 @@ def cli() -> None:
     require_address_space(ADDRESS_SPACE)
 
 
-for command in (demo, fetch, look, train, sweep, evaluate, export, doctor, store):
+for command in (demo, fetch, look, train, sweep, evaluate, export, doctor, studio, store):
     cli.add_command(command)
 
 

@@ -10,6 +10,7 @@ import click
 from label_image.user_path import File, Folder, Text, UserPath
 from retrain.backbones.engines.registry import ENGINES
 from retrain.core.defaults import AUTO, BOTTLENECK_DIR, FINAL_TENSOR_NAME, MODEL_DIR, SEED, TOP_K
+from retrain.core.language import LANGUAGES
 from retrain.core.machine import PRECISIONS
 from retrain.exports.registry import TRAINING_FORMATS, check_formats
 from retrain.photos.augmentation import VIEWS, Augmentation
@@ -120,6 +121,12 @@ folds_option = click.option(
     metavar="N",
     help="Test every photo, by heads that take turns, each without one of N folds; 0: one split with test photos.  "
     "[default: 5; 0 with percentages, mini-batches or very many photos]",
+)
+# None stands for the language of the user's locale, so that no command that is repeated says one.
+lang_option = click.option(
+    "--lang",
+    type=click.Choice(LANGUAGES),
+    help="Language of the page.  [default: that of the locale ($LANG) if it is one of these, else en]",
 )
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print a summary as one JSON object on standard output."
@@ -348,6 +355,7 @@ report_options = group(
     click.option(
         "--report", type=File, metavar="FILE", help="Write a web page about the run, with the doctor's findings."
     ),
+    lang_option,
     click.option("--summaries_dir", type=Folder, help="Write TensorBoard summaries to a new folder in here."),
     json_option,
 )

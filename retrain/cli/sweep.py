@@ -12,6 +12,7 @@ from retrain.cli.dashes import as_options
 from retrain.cli.options import (
     distortion_options,
     group,
+    lang_option,
     names,
     numbers,
     photo_options,
@@ -19,6 +20,7 @@ from retrain.cli.options import (
     weights_by_name,
 )
 from retrain.cli.train import train
+from retrain.core.language import in_language, language_of_user
 from retrain.photos.augmentation import VIEWS
 from retrain.training.recipe import CLASS_WEIGHTS, EPOCHS, OPTIMIZERS
 
@@ -142,6 +144,7 @@ sweep_options = group(
         help="CSV file for the table; an earlier one that differs is kept as NAME.1 and so on.",
     ),
     click.option("--report", type=File, metavar="FILE", help="Also write the table as a web page with charts."),
+    lang_option,
 )
 
 
@@ -184,7 +187,8 @@ def sweep(**options: Any) -> None:
     write_table(result.results, table)
     written = [table]
     if report is not None:
-        written.append(write_sweep_page(report, result, config, command, table))
+        with in_language(options["lang"] or language_of_user()):
+            written.append(write_sweep_page(report, result, config, command, table))
     show_sweep(result, written, command, Console(highlight=False))
 
 

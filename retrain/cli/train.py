@@ -20,6 +20,7 @@ from retrain.cli.options import (
     photo_options,
     report_options,
 )
+from retrain.core.language import in_language, language_of_user
 
 if TYPE_CHECKING:
     from retrain.core.progress import Progress
@@ -90,4 +91,5 @@ def _write_report(
     diagnosis = diagnose(run.extraction, sides, run.backbone.input_size, run.division.seed, trained=run.trained)
     # In the order in which they are declared; Click's is that of the command.
     declared = {str(parameter.name): options.get(str(parameter.name)) for parameter in train.params}
-    return write_report(path, run, command_in_lines(train, declared), diagnosis, asked.top_k, began)
+    with in_language(options["lang"] or language_of_user()):
+        return write_report(path, run, command_in_lines(train, declared), diagnosis, asked.top_k, began)

@@ -6,8 +6,10 @@ from collections.abc import Iterator, Mapping
 
 from rich.console import Console
 
+from retrain.core.language import figure, translated
 from retrain.exports.folder import REMARKS
 from retrain.insight.programs import program_here
+from retrain.insight.retold import retold
 from retrain.insight.terminal_text import escape, print_line, with_options
 from retrain.photos.classes import index_by_label
 from retrain.photos.left_out import in_words, what_would_help
@@ -90,8 +92,12 @@ def stages(seconds: Mapping[str, float]) -> str:
     """The stages of a run that took a while, in seconds. Reading and decoding are summed over threads."""
     total = seconds.get("total", 0.0)
     shown = [(name, spent) for name, spent in seconds.items() if spent >= max(0.05, 0.02 * total)]
-    stages = "  ".join(f"{name}{'*' if name in THREADED else ''} {spent:.1f}" for name, spent in shown)
-    return stages + ("  (*: all threads)" if any(name in THREADED for name, _ in shown) else "")
+    stages = "  ".join(
+        f"{retold(name)}{'*' if name in THREADED else ''} {figure(spent, '.1f')}" for name, spent in shown
+    )
+    if any(name in THREADED for name, _ in shown):
+        stages = "  ".join((stages, translated("(*: all threads)")))
+    return stages
 
 
 def with_report(seconds: Mapping[str, float], spent: float) -> dict[str, float]:

@@ -32,6 +32,13 @@ def whole_uris(paths: Iterable[str], longer_side: int = LONGER_SIDE) -> dict[str
     return _uris(paths, longer_side // 2, partial(_shrink, longer_side=longer_side))
 
 
+def small_photo(path: str, longer_side: int) -> Image.Image:
+    """One whole photo in RGB, upright, its longer side at most `longer_side`. Raises PhotoError."""
+    steps = _steps(longer_side // 2)
+    with photo_bytes(path) as data:
+        return Image.fromarray(steps.pixels(data, partial(_shrink, longer_side=longer_side)))
+
+
 def data_uri(image: Image.Image) -> str:
     """An RGB picture as a JPEG inside an address."""
     file = io.BytesIO()
@@ -64,9 +71,13 @@ def _uris(paths: Iterable[str], side: int, fit: Fit) -> dict[str, str]:
 
 def _small(paths: Sequence[str], side: int, fit: Fit) -> Iterable[Pixels | None]:
     """Each photo, uint8 RGB, upright, as `fit` makes it of one that is at least `side`; None if it cannot be read."""
-    steps = Preprocessing.parse(f"decode(2)|orient|resize({side},bilinear)|value_range(0,1)")
+    steps = _steps(side)
     with photo_threads() as threads:
         yield from threads.map(partial(_pixels, steps=steps, fit=fit), paths)
+
+
+def _steps(side: int) -> Preprocessing:
+    return Preprocessing.parse(f"decode(2)|orient|resize({side},bilinear)|value_range(0,1)")
 
 
 def _pixels(path: str, steps: Preprocessing, fit: Fit) -> Pixels | None:

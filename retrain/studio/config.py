@@ -12,7 +12,7 @@ class StudioConfig:
     """`folder` has the photos, a folder for each class; the model goes to `output_dir`, by default beside it.
 
     The page is served on `host` and `port`, encrypted with `https`; who opens it needs `token`, and phones, which may
-    only add photos, `phone_token`.
+    only add photos, `phone_token`. Without `lang` the page speaks its browser's language.
     """
 
     folder: Path
@@ -24,6 +24,7 @@ class StudioConfig:
     https: bool
     token: str
     phone_token: str
+    lang: str | None = None
 
 
 def model_beside(folder: Path) -> Path:

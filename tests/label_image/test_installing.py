@@ -92,7 +92,6 @@ def test_containers_name_the_image_that_has_it(elsewhere: Path, monkeypatch: pyt
     monkeypatch.setenv(IMAGE, "label_image")
     assert "the image retrain" in how_to_install("train")
     monkeypatch.setenv(IMAGE, "retrain")
-    assert "the image label_image" in how_to_install("serve")
     assert "not in the image retrain" in how_to_install("cuda") and "pip" not in how_to_install("cuda")
 
 

@@ -17,6 +17,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+KEY_CODES = {
+    " ": "Space", **{key: key for key in ("Enter", "Escape", "Delete", "Tab", "Home", "End", "PageUp", "PageDown")},
+    **{f"Arrow{way}": f"Arrow{way}" for way in ("Left", "Right", "Up", "Down")},
+}  # fmt: skip
+VIRTUAL = {"Escape": 27, "Enter": 13, "Tab": 9, " ": 32, "Delete": 46}  # what browsers themselves listen to
 PATIENCE = 60  # seconds, of a busy machine
 SWITCHES = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-dev-shm-usage",
@@ -106,7 +111,7 @@ class Browser:
     ) -> "Page":
         """A new page, of the size and the settings of a phone. `before` is run in it before its own scripts."""
         target = self.call("Target.createTarget", url="about:blank")["targetId"]
-        page = Page(self, self._sessions[target])  # it was attached to before the answer came
+        page = Page(self, self._sessions[target], target)  # it was attached to before the answer came
         page.call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=2, mobile=width < 800
         )
@@ -129,6 +134,7 @@ class Page:
 
     browser: Browser
     session: str
+    target: str = ""
 
     def call(self, method: str, **parameters: Any) -> dict[str, Any]:
         return self.browser.call(method, self.session, **parameters)
@@ -161,6 +167,18 @@ class Page:
                     return found
             assert time.monotonic() < until, f"{condition} did not become true: {self.browser.said}"
             time.sleep(0.05)
+
+    def close(self) -> None:
+        self.browser.call("Target.closeTarget", targetId=self.target)
+
+    def key(self, key: str, *modifiers: str) -> None:
+        """Press a key, as a hand does: "a", "ArrowLeft", "Enter"; modifiers are "Alt", "Control", "Meta" and "Shift"."""
+        held = sum({"Alt": 1, "Control": 2, "Meta": 4, "Shift": 8}[each] for each in modifiers)
+        typed = {"text": {"Enter": "\r"}.get(key, key)} if len(key) == 1 or key == "Enter" else {}
+        code = KEY_CODES.get(key) or (f"Digit{key}" if key.isdigit() else f"Key{key.upper()}")
+        event = {"key": key, "code": code, "modifiers": held, "windowsVirtualKeyCode": VIRTUAL.get(key, 0)}
+        self.call("Input.dispatchKeyEvent", type="keyDown", **event, **({} if held & ~8 else typed))
+        self.call("Input.dispatchKeyEvent", type="keyUp", **event)
 
     def press(self, selector: str) -> None:
         self.run(f"document.querySelector({json.dumps(selector)}).click()")

@@ -7,6 +7,7 @@ import numpy as np
 
 from retrain.bottlenecks.extraction import Extraction
 from retrain.core.blas import threads_for
+from retrain.core.language import Message, message
 from retrain.core.timing import timed
 from retrain.insight.doctor.duplicates import copy_findings, find_copies
 from retrain.insight.doctor.findings import KINDS, Diagnosis, Finding
@@ -21,6 +22,11 @@ from retrain.photos.classes import class_indices
 from retrain.photos.folds import deal_folds
 from retrain.training.fitting.sample import Classes
 from retrain.training.trained import TrainedHead
+
+COLOURS_NOT_JUDGED = message(
+    "Colours are not judged with fewer than {least} photos of a class, on average.", least=LEAST_GROUPS
+)
+TOO_FEW_PHOTOS = message("Outliers and colours are not judged with fewer than {least} photos.", least=LEAST_PHOTOS)
 
 
 def diagnose(
@@ -65,14 +71,14 @@ def diagnose(
             distances = class_distances(matrix, classes, folds)
             findings += outlier_findings(photos, distances)
         if not can_judge(distances):
-            remarks.append("Outliers are not judged: too many of the photos are copies.")
+            remarks.append(message("Outliers are not judged: too many of the photos are copies."))
         if len(photos) < LEAST_GROUPS * len(labels):  # heads believe least in the class of which they have not seen one
-            remarks.append(f"Colours are not judged with fewer than {LEAST_GROUPS} photos of a class, on average.")
+            remarks.append(COLOURS_NOT_JUDGED)
         elif not gone:  # of some classes alone it would be another question
             with timed(seconds, "shortcut"):
                 shortcut = check_shortcut(looks, classes, folds, probabilities)
     else:
-        remarks.append(f"Outliers and colours are not judged with fewer than {LEAST_PHOTOS} photos.")
+        remarks.append(TOO_FEW_PHOTOS)
     counts = dict(Counter(photo.label for photo in photos))
     findings += imbalance_findings(counts)
     order = {kind: place for place, kind in enumerate(KINDS)}
@@ -87,14 +93,17 @@ def _ask(extraction: Extraction, classes: Classes, groups: Sequence[str], count:
     return Asked(folds[np.newaxis], said)
 
 
-def _not_seen(gone: int, unread: int) -> list[str]:
+def _not_seen(gone: int, unread: int) -> list[Message]:
     """What is said of photos that could not be looked at."""
     remarks = []
     if gone:
         remarks.append(
-            f"{gone:,} photos are gone: their labels and bottlenecks are examined, what takes pixels is not (copies "
-            "other than of the same bytes, quality, colours)."
+            message(
+                "{gone:,} photos are gone: their labels and bottlenecks are examined, what takes pixels is not (copies "
+                "other than of the same bytes, quality, colours).",
+                gone=gone,
+            )
         )
     if unread:
-        remarks.append(f"{unread} photos could not be read again: they were changed or removed.")
+        remarks.append(message("{unread} photos could not be read again: they were changed or removed.", unread=unread))
     return remarks

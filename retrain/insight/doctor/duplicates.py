@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from retrain.bottlenecks.near_copies import near_pairs, united
+from retrain.core.language import Message, message
 from retrain.insight.doctor.findings import Copies, Finding
 from retrain.insight.doctor.looks import Looks
 from retrain.photos.dataset import Photo
@@ -82,12 +83,16 @@ def _across_split(sides: Sequence[str] | None, row: int, kept: int) -> bool:
     return sides is not None and (sides[row] == "testing") != (sides[kept] == "testing")
 
 
-def _sentence(photos: Sequence[Photo], sides: Sequence[str] | None, row: int, kept: int, group: Copies) -> str:
+def _sentence(photos: Sequence[Photo], sides: Sequence[str] | None, row: int, kept: int, group: Copies) -> Message:
     same = photos[row].sha256 == photos[kept].sha256
-    how = "The same bytes as" if same else "The same picture as"
-    sentence = f"{how} {'/'.join(Path(photos[kept].path).parts[-2:])}"
+    photo = "/".join(Path(photos[kept].path).parts[-2:])
+    said = message("The same bytes as {photo}", photo=photo)
+    if not same:
+        said = message("The same picture as {photo}", photo=photo)
     if photos[row].label != photos[kept].label:
-        sentence += f", which is {photos[kept].label}"
+        said = message("{sentence}, which is {label}", sentence=said, label=photos[kept].label)
     if _across_split(sides, row, kept):
-        sentence += "; one of them is a test photo, the other is not"
-    return f"{sentence}." if same else f"{sentence} (similarity {group.similarity:.3f})."
+        said = message("{sentence}; one of them is a test photo, the other is not", sentence=said)
+    if same:
+        return message("{sentence}.", sentence=said)
+    return message("{sentence} (similarity {similarity:.3f}).", sentence=said, similarity=group.similarity)

@@ -4,46 +4,57 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from retrain.core.language import Message, translatable, translated
 from retrain.photos.dataset import Photo
 from retrain.photos.fixes import KEEP
 
-# In the order in which a person should look at them.
+# In the order in which a person should look at them. Said by `heading_of`.
 KINDS = MappingProxyType(
     {
-        "unreadable": "Files that cannot be used",
-        "label": "Labels that may be wrong",
-        "copy_across_classes": "The same photo in two classes",
-        "copy_across_split": "The same photo in training and in test",
-        "copy": "The same photo twice in a class",
-        "outlier": "Photos unlike all others",
-        "blank": "Photos of a single colour",
-        "blurred": "Blurred photos",
-        "tiny": "Tiny photos",
-        "huge": "Huge photos",
-        "gray": "Photos without colour",
-        "rotated": "Photos that lie on their side",
-        "imbalance": "Classes with few photos",
+        "unreadable": translatable("Files that cannot be used"),
+        "label": translatable("Labels that may be wrong"),
+        "copy_across_classes": translatable("The same photo in two classes"),
+        "copy_across_split": translatable("The same photo in training and in test"),
+        "copy": translatable("The same photo twice in a class"),
+        "outlier": translatable("Photos unlike all others"),
+        "blank": translatable("Photos of a single colour"),
+        "blurred": translatable("Blurred photos"),
+        "tiny": translatable("Tiny photos"),
+        "huge": translatable("Huge photos"),
+        "gray": translatable("Photos without colour"),
+        "rotated": translatable("Photos that lie on their side"),
+        "imbalance": translatable("Classes with few photos"),
     }
 )
+
+
+def heading_of(kind: str) -> str:
+    """What the findings of one of KINDS are, in the language of the moment."""
+    return translated(KINDS[kind])
 
 
 @dataclass(frozen=True)
 class Finding:
     """One photo (or class, or file) that somebody should look at.
 
-    `row` is the photo's position in the diagnosis, None where it is no photo. `score` ranks the findings of one
-    kind, the worst the highest; what it measures is said where it is made. `suggestion` is what `fixes.csv`
-    proposes: keep, remove or relabel:CLASS. `related` are the rows of photos to show beside it.
+    `said` is what is said of it. `row` is the photo's position in the diagnosis, None where it is no photo. `score`
+    ranks the findings of one kind, the worst the highest; what it measures is said where it is made. `suggestion` is
+    what `fixes.csv` proposes: keep, remove or relabel:CLASS. `related` are the rows of photos to show beside it.
     """
 
     kind: str
     path: str
     label: str
     score: float
-    sentence: str
+    said: Message | str
     row: int | None = None
     suggestion: str = KEEP
     related: tuple[int, ...] = ()
+
+    @property
+    def sentence(self) -> str:
+        """What is said of it, in the language of the moment."""
+        return str(self.said)
 
 
 @dataclass(frozen=True)
@@ -84,15 +95,22 @@ class Shortcut:
     @property
     def sentence(self) -> str:
         """The figures, and what they mean."""
-        figures = (
-            f"Colours alone reach an accuracy of {self.colour_accuracy:.0%}, the network {self.network_accuracy:.0%}, "
-            f"always answering the largest class {self.chance:.0%}."
+        figures = translated(
+            "Colours alone reach an accuracy of {colours:.0%}, the network {network:.0%}, always answering the largest "
+            "class {chance:.0%}.",
+            colours=self.colour_accuracy,
+            network=self.network_accuracy,
+            chance=self.chance,
         )
         if self.network_accuracy <= self.chance:
-            return f"{figures} The network is no better than guessing."
-        if self.suspicious:
-            return f"{figures} The classes may differ by their backgrounds or their light more than by what they show."
-        return f"{figures} The network sees much more than colours."
+            meaning = translated("The network is no better than guessing.")
+        elif self.suspicious:
+            meaning = translated(
+                "The classes may differ by their backgrounds or their light more than by what they show."
+            )
+        else:
+            meaning = translated("The network sees much more than colours.")
+        return f"{figures} {meaning}"
 
 
 @dataclass(frozen=True)
@@ -100,7 +118,7 @@ class Diagnosis:
     """Everything that was found.
 
     `photos` are those of the extraction and `class_counts` the photos of each class. `findings` are sorted by kind,
-    the worst of each kind first. `shortcut` is None where there are too few photos to say. `remarks` say what could
+    the worst of each kind first. `shortcut` is None where there are too few photos to say. `notes` say what could
     not be looked at; `seconds` what took how long.
     """
 
@@ -109,8 +127,13 @@ class Diagnosis:
     findings: tuple[Finding, ...]
     copies: tuple[Copies, ...]
     shortcut: Shortcut | None
-    remarks: tuple[str, ...] = ()
+    notes: tuple[Message, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes, in the language of the moment."""
+        return tuple(map(str, self.notes))
 
     def of_kind(self, kind: str) -> tuple[Finding, ...]:
         """The findings of one of KINDS, the worst first."""
@@ -118,6 +141,6 @@ class Diagnosis:
 
     def counts(self) -> Iterator[tuple[str, str, int]]:
         """Kind, heading and number of findings, of the kinds that have some."""
-        for kind, heading in KINDS.items():
+        for kind in KINDS:
             if number := len(self.of_kind(kind)):
-                yield kind, heading, number
+                yield kind, heading_of(kind), number

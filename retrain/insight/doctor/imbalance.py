@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from retrain.core.language import message, message_count
 from retrain.insight.doctor.findings import Finding
 
 FEW = 20  # photos; fewer leave 2 or 3 of a class for the test
@@ -18,15 +19,18 @@ def imbalance_findings(class_counts: Mapping[str, int]) -> list[Finding]:
         others = [count for other, count in class_counts.items() if other != label]
         median = float(np.median(others)) if others else 0.0
         times = median / max(1, photos)
-        number = f"{photos} photo" if photos == 1 else f"{photos} photos"
+        number = message_count("{count} photo", "{count} photos", photos)
         if times >= MANY_TIMES:
-            sentence = (
-                f"{label} has {number}, the median of the other classes {median:.0f}; "
-                "--class_weight balanced helps a little."
+            said = message(
+                "{label} has {number}, the median of the other classes {median:.0f}; "
+                "--class_weight balanced helps a little.",
+                label=label,
+                number=number,
+                median=median,
             )
         elif photos < FEW:
-            sentence = f"{label} has {number}: too few for figures that can be trusted."
+            said = message("{label} has {number}: too few for figures that can be trusted.", label=label, number=number)
         else:
             continue
-        findings.append(Finding("imbalance", "", label, times, sentence))
+        findings.append(Finding("imbalance", "", label, times, said))
     return findings

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from retrain.core.language import Message, message
 from retrain.insight.doctor.findings import Finding
 from retrain.photos.dataset import Photo
 from retrain.photos.fixes import RELABEL
@@ -68,7 +69,7 @@ def label_findings(
     probabilities: Floats,
     classes: Classes,
     groups: Sequence[str],
-) -> tuple[list[Finding], list[str]]:
+) -> tuple[list[Finding], list[Message]]:
     """A finding for each suspected label, and remarks; the score is the log ratio of `Suspicion`.
 
     Photos of classes with too few groups are left out. Beside each photo goes the one of the class that it looks like
@@ -81,9 +82,15 @@ def label_findings(
     remarks = []
     if not judged.all():
         names = [label for label, enough in zip(labels, judged.tolist(), strict=True) if not enough]
+        few: str | Message = ", ".join(names[:5])
+        if len(names) > 5:
+            few = message("{names} … ({number:,} classes)", names=few, number=len(names))
         remarks.append(
-            f"Labels of classes with fewer than {LEAST_GROUPS} different photos are not judged: "
-            f"{', '.join(names[:5])}{f' … ({len(names):,} classes)' if len(names) > 5 else ''}."
+            message(
+                "Labels of classes with fewer than {least} different photos are not judged: {names}.",
+                least=LEAST_GROUPS,
+                names=few,
+            )
         )
     rows = np.flatnonzero(judged[classes])
     if not len(rows):
@@ -100,8 +107,13 @@ def label_findings(
                 photo.path,
                 photo.label,
                 float(suspicion.ratios[place]),
-                f"Looks like {labels[better]} ({probability[better]:.0%}), "
-                f"not like {photo.label} ({_percent(float(probability[classes[row]]))}).",
+                message(
+                    "Looks like {better} ({probability:.0%}), not like {label} ({own}).",
+                    better=labels[better],
+                    probability=float(probability[better]),
+                    label=photo.label,
+                    own=_percent(float(probability[classes[row]])),
+                ),
                 row,
                 RELABEL + labels[better],
                 (nearest[row],) if row in nearest else (),
@@ -138,5 +150,7 @@ def _directions(vectors: Floats) -> Floats:
     return directions
 
 
-def _percent(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.01 else f"{share:.1%}" if share >= 0.001 else "less than 0.1%"
+def _percent(share: float) -> Message:
+    if share < 0.001:
+        return message("less than 0.1%")
+    return Message("{share:.0%}" if share >= 0.01 else "{share:.1%}", (("share", share),))

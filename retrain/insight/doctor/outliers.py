@@ -15,6 +15,7 @@ from operator import add
 import numpy as np
 import numpy.typing as npt
 
+from retrain.core.language import message
 from retrain.insight.doctor.findings import Finding
 from retrain.photos.dataset import Photo
 from retrain.photos.small_copies import Floats
@@ -45,8 +46,10 @@ def outlier_findings(photos: Sequence[Photo], distances: Doubles) -> list[Findin
             photos[row].path,
             photos[row].label,
             float(scores[row]),
-            f"Looks like no class: its distance to the nearest one is {distances[row] / np.median(distances):.1f} "
-            "times the usual.",
+            message(
+                "Looks like no class: its distance to the nearest one is {times:.1f} times the usual.",
+                times=float(distances[row] / np.median(distances)),
+            ),
             int(row),
         )
         for row in np.argsort(-scores, kind="stable")

@@ -8,34 +8,18 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
-from retrain.insight.doctor.findings import KINDS, Diagnosis, Finding
+from retrain.core.language import moment, translated
+from retrain.insight.doctor.cards import HAS_CHOICE, advice_on, choices_of, relation_of
+from retrain.insight.doctor.findings import Diagnosis, Finding, heading_of
 from retrain.insight.html.rendering import render, script, shown, source_name
-from retrain.photos.fixes import KEEP, REMOVE, name_in
+from retrain.photos.fixes import KEEP, name_in
 from retrain.photos.thumbnails import LONGER_SIDE, whole_uris
 
 SHOWN = 40  # findings of a kind; findings.csv has all
 CLASSES_AT_ONCE = 40  # of the counts of photos; more are below a heading that opens
 ENLARGED = 320  # pixels of a photo's longer side on the doctor's own page, where it can be enlarged
 
-ADVICE = {
-    "unreadable": "They are left out of everything.",
-    "label": "The classifier, trained without the photo, disagrees with its class. Beside it is the photo of the "
-    "suggested class that is most like it. Relabel what is wrong; keep what is right: hard photos are the useful ones.",
-    "copy_across_classes": "One of the two labels must be wrong. Remove or relabel it.",
-    "copy_across_split": "The accuracy on the test photos is too good to be true with them. Remove one of each.",
-    "copy": "They do no harm in training, but count twice. Remove them if you like.",
-    "outlier": "They may show something else, or only be unusual. Remove what does not belong.",
-    "blank": "Nothing can be learned from them. If they are not empty in another program, say which file it is.",
-    "blurred": "Keep them if the photos you want to label will be like this.",
-    "tiny": "They are enlarged for the network. Keep them if the photos you want to label are as small.",
-    "huge": "They only take time to read.",
-    "gray": "Keep them if the photos you want to label have no colours either.",
-    "rotated": "There is nothing to do here. Other programs may show them lying on their side.",
-    "imbalance": "Add photos to these classes, if you can.",
-}
-RELATIONS = {"label": "nearest"}  # of the photo beside one; else it is a copy
 DOWNLOADED = "~/Downloads/fixes.csv"  # where most browsers save what the page writes
-HAS_CHOICE = {"label", "copy_across_classes", "copy_across_split", "copy", "outlier", "blank", "blurred", "tiny"}
 
 
 @dataclass(frozen=True)
@@ -119,10 +103,7 @@ def make_sections(
     """
     found = {kind: diagnosis.of_kind(kind) for kind, _, _ in diagnosis.counts()}
     uris = _thumbnails(diagnosis, [finding for findings in found.values() for finding in findings[:most]], side)
-    suggestions: dict[str, list[str]] = {}  # of a photo on several cards, which offer the same
-    for finding in diagnosis.findings:
-        suggestions.setdefault(finding.path, []).append(finding.suggestion)
-    choices = {path: tuple(dict.fromkeys((KEEP, *more, REMOVE))) for path, more in suggestions.items()}
+    choices = choices_of(diagnosis)
 
     def card(finding: Finding) -> Card:
         return _card(finding, diagnosis, image_dir, uris, choices[finding.path], decisions)
@@ -130,8 +111,8 @@ def make_sections(
     return tuple(
         Section(
             kind,
-            KINDS[kind],
-            ADVICE[kind],
+            heading_of(kind),
+            advice_on(kind),
             len(findings),
             tuple(map(card, findings[:most])),
             tuple(
@@ -156,7 +137,7 @@ def render_page(diagnosis: Diagnosis, image_dir: Path, decided: Sequence[tuple[s
     return render(
         "doctor.html",
         name=source_name(image_dir),
-        written=datetime.now().strftime("%Y-%m-%d %H:%M"),
+        written=moment(datetime.now()),
         diagnosis=diagnosis,
         sections=sections,
         choices=bool(decided) or any(card.choices for section in sections for card in section.cards),
@@ -168,7 +149,17 @@ def render_page(diagnosis: Diagnosis, image_dir: Path, decided: Sequence[tuple[s
         unseen={section.kind: section.unseen for section in sections if section.unseen},
         script=text,
         script_hash=digest,
+        words=_script_words(),
     )
+
+
+def _script_words() -> dict[str, str]:
+    """What doctor.js says."""
+    return {
+        "one": translated("1 decision"),
+        "many": translated("{count} decisions"),
+        "saved": translated("Saved as fixes.csv, where your browser puts downloads. Train with it:"),
+    }
 
 
 def _thumbnails(diagnosis: Diagnosis, findings: Sequence[Finding], side: int) -> dict[str, str]:
@@ -195,7 +186,7 @@ def _card(
     decision = decisions.get(name, KEEP)
     # A name that is no text cannot be written into fixes.csv.
     may_choose = finding.kind in HAS_CHOICE and _text(name) == name
-    relation = RELATIONS.get(finding.kind, "copy in")
+    relation = relation_of(finding.kind)
     return Card(
         _text(name),
         finding.label,

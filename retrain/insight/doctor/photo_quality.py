@@ -5,9 +5,11 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from retrain.core.language import Message, message, translatable
 from retrain.insight.doctor.findings import Finding
 from retrain.insight.doctor.looks import Looks
 from retrain.insight.doctor.outliers import quartile_scores
+from retrain.insight.retold import Retold
 from retrain.photos.dataset import Photo, Skipped
 
 BLURRED = 2.0  # quartile ranges below the lower quartile of log sharpness
@@ -17,13 +19,23 @@ BLANK = 8.0  # levels of 0..255 that nearly all pixels of a photo of one colour 
 DARK, BRIGHT = 32.0, 223.0
 COLOURLESS = 2.0  # mean distance of the channels, in levels of 0..255
 FEW = 0.5  # a property of more photos than this share is one of the set, and not a finding
-TURNED = {2: "mirrored", 3: "upside down", 4: "upside down and mirrored", 5: "on its side and mirrored",
-          6: "on its side", 7: "on its side and mirrored", 8: "on its side"}  # fmt: skip
+TURNED = {
+    2: translatable("mirrored"),
+    3: translatable("upside down"),
+    4: translatable("upside down and mirrored"),
+    5: translatable("on its side and mirrored"),
+    6: translatable("on its side"),
+    7: translatable("on its side and mirrored"),
+    8: translatable("on its side"),
+}
 
 
 def unreadable_findings(skipped: Sequence[Skipped]) -> list[Finding]:
     """A finding for each file that is left out."""
-    return [Finding("unreadable", item.path, "", 0.0, f"This file {item.reason}.") for item in skipped]
+    return [
+        Finding("unreadable", item.path, "", 0.0, message("This file {reason}.", reason=Retold(item.reason)))
+        for item in skipped
+    ]
 
 
 def quality_findings(photos: Sequence[Photo], looks: Looks, input_size: int) -> list[Finding]:
@@ -42,9 +54,16 @@ def _blank(photos: Sequence[Photo], looks: Looks) -> list[Finding]:
     """The score is how far within the limit nearly all pixels are."""
     found = np.flatnonzero(_is_blank(looks))
     brightness = looks.thumbnails.mean(axis=(1, 2))
-    names = np.where(brightness < DARK, "black", np.where(brightness > BRIGHT, "white", "one colour"))
+
+    def said(row: int) -> Message:
+        if brightness[row] < DARK:
+            return message("This photo is black everywhere.")
+        if brightness[row] > BRIGHT:
+            return message("This photo is white everywhere.")
+        return message("This photo is one colour everywhere.")
+
     return [
-        _finding("blank", photos, int(row), BLANK - float(looks.spans[row]), f"This photo is {names[row]} everywhere.")
+        _finding("blank", photos, int(row), BLANK - float(looks.spans[row]), said(int(row)))
         for row in sorted(found, key=lambda row: looks.spans[row])
     ]
 
@@ -64,7 +83,9 @@ def _blurred(photos: Sequence[Photo], looks: Looks) -> list[Finding]:
     return [
         _finding(
             "blurred", photos, int(rows[place]), median - float(sharpness[place]),
-            f"Its sharpness is 1/{np.exp(median - sharpness[place]):.0f} of the median photo's.",
+            message(
+                "Its sharpness is 1/{times:.0f} of the median photo's.", times=float(np.exp(median - sharpness[place]))
+            ),
         )
         for place in sorted(np.flatnonzero(blurred), key=lambda place: sharpness[place])
     ]  # fmt: skip
@@ -77,7 +98,10 @@ def _tiny(photos: Sequence[Photo], looks: Looks, input_size: int) -> list[Findin
     return [
         _finding(
             "tiny", photos, int(row), input_size / max(1, int(shorter[row])),
-            f"{looks.widths[row]} x {looks.heights[row]} pixels; the network sees {input_size} x {input_size}.",
+            message(
+                "{width} x {height} pixels; the network sees {seen} x {seen}.",
+                width=int(looks.widths[row]), height=int(looks.heights[row]), seen=input_size,
+            ),
         )
         for row in sorted(found, key=lambda row: shorter[row])
     ]  # fmt: skip
@@ -90,7 +114,10 @@ def _huge(photos: Sequence[Photo], looks: Looks) -> list[Finding]:
     return [
         _finding(
             "huge", photos, int(row), float(pixels[row]) / 1e6,
-            f"{looks.widths[row]} x {looks.heights[row]} pixels, far more than needed: it only costs time.",
+            message(
+                "{width} x {height} pixels, far more than needed: it only costs time.",
+                width=int(looks.widths[row]), height=int(looks.heights[row]),
+            ),
         )
         for row in sorted(found, key=lambda row: -pixels[row])
     ]  # fmt: skip
@@ -101,8 +128,9 @@ def _colourless(photos: Sequence[Photo], looks: Looks) -> list[Finding]:
     found = np.flatnonzero(looks.readable & (looks.colourfulness < COLOURLESS) & ~_is_blank(looks))
     if len(found) > FEW * max(1, int(looks.readable.sum())):
         return []
+    colourless = message("This photo has no colours.")
     return [
-        _finding("gray", photos, int(row), COLOURLESS - float(looks.colourfulness[row]), "This photo has no colours.")
+        _finding("gray", photos, int(row), COLOURLESS - float(looks.colourfulness[row]), colourless)
         for row in sorted(found, key=lambda row: looks.colourfulness[row])
     ]
 
@@ -112,12 +140,15 @@ def _turned(photos: Sequence[Photo], looks: Looks) -> list[Finding]:
     return [
         _finding(
             "rotated", photos, int(row), 1.0,
-            f"It is stored {TURNED[int(looks.orientations[row])]}, as its EXIF orientation says. This project turns "
-            "it; programs that ignore EXIF do not.",
+            message(
+                "It is stored {how}, as its EXIF orientation says. This project turns it; programs that ignore EXIF "
+                "do not.",
+                how=message(TURNED[int(looks.orientations[row])]),
+            ),
         )
         for row in found
     ]  # fmt: skip
 
 
-def _finding(kind: str, photos: Sequence[Photo], row: int, score: float, sentence: str) -> Finding:
-    return Finding(kind, photos[row].path, photos[row].label, score, sentence, row)
+def _finding(kind: str, photos: Sequence[Photo], row: int, score: float, said: Message) -> Finding:
+    return Finding(kind, photos[row].path, photos[row].label, score, said, row)

@@ -3,6 +3,9 @@
 findings.csv and the page are made anew each time; a findings.csv of somebody else is moved aside, and a page of
 somebody else is refused before any work. fixes.csv is the user's as soon as it is there: one that differs stays as it
 is, and what would have been written goes to fixes.new.csv, with the user's decisions in both files carried over.
+
+What people read is in the language that is asked for: the page, and the sentences of both tables. What programs read
+is the same in all languages: the names of columns, kinds, suggestions and actions.
 """
 
 import csv
@@ -15,6 +18,7 @@ from pathlib import Path
 from label_image.files import temporary_folder, write_in_one_step
 from retrain.core.errors import ExportError, OptionError
 from retrain.core.html_files import check_page, write_page
+from retrain.core.language import ENGLISH, in_language, translatable, translated
 from retrain.core.outputs import MANIFEST, check_file, place
 from retrain.insight.doctor.decisions import FIXES, NEW_FIXES, earlier_decisions
 from retrain.insight.doctor.findings import Diagnosis, Finding
@@ -24,7 +28,7 @@ from retrain.photos.fixes import KEEP, name_in
 FINDINGS, PAGE = "findings.csv", "doctor.html"
 FINDING_COLUMNS = ("kind", "rank", "file", "class", "score", "finding", "suggestion")
 FIX_COLUMNS = ("file", "class", "action", "suggestion", "reason")
-DECIDED = "Decided before."  # the reason of a row on a photo of which nothing is found any more
+DECIDED = translatable("Decided before.")  # the reason of a row on a photo of which nothing is found any more
 # What may be decided on; a copy is better removed than relabelled.
 DECIDABLE = ("copy_across_classes", "copy_across_split", "copy", "label", "outlier", "blank", "blurred", "tiny")
 
@@ -60,15 +64,17 @@ def check_output_dir(folder: Path, image_dir: Path) -> None:
         check_file(folder / name, "`output_dir`")
 
 
-def write_diagnosis(diagnosis: Diagnosis, image_dir: Path, folder: Path) -> Written:
-    """Write all files to `folder`. Raises ExportError."""
+def write_diagnosis(diagnosis: Diagnosis, image_dir: Path, folder: Path, language: str = ENGLISH) -> Written:
+    """Write all files to `folder`, with their sentences in one of LANGUAGES. Raises ExportError."""
     label_of = {name_in(image_dir, photo.path): photo.label for photo in diagnosis.photos}
     try:
         folder.mkdir(parents=True, exist_ok=True)
         decisions = earlier_decisions(folder, image_dir, label_of.keys())
-        rows = _with_decisions(fix_rows(diagnosis, image_dir), decisions.actions, label_of)
-        moved = [_write_findings(folder / FINDINGS, _table(FINDING_COLUMNS, _finding_rows(diagnosis, image_dir)))]
-        page = render_page(diagnosis, image_dir, [row for row in rows if row[2] != KEEP])
+        with in_language(language):
+            rows = _with_decisions(fix_rows(diagnosis, image_dir), decisions.actions, label_of)
+            found = _table(FINDING_COLUMNS, _finding_rows(diagnosis, image_dir))
+            page = render_page(diagnosis, image_dir, [row for row in rows if row[2] != KEEP])
+        moved = [_write_findings(folder / FINDINGS, found)]
         write_page(folder / PAGE, page, "`output_dir`")
         fixes, kept = _place_of_fixes(folder, _table(FIX_COLUMNS, rows))
         if fixes in decisions.unread:
@@ -102,7 +108,10 @@ def _with_decisions(
     """The rows with the user's actions; those of the actions that are on none of them follow."""
     left = dict(actions)
     carried = [(file, label, left.pop(file, action), *rest) for file, label, action, *rest in rows]
-    return [*carried, *((file, label_of.get(file, ""), action, KEEP, DECIDED) for file, action in left.items())]
+    return [
+        *carried,
+        *((file, label_of.get(file, ""), action, KEEP, translated(DECIDED)) for file, action in left.items()),
+    ]
 
 
 def _place_of_fixes(folder: Path, table: bytes) -> tuple[Path, bool]:

@@ -1,15 +1,23 @@
-"""From templates to HTML, with everything escaped that comes from outside."""
+"""From templates to HTML, with everything escaped that comes from outside, in the language of the moment.
+
+`_("… {photos:,} …", photos=n)` and `ngettext(one, many, count)` are `translated` and `translated_count` in templates:
+messages may hold markup, values are escaped.
+"""
 
 import base64
 import hashlib
 import os
 import re
 from functools import cache
+from numbers import Real
 from pathlib import Path
 
 import jinja2
+from markupsafe import Markup, escape
 
-from retrain.photos.fixes import RELABEL
+from retrain.core.language import TAGS, figure, language_now, translated, translated_count
+from retrain.insight.retold import retold
+from retrain.photos.fixes import KEEP, RELABEL, REMOVE
 
 TEMPLATES = Path(__file__).parent / "templates"
 LONGEST_NAME = 60  # letters of a class name; its tooltip has all
@@ -52,24 +60,50 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.filters.update(
-        percent=_percent, count=_count, shown=shown, file=_file, parts=_parts, brief=brief, action=_action
-    )
+        percent=_percent, width=_width, count=_count, figure=figure, shown=shown, file=_file, parts=_parts,
+        brief=brief, action=_action, retold=retold,
+    )  # fmt: skip
+    environment.globals.update(_=_translated, ngettext=_translated_count, language_tag=_language_tag)
     return environment
 
 
 def _percent(share: float | None, digits: int = 1) -> str:
     """0.855 as 85.5%; nothing where there is no figure."""
-    return "–" if share is None else f"{share:.{digits}%}"
+    return "–" if share is None else figure(share, f".{digits}%")
+
+
+def _width(share: float, digits: int = 1) -> str:
+    """A share as a style sheet takes it, whatever the language."""
+    return f"{share:.{digits}%}"
 
 
 def _count(number: int) -> str:
-    return f"{number:,}"
+    return figure(number, ",")
 
 
 def _action(action: str) -> str:
     """What is done by keep, remove or relabel:CLASS of fixes.csv, in words."""
     label = action.removeprefix(RELABEL)
-    return f"Relabel as {label}" if label != action else action.capitalize()
+    if label != action:
+        return translated("Relabel as {label}", label=label)
+    return {KEEP: translated("Keep"), REMOVE: translated("Remove")}[action]
+
+
+def _translated(text: str, **values: object) -> Markup:
+    return Markup(translated(text, **_escaped(values)))
+
+
+def _translated_count(one: str, many: str, count: int, **values: object) -> Markup:
+    return Markup(translated_count(one, many, count, **_escaped(values)))
+
+
+def _escaped(values: dict[str, object]) -> dict[str, object]:
+    """Texts as HTML; numbers as they are, for they are still to be written."""
+    return {name: value if isinstance(value, Real) else escape(value) for name, value in values.items()}
+
+
+def _language_tag() -> str:
+    return TAGS[language_now()]
 
 
 def _file(path: str) -> str:

@@ -3,10 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from retrain.core.language import figure, translatable, translated
 from retrain.training.metrics import Bin
 
 WIDTH, HEIGHT = 360, 244
@@ -16,6 +18,14 @@ NEAR = 50  # to an edge: where words that are centred there would stick out
 LABEL = 36  # between the labels of an axis, at least
 AROUND = 0.06  # of the height of what is drawn, above and below it: no error ends at an edge as if it were cut
 BESIDE = 4  # from a line to the next, so that errors do not hide each other
+
+Quantity = Literal["accuracy", "cross_entropy"]
+QUANTITIES = {"accuracy": translatable("accuracy"), "cross_entropy": translatable("cross-entropy")}
+AGAINST_PENALTY = {
+    "accuracy": translatable("The accuracy against the penalty."),
+    "cross_entropy": translatable("The cross-entropy against the penalty."),
+}
+HEADS = {"linear": translatable("linear"), "balanced": translatable("balanced")}
 
 
 @dataclass(frozen=True)
@@ -129,7 +139,7 @@ class Scale:
 def reliability_chart(before: Sequence[Bin], after: Sequence[Bin]) -> Chart:
     """How often answers are right against how sure they are; `before` is empty where nothing was calibrated."""
     x, y = across(0, 1), upwards(0, 1)
-    values, texts = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], ["0%", "20%", "40%", "60%", "80%", "100%"]
+    values, texts = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0], [figure(share / 5, ".0%") for share in range(6)]
     most = max((bin.photos for bin in (*before, *after)), default=1)
 
     def line(name: str, style: str, bins: Sequence[Bin]) -> Line:
@@ -141,18 +151,24 @@ def reliability_chart(before: Sequence[Bin], after: Sequence[Bin]) -> Chart:
                     x(bin.confidence),
                     y(bin.accuracy),
                     round(2 + 6 * math.sqrt(bin.photos / most), 1),
-                    f"{name}: {bin.photos} photos, {bin.confidence:.0%} sure, {bin.accuracy:.0%} right",
+                    translated(
+                        "{name}: {photos} photos, {sure:.0%} sure, {right:.0%} right",
+                        name=name,
+                        photos=bin.photos,
+                        sure=bin.confidence,
+                        right=bin.accuracy,
+                    ),
                 )
                 for bin in bins
             ),
         )
 
-    lines = [line("before", "before", before)] if before else []
-    lines.append(line("after" if before else "this model", "after", after))
+    lines = [line(translated("before"), "before", before)] if before else []
+    lines.append(line(translated("after") if before else translated("this model"), "after", after))
     return Chart(
-        "How often the answers are right, against how sure they are.",
-        "how sure the answer is",
-        "how often it is right",
+        translated("How often the answers are right, against how sure they are."),
+        translated("how sure the answer is"),
+        translated("how often it is right"),
         x.ticks(values, texts),
         y.ticks(values, texts),
         tuple(lines),
@@ -179,28 +195,30 @@ def similarity_chart(similarities: npt.NDArray[np.float32], threshold: float) ->
             max(0.5, round(x(right) - x(left) - 1, 1)),
             round(y(0) - y(count), 1),
             "unknown" if place < below else "known",
-            f"{count} photos from {left:.2f} to {right:.2f}",
+            translated(
+                "{photos} photos from {low:.2f} to {high:.2f}", photos=count, low=float(left), high=float(right)
+            ),
         )
         for place, (left, right, count) in enumerate(zip(edges[:-1], edges[1:], counts.tolist(), strict=True))
         if count
     )
     return Chart(
-        "How many test photos have which similarity to what the model knows.",
-        "similarity to the nearest class",
-        "photos",
+        translated("How many test photos have which similarity to what the model knows."),
+        translated("similarity to the nearest class"),
+        translated("photos"),
         x.ticks(*round_values(float(edges[0]), float(edges[-1]))),
         y.ticks(*round_values(0, max(1, int(counts.max())), whole=True)),
         bars=bars,
-        rule=Rule(x(threshold), f"threshold {threshold:.2f}"),
+        rule=Rule(x(threshold), translated("threshold {value:.2f}", value=threshold)),
     )
 
 
 def penalty_chart(
-    quantity: str, lines: Mapping[str, Sequence[Measured]], axes: Sequence[Measured], most: float = math.inf
+    quantity: Quantity, lines: Mapping[str, Sequence[Measured]], axes: Sequence[Measured], most: float = math.inf
 ) -> Chart:
     """A quantity against the penalty, on a logarithmic axis, from strong to weak; the dot of what was chosen is larger.
 
-    `lines` are by their style, which is their name, too. The axes hold all of `axes`, so that charts can be compared;
+    `lines` are by their style, one of HEADS. The axes hold all of `axes`, so that charts can be compared;
     errors end at `most`, which the quantity cannot exceed.
     """
     strengths = sorted({one.l2 for one in axes}, reverse=True)
@@ -214,22 +232,21 @@ def penalty_chart(
             labelled.append(l2)
     chosen = next((one.l2 for measured in lines.values() for one in measured if one.chosen), None)
     return Chart(
-        f"The {quantity} against the penalty.",
-        "L2 penalty, strong to weak",
-        quantity,
+        translated(AGAINST_PENALTY[quantity]),
+        translated("L2 penalty, strong to weak"),
+        translated(QUANTITIES[quantity]),
         x.ticks([-math.log10(l2) for l2 in labelled], [plain(l2) for l2 in labelled]),
         y.ticks(*round_values(low, high)),
         tuple(
             Line(
-                name,
+                translated(HEADS[name]),
                 name,
                 tuple(
                     Dot(
                         x(-math.log10(one.l2)) + BESIDE * place,
                         y(one.mean),
                         5 if one.chosen else 2.5,
-                        f"{name}, l2 {one.l2:g}: {one.mean:.4f}, "
-                        + ("chosen" if one.chosen else f"± {one.error:.4f} from the first"),
+                        _said_of(one, translated(HEADS[name])),
                         (y(min(one.mean + one.error, most)), y(one.mean - one.error)),
                         one.chosen,
                     )
@@ -238,13 +255,26 @@ def penalty_chart(
             )
             for place, (name, measured) in enumerate(lines.items())
         ),
-        rule=None if chosen is None else Rule(x(-math.log10(chosen)), f"chosen: {plain(chosen)}"),
+        rule=None if chosen is None else Rule(x(-math.log10(chosen)), translated("chosen: {what}", what=plain(chosen))),
     )
+
+
+def _said_of(one: Measured, head: str) -> str:
+    """What the dot of a head says when it is pointed at."""
+    if one.chosen:
+        return translated("{head}, l2 {l2:g}: {mean:.4f}, chosen", head=head, l2=one.l2, mean=one.mean)
+    return translated(
+        "{head}, l2 {l2:g}: {mean:.4f}, ± {error:.4f} from the first",
+        head=head, l2=one.l2, mean=one.mean, error=one.error,
+    )  # fmt: skip
 
 
 def plain(l2: float) -> str:
     """A penalty as people write it: 0.00003, not 3e-05."""
-    return f"{l2:.10f}".rstrip("0").rstrip(".") if 1e-6 <= l2 < 1e6 else f"{l2:g}"
+    if not 1e-6 <= l2 < 1e6:
+        return figure(l2, "g")
+    digits = len(f"{l2:.10f}".rstrip("0").partition(".")[2])
+    return figure(l2, f".{digits}f")
 
 
 def round_values(low: float, high: float, whole: bool = False) -> tuple[list[float], list[str]]:
@@ -255,7 +285,7 @@ def round_values(low: float, high: float, whole: bool = False) -> tuple[list[flo
     first, last = math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     values = [place * step for place in range(first, last + 1)]
-    return values, [f"{value:,.{digits}f}" for value in values]
+    return values, [figure(value, f",.{digits}f") for value in values]
 
 
 def across(low: float, high: float) -> Scale:

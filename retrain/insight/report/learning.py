@@ -3,12 +3,35 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from retrain.insight.report.charts import Chart, Dot, Line, Rule, Scale, Tick, across, plain, round_values, upwards
+from retrain.core.language import figure, translatable, translated
+from retrain.insight.report.charts import (
+    QUANTITIES,
+    Chart,
+    Dot,
+    Line,
+    Quantity,
+    Rule,
+    Scale,
+    Tick,
+    across,
+    plain,
+    round_values,
+    upwards,
+)
 from retrain.training.fitting.convergence import strength
 from retrain.training.head import Fit
 from retrain.training.trained import TrainedHead
 
 SIDES = ("training", "validation")
+LINES = {
+    "training": translatable("training"),
+    "validation": translatable("validation"),
+    "calibrated": translatable("validation, once calibrated"),
+}
+ALONG_TRAINING = {
+    "accuracy": translatable("The accuracy along the training"),
+    "cross_entropy": translatable("The cross-entropy along the training"),
+}
 Points = Sequence[tuple[int, float | None]]  # a height for each step
 
 
@@ -27,15 +50,15 @@ def learning_charts(fit: Fit, calibrated: Sequence[float] = ()) -> tuple[Chart, 
     if converged(fit):
         labelled = steps[:: 2 if len(steps) > 5 else 1]  # there is room for so many
         x_ticks = x.ticks(labelled, [plain(strength(step)) for step in labelled])
-        x_title = "L2 penalty, strong to weak"
+        x_title = translated("L2 penalty, strong to weak")
     else:
         values, texts = round_values(steps[0], steps[-1])
-        x_ticks, x_title = x.ticks(values, texts), "step"
+        x_ticks, x_title = x.ticks(values, texts), translated("step")
     rule = None
     if chosen is not None:
-        rule = Rule(x(chosen), f"chosen: {plain(strength(chosen)) if converged(fit) else f'step {chosen:,}'}")
+        rule = Rule(x(chosen), translated("chosen: {what}", what=_name(fit, chosen)))
 
-    def drawn(quantity: str, more: Mapping[str, Points]) -> Chart:
+    def drawn(quantity: Quantity, more: Mapping[str, Points]) -> Chart:
         lines: dict[str, Points] = {
             side: [(point.step, getattr(point, f"{side}_{quantity}")) for point in curve] for side in SIDES
         }
@@ -46,7 +69,7 @@ def learning_charts(fit: Fit, calibrated: Sequence[float] = ()) -> tuple[Chart, 
 
 
 def _chart(
-    quantity: str,
+    quantity: Quantity,
     found: Mapping[str, Points],
     x: Scale,
     x_ticks: tuple[Tick, ...],
@@ -58,19 +81,25 @@ def _chart(
     low, high = (min([*heights, 0.9]), 1.0) if quantity == "accuracy" else (0.0, max(heights, default=1.0))
     values, texts = round_values(low, high if high > low else low + 1)
     y = upwards(min(low, values[0]), max(high, values[-1]))
-    title = quantity.replace("_", "-")
+    title = translated(QUANTITIES[quantity])
     lines = []
     for side, points in found.items():
-        name = "validation, once calibrated" if side == "calibrated" else side
+        name = translated(LINES[side])
         marked = None if side == "training" else chosen  # nothing was chosen by photos that were trained on
         dots = [
-            Dot(x(step), y(value), 5 if step == marked else 2.5, f"{name}: {title} {value:.3f}", chosen=step == marked)
+            Dot(
+                x(step),
+                y(value),
+                5 if step == marked else 2.5,
+                f"{name}: {title} {figure(value, '.3f')}",
+                chosen=step == marked,
+            )
             for step, value in points
             if value is not None and math.isfinite(value)
         ]
         if dots:
             lines.append(Line(name, side, tuple(dots)))
-    description = f"The {title} along the training{f', {rule.text}' if rule else ''}."
+    description = f"{translated(ALONG_TRAINING[quantity])}{f', {rule.text}' if rule else ''}."
     return Chart(description, x_title, title, x_ticks, y.ticks(values, texts), tuple(lines), rule=rule)
 
 
@@ -102,17 +131,23 @@ def learning_words(trained: TrainedHead) -> str:
     """What the points of the learning curve are."""
     description = trained.fit.description
     if not converged(trained.fit):
-        words = "The head was trained by mini-batches; each point is an evaluation of it."
-        marked = chosen_step(trained.fit) is not None
-        return f"{words} The one with the lowest cross-entropy on validation photos was kept." if marked else words
-    words = (
+        words = translated("The head was trained by mini-batches; each point is an evaluation of it.")
+        if chosen_step(trained.fit) is None:
+            return words
+        kept = translated("The one with the lowest cross-entropy on validation photos was kept.")
+        return f"{words} {kept}"
+    words = translated(
         "Each point is a head that was fitted to convergence, from a strong penalty on large weights to a weak one. "
-        "The strength with the lowest cross-entropy on photos not seen, once calibrated, was chosen: "
-        f"{plain(float(description['l2']))}."
+        "The strength with the lowest cross-entropy on photos not seen, once calibrated, was chosen: {strength}.",
+        strength=plain(float(description["l2"])),
     )
     if trained.out_of_fold is not None:
-        return f"{words} The model's head was fitted to all photos with it."
-    return f"{words} It was then fitted to the validation photos, too." if "trained_on" in description else words
+        fitted = translated("The model's head was fitted to all photos with it.")
+    elif "trained_on" in description:
+        fitted = translated("It was then fitted to the validation photos, too.")
+    else:
+        return words
+    return f"{words} {fitted}"
 
 
 def why_chosen(trained: TrainedHead) -> str:
@@ -130,18 +165,31 @@ def why_chosen(trained: TrainedHead) -> str:
     step, (highest, _) = max(measured.items(), key=lambda one: one[1][0])
     if highest > accuracy:
         words.append(
-            f"Accuracy alone would choose {_name(fit, step)}: {highest:.1%} instead of {accuracy:.1%}. Cross-entropy "
-            "decides because it also counts how sure each answer is, so that chance moves it less."
+            translated(
+                "Accuracy alone would choose {what}: {highest:.1%} instead of {accuracy:.1%}. Cross-entropy decides "
+                "because it also counts how sure each answer is, so that chance moves it less.",
+                what=_name(fit, step),
+                highest=highest,
+                accuracy=accuracy,
+            )
         )
     step, (_, lowest) = min(measured.items(), key=lambda one: one[1][1])
     if lowest < loss and converged(fit):
-        too = "stronger penalty makes answers too modest" if step > chosen else "weaker penalty makes answers too sure"
-        words.append(
-            f"Before calibration the cross-entropy is lowest at {_name(fit, step)}: a {too}, which calibration mends, "
-            "so heads are compared after it."
-        )
+        if step > chosen:
+            before = translated(
+                "Before calibration the cross-entropy is lowest at {what}: a stronger penalty makes answers too "
+                "modest, which calibration mends, so heads are compared after it.",
+                what=_name(fit, step),
+            )
+        else:
+            before = translated(
+                "Before calibration the cross-entropy is lowest at {what}: a weaker penalty makes answers too sure, "
+                "which calibration mends, so heads are compared after it.",
+                what=_name(fit, step),
+            )
+        words.append(before)
     return " ".join(words)
 
 
 def _name(fit: Fit, step: int) -> str:
-    return plain(strength(step)) if converged(fit) else f"step {step:,}"
+    return plain(strength(step)) if converged(fit) else translated("step {number:,}", number=step)

@@ -12,6 +12,7 @@ import numpy as np
 
 from retrain.core.defaults import TOP_K
 from retrain.core.html_files import write_page
+from retrain.core.language import figure, moment, translatable, translated, translated_count
 from retrain.exports.registry import TITLES
 from retrain.insight.html.rendering import brief, render, shown, source_name
 from retrain.insight.report.charts import Chart, reliability_chart, similarity_chart
@@ -42,18 +43,18 @@ if TYPE_CHECKING:
 TOTAL, STAGES = "\0total\0", "\0stages\0"
 FINDINGS_OF_KIND = 8  # shown of what the doctor found
 SECTIONS = (
-    ("learning", "Learning"),
-    ("scratch", "From scratch"),
-    ("confusion", "Confusion"),
-    ("pairs", "Confused pairs"),
-    ("classes", "Classes"),
-    ("mistakes", "Worst mistakes"),
-    ("predictions", "Predictions"),
-    ("calibration", "Calibration"),
-    ("unknown", "Unknown"),
-    ("doctor", "Doctor"),
-    ("parity", "Parity"),
-    ("provenance", "Provenance"),
+    ("learning", translatable("Learning")),
+    ("scratch", translatable("From scratch")),
+    ("confusion", translatable("Confusion")),
+    ("pairs", translatable("Confused pairs")),
+    ("classes", translatable("Classes")),
+    ("mistakes", translatable("Worst mistakes")),
+    ("predictions", translatable("Predictions")),
+    ("calibration", translatable("Calibration")),
+    ("unknown", translatable("Unknown")),
+    ("doctor", translatable("Doctor")),
+    ("parity", translatable("Parity")),
+    ("provenance", translatable("Provenance")),
 )
 
 
@@ -107,7 +108,7 @@ def write_report(
 
 def _timed(page: str, seconds: Mapping[str, float]) -> str:
     """The page with the times that are known when it is done."""
-    return page.replace(TOTAL, f"{seconds['total']:.1f} s").replace(STAGES, stages(seconds))
+    return page.replace(TOTAL, f"{figure(seconds['total'], '.1f')} s").replace(STAGES, stages(seconds))
 
 
 def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = None, top_k: int = TOP_K) -> str:
@@ -154,14 +155,14 @@ def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = Non
         found=_found(diagnosis, run.config.source.places[0]),
         parity=parity,
         glance=_at_a_glance(run, classes, pairs, wrong, diagnosis),
-        sections=[(anchor, title) for anchor, title in SECTIONS if there.get(anchor, True)],
+        sections=[(anchor, translated(title)) for anchor, title in SECTIONS if there.get(anchor, True)],
         parity_on=manifest.get("parity_on"),
         provenance=manifest.get("provenance", {}),
         command=shown(command),
         gone=len(gone),
         thumbnails=square_uris(path for path in _photos_of(predictions, pairs, mistakes, unknown) if path not in gone),
         heat=heat,
-        written=datetime.now().strftime("%Y-%m-%d %H:%M"),
+        written=moment(datetime.now()),
         total=TOTAL,
         stages=STAGES,
     )
@@ -207,16 +208,24 @@ def _at_a_glance(
     glance = []
     weak = [brief(row.label) for row in classes if row.interval and row.f1 < 0.995][:3]
     if weak and len(run.labels) > 2:
-        glance.append(("classes", f"Weakest: {', '.join(weak)}"))
+        glance.append(("classes", translated("Weakest: {classes}", classes=", ".join(weak))))
     if pairs:
         first = pairs[0]
-        photos = "one photo" if first.photos == 1 else f"{first.photos} photos"
-        glance.append(("pairs", f"Most confused: {photos} of {brief(first.true)} taken for {brief(first.predicted)}"))
+        confused = translated_count(
+            "Most confused: one photo of {label} taken for {other}",
+            "Most confused: {count} photos of {label} taken for {other}",
+            first.photos,
+            label=brief(first.true),
+            other=brief(first.predicted),
+        )
+        glance.append(("pairs", confused))
     if run.trained.test.n:
-        glance.append(("mistakes", f"{wrong:,} of {run.trained.test.n:,} test photos mistaken"))
+        mistaken = translated("{wrong:,} of {photos:,} test photos mistaken", wrong=wrong, photos=run.trained.test.n)
+        glance.append(("mistakes", mistaken))
     if diagnosis is not None:
-        findings = [f"{heading.lower()}: {number:,}" for _, heading, number in diagnosis.counts()][:2]
-        glance.append(("doctor", f"The doctor: {'; '.join(findings) or 'nothing found'}"))
+        findings = [f"{heading.lower()}: {figure(number, ',')}" for _, heading, number in diagnosis.counts()][:2]
+        found = "; ".join(findings) or translated("nothing found")
+        glance.append(("doctor", translated("The doctor: {found}", found=found)))
     return glance
 
 

@@ -7,8 +7,9 @@ from datetime import datetime
 from pathlib import Path
 
 from retrain.core.html_files import write_page
+from retrain.core.language import figure, moment, translated
 from retrain.insight.html.rendering import render, shown, source_name
-from retrain.insight.report.charts import Chart, Measured, penalty_chart
+from retrain.insight.report.charts import Chart, Measured, Quantity, penalty_chart
 from retrain.runs.sweep import Result, Sweep, SweepConfig
 
 AT_ONCE = 40  # lines of the table, and names of classes; more lines are below a heading that opens
@@ -51,7 +52,7 @@ def sweep_html(sweep: Sweep, config: SweepConfig, command: str, table: Path) -> 
         tried=tried(results),
         command=shown(command),
         table_path=table,
-        written=datetime.now().strftime("%Y-%m-%d %H:%M"),
+        written=moment(datetime.now()),
     )
 
 
@@ -61,9 +62,12 @@ def why_chosen(results: Sequence[Result]) -> str:
     accuracy, place = max(trained)
     if accuracy <= results[0].accuracy:
         return ""
-    return (
-        f"Accuracy alone would choose line {-place}: {accuracy:.2%} instead of {results[0].accuracy:.2%}. "
-        "Cross-entropy decides because it also counts how sure each answer is, so that chance moves it less."
+    return translated(
+        "Accuracy alone would choose line {line}: {highest:.2%} instead of {accuracy:.2%}. Cross-entropy decides "
+        "because it also counts how sure each answer is, so that chance moves it less.",
+        line=-place,
+        highest=accuracy,
+        accuracy=results[0].accuracy,
     )
 
 
@@ -73,12 +77,21 @@ def tried(results: Sequence[Result]) -> list[tuple[str, str]]:
     recipes = [configuration.recipe for configuration in configurations]
     units = sorted(recipe.hidden_units for recipe in recipes)
     values = {
-        "heads": [f"hidden {'-'.join(map(str, layers))}" if layers else "linear" for layers in units],
-        "optimizers": sorted(recipe.optimizer for recipe in recipes),
-        "L2 penalties": [f"{l2:g}" for l2 in sorted((recipe.l2 for recipe in recipes if recipe.l2), reverse=True)],
-        "learning rates": [f"{rate:g}" for rate in sorted(r.learning_rate for r in recipes if r.learning_rate)],
-        "class weights": sorted(recipe.class_weight or "none" for recipe in recipes),
-        "views": [str(views) for views in sorted(configuration.views for configuration in configurations)],
+        translated("heads"): [
+            translated("hidden {layers}", layers="-".join(map(str, layers))) if layers else translated("linear")
+            for layers in units
+        ],
+        translated("optimizers"): sorted(recipe.optimizer for recipe in recipes),
+        translated("L2 penalties"): [
+            figure(l2, "g") for l2 in sorted((recipe.l2 for recipe in recipes if recipe.l2), reverse=True)
+        ],
+        translated("learning rates"): [
+            figure(rate, "g") for rate in sorted(r.learning_rate for r in recipes if r.learning_rate)
+        ],
+        translated("class weights"): sorted(
+            translated("balanced") if recipe.class_weight else translated("none") for recipe in recipes
+        ),
+        translated("views"): [str(views) for views in sorted(configuration.views for configuration in configurations)],
     }
     return [(what, ", ".join(dict.fromkeys(found))) for what, found in values.items() if found]
 
@@ -93,20 +106,20 @@ def strengths_charts(results: Sequence[Result]) -> tuple[Strengths, ...]:
     if len({_strength(result) for result in linear}) < 2:
         return ()
 
-    def measured(quantity: str, of: Sequence[Result]) -> list[Measured]:
+    def measured(quantity: Quantity, of: Sequence[Result]) -> list[Measured]:
         error = {"cross_entropy": "difference_error", "accuracy": "accuracy_difference_error"}[quantity]
         return [
             Measured(_strength(result), getattr(result, quantity), getattr(result, error), chosen=result is results[0])
             for result in sorted(of, key=_strength, reverse=True)
         ]
 
-    def chart(quantity: str, of: Sequence[Result], most: float) -> Chart:
+    def chart(quantity: Quantity, of: Sequence[Result], most: float) -> Chart:
         lines = {
             name: measured(quantity, [result for result in of if result.configuration.recipe.class_weight == weight])
             for name, weight in (("linear", None), ("balanced", "balanced"))
         }
         there = {name: points for name, points in lines.items() if points}
-        return penalty_chart(quantity.replace("_", "-"), there, measured(quantity, linear), most)
+        return penalty_chart(quantity, there, measured(quantity, linear), most)
 
     found: dict[str, dict[int, list[Result]]] = {}
     for result in linear:

@@ -92,7 +92,7 @@ def test_classes_of_few_photos_are_not_judged() -> None:
     probabilities = out_of_fold(matrix[kept], classes[kept], np.array(deal_folds(photos, groups, 0)), CLASSES)
     findings, (remark,) = label_findings(photos, list("abcd"), matrix[kept], probabilities, classes[kept], groups)
     assert all(finding.label != "a" for finding in findings)
-    assert remark.endswith("are not judged: a.")
+    assert str(remark).endswith("are not judged: a.")
 
 
 def test_a_photo_never_speaks_for_itself() -> None:

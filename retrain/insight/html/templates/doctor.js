@@ -2,6 +2,7 @@
 // Rows are those of fixes.csv: file, class, action, suggestion, reason.
 const read = (id) => JSON.parse(document.getElementById(id).textContent);
 const earlier = new Map(read("earlier").map((row) => [row[0], row]));
+const words = read("words"); // in the language of the page
 const unseen = read("unseen"); // of findings that are not shown, by kind: file, class, suggestion, reason
 const cards = [...document.querySelectorAll("main .finding")];
 const dialog = document.querySelector("dialog");
@@ -54,7 +55,7 @@ function show() {
   for (const button of document.querySelectorAll("[data-all]"))
     button.disabled = suggestedIn(button.closest("section")).every((row) => actionOn(row[0]) === row[2]);
   bar.hidden = !decided.size && !earlier.size && !past.length;
-  document.getElementById("decided").textContent = decided.size === 1 ? "1 decision" : `${decided.size} decisions`;
+  document.getElementById("decided").textContent = decided.size === 1 ? words.one : words.many.replace("{count}", decided.size);
   document.getElementById("undo").disabled = !past.length;
 }
 
@@ -134,7 +135,7 @@ function save() {
   saved = decided;
   const told = document.getElementById("saved");
   const command = told.querySelector("code");
-  told.replaceChildren("Saved as fixes.csv, where your browser puts downloads. Train with it: ", command);
+  told.replaceChildren(`${words.saved} `, command);
 }
 
 window.addEventListener("beforeunload", (event) => {

@@ -1,0 +1,149 @@
+// What a training came to: how often it is right, where it is not, and what more photos would bring.
+
+import { large, thumbnail } from "./api.js";
+import { moreOf } from "./charts.js";
+import { confusionOf } from "./confusion.js";
+import { bar, make } from "./dom.js";
+import { icon } from "./icons.js";
+import { finePercent, number, percent, points, say, tenths } from "./say.js";
+import { store } from "./store.js";
+import { opened } from "./dialogs.js";
+import { isolated, shown } from "/shared/words.js";
+
+/** @typedef {import("../../../web/studio.js").Training} Training */
+
+const MISTAKES = 12; // that are shown at once
+
+/** @param {Training} training */
+export function resultOf(training) {
+  const { accuracy, interval, photos, seconds, remarks, confusion, classes } = training;
+  return [
+    make("p", { class: "figure" }, finePercent(accuracy)),
+    make("p", { class: "lead" }, say("accuracyIs")),
+    interval ? range(accuracy, interval) : null,
+    make("p", { class: "words" }, inWords(training)),
+    make("p", { class: "quiet small" }, say("trainedOn", { count: photos, seconds: tenths(seconds) })),
+    ...remarks.map((remark) => make("p", { class: "remark", "data-data": true }, remark)),
+    fold("mistakes", say("mistakes"), number(training.mistakes.length), mistakesOf(training)),
+    fold("perClass", say("perClass"), "", [perClass(training)]),
+    fold("confusion", say("confusion"), "", [make("p", { class: "quiet small" }, say("confusionHelp")), confusionOf(confusion, classes)]),
+    training.more === null ? null : fold("more", say("more"), "", moreFor(training)),
+  ];
+}
+
+const NARROW = "(max-width: 999px)";
+/** What is folded open: where there is one column, all. @type {Map<string, boolean>} */
+const isOpen = new Map();
+
+/** @param {string} key @param {string} title @param {string} count @param {(Node | null)[]} children */
+function fold(key, title, count, children) {
+  const heading = make("h3", {}, title, count ? " " : null, count ? make("span", { class: "badge" }, count) : null);
+  const made = make(
+    "details",
+    { class: "fold", open: isOpen.get(key) ?? matchMedia(NARROW).matches },
+    make("summary", { "data-key": `fold-${key}` }, heading, icon("down")),
+    ...children,
+  );
+  made.addEventListener("toggle", () => isOpen.set(key, made.open));
+  return made;
+}
+
+/** @param {Training} training */
+function inWords({ accuracy, interval }) {
+  const values = { of: number(100), about: number(Math.round(100 * accuracy)) };
+  if (interval === null) return say("intervalNone", values);
+  return say("intervalWords", { ...values, low: number(Math.floor(100 * interval[0])), high: number(Math.ceil(100 * interval[1])) });
+}
+
+/** @param {number} at @param {[number, number]} interval */
+function range(at, [low, high]) {
+  const reach = make("span", { class: "range" });
+  reach.style.left = `${100 * low}%`;
+  reach.style.width = `${100 * (high - low)}%`;
+  const mark = make("span", { class: "at" });
+  mark.style.left = `${100 * at}%`;
+  return make(
+    "div",
+    { "aria-hidden": "true" },
+    make("div", { class: "interval" }, reach, mark),
+    make("p", { class: "scale" }, make("span", {}, percent(0)), make("span", {}, percent(0.5)), make("span", {}, percent(1))),
+  );
+}
+
+/** @param {Training} training */
+function perClass({ perClass: rows }) {
+  return make(
+    "dl",
+    { class: "bars" },
+    ...rows.map(({ label, photos, recall }) =>
+      make(
+        "div",
+        {},
+        make("dt", {}, make("bdi", {}, shown(label)), make("span", { class: "quiet small" }, ` ${say("photos", { count: photos })}`)),
+        make("dd", {}, bar(recall), make("span", {}, percent(recall))),
+      ),
+    ),
+  );
+}
+
+/** @param {Training} training */
+function mistakesOf({ mistakes }) {
+  if (mistakes.length === 0) return [make("p", {}, say("noMistakes"))];
+  const all = () => store.look({ kind: "mistakes", label: null });
+  return [
+    make("p", { class: "quiet small" }, say("mistakesHelp")),
+    make("ul", { class: "mistakes" }, ...mistakes.slice(0, MISTAKES).map(mistake)),
+    mistakes.length > MISTAKES ? make("p", {}, make("button", { type: "button", "data-key": "mistakes", onclick: all }, say("allMistakes", { count: mistakes.length }))) : null,
+  ];
+}
+
+/** @param {import("../../../web/studio.js").Mistake} mistake */
+function mistake([id, given, said, probability]) {
+  const photo = store.byId.get(id);
+  const image = photo
+    ? make("img", { src: thumbnail(id, photo.mtime), alt: "", loading: "lazy" })
+    : make("span", { class: "gone" }, say("gone"));
+  const look = () => {
+    if (photo) opened(shown(photo.name), [make("img", { src: large(id), alt: "" }), make("p", {}, sentence)], "large");
+  };
+  const sentence = say("mistakeIs", { given: isolated(given), said: isolated(said), percent: percent(probability) });
+  return make(
+    "li",
+    {},
+    make(
+      "button",
+      { type: "button", class: "mistake", "aria-label": sentence, "data-key": `mistake-${id}`, onclick: look },
+      image,
+      make("span", { class: "given" }, make("bdi", {}, shown(given))),
+      make("span", { class: "said" }, "→ ", make("bdi", {}, shown(said))),
+    ),
+  );
+}
+
+/** @param {Training} training */
+function moreFor({ more }) {
+  if (more === null) return [];
+  const rows = more.classes.map(({ label, gain, low, high }) =>
+    make(
+      "tr",
+      { class: low > 0 ? "helps" : "" },
+      make("th", { scope: "row" }, make("bdi", {}, shown(label))),
+      make("td", {}, say("pointsIs", { points: points(gain) })),
+      make("td", { class: "quiet" }, say("pointsRange", { low: points(low), high: points(high) })),
+    ),
+  );
+  const best = more.classes.filter(({ low }) => low > 0).sort((one, other) => other.gain - one.gain)[0];
+  return [
+    make("p", { class: "words" }, best ? say("moreBest", { label: isolated(best.label), points: points(best.gain) }) : say("moreNone")),
+    more.curve.length > 1 ? moreOf(more.curve) : null,
+    rows.length
+      ? make(
+          "table",
+          { class: "gains" },
+          make("caption", {}, say("moreHelp")),
+          make("thead", {}, make("tr", {}, make("th", { scope: "col" }, say("class")), make("th", { scope: "col" }, say("gain")), make("th", { scope: "col" }, say("likely")))),
+          make("tbody", {}, ...rows),
+        )
+      : null,
+  ];
+}

@@ -1,0 +1,124 @@
+// Photos on their way into the folder: a few at a time, tried again where the server is away, told of where it refuses.
+
+import { ApiError, send } from "./api.js";
+import { bar, element, make, redraw } from "./dom.js";
+import { icon } from "./icons.js";
+import { say } from "./say.js";
+import { toast } from "./toasts.js";
+
+/** @typedef {import("./incoming.js").Incoming} Incoming */
+/** @typedef {{name: string, reason: string, again: Incoming | null}} Failure */
+
+const AT_ONCE = 3;
+const TRIES = 4;
+const PAUSE = 700; // milliseconds before the second try, twice that before the third
+
+/** @type {Incoming[]} */
+let waiting = [];
+/** @type {Failure[]} */
+let failures = [];
+let running = 0;
+let done = 0;
+let added = 0;
+let known = 0;
+
+/** What is done for each file that has arrived. @type {{sent: () => void}} */
+export const whenSent = { sent: () => {} };
+
+/** @param {readonly Incoming[]} files */
+export function upload(files) {
+  if (files.length === 0) return;
+  waiting.push(...files);
+  show();
+  while (running < AT_ONCE && waiting.length) void work();
+}
+
+/** How many are on their way. */
+export function pending() {
+  return waiting.length + running;
+}
+
+async function work() {
+  running++;
+  for (let next = waiting.shift(); next; next = waiting.shift()) {
+    await sendOne(next);
+    done++;
+    show();
+  }
+  running--;
+  if (running === 0) finish();
+}
+
+/** @param {Incoming} incoming */
+async function sendOne(incoming) {
+  const { file, label, isArchive } = incoming;
+  for (let attempt = 1; ; attempt++) {
+    try {
+      if (isArchive) {
+        const answer = await send("archives", file, { label, name: file.name });
+        added += answer.added;
+        known += answer.known;
+        for (const { name, reason } of answer.refused) failures.push({ name, reason, again: null });
+      } else if ((await send("photos", file, { label, name: file.name })).isNew) added++;
+      else known++;
+      whenSent.sent();
+      return;
+    } catch (error) {
+      const isAway = error instanceof ApiError && (error.status === 0 || error.status >= 500);
+      if (isAway && attempt < TRIES) {
+        await new Promise((again) => setTimeout(again, PAUSE * 2 ** (attempt - 1)));
+        continue;
+      }
+      const reason = isAway ? say("notReached") : error instanceof Error ? error.message : String(error);
+      failures.push({ name: file.name, reason, again: isAway ? incoming : null });
+      return;
+    }
+  }
+}
+
+function finish() {
+  if (added) toast(say("added", { count: added }) + (known ? ` ${say("known", { count: known })}` : ""));
+  else if (known) toast(say("allKnown", { count: known }));
+  done = added = known = 0;
+  show();
+}
+
+function show() {
+  const where = element("uploads");
+  const all = done + pending();
+  where.hidden = pending() === 0 && failures.length === 0;
+  redraw(where, [done, all, failures.length], () => [
+    pending() ? make("p", { id: "uploading" }, say("uploading", { done, count: all })) : null,
+    pending() ? bar(done / Math.max(1, all)) : null,
+    failures.length ? failed() : null,
+  ]);
+}
+
+function failed() {
+  const again = failures.map((failure) => failure.again).filter((each) => each !== null);
+  const forget = () => {
+    failures = [];
+    show();
+  };
+  const retry = () => {
+    failures = failures.filter((failure) => failure.again === null);
+    upload(again);
+    show();
+  };
+  return make(
+    "div",
+    { class: "failed", role: "alert" },
+    make("p", {}, say("failed", { count: failures.length })),
+    make(
+      "ul",
+      { tabindex: "0", "aria-label": say("failedList") },
+      ...failures.map(({ name, reason }) => make("li", {}, make("bdi", {}, name), make("span", { class: "quiet", "data-data": true }, ` ${reason}`))),
+    ),
+    make(
+      "div",
+      { class: "answers" },
+      again.length ? make("button", { type: "button", class: "main", "data-key": "again", onclick: retry }, say("again")) : null,
+      make("button", { type: "button", "data-key": "forget", onclick: forget }, icon("close"), say("close")),
+    ),
+  );
+}

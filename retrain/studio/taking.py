@@ -129,7 +129,7 @@ class Taken:
             "for": translated(purpose),
             "written": self.is_written,
             "isCurrent": self.is_current,
-            "bytes": self.bytes,
+            "bytes": self.bytes if self.is_written else None,
             "proof": "" if self.proof is None else self.proof.sentence,
             "refused": self.refused,
         }

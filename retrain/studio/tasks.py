@@ -10,6 +10,7 @@ from retrain.studio.studio import Studio
 from retrain.studio.taking import take
 from retrain.studio.telling import Telling
 from retrain.studio.training import result, train
+from retrain.studio.trying import prepare
 
 
 def ask_training(studio: Studio) -> None:
@@ -40,6 +41,7 @@ def _train(studio: Studio, telling: Telling) -> None:
 def _more(studio: Studio, training: Training, telling: Telling) -> None:
     from retrain.runs.more_photos import what_more_would_bring
 
+    prepare(training.trained.bottlenecks.backbone)  # whoever tries a photo next need not wait
     found = what_more_would_bring(training.trained, telling.at)
     if studio.known.training is training:  # else there is a newer one, which asks for its own
         studio.learn(training=replace(training, more=found.plain()))

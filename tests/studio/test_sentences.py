@@ -57,10 +57,8 @@ def test_each_sentence_is_known(path: Path) -> None:
     assert {text for text in forgotten if not re.fullmatch(r"7( 7)?\.?", text)} - COMPOSED == set()
 
 
-# In English their verb depends on the number, and their advice on the error.
+# Whose first words depend on what is there; each whole sentence is known.
 COMPOSED = {
-    "7 not there any more: somebody has moved or removed 7.",
-    "The folder 7 cannot be changed: 7. 7All photos are there.",
     "7 photos that can be used: put photos into a second class, and train again.",
 }
 
@@ -68,18 +66,12 @@ COMPOSED = {
 @pytest.mark.parametrize(
     ("english", "portuguese"),
     [
-        ("x.jpg is not there any more: somebody has moved or removed it.", "x.jpg não está mais lá"),
-        ("These 3 photos are not there any more: somebody has moved or removed them.", "Estas 3 fotos não estão"),
-        ("The folder /a b cannot be changed: No space left. Make room, and do it again. All photos are there.",
-         "A pasta /a b não pode ser alterada: No space left. Libere espaço"),
         ("Only the class 'gato' has photos that can be used: put photos into a second class, and train again.",
          "Só a classe 'gato' tem fotos"),
-        ("A folder called train is read as the part of a data set that is trained or tested on: choose a name that "
-         "says what its photos show.", "Uma pasta chamada train é lida como a parte de treinamento"),
         ("The photo is empty (0 bytes).", "O arquivo da foto está vazio (0 bytes)."),
         ("The server is busy: photos wait to be looked at. Ask again in a second.", "O servidor está ocupado: há f"),
-        ("There is a class 1,234 already.", "Já existe uma classe 1,234."),
-        ("There is a class Keep already.", "Já existe uma classe Keep."),
+        ("There is no class 1,234 any more: choose another one.", "A classe 1,234 não existe"),
+        ("There is no class Keep any more: choose another one.", "A classe Keep não existe"),
     ],
 )  # fmt: skip
 def test_with_values(english: str, portuguese: str) -> None:
@@ -90,7 +82,7 @@ def test_with_values(english: str, portuguese: str) -> None:
 
 def test_the_sources_are_read() -> None:
     found = {text for path in MODULES for text in sentences(path)}
-    assert len(found) > 40 and "Phones may only add photos." in found and "Writing the model …" in found
+    assert len(found) > 30 and "Phones may only add photos." in found and "Writing the model …" in found
 
 
 def test_each_of_them_is_said_somewhere() -> None:

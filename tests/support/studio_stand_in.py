@@ -140,7 +140,7 @@ class Handlers:
         return JSONResponse(self.studio.state())
 
     async def classes(self, request: Request) -> Response:
-        return JSONResponse({"classes": self.studio.classes, "folder": Path(self.studio.folder).name})
+        return JSONResponse({"classes": self.studio.classes})
 
     async def events(self, request: Request) -> Response:
         queue: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()

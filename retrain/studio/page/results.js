@@ -112,10 +112,11 @@ function mistake([id, given, said, probability]) {
     {},
     make(
       "button",
-      { type: "button", class: "mistake", "aria-label": sentence, "data-key": `mistake-${id}`, onclick: look },
+      { type: "button", class: "mistake", title: sentence, "data-key": `mistake-${id}`, onclick: look },
       image,
-      make("span", { class: "given" }, make("bdi", {}, shown(given))),
-      make("span", { class: "said" }, "→ ", make("bdi", {}, shown(said))),
+      make("span", { class: "hidden" }, sentence),
+      make("span", { class: "given", "aria-hidden": "true" }, make("bdi", {}, shown(given))),
+      make("span", { class: "said", "aria-hidden": "true" }, "→ ", make("bdi", {}, shown(said))),
     ),
   );
 }

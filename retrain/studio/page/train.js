@@ -52,7 +52,7 @@ function draw() {
     isStale && !isTraining ? make("p", { class: "stale" }, say("stale")) : null,
     make(
       "button",
-      { type: "button", class: "main", "data-key": "train", disabled: reason !== null || isTraining, "aria-keyshortcuts": "T", onclick: () => void train() },
+      { type: "button", class: "main", "data-key": "train", disabled: reason !== null, "aria-disabled": isTraining || null, "aria-keyshortcuts": "T", onclick: () => void train() },
       say(isTraining ? "training" : training === null ? "train" : "trainAgain"),
       make("kbd", { "aria-hidden": "true" }, "T"),
     ),

@@ -158,7 +158,7 @@ class _Catalogue:
 
 @cache
 def _catalogue(language: str) -> _Catalogue:
-    """The catalogue of a language, read once (pt: 30 ms); messages by the English sentence, or the one for one thing."""
+    """The catalogue of a language, read once (pt: 30 ms); by the English sentence, or the one for one thing."""
     from babel.messages.pofile import read_po
 
     with (LOCALES / f"{language}.po").open("rb") as file:

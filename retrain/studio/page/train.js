@@ -63,7 +63,7 @@ function draw() {
   ]);
   redraw(live, [isTraining, isTraining && curve.length], () => (isTraining && curve.length > 1 ? [curveOf(curve)] : []));
   redraw(result, [training, isTraining && training === null, store.photos.length, state.version], () => (training === null ? [] : resultOf(training)));
-  if (wasTraining && !isTraining && training?.isCurrent) announce(say("trained", { percent: percent(training.accuracy) }));
+  if (wasTraining && !isTraining && training?.isCurrent) announce(training.accuracy === null ? say("accuracyNone") : say("trained", { percent: percent(training.accuracy) }));
   wasTraining = isTraining;
 }
 

@@ -141,7 +141,7 @@ function nameOf(action) {
 function pictureOf(id, label, relation) {
   const photo = id === null ? undefined : store.byId.get(id);
   const look = () => opened(shown(photo?.name ?? ""), [make("img", { src: large(id ?? ""), alt: "" })], "large");
-  const caption = make("span", { class: "small" }, make("bdi", {}, shown(label ?? "")), relation ? make("span", { class: "quiet", "data-data": true }, ` ${relation}`) : null);
+  const caption = make("span", { class: "small" }, relation ? make("span", { class: "quiet", "data-data": true }, `${relation} `) : null, make("bdi", {}, shown(label ?? "")));
   if (photo === undefined || id === null) return make("div", { class: "of" }, make("span", { class: "gone" }, say("gone")), caption);
   const image = make("img", { src: thumbnail(id, photo.mtime), alt: "", loading: "lazy" });
   return make("div", { class: "of" }, make("button", { type: "button", class: "enlarge", tabindex: "-1", "aria-label": say("enlarge"), onclick: look }, image), caption);

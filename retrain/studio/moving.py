@@ -55,7 +55,7 @@ def move(folder: Path, step: Step, otherwise: Callable[[str], None]) -> str | No
                 continue  # the folder for it has just been removed
             return None
         return target
-    raise OSError(errno.EBUSY, "somebody else changes it all the time", str(source))
+    raise OSError(errno.EAGAIN, "somebody else changes it all the time", str(source))
 
 
 def free_name(folder: Path, wanted: str, taken: Collection[str] = ()) -> str:

@@ -39,9 +39,9 @@ def taking_routes(studio: Studio, bodies: Bodies) -> list[Route]:
 
     async def qr(request: Request) -> Response:
         addresses = phone_addresses(studio.config)
-        found = {"collect": addresses.collect, "try": addresses.trying}.get(request.query_params.get("for", ""))
+        found = {"collect": addresses.collect, "phone": addresses.trying}.get(request.query_params.get("for", ""))
         if found is None:
-            raise Refused(400, "A QR code is for=collect or for=try.")
+            raise Refused(400, "A QR code is for=collect or for=phone.")
         return Response(qr_svg(found), media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
 
     return [

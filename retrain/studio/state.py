@@ -42,7 +42,13 @@ def state_of(studio: Studio) -> dict[str, Any]:
 
 def change_object(change: Change) -> dict[str, Any]:
     """A change of the folder, for JSON: pages say it in their language."""
-    return {"action": change.action, "count": change.count, "label": change.label, "to": change.to}
+    return {
+        "action": change.action,
+        "count": change.count,
+        "label": change.label,
+        "to": change.to,
+        "remark": change.remark,
+    }
 
 
 def _seeing(known: Known) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from retrain.studio.phone import phone_addresses
 from retrain.studio.seeing import Seen
 from retrain.studio.studio import Studio
 from retrain.studio.taking import Taken, exports
-from retrain.studio.training import is_current
+from retrain.studio.training import is_current, remarks_on
 from retrain.training.trained import TrainedHead
 
 MOST_SKIPPED = 20  # files that cannot be used, by name
@@ -75,7 +75,12 @@ def _training(known: Known) -> dict[str, Any] | None:
     training = known.training
     if training is None:
         return None
-    return {**training.result, "isCurrent": is_current(training.trained, known.listing), "more": training.more}
+    return {
+        **training.result,
+        "isCurrent": is_current(training.trained, known.listing),
+        "remarks": remarks_on(training.trained),
+        "more": training.more,
+    }
 
 
 def _doctor(studio: Studio, known: Known) -> dict[str, Any] | None:

@@ -140,7 +140,7 @@ class Handlers:
         return JSONResponse(self.studio.state())
 
     async def classes(self, request: Request) -> Response:
-        return JSONResponse({"classes": self.studio.classes, "folder": Path(self.studio.folder).name})
+        return JSONResponse({"classes": self.studio.classes})
 
     async def events(self, request: Request) -> Response:
         queue: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()
@@ -386,7 +386,7 @@ def filled(classes: Mapping[str, int], unlabelled: int = 0) -> Studio:
     studio = Studio()
     for place, (label, count) in enumerate(classes.items()):
         for number in range(count):
-            studio.add(label, f"{number}.jpg", picture(place, number))
+            studio.add(label, f"{place}-{number}.jpg", picture(place, number))
         if label not in studio.classes:
             studio.classes = sorted([*studio.classes, label])
     for number in range(unlabelled):

@@ -14,7 +14,7 @@ import { store } from "./store.js";
 import { beginTabs } from "./tabs.js";
 import { beginTake } from "./take.js";
 import { beginTrain } from "./train.js";
-import { beginTry } from "./try.js";
+import { beginTry } from "./attempt.js";
 import { beginWebcam } from "./webcam.js";
 
 async function begin() {
@@ -36,7 +36,7 @@ async function begin() {
   beginTake();
   beginTabs();
   store.on("state", top);
-  element("undo").addEventListener("click", () => void undo());
+  element("undo").addEventListener("click", () => void (store.state?.undo && undo()));
   listenKeys();
   listenDrops();
   if (store.state !== null) store.take(store.state);
@@ -54,9 +54,10 @@ function top() {
   const isSeeing = work === null && seeing.done < seeing.total;
   const done = work?.total ? ` ${percent(work.done / work.total)}` : "";
   element("work").textContent = isSeeing ? say("seeing", { done: seeing.done, count: seeing.total }) : work ? work.sentence + done : "";
-  const button = /** @type {HTMLButtonElement} */ (element("undo"));
+  const button = element("undo");
   redraw(button, state.undo, () => [icon("undo"), make("span", {}, say("undo"))]);
-  button.disabled = state.undo === null;
+  if (state.undo === null) button.setAttribute("aria-disabled", "true");
+  else button.removeAttribute("aria-disabled");
   button.title = state.undo === null ? "" : sentence(state.undo);
 }
 

@@ -14,7 +14,12 @@ export function confusionOf(counts, classes) {
 /** @param {number[][]} counts @param {string[]} classes */
 function tableOf(counts, classes) {
   const head = classes.map((label, place) =>
-    make("th", { scope: "col", title: shown(label), "aria-label": shown(label) }, make("span", { class: "letter", "aria-hidden": "true" }, number(place + 1))),
+    make(
+      "th",
+      { scope: "col" },
+      make("span", { class: "letter", "aria-hidden": "true", title: shown(label), "data-data": true }, number(place + 1)),
+      make("bdi", { class: "hidden" }, shown(label)),
+    ),
   );
   const rows = classes.map((label, row) => {
     const total = Math.max(1, (counts[row] ?? []).reduce((sum, each) => sum + each, 0));

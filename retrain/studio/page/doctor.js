@@ -59,7 +59,7 @@ function draw(where) {
     make(
       "p",
       {},
-      make("button", { type: "button", class: found ? "" : "main", "data-key": "examine", disabled: state?.work != null, onclick: () => void start("examine") }, say(found ? "checkAgain" : "check")),
+      make("button", { type: "button", class: found ? "" : "main", "data-key": "examine", "aria-disabled": state?.work != null || null, onclick: () => state?.work == null && void start("examine") }, say(found ? "checkAgain" : "check")),
       work ? make("span", { class: "quiet", "data-data": true }, ` ${work.sentence}${work.total ? ` ${percent(work.done / work.total)}` : ""}`) : null,
     ),
     ...(found === null || state?.doctor === null ? [] : findings(found, state?.doctor?.isCurrent ?? false)),
@@ -77,8 +77,8 @@ function findings({ sections, remarks, shortcut }, isCurrent) {
       const rest = section.cards.length - cards.length;
       return make(
         "section",
-        { "aria-label": section.heading },
-        make("h3", { "data-data": true }, section.heading, " ", make("span", { class: "badge" }, String(section.number))),
+        { "aria-labelledby": `found-${section.kind}` },
+        make("h3", { id: `found-${section.kind}`, "data-data": true }, section.heading, " ", make("span", { class: "badge" }, String(section.number))),
         make("p", { class: "quiet", "data-data": true }, section.advice),
         make("div", { class: "cards" }, ...cards.map((card) => cardOf(card, section.kind))),
         rest > 0 ? make("p", {}, make("button", { type: "button", "data-key": `whole-${section.kind}`, onclick: () => showWhole(section.kind) }, say("showRest", { count: rest }))) : null,
@@ -117,14 +117,14 @@ function cardOf(card, kind) {
   );
   const made = make(
     "article",
-    { class: done === undefined ? "finding" : "finding decided", tabindex: "0", "data-key": key, "aria-label": card.sentence },
+    { class: done === undefined ? "finding" : "finding decided", tabindex: "0", "data-key": key, "aria-labelledby": `told-${kind}-${id}` },
     make(
       "div",
       { class: card.related.length ? "pair" : "pair one" },
       id === null ? null : pictureOf(id, card.label, null),
       ...card.related.slice(0, 3).map(({ id, label, relation }) => pictureOf(id, label, relation)),
     ),
-    make("p", { "data-data": true }, card.sentence),
+    make("p", { id: `told-${kind}-${id}`, "data-data": true }, card.sentence),
     make("div", { class: "choices" }, ...buttons),
   );
   made.addEventListener("keydown", (event) => pressed(event, made, card, done === undefined ? act : null));

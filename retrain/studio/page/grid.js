@@ -150,9 +150,7 @@ export class Grid {
     tile.root.classList.toggle("sure", guess !== undefined && !guess.isUnknown && guess.probability >= 0.9);
     setText(tile.name, guess === undefined ? label : guess.isUnknown ? say("unknown") : shown(guess.label));
     setText(tile.share, guess === undefined || guess.isUnknown ? "" : percent(guess.probability));
-    const file = photo.name.split("/").pop() ?? photo.name;
-    const told = guess === undefined ? label : say("guessIs", { label: shown(guess.label), percent: percent(guess.probability) });
-    tile.root.setAttribute("aria-label", `${told}, ${shown(file)}`);
+    tile.image.alt = shown(photo.name.split("/").pop() ?? photo.name);
     tile.root.title = photo.name;
   }
 

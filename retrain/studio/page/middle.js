@@ -53,6 +53,7 @@ let guessById = new Map();
 function draw() {
   const { state, view } = store;
   if (state === null) return;
+  const had = element("middle").contains(document.activeElement);
   guessById = new Map(store.guesses.map((guess) => [guess.id, guess]));
   const photos = view.kind === "doctor" ? [] : store.shown;
   const isNew = state.classes.length === 0 && store.photos.length === 0;
@@ -70,6 +71,13 @@ function draw() {
   const isGuessed = view.kind === "unlabelled" && store.guesses.length > 0;
   grid.show(photos, isGuessed ? "guess" : view.kind === "all" || view.kind === "mistakes" ? "class" : "none");
   show();
+  if (had && !isFocusSeen()) element(isNew ? "middle" : "heading").focus({ preventScroll: true });
+}
+
+/** Whether what has the focus is still there to be seen. */
+function isFocusSeen() {
+  const { activeElement: at } = document;
+  return at !== null && at !== document.body && at.getClientRects().length > 0;
 }
 
 /** What is chosen has changed. */

@@ -52,7 +52,7 @@ function draw() {
     isStale && !isTraining ? make("p", { class: "stale" }, say("stale")) : null,
     make(
       "button",
-      { type: "button", class: "main", "data-key": "train", disabled: reason !== null || isTraining, "aria-keyshortcuts": "T", onclick: () => void train() },
+      { type: "button", class: "main", "data-key": "train", disabled: reason !== null, "aria-disabled": isTraining || null, "aria-keyshortcuts": "T", onclick: () => void train() },
       say(isTraining ? "training" : training === null ? "train" : "trainAgain"),
       make("kbd", { "aria-hidden": "true" }, "T"),
     ),
@@ -63,7 +63,7 @@ function draw() {
   ]);
   redraw(live, [isTraining, isTraining && curve.length], () => (isTraining && curve.length > 1 ? [curveOf(curve)] : []));
   redraw(result, [training, isTraining && training === null, store.photos.length, state.version], () => (training === null ? [] : resultOf(training)));
-  if (wasTraining && !isTraining && training?.isCurrent) announce(say("trained", { percent: percent(training.accuracy) }));
+  if (wasTraining && !isTraining && training?.isCurrent) announce(training.accuracy === null ? say("accuracyNone") : say("trained", { percent: percent(training.accuracy) }));
   wasTraining = isTraining;
 }
 

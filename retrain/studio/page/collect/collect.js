@@ -16,7 +16,6 @@ const camera = new Camera(video);
 const burst = new Burst(video, "phone");
 /** @type {string[]} */
 let classes = [];
-let folder = "";
 /** @type {string | null} */
 let label = null;
 let sent = 0;
@@ -25,7 +24,7 @@ let isLocked = false;
 
 async function begin() {
   translate();
-  document.title = say("collectTitle", { folder: "" });
+  document.title = say("collectTitle");
   whenRefused.locked = () => {
     isLocked = true;
     draw();
@@ -44,9 +43,7 @@ async function begin() {
 
 async function refresh() {
   try {
-    const answer = await get("classes");
-    classes = answer.classes.map((/** @type {string | {name: string}} */ each) => (typeof each === "string" ? each : each.name));
-    folder = answer.folder ?? "";
+    classes = (await get("classes")).classes;
     if (label === null || !classes.includes(label)) label = classes[0] ?? null;
   } catch {
     // the computer is away: what is taken meanwhile is tried again
@@ -55,9 +52,9 @@ async function refresh() {
 }
 
 function draw() {
-  redraw(element("collect"), [classes, folder, isLocked, notice, camera.isOpen, label], () => {
+  redraw(element("collect"), [classes, isLocked, notice, camera.isOpen, label], () => {
     if (isLocked) return [make("h1", {}, say("lockedTitle")), make("p", {}, say("collectLocked"))];
-    const heading = make("h1", {}, say("collectTitle", { folder }));
+    const heading = make("h1", {}, say("collectTitle"));
     if (classes.length === 0) return [heading, make("p", {}, say("collectNone"))];
     return [
       heading,

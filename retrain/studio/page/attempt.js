@@ -62,11 +62,11 @@ function draw() {
   const model = training === null ? "" : `${training.accuracy} ${training.seconds} ${training.photos}`;
   if (model !== hadModel && chosen !== null && model) void tryFile(chosen); // a new model may say something else
   hadModel = model;
-  redraw(ways, [training !== null, isLive, isHot, answer?.heat != null], () => [
+  redraw(ways, [training !== null, isLive, isHot, answer !== null], () => [
     training === null ? make("p", { class: "quiet" }, say("tryLater")) : null,
     make("button", { type: "button", class: "way", "data-key": "try-camera", disabled: training === null, onclick: () => (isLive ? closeCamera() : void openCamera()) }, icon("camera"), say(isLive ? "closeCamera" : "camera")),
     make("button", { type: "button", class: "way", "data-key": "try-file", disabled: training === null, onclick: choose }, icon("add"), say("tryPhoto")),
-    answer?.heat != null ? make("button", { type: "button", class: "way", "data-key": "heat", "aria-pressed": String(isHot), onclick: toggleHeat }, say("heat")) : null,
+    answer !== null ? make("button", { type: "button", class: "way", "data-key": "heat", "aria-pressed": String(isHot), onclick: toggleHeat }, say("heat")) : null,
   ]);
   stage.hidden = !isLive && chosen === null;
   video.hidden = !isLive;

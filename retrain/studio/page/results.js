@@ -26,7 +26,10 @@ export function resultOf(training) {
     ...remarks.map((remark) => make("p", { class: "remark", "data-data": true }, remark)),
     fold("mistakes", say("mistakes"), number(training.mistakes.length), mistakesOf(training)),
     fold("perClass", say("perClass"), "", [perClass(training)]),
-    fold("confusion", say("confusion"), "", [make("p", { class: "quiet small" }, say("confusionHelp")), confusionOf(confusion, classes)]),
+    fold("confusion", say("confusion"), "", [
+      make("p", { class: "quiet small" }, say("confusionHelp")),
+      confusionOf(confusion, classes),
+    ]),
     training.more === null ? null : fold("more", say("more"), "", moreFor(training)),
   ];
 }
@@ -52,7 +55,11 @@ function fold(key, title, count, children) {
 function inWords({ accuracy, interval }) {
   const values = { of: number(100), about: number(Math.round(100 * accuracy)) };
   if (interval === null) return say("intervalNone", values);
-  return say("intervalWords", { ...values, low: number(Math.floor(100 * interval[0])), high: number(Math.ceil(100 * interval[1])) });
+  return say("intervalWords", {
+    ...values,
+    low: number(Math.floor(100 * interval[0])),
+    high: number(Math.ceil(100 * interval[1])),
+  });
 }
 
 /** @param {number} at @param {[number, number]} interval */
@@ -66,7 +73,13 @@ function range(at, [low, high]) {
     "div",
     { "aria-hidden": "true" },
     make("div", { class: "interval" }, reach, mark),
-    make("p", { class: "scale" }, make("span", {}, percent(0)), make("span", {}, percent(0.5)), make("span", {}, percent(1))),
+    make(
+      "p",
+      { class: "scale" },
+      make("span", {}, percent(0)),
+      make("span", {}, percent(0.5)),
+      make("span", {}, percent(1)),
+    ),
   );
 }
 
@@ -79,7 +92,12 @@ function perClass({ perClass: rows }) {
       make(
         "div",
         {},
-        make("dt", {}, make("bdi", {}, shown(label)), make("span", { class: "quiet small" }, ` ${say("photos", { count: photos })}`)),
+        make(
+          "dt",
+          {},
+          make("bdi", {}, shown(label)),
+          make("span", { class: "quiet small" }, ` ${say("photos", { count: photos })}`),
+        ),
         make("dd", {}, bar(recall), make("span", {}, percent(recall))),
       ),
     ),
@@ -93,7 +111,17 @@ function mistakesOf({ mistakes }) {
   return [
     make("p", { class: "quiet small" }, say("mistakesHelp")),
     make("ul", { class: "mistakes" }, ...mistakes.slice(0, MISTAKES).map(mistake)),
-    mistakes.length > MISTAKES ? make("p", {}, make("button", { type: "button", "data-key": "mistakes", onclick: all }, say("allMistakes", { count: mistakes.length }))) : null,
+    mistakes.length > MISTAKES
+      ? make(
+          "p",
+          {},
+          make(
+            "button",
+            { type: "button", "data-key": "mistakes", onclick: all },
+            say("allMistakes", { count: mistakes.length }),
+          ),
+        )
+      : null,
   ];
 }
 
@@ -135,14 +163,28 @@ function moreFor({ more }) {
   );
   const best = more.classes.filter(({ low }) => low > 0).sort((one, other) => other.gain - one.gain)[0];
   return [
-    make("p", { class: "words" }, best ? say("moreBest", { label: isolated(best.label), points: points(best.gain) }) : say("moreNone")),
+    make(
+      "p",
+      { class: "words" },
+      best ? say("moreBest", { label: isolated(best.label), points: points(best.gain) }) : say("moreNone"),
+    ),
     more.curve.length > 1 ? moreOf(more.curve) : null,
     rows.length
       ? make(
           "table",
           { class: "gains" },
           make("caption", {}, say("moreHelp")),
-          make("thead", {}, make("tr", {}, make("th", { scope: "col" }, say("class")), make("th", { scope: "col" }, say("gain")), make("th", { scope: "col" }, say("likely")))),
+          make(
+            "thead",
+            {},
+            make(
+              "tr",
+              {},
+              make("th", { scope: "col" }, say("class")),
+              make("th", { scope: "col" }, say("gain")),
+              make("th", { scope: "col" }, say("likely")),
+            ),
+          ),
           make("tbody", {}, ...rows),
         )
       : null,

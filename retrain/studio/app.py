@@ -29,7 +29,9 @@ from retrain.studio.openapi import document
 from retrain.studio.pages import studio_pages
 from retrain.studio.phone import phone_page
 from retrain.studio.photo_routes import photo_routes
+from retrain.studio.state_routes import state_routes
 from retrain.studio.studio import MISTAKE, Studio
+from retrain.studio.taking_routes import taking_routes
 
 POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
@@ -75,6 +77,8 @@ def application(studio: Studio, gate: Gate, authority: bytes | None = None) -> S
                     *photo_routes(studio, bodies),
                     *change_routes(studio, bodies),
                     *model_routes(studio, bodies),
+                    *state_routes(studio),
+                    *taking_routes(studio, bodies),
                 ],
             ),
             Route("/try", camera_page, methods=["GET"]),

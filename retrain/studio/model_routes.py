@@ -1,10 +1,8 @@
 """The model: trained, asked about a photo, examined with, and taken away."""
 
-from urllib.parse import quote
-
 import anyio.to_thread
 from starlette.requests import Request
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import Response
 from starlette.routing import Route
 
 from label_image.errors import PhotoError
@@ -12,29 +10,15 @@ from label_image.serve.bodies import Bodies
 from label_image.serve.label import json_response
 from label_image.serve.refused import Refused, busy
 from retrain.studio.change_routes import UNTAUGHT
-from retrain.studio.phone import phone_addresses, qr_svg
-from retrain.studio.requests import Format, Nothing, asked
-from retrain.studio.state import state_of
+from retrain.studio.requests import Nothing, asked
 from retrain.studio.studio import Studio
-from retrain.studio.taking import REPORT, written_report
-from retrain.studio.tasks import ask_examination, ask_export, ask_training
+from retrain.studio.tasks import ask_examination, ask_training
 from retrain.studio.trying import try_photo
-from retrain.studio.zips import zip_name, zip_of
 
 
 def model_routes(studio: Studio, bodies: Bodies) -> list[Route]:
     """Each does what its address says; what takes a while is only begun."""
     one_at_a_time = anyio.CapacityLimiter(1)
-
-    async def state(request: Request) -> Response:
-        return json_response(await anyio.to_thread.run_sync(state_of, studio))
-
-    async def events(request: Request) -> Response:
-        return StreamingResponse(
-            studio.news.events(lambda: state_of(studio)),
-            media_type="text/event-stream",
-            headers={"Cache-Control": "no-store"},
-        )
 
     async def guesses(request: Request) -> Response:
         known = studio.known
@@ -80,39 +64,10 @@ def model_routes(studio: Studio, bodies: Bodies) -> list[Route]:
                 raise Refused(415, f"The photo {error}.") from None
         return json_response(found)
 
-    async def export(request: Request) -> Response:
-        wanted = await asked(request, bodies, Format)
-        ask_export(studio, wanted.name)
-        return Response(status_code=202)
-
-    async def take_away(request: Request) -> Response:
-        name, folder = request.path_params["name"], studio.config.output_dir
-        if name == REPORT:
-            report = await anyio.to_thread.run_sync(written_report, studio.config)
-            if report is None:
-                raise Refused(409, "The report was not written yet: write it first.")
-            return FileResponse(report, media_type="text/html", headers={"Cache-Control": "no-store"})
-        parts = await anyio.to_thread.run_sync(zip_of, folder, name)
-        disposition = f"attachment; filename*=utf-8''{quote(zip_name(folder, name))}"
-        headers = {"Content-Disposition": disposition, "Cache-Control": "no-store"}
-        return StreamingResponse(parts, media_type="application/zip", headers=headers)
-
-    async def qr(request: Request) -> Response:
-        addresses = phone_addresses(studio.config)
-        found = {"collect": addresses.collect, "try": addresses.trying}.get(request.query_params.get("for", ""))
-        if found is None:
-            raise Refused(400, "A QR code is for=collect or for=try.")
-        return Response(qr_svg(found), media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
-
     return [
-        Route("/state", state, methods=["GET"]),
-        Route("/events", events, methods=["GET"]),
         Route("/guesses", guesses, methods=["GET"]),
         Route("/train", train, methods=["POST"]),
         Route("/examine", examine, methods=["POST"]),
         Route("/doctor", doctor, methods=["GET"]),
         Route("/try", attempt, methods=["POST"]),
-        Route("/export", export, methods=["POST"]),
-        Route("/take/{name}", take_away, methods=["GET"]),
-        Route("/qr", qr, methods=["GET"]),
     ]

@@ -109,7 +109,7 @@ def _model_paths() -> Json:
 
 
 def _other_paths() -> Json:
-    which = {**_query("for", "Which page.", {"type": "string", "enum": ["collect", "try"]}), "required": True}
+    which = {**_query("for", "Which page.", {"type": "string", "enum": ["collect", "phone"]}), "required": True}
     return {
         "/api/enter": {"post": {"summary": "Get a cookie for the token.", "responses": _responses("204", {})}},
         "/api/qr": {"get": _described("A QR code for a phone.", {"image/svg+xml": _bytes()}, [which])},

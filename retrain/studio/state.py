@@ -33,7 +33,7 @@ def state_of(studio: Studio) -> dict[str, Any]:
         "training": _training(known),
         "guesses": None if known.guesses is None else len(known.guesses),
         "doctor": _doctor(studio, known),
-        "exports": [taken.plain() for taken in _exports(config, known)],
+        "exports": _exports(config, known),
         "phone": phone_addresses(config).plain(),
         "undo": None if studio.changes.last is None else change_object(studio.changes.last),
         "failure": known.failure or known.blind,
@@ -81,10 +81,12 @@ def _doctor(studio: Studio, known: Known) -> dict[str, Any] | None:
     }
 
 
-def _exports(config: StudioConfig, known: Known) -> Sequence[Taken]:
+def _exports(config: StudioConfig, known: Known) -> list[dict[str, Any]]:
+    """What can be taken away: nothing before a training, unless an earlier one left something."""
     trained = None if known.training is None else known.training.trained
     places = (config.output_dir, config.output_dir / "model.json", config.folder / ".studio")
-    return _exports_at(config, trained, known.seen, tuple(map(_changed, places)))
+    found = _exports_at(config, trained, known.seen, tuple(map(_changed, places)))
+    return [one.plain() for one in found] if trained is not None or any(one.is_written for one in found) else []
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ the digest of the photos, the head and what it is worth.
 
 import functools
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,7 @@ import msgspec
 from label_image.errors import ModelError
 from label_image.manifest import read_manifest
 from retrain.core.errors import ExportError, StudioError
+from retrain.core.language import translatable, translated
 from retrain.core.progress import SILENT, Progress
 from retrain.exports.export_config import ExportConfig
 from retrain.exports.manifest import manifest
@@ -26,30 +28,40 @@ from retrain.photos.dataset import dataset_digest
 from retrain.photos.record import NAME as RECORD
 from retrain.runs.export import PROOFS, ConvertConfig, export_model, size_of
 from retrain.studio.config import StudioConfig
+from retrain.studio.gone import without_gone
 from retrain.studio.report import report_path, write_report
 from retrain.studio.seeing import Seen
 from retrain.training.trained import TrainedHead
 
+REPORT = "report"
 # What a person calls a format, and what it is for; in the order of the page, those first that most people want.
 WORDS = MappingProxyType(
     {
-        "web": ("Phone page", "a page with the camera, for any browser, also without a network"),
-        "web_int8": ("Phone page, small", "the same, half the size and twice as fast"),
-        "tflite": ("TFLite", "phone apps, Raspberry Pi, label_image"),
-        "tflite_float16": ("TFLite, float16", "phone apps, half the size"),
-        "tflite_int8": ("TFLite, int8", "Raspberry Pi and small devices, a quarter of the size"),
-        "tflite_dynamic": ("TFLite, dynamic int8", "small devices, a quarter of the size"),
-        "coreml": ("Core ML", "apps for iPhone and Mac"),
-        "coreml_float16": ("Core ML, float16", "apps for iPhone and Mac, half the size"),
-        "onnx": ("ONNX", "programs in C#, C++, Java and others"),
-        "tfjs": ("TensorFlow.js", "a web page of your own"),
-        "saved_model": ("SavedModel", "TensorFlow, TensorFlow Serving"),
-        "graph_def": ("Frozen graph", "older programs with TensorFlow"),
+        "web": (
+            translatable("Phone page"),
+            translatable("a page with the camera, for any browser, also without a network"),
+        ),
+        "web_int8": (
+            translatable("Phone page, small"),
+            translatable("the same with smaller numbers: a shorter download, and faster"),
+        ),
+        "tflite": ("TFLite", translatable("phone apps, Raspberry Pi, label_image")),
+        "tflite_float16": ("TFLite, float16", translatable("phone apps; half the size")),
+        "tflite_int8": ("TFLite, int8", translatable("Raspberry Pi and small devices; a quarter of the size")),
+        "tflite_dynamic": ("TFLite, dynamic int8", translatable("small devices; a quarter of the size")),
+        "coreml": ("Core ML", translatable("apps for iPhone and Mac")),
+        "coreml_float16": ("Core ML, float16", translatable("apps for iPhone and Mac; half the size")),
+        "onnx": ("ONNX", translatable("programs in C#, C++, Java and others")),
+        "tfjs": ("TensorFlow.js", translatable("a web page of your own")),
+        "saved_model": ("SavedModel", translatable("TensorFlow, TensorFlow Serving")),
+        "graph_def": (translatable("Frozen graph"), translatable("older programs with TensorFlow")),
+        REPORT: (
+            translatable("Report"),
+            translatable("a page to read and to print: how good the model is, and where it errs"),
+        ),
     }
 )
-
-REPORT = "report"
-REPORT_WORDS = ("Report", "a page to read and to print: how good the model is, and where it errs")
+LEAST_SHOWN = 1e-4  # of what probabilities differ by: the tolerance of a float32 format
 
 Content = Mapping[str, Any]
 
@@ -68,33 +80,57 @@ class Proof(msgspec.Struct, frozen=True):
     greatest_difference: float
     test: Tested | None = None
 
+    @property
+    def sentence(self) -> str:
+        """It in short, in the language of the moment."""
+        difference = _rounded_up(max(self.greatest_difference, LEAST_SHOWN))
+        if self.top_1_agreement == 1:
+            said = translated(
+                "Tried on {photos:,} photos: all answers are the model's, probabilities differ by at most {most:g}.",
+                photos=self.photos,
+                most=difference,
+            )
+        else:
+            said = translated(
+                "Tried on {photos:,} photos: {same:.1%} of the answers are the model's, probabilities differ by at "
+                "most {most:g}.",
+                photos=self.photos,
+                same=self.top_1_agreement,
+                most=difference,
+            )
+        drop = 0.0 if self.test is None else self.test.drop
+        if drop > 0:
+            said += " " + translated("Its accuracy is {points:.1f} points lower.", points=100 * drop)
+        if drop < 0:
+            said += " " + translated("Its accuracy is {points:.1f} points higher.", points=-100 * drop)
+        return said
+
 
 @dataclass(frozen=True)
 class Taken:
-    """A format: whether it was written, of the training that is current, how large it is, and how it was proven.
+    """A format, or the report: whether it was written, of the training that is current, its size and its proof.
 
-    `refused` is a sentence on what this machine lacks to write it.
+    The report has no proof. `refused` is a sentence on what this machine lacks to write it.
     """
 
     name: str
-    title: str
-    purpose: str
     is_written: bool = False
     is_current: bool = False
     bytes: int = 0
-    proof: str = ""
+    proof: Proof | None = None
     refused: str | None = None
 
     def plain(self) -> dict[str, object]:
-        """As the state of the studio has it."""
+        """As the state of the studio has it, in the language of the moment."""
+        title, purpose = WORDS[self.name]
         return {
             "name": self.name,
-            "title": self.title,
-            "for": self.purpose,
+            "title": translated(title),
+            "for": translated(purpose),
             "written": self.is_written,
             "isCurrent": self.is_current,
-            "bytes": self.bytes,
-            "proof": self.proof,
+            "bytes": self.bytes if self.is_written else None,
+            "proof": "" if self.proof is None else self.proof.sentence,
             "refused": self.refused,
         }
 
@@ -108,8 +144,12 @@ def exports(config: StudioConfig, trained: TrainedHead | None, seen: Seen | None
     is_current = content is not None and (
         belongs_to(content, trained) if trained is not None else seen is not None and _is_of(content, seen)
     )
-    formats = (_taken(config.output_dir, name, content, is_current) for name in WORDS)
-    return (*formats, _report(config.folder, content, is_current))
+    return tuple(
+        _report(config.folder, content, is_current)
+        if name == REPORT
+        else _taken(config.output_dir, name, content, is_current)
+        for name in WORDS
+    )
 
 
 def take(trained: TrainedHead, config: StudioConfig, name: str, progress: Progress = SILENT) -> None:
@@ -119,15 +159,15 @@ def take(trained: TrainedHead, config: StudioConfig, name: str, progress: Progre
     before. Raises StudioError for an unknown format, ExportError for one that does not answer like the model, and what
     else `export_model` does.
     """
-    if name not in (*FORMATS, REPORT):
-        raise StudioError(f"The format {name} is not known; choose from {', '.join((*FORMATS, REPORT))}.")
+    if name not in WORDS:
+        raise StudioError(f"The format {name} is not known; choose from {', '.join(WORDS)}.")
     if name in FORMATS:
         check_packages((name,))
     _write_model(trained, config, progress)
     content = _content(config.output_dir) or {}
     if name == REPORT:
         path = report_path(config.folder, _without_proofs(content))
-        write_report(trained, config, content, path, progress)
+        write_report(without_gone(trained), config, content, path, progress)
         return
     if name in TRAINING_FORMATS or _proof(config.output_dir, name, content) is not None:
         return
@@ -162,7 +202,7 @@ def _write_model(trained: TrainedHead, config: StudioConfig, progress: Progress)
     progress.say("Writing the model …")
     from retrain.exports.writer import write_outputs  # with all that writes, which a studio without exports never needs
 
-    write_outputs(trained, asked, progress)
+    write_outputs(without_gone(trained), asked, progress)
 
 
 def _content(output_dir: Path) -> Content | None:
@@ -178,7 +218,12 @@ def _is_whole(output_dir: Path) -> bool:
 
 
 def _without_proofs(content: Content) -> Content:
-    return {key: value for key, value in content.items() if key not in (*PROOFS, "formats")}
+    """What depends on the training alone, and not on when it was written and what is there of its photos then."""
+    kept = {key: value for key, value in content.items() if key not in (*PROOFS, "formats")}
+    origin = kept.get("provenance")
+    if isinstance(origin, dict):
+        kept["provenance"] = {key: value for key, value in origin.items() if key != "photos_gone"}
+    return kept
 
 
 @functools.lru_cache(maxsize=1)
@@ -212,20 +257,19 @@ def _proof(output_dir: Path, name: str, content: Content) -> Proof | None:
 
 
 def _taken(output_dir: Path, name: str, content: Content | None, is_current: bool) -> Taken:
-    title, purpose = WORDS[name]
     refused = _refused(name)
     proof = None if content is None else _proof(output_dir, name, content)
     if proof is None:
-        return Taken(name, title, purpose, refused=refused)
+        return Taken(name, refused=refused)
     size = sum(size_of(output_dir / file) for file in FORMATS[name].files)
-    return Taken(name, title, purpose, True, is_current, size, proof_of(proof), refused)
+    return Taken(name, True, is_current, size, proof, refused)
 
 
 def _report(folder: Path, content: Content | None, is_current: bool) -> Taken:
     path = None if content is None else report_path(folder, _without_proofs(content))
     if path is None or not path.is_file():
-        return Taken(REPORT, *REPORT_WORDS)
-    return Taken(REPORT, *REPORT_WORDS, True, is_current, size_of(path))
+        return Taken(REPORT)
+    return Taken(REPORT, True, is_current, size_of(path))
 
 
 def _refused(name: str) -> str | None:
@@ -236,12 +280,8 @@ def _refused(name: str) -> str | None:
     return None
 
 
-def proof_of(proof: Proof) -> str:
-    """The proof of a format in a short sentence."""
-    agreement = proof.top_1_agreement
-    answers = "all answers are the model's" if agreement == 1 else f"{agreement:.1%} of the answers are the model's"
-    sentence = f"Run on {proof.photos:,} photos: {answers}, probabilities within {proof.greatest_difference:.1g}"
-    if proof.test is not None and proof.test.drop:
-        points = abs(100 * proof.test.drop)
-        sentence += f", accuracy {points:.1f} points {'lower' if proof.test.drop > 0 else 'higher'}"
-    return f"{sentence}."
+def _rounded_up(difference: float) -> float:
+    """To one digit, as what is not exceeded."""
+    digits = -math.floor(math.log10(difference))
+    rounded: float = round(math.ceil(round(difference * 10**digits, 6)) / 10**digits, digits)
+    return rounded

@@ -288,7 +288,7 @@ def test_a_folder_that_may_not_be_written_to_is_said(tmp_path: Path, monkeypatch
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
     monkeypatch.setattr(Path, "mkdir", refuse)
-    with pytest.raises(StudioError, match=r"cannot be changed: Permission denied\. Allow this program to write to it"):
+    with pytest.raises(StudioError, match=r"cannot be changed: Permission denied\. All photos are there; allow this"):
         Changes(folder)
 
 
@@ -307,4 +307,16 @@ def test_half_done_renames_give_way_to_what_somebody_made_meanwhile(
     with Changes(folder) as changes:
         assert seen(folder) == before
         changes.undo()
+    assert seen(folder) == before
+
+
+def test_guesses_are_accepted_as_one_change(folder: Path, changes: Changes) -> None:
+    before = seen(folder)
+    accepted = changes.accept([("loose.png", "dog"), ("cat/1.png", "bird"), ("cat/gone.png", "dog")])
+    assert (accepted.action, accepted.count, accepted.label, accepted.to) == ("accept", 2, None, None)
+    assert (folder / "dog" / "loose.png").is_file() and (folder / "bird" / "1.png").is_file()
+    changes.close()
+    with Changes(folder) as again:
+        assert again.last == accepted
+        again.undo()
     assert seen(folder) == before

@@ -15,7 +15,8 @@ from studios import seen_in, studio_in, trained_on
 
 from label_image.model import load_model
 from label_image.web.site import why_no_runtime
-from retrain.core.errors import ExportError, StudioError
+from retrain.core.errors import DatasetError, ExportError, StudioError
+from retrain.core.language import in_language
 from retrain.core.progress import Silent
 from retrain.exports import registry
 from retrain.exports.folder import previous_of
@@ -23,7 +24,7 @@ from retrain.exports.registry import FORMATS
 from retrain.studio import taking
 from retrain.studio.config import StudioConfig
 from retrain.studio.phone import phone_page
-from retrain.studio.taking import WORDS, Proof, Taken, exports, proof_of, take, written_report
+from retrain.studio.taking import WORDS, Proof, Taken, exports, take, written_report
 from retrain.studio.trying import try_photo
 
 FURTHER = "tflite_float16"
@@ -59,7 +60,7 @@ def by_name(found: tuple[Taken, ...]) -> dict[str, Taken]:
 
 
 def test_every_format_has_words() -> None:
-    assert set(WORDS) == set(FORMATS)
+    assert set(WORDS) == {*FORMATS, "report"}
     titles = [title for title, _ in WORDS.values()]
     assert len(set(titles)) == len(titles)
 
@@ -67,7 +68,7 @@ def test_every_format_has_words() -> None:
 def test_before_the_first_export_nothing_is_written(tmp_path: Path) -> None:
     config = studio_in(tmp_path)
     found = exports(config, None)
-    assert [one.name for one in found] == [*WORDS, "report"]
+    assert [one.name for one in found] == list(WORDS)
     assert not any(one.is_written or one.is_current or one.bytes or one.proof for one in found)
     assert set(found[0].plain()) == {"name", "title", "for", "written", "isCurrent", "bytes", "proof", "refused"}
     assert written_report(config) is None
@@ -78,7 +79,11 @@ def test_what_was_written_is_listed_with_its_proof(taken: SimpleNamespace) -> No
     written = {name for name, one in found.items() if one.is_written}
     assert written == {"saved_model", "tflite", FURTHER}
     assert all(found[name].is_current and found[name].bytes > 500 for name in written)
-    assert found[FURTHER].proof.startswith("Run on 36 photos: all answers are the model's, probabilities within ")
+    proofs = {name: found[name].plain()["proof"] for name in written}
+    assert proofs["tflite"] == (
+        "Tried on 36 photos: all answers are the model's, probabilities differ by at most 0.0001."
+    )
+    assert all(proof.startswith("Tried on 36 photos: ") for proof in proofs.values())
     assert found[FURTHER].bytes == (taken.config.output_dir / "model_float16.tflite").stat().st_size
     assert json.loads(json.dumps([one.plain() for one in found.values()]))
 
@@ -201,27 +206,71 @@ def test_the_report_is_written_beside_the_photos(tmp_path: Path, taken: SimpleNa
     assert len(seen_in(config).listing.photos) == len(taken.seen.listing.photos)
 
 
+def test_photos_that_were_moved_and_removed_since_are_missed_by_no_export(
+    tmp_path: Path, taken: SimpleNamespace
+) -> None:
+    config = studio_in(tmp_path)
+    trained = trained_on(seen_in(config), config)
+    for number in range(6):
+        (config.folder / f"red/{number}.png").rename(config.folder / f"blue/red {number}.png")
+        (config.folder / f"green/{number}.png").unlink()
+    for name in (FURTHER, "report"):
+        take(trained, config, name)
+    found = by_name(exports(config, trained))
+    assert found[FURTHER].is_current and found["report"].is_current
+    assert found[FURTHER].proof is not None and found[FURTHER].proof.photos == 36 - 12
+    assert not any(one.is_current for one in exports(config, None, seen_in(config)))
+
+
+def test_a_model_of_photos_that_are_all_gone_is_written_and_further_formats_say_why_not(
+    tmp_path: Path, taken: SimpleNamespace
+) -> None:
+    config = studio_in(tmp_path)
+    trained = trained_on(seen_in(config), config)
+    shutil.rmtree(config.folder)
+    config.folder.mkdir()
+    with pytest.raises(DatasetError, match="are gone"):
+        take(trained, config, FURTHER)
+    assert by_name(exports(config, trained))["tflite"].is_current
+
+
 @pytest.mark.parametrize(
     "parity, sentence",
     [
         (
             {"photos": 1200, "top_1_agreement": 1.0, "greatest_difference": 1.24e-6},
-            "Run on 1,200 photos: all answers are the model's, probabilities within 1e-06.",
+            "Tried on 1,200 photos: all answers are the model's, probabilities differ by at most 0.0001.",
         ),
         (
             {"photos": 600, "top_1_agreement": 0.985, "greatest_difference": 0.21, "test": {"drop": 0.004}},
-            "Run on 600 photos: 98.5% of the answers are the model's, probabilities within 0.2, "
-            "accuracy 0.4 points lower.",
+            "Tried on 600 photos: 98.5% of the answers are the model's, probabilities differ by at most 0.3. "
+            "Its accuracy is 0.4 points lower.",
         ),
         (
-            {"photos": 600, "top_1_agreement": 0.985, "greatest_difference": 0.21, "test": {"drop": -0.01}},
-            "Run on 600 photos: 98.5% of the answers are the model's, probabilities within 0.2, "
-            "accuracy 1.0 points higher.",
+            {"photos": 600, "top_1_agreement": 1.0, "greatest_difference": 0.03, "test": {"drop": -0.01}},
+            "Tried on 600 photos: all answers are the model's, probabilities differ by at most 0.03. "
+            "Its accuracy is 1.0 points higher.",
         ),
     ],
 )
-def test_a_proof_is_one_sentence(parity: dict, sentence: str) -> None:
-    assert proof_of(msgspec.convert(parity, Proof)) == sentence
+def test_a_proof_is_said_in_short(parity: dict, sentence: str) -> None:
+    assert msgspec.convert(parity, Proof).sentence == sentence
+
+
+@pytest.mark.parametrize("difference, shown", [(0, "0.0001"), (0.000101, "0.0002"), (0.96, "1"), (0.05, "0.05")])
+def test_what_probabilities_differ_by_is_rounded_up(difference: float, shown: str) -> None:
+    assert Proof(1, 1.0, difference).sentence.endswith(f"at most {shown}.")
+
+
+def test_it_is_said_in_the_language_of_the_moment(taken: SimpleNamespace) -> None:
+    found = by_name(exports(taken.config, taken.trained))
+    with in_language("pt"):
+        said = {name: one.plain() for name, one in found.items()}
+    assert said["web"]["title"] == "Página para o celular"
+    assert said["report"]["title"] == "Relatório"
+    assert said["tflite"]["proof"] == (
+        "Testado em 36 fotos: todas as respostas são as do modelo; as probabilidades diferem em no máximo 0,0001."
+    )
 
 
 @pytest.mark.parametrize("parity", [None, [], {"tflite": {}}, {"tflite": {"photos": "many"}}, {"tflite": 3}])

@@ -1,6 +1,7 @@
 """Any changes in any order can be taken back, to the last byte; also what a kill or a full disk cut short."""
 
 import os
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -188,7 +189,7 @@ def test_a_full_disk_changes_nothing_and_is_said(
                     ONE_OF_EACH[name](changes)
                 except StudioError as error:
                     refusals += 1
-                    assert "No space left on device. Make room" in str(error)
+                    assert "No space left on device. All photos are there; make room" in str(error)
                     if name != "add to a burst":
                         assert seen(folder) == before and changes.last == last
                 was_refused = len(calls) > position
@@ -199,3 +200,65 @@ def test_a_full_disk_changes_nothing_and_is_said(
         position += 1
         assert seen(folder) == seen(filled(tmp_path / f"{position} as it was")), calls
     assert refusals >= 2
+
+
+def paths_below(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if not path.relative_to(folder).parts[0].startswith("."))
+
+
+def somebody_else(folder: Path, what: int, which: int) -> Counter[bytes]:
+    """Something that a person does in a file manager, or a program in the trash; the photos that are gone by it."""
+    trash = folder / ".trash"
+    found = [*paths_below(folder), *(sorted(trash.rglob("*")) if what == 5 else [])]
+    if not found:
+        return Counter()
+    path = found[which % len(found)]
+    gone = photos_anywhere(folder)
+    with suppress(OSError):
+        if what == 0:
+            path.unlink()
+        elif what == 1:
+            path.rename(folder / ("cat", "dog/old", "new")[which % 3])
+        elif what == 2:
+            path.rename(path.with_name(f"renamed {which}{path.suffix}"))
+        elif what == 3:
+            path.write_bytes(png(300 + which))
+        elif what == 4:
+            path.rmdir()
+            path.symlink_to(folder.parent)
+        elif what == 5:
+            shutil.rmtree(path)
+        else:
+            path.parent.joinpath(f"{which % 3}.jpg").write_bytes(png(400 + which))
+    return gone - photos_anywhere(folder)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.sampled_from(sorted(OPERATIONS)), st.integers(0, 30), st.integers(0, 30)),
+            st.tuples(st.just("somebody else"), st.integers(0, 6), st.integers(0, 30)),
+        ),
+        max_size=20,
+    )
+)
+def test_whatever_somebody_else_does_no_photo_is_lost(operations: list[tuple[str, int, int]]) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        folder = filled(Path(place) / "pets")
+        photos = photos_anywhere(folder)
+        with Changes(folder) as changes:
+            for name, one, other in [*operations, *[("undo", 0, 0)] * (len(operations) + 1)]:
+                if name == "somebody else":
+                    photos -= somebody_else(folder, one, other)
+                else:
+                    with suppress(StudioError):
+                        OPERATIONS[name](changes, one, other)
+                assert photos <= photos_anywhere(folder)
+                photos = photos_anywhere(folder)
+                list_folder(folder)
+            assert changes.last is None, "nothing that others do keeps what was before from being taken back"
+        with Changes(folder) as changes:
+            assert changes.last is None
+            assert photos == photos_anywhere(folder)
+        assert os.listdir(place) == ["pets"]

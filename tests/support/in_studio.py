@@ -96,9 +96,15 @@ def asking(config: StudioConfig) -> Iterator[Asking]:
 class Opened:
     """A studio in a process of its own."""
 
-    def __init__(self, folder: Path, *options: str, environment: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *options: str,
+        architecture: str = "fake",
+        environment: dict[str, str] | None = None,
+    ) -> None:
         arguments = (
-            "studio", str(folder), "--port", "0", "--no_open", "--architecture", "fake", "--token", TOKEN,
+            "studio", str(folder), "--port", "0", "--no_open", "--architecture", architecture, "--token", TOKEN,
             "--bottleneck_dir", str(folder.with_name("bottlenecks")), "--model_dir", str(folder.with_name("models")),
         )  # fmt: skip
         self.process = subprocess.Popen(

@@ -94,7 +94,9 @@ function draw() {
     training === null ? [] : resultOf(training),
   );
   if (wasTraining && !isTraining && training?.isCurrent)
-    announce(say("trained", { percent: percent(training.accuracy) }));
+    announce(
+      training.accuracy === null ? say("accuracyNone") : say("trained", { percent: percent(training.accuracy) }),
+    );
   wasTraining = isTraining;
 }
 

@@ -154,6 +154,7 @@ export const en = {
   skipped: { one: "{count} photo cannot be used", other: "{count} photos cannot be used" },
   step: "step {count}",
   curveIs: "Accuracy as it learns",
+  accuracyNone: "It is trained. How often it is right cannot be told yet: there are too few photos.",
   accuracyIs: "of photos it had not seen are named right",
   intervalWords: "Of {of} new photos like these, expect it to name {low} to {high} right.",
   intervalNone:
@@ -174,6 +175,9 @@ export const en = {
   allMistakes: { one: "Look at {count}", other: "Look at all {count}" },
   more: "What more photos would bring",
   moreIs: "Accuracy by the number of photos.",
+  moreTwice:
+    "With twice as many photos of every class, the accuracy would change by about {points} points (likely {low} to {high}).",
+  moreUnknown: "cannot be told yet",
   moreBest: "More photos of {label} would help most: about {points} points with twice as many.",
   moreNone: "No class stands out: twice as many photos of a single one would hardly change the accuracy.",
   moreHelp: "With twice as many photos of one class, in points of accuracy",

@@ -154,6 +154,7 @@ export const pt = {
   skipped: { one: "{count} foto não pode ser usada", other: "{count} fotos não podem ser usadas" },
   step: "passo {count}",
   curveIs: "Acurácia enquanto aprende",
+  accuracyNone: "Treinado. Ainda não dá para dizer com que frequência acerta: há poucas fotos.",
   accuracyIs: "das fotos que não tinha visto recebem o nome certo",
   intervalWords: "De {of} fotos novas como estas, espere que acerte de {low} a {high}.",
   intervalNone:
@@ -175,6 +176,9 @@ export const pt = {
   allMistakes: { one: "Ver {count}", other: "Ver todos os {count}" },
   more: "O que mais fotos trariam",
   moreIs: "Acurácia pelo número de fotos.",
+  moreTwice:
+    "Com o dobro de fotos de cada classe, a acurácia mudaria cerca de {points} pontos (provavelmente {low} a {high}).",
+  moreUnknown: "ainda não dá para saber",
   moreBest: "Mais fotos de {label} ajudariam mais: cerca de {points} pontos com o dobro delas.",
   moreNone: "Nenhuma classe se destaca: o dobro de fotos de uma só mal mudaria a acurácia.",
   moreHelp: "Com o dobro de fotos de uma classe, em pontos de acurácia",

@@ -29,6 +29,10 @@ class Preconditioner:
         self._classes = np.float32(classes)
         self._factors: dict[int, Any] = {}  # at most the last one
 
+    def prepare(self, l2: float) -> None:
+        """Factorise for a strength now: then any number of threads may solve at it."""
+        self._factor(l2)
+
     def solve(self, kernels: Matrix, biases: Matrix, l2: float) -> tuple[Matrix, Matrix]:
         """Apply it to gradients (dim, m) of kernels and (m,) of biases."""
         from scipy.linalg import cho_solve  # 0.2 s that `--help` need not wait for

@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from studio_made_up import examination_of, EXPORTS, QR, answer_of, guess_of, picture, training_of
+from studio_made_up import EXPORTS, QR, answer_of, examination_of, guess_of, picture, training_of
 
 from label_image.web.site import PAGE as SHARED
 

@@ -23,7 +23,10 @@ export function resultOf(training) {
     ...remarks.map((remark) => make("p", { class: "remark", "data-data": true }, remark)),
     fold("mistakes", say("mistakes"), number(training.mistakes.length), mistakesOf(training)),
     fold("perClass", say("perClass"), "", [perClass(training)]),
-    fold("confusion", say("confusion"), "", [make("p", { class: "quiet small" }, say("confusionHelp")), confusionOf(confusion, classes)]),
+    fold("confusion", say("confusion"), "", [
+      make("p", { class: "quiet small" }, say("confusionHelp")),
+      confusionOf(confusion, classes),
+    ]),
     training.more === null ? null : fold("more", say("more"), "", moreFor(training)),
   ];
 }
@@ -59,7 +62,11 @@ function fold(key, title, count, children) {
 function inWords(accuracy, interval) {
   const values = { of: number(100), about: number(Math.round(100 * accuracy)) };
   if (interval === null) return say("intervalNone", values);
-  return say("intervalWords", { ...values, low: number(Math.floor(100 * interval[0])), high: number(Math.ceil(100 * interval[1])) });
+  return say("intervalWords", {
+    ...values,
+    low: number(Math.floor(100 * interval[0])),
+    high: number(Math.ceil(100 * interval[1])),
+  });
 }
 
 /** @param {number} at @param {[number, number]} interval */
@@ -73,7 +80,13 @@ function range(at, [low, high]) {
     "div",
     { "aria-hidden": "true" },
     make("div", { class: "interval" }, reach, mark),
-    make("p", { class: "scale" }, make("span", {}, percent(0)), make("span", {}, percent(0.5)), make("span", {}, percent(1))),
+    make(
+      "p",
+      { class: "scale" },
+      make("span", {}, percent(0)),
+      make("span", {}, percent(0.5)),
+      make("span", {}, percent(1)),
+    ),
   );
 }
 
@@ -86,8 +99,18 @@ function perClass({ perClass: rows }) {
       make(
         "div",
         {},
-        make("dt", {}, make("bdi", {}, shown(label)), make("span", { class: "quiet small" }, ` ${say("photos", { count: photos })}`)),
-        make("dd", {}, recall === null ? make("span", { class: "quiet" }, say("moreUnknown")) : bar(recall), recall === null ? null : make("span", {}, percent(recall))),
+        make(
+          "dt",
+          {},
+          make("bdi", {}, shown(label)),
+          make("span", { class: "quiet small" }, ` ${say("photos", { count: photos })}`),
+        ),
+        make(
+          "dd",
+          {},
+          recall === null ? make("span", { class: "quiet" }, say("moreUnknown")) : bar(recall),
+          recall === null ? null : make("span", {}, percent(recall)),
+        ),
       ),
     ),
   );
@@ -100,7 +123,17 @@ function mistakesOf({ mistakes }) {
   return [
     make("p", { class: "quiet small" }, say("mistakesHelp")),
     make("ul", { class: "mistakes" }, ...mistakes.slice(0, MISTAKES).map(mistake)),
-    mistakes.length > MISTAKES ? make("p", {}, make("button", { type: "button", "data-key": "mistakes", onclick: all }, say("allMistakes", { count: mistakes.length }))) : null,
+    mistakes.length > MISTAKES
+      ? make(
+          "p",
+          {},
+          make(
+            "button",
+            { type: "button", "data-key": "mistakes", onclick: all },
+            say("allMistakes", { count: mistakes.length }),
+          ),
+        )
+      : null,
   ];
 }
 
@@ -138,22 +171,51 @@ function moreFor({ more }) {
       make("th", { scope: "row" }, make("bdi", {}, shown(label))),
       ...(gain === null || low === null || high === null
         ? [make("td", { class: "quiet", colspan: "2" }, say("moreUnknown"))]
-        : [make("td", {}, say("pointsIs", { points: points(gain) })), make("td", { class: "quiet" }, say("pointsRange", { low: points(low), high: points(high) }))]),
+        : [
+            make("td", {}, say("pointsIs", { points: points(gain) })),
+            make("td", { class: "quiet" }, say("pointsRange", { low: points(low), high: points(high) })),
+          ]),
     ),
   );
   const { twice } = more;
   const isTold = twice.gain !== null && twice.low !== null && twice.high !== null;
-  const best = more.classes.filter(({ low }) => low !== null && low > 0).sort((one, other) => (other.gain ?? 0) - (one.gain ?? 0))[0];
+  const best = more.classes
+    .filter(({ low }) => low !== null && low > 0)
+    .sort((one, other) => (other.gain ?? 0) - (one.gain ?? 0))[0];
   return [
-    isTold ? make("p", { class: "words" }, say("moreTwice", { points: points(twice.gain ?? 0), low: points(twice.low ?? 0), high: points(twice.high ?? 0) })) : null,
-    make("p", { class: "words" }, best ? say("moreBest", { label: isolated(best.label), points: points(best.gain ?? 0) }) : say("moreNone")),
+    isTold
+      ? make(
+          "p",
+          { class: "words" },
+          say("moreTwice", {
+            points: points(twice.gain ?? 0),
+            low: points(twice.low ?? 0),
+            high: points(twice.high ?? 0),
+          }),
+        )
+      : null,
+    make(
+      "p",
+      { class: "words" },
+      best ? say("moreBest", { label: isolated(best.label), points: points(best.gain ?? 0) }) : say("moreNone"),
+    ),
     more.curve.length > 1 ? moreOf(more.curve) : null,
     rows.length
       ? make(
           "table",
           { class: "gains" },
           make("caption", {}, say("moreHelp")),
-          make("thead", {}, make("tr", {}, make("th", { scope: "col" }, say("class")), make("th", { scope: "col" }, say("gain")), make("th", { scope: "col" }, say("likely")))),
+          make(
+            "thead",
+            {},
+            make(
+              "tr",
+              {},
+              make("th", { scope: "col" }, say("class")),
+              make("th", { scope: "col" }, say("gain")),
+              make("th", { scope: "col" }, say("likely")),
+            ),
+          ),
           make("tbody", {}, ...rows),
         )
       : null,

@@ -14,7 +14,7 @@ from retrain.studio.seeing import Seen
 from retrain.studio.sentences import told
 from retrain.studio.studio import Studio
 from retrain.studio.taking import Taken, exports
-from retrain.studio.training import is_current
+from retrain.studio.training import is_current, remarks_on
 from retrain.training.trained import TrainedHead
 
 MOST_SKIPPED = 20  # files that cannot be used, by name
@@ -43,7 +43,13 @@ def state_of(studio: Studio) -> dict[str, Any]:
 
 def change_object(change: Change) -> dict[str, Any]:
     """A change of the folder, for JSON: pages say it in their language."""
-    return {"action": change.action, "count": change.count, "label": change.label, "to": change.to}
+    return {
+        "action": change.action,
+        "count": change.count,
+        "label": change.label,
+        "to": change.to,
+        "remark": change.remark,
+    }
 
 
 def _seeing(known: Known) -> dict[str, Any]:
@@ -70,7 +76,12 @@ def _training(known: Known) -> dict[str, Any] | None:
     training = known.training
     if training is None:
         return None
-    return {**training.result, "isCurrent": is_current(training.trained, known.listing), "more": training.more}
+    return {
+        **training.result,
+        "isCurrent": is_current(training.trained, known.listing),
+        "remarks": remarks_on(training.trained),
+        "more": training.more,
+    }
 
 
 def _doctor(studio: Studio, known: Known) -> dict[str, Any] | None:

@@ -53,7 +53,11 @@ function top() {
   element("folder").title = folder.path;
   const isSeeing = work === null && seeing.done < seeing.total;
   const done = work?.total ? ` ${percent(work.done / work.total)}` : "";
-  element("work").textContent = isSeeing ? say("seeing", { done: seeing.done, count: seeing.total }) : work ? work.sentence + done : "";
+  element("work").textContent = isSeeing
+    ? say("seeing", { done: seeing.done, count: seeing.total })
+    : work
+      ? work.sentence + done
+      : "";
   const button = element("undo");
   redraw(button, state.undo, () => [icon("undo"), make("span", {}, say("undo"))]);
   if (state.undo === null) button.setAttribute("aria-disabled", "true");
@@ -70,7 +74,10 @@ function banner(isLost) {
   redraw(element("banner"), isLost, () => {
     if (!isLost) return [];
     const command = make("code", { "data-data": true }, `retrain studio ${folder}`.trim());
-    return [make("p", {}, say("stopped", { folder: folder || say("theFolder") })), make("p", {}, say("startAgain"), " ", command)];
+    return [
+      make("p", {}, say("stopped", { folder: folder || say("theFolder") })),
+      make("p", {}, say("startAgain"), " ", command),
+    ];
   });
 }
 
@@ -89,9 +96,23 @@ function locked() {
 
 function footer() {
   const choices = languages().map(({ name, code, isChosen, choose }) =>
-    make("button", { type: "button", class: "link", lang: code, "aria-pressed": String(isChosen), "data-data": true, onclick: choose }, name),
+    make(
+      "button",
+      {
+        type: "button",
+        class: "link",
+        lang: code,
+        "aria-pressed": String(isChosen),
+        "data-data": true,
+        onclick: choose,
+      },
+      name,
+    ),
   );
-  element("footer").append(make("p", {}, say("private")), make("div", { class: "languages", role: "group", "aria-label": say("language") }, ...choices));
+  element("footer").append(
+    make("p", {}, say("private")),
+    make("div", { class: "languages", role: "group", "aria-label": say("language") }, ...choices),
+  );
 }
 
 begin().catch((error) => {

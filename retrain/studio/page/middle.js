@@ -119,7 +119,9 @@ function drawGuesses() {
 
 /** @param {EventTarget | null} target */
 function idOf(target) {
-  return target instanceof Element ? /** @type {HTMLElement | null} */ (target.closest(".tile"))?.dataset["id"] : undefined;
+  return target instanceof Element
+    ? /** @type {HTMLElement | null} */ (target.closest(".tile"))?.dataset["id"]
+    : undefined;
 }
 
 /** @param {MouseEvent} event */
@@ -145,8 +147,14 @@ function keyed(event) {
   const page = Math.max(1, Math.floor(element("middle").clientHeight / grid.pitch) - 1) * grid.columns;
   /** @type {Record<string, number>} */
   const steps = {
-    ArrowLeft: -1, ArrowRight: 1, ArrowUp: -grid.columns, ArrowDown: grid.columns,
-    PageUp: -page, PageDown: page, Home: -store.photos.length, End: store.photos.length,
+    ArrowLeft: -1,
+    ArrowRight: 1,
+    ArrowUp: -grid.columns,
+    ArrowDown: grid.columns,
+    PageUp: -page,
+    PageDown: page,
+    Home: -store.photos.length,
+    End: store.photos.length,
   };
   const step = steps[event.key];
   if (step !== undefined && !event.altKey) {

@@ -1,4 +1,4 @@
-"""Photos come in: named classes, chosen and dropped files, folders, archives, the webcam; and what is not added is told."""
+"""Photos come in: chosen, dropped and pasted, as folders and archives, by webcam and phone; what is refused is told."""
 
 import json
 import re
@@ -29,12 +29,13 @@ def test_from_nothing_two_classes_are_named(opened: Opening) -> None:
     page = opened(studio)
     assert page.text("#empty h2") == "What should it tell apart?"
     assert page.run("getComputedStyle(document.querySelector('#model')).display") == "none"
-    page.run("document.querySelector('#class-first').value = 'tabby'; document.querySelector('#class-second').value = 'siamese'")
+    for key, name in (("first", "tabby"), ("second", "siamese")):
+        page.run(f"document.querySelector('#class-{key}').value = '{name}'")
     page.press(".two .main")
     page.wait("document.querySelector('#heading')?.textContent === 'tabby'")
     assert studio.classes == ["siamese", "tabby"]
     assert page.text("#empty").startswith("Drop photos here")
-    assert page.text("#train .go") .startswith("There are no photos of")
+    assert page.text("#train .go").startswith("There are no photos of")
 
 
 def test_chosen_files_go_into_the_class_that_is_looked_at(opened: Opening, tmp_path: Path) -> None:

@@ -19,7 +19,8 @@ SAID = r"""(() => {
         if (element.closest("noscript, [data-data], kbd")) continue;
         if (node instanceof Element) {
             for (const name of ["aria-label", "placeholder", "alt", "title"]) {
-                if (name !== "title" || !element.matches(".tile, bdi, #undo")) said.push(element.getAttribute(name) ?? "");
+                const isName = name === "title" && element.matches(".tile, bdi, #undo");
+                if (!isName) said.push(element.getAttribute(name) ?? "");
             }
         } else if (!element.closest("bdi")) said.push(node.textContent);
     }
@@ -40,7 +41,7 @@ def foreign(page: Page) -> set[str]:
 def marked(language: str) -> bytes:
     """The words of a language, each within «»."""
     text = (PAGE / f"words_{language}.js").read_text()
-    return re.sub(r': "((?:[^"\\]|\\.)*)"', r': "«\1»"', text).encode()
+    return re.sub(r':(\s+)"((?:[^"\\]|\\.)*)"', r':\1"«\2»"', text).encode()
 
 
 def test_nothing_is_said_outside_of_the_words(opened: Opening, tmp_path: Path) -> None:

@@ -76,19 +76,49 @@ function choice(name, place) {
     label = name;
     draw();
   };
-  return make("label", { for: id }, make("input", { type: "radio", name: "label", id, checked: name === label, onchange: chosen }), make("bdi", {}, shown(name)));
+  return make(
+    "label",
+    { for: id },
+    make("input", { type: "radio", name: "label", id, checked: name === label, onchange: chosen }),
+    make("bdi", {}, shown(name)),
+  );
 }
 
 function buttons() {
   if (camera.isOpen) {
-    const shoot = make("button", { type: "button", class: "main", id: "shoot", "data-key": "shoot" }, icon("camera"), say("collectShoot"));
+    const shoot = make(
+      "button",
+      { type: "button", class: "main", id: "shoot", "data-key": "shoot" },
+      icon("camera"),
+      say("collectShoot"),
+    );
     burst.hold(shoot);
-    return [shoot, make("button", { type: "button", "data-key": "close", onclick: close }, icon("close"), say("closeCamera"))];
+    return [
+      shoot,
+      make("button", { type: "button", "data-key": "close", onclick: close }, icon("close"), say("closeCamera")),
+    ];
   }
   return [
-    make("button", { type: "button", class: "main", "data-key": "take", onclick: () => choose(true) }, icon("camera"), say("collectTake")),
-    window.isSecureContext ? make("button", { type: "button", "data-key": "live", onclick: () => void open() }, icon("try"), say("collectLive")) : null,
-    make("button", { type: "button", "data-key": "choose", onclick: () => choose(false) }, icon("photos"), say("collectChoose")),
+    make(
+      "button",
+      { type: "button", class: "main", "data-key": "take", onclick: () => choose(true) },
+      icon("camera"),
+      say("collectTake"),
+    ),
+    window.isSecureContext
+      ? make(
+          "button",
+          { type: "button", "data-key": "live", onclick: () => void open() },
+          icon("try"),
+          say("collectLive"),
+        )
+      : null,
+    make(
+      "button",
+      { type: "button", "data-key": "choose", onclick: () => choose(false) },
+      icon("photos"),
+      say("collectChoose"),
+    ),
   ];
 }
 
@@ -96,13 +126,21 @@ function count() {
   const where = document.getElementById("counted");
   if (where === null) return;
   const waiting = pending();
-  where.textContent = say("collectSent", { count: sent }) + (waiting ? ` · ${say("collectWaiting", { count: waiting })}` : "");
+  where.textContent =
+    say("collectSent", { count: sent }) + (waiting ? ` · ${say("collectWaiting", { count: waiting })}` : "");
 }
 
 /** @param {boolean} byCamera */
 function choose(byCamera) {
   document.getElementById("chooser")?.remove();
-  const input = make("input", { type: "file", id: "chooser", accept: "image/*", hidden: true, multiple: !byCamera, capture: byCamera ? "environment" : null });
+  const input = make("input", {
+    type: "file",
+    id: "chooser",
+    accept: "image/*",
+    hidden: true,
+    multiple: !byCamera,
+    capture: byCamera ? "environment" : null,
+  });
   input.addEventListener("change", () => {
     upload([...(input.files ?? [])].map((file) => ({ file, label, isArchive: false })));
     input.remove();

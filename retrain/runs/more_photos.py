@@ -15,7 +15,10 @@ More photos of one class alone do two things. More is known of it: that is foret
 seen half of the class, each photo of which counts twice. And it becomes more frequent, so that it is answered more
 often, at the cost of the classes that are like it: that is measured, by heads for which the class counts twice.
 
-    gain(class) = 0.6 * (all - half of the class, counted twice) + (all, the class counted twice - all)
+    gain(class) = 0.3 * (all - half of the class, counted twice) + (all, the class counted twice - all)
+
+It is 0.3 and not 0.6, as the classes that it is confused with are known no better than before: with 0.6 the recall on
+the cats was foretold 2.0 +- 0.5 points too high, with 0 it was 0.7 +- 0.7 too low.
 
 PLACEHOLDER
 """
@@ -36,6 +39,7 @@ from retrain.training.trained import TrainedHead
 
 PARTS = (1 / 2, 1 / 4, 1 / 8)  # of each class
 FURTHER = 0.6  # of what a doubling brought, for the next one
+FURTHER_OF_ONE = 0.3  # of what is known of one class alone, while the others stay as they are
 FEWEST_GROUPS = 5  # of a class, to be told anything
 LEAST_GROUPS = 3  # that a part has of a class, if the class has them
 MOST_REPETITIONS = 10
@@ -137,7 +141,7 @@ def what_more_would_bring(trained: TrainedHead, observe: Observer = lambda done,
     gains = {}
     for place, index in enumerate(experiment.told):
         own = classes == index
-        gained = FURTHER * (whole - known[:, place]) + frequent[:, place] - whole
+        gained = FURTHER_OF_ONE * (whole - known[:, place]) + frequent[:, place] - whole
         gains[index] = (_foretold(gained, groups), _foretold(gained[:, own], groups[own]))
     return MorePhotos(
         _curve(trained, tries, groups),

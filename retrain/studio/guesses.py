@@ -13,7 +13,7 @@ from retrain.training.unknown import Similarities
 APART = 10  # photos that are asked about one after the other, among which no two look nearly the same
 NEARLY_THE_SAME = 0.6  # cosine of centred bottlenecks, as where copies are looked for
 AHEAD = 100  # so many photos may be looked through for one that looks different enough
-PLACED = 500  # so many are placed in this way; the others have only their margin
+PLACED = 200  # so many are placed in this way, before the next training; the others have only their margin
 
 Rows = npt.NDArray[np.intp]
 
@@ -60,14 +60,14 @@ def guesses(seen: Seen, trained: TrainedHead) -> tuple[Guess, ...]:
 
 def in_order(margins: Similarities, vectors: Matrix) -> Rows:
     """The places of photos by ascending margin (n,); one that looks like the APART before it, by (n, dim), waits."""
-    waiting = np.argsort(margins, kind="stable").tolist()
-    if len(waiting) < 2:
-        return np.array(waiting, np.intp)
-    centred = vectors - vectors.mean(axis=0)
+    by_margin: Rows = np.argsort(margins, kind="stable")
+    looked_at = vectors[by_margin[: PLACED + AHEAD]]
+    centred = looked_at - looked_at.mean(axis=0) if len(looked_at) else looked_at
     units = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
+    waiting = list(range(len(units)))
     order: list[int] = []
     while waiting and len(order) < PLACED:
         recent = units[order[-APART:]]
         different = (units[waiting[:AHEAD]] @ recent.T < NEARLY_THE_SAME).all(axis=1)
         order.append(waiting.pop(int(different.argmax())))  # the first of all, where none is different
-    return np.array([*order, *waiting], np.intp)
+    return by_margin[[*order, *waiting, *range(len(units), len(by_margin))]]

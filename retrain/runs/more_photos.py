@@ -20,7 +20,11 @@ often, at the cost of the classes that are like it: that is measured, by heads f
 It is 0.3 and not 0.6, as the classes that it is confused with are known no better than before: with 0.6 the recall on
 the cats was foretold 2.0 +- 0.5 points too high, with 0 it was 0.7 +- 0.7 too low.
 
-PLACEHOLDER
+How true it is (research/judge_more_photos.py): from 80 photos of each of 12 breeds of cats +1.1 points are foretold of
+twice as many, and +0.9 come (+0.3 +- 0.5 too many; 90 % of the intervals hold it); of one class, -0.2, and -0.5 come
+(96 % hold it), and of its recall, +6.7, and +6.1 come (+0.6 +- 0.6 too many, 95 % hold it). So nearly always it cannot
+be told whether more photos of one class alone change the accuracy, where classes have equal shares, and that is right.
+FLOWERS
 """
 
 from collections.abc import Callable, Sequence

@@ -1,4 +1,12 @@
-"""What a head takes the photos without a label for, the most uncertain first."""
+"""What a head takes the photos without a label for, the most uncertain first.
+
+Uncertain is a photo with a small margin: between the probabilities of the two most probable classes. Photos that look
+nearly the same, as those of a burst do, are not asked about one after the other. Accuracy on photos kept aside after 40
+and 80 labels, less that of labels in random order, in points over 20 splits (research/compare_labelling_orders.py):
+cats +3.6 +- 1.2 and +2.6 +- 0.8, flowers +1.8 +- 1.5 and +2.2 +- 1.0; before, with 10 and 20, no order is measurably
+better than a random one. The entropy (cats -4.9 and -6.4), farthest first, k-centre (cats +0.2 and -4.4, flowers -3.7
+and -0.2), and a mix of that and the margin were worse.
+"""
 
 from dataclasses import dataclass
 

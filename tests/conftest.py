@@ -38,6 +38,7 @@ LONGEST = (
     "e2e/test_sources.py",
     "training/fitting/test_mini_batches.py",
     "test_docs_examples.py",
+    "test_docs_portuguese.py",
     "e2e/test_real_doctor.py",
     "e2e/test_joined.py",
     "label_image/serve/test_openapi.py",

@@ -80,15 +80,16 @@ def test_page_of_the_api_is_true(house: Path) -> None:
     assert printed[0].startswith(promised)
 
 
-def test_python_of_the_readme_runs(house: Path) -> None:
-    (block,) = code_blocks(ROOT / "README.md")
+@pytest.mark.parametrize("page", ["README.md", "README.pt-BR.md"])
+def test_python_of_the_readme_runs(house: Path, page: str) -> None:
+    (block,) = code_blocks(ROOT / page)
     if not (house / "gato.jpg").exists():
         os.symlink(house / "tf_files/gato.jpg", house / "gato.jpg")
     assert run([block], house).startswith("tabby\n")
 
 
 def test_python_of_the_other_pages_runs(house: Path) -> None:
-    pages = [page for page in ROOT.glob("docs/*.md") if code_blocks(page) and page.name != "api.md"]
+    pages = [page for page in ROOT.glob("docs/**/*.md") if code_blocks(page) and page.name != "api.md"]
     assert ROOT / "docs/store.md" in pages
     for page in pages:
         run(code_blocks(page), house)

@@ -1,14 +1,16 @@
 // What the server says, as it says it.
-export type Change = { action: string; count: number; label: string | null; to: string | null };
+export type Change = { action: string; count: number; label: string | null; to: string | null; remark: string };
 export type Work = { kind: string; what: string; done: number; total: number | null; sentence: string };
-export type PerClass = { label: string; photos: number; recall: number; precision: number };
+export type PerClass = { label: string; photos: number; recall: number | null; precision: number | null };
 export type CurvePoint = { photos: number; accuracy: number; low: number; high: number };
-export type Gain = { label: string; photos: number; gain: number; low: number; high: number };
+// Null where it cannot be told.
+export type Gain = { gain: number | null; low: number | null; high: number | null };
+export type ClassGain = Gain & { label: string; photos: number };
 export type Mistake = [id: string, given: string, said: string, probability: number];
 export type Training = {
-  isCurrent: boolean; photos: number; classes: string[]; accuracy: number; interval: [number, number] | null;
+  isCurrent: boolean; photos: number; classes: string[]; accuracy: number | null; interval: [number, number] | null;
   seconds: number; perClass: PerClass[]; confusion: number[][]; mistakes: Mistake[]; remarks: string[];
-  more: null | { curve: CurvePoint[]; classes: Gain[] };
+  more: null | { curve: CurvePoint[]; twice: Gain; classes: ClassGain[] };
 };
 export type Export = {
   name: string; title: string; for: string; written: boolean; isCurrent: boolean; bytes: number | null;

@@ -22,6 +22,7 @@ from label_image.folders import is_litter
 from label_image.preprocessing import read_header
 from label_image.terminal import shown
 from retrain.core.errors import StudioError
+from retrain.core.language import translatable, translated, translated_count
 from retrain.studio.contents import Contents
 from retrain.studio.journal import Action, Change, Step
 from retrain.studio.journalled import OWN, Journalled
@@ -33,10 +34,17 @@ __all__ = ["Added", "Change", "Changes"]
 
 NEW = f"{OWN}/new"  # what is arriving
 ADVICE = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), "Make room, and do it again. "),
-    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), "Allow this program to write to it. "),
-    errno.ENAMETOOLONG: "Choose a shorter name. ",
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), translatable("All photos are there; make room, and do it again.")),
+    **dict.fromkeys(
+        (errno.EACCES, errno.EPERM, errno.EROFS),
+        translatable("All photos are there; allow this program to write to it."),
+    ),
+    **dict.fromkeys(
+        (errno.EBUSY, errno.EXDEV), translatable("All photos are there; a disk that is mounted there keeps its name.")
+    ),
+    errno.ENAMETOOLONG: translatable("All photos are there; choose a shorter name."),
 }
+UNCHANGED = translatable("All photos are there.")
 TOGETHER_SECONDS = 2.0  # photos that arrive one after the other are one change
 
 
@@ -129,6 +137,7 @@ class Changes:
         """Add photos that lie in an `arriving` folder, as one change. Raises StudioError."""
         with self._lock, self._told():
             steps = self._arrive(photos, label, float("inf")) if photos else []
+            self._added = float("-inf")
             return [Added(id_of(step.target), step.target, True) for step in steps]
 
     def class_for(self, label: str, others: Iterable[str] = ()) -> str:
@@ -283,7 +292,9 @@ class Changes:
 
     def _require_class(self, name: str) -> os.stat_result:
         if name not in self.classes():
-            raise StudioError(f"There is no class {shown(name)}: somebody has renamed or removed it.")
+            raise StudioError(
+                translated("There is no class {name}: somebody has renamed or removed it.", name=shown(name))
+            )
         return os.lstat(self.folder / name)
 
     def _count(self, name: str) -> int:
@@ -298,14 +309,17 @@ class Changes:
         names = list(dict.fromkeys(names))
         for name in names:
             if "\0" in name or any(part == "" or is_litter(part) for part in name.split("/")):
-                raise StudioError(f"{shown(name)} is no photo of this folder.")
+                raise StudioError(translated("{name} is no photo of this folder.", name=shown(name)))
             status = status_of(self.folder / name)
             if status is not None and not os.path.isdir(self.folder / name) and can_lie_at(self.folder, name):
                 found.append((name, status))
         if names and not found:
-            what = f"{shown(names[0])} is" if len(names) == 1 else f"These {len(names)} photos are"
             raise StudioError(
-                f"{what} not there any more: somebody has moved or removed {'it' if len(names) == 1 else 'them'}."
+                translated_count(
+                    "This photo is not there any more: somebody has moved or removed it.",
+                    "These {count:,} photos are not there any more: somebody has moved or removed them.",
+                    len(names),
+                )
             )
         return found
 
@@ -316,7 +330,10 @@ class Changes:
             to = os.path.join((self.folder / target).parent, os.readlink(source))
             if os.path.realpath(to) != os.path.realpath(source):
                 raise StudioError(
-                    f"{shown(name)} is a link, and would lead nowhere from another folder: copy the photo."
+                    translated(
+                        "{name} is a link, and would lead nowhere from another folder: copy the photo.",
+                        name=shown(name),
+                    )
                 )
 
     @contextmanager
@@ -325,10 +342,11 @@ class Changes:
         try:
             yield
         except OSError as error:
-            advice = ADVICE.get(error.errno or 0, "")
-            raise StudioError(
-                f"The folder {self.folder} cannot be changed: {reason_of(error)}. {advice}All photos are there."
-            ) from None
+            advice = translated(ADVICE.get(error.errno or 0, UNCHANGED))
+            refused = translated(
+                "The folder {folder} cannot be changed: {reason}.", folder=shown(self.folder), reason=reason_of(error)
+            )
+            raise StudioError(f"{refused} {advice}") from None
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

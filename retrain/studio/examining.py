@@ -13,6 +13,7 @@ from retrain.core.progress import SILENT, Progress
 from retrain.insight.doctor.cards import HAS_CHOICE, advice_on, choices_of, relation_of
 from retrain.insight.doctor.diagnose import diagnose
 from retrain.insight.doctor.findings import KINDS, Diagnosis, Finding, heading_of
+from retrain.insight.html.rendering import shown
 from retrain.photos.fixes import KEEP, RELABEL, REMOVE
 from retrain.studio.changes import Change, Changes
 from retrain.studio.config import StudioConfig
@@ -49,7 +50,7 @@ class Card:
         return {
             "id": None if self.photo is None else self.photo.id,
             "label": self.finding.label if self.photo is None else self.photo.label,
-            "sentence": str(self.finding.sentence),
+            "sentence": shown(self.finding.sentence),
             "suggestion": self.finding.suggestion,
             "choices": list(self.choices),
             "related": [
@@ -95,10 +96,10 @@ class Examination:
                 for kind in KINDS
                 if kind in found
             ],
-            "remarks": [str(remark) for remark in self.diagnosis.remarks],
+            "remarks": list(self.diagnosis.remarks),
             "shortcut": None
             if shortcut is None
-            else {"sentence": str(shortcut.sentence), "suspicious": shortcut.suspicious},
+            else {"sentence": shortcut.sentence, "suspicious": shortcut.suspicious},
         }
 
 
@@ -132,8 +133,9 @@ def apply_decision(
     `action` is keep, remove or relabel:CLASS. Raises StudioError for one that is not known, for photos that are not
     there any more, and for a class that is not there.
     """
-    photos = [listing.by_id[id] for id in ids if id in listing.by_id]
-    if len(photos) < len(ids) or not photos:
+    asked = dict.fromkeys(ids)
+    photos = [listing.by_id[id] for id in asked if id in listing.by_id]
+    if len(photos) < len(asked) or not photos:
         raise StudioError("The photo is not in the folder any more: examine the photos again.")
     if kind not in KINDS:
         raise StudioError(f"The kind of finding {kind} is not known.")
@@ -183,4 +185,4 @@ def _content(photo: StudioPhoto) -> str:
     try:
         return sha256_of(photo.file.path)
     except OSError as error:
-        raise StudioError(f"{photo.name} cannot be read ({reason_of(error)}).") from None
+        raise StudioError(f"{shown(photo.name)} cannot be read ({reason_of(error)}).") from None

@@ -15,6 +15,7 @@ from label_image.files import sha256_of_bytes
 from label_image.folders import is_litter
 from label_image.preprocessing import photo_bytes, read_header
 from retrain.core.errors import DatasetError, OptionError, StudioError
+from retrain.core.language import translated
 from retrain.photos.archives.unpack import unpack_archive
 from retrain.photos.dataset import Skipped
 from retrain.photos.layouts.recognise import recognise
@@ -66,7 +67,7 @@ def add_archive(changes: Changes, path: Path, label: str | None) -> Incoming:
             except PhotoError as error:
                 refused.append(Skipped(name, str(error)))
             except StudioError as error:
-                refused.append(Skipped(name, f"has no place: {error}"))
+                refused.append(Skipped(name, translated("has no place: {why}", why=str(error))))
             else:
                 arrived.append(Arrived(file.relative_to(changes.folder).as_posix(), place, wanted))
         sync()
@@ -104,7 +105,7 @@ def _photos(root: Path, label: str | None, refused: list[Skipped]) -> Iterator[t
             elif kind_of(name) != "other":
                 yield file, label
             else:
-                refused.append(Skipped(file.relative_to(root).as_posix(), "is no photo, by its name"))
+                refused.append(Skipped(file.relative_to(root).as_posix(), translated("is no photo, by its name")))
 
 
 def _inside(root: Path) -> Path:
@@ -125,5 +126,6 @@ def _has_classes(folder: Path, label: str | None) -> bool:
 
 def _in_plain_words(sentence: str, path: Path, folder: Path) -> str:
     """A sentence of the command line for a page, which knows no paths."""
-    sentence = sentence.replace(str(path), "The archive").replace(str(folder / "unpacked"), "the folder of photos")
+    sentence = sentence.replace(str(path), translated("The archive"))
+    sentence = sentence.replace(str(folder / "unpacked"), translated("the folder of photos"))
     return sentence.replace(", or choose another `source_dir`", "")

@@ -23,6 +23,7 @@ from retrain.core.placing import set_aside
 from retrain.studio.lines import Line, Lines
 
 Action = Literal["add", "move", "accept", "remove", "make", "rename", "merge", "remove_class"]
+COARSE_NS = 2_000_000_000  # by which dates differ once a file was on a memory card (FAT)
 OF_A_FOLDER = -1  # in place of a size
 
 
@@ -60,10 +61,14 @@ class Step:
         return self.size == OF_A_FOLDER
 
     def is_of(self, status: os.stat_result) -> bool:
-        """Whether `os.lstat` speaks of the same file: by its inode or, once it was copied elsewhere, size and date."""
+        """Whether `os.lstat` speaks of the same file: by its size and inode or, once it was copied elsewhere, its date.
+
+        An inode alone says little: that of a file that is gone is the next one's.
+        """
         if self.is_folder or stat.S_ISDIR(status.st_mode):
             return self.is_folder and stat.S_ISDIR(status.st_mode)
-        return self.inode == status.st_ino != 0 or (self.size, self.mtime_ns) == (status.st_size, status.st_mtime_ns)
+        is_as_old = abs(self.mtime_ns - status.st_mtime_ns) <= COARSE_NS
+        return self.size == status.st_size and (self.inode == status.st_ino != 0 or is_as_old)
 
 
 @dataclass

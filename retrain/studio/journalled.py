@@ -9,6 +9,7 @@ from pathlib import Path
 
 from label_image.files import sync_folder
 from label_image.terminal import shown
+from retrain.core.language import translated
 from retrain.studio.journal import Action, Change, Entry, Journal, Step
 from retrain.studio.moving import can_lie_at, free_name, move, remove_if_empty, status_of
 
@@ -175,13 +176,12 @@ class Journalled:
         renamed = [step.target for step in steps if entry.action != "add" and step.target not in before]
         count = 0 if any(step.is_folder for step in kept) else max(0, entry.count - len(kept))
         if kept:
-            remark = (
-                f"Not taken back, for somebody has changed or moved it since: {_some(step.target for step in kept)}."
-            )
+            names = _some(step.target for step in kept)
+            remark = translated("Not taken back, for somebody has changed or moved it since: {names}.", names=names)
         elif renamed:
-            remark = f"Back by another name, for its own is taken: {_some(renamed)}."
+            remark = translated("Back by another name, for its own is taken: {names}.", names=_some(renamed))
         elif stays and entry.action == "make":
-            remark = f"The class {shown(stays[0])} has files by now, and stays."
+            remark = translated("The class {name} has files by now, and stays.", name=shown(stays[0]))
         else:
             remark = ""
         return entry.change(count, remark)
@@ -189,7 +189,9 @@ class Journalled:
 
 def _some(names: Iterable[str]) -> str:
     first, *others = names
-    return f"{shown(first)} and {len(others)} more" if others else shown(first)
+    if not others:
+        return shown(first)
+    return translated("{name} and {number:,} more", name=shown(first), number=len(others))
 
 
 def _is_removed(folder: Path) -> bool:

@@ -4,7 +4,9 @@ import threading
 from pathlib import Path
 
 from label_image.files import reason_of
+from label_image.terminal import shown
 from retrain.core.errors import StudioError
+from retrain.core.language import translated
 from retrain.studio.lines import Lines
 
 
@@ -46,4 +48,10 @@ class Kept:
         self._lines.close()
 
     def _refused(self, error: OSError) -> StudioError:
-        return StudioError(f"{self._path} cannot be written: {reason_of(error)}. The decision is not kept.")
+        return StudioError(
+            translated(
+                "{file} cannot be written: {reason}. The decision is not kept.",
+                file=shown(self._path),
+                reason=reason_of(error),
+            )
+        )

@@ -10,6 +10,8 @@ from label_image.file_locks import is_still, locked
 from label_image.files import sync_folder
 from retrain.core.errors import StudioError
 
+CLOSED = -1  # no descriptor
+
 Line = Mapping[str, Any]
 
 
@@ -55,8 +57,10 @@ class Lines:
         os.ftruncate(self._descriptor, end)
 
     def close(self) -> None:
-        """Let others have it."""
-        os.close(self._descriptor)
+        """Let others have it. What is appended later is refused."""
+        if self._descriptor != CLOSED:
+            os.close(self._descriptor)
+            self._descriptor = CLOSED
 
 
 def _value(line: bytes) -> dict[str, Any] | None:

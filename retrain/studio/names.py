@@ -11,7 +11,7 @@ from label_image.many.sorted_folders import NOT_IN_NAMES
 from label_image.photo_files.kinds import kind_of as kind_of_photo
 from label_image.terminal import shown
 from retrain.core.errors import DatasetError, OptionError, StudioError
-from retrain.photos.dataset import check_class_names
+from retrain.core.language import translated
 from retrain.photos.layouts import words
 from retrain.photos.layouts.recognise import recognise
 from retrain.photos.layouts.tree import tree_of
@@ -43,17 +43,23 @@ def check_class_name(name: str, others: Iterable[str] = ()) -> str:
     """
     name = unicodedata.normalize("NFC", name.strip())
     if not name:
-        raise StudioError("A class needs a name.")
+        raise StudioError(translated("A class needs a name."))
     _check_characters(name)
     if name.startswith("."):
-        raise StudioError("A class name cannot begin with a dot: such folders are hidden.")
+        raise StudioError(translated("A class name cannot begin with a dot: such folders are hidden."))
     if name.endswith("."):
-        raise StudioError("A class name cannot end with a dot, which Windows does not keep.")
+        raise StudioError(translated("A class name cannot end with a dot, which Windows does not keep."))
     if RESERVED.fullmatch(name):
-        raise StudioError(f"{shown(name)} is a name that Windows keeps for itself: choose another.")
+        raise StudioError(
+            translated("{name} is a name that Windows keeps for itself: choose another.", name=shown(name))
+        )
     if len(name.encode()) > LONGEST:
         raise StudioError(
-            f"This class name is too long: it takes {len(name.encode())} bytes, and {LONGEST} are allowed."
+            translated(
+                "This class name is too long: it takes {size:,} bytes, and {most:,} are allowed.",
+                size=len(name.encode()),
+                most=LONGEST,
+            )
         )
     others = list(others)
     _check_unlike(name, others)
@@ -83,23 +89,29 @@ def photo_name(given: str, data: bytes) -> str:
 
 def _check_characters(name: str) -> None:
     if found := next((one for one in name if one in FORBIDDEN), ""):
-        raise StudioError(f"A class name cannot have a {found} in it: a folder's name may not, here or on Windows.")
+        raise StudioError(
+            translated(
+                "A class name cannot have a {sign} in it: a folder's name may not, here or on Windows.", sign=found
+            )
+        )
     hidden = (one for one in name if unicodedata.category(one) in ("Cc", "Cf", "Cs", "Co", "Zl", "Zp"))
     if any(one not in JOINERS for one in hidden):
-        raise StudioError(f"The class name {shown(name)!r} has an invisible character in it: type it anew.")
+        raise StudioError(
+            translated("The class name {name} has an invisible character in it: type it anew.", name=repr(shown(name)))
+        )
 
 
 def _check_unlike(name: str, others: list[str]) -> None:
     """Not equal to another's, nor in all but case, nor in what can be seen."""
     if name in others:
-        raise StudioError(f"There is a class {shown(name)} already.")
-    try:
-        check_class_names([name])
-    except DatasetError as error:
-        raise StudioError(str(error)) from None
+        raise StudioError(translated("There is a class {name} already.", name=shown(name)))
     for other in others:
         if _appearance(other) == _appearance(name):
-            raise StudioError(f"There is a class {shown(other)} already, which looks the same: choose another name.")
+            raise StudioError(
+                translated(
+                    "There is a class {name} already, which looks the same: choose another name.", name=shown(other)
+                )
+            )
 
 
 def _appearance(name: str) -> str:
@@ -111,20 +123,24 @@ def check_meaning(name: str, others: Sequence[str] = ()) -> None:
     """Raise StudioError for a name by which a folder is read as something else than a class."""
     what = ""
     if words.side_of(name):
-        what = "the part of a data set that is trained or tested on"
+        what = translated("the part of a data set that is trained or tested on")
     elif words.is_unlabelled(name):
-        what = "photos without classes"
+        what = translated("photos without classes")
     elif words.is_images(name) or name.lower() in words.AROUND:
-        what = "the folder around all classes"
+        what = translated("the folder around all classes")
     elif words.is_annotations(name) and SHOWN_IN_PHOTOS.isdisjoint(re.findall(r"[^\W\d_]+", name.lower())):
-        what = "notes about photos"
+        what = translated("notes about photos")
     elif name.lower() in words.LITTER or is_litter(name):
-        what = "what a system or a tool leaves behind"
+        what = translated("what a system or a tool leaves behind")
     elif _is_read_otherwise(name, others):
-        what = "something else than a class"
+        what = translated("something else than a class")
     if what:
         raise StudioError(
-            f"A folder called {shown(name)} is read as {what}: choose a name that says what its photos show."
+            translated(
+                "A folder called {name} is read as {what}: choose a name that says what its photos show.",
+                name=shown(name),
+                what=what,
+            )
         )
 
 

@@ -12,7 +12,7 @@ from retrain.photos.layouts.recognise import recognise
 from retrain.photos.layouts.tree import list_tree
 from retrain.photos.sources.folders import FOLDERS, read_folder
 from retrain.photos.sources.registry import SOURCES
-from retrain.studio.listing import Listing, list_folder, photo_names
+from retrain.studio.listing import list_folder, photo_names
 from retrain.studio.names import check_meaning
 
 ADVICE = "The studio works on a folder that has a folder of photos for each class"
@@ -28,30 +28,34 @@ def open_folder(path: Path) -> None:
     except OSError as error:
         what = "it is a file" if path.is_file() else reason_of(error)
         raise StudioError(f"The folder {path} cannot be made: {what}. Choose another.") from None
+    if path.resolve() in (Path.home().resolve(), Path("/")):
+        raise StudioError(f"{path} holds all your files: make a folder for the photos in it, and open that.")
     if not os.access(path, os.R_OK | os.W_OK | os.X_OK):
         raise StudioError(f"The folder {path} cannot be written to: allow it, or choose another.")
     source = next((one for one in SOURCES if one.recognises(os.fspath(path))), FOLDERS)
     if source is not FOLDERS:
         raise StudioError(f"{path} holds tables that say the classes of its photos. {ADVICE}: choose another.")
-    listing = list_folder(path)
-    _check_reading(path, listing)
+    _check_reading(path)
     try:
-        check_class_names(listing.classes)
+        check_class_names(list_folder(path).classes)
     except DatasetError as error:
         raise StudioError(str(error)) from None
 
 
-def _check_reading(path: Path, listing: Listing) -> None:
+def _check_reading(path: Path) -> None:
     """Raise StudioError where the folder is read otherwise than the studio lists it."""
-    names = {photo.label for photo in listing.photos if photo.label is not None}
     try:
         reading = recognise(list_tree(str(path)), str(path), lambda inner: photo_names(path / inner))
+    except OSError as error:
+        raise StudioError(f"The folder {path} cannot be listed: {reason_of(error)}.") from None
     except (DatasetError, OptionError) as error:
+        names = {photo.label for photo in list_folder(path).photos if photo.label is not None}
         if len(names) < 2 and isinstance(error, DatasetError):
             for name in names:
                 check_meaning(name)
             return  # loose photos, or nothing
         raise StudioError(f"{error} {ADVICE}: rename what is none.") from None
+    listing = list_folder(path)
     if reading.layout == "names" and not listing.classes:
         return  # loose photos, whatever they are called
     if reading.layout != "folders" or reading.places != (Place(""),):

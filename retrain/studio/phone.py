@@ -15,6 +15,7 @@ from retrain.studio.config import StudioConfig
 
 COLLECT, TRY = "collect/", "try/"
 PAGES = ("web", "web_int8")  # formats that are pages; the first that is written is shown
+ATTEMPTS = 3  # to read a page that another takes the place of
 
 State = tuple[int, int] | None
 
@@ -64,7 +65,14 @@ def phone_page(output_dir: Path) -> Mapping[str, PageFile]:
     What is asked for is found by `label_image.serve.page.find`.
     """
     folder = next((output_dir / name for name in PAGES if (output_dir / name).is_dir()), None)
-    return {} if folder is None else _page(folder, _state(folder))
+    if folder is None:
+        return {}
+    for _ in range(ATTEMPTS):
+        state = _state(folder)
+        page = _page(folder, state)
+        if _state(folder) == state:  # else it may have files of two pages
+            break
+    return page
 
 
 @functools.lru_cache(maxsize=1)

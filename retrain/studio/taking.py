@@ -283,4 +283,5 @@ def _refused(name: str) -> str | None:
 def _rounded_up(difference: float) -> float:
     """To one digit, as what is not exceeded."""
     digits = -math.floor(math.log10(difference))
-    return round(math.ceil(round(difference * 10**digits, 6)) / 10**digits, digits)
+    rounded: float = round(math.ceil(round(difference * 10**digits, 6)) / 10**digits, digits)
+    return rounded

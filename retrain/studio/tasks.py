@@ -4,6 +4,7 @@ import time
 from dataclasses import replace
 
 from retrain.core.errors import StudioError
+from retrain.runs.more_photos import what_more_would_bring
 from retrain.studio.examining import examine
 from retrain.studio.known import Training, Work, labelled_files
 from retrain.studio.studio import Studio
@@ -39,8 +40,6 @@ def _train(studio: Studio, telling: Telling) -> None:
 
 
 def _more(studio: Studio, training: Training, telling: Telling) -> None:
-    from retrain.runs.more_photos import what_more_would_bring
-
     prepare(training.trained.bottlenecks.backbone)  # whoever tries a photo next need not wait
     found = what_more_would_bring(training.trained, telling.at)
     if studio.known.training is training:  # else there is a newer one, which asks for its own

@@ -1,5 +1,7 @@
 """The doctor inside the studio: cards that go with what is decided, and come back with what is undone."""
 
+import json
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -39,7 +41,12 @@ class Opened:
         names = {photo.id: photo.name for photo in listing.photos}
         assert all(section["number"] == len(section["cards"]) for section in plain["sections"])
         assert examination.number(listing, self.kept) == sum(section["number"] for section in plain["sections"])
-        return {one["kind"]: {names.get(card["id"]): card for card in one["cards"]} for one in plain["sections"]}
+        return {
+            one["kind"]: {
+                os.fsencode(names.get(card["id"], "")).decode(errors="backslashreplace"): card for card in one["cards"]
+            }
+            for one in plain["sections"]
+        }
 
     def labels_doubted(self, examination: Examination) -> list[str]:
         return list(self.cards(examination).get("label", {}))
@@ -152,6 +159,21 @@ def test_a_photo_that_is_gone_is_refused(studio: Opened) -> None:
         with pytest.raises(StudioError, match="not in the folder any more"):
             apply_decision(studio.changes, studio.kept, listing, ids, "label", "remove")
     assert list_folder(studio.folder) == listing
+
+
+def test_a_photo_that_is_named_twice_is_one_change(examination: Examination, studio: Opened) -> None:
+    listing = list_folder(studio.folder)
+    id = next(photo.id for photo in listing.photos if photo.name == WRONG)
+    change = apply_decision(studio.changes, studio.kept, listing, [id, id], "label", "remove")
+    assert change is not None and change.count == 1
+
+
+def test_a_name_that_is_no_text_is_told_as_it_can_be(studio: Opened) -> None:
+    odd = studio.folder / os.fsdecode(b"green/!\xff.png")
+    shutil.copy(studio.folder / "green/1.png", odd)
+    found = studio.cards(studio.examined())
+    assert json.dumps(found, ensure_ascii=False).encode()
+    assert any("\\xff" in card["sentence"] for card in found["copy"].values())
 
 
 def test_one_class_is_not_examined(tmp_path: Path) -> None:

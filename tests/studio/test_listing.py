@@ -196,3 +196,9 @@ def test_the_version_is_another_one_after_any_change(tmp_path: Path) -> None:
 def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="cannot be listed"):
         list_folder(tmp_path / "gone")
+
+
+def test_all_that_a_person_has_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    with pytest.raises(StudioError, match="holds all your files"):
+        open_folder(tmp_path)

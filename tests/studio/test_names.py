@@ -14,6 +14,7 @@ from label_image.errors import PhotoError
 from label_image.folders import is_litter
 from label_image.photo_files.kinds import FORMATS
 from retrain.core.errors import StudioError
+from retrain.core.language import in_language
 from retrain.photos.opening import list_photos
 from retrain.studio.changes import Changes
 from retrain.studio.listing import list_folder
@@ -131,6 +132,7 @@ def test_classes_that_could_be_made_are_what_retrain_reads(names: list[str]) -> 
         ("webcam-20261128-225501_nohash_01.png", "webcam-20261128-225501_nohash_01.png"),
         ("\ud800.png", "_.png"),
         ("קת 🐈.png", "קת 🐈.png"),
+        ("é" * 300, "é" * 121 + ".png"),
     ],
 )
 def test_names_of_photos_are_harmless(given: str, name: str) -> None:
@@ -152,3 +154,8 @@ def test_the_extension_is_that_of_the_content() -> None:
         photo_name("cat.jpg", b"%PDF-1.7")
     with pytest.raises(PhotoError, match="is empty"):
         photo_name("cat.jpg", b"")
+
+
+def test_sentences_are_in_the_language_of_the_page() -> None:
+    with in_language("pt"), pytest.raises(StudioError, match="Já existe uma classe gato"):
+        check_class_name("gato", ["gato"])

@@ -1,6 +1,8 @@
 """Any changes in any order can be taken back, to the last byte; also what a kill or a full disk cut short."""
 
+import errno
 import os
+import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -13,7 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from studio_folders import png, put, seen
 
+from label_image import renaming
 from retrain.core.errors import StudioError
+from retrain.studio import moving
 from retrain.studio.changes import Changes
 from retrain.studio.listing import list_folder
 
@@ -118,11 +122,40 @@ def prepared(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("half", [False, True])
-@pytest.mark.parametrize("name", ONE_OF_EACH)
+def without_renameat2(patch: pytest.MonkeyPatch) -> None:
+    """A file system on which a file takes a free name by a link."""
+    patch.setattr(renaming, "renamed", lambda one, other, how: False)
+
+
+def across_file_systems(patch: pytest.MonkeyPatch) -> None:
+    """As if each class were a disk of its own: files go there as copies."""
+    rename = moving.rename_unless_there
+
+    def across(source: Path, target: Path) -> None:
+        if source.is_file() and source.name != "photo" and source.parent != target.parent:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        rename(source, target)
+
+    patch.setattr(moving, "rename_unless_there", across)
+
+
+@pytest.mark.parametrize(
+    ("name", "half", "prepare"),
+    [
+        *((name, half, None) for name in ONE_OF_EACH for half in (False, True)),
+        *((name, False, without_renameat2) for name in ("add", "move", "merge", "remove class", "undo a move")),
+        *((name, False, across_file_systems) for name in ("move", "undo a move")),
+    ],
+)
 def test_a_kill_at_any_call_leaves_each_photo_once(
-    name: str, half: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    half: bool,
+    prepare: Callable[[pytest.MonkeyPatch], None] | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if prepare is not None:
+        prepare(monkeypatch)
     position, was_killed = 0, True
     while was_killed:
         folder = prepared(tmp_path / str(position))
@@ -133,6 +166,8 @@ def test_a_kill_at_any_call_leaves_each_photo_once(
                 ONE_OF_EACH[name](changes)
             was_killed = len(calls) > position
         changes.close()
+        for left in folder.rglob(".retrain-*.tmp"):  # whose locks would be let go with the process
+            shutil.rmtree(left)
         with Changes(folder) as changes:
             there = photos_anywhere(folder)
             assert photos <= there and there - photos <= Counter([png(98), png(99)])
@@ -188,7 +223,7 @@ def test_a_full_disk_changes_nothing_and_is_said(
                     ONE_OF_EACH[name](changes)
                 except StudioError as error:
                     refusals += 1
-                    assert "No space left on device. Make room" in str(error)
+                    assert "No space left on device. All photos are there; make room" in str(error)
                     if name != "add to a burst":
                         assert seen(folder) == before and changes.last == last
                 was_refused = len(calls) > position
@@ -199,3 +234,65 @@ def test_a_full_disk_changes_nothing_and_is_said(
         position += 1
         assert seen(folder) == seen(filled(tmp_path / f"{position} as it was")), calls
     assert refusals >= 2
+
+
+def paths_below(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if not path.relative_to(folder).parts[0].startswith("."))
+
+
+def somebody_else(folder: Path, what: int, which: int) -> Counter[bytes]:
+    """Something that a person does in a file manager, or a program in the trash; the photos that are gone by it."""
+    trash = folder / ".trash"
+    found = [*paths_below(folder), *(sorted(trash.rglob("*")) if what == 5 else [])]
+    if not found:
+        return Counter()
+    path = found[which % len(found)]
+    gone = photos_anywhere(folder)
+    with suppress(OSError):
+        if what == 0:
+            path.unlink()
+        elif what == 1:
+            path.rename(folder / ("cat", "dog/old", "new")[which % 3])
+        elif what == 2:
+            path.rename(path.with_name(f"renamed {which}{path.suffix}"))
+        elif what == 3:
+            path.write_bytes(png(300 + which))
+        elif what == 4:
+            path.rmdir()
+            path.symlink_to(folder.parent)
+        elif what == 5:
+            shutil.rmtree(path)
+        else:
+            path.parent.joinpath(f"{which % 3}.jpg").write_bytes(png(400 + which))
+    return gone - photos_anywhere(folder)
+
+
+@settings(max_examples=60)
+@given(
+    st.lists(
+        st.one_of(
+            st.tuples(st.sampled_from(sorted(OPERATIONS)), st.integers(0, 30), st.integers(0, 30)),
+            st.tuples(st.just("somebody else"), st.integers(0, 6), st.integers(0, 30)),
+        ),
+        max_size=20,
+    )
+)
+def test_whatever_somebody_else_does_no_photo_is_lost(operations: list[tuple[str, int, int]]) -> None:
+    with tempfile.TemporaryDirectory() as place:
+        folder = filled(Path(place) / "pets")
+        photos = photos_anywhere(folder)
+        with Changes(folder) as changes:
+            for name, one, other in [*operations, *[("undo", 0, 0)] * (len(operations) + 1)]:
+                if name == "somebody else":
+                    photos -= somebody_else(folder, one, other)
+                else:
+                    with suppress(StudioError):
+                        OPERATIONS[name](changes, one, other)
+                assert photos <= photos_anywhere(folder)
+                photos = photos_anywhere(folder)
+                list_folder(folder)
+            assert changes.last is None, "nothing that others do keeps what was before from being taken back"
+        with Changes(folder) as changes:
+            assert changes.last is None
+            assert photos == photos_anywhere(folder)
+        assert os.listdir(place) == ["pets"]

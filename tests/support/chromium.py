@@ -45,6 +45,7 @@ class Browser:
     _buffer: bytes = b""
     _answers: dict[int, dict[str, Any]] = field(default_factory=dict)
     _sessions: dict[str, str] = field(default_factory=dict)
+    _traced: str | None = None
 
     def send(self, method: str, session: str | None = None, **parameters: Any) -> int:
         """Ask for something, and do not wait for the answer."""
@@ -91,6 +92,8 @@ class Browser:
                 self.said.append(json.dumps(parameters["exceptionDetails"])[:500])
             case "Runtime.consoleAPICalled" if parameters["type"] in ("error", "warning", "assert"):
                 self.said.append(" ".join(str(each.get("value")) for each in parameters["args"]))
+            case "Tracing.tracingComplete":
+                self._traced = parameters["stream"]
             case "Log.entryAdded" if parameters["entry"]["level"] in ("error", "warning"):
                 self.said.append(parameters["entry"]["text"] + " " + parameters["entry"].get("url", ""))
 
@@ -99,6 +102,26 @@ class Browser:
             self.send(f"{domain}.enable", session)
         self.send("Target.setAutoAttach", session, autoAttach=True, waitForDebuggerOnStart=True, flatten=True)
         self.send("Runtime.runIfWaitingForDebugger", session)
+
+    def trace(self, *categories: str) -> None:
+        """Begin to write down what happens, and when."""
+        self.call("Tracing.start", transferMode="ReturnAsStream", traceConfig={"includedCategories": categories})
+
+    def traced(self) -> list[dict[str, Any]]:
+        """What happened since `trace`."""
+        self._traced, until = None, time.monotonic() + PATIENCE
+        self.call("Tracing.end")
+        while self._traced is None:
+            self._hear(until, "Tracing.end")
+        text, is_over = "", False
+        while not is_over:
+            part = self.call("IO.read", handle=self._traced, size=2**22)
+            data = part["data"]
+            text += base64.b64decode(data).decode() if part.get("base64Encoded") else data
+            is_over = part["eof"]
+        self.call("IO.close", handle=self._traced)
+        events: list[dict[str, Any]] = json.loads(text)["traceEvents"]
+        return events
 
     def open(
         self,
@@ -172,7 +195,7 @@ class Page:
         self.browser.call("Target.closeTarget", targetId=self.target)
 
     def key(self, key: str, *modifiers: str) -> None:
-        """Press a key, as a hand does: "a", "ArrowLeft", "Enter"; modifiers are "Alt", "Control", "Meta" and "Shift"."""
+        """Press a key, as a hand does: "a", "ArrowLeft", "Enter"; modifiers are Alt, Control, Meta and Shift."""
         held = sum({"Alt": 1, "Control": 2, "Meta": 4, "Shift": 8}[each] for each in modifiers)
         typed = {"text": {"Enter": "\r"}.get(key, key)} if len(key) == 1 or key == "Enter" else {}
         code = KEY_CODES.get(key) or (f"Digit{key}" if key.isdigit() else f"Key{key.upper()}")

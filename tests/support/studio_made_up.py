@@ -67,24 +67,25 @@ def training_of(labelled: Labelled, classes: Sequence[str]) -> dict[str, Any]:
     ]
     count = len(labelled)
     curve = [
-        {"photos": int(count * part), "accuracy": accuracy - gap, "low": accuracy - gap - 0.05, "high": accuracy - gap + 0.04}
-        for part, gap in ((0.25, 0.11), (0.5, 0.05), (0.75, 0.02), (1.0, 0.0))
-    ]  # fmt: skip
+        {"photos": int(count * part), "accuracy": at, "low": at - 0.05, "high": at + 0.04}
+        for part, at in ((0.25, accuracy - 0.11), (0.5, accuracy - 0.05), (0.75, accuracy - 0.02), (1.0, accuracy))
+    ]
     gains = [
-        {"label": label, "photos": sum(confusion[row]), "gain": 0.021 - row * 0.008, "low": 0.004 - row * 0.012, "high": 0.041}
-        for row, label in enumerate(classes)
-    ]  # fmt: skip
+        {"label": row["label"], "photos": row["photos"], "gain": gain, "low": 1.5 * gain - 0.0275, "high": 0.041}
+        for row, gain in zip(per_class, (0.021 - 0.008 * place for place in range(size)), strict=True)
+    ]
     return {
         "photos": count, "classes": list(classes), "accuracy": accuracy,
         "interval": [max(0.0, accuracy - 0.04), min(1.0, accuracy + 0.03)], "seconds": 0.84, "perClass": per_class,
-        "confusion": confusion, "mistakes": mistakes, "remarks": [], "more": {"curve": curve, "classes": gains},
+        "confusion": confusion, "mistakes": mistakes, "remarks": [], 
+        "more": {"curve": curve, "twice": {"gain": 0.03, "low": 0.01, "high": 0.05}, "classes": gains},
     }  # fmt: skip
 
 
 def heat() -> str:
     image = Image.radial_gradient("L").resize((96, 96))
-    clear = Image.merge("RGBA", (Image.new("L", (96, 96), 230), Image.new("L", (96, 96), 90),
-                                 Image.new("L", (96, 96), 20), image.point(lambda value: max(0, 200 - value))))  # fmt: skip
+    colours = [Image.new("L", image.size, shade) for shade in (230, 90, 20)]
+    clear = Image.merge("RGBA", [*colours, image.point(lambda value: max(0, 200 - value))])
     file = io.BytesIO()
     clear.save(file, "PNG")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
@@ -95,8 +96,9 @@ def answer_of(labelled: Labelled, classes: Sequence[str]) -> dict[str, Any]:
     top = [{"label": label, "probability": share} for label, share in zip(classes, shares, strict=False)]
     near = [photo for photo in labelled if photo[1] == classes[0]] + list(labelled)
     nearest = [
-        {"id": photo, "label": label, "similarity": 0.91 - 0.03 * place} for place, (photo, label) in enumerate(near[:4])
-    ]  # fmt: skip
+        {"id": photo, "label": label, "similarity": 0.91 - 0.03 * place}
+        for place, (photo, label) in enumerate(near[:4])
+    ]
     return {
         "top": top, "unknown": False, "similarity": 0.81, "threshold": 0.55, "heat": heat(), "nearest": nearest,
     }  # fmt: skip
@@ -131,18 +133,26 @@ def examination_of(photos: Sequence[dict[str, Any]], classes: Sequence[str]) -> 
     return {"sections": sections, "remarks": ["4 photos are too few to look for outliers."], "shortcut": shortcut}
 
 
+PROOF = "42 of 42 photos answered as the model does"
+
+
+def export(name: str, title: str, purpose: str, size: int = 0, refused: str | None = None) -> dict[str, Any]:
+    """A format; written if it has a size."""
+    written = size > 0
+    return {
+        "name": name, "title": title, "for": purpose, "written": written, "isCurrent": written, "bytes": size,
+        "proof": PROOF if written else "", "refused": refused,
+    }  # fmt: skip
+
+
 EXPORTS = (
-    {"name": "saved_model", "title": "SavedModel", "for": "TensorFlow, TensorFlow Serving", "written": True, "isCurrent": True,
-     "bytes": 14_200_000, "proof": "42 of 42 photos answered as the model does", "refused": None},
-    {"name": "tflite", "title": "TensorFlow Lite", "for": "Android, iOS, Raspberry Pi", "written": True, "isCurrent": True,
-     "bytes": 13_400_000, "proof": "42 of 42 photos answered as the model does", "refused": None},
-    {"name": "tflite_int8", "title": "TensorFlow Lite, 8 bit", "for": "small devices", "written": False, "isCurrent": False,
-     "bytes": None, "proof": None, "refused": None},
-    {"name": "web", "title": "Phone page", "for": "a page that runs the model on the phone", "written": False,
-     "isCurrent": False, "bytes": None, "proof": None, "refused": None},
-    {"name": "coreml", "title": "Core ML", "for": "iPhone, Mac", "written": False, "isCurrent": False, "bytes": None,
-     "proof": None, "refused": "coremltools is not installed: pip install coremltools."},
-)  # fmt: skip
+    export("web", "Phone page", "a page with the camera, for any browser, also without a network"),
+    export("tflite", "TFLite", "phone apps, Raspberry Pi, label_image", 13_400_000),
+    export("tflite_int8", "TFLite, int8", "Raspberry Pi and small devices, a quarter of the size"),
+    export("coreml", "Core ML", "apps for iPhone and Mac", 0, "coremltools is not installed: pip install coremltools."),
+    export("saved_model", "SavedModel", "TensorFlow, TensorFlow Serving", 14_200_000),
+    export("report", "Report", "a page to read and to print: how good the model is, and where it errs"),
+)
 QR = (
     "<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 8 8'><rect width='8' height='8' fill='#fff'/>"
     "<path d='M1 1h2v2h-2zM5 1h2v2h-2zM1 5h2v2h-2zM4 4h1v1h-1zM6 6h1v1h-1z'/></svg>"

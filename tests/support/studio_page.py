@@ -1,5 +1,6 @@
 """The studio's page in a browser, against a server that is made up."""
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -44,8 +45,10 @@ def opening(browser: Browser) -> Iterator[Opening]:
 
 def at(page: Page, kind: str, label: str = "") -> None:
     """Look at a class, or at all, unlabelled, doctor."""
-    page.wait(f"[...document.querySelectorAll('.rail .item')].some(each => each.dataset.key === {f'{kind}/{label}'!r})")
-    page.run(f"[...document.querySelectorAll('.rail .item')].find(e => e.dataset.key === {f'{kind}/{label}'!r}).click()")
+    selector = f'.rail [data-key="{kind}/{label}"]'
+    item = f"document.querySelector({json.dumps(selector)})"
+    page.wait(f"{item} !== null")
+    page.run(f"{item}.click()")
 
 
 def shown(page: Page) -> list[str]:

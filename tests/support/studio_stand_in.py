@@ -19,7 +19,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from studio_made_up import examination_of, EXPORTS, QR, answer_of, guess_of, picture, training_of
+from studio_made_up import EXPORTS, QR, answer_of, examination_of, guess_of, picture, training_of
 
 from label_image.web.site import PAGE as SHARED
 
@@ -113,7 +113,7 @@ class Studio:
 
     def change(self, action: str, count: int, label: str | None = None, to: str | None = None) -> dict[str, Any]:
         """Remember how it was before, for undo; call it before the change."""
-        change = {"action": action, "count": count, "label": label, "to": to}
+        change = {"action": action, "count": count, "label": label, "to": to, "remark": ""}
         copies = [Photo(photo.name, photo.label, photo.data, photo.mtime) for photo in self.photos]
         self.past.append((change, copies, list(self.classes)))
         return change
@@ -140,7 +140,7 @@ class Handlers:
         return JSONResponse(self.studio.state())
 
     async def classes(self, request: Request) -> Response:
-        return JSONResponse({"classes": self.studio.classes, "folder": Path(self.studio.folder).name})
+        return JSONResponse({"classes": self.studio.classes})
 
     async def events(self, request: Request) -> Response:
         queue: asyncio.Queue[tuple[str, Any]] = asyncio.Queue()

@@ -21,9 +21,17 @@ export function answerOf({ top, unknown, nearest }) {
     make(
       "ol",
       { class: "others" },
-      ...top.slice(0, 3).map(({ label, probability }) =>
-        make("li", {}, make("bdi", {}, shown(label)), bar(probability), make("span", { class: "share" }, percent(probability))),
-      ),
+      ...top
+        .slice(0, 3)
+        .map(({ label, probability }) =>
+          make(
+            "li",
+            {},
+            make("bdi", {}, shown(label)),
+            bar(probability),
+            make("span", { class: "share" }, percent(probability)),
+          ),
+        ),
     ),
     ...near(nearest),
   ];
@@ -39,7 +47,9 @@ function near(photos) {
       { class: "nearest" },
       ...photos.slice(0, 4).map(({ id, label }) => {
         const photo = store.byId.get(id);
-        const image = photo ? make("img", { src: thumbnail(id, photo.mtime), alt: "" }) : make("span", { class: "gone" }, say("gone"));
+        const image = photo
+          ? make("img", { src: thumbnail(id, photo.mtime), alt: "" })
+          : make("span", { class: "gone" }, say("gone"));
         return make("li", {}, image, make("bdi", { class: "small" }, shown(label)));
       }),
     ),

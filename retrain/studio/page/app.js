@@ -36,7 +36,7 @@ async function begin() {
   beginTake();
   beginTabs();
   store.on("state", top);
-  element("undo").addEventListener("click", () => void undo());
+  element("undo").addEventListener("click", () => void (store.state?.undo && undo()));
   listenKeys();
   listenDrops();
   if (store.state !== null) store.take(store.state);
@@ -53,10 +53,15 @@ function top() {
   element("folder").title = folder.path;
   const isSeeing = work === null && seeing.done < seeing.total;
   const done = work?.total ? ` ${percent(work.done / work.total)}` : "";
-  element("work").textContent = isSeeing ? say("seeing", { done: seeing.done, count: seeing.total }) : work ? work.sentence + done : "";
-  const button = /** @type {HTMLButtonElement} */ (element("undo"));
+  element("work").textContent = isSeeing
+    ? say("seeing", { done: seeing.done, count: seeing.total })
+    : work
+      ? work.sentence + done
+      : "";
+  const button = element("undo");
   redraw(button, state.undo, () => [icon("undo"), make("span", {}, say("undo"))]);
-  button.disabled = state.undo === null;
+  if (state.undo === null) button.setAttribute("aria-disabled", "true");
+  else button.removeAttribute("aria-disabled");
   button.title = state.undo === null ? "" : sentence(state.undo);
 }
 
@@ -69,7 +74,10 @@ function banner(isLost) {
   redraw(element("banner"), isLost, () => {
     if (!isLost) return [];
     const command = make("code", { "data-data": true }, `retrain studio ${folder}`.trim());
-    return [make("p", {}, say("stopped", { folder: folder || say("theFolder") })), make("p", {}, say("startAgain"), " ", command)];
+    return [
+      make("p", {}, say("stopped", { folder: folder || say("theFolder") })),
+      make("p", {}, say("startAgain"), " ", command),
+    ];
   });
 }
 
@@ -88,9 +96,23 @@ function locked() {
 
 function footer() {
   const choices = languages().map(({ name, code, isChosen, choose }) =>
-    make("button", { type: "button", class: "link", lang: code, "aria-pressed": String(isChosen), "data-data": true, onclick: choose }, name),
+    make(
+      "button",
+      {
+        type: "button",
+        class: "link",
+        lang: code,
+        "aria-pressed": String(isChosen),
+        "data-data": true,
+        onclick: choose,
+      },
+      name,
+    ),
   );
-  element("footer").append(make("p", {}, say("private")), make("div", { class: "languages", role: "group", "aria-label": say("language") }, ...choices));
+  element("footer").append(
+    make("p", {}, say("private")),
+    make("div", { class: "languages", role: "group", "aria-label": say("language") }, ...choices),
+  );
 }
 
 begin().catch((error) => {

@@ -35,7 +35,13 @@ let answer = null;
 let chosen = null;
 
 export function beginTry() {
-  element("try").append(make("div", { class: "section-head" }, make("h2", { id: "try-heading" }, say("tryHeading"))), stage, notice, said, ways);
+  element("try").append(
+    make("div", { class: "section-head" }, make("h2", { id: "try-heading" }, say("tryHeading"))),
+    stage,
+    notice,
+    said,
+    ways,
+  );
   const where = element("try");
   where.addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -62,18 +68,42 @@ function draw() {
   const model = training === null ? "" : `${training.accuracy} ${training.seconds} ${training.photos}`;
   if (model !== hadModel && chosen !== null && model) void tryFile(chosen); // a new model may say something else
   hadModel = model;
-  redraw(ways, [training !== null, isLive, isHot, answer?.heat != null], () => [
+  redraw(ways, [training !== null, isLive, isHot, answer !== null], () => [
     training === null ? make("p", { class: "quiet" }, say("tryLater")) : null,
-    make("button", { type: "button", class: "way", "data-key": "try-camera", disabled: training === null, onclick: () => (isLive ? closeCamera() : void openCamera()) }, icon("camera"), say(isLive ? "closeCamera" : "camera")),
-    make("button", { type: "button", class: "way", "data-key": "try-file", disabled: training === null, onclick: choose }, icon("add"), say("tryPhoto")),
-    answer?.heat != null ? make("button", { type: "button", class: "way", "data-key": "heat", "aria-pressed": String(isHot), onclick: toggleHeat }, say("heat")) : null,
+    make(
+      "button",
+      {
+        type: "button",
+        class: "way",
+        "data-key": "try-camera",
+        disabled: training === null,
+        onclick: () => (isLive ? closeCamera() : void openCamera()),
+      },
+      icon("camera"),
+      say(isLive ? "closeCamera" : "camera"),
+    ),
+    make(
+      "button",
+      { type: "button", class: "way", "data-key": "try-file", disabled: training === null, onclick: choose },
+      icon("add"),
+      say("tryPhoto"),
+    ),
+    answer !== null
+      ? make(
+          "button",
+          { type: "button", class: "way", "data-key": "heat", "aria-pressed": String(isHot), onclick: toggleHeat },
+          say("heat"),
+        )
+      : null,
   ]);
   stage.hidden = !isLive && chosen === null;
   video.hidden = !isLive;
   image.hidden = isLive || chosen === null;
   heat.hidden = !isHot || answer?.heat == null;
   if (answer?.heat != null && heat.getAttribute("src") !== answer.heat) heat.src = answer.heat;
-  redraw(said, [answer && { ...answer, heat: null }, store.photos.length], () => (answer === null ? [] : answerOf(answer)));
+  redraw(said, [answer && { ...answer, heat: null }, store.photos.length], () =>
+    answer === null ? [] : answerOf(answer),
+  );
 }
 
 function toggleHeat() {
@@ -148,7 +178,9 @@ async function seen(frame) {
   const canvas = make("canvas", { width: Math.round(frame.width * share), height: Math.round(frame.height * share) });
   canvas.getContext("2d")?.drawImage(frame, 0, 0, canvas.width, canvas.height);
   frame.close();
-  const data = await new Promise((/** @type {(data: Blob | null) => void} */ done) => canvas.toBlob(done, "image/jpeg", QUALITY));
+  const data = await new Promise((/** @type {(data: Blob | null) => void} */ done) =>
+    canvas.toBlob(done, "image/jpeg", QUALITY),
+  );
   if (data === null || mine !== turn) return;
   try {
     const got = await send("try", data, { heat: String(isHot) });
@@ -158,7 +190,12 @@ async function seen(frame) {
     if (answer) speak(answer, false);
     draw();
   } catch (error) {
-    if (mine === turn) tell(error instanceof ApiError && error.status === 0 ? say("notReached") : String(/** @type {any} */ (error).message));
+    if (mine === turn)
+      tell(
+        error instanceof ApiError && error.status === 0
+          ? say("notReached")
+          : String(/** @type {any} */ (error).message),
+      );
     throw error; // the next frame is tried a little later
   }
 }
@@ -180,7 +217,8 @@ function speak({ top, unknown }, atOnce) {
   if (name === heard && !atOnce) return;
   heard = name;
   clearTimeout(speaking);
-  const text = unknown || first === undefined ? name : say("guessIs", { label: name, percent: percent(first.probability) });
+  const text =
+    unknown || first === undefined ? name : say("guessIs", { label: name, percent: percent(first.probability) });
   if (atOnce) announce(text);
   else speaking = setTimeout(() => announce(text), STEADY);
 }

@@ -31,7 +31,8 @@ export class Burst {
       button.setPointerCapture(event.pointerId);
       this.begin();
     });
-    for (const end of ["pointerup", "pointercancel", "lostpointercapture", "blur"]) button.addEventListener(end, () => this.release());
+    for (const end of ["pointerup", "pointercancel", "lostpointercapture", "blur"])
+      button.addEventListener(end, () => this.release());
     button.addEventListener("contextmenu", (event) => event.preventDefault());
     button.addEventListener("keydown", (event) => {
       if (event.key !== " " && event.key !== "Enter") return;
@@ -70,7 +71,9 @@ export class Burst {
     canvas.width = video.videoWidth;
     canvas.height = video.videoHeight;
     canvas.getContext("2d")?.drawImage(video, 0, 0);
-    const data = await new Promise((/** @type {(data: Blob | null) => void} */ done) => canvas.toBlob(done, "image/jpeg", QUALITY));
+    const data = await new Promise((/** @type {(data: Blob | null) => void} */ done) =>
+      canvas.toBlob(done, "image/jpeg", QUALITY),
+    );
     if (data !== null) this.taken(new File([data], named, { type: "image/jpeg" }), place);
   }
 }

@@ -20,7 +20,11 @@ function axes(low, high, ends) {
     text(percent(value), LEFT - 6, y(value) + 4, "end"),
   ]);
   const [first, last] = ends;
-  return { x, y, parts: [...lines, text(first ?? "", LEFT, HEIGHT - 6, "start"), text(last ?? "", WIDTH - RIGHT, HEIGHT - 6, "end")] };
+  return {
+    x,
+    y,
+    parts: [...lines, text(first ?? "", LEFT, HEIGHT - 6, "start"), text(last ?? "", WIDTH - RIGHT, HEIGHT - 6, "end")],
+  };
 }
 
 /** @param {string} said @param {number} x @param {number} y @param {string} anchor */
@@ -41,7 +45,12 @@ export function curveOf(steps) {
   const low = Math.min(0.5, Math.floor(10 * Math.min(...steps.map(({ accuracy }) => accuracy))) / 10);
   const { x, y, parts } = axes(low, 1, [say("step", { count: steps[0]?.step ?? 1 }), say("step", { count: total })]);
   const points = steps.map(({ step, accuracy }) => /** @type {const} */ ([x(step / total), y(accuracy)]));
-  return make("figure", {}, drawing(say("curveIs"), ...parts, draw("path", { class: "line", d: path(points) })), make("figcaption", {}, say("curveIs")));
+  return make(
+    "figure",
+    {},
+    drawing(say("curveIs"), ...parts, draw("path", { class: "line", d: path(points) })),
+    make("figcaption", {}, say("curveIs")),
+  );
 }
 
 /** The accuracy with so many photos, and how sure that is. @param {readonly CurvePoint[]} points */

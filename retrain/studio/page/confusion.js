@@ -14,18 +14,40 @@ export function confusionOf(counts, classes) {
 /** @param {number[][]} counts @param {string[]} classes */
 function tableOf(counts, classes) {
   const head = classes.map((label, place) =>
-    make("th", { scope: "col", title: shown(label), "aria-label": shown(label) }, make("span", { class: "letter", "aria-hidden": "true" }, number(place + 1))),
+    make(
+      "th",
+      { scope: "col" },
+      make(
+        "span",
+        { class: "letter", "aria-hidden": "true", title: shown(label), "data-data": true },
+        number(place + 1),
+      ),
+      make("bdi", { class: "hidden" }, shown(label)),
+    ),
   );
   const rows = classes.map((label, row) => {
-    const total = Math.max(1, (counts[row] ?? []).reduce((sum, each) => sum + each, 0));
+    const total = Math.max(
+      1,
+      (counts[row] ?? []).reduce((sum, each) => sum + each, 0),
+    );
     const cells = classes.map((_, column) => cell(counts[row]?.[column] ?? 0, total, row === column));
-    const name = make("th", { scope: "row" }, make("span", { class: "letter", "aria-hidden": "true" }, number(row + 1)), make("bdi", {}, shown(label)));
+    const name = make(
+      "th",
+      { scope: "row" },
+      make("span", { class: "letter", "aria-hidden": "true" }, number(row + 1)),
+      make("bdi", {}, shown(label)),
+    );
     return make("tr", {}, name, ...cells);
   });
   return make(
     "div",
     { class: "scroll", tabindex: "0", role: "group", "aria-label": say("confusion") },
-    make("table", { class: "confusion" }, make("thead", {}, make("tr", {}, make("td", { class: "corner quiet" }, say("isSaid")), ...head)), make("tbody", {}, ...rows)),
+    make(
+      "table",
+      { class: "confusion" },
+      make("thead", {}, make("tr", {}, make("td", { class: "corner quiet" }, say("isSaid")), ...head)),
+      make("tbody", {}, ...rows),
+    ),
   );
 }
 
@@ -39,16 +61,31 @@ function cell(count, total, isRight) {
 /** The most frequent confusions. @param {number[][]} counts @param {string[]} classes */
 function listOf(counts, classes) {
   const pairs = classes.flatMap((given, row) => {
-    const total = Math.max(1, (counts[row] ?? []).reduce((sum, each) => sum + each, 0));
-    return classes.map((said, column) => ({ given, said, count: row === column ? 0 : (counts[row]?.[column] ?? 0), total }));
+    const total = Math.max(
+      1,
+      (counts[row] ?? []).reduce((sum, each) => sum + each, 0),
+    );
+    return classes.map((said, column) => ({
+      given,
+      said,
+      count: row === column ? 0 : (counts[row]?.[column] ?? 0),
+      total,
+    }));
   });
-  const worst = pairs.filter(({ count }) => count).sort((one, other) => other.count - one.count).slice(0, 12);
+  const worst = pairs
+    .filter(({ count }) => count)
+    .sort((one, other) => other.count - one.count)
+    .slice(0, 12);
   if (worst.length === 0) return make("p", {}, say("noMistakes"));
   return make(
     "ul",
     { class: "confused" },
     ...worst.map(({ given, said, count, total }) =>
-      make("li", {}, say("confusedIs", { given: isolated(given), said: isolated(said), count, percent: percent(count / total) })),
+      make(
+        "li",
+        {},
+        say("confusedIs", { given: isolated(given), said: isolated(said), count, percent: percent(count / total) }),
+      ),
     ),
   );
 }

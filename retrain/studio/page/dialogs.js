@@ -30,7 +30,14 @@ export function opened(title, children, kind = "") {
  */
 export function ask({ title, field, value = "", go }) {
   return new Promise((done) => {
-    const input = make("input", { type: "text", id: "asked", value, autocomplete: "off", spellcheck: "false", maxlength: "200" });
+    const input = make("input", {
+      type: "text",
+      id: "asked",
+      value,
+      autocomplete: "off",
+      spellcheck: "false",
+      maxlength: "200",
+    });
     const give = (/** @type {Event} */ event) => {
       event.preventDefault();
       const { value: given } = input;

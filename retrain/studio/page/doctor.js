@@ -28,7 +28,8 @@ export function showDoctor(where) {
   const state = store.state;
   if (state === null) return;
   const isWorking = state.work?.kind === "examine";
-  const of = state.doctor === null ? "" : JSON.stringify([state.doctor.number, state.doctor.isCurrent && state.version]);
+  const of =
+    state.doctor === null ? "" : JSON.stringify([state.doctor.number, state.doctor.isCurrent && state.version]);
   if (of && of !== foundOf && !isWorking && state.doctor?.isCurrent !== false) void fetchFound(of, where);
   else if (of && found === null && !isWorking) void fetchFound(of, where);
   draw(where);
@@ -54,16 +55,45 @@ async function fetchFound(of, where) {
 function draw(where) {
   const { state } = store;
   const work = state?.work?.kind === "examine" ? state.work : null;
-  redraw(where, [found?.version, found?.sections.length, state?.doctor, [...decided], [...whole], work?.sentence, state?.work === null, store.photos.length], () => [
-    make("p", { class: "quiet" }, say("doctorText")),
-    make(
-      "p",
-      {},
-      make("button", { type: "button", class: found ? "" : "main", "data-key": "examine", disabled: state?.work != null, onclick: () => void start("examine") }, say(found ? "checkAgain" : "check")),
-      work ? make("span", { class: "quiet", "data-data": true }, ` ${work.sentence}${work.total ? ` ${percent(work.done / work.total)}` : ""}`) : null,
-    ),
-    ...(found === null || state?.doctor === null ? [] : findings(found, state?.doctor?.isCurrent ?? false)),
-  ]);
+  redraw(
+    where,
+    [
+      found?.version,
+      found?.sections.length,
+      state?.doctor,
+      [...decided],
+      [...whole],
+      work?.sentence,
+      state?.work === null,
+      store.photos.length,
+    ],
+    () => [
+      make("p", { class: "quiet" }, say("doctorText")),
+      make(
+        "p",
+        {},
+        make(
+          "button",
+          {
+            type: "button",
+            class: found ? "" : "main",
+            "data-key": "examine",
+            "aria-disabled": state?.work != null || null,
+            onclick: () => state?.work == null && void start("examine"),
+          },
+          say(found ? "checkAgain" : "check"),
+        ),
+        work
+          ? make(
+              "span",
+              { class: "quiet", "data-data": true },
+              ` ${work.sentence}${work.total ? ` ${percent(work.done / work.total)}` : ""}`,
+            )
+          : null,
+      ),
+      ...(found === null || state?.doctor === null ? [] : findings(found, state?.doctor?.isCurrent ?? false)),
+    ],
+  );
 }
 
 /** @param {Examination} examination @param {boolean} isCurrent */
@@ -77,11 +107,27 @@ function findings({ sections, remarks, shortcut }, isCurrent) {
       const rest = section.cards.length - cards.length;
       return make(
         "section",
-        { "aria-label": section.heading },
-        make("h3", { "data-data": true }, section.heading, " ", make("span", { class: "badge" }, String(section.number))),
+        { "aria-labelledby": `found-${section.kind}` },
+        make(
+          "h3",
+          { id: `found-${section.kind}`, "data-data": true },
+          section.heading,
+          " ",
+          make("span", { class: "badge" }, String(section.number)),
+        ),
         make("p", { class: "quiet", "data-data": true }, section.advice),
         make("div", { class: "cards" }, ...cards.map((card) => cardOf(card, section.kind))),
-        rest > 0 ? make("p", {}, make("button", { type: "button", "data-key": `whole-${section.kind}`, onclick: () => showWhole(section.kind) }, say("showRest", { count: rest }))) : null,
+        rest > 0
+          ? make(
+              "p",
+              {},
+              make(
+                "button",
+                { type: "button", "data-key": `whole-${section.kind}`, onclick: () => showWhole(section.kind) },
+                say("showRest", { count: rest }),
+              ),
+            )
+          : null,
       );
     }),
     ...remarks.map((remark) => make("p", { class: "remark", "data-data": true }, remark)),
@@ -108,8 +154,12 @@ function cardOf(card, kind) {
     make(
       "button",
       {
-        type: "button", "data-key": `${key} ${action}`, "data-action": action.startsWith("relabel:") ? "relabel" : action,
-        class: action === card.suggestion && action !== "keep" ? "suggested" : "", disabled: done !== undefined, "aria-pressed": done === undefined ? null : String(done === action),
+        type: "button",
+        "data-key": `${key} ${action}`,
+        "data-action": action.startsWith("relabel:") ? "relabel" : action,
+        class: action === card.suggestion && action !== "keep" ? "suggested" : "",
+        disabled: done !== undefined,
+        "aria-pressed": done === undefined ? null : String(done === action),
         onclick: () => act(action),
       },
       nameOf(action),
@@ -117,14 +167,19 @@ function cardOf(card, kind) {
   );
   const made = make(
     "article",
-    { class: done === undefined ? "finding" : "finding decided", tabindex: "0", "data-key": key, "aria-label": card.sentence },
+    {
+      class: done === undefined ? "finding" : "finding decided",
+      tabindex: "0",
+      "data-key": key,
+      "aria-labelledby": `told-${kind}-${id}`,
+    },
     make(
       "div",
       { class: card.related.length ? "pair" : "pair one" },
       id === null ? null : pictureOf(id, card.label, null),
       ...card.related.slice(0, 3).map(({ id, label, relation }) => pictureOf(id, label, relation)),
     ),
-    make("p", { "data-data": true }, card.sentence),
+    make("p", { id: `told-${kind}-${id}`, "data-data": true }, card.sentence),
     make("div", { class: "choices" }, ...buttons),
   );
   made.addEventListener("keydown", (event) => pressed(event, made, card, done === undefined ? act : null));
@@ -141,10 +196,25 @@ function nameOf(action) {
 function pictureOf(id, label, relation) {
   const photo = id === null ? undefined : store.byId.get(id);
   const look = () => opened(shown(photo?.name ?? ""), [make("img", { src: large(id ?? ""), alt: "" })], "large");
-  const caption = make("span", { class: "small" }, make("bdi", {}, shown(label ?? "")), relation ? make("span", { class: "quiet", "data-data": true }, ` ${relation}`) : null);
-  if (photo === undefined || id === null) return make("div", { class: "of" }, make("span", { class: "gone" }, say("gone")), caption);
+  const caption = make(
+    "span",
+    { class: "small" },
+    relation ? make("span", { class: "quiet", "data-data": true }, `${relation} `) : null,
+    make("bdi", {}, shown(label ?? "")),
+  );
+  if (photo === undefined || id === null)
+    return make("div", { class: "of" }, make("span", { class: "gone" }, say("gone")), caption);
   const image = make("img", { src: thumbnail(id, photo.mtime), alt: "", loading: "lazy" });
-  return make("div", { class: "of" }, make("button", { type: "button", class: "enlarge", tabindex: "-1", "aria-label": say("enlarge"), onclick: look }, image), caption);
+  return make(
+    "div",
+    { class: "of" },
+    make(
+      "button",
+      { type: "button", class: "enlarge", tabindex: "-1", "aria-label": say("enlarge"), onclick: look },
+      image,
+    ),
+    caption,
+  );
 }
 
 /**

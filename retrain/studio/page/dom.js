@@ -62,7 +62,11 @@ export function redraw(where, of, build) {
   const focused = document.activeElement;
   const had = focused instanceof HTMLElement && where.contains(focused) ? keyOf(focused) : null;
   const scrolled = where.scrollTop;
-  where.replaceChildren(...build().filter((child) => child !== null && child !== undefined && child !== false).map(asNode));
+  where.replaceChildren(
+    ...build()
+      .filter((child) => child !== null && child !== undefined && child !== false)
+      .map(asNode),
+  );
   where.scrollTop = scrolled;
   if (had !== null) refocus(where, had);
   return true;

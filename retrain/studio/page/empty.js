@@ -17,7 +17,14 @@ export function noClasses(where) {
         "p",
         { class: "field" },
         make("label", { for: `class-${key}` }, say(`${key}Class`)),
-        make("input", { type: "text", id: `class-${key}`, autocomplete: "off", spellcheck: "false", maxlength: "200", placeholder: say(`${key}Example`) }),
+        make("input", {
+          type: "text",
+          id: `class-${key}`,
+          autocomplete: "off",
+          spellcheck: "false",
+          maxlength: "200",
+          placeholder: say(`${key}Example`),
+        }),
       ),
     );
     const begin = async (/** @type {Event} */ event) => {
@@ -32,7 +39,12 @@ export function noClasses(where) {
         { class: "welcome" },
         make("h2", {}, say("welcome")),
         make("p", { class: "quiet" }, say("welcomeText")),
-        make("form", { class: "two", onsubmit: begin }, ...fields, make("button", { type: "submit", class: "main" }, say("makeClasses"))),
+        make(
+          "form",
+          { class: "two", onsubmit: begin },
+          ...fields,
+          make("button", { type: "submit", class: "main" }, say("makeClasses")),
+        ),
         make("p", { class: "or" }, make("span", {}, say("or"))),
         dropHere(say("dropHere"), say("dropHereText")),
       ),
@@ -46,7 +58,14 @@ export function noPhotos(where) {
   redraw(where, [view, state?.unlabelled], () => {
     if (view.kind === "mistakes") return [make("p", { class: "done" }, say("noMistakes"))];
     if (view.kind === "unlabelled" && store.photos.length) {
-      return [make("div", { class: "done" }, make("p", {}, say("allLabelled")), make("p", { class: "quiet" }, say("allLabelledText")))];
+      return [
+        make(
+          "div",
+          { class: "done" },
+          make("p", {}, say("allLabelled")),
+          make("p", { class: "quiet" }, say("allLabelledText")),
+        ),
+      ];
     }
     return [dropHere(say("dropInto"), say(view.kind === "class" ? "dropIntoText" : "dropHereText"), true)];
   });
@@ -60,10 +79,21 @@ function dropHere(title, text, hasWebcam = false) {
     big("folder", "addFolder", chooseFolder),
     big("phone", "fromPhone", () => void collectByPhone()),
   ];
-  return make("div", { class: "drop" }, make("p", { class: "lead" }, title), make("p", { class: "quiet" }, text), make("div", { class: "bigs" }, ...ways));
+  return make(
+    "div",
+    { class: "drop" },
+    make("p", { class: "lead" }, title),
+    make("p", { class: "quiet" }, text),
+    make("div", { class: "bigs" }, ...ways),
+  );
 }
 
 /** @param {Parameters<typeof icon>[0]} drawn @param {string} key @param {() => void} act */
 function big(drawn, key, act) {
-  return make("button", { type: "button", class: "big", "data-key": key, onclick: act }, icon(drawn), make("span", {}, say(key)));
+  return make(
+    "button",
+    { type: "button", class: "big", "data-key": key, onclick: act },
+    icon(drawn),
+    make("span", {}, say(key)),
+  );
 }

@@ -39,10 +39,22 @@ export function enlarge(id, selection) {
       make(
         "div",
         { class: "below" },
-        make("button", { type: "button", class: "bare turn back", "aria-label": say("previous"), onclick: () => step(-1) }, icon("down")),
+        make(
+          "button",
+          { type: "button", class: "bare turn back", "aria-label": say("previous"), onclick: () => step(-1) },
+          icon("down"),
+        ),
         make("div", { class: "told" }, what, name),
-        make("button", { type: "button", class: "bare turn on", "aria-label": say("next"), onclick: () => step(1) }, icon("down")),
-        make("button", { type: "button", class: "bare", "aria-label": say("close"), onclick: () => dialog.close() }, icon("close")),
+        make(
+          "button",
+          { type: "button", class: "bare turn on", "aria-label": say("next"), onclick: () => step(1) },
+          icon("down"),
+        ),
+        make(
+          "button",
+          { type: "button", class: "bare", "aria-label": say("close"), onclick: () => dialog.close() },
+          icon("close"),
+        ),
       ),
     ],
     "large",

@@ -8,7 +8,7 @@ import { shown } from "/shared/words.js";
 
 /** @typedef {import("../../../web/studio.js").Photo} Photo */
 /** @typedef {import("../../../web/studio.js").Guess} Guess */
-/** @typedef {{root: HTMLElement, image: HTMLImageElement, caption: HTMLElement, name: HTMLElement, share: HTMLElement, id: string, source: string}} Tile */
+/** @typedef {{root: HTMLElement, image: HTMLImageElement, caption: HTMLElement, name: HTMLElement, share: HTMLElement, id: string, source: string, of: string}} Tile */
 
 const GAP = 8;
 const CAPTION = 44; // height of what stands below a photo
@@ -29,6 +29,7 @@ export class Grid {
   columns = 1;
   side = 100;
   covered = () => 0; // pixels above that something lies over
+  drawing = 0; // another one whenever all tiles are to be drawn anew
   isDue = false;
   lastTop = 0;
   lastAt = 0;
@@ -63,6 +64,7 @@ export class Grid {
     this.columns = Math.max(2, Math.floor((width + GAP) / (least + GAP)));
     this.side = (width - GAP * (this.columns - 1)) / this.columns;
     const rows = Math.ceil(this.photos.length / this.columns);
+    this.drawing++;
     this.root.style.height = `${Math.max(0, rows * this.pitch - GAP)}px`;
     this.update();
   }
@@ -121,18 +123,21 @@ export class Grid {
       this.tiles.set(place, tile);
       if (!tile.root.isConnected) this.root.append(tile.root);
     }
-    const { root } = tile;
-    const x = (place % this.columns) * (this.side + GAP);
-    const y = Math.floor(place / this.columns) * this.pitch;
-    root.style.transform = `translate(${x}px, ${y}px)`;
-    root.style.width = `${this.side}px`;
-    root.style.height = `${this.pitch - GAP}px`;
     const source = thumbnail(photo.id, photo.mtime);
     if (tile.source !== source) {
       if (isFast) tile.image.removeAttribute("src");
       else tile.image.src = source;
       tile.source = isFast ? "" : source;
     }
+    const of = `${place} ${photo.id} ${this.drawing}`;
+    if (tile.of === of) return; // most of them are where they were
+    tile.of = of;
+    const { root } = tile;
+    const x = (place % this.columns) * (this.side + GAP);
+    const y = Math.floor(place / this.columns) * this.pitch;
+    root.style.transform = `translate(${x}px, ${y}px)`;
+    root.style.width = `${this.side}px`;
+    root.style.height = `${this.pitch - GAP}px`;
     tile.id = photo.id;
     root.id = `photo-${photo.id}`;
     root.dataset["id"] = photo.id;
@@ -150,9 +155,7 @@ export class Grid {
     tile.root.classList.toggle("sure", guess !== undefined && !guess.isUnknown && guess.probability >= 0.9);
     setText(tile.name, guess === undefined ? label : guess.isUnknown ? say("unknown") : shown(guess.label));
     setText(tile.share, guess === undefined || guess.isUnknown ? "" : percent(guess.probability));
-    const file = photo.name.split("/").pop() ?? photo.name;
-    const told = guess === undefined ? label : say("guessIs", { label: shown(guess.label), percent: percent(guess.probability) });
-    tile.root.setAttribute("aria-label", `${told}, ${shown(file)}`);
+    tile.image.alt = shown(photo.name.split("/").pop() ?? photo.name);
     tile.root.title = photo.name;
   }
 
@@ -161,8 +164,9 @@ export class Grid {
     const { chosen, at } = this.selection;
     let current = "";
     for (const { root, id } of this.tiles.values()) {
-      root.setAttribute("aria-selected", String(chosen.has(id)));
-      root.classList.toggle("at", id === at);
+      const isChosen = String(chosen.has(id));
+      if (root.getAttribute("aria-selected") !== isChosen) root.setAttribute("aria-selected", isChosen);
+      if (root.classList.contains("at") !== (id === at)) root.classList.toggle("at");
       if (id === at) current = root.id;
     }
     if (current) this.root.setAttribute("aria-activedescendant", current);
@@ -192,6 +196,12 @@ function newTile() {
   const name = make("bdi");
   const share = make("span", { class: "share" });
   const caption = make("span", { class: "caption" }, name, share);
-  const root = make("div", { role: "option", class: "tile", draggable: "true" }, image, make("span", { class: "tick" }, icon("check")), caption);
-  return { root, image, caption, name, share, id: "", source: "" };
+  const root = make(
+    "div",
+    { role: "option", class: "tile", draggable: "true" },
+    image,
+    make("span", { class: "tick" }, icon("check")),
+    caption,
+  );
+  return { root, image, caption, name, share, id: "", source: "", of: "" };
 }

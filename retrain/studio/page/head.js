@@ -63,21 +63,41 @@ function ways() {
 
 /** @param {Parameters<typeof icon>[0]} drawn @param {string} short @param {string} key @param {() => void} act */
 function way(drawn, short, key, act) {
-  return make("button", { type: "button", class: "way", "data-key": key, title: say(key), onclick: act }, icon(drawn), make("span", {}, say(short)));
+  return make(
+    "button",
+    { type: "button", class: "way", "data-key": key, title: say(key), onclick: act },
+    icon(drawn),
+    make("span", {}, say(short)),
+  );
 }
 
 /** @param {Parameters<typeof icon>[0]} drawn @param {string} key @param {() => void} act */
 function small(drawn, key, act) {
-  return make("button", { type: "button", class: "bare", "data-key": key, title: say(key), "aria-label": say(key), onclick: act }, icon(drawn));
+  return make(
+    "button",
+    { type: "button", class: "bare", "data-key": key, title: say(key), "aria-label": say(key), onclick: act },
+    icon(drawn),
+  );
 }
 
 /** @param {string} label */
 export async function rename(label) {
-  const to = (await ask({ title: say("renameTitle", { label: isolated(label) }), field: say("className"), value: label, go: say("rename") }))?.trim();
+  const to = (
+    await ask({
+      title: say("renameTitle", { label: isolated(label) }),
+      field: say("className"),
+      value: label,
+      go: say("rename"),
+    })
+  )?.trim();
   if (!to || to === label) return;
   const there = store.state?.classes.find(({ name }) => name === to);
   const values = { label: isolated(label), to: isolated(to), count: there?.photos ?? 0 };
-  if (there && !(await confirmed({ title: say("mergeTitle", values), text: say("mergeText", values), go: say("merge") }))) return;
+  if (
+    there &&
+    !(await confirmed({ title: say("mergeTitle", values), text: say("mergeText", values), go: say("merge") }))
+  )
+    return;
   await renameClass(label, to);
   element("heading").focus();
 }
@@ -86,7 +106,11 @@ export async function rename(label) {
 async function removeWhole(label) {
   const count = store.state?.classes.find(({ name }) => name === label)?.photos ?? 0;
   const values = { label: isolated(label), count };
-  if (count && !(await confirmed({ title: say("removeTitle", values), text: say("removeText", values), go: say("remove") }))) return;
+  if (
+    count &&
+    !(await confirmed({ title: say("removeTitle", values), text: say("removeText", values), go: say("remove") }))
+  )
+    return;
   await removeClass(label);
   element("middle").focus();
 }
@@ -111,10 +135,21 @@ function forChosen(selection, changed) {
       "select",
       { "aria-label": say("moveTo"), "data-key": "move", onchange: moved },
       make("option", { value: "" }, say("moveTo")),
-      ...store.classes.filter((name) => name !== store.target).map((name) => make("option", { value: `/${name}`, "data-data": true }, shown(name))),
+      ...store.classes
+        .filter((name) => name !== store.target)
+        .map((name) => make("option", { value: `/${name}`, "data-data": true }, shown(name))),
       store.view.kind === "unlabelled" ? null : make("option", { value: "." }, say("unlabelled")),
     ),
-    make("button", { type: "button", "data-key": "remove", onclick: () => void remove(selection.meant) }, icon("bin"), say("remove")),
-    make("button", { type: "button", class: "bare", "data-key": "none", "aria-label": say("chooseNone"), onclick: none }, icon("close")),
+    make(
+      "button",
+      { type: "button", "data-key": "remove", onclick: () => void remove(selection.meant) },
+      icon("bin"),
+      say("remove"),
+    ),
+    make(
+      "button",
+      { type: "button", class: "bare", "data-key": "none", "aria-label": say("chooseNone"), onclick: none },
+      icon("close"),
+    ),
   ];
 }

@@ -11,7 +11,12 @@ const ARCHIVE = /\.(zip|tar|tgz|tar\.gz|tar\.bz2|tar\.xz)$/i;
  * @returns {(string | null)[]} in their order
  */
 export function labelsOf(paths, otherwise) {
-  const direct = new Set(paths.map((path) => path.split("/")).filter(({ length }) => length === 2).map(([top]) => top));
+  const direct = new Set(
+    paths
+      .map((path) => path.split("/"))
+      .filter(({ length }) => length === 2)
+      .map(([top]) => top),
+  );
   return paths.map((path) => {
     const [top, next, ...rest] = path.split("/");
     if (next === undefined) return otherwise;
@@ -22,19 +27,28 @@ export function labelsOf(paths, otherwise) {
 
 /** What no person means by a photo: files that systems leave in folders. @param {string} path */
 export function isLitter(path) {
-  return path.split("/").some((part) => part.startsWith(".") || part === "__MACOSX") || /(^|\/)(thumbs\.db|desktop\.ini)$/i.test(path);
+  return (
+    path.split("/").some((part) => part.startsWith(".") || part === "__MACOSX") ||
+    /(^|\/)(thumbs\.db|desktop\.ini)$/i.test(path)
+  );
 }
 
 /** @param {readonly {file: File, path: string}[]} found @param {string | null} label @returns {Incoming[]} */
 function labelled(found, label) {
   const kept = found.filter(({ path }) => !isLitter(path));
-  const labels = labelsOf(kept.map(({ path }) => path), label);
+  const labels = labelsOf(
+    kept.map(({ path }) => path),
+    label,
+  );
   return kept.map(({ file }, place) => ({ file, label: labels[place] ?? null, isArchive: ARCHIVE.test(file.name) }));
 }
 
 /** Files of a form, single ones or a folder's. @param {readonly File[]} files @param {string | null} label */
 export function filesOf(files, label) {
-  return labelled(files.map((file) => ({ file, path: file.webkitRelativePath || file.name })), label);
+  return labelled(
+    files.map((file) => ({ file, path: file.webkitRelativePath || file.name })),
+    label,
+  );
 }
 
 /** What is dropped or pasted. @param {DataTransfer} data @param {string | null} label @returns {Promise<Incoming[]>} */

@@ -9,7 +9,12 @@ export function listenKeys() {
   document.addEventListener("keydown", (event) => {
     const { target } = event;
     if (event.defaultPrevented || document.querySelector("dialog[open]")) return;
-    if (target instanceof HTMLInputElement || target instanceof HTMLSelectElement || target instanceof HTMLTextAreaElement) return;
+    if (
+      target instanceof HTMLInputElement ||
+      target instanceof HTMLSelectElement ||
+      target instanceof HTMLTextAreaElement
+    )
+      return;
     if (pressed(event)) event.preventDefault();
   });
 }

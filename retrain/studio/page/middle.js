@@ -53,6 +53,7 @@ let guessById = new Map();
 function draw() {
   const { state, view } = store;
   if (state === null) return;
+  const had = element("middle").contains(document.activeElement);
   guessById = new Map(store.guesses.map((guess) => [guess.id, guess]));
   const photos = view.kind === "doctor" ? [] : store.shown;
   const isNew = state.classes.length === 0 && store.photos.length === 0;
@@ -70,6 +71,13 @@ function draw() {
   const isGuessed = view.kind === "unlabelled" && store.guesses.length > 0;
   grid.show(photos, isGuessed ? "guess" : view.kind === "all" || view.kind === "mistakes" ? "class" : "none");
   show();
+  if (had && !isFocusSeen()) element(isNew ? "middle" : "heading").focus({ preventScroll: true });
+}
+
+/** Whether what has the focus is still there to be seen. */
+function isFocusSeen() {
+  const { activeElement: at } = document;
+  return at !== null && at !== document.body && at.getClientRects().length > 0;
 }
 
 /** What is chosen has changed. */
@@ -111,7 +119,9 @@ function drawGuesses() {
 
 /** @param {EventTarget | null} target */
 function idOf(target) {
-  return target instanceof Element ? /** @type {HTMLElement | null} */ (target.closest(".tile"))?.dataset["id"] : undefined;
+  return target instanceof Element
+    ? /** @type {HTMLElement | null} */ (target.closest(".tile"))?.dataset["id"]
+    : undefined;
 }
 
 /** @param {MouseEvent} event */
@@ -137,8 +147,14 @@ function keyed(event) {
   const page = Math.max(1, Math.floor(element("middle").clientHeight / grid.pitch) - 1) * grid.columns;
   /** @type {Record<string, number>} */
   const steps = {
-    ArrowLeft: -1, ArrowRight: 1, ArrowUp: -grid.columns, ArrowDown: grid.columns,
-    PageUp: -page, PageDown: page, Home: -store.photos.length, End: store.photos.length,
+    ArrowLeft: -1,
+    ArrowRight: 1,
+    ArrowUp: -grid.columns,
+    ArrowDown: grid.columns,
+    PageUp: -page,
+    PageDown: page,
+    Home: -store.photos.length,
+    End: store.photos.length,
   };
   const step = steps[event.key];
   if (step !== undefined && !event.altKey) {

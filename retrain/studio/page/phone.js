@@ -11,7 +11,12 @@ export function code(what) {
   const address = what === "collect" ? phone?.collect : phone?.try;
   if (!phone?.isReachable || !address) {
     const sentence = phone?.isReachable ? say("phoneNotYet") : say("phoneNotReachable");
-    return make("div", { class: "code" }, make("p", {}, sentence), phone?.isReachable ? null : make("pre", {}, make("code", { "data-data": true }, "retrain studio --phone")));
+    return make(
+      "div",
+      { class: "code" },
+      make("p", {}, sentence),
+      phone?.isReachable ? null : make("pre", {}, make("code", { "data-data": true }, "retrain studio --phone")),
+    );
   }
   return make(
     "div",

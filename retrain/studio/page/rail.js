@@ -30,14 +30,17 @@ function draw() {
   if (isNew) return;
   /** @type {Map<string, string>} */
   const covers = new Map();
-  for (const photo of photos) if (photo.label !== null && !covers.has(photo.label)) covers.set(photo.label, thumbnail(photo.id, photo.mtime));
+  for (const photo of photos)
+    if (photo.label !== null && !covers.has(photo.label)) covers.set(photo.label, thumbnail(photo.id, photo.mtime));
   const total = state.unlabelled + state.classes.reduce((sum, each) => sum + each.photos, 0);
   redraw(element("rail"), [state.classes, state.unlabelled, view, [...covers], state.doctor, total], () => [
     make(
       "ul",
       {},
       item({ kind: "all", label: null }, say("allPhotos"), total, icon("photos")),
-      state.unlabelled || view.kind === "unlabelled" ? item({ kind: "unlabelled", label: null }, say("unlabelled"), state.unlabelled, icon("pen")) : null,
+      state.unlabelled || view.kind === "unlabelled"
+        ? item({ kind: "unlabelled", label: null }, say("unlabelled"), state.unlabelled, icon("pen"))
+        : null,
     ),
     make("h2", { id: "classes-heading" }, say("classes")),
     make(
@@ -45,7 +48,12 @@ function draw() {
       { "aria-labelledby": "classes-heading" },
       ...state.classes.map(({ name, photos: count }, place) => classItem(name, count, place, covers.get(name))),
     ),
-    make("button", { type: "button", class: "new-class", "data-key": "new-class", onclick: () => void newClass() }, icon("add"), say("newClass")),
+    make(
+      "button",
+      { type: "button", class: "new-class", "data-key": "new-class", onclick: () => void newClass() },
+      icon("add"),
+      say("newClass"),
+    ),
     make(
       "ul",
       { class: "checks" },
@@ -60,8 +68,11 @@ function item(of, name, count, before, key = "") {
   const button = make(
     "button",
     {
-      type: "button", class: "item", "data-key": `${of.kind}/${of.label ?? ""}`,
-      "aria-current": isCurrent ? "true" : null, onclick: () => store.look(of),
+      type: "button",
+      class: "item",
+      "data-key": `${of.kind}/${of.label ?? ""}`,
+      "aria-current": isCurrent ? "true" : null,
+      onclick: () => store.look(of),
     },
     before,
     make("span", { class: "name" }, name),
@@ -73,8 +84,16 @@ function item(of, name, count, before, key = "") {
 
 /** @param {string} name @param {number} count @param {number} place @param {string | undefined} cover */
 function classItem(name, count, place, cover) {
-  const picture = cover ? make("img", { src: cover, alt: "", class: "cover", draggable: "false" }) : make("span", { class: "cover" });
-  const made = item({ kind: "class", label: name }, make("bdi", {}, shown(name)), count, picture, place < KEYS ? String(place + 1) : "");
+  const picture = cover
+    ? make("img", { src: cover, alt: "", class: "cover", draggable: "false" })
+    : make("span", { class: "cover" });
+  const made = item(
+    { kind: "class", label: name },
+    make("bdi", {}, shown(name)),
+    count,
+    picture,
+    place < KEYS ? String(place + 1) : "",
+  );
   made.addEventListener("dragover", (event) => {
     event.preventDefault();
     made.classList.add("over");

@@ -18,16 +18,26 @@ const MISTAKES = 12; // that are shown at once
 export function resultOf(training) {
   const { accuracy, interval, photos, seconds, remarks, confusion, classes } = training;
   return [
-    make("p", { class: "figure" }, finePercent(accuracy)),
-    make("p", { class: "lead" }, say("accuracyIs")),
-    interval ? range(accuracy, interval) : null,
-    make("p", { class: "words" }, inWords(training)),
+    ...(accuracy === null ? [make("p", { class: "lead" }, say("accuracyNone"))] : rightIn(accuracy, interval)),
     make("p", { class: "quiet small" }, say("trainedOn", { count: photos, seconds: tenths(seconds) })),
     ...remarks.map((remark) => make("p", { class: "remark", "data-data": true }, remark)),
     fold("mistakes", say("mistakes"), number(training.mistakes.length), mistakesOf(training)),
     fold("perClass", say("perClass"), "", [perClass(training)]),
-    fold("confusion", say("confusion"), "", [make("p", { class: "quiet small" }, say("confusionHelp")), confusionOf(confusion, classes)]),
+    fold("confusion", say("confusion"), "", [
+      make("p", { class: "quiet small" }, say("confusionHelp")),
+      confusionOf(confusion, classes),
+    ]),
     training.more === null ? null : fold("more", say("more"), "", moreFor(training)),
+  ];
+}
+
+/** How often it is right. @param {number} accuracy @param {[number, number] | null} interval */
+function rightIn(accuracy, interval) {
+  return [
+    make("p", { class: "figure" }, finePercent(accuracy)),
+    make("p", { class: "lead" }, say("accuracyIs")),
+    interval ? range(accuracy, interval) : null,
+    make("p", { class: "words" }, inWords(accuracy, interval)),
   ];
 }
 
@@ -48,11 +58,15 @@ function fold(key, title, count, children) {
   return made;
 }
 
-/** @param {Training} training */
-function inWords({ accuracy, interval }) {
+/** @param {number} accuracy @param {[number, number] | null} interval */
+function inWords(accuracy, interval) {
   const values = { of: number(100), about: number(Math.round(100 * accuracy)) };
   if (interval === null) return say("intervalNone", values);
-  return say("intervalWords", { ...values, low: number(Math.floor(100 * interval[0])), high: number(Math.ceil(100 * interval[1])) });
+  return say("intervalWords", {
+    ...values,
+    low: number(Math.floor(100 * interval[0])),
+    high: number(Math.ceil(100 * interval[1])),
+  });
 }
 
 /** @param {number} at @param {[number, number]} interval */
@@ -66,7 +80,13 @@ function range(at, [low, high]) {
     "div",
     { "aria-hidden": "true" },
     make("div", { class: "interval" }, reach, mark),
-    make("p", { class: "scale" }, make("span", {}, percent(0)), make("span", {}, percent(0.5)), make("span", {}, percent(1))),
+    make(
+      "p",
+      { class: "scale" },
+      make("span", {}, percent(0)),
+      make("span", {}, percent(0.5)),
+      make("span", {}, percent(1)),
+    ),
   );
 }
 
@@ -79,8 +99,18 @@ function perClass({ perClass: rows }) {
       make(
         "div",
         {},
-        make("dt", {}, make("bdi", {}, shown(label)), make("span", { class: "quiet small" }, ` ${say("photos", { count: photos })}`)),
-        make("dd", {}, bar(recall), make("span", {}, percent(recall))),
+        make(
+          "dt",
+          {},
+          make("bdi", {}, shown(label)),
+          make("span", { class: "quiet small" }, ` ${say("photos", { count: photos })}`),
+        ),
+        make(
+          "dd",
+          {},
+          recall === null ? make("span", { class: "quiet" }, say("moreUnknown")) : bar(recall),
+          recall === null ? null : make("span", {}, percent(recall)),
+        ),
       ),
     ),
   );
@@ -93,7 +123,17 @@ function mistakesOf({ mistakes }) {
   return [
     make("p", { class: "quiet small" }, say("mistakesHelp")),
     make("ul", { class: "mistakes" }, ...mistakes.slice(0, MISTAKES).map(mistake)),
-    mistakes.length > MISTAKES ? make("p", {}, make("button", { type: "button", "data-key": "mistakes", onclick: all }, say("allMistakes", { count: mistakes.length }))) : null,
+    mistakes.length > MISTAKES
+      ? make(
+          "p",
+          {},
+          make(
+            "button",
+            { type: "button", "data-key": "mistakes", onclick: all },
+            say("allMistakes", { count: mistakes.length }),
+          ),
+        )
+      : null,
   ];
 }
 
@@ -112,10 +152,11 @@ function mistake([id, given, said, probability]) {
     {},
     make(
       "button",
-      { type: "button", class: "mistake", "aria-label": sentence, "data-key": `mistake-${id}`, onclick: look },
+      { type: "button", class: "mistake", title: sentence, "data-key": `mistake-${id}`, onclick: look },
       image,
-      make("span", { class: "given" }, make("bdi", {}, shown(given))),
-      make("span", { class: "said" }, "→ ", make("bdi", {}, shown(said))),
+      make("span", { class: "hidden" }, sentence),
+      make("span", { class: "given", "aria-hidden": "true" }, make("bdi", {}, shown(given))),
+      make("span", { class: "said", "aria-hidden": "true" }, "→ ", make("bdi", {}, shown(said))),
     ),
   );
 }
@@ -126,22 +167,55 @@ function moreFor({ more }) {
   const rows = more.classes.map(({ label, gain, low, high }) =>
     make(
       "tr",
-      { class: low > 0 ? "helps" : "" },
+      { class: low !== null && low > 0 ? "helps" : "" },
       make("th", { scope: "row" }, make("bdi", {}, shown(label))),
-      make("td", {}, say("pointsIs", { points: points(gain) })),
-      make("td", { class: "quiet" }, say("pointsRange", { low: points(low), high: points(high) })),
+      ...(gain === null || low === null || high === null
+        ? [make("td", { class: "quiet", colspan: "2" }, say("moreUnknown"))]
+        : [
+            make("td", {}, say("pointsIs", { points: points(gain) })),
+            make("td", { class: "quiet" }, say("pointsRange", { low: points(low), high: points(high) })),
+          ]),
     ),
   );
-  const best = more.classes.filter(({ low }) => low > 0).sort((one, other) => other.gain - one.gain)[0];
+  const { twice } = more;
+  const isTold = twice.gain !== null && twice.low !== null && twice.high !== null;
+  const best = more.classes
+    .filter(({ low }) => low !== null && low > 0)
+    .sort((one, other) => (other.gain ?? 0) - (one.gain ?? 0))[0];
   return [
-    make("p", { class: "words" }, best ? say("moreBest", { label: isolated(best.label), points: points(best.gain) }) : say("moreNone")),
+    isTold
+      ? make(
+          "p",
+          { class: "words" },
+          say("moreTwice", {
+            points: points(twice.gain ?? 0),
+            low: points(twice.low ?? 0),
+            high: points(twice.high ?? 0),
+          }),
+        )
+      : null,
+    make(
+      "p",
+      { class: "words" },
+      best ? say("moreBest", { label: isolated(best.label), points: points(best.gain ?? 0) }) : say("moreNone"),
+    ),
     more.curve.length > 1 ? moreOf(more.curve) : null,
     rows.length
       ? make(
           "table",
           { class: "gains" },
           make("caption", {}, say("moreHelp")),
-          make("thead", {}, make("tr", {}, make("th", { scope: "col" }, say("class")), make("th", { scope: "col" }, say("gain")), make("th", { scope: "col" }, say("likely")))),
+          make(
+            "thead",
+            {},
+            make(
+              "tr",
+              {},
+              make("th", { scope: "col" }, say("class")),
+              make("th", { scope: "col" }, say("gain")),
+              make("th", { scope: "col" }, say("likely")),
+            ),
+          ),
           make("tbody", {}, ...rows),
         )
       : null,

@@ -15,7 +15,8 @@ function kept() {
 
 const asked = new URLSearchParams(location.search).get("lang");
 export const language = languageOf([asked, kept(), ...navigator.languages]);
-const locale = navigator.languages.find((each) => each.startsWith(language)) ?? (language === "pt" ? "pt-BR" : language);
+const locale =
+  navigator.languages.find((each) => each.startsWith(language)) ?? (language === "pt" ? "pt-BR" : language);
 const numbers = new Intl.NumberFormat(locale);
 const percents = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 0 });
 const finePercents = new Intl.NumberFormat(locale, { style: "percent", maximumFractionDigits: 1 });
@@ -65,7 +66,12 @@ export function translate() {
 
 /** The other languages, each with what chooses it. @returns {{name: string, code: string, isChosen: boolean, choose: () => void}[]} */
 export function languages() {
-  return Object.entries(NAMES).map(([code, name]) => ({ name, code, isChosen: code === language, choose: () => choose(code) }));
+  return Object.entries(NAMES).map(([code, name]) => ({
+    name,
+    code,
+    isChosen: code === language,
+    choose: () => choose(code),
+  }));
 }
 
 /** @param {string} code */

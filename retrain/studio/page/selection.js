@@ -15,7 +15,8 @@ export class Selection {
     const place = this.at === null ? -1 : this.order.indexOf(this.at);
     const there = new Set(order);
     for (const id of this.chosen) if (!there.has(id)) this.chosen.delete(id);
-    if (this.at !== null && !there.has(this.at)) this.at = order[Math.min(Math.max(place, 0), order.length - 1)] ?? null;
+    if (this.at !== null && !there.has(this.at))
+      this.at = order[Math.min(Math.max(place, 0), order.length - 1)] ?? null;
     if (this.from !== null && !there.has(this.from)) this.from = this.at;
     this.order = order;
   }

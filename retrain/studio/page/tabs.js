@@ -12,7 +12,12 @@ export function beginTabs() {
   nav.setAttribute("aria-label", say("parts"));
   nav.append(
     ...TABS.map((name) =>
-      make("button", { type: "button", "data-tab": name, onclick: () => open(name) }, icon(name), make("span", {}, say(`${name}Tab`))),
+      make(
+        "button",
+        { type: "button", "data-tab": name, onclick: () => open(name) },
+        icon(name),
+        make("span", {}, say(`${name}Tab`)),
+      ),
     ),
   );
   store.on("view", () => open("photos")); // what is to be looked at is there

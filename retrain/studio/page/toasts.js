@@ -19,7 +19,11 @@ export function toast(text, { action, act, isBad = false } = {}) {
     shown.append(make("button", { type: "button", class: "link", onclick: press }, action));
   }
   shown.append(
-    make("button", { type: "button", class: "bare", "aria-label": say("close"), onclick: () => shown.remove() }, icon("close")),
+    make(
+      "button",
+      { type: "button", class: "bare", "aria-label": say("close"), onclick: () => shown.remove() },
+      icon("close"),
+    ),
   );
   const list = element("toasts");
   for (const old of [...list.children].slice(0, -1)) old.remove(); // two at the most

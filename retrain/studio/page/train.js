@@ -47,29 +47,67 @@ function draw() {
   const isTraining = work?.kind === "train";
   const reason = why();
   const isStale = training !== null && !training.isCurrent;
-  redraw(button, [reason, work?.kind, work?.sentence, work?.done, work?.total, seeing.done, seeing.total, seeing.skipped.length, isStale, training === null, failure], () => [
-    reason !== null ? make("p", { class: "quiet" }, reason) : null,
-    isStale && !isTraining ? make("p", { class: "stale" }, say("stale")) : null,
-    make(
-      "button",
-      { type: "button", class: "main", "data-key": "train", disabled: reason !== null || isTraining, "aria-keyshortcuts": "T", onclick: () => void train() },
-      say(isTraining ? "training" : training === null ? "train" : "trainAgain"),
-      make("kbd", { "aria-hidden": "true" }, "T"),
-    ),
-    work !== null ? progress(work.sentence, work.done, work.total) : null,
-    work === null && seeing.done < seeing.total ? progress(say("seeing", { done: seeing.done, count: seeing.total }), seeing.done, seeing.total) : null,
-    seeing.skipped.length ? skipped(seeing.skipped) : null,
-    failure ? make("p", { class: "notice", role: "alert", "data-data": true }, failure) : null,
-  ]);
-  redraw(live, [isTraining, isTraining && curve.length], () => (isTraining && curve.length > 1 ? [curveOf(curve)] : []));
-  redraw(result, [training, isTraining && training === null, store.photos.length, state.version], () => (training === null ? [] : resultOf(training)));
-  if (wasTraining && !isTraining && training?.isCurrent) announce(say("trained", { percent: percent(training.accuracy) }));
+  redraw(
+    button,
+    [
+      reason,
+      work?.kind,
+      work?.sentence,
+      work?.done,
+      work?.total,
+      seeing.done,
+      seeing.total,
+      seeing.skipped.length,
+      isStale,
+      training === null,
+      failure,
+    ],
+    () => [
+      reason !== null ? make("p", { class: "quiet" }, reason) : null,
+      isStale && !isTraining ? make("p", { class: "stale" }, say("stale")) : null,
+      make(
+        "button",
+        {
+          type: "button",
+          class: "main",
+          "data-key": "train",
+          disabled: reason !== null,
+          "aria-disabled": isTraining || null,
+          "aria-keyshortcuts": "T",
+          onclick: () => void train(),
+        },
+        say(isTraining ? "training" : training === null ? "train" : "trainAgain"),
+        make("kbd", { "aria-hidden": "true" }, "T"),
+      ),
+      work !== null ? progress(work.sentence, work.done, work.total) : null,
+      work === null && seeing.done < seeing.total
+        ? progress(say("seeing", { done: seeing.done, count: seeing.total }), seeing.done, seeing.total)
+        : null,
+      seeing.skipped.length ? skipped(seeing.skipped) : null,
+      failure ? make("p", { class: "notice", role: "alert", "data-data": true }, failure) : null,
+    ],
+  );
+  redraw(live, [isTraining, isTraining && curve.length], () =>
+    isTraining && curve.length > 1 ? [curveOf(curve)] : [],
+  );
+  redraw(result, [training, isTraining && training === null, store.photos.length, state.version], () =>
+    training === null ? [] : resultOf(training),
+  );
+  if (wasTraining && !isTraining && training?.isCurrent)
+    announce(
+      training.accuracy === null ? say("accuracyNone") : say("trained", { percent: percent(training.accuracy) }),
+    );
   wasTraining = isTraining;
 }
 
 /** @param {string} sentence @param {number} done @param {number | null} total */
 function progress(sentence, done, total) {
-  return make("div", { class: "progress" }, make("p", { class: "quiet", "data-data": true }, sentence), total ? bar(done / total) : null);
+  return make(
+    "div",
+    { class: "progress" },
+    make("p", { class: "quiet", "data-data": true }, sentence),
+    total ? bar(done / total) : null,
+  );
 }
 
 /** @param {{name: string, reason: string}[]} photos */
@@ -78,6 +116,12 @@ function skipped(photos) {
     "details",
     { class: "skipped" },
     make("summary", {}, icon("down"), say("skipped", { count: photos.length })),
-    make("ul", {}, ...photos.map(({ name, reason }) => make("li", {}, make("bdi", {}, name), make("span", { class: "quiet", "data-data": true }, ` ${reason}`)))),
+    make(
+      "ul",
+      {},
+      ...photos.map(({ name, reason }) =>
+        make("li", {}, make("bdi", {}, name), make("span", { class: "quiet", "data-data": true }, ` ${reason}`)),
+      ),
+    ),
   );
 }

@@ -112,12 +112,16 @@ function failed() {
     make(
       "ul",
       { tabindex: "0", "aria-label": say("failedList") },
-      ...failures.map(({ name, reason }) => make("li", {}, make("bdi", {}, name), make("span", { class: "quiet", "data-data": true }, ` ${reason}`))),
+      ...failures.map(({ name, reason }) =>
+        make("li", {}, make("bdi", {}, name), make("span", { class: "quiet", "data-data": true }, ` ${reason}`)),
+      ),
     ),
     make(
       "div",
       { class: "answers" },
-      again.length ? make("button", { type: "button", class: "main", "data-key": "again", onclick: retry }, say("again")) : null,
+      again.length
+        ? make("button", { type: "button", class: "main", "data-key": "again", onclick: retry }, say("again"))
+        : null,
       make("button", { type: "button", "data-key": "forget", onclick: forget }, icon("close"), say("close")),
     ),
   );

@@ -69,9 +69,15 @@ function show() {
   const isNew = redraw(element("webcam"), [notice, label, store.classes], () => {
     const into = make(
       "select",
-      { id: "into", onchange: (/** @type {Event} */ event) => (label = /** @type {HTMLSelectElement} */ (event.target).value.slice(1) || null) },
+      {
+        id: "into",
+        onchange: (/** @type {Event} */ event) =>
+          (label = /** @type {HTMLSelectElement} */ (event.target).value.slice(1) || null),
+      },
       make("option", { value: "" }, say("unlabelled")),
-      ...store.classes.map((name) => make("option", { value: `/${name}`, selected: name === label, "data-data": true }, shown(name))),
+      ...store.classes.map((name) =>
+        make("option", { value: `/${name}`, selected: name === label, "data-data": true }, shown(name)),
+      ),
     );
     return [
       make(
@@ -84,7 +90,12 @@ function show() {
           make("p", { class: "field" }, make("label", { for: "into" }, say("into")), into),
           holdButton(notice !== ""),
           make("p", { id: "taken", class: "quiet" }, say("holdHelp")),
-          make("button", { type: "button", "data-key": "close-webcam", onclick: closeWebcam }, icon("close"), say("closeCamera")),
+          make(
+            "button",
+            { type: "button", "data-key": "close-webcam", onclick: closeWebcam },
+            icon("close"),
+            say("closeCamera"),
+          ),
         ),
       ),
     ];
@@ -94,7 +105,12 @@ function show() {
 
 /** @param {boolean} isOff */
 function holdButton(isOff) {
-  const button = make("button", { type: "button", id: "hold", class: "main hold", disabled: isOff }, icon("camera"), say("hold"));
+  const button = make(
+    "button",
+    { type: "button", id: "hold", class: "main hold", disabled: isOff },
+    icon("camera"),
+    say("hold"),
+  );
   burst.hold(button);
   return button;
 }

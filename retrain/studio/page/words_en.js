@@ -20,7 +20,8 @@ export const en = {
   theFolder: "their folder",
   startAgain: "Start it again with",
   lockedTitle: "Open the address that the terminal shows",
-  lockedText: "The studio lets in only who has its whole address, with the token at its end. Copy it from the terminal in which the studio was started; each start has another one.",
+  lockedText:
+    "The studio lets in only who has its whole address, with the token at its end. Copy it from the terminal in which the studio was started; each start has another one.",
 
   // Classes
   classes: "Classes",
@@ -35,10 +36,16 @@ export const en = {
   renameTitle: "Rename {label}",
   merge: "Put together",
   mergeTitle: "There is {to} already",
-  mergeText: { one: "{to} has {count} photo. All photos of {label} will go there too.", other: "{to} has {count} photos. All photos of {label} will go there too." },
+  mergeText: {
+    one: "{to} has {count} photo. All photos of {label} will go there too.",
+    other: "{to} has {count} photos. All photos of {label} will go there too.",
+  },
   removeClass: "Remove class",
   removeTitle: "Remove {label}?",
-  removeText: { one: "Its {count} photo goes to the trash, and can be brought back by undo.", other: "Its {count} photos go to the trash, and can be brought back by undo." },
+  removeText: {
+    one: "Its {count} photo goes to the trash, and can be brought back by undo.",
+    other: "Its {count} photos go to the trash, and can be brought back by undo.",
+  },
 
   // Photos
   photos: { one: "{count} photo", other: "{count} photos", zero: "no photos" },
@@ -56,7 +63,8 @@ export const en = {
 
   // Collecting
   welcome: "What should it tell apart?",
-  welcomeText: "Name two things, such as two plants, two tools or two cats. You show photos of each, and the computer learns to tell them apart.",
+  welcomeText:
+    "Name two things, such as two plants, two tools or two cats. You show photos of each, and the computer learns to tell them apart.",
   firstClass: "First class",
   secondClass: "Second class",
   firstExample: "tabby",
@@ -76,7 +84,7 @@ export const en = {
   shortPhone: "Phone",
   phoneCollect: "Point your phone's camera at this code. The photos you take there come straight into this folder.",
   phoneNotReachable: "Phones cannot reach this computer yet. Stop the studio in the terminal, and start it with:",
-  phoneNotYet: "There is no address yet: write the phone page first.",
+  phoneNotYet: "Write the phone page first: then its address and its code are here.",
   phoneSame: "The phone has to be in the same network.",
   qr: "QR code of the address below",
   into: "Photos go into",
@@ -100,6 +108,7 @@ export const en = {
   // What was done
   did_move: { one: "Moved {count} photo to {to}", other: "Moved {count} photos to {to}" },
   did_unlabel: { one: "Took the label off {count} photo", other: "Took the label off {count} photos" },
+  did_accept: { one: "Took the guess for {count} photo", other: "Took the guesses for {count} photos" },
   did_remove: { one: "Removed {count} photo", other: "Removed {count} photos" },
   did_add: { one: "Added {count} photo", other: "Added {count} photos" },
   did_make: "Made the class {label}",
@@ -110,8 +119,10 @@ export const en = {
 
   // Guesses
   guessIs: "{label}, {percent}",
-  noGuesses: "Choose photos and press a digit to label them. After the first training the model guesses each, and the most uncertain come first.",
-  guessesHelp: "The model's guesses, the most uncertain first: label these, they teach it most. Enter accepts a guess, digits correct it, Shift and Enter enlarges.",
+  noGuesses:
+    "Choose photos and press a digit to label them. After the first training the model guesses each, and the most uncertain come first.",
+  guessesHelp:
+    "The model's guesses, the most uncertain first: label these, they teach it most. Enter accepts a guess, digits correct it, Shift and Enter enlarges.",
   acceptAbove: "Accept guesses from",
   acceptAll: { one: "Accept {count} guess", other: "Accept {count} guesses" },
   allLabelled: "Every photo has a label.",
@@ -122,7 +133,8 @@ export const en = {
   check: "Check the photos",
   checkAgain: "Check again",
   doctor: "Photo doctor",
-  doctorText: "Looks for copies, labels that may be wrong, and photos unlike all others. Nothing is changed unless you say so.",
+  doctorText:
+    "Looks for copies, labels that may be wrong, and photos unlike all others. Nothing is changed unless you say so.",
   doctorStale: "The photos have changed since.",
   findings: { one: "{count} finding", other: "{count} findings", zero: "nothing found" },
   nothingFound: "Nothing suspicious was found.",
@@ -143,15 +155,20 @@ export const en = {
   skipped: { one: "{count} photo cannot be used", other: "{count} photos cannot be used" },
   step: "step {count}",
   curveIs: "Accuracy as it learns",
+  accuracyNone: "It is trained. How often it is right cannot be told yet: there are too few photos.",
   accuracyIs: "of photos it had not seen are named right",
-  intervalWords: "Of {of} new photos like these it will name about {about} right. More exactly: with this many photos to judge by, between {low} and {high}.",
-  intervalNone: "Of {of} new photos like these it will name about {about} right. There are too few photos to say how exact that is.",
+  intervalWords: "Of {of} new photos like these, expect it to name {low} to {high} right.",
+  intervalNone:
+    "Of {of} new photos like these it will name about {about} right. There are too few photos to say how exact that is.",
   trainedOn: { one: "Learnt from {count} photo in {seconds} s.", other: "Learnt from {count} photos in {seconds} s." },
   perClass: "Right, class by class",
   confusion: "Confusion matrix",
   confusionHelp: "Rows: what the photos are. Columns: what was said.",
   isSaid: "said",
-  confusedIs: { one: "{given} taken for {said}: {count} photo, {percent}", other: "{given} taken for {said}: {count} photos, {percent}" },
+  confusedIs: {
+    one: "{given} taken for {said}: {count} photo, {percent}",
+    other: "{given} taken for {said}: {count} photos, {percent}",
+  },
   mistakes: "Mistakes",
   mistakesHelp: "Its label, and what was said of it by a model that had not seen it. If the label is wrong, mend it.",
   mistakeIs: "Labelled {given}, but {said} was said ({percent})",
@@ -159,6 +176,9 @@ export const en = {
   allMistakes: { one: "Look at {count}", other: "Look at all {count}" },
   more: "What more photos would bring",
   moreIs: "Accuracy by the number of photos.",
+  moreTwice:
+    "With twice as many photos of every class, the accuracy would change by about {points} points (likely {low} to {high}).",
+  moreUnknown: "cannot be told yet",
   moreBest: "More photos of {label} would help most: about {points} points with twice as many.",
   moreNone: "No class stands out: twice as many photos of a single one would hardly change the accuracy.",
   moreHelp: "With twice as many photos of one class, in points of accuracy",
@@ -179,7 +199,8 @@ export const en = {
   takeHeading: "Take away",
   takeLater: "Once it is trained, it can be taken to phones, web pages and programs.",
   takeAll: "Download all as a zip",
-  report: "Open the report",
+  otherFormats: { one: "{count} other format", other: "{count} other formats" },
+  openReport: "Open",
   write: "Write",
   writeAgain: "Write again",
   writeOf: "Write {title}",
@@ -191,7 +212,7 @@ export const en = {
   phoneOpen: "Open the phone page here",
 
   // The phone's own page
-  collectTitle: "Take photos for {folder}",
+  collectTitle: "Take photos",
   collectText: "Choose what it is, then take photos. They go straight to the computer.",
   collectTake: "Take a photo",
   collectChoose: "Choose from the gallery",

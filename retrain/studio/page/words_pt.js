@@ -20,7 +20,8 @@ export const pt = {
   theFolder: "sua pasta",
   startAgain: "Inicie de novo com",
   lockedTitle: "Abra o endereço que o terminal mostra",
-  lockedText: "O estúdio só deixa entrar quem tem o endereço completo, com o código de acesso no final. Copie-o do terminal em que o estúdio foi iniciado; a cada início ele muda.",
+  lockedText:
+    "O estúdio só deixa entrar quem tem o endereço completo, com o código de acesso no final. Copie-o do terminal em que o estúdio foi iniciado; a cada início ele muda.",
 
   // Classes
   classes: "Classes",
@@ -35,10 +36,16 @@ export const pt = {
   renameTitle: "Renomear {label}",
   merge: "Juntar",
   mergeTitle: "{to} já existe",
-  mergeText: { one: "{to} tem {count} foto. Todas as fotos de {label} também irão para lá.", other: "{to} tem {count} fotos. Todas as fotos de {label} também irão para lá." },
+  mergeText: {
+    one: "{to} tem {count} foto. Todas as fotos de {label} também irão para lá.",
+    other: "{to} tem {count} fotos. Todas as fotos de {label} também irão para lá.",
+  },
   removeClass: "Remover classe",
   removeTitle: "Remover {label}?",
-  removeText: { one: "Sua {count} foto vai para a lixeira, e pode voltar ao desfazer.", other: "Suas {count} fotos vão para a lixeira, e podem voltar ao desfazer." },
+  removeText: {
+    one: "Sua {count} foto vai para a lixeira, e pode voltar ao desfazer.",
+    other: "Suas {count} fotos vão para a lixeira, e podem voltar ao desfazer.",
+  },
 
   // Fotos
   photos: { one: "{count} foto", other: "{count} fotos", zero: "nenhuma foto" },
@@ -56,7 +63,8 @@ export const pt = {
 
   // Coletar
   welcome: "O que ele deve distinguir?",
-  welcomeText: "Dê nome a duas coisas: duas plantas, duas ferramentas, dois gatos. Você mostra fotos de cada uma, e o computador aprende a distingui-las.",
+  welcomeText:
+    "Dê nome a duas coisas: duas plantas, duas ferramentas, dois gatos. Você mostra fotos de cada uma, e o computador aprende a distingui-las.",
   firstClass: "Primeira classe",
   secondClass: "Segunda classe",
   firstExample: "tigrado",
@@ -76,7 +84,7 @@ export const pt = {
   shortPhone: "Celular",
   phoneCollect: "Aponte a câmera do celular para este código. As fotos que você tirar lá vêm direto para esta pasta.",
   phoneNotReachable: "Celulares ainda não alcançam este computador. Pare o estúdio no terminal e inicie-o com:",
-  phoneNotYet: "Ainda não há endereço: gere primeiro a página para o celular.",
+  phoneNotYet: "Gere primeiro a página para o celular: então seu endereço e seu código ficam aqui.",
   phoneSame: "O celular precisa estar na mesma rede.",
   qr: "Código QR do endereço abaixo",
   into: "As fotos vão para",
@@ -100,6 +108,7 @@ export const pt = {
   // O que foi feito
   did_move: { one: "{count} foto movida para {to}", other: "{count} fotos movidas para {to}" },
   did_unlabel: { one: "{count} foto ficou sem rótulo", other: "{count} fotos ficaram sem rótulo" },
+  did_accept: { one: "Aceitou o palpite de {count} foto", other: "Aceitou os palpites de {count} fotos" },
   did_remove: { one: "{count} foto removida", other: "{count} fotos removidas" },
   did_add: { one: "{count} foto adicionada", other: "{count} fotos adicionadas" },
   did_make: "Classe {label} criada",
@@ -110,8 +119,10 @@ export const pt = {
 
   // Palpites
   guessIs: "{label}, {percent}",
-  noGuesses: "Selecione fotos e tecle um dígito para dar o rótulo. Depois do primeiro treinamento o modelo dá um palpite para cada uma, e as mais incertas vêm primeiro.",
-  guessesHelp: "Os palpites do modelo, os mais incertos primeiro: dê rótulo a estas fotos, são as que mais ensinam. Enter aceita o palpite, dígitos o corrigem, Shift e Enter ampliam.",
+  noGuesses:
+    "Selecione fotos e tecle um dígito para dar o rótulo. Depois do primeiro treinamento o modelo dá um palpite para cada uma, e as mais incertas vêm primeiro.",
+  guessesHelp:
+    "Os palpites do modelo, os mais incertos primeiro: dê rótulo a estas fotos, são as que mais ensinam. Enter aceita o palpite, dígitos o corrigem, Shift e Enter ampliam.",
   acceptAbove: "Aceitar palpites a partir de",
   acceptAll: { one: "Aceitar {count} palpite", other: "Aceitar {count} palpites" },
   allLabelled: "Todas as fotos têm rótulo.",
@@ -122,7 +133,8 @@ export const pt = {
   check: "Examinar as fotos",
   checkAgain: "Examinar de novo",
   doctor: "Doutor das fotos",
-  doctorText: "Procura cópias, rótulos que podem estar errados e fotos diferentes de todas as outras. Nada muda sem que você mande.",
+  doctorText:
+    "Procura cópias, rótulos que podem estar errados e fotos diferentes de todas as outras. Nada muda sem que você mande.",
   doctorStale: "As fotos mudaram desde então.",
   findings: { one: "{count} achado", other: "{count} achados", zero: "nada encontrado" },
   nothingFound: "Nada de suspeito foi encontrado.",
@@ -143,22 +155,31 @@ export const pt = {
   skipped: { one: "{count} foto não pode ser usada", other: "{count} fotos não podem ser usadas" },
   step: "passo {count}",
   curveIs: "Acurácia enquanto aprende",
+  accuracyNone: "Treinado. Ainda não dá para dizer com que frequência acerta: há poucas fotos.",
   accuracyIs: "das fotos que não tinha visto recebem o nome certo",
-  intervalWords: "De {of} fotos novas como estas, acertará cerca de {about}. Mais exatamente: com tantas fotos para julgar, entre {low} e {high}.",
-  intervalNone: "De {of} fotos novas como estas, acertará cerca de {about}. Há poucas fotos para dizer quão exato isso é.",
+  intervalWords: "De {of} fotos novas como estas, espere que acerte de {low} a {high}.",
+  intervalNone:
+    "De {of} fotos novas como estas, acertará cerca de {about}. Há poucas fotos para dizer quão exato isso é.",
   trainedOn: { one: "Aprendeu com {count} foto em {seconds} s.", other: "Aprendeu com {count} fotos em {seconds} s." },
   perClass: "Acertos, classe por classe",
   confusion: "Matriz de confusão",
   confusionHelp: "Linhas: o que as fotos são. Colunas: o que foi dito.",
   isSaid: "dito",
-  confusedIs: { one: "{given} tomada por {said}: {count} foto, {percent}", other: "{given} tomada por {said}: {count} fotos, {percent}" },
+  confusedIs: {
+    one: "{given} tomada por {said}: {count} foto, {percent}",
+    other: "{given} tomada por {said}: {count} fotos, {percent}",
+  },
   mistakes: "Erros",
-  mistakesHelp: "O rótulo da foto, e o que disse dela um modelo que não a tinha visto. Se o rótulo está errado, corrija-o.",
+  mistakesHelp:
+    "O rótulo da foto, e o que disse dela um modelo que não a tinha visto. Se o rótulo está errado, corrija-o.",
   mistakeIs: "O rótulo é {given}, mas foi dito {said} ({percent})",
   noMistakes: "Não há erros.",
   allMistakes: { one: "Ver {count}", other: "Ver todos os {count}" },
   more: "O que mais fotos trariam",
   moreIs: "Acurácia pelo número de fotos.",
+  moreTwice:
+    "Com o dobro de fotos de cada classe, a acurácia mudaria cerca de {points} pontos (provavelmente {low} a {high}).",
+  moreUnknown: "ainda não dá para saber",
   moreBest: "Mais fotos de {label} ajudariam mais: cerca de {points} pontos com o dobro delas.",
   moreNone: "Nenhuma classe se destaca: o dobro de fotos de uma só mal mudaria a acurácia.",
   moreHelp: "Com o dobro de fotos de uma classe, em pontos de acurácia",
@@ -179,7 +200,8 @@ export const pt = {
   takeHeading: "Levar",
   takeLater: "Depois de treinar, o modelo pode ir para celulares, páginas e programas.",
   takeAll: "Baixar tudo em um zip",
-  report: "Abrir o relatório",
+  otherFormats: { one: "{count} outro formato", other: "{count} outros formatos" },
+  openReport: "Abrir",
   write: "Gerar",
   writeAgain: "Gerar de novo",
   writeOf: "Gerar {title}",
@@ -191,7 +213,7 @@ export const pt = {
   phoneOpen: "Abrir a página do celular aqui",
 
   // A página do celular
-  collectTitle: "Tirar fotos para {folder}",
+  collectTitle: "Tirar fotos",
   collectText: "Escolha o que é, e tire fotos. Elas vão direto para o computador.",
   collectTake: "Tirar uma foto",
   collectChoose: "Escolher da galeria",

@@ -1,4 +1,4 @@
-"""Photos are chosen, labelled, removed and brought back, by keys and by the mouse; the server has what the page shows."""
+"""Photos are chosen, labelled, removed and brought back, by keys and by the mouse; the server has what is shown."""
 
 import json
 
@@ -56,7 +56,9 @@ def test_keys_choose(opened: Opening) -> None:
     page.key("ArrowDown")
     page.key(" ")
     assert chosen(page) == 2
-    current = "document.getElementById(document.querySelector('#grid').getAttribute('aria-activedescendant')).ariaPosInSet"
+    current = (
+        "document.getElementById(document.querySelector('#grid').getAttribute('aria-activedescendant')).ariaPosInSet"
+    )
     columns = int(page.run(current)) - 1
     page.key("End")
     assert page.run(current) == "30"
@@ -69,7 +71,10 @@ def test_clicks_choose(opened: Opening) -> None:
     page = opened(filled({"siamese": 2, "tabby": 9}))
     at(page, "class", "tabby")
     page.wait("document.querySelectorAll('.tile').length === 9")
-    click = "[...document.querySelectorAll('.tile')].find(e => e.ariaPosInSet === '%d').dispatchEvent(new MouseEvent('click', {bubbles: true, detail: 1, %s}))"
+    click = (
+        "[...document.querySelectorAll('.tile')].find(e => e.ariaPosInSet === '%d')"
+        ".dispatchEvent(new MouseEvent('click', {bubbles: true, detail: 1, %s}))"
+    )
     page.run(click % (2, ""))
     page.run(click % (5, "shiftKey: true"))
     assert chosen(page) == 4

@@ -16,7 +16,6 @@ const camera = new Camera(video);
 const burst = new Burst(video, "phone");
 /** @type {string[]} */
 let classes = [];
-let folder = "";
 /** @type {string | null} */
 let label = null;
 let sent = 0;
@@ -25,7 +24,7 @@ let isLocked = false;
 
 async function begin() {
   translate();
-  document.title = say("collectTitle", { folder: "" });
+  document.title = say("collectTitle");
   whenRefused.locked = () => {
     isLocked = true;
     draw();
@@ -44,9 +43,7 @@ async function begin() {
 
 async function refresh() {
   try {
-    const answer = await get("classes");
-    classes = answer.classes.map((/** @type {string | {name: string}} */ each) => (typeof each === "string" ? each : each.name));
-    folder = answer.folder ?? "";
+    classes = (await get("classes")).classes;
     if (label === null || !classes.includes(label)) label = classes[0] ?? null;
   } catch {
     // the computer is away: what is taken meanwhile is tried again
@@ -55,9 +52,9 @@ async function refresh() {
 }
 
 function draw() {
-  redraw(element("collect"), [classes, folder, isLocked, notice, camera.isOpen, label], () => {
+  redraw(element("collect"), [classes, isLocked, notice, camera.isOpen, label], () => {
     if (isLocked) return [make("h1", {}, say("lockedTitle")), make("p", {}, say("collectLocked"))];
-    const heading = make("h1", {}, say("collectTitle", { folder }));
+    const heading = make("h1", {}, say("collectTitle"));
     if (classes.length === 0) return [heading, make("p", {}, say("collectNone"))];
     return [
       heading,
@@ -79,19 +76,49 @@ function choice(name, place) {
     label = name;
     draw();
   };
-  return make("label", { for: id }, make("input", { type: "radio", name: "label", id, checked: name === label, onchange: chosen }), make("bdi", {}, shown(name)));
+  return make(
+    "label",
+    { for: id },
+    make("input", { type: "radio", name: "label", id, checked: name === label, onchange: chosen }),
+    make("bdi", {}, shown(name)),
+  );
 }
 
 function buttons() {
   if (camera.isOpen) {
-    const shoot = make("button", { type: "button", class: "main", id: "shoot", "data-key": "shoot" }, icon("camera"), say("collectShoot"));
+    const shoot = make(
+      "button",
+      { type: "button", class: "main", id: "shoot", "data-key": "shoot" },
+      icon("camera"),
+      say("collectShoot"),
+    );
     burst.hold(shoot);
-    return [shoot, make("button", { type: "button", "data-key": "close", onclick: close }, icon("close"), say("closeCamera"))];
+    return [
+      shoot,
+      make("button", { type: "button", "data-key": "close", onclick: close }, icon("close"), say("closeCamera")),
+    ];
   }
   return [
-    make("button", { type: "button", class: "main", "data-key": "take", onclick: () => choose(true) }, icon("camera"), say("collectTake")),
-    window.isSecureContext ? make("button", { type: "button", "data-key": "live", onclick: () => void open() }, icon("try"), say("collectLive")) : null,
-    make("button", { type: "button", "data-key": "choose", onclick: () => choose(false) }, icon("photos"), say("collectChoose")),
+    make(
+      "button",
+      { type: "button", class: "main", "data-key": "take", onclick: () => choose(true) },
+      icon("camera"),
+      say("collectTake"),
+    ),
+    window.isSecureContext
+      ? make(
+          "button",
+          { type: "button", "data-key": "live", onclick: () => void open() },
+          icon("try"),
+          say("collectLive"),
+        )
+      : null,
+    make(
+      "button",
+      { type: "button", "data-key": "choose", onclick: () => choose(false) },
+      icon("photos"),
+      say("collectChoose"),
+    ),
   ];
 }
 
@@ -99,13 +126,21 @@ function count() {
   const where = document.getElementById("counted");
   if (where === null) return;
   const waiting = pending();
-  where.textContent = say("collectSent", { count: sent }) + (waiting ? ` · ${say("collectWaiting", { count: waiting })}` : "");
+  where.textContent =
+    say("collectSent", { count: sent }) + (waiting ? ` · ${say("collectWaiting", { count: waiting })}` : "");
 }
 
 /** @param {boolean} byCamera */
 function choose(byCamera) {
   document.getElementById("chooser")?.remove();
-  const input = make("input", { type: "file", id: "chooser", accept: "image/*", hidden: true, multiple: !byCamera, capture: byCamera ? "environment" : null });
+  const input = make("input", {
+    type: "file",
+    id: "chooser",
+    accept: "image/*",
+    hidden: true,
+    multiple: !byCamera,
+    capture: byCamera ? "environment" : null,
+  });
   input.addEventListener("change", () => {
     upload([...(input.files ?? [])].map((file) => ({ file, label, isArchive: false })));
     input.remove();

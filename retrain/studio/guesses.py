@@ -5,7 +5,8 @@ nearly the same, as those of a burst do, are not asked about one after the other
 and 80 labels, less that of labels in random order, in points over 20 splits (research/compare_labelling_orders.py):
 cats +3.6 +- 1.2 and +2.6 +- 0.8, flowers +1.8 +- 1.5 and +2.2 +- 1.0; before, with 10 and 20, no order is measurably
 better than a random one. The entropy (cats -4.9 and -6.4), farthest first, k-centre (cats +0.2 and -4.4, flowers -3.7
-and -0.2), and a mix of that and the margin were worse.
+and -0.2), and a mix of that and the margin did worse. The splits share photos, so these errors are too small: that the
+margin is better than chance is likely, and not proven.
 """
 
 from dataclasses import dataclass

@@ -66,8 +66,9 @@ let hadModel = "";
 function draw() {
   const training = store.state?.training ?? null;
   const model = training === null ? "" : `${training.accuracy} ${training.seconds} ${training.photos}`;
-  if (model !== hadModel && chosen !== null && model) void tryFile(chosen); // a new model may say something else
+  const isNew = model !== hadModel;
   hadModel = model;
+  if (isNew && chosen !== null && model) void tryFile(chosen); // a new model may say something else
   redraw(ways, [training !== null, isLive, isHot, answer !== null], () => [
     training === null ? make("p", { class: "quiet" }, say("tryLater")) : null,
     make(

@@ -144,7 +144,7 @@ function forChosen(selection, changed) {
       "button",
       { type: "button", "data-key": "remove", onclick: () => void remove(selection.meant) },
       icon("bin"),
-      say("remove"),
+      make("span", { class: "text" }, say("remove")),
     ),
     make(
       "button",

@@ -27,8 +27,11 @@ class Store {
 
   /** @type {Map<What, (() => void)[]>} */
   #listeners = new Map();
+  isListed = false; // whether the photos are known
   #listed = ""; // version of the photos
-  #isListing = false;
+  #isStale = false;
+  /** @type {Promise<void> | null} */
+  #listing = null;
   #guessed = "";
 
   /** Be told of changes. @param {What} what @param {() => void} listener */
@@ -39,6 +42,12 @@ class Store {
   /** @param {What} what */
   tell(what) {
     for (const listener of this.#listeners.get(what) ?? []) listener();
+  }
+
+  /** Whether there is nothing in the folder yet. */
+  get isNew() {
+    const { state } = this;
+    return state !== null && state.classes.length === 0 && state.unlabelled === 0;
   }
 
   get classes() {
@@ -60,24 +69,26 @@ class Store {
     void this.guess();
   }
 
-  /** Fetch the photos, until they are those of the state. */
-  async list() {
-    if (this.#isListing) {
-      this.#listed = "";
-      return;
-    }
-    this.#isListing = true;
-    try {
-      do {
-        this.#listed = "asked";
+  /** Fetch the photos as they are from now on. */
+  list() {
+    this.#isStale = true;
+    this.#listing ??= this.#listAll().finally(() => {
+      this.#listing = null;
+    });
+    return this.#listing;
+  }
+
+  async #listAll() {
+    while (this.#isStale) {
+      this.#isStale = false;
+      try {
         const { version, photos, classes } = await get("photos");
-        if (this.#listed === "asked") this.#listed = version;
+        this.#listed = version;
+        this.isListed = true;
         this.#show(photos, classes);
-      } while (this.#listed === "");
-    } catch {
-      this.#listed = ""; // the next state asks again
-    } finally {
-      this.#isListing = false;
+      } catch {
+        this.#listed = ""; // the next state asks again
+      }
     }
   }
 

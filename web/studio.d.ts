@@ -1,5 +1,5 @@
 // What the server says, as it says it.
-export type Change = { action: string; count: number; label: string | null; to: string | null };
+export type Change = { action: string; count: number; label: string | null; to: string | null; remark: string };
 export type Work = { kind: string; what: string; done: number; total: number | null; sentence: string };
 export type PerClass = { label: string; photos: number; recall: number | null; precision: number | null };
 export type CurvePoint = { photos: number; accuracy: number; low: number; high: number };

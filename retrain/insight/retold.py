@@ -204,6 +204,9 @@ STAGES = (
 )
 SENTENCES = (*REASONS, *KINDS_OF_FILES, *REMARKS, *READINGS, *LISTS, *FACTS, *EXPORTS, *STAGES)
 
+# Holes for what people have named, which may look like a number.
+TEXTS = frozenset({"name", "names", "label", "file", "folder", "photo", "where", "example", "error", "layers"})
+
 _HOLE = re.compile(r"\{(\w+)\}")
 _NUMBER = re.compile(r"\d{1,3}(,\d{3})*(\.\d+)?|\d+(\.\d+)?")
 
@@ -218,38 +221,44 @@ class Retold:
         return retold(self.sentence)
 
 
-def retold(sentence: str) -> str:
-    """A sentence of the rooms below, in the language of the moment; one that is not known as it is."""
+def retold(sentence: str, more: tuple[str, ...] = ()) -> str:
+    """A sentence of the rooms below, in the language of the moment; one that is not known as it is.
+
+    `more` are sentences of the room that asks.
+    """
     if language_now() == ENGLISH:
         return sentence
-    if sentence in SENTENCES:
+    if sentence in SENTENCES or sentence in more:
         return translated(sentence)
-    return _filled_in(sentence, tuple(_patterns()))
-
-
-def _filled_in(sentence: str, forms: tuple[str, ...]) -> str:
-    """By the first of the forms that fits; as it is where none does."""
-    for form in forms:
-        if found := _patterns()[form].fullmatch(sentence):
-            return translated(form, **{name: _value(name, text) for name, text in found.groupdict().items()})
+    for form, pattern in _patterns((*more, *SENTENCES)).items():
+        if found := pattern.fullmatch(sentence):
+            return translated(form, **{name: _value(name, text, more) for name, text in found.groupdict().items()})
     return sentence
 
 
-def _value(name: str, text: str) -> str:
+def _value(name: str, text: str, more: tuple[str, ...] = ()) -> str:
     if name == "what":
-        return retold(text)
+        return retold(text, more)
     if name == "classes":
-        return _filled_in(text, LISTS)
-    if _NUMBER.fullmatch(text):
+        return _list(text)
+    if name not in TEXTS and _NUMBER.fullmatch(text):
         _, _, decimals = text.partition(".")
         return figure(float(text.replace(",", "")), f"{',' if ',' in text else ''}.{len(decimals)}f")
     return text
 
 
+def _list(names: str) -> str:
+    """Names of classes, which are nobody's sentences, and how their list ends."""
+    for form, pattern in _patterns(LISTS).items():
+        if found := pattern.fullmatch(names):
+            return translated(form, **{name: _value(name, text) for name, text in found.groupdict().items()})
+    return names
+
+
 @cache
-def _patterns() -> dict[str, re.Pattern[str]]:
+def _patterns(sentences: tuple[str, ...]) -> dict[str, re.Pattern[str]]:
     """Of the sentences that have holes: those that go on after another one first, then those with the most words."""
-    holed = [form for form in SENTENCES if "{" in form]
+    holed = [form for form in sentences if "{" in form]
     holed.sort(key=lambda form: (not form.startswith("{what}"), -len(_HOLE.sub("", form))))
     return {form: _pattern(form) for form in holed}
 

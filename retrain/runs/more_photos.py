@@ -78,9 +78,6 @@ class Gain:
         return {"gain": self.gain, "low": self.low, "high": self.high, "isTold": self.is_told}
 
 
-NOTHING = {"gain": None, "low": None, "high": None, "isTold": False}
-
-
 @dataclass(frozen=True)
 class ClassGain:
     """What twice the photos of one class are foretold to bring; None of a class that has too few to say.
@@ -93,11 +90,11 @@ class ClassGain:
     accuracy: Gain | None = None
     recall: Gain | None = None
 
-    def plain(self) -> dict[str, object]:
-        """As JSON."""
-        accuracy = self.accuracy.plain() if self.accuracy else NOTHING
-        recall = self.recall.plain() if self.recall else NOTHING
-        return {"label": self.label, "photos": self.photos, **accuracy, "recall": recall}
+    def plain(self) -> dict[str, object] | None:
+        """As JSON, the accuracy's first; None where nothing is said."""
+        if self.accuracy is None or self.recall is None:
+            return None
+        return {"label": self.label, "photos": self.photos, **self.accuracy.plain(), "recall": self.recall.plain()}
 
 
 @dataclass(frozen=True)
@@ -109,13 +106,13 @@ class MorePhotos:
     classes: tuple[ClassGain, ...]
 
     def plain(self) -> dict[str, object]:
-        """As JSON."""
+        """As JSON; classes of which nothing is said are left out."""
         return {
             "curve": [
                 {"photos": one.photos, "accuracy": one.accuracy, "low": one.low, "high": one.high} for one in self.curve
             ],
-            "twice": self.twice.plain() if self.twice else NOTHING,
-            "classes": [one.plain() for one in self.classes],
+            "twice": self.twice.plain() if self.twice else None,
+            "classes": [plain for one in self.classes if (plain := one.plain()) is not None],
         }
 
 

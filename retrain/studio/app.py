@@ -13,7 +13,7 @@ from starlette.routing import Mount, Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from label_image.errors import RetrainError
-from label_image.serve.app import HEADERS, response_of
+from label_image.serve.app import HEADERS
 from label_image.serve.bodies import Bodies
 from label_image.serve.label import json_response
 from label_image.serve.limits import MEBIBYTE, Limits
@@ -29,6 +29,7 @@ from retrain.studio.openapi import document
 from retrain.studio.pages import studio_pages
 from retrain.studio.phone import phone_page
 from retrain.studio.photo_routes import photo_routes
+from retrain.studio.sentences import told_refusal
 from retrain.studio.state_routes import state_routes
 from retrain.studio.studio import MISTAKE, Studio
 from retrain.studio.taking_routes import taking_routes
@@ -85,7 +86,7 @@ def application(studio: Studio, gate: Gate, authority: bytes | None = None) -> S
             Route("/try/{path:path}", camera_page, methods=["GET"]),
             Route("/{path:path}", page, methods=["GET"]),
         ],
-        middleware=[Middleware(Always), Middleware(Spoken), Middleware(Gated, gate, response_of)],
+        middleware=[Middleware(Always), Middleware(Spoken), Middleware(Gated, gate, told_refusal)],
         exception_handlers={Refused: _refused, RetrainError: _failed, HTTPException: _not_routed, Exception: _mistake},
         lifespan=_living(studio),
     )
@@ -142,19 +143,19 @@ def _living(studio: Studio) -> Callable[[Starlette], AbstractAsyncContextManager
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, Refused)
-    return response_of(error)
+    return told_refusal(error)
 
 
 def _failed(request: Request, error: Exception) -> Response:
     """What a page cannot ask for is a conflict with the folder as it is; what else fails, fails here."""
-    return response_of(Refused(409 if isinstance(error, StudioError) else 500, str(error)))
+    return told_refusal(Refused(409 if isinstance(error, StudioError) else 500, str(error)))
 
 
 def _not_routed(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     sentence = f"{request.method} {request.scope['path']}: {error.detail}."
-    return response_of(Refused(error.status_code, sentence, error.headers or {}))
+    return told_refusal(Refused(error.status_code, sentence, error.headers or {}))
 
 
 def _mistake(request: Request, error: Exception) -> Response:
-    return response_of(Refused(500, MISTAKE))
+    return told_refusal(Refused(500, MISTAKE))

@@ -39,6 +39,9 @@ ADVICE = {
         (errno.EACCES, errno.EPERM, errno.EROFS),
         translatable("All photos are there; allow this program to write to it."),
     ),
+    **dict.fromkeys(
+        (errno.EBUSY, errno.EXDEV), translatable("All photos are there; a disk that is mounted there keeps its name.")
+    ),
     errno.ENAMETOOLONG: translatable("All photos are there; choose a shorter name."),
 }
 UNCHANGED = translatable("All photos are there.")

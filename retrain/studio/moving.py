@@ -16,6 +16,8 @@ from label_image.many.placing import has_same_content, names_for
 from label_image.renaming import rename_unless_there
 from retrain.studio.journal import Step
 
+ATTEMPTS = 100  # to find a name that nobody takes at the same moment
+
 
 def move(folder: Path, step: Step, otherwise: Callable[[str], None]) -> str | None:
     """Do a step that has not been done, or only half: the path at which it has ended, None if there is nothing to do.
@@ -24,7 +26,7 @@ def move(folder: Path, step: Step, otherwise: Callable[[str], None]) -> str | No
     FileExistsError where a folder would take the place of something.
     """
     source, target = folder / step.source, step.target
-    while True:
+    for _ in range(ATTEMPTS):
         status = status_of(source)
         if status is None or not step.is_of(status):
             return None  # it was done before, or is gone
@@ -53,6 +55,7 @@ def move(folder: Path, step: Step, otherwise: Callable[[str], None]) -> str | No
                 continue  # the folder for it has just been removed
             return None
         return target
+    raise OSError(errno.EAGAIN, "somebody else changes it all the time", str(source))
 
 
 def free_name(folder: Path, wanted: str, taken: Collection[str] = ()) -> str:
@@ -120,4 +123,4 @@ def _is_the_same(source: Path, target: Path, step: Step) -> bool:
     one, other = os.lstat(source), os.lstat(target)
     if os.path.samestat(one, other):
         return one.st_nlink > 1  # else they are one name, by a folder that is mounted twice
-    return one.st_dev != other.st_dev and step.is_of(other) and has_same_content(str(source), str(target))
+    return step.is_of(other) and has_same_content(str(source), str(target))

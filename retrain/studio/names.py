@@ -12,7 +12,6 @@ from label_image.photo_files.kinds import kind_of as kind_of_photo
 from label_image.terminal import shown
 from retrain.core.errors import DatasetError, OptionError, StudioError
 from retrain.core.language import translated
-from retrain.photos.dataset import check_class_names
 from retrain.photos.layouts import words
 from retrain.photos.layouts.recognise import recognise
 from retrain.photos.layouts.tree import tree_of
@@ -106,10 +105,6 @@ def _check_unlike(name: str, others: list[str]) -> None:
     """Not equal to another's, nor in all but case, nor in what can be seen."""
     if name in others:
         raise StudioError(translated("There is a class {name} already.", name=shown(name)))
-    try:
-        check_class_names([name])
-    except DatasetError as error:
-        raise StudioError(str(error)) from None
     for other in others:
         if _appearance(other) == _appearance(name):
             raise StudioError(

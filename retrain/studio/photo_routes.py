@@ -19,6 +19,7 @@ from retrain.insight.html.rendering import shown
 from retrain.studio.changes import Added
 from retrain.studio.incoming import Incoming, add_archive
 from retrain.studio.listing import Listing, StudioPhoto
+from retrain.studio.sentences import told
 from retrain.studio.studio import Studio
 from retrain.studio.thumbnails import viewable
 
@@ -47,7 +48,7 @@ def photo_routes(studio: Studio, bodies: Bodies) -> list[Route]:
             try:
                 added = await anyio.to_thread.run_sync(studio.changes.add, label, name, body)
             except PhotoError as error:
-                raise Refused(415, f"{shown(name)} {error}.") from None
+                raise Refused(415, f"{shown(name)} {told(str(error))}.") from None
         await anyio.to_thread.run_sync(studio.look)
         return json_response(_added(added))
 
@@ -114,7 +115,7 @@ def _added(added: Added) -> dict[str, Any]:
 
 
 def _incoming(found: Incoming) -> dict[str, Any]:
-    refused = [{"name": shown(item.path), "reason": item.reason} for item in found.refused]
+    refused = [{"name": shown(item.path), "reason": told(item.reason)} for item in found.refused]
     return {"added": len(found.added), "known": found.known, "refused": refused}
 
 

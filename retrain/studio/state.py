@@ -11,9 +11,10 @@ from retrain.studio.config import StudioConfig
 from retrain.studio.known import Known, Work, counts_of, labelled_files
 from retrain.studio.phone import phone_addresses
 from retrain.studio.seeing import Seen
+from retrain.studio.sentences import told
 from retrain.studio.studio import Studio
 from retrain.studio.taking import Taken, exports
-from retrain.studio.training import is_current
+from retrain.studio.training import is_current, remarks_on
 from retrain.training.trained import TrainedHead
 
 MOST_SKIPPED = 20  # files that cannot be used, by name
@@ -22,7 +23,7 @@ MOST_SKIPPED = 20  # files that cannot be used, by name
 def state_of(studio: Studio) -> dict[str, Any]:
     """The state, for JSON."""
     known, config = studio.known, studio.config
-    counts = counts_of(known.listing)
+    counts, failure = counts_of(known.listing), known.failure or known.blind
     return {
         "folder": {"name": shown(config.folder.name), "path": shown(config.folder)},
         "version": known.listing.version,
@@ -36,13 +37,19 @@ def state_of(studio: Studio) -> dict[str, Any]:
         "exports": _exports(config, known),
         "phone": phone_addresses(config).plain(),
         "undo": None if studio.changes.last is None else change_object(studio.changes.last),
-        "failure": known.failure or known.blind,
+        "failure": None if failure is None else told(failure),
     }
 
 
 def change_object(change: Change) -> dict[str, Any]:
     """A change of the folder, for JSON: pages say it in their language."""
-    return {"action": change.action, "count": change.count, "label": change.label, "to": change.to}
+    return {
+        "action": change.action,
+        "count": change.count,
+        "label": change.label,
+        "to": change.to,
+        "remark": change.remark,
+    }
 
 
 def _seeing(known: Known) -> dict[str, Any]:
@@ -51,7 +58,7 @@ def _seeing(known: Known) -> dict[str, Any]:
     return {
         "done": total if known.is_all_seen else min(known.seeing, total),
         "total": total,
-        "skipped": [{"name": shown(item.path), "reason": item.reason} for item in skipped[:MOST_SKIPPED]],
+        "skipped": [{"name": shown(item.path), "reason": told(item.reason)} for item in skipped[:MOST_SKIPPED]],
     }
 
 
@@ -61,7 +68,7 @@ def _work(work: Work) -> dict[str, Any]:
         "what": work.what,
         "done": work.done,
         "total": work.total,
-        "sentence": work.sentence,
+        "sentence": told(work.sentence),
     }
 
 
@@ -69,7 +76,12 @@ def _training(known: Known) -> dict[str, Any] | None:
     training = known.training
     if training is None:
         return None
-    return {**training.result, "isCurrent": is_current(training.trained, known.listing), "more": training.more}
+    return {
+        **training.result,
+        "isCurrent": is_current(training.trained, known.listing),
+        "remarks": remarks_on(training.trained),
+        "more": training.more,
+    }
 
 
 def _doctor(studio: Studio, known: Known) -> dict[str, Any] | None:

@@ -6,7 +6,9 @@ from typing import Any
 import numpy as np
 
 from retrain.core.errors import StudioError
+from retrain.core.language import translated
 from retrain.core.progress import TrainingPoint
+from retrain.insight.retold import retold
 from retrain.photos.dataset import Photo
 from retrain.photos.split import SplitConfig
 from retrain.studio.config import StudioConfig
@@ -76,7 +78,7 @@ def result(trained: TrainedHead, listing: Listing, seconds: float) -> dict[str, 
         ],
         "confusion": confusion.tolist(),
         "mistakes": _mistakes(trained, listing, given, said),
-        "remarks": _remarks(trained),
+        "remarks": remarks_on(trained),
         "more": None,
     }
 
@@ -102,10 +104,14 @@ def _mistakes(trained: TrainedHead, listing: Listing, given: Classes, said: Clas
     return found[:MOST_MISTAKES]
 
 
-def _remarks(trained: TrainedHead) -> list[str]:
-    remarks = list(trained.division.remarks)
+def remarks_on(trained: TrainedHead) -> list[str]:
+    """What has to be known of how good it is said to be, in the language of the moment."""
+    remarks = [retold(remark) for remark in trained.division.remarks]
     if trained.test.accuracy is None:
         remarks.append(
-            "How good this model is cannot be told yet: there are no photos to test it with. Add photos to each class."
+            translated(
+                "How good this model is cannot be told yet: there are no photos to test it with. Add photos to each "
+                "class."
+            )
         )
     return remarks

@@ -1,5 +1,7 @@
 """Sentences and numbers in the language of a context."""
 
+import subprocess
+import sys
 import threading
 from datetime import datetime
 
@@ -102,3 +104,14 @@ def test_a_language_ends_with_its_context_whatever_happens() -> None:
 )
 def test_language_of_the_user(environment: dict[str, str], expected: str) -> None:
     assert language_of_user(environment) == expected
+
+
+def test_english_loads_no_babel_and_portuguese_does() -> None:
+    code = (
+        "import sys; from retrain.core.language import *; from datetime import datetime\n"
+        "with in_language(sys.argv[1]): translated('Keep'), figure(1.5, ',.1f'), moment(datetime.now())\n"
+        "print(any(name.partition('.')[0] == 'babel' for name in sys.modules))"
+    )
+    for name, expected in (("en", "False"), ("pt", "True")):
+        done = subprocess.run([sys.executable, "-c", code, name], capture_output=True, text=True, check=True)
+        assert done.stdout.strip() == expected

@@ -220,6 +220,38 @@ def test_another_file_system_gets_a_copy_that_was_compared(
     assert seen(folder) == before
 
 
+def test_a_name_that_is_taken_at_the_last_moment(
+    folder: Path, changes: Changes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = seen(folder)
+    rename = moving.rename_unless_there
+
+    def late(source: Path, target: Path) -> None:
+        with suppress(FileExistsError), open(target, "xb") as file:
+            file.write(b"somebody else's")
+            monkeypatch.setattr(moving, "rename_unless_there", rename)
+        rename(source, target)
+
+    monkeypatch.setattr(moving, "rename_unless_there", late)
+    changes.move(["cat/1.png", "cat/2.png"], "bird")
+    assert (folder / "bird" / "1.png").read_bytes() == b"somebody else's"
+    assert (folder / "bird" / "1-2.png").read_bytes() == before["cat/1.png"]
+    changes.close()
+    with Changes(folder) as again:  # the journal knows by which name it went
+        assert again.undo().remark == ""  # type: ignore[union-attr]
+    assert seen(folder) == {**before, "bird": None, "bird/1.png": b"somebody else's"}
+
+
+def test_who_changes_names_all_the_time_is_not_waited_for(
+    folder: Path, changes: Changes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = seen(folder)
+    monkeypatch.setattr(moving, "rename_unless_there", Mock(side_effect=FileExistsError(errno.EEXIST, "there")))
+    with pytest.raises(StudioError, match="somebody else changes it all the time"):
+        changes.move(["cat/1.png"], "dog")
+    assert seen(folder) == before and changes.last is None
+
+
 def test_threads_that_change_at_once(folder: Path, changes: Changes) -> None:
     before = seen(folder)
 

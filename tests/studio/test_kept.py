@@ -42,3 +42,9 @@ def test_on_a_full_disk_nothing_is_kept_and_that_is_said(
     assert ("b" * 64, "copies") not in kept
     kept.add("c" * 64, "copies")
     assert len(Kept(tmp_path)) == 2
+
+
+def test_a_folder_that_cannot_be_written_to_is_said(tmp_path: Path) -> None:
+    (tmp_path / ".studio").write_bytes(b"a file")
+    with pytest.raises(StudioError, match=r"kept\.jsonl cannot be written"):
+        Kept(tmp_path)

@@ -119,3 +119,22 @@ def test_a_link_in_the_page_is_not_followed(studio: StudioConfig, tmp_path: Path
     (tmp_path / "secret").write_text("secret")
     (studio.output_dir / "web/linked").symlink_to(tmp_path / "secret")
     assert "linked" not in phone_page(studio.output_dir)
+
+
+def test_a_page_that_another_takes_the_place_of_meanwhile_is_read_again(
+    studio: StudioConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studio.output_dir.mkdir()
+    write(studio.output_dir / "web", "one")
+    read, readings = phone._files, []
+
+    def read_while_it_is_written(folder: Path) -> object:
+        found = read(folder)
+        if not readings:
+            write(folder, "two")
+        readings.append(found)
+        return found
+
+    monkeypatch.setattr(phone, "_files", read_while_it_is_written)
+    assert phone_page(studio.output_dir)["index.html"].content == b"two"
+    assert len(readings) == 2

@@ -144,7 +144,7 @@ import sys
 from pathlib import Path
 from retrain.backbones.backbone_config import BackboneConfig
 from retrain.bottlenecks.extraction_config import ExtractionConfig
-
+from retrain.runs.more_photos import what_more_would_bring
 from retrain.studio.config import StudioConfig
 from retrain.studio.guesses import guesses
 from retrain.studio.listing import list_folder
@@ -160,6 +160,7 @@ config = StudioConfig(folder, folder / "model", backbone, extraction, "127.0.0.1
 trained = train(seen, config)
 result(trained, listing, 1)
 guesses(seen, trained)
+what_more_would_bring(trained)
 print([name for name in ("tensorflow", "keras", "openvino", "torch") if name in sys.modules])
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)

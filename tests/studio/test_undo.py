@@ -1,5 +1,6 @@
 """Any changes in any order can be taken back, to the last byte; also what a kill or a full disk cut short."""
 
+import errno
 import os
 import shutil
 import tempfile
@@ -14,7 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from studio_folders import png, put, seen
 
+from label_image import renaming
 from retrain.core.errors import StudioError
+from retrain.studio import moving
 from retrain.studio.changes import Changes
 from retrain.studio.listing import list_folder
 
@@ -119,11 +122,40 @@ def prepared(folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("half", [False, True])
-@pytest.mark.parametrize("name", ONE_OF_EACH)
+def without_renameat2(patch: pytest.MonkeyPatch) -> None:
+    """A file system on which a file takes a free name by a link."""
+    patch.setattr(renaming, "renamed", lambda one, other, how: False)
+
+
+def across_file_systems(patch: pytest.MonkeyPatch) -> None:
+    """As if each class were a disk of its own: files go there as copies."""
+    rename = moving.rename_unless_there
+
+    def across(source: Path, target: Path) -> None:
+        if source.is_file() and source.name != "photo" and source.parent != target.parent:
+            raise OSError(errno.EXDEV, os.strerror(errno.EXDEV))
+        rename(source, target)
+
+    patch.setattr(moving, "rename_unless_there", across)
+
+
+@pytest.mark.parametrize(
+    ("name", "half", "prepare"),
+    [
+        *((name, half, None) for name in ONE_OF_EACH for half in (False, True)),
+        *((name, False, without_renameat2) for name in ("add", "move", "merge", "remove class", "undo a move")),
+        *((name, False, across_file_systems) for name in ("move", "undo a move")),
+    ],
+)
 def test_a_kill_at_any_call_leaves_each_photo_once(
-    name: str, half: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    name: str,
+    half: bool,
+    prepare: Callable[[pytest.MonkeyPatch], None] | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    if prepare is not None:
+        prepare(monkeypatch)
     position, was_killed = 0, True
     while was_killed:
         folder = prepared(tmp_path / str(position))
@@ -134,6 +166,8 @@ def test_a_kill_at_any_call_leaves_each_photo_once(
                 ONE_OF_EACH[name](changes)
             was_killed = len(calls) > position
         changes.close()
+        for left in folder.rglob(".retrain-*.tmp"):  # whose locks would be let go with the process
+            shutil.rmtree(left)
         with Changes(folder) as changes:
             there = photos_anywhere(folder)
             assert photos <= there and there - photos <= Counter([png(98), png(99)])

@@ -125,9 +125,8 @@ class Opened:
     def end(self) -> tuple[int, str]:
         """Its exit code, and what it said meanwhile, once it is told to end."""
         self.process.terminate()
-        assert self.process.stdout is not None
-        said = self.process.stdout.read()
-        return self.process.wait(PATIENCE), said
+        said, _ = self.process.communicate(timeout=PATIENCE)
+        return self.process.returncode, said
 
     def kill(self) -> None:
         """As the power does it."""

@@ -77,7 +77,8 @@ def training_of(labelled: Labelled, classes: Sequence[str]) -> dict[str, Any]:
     return {
         "photos": count, "classes": list(classes), "accuracy": accuracy,
         "interval": [max(0.0, accuracy - 0.04), min(1.0, accuracy + 0.03)], "seconds": 0.84, "perClass": per_class,
-        "confusion": confusion, "mistakes": mistakes, "remarks": [], "more": {"curve": curve, "twice": {"gain": 0.03, "low": 0.01, "high": 0.05}, "classes": gains},
+        "confusion": confusion, "mistakes": mistakes, "remarks": [], 
+        "more": {"curve": curve, "twice": {"gain": 0.03, "low": 0.01, "high": 0.05}, "classes": gains},
     }  # fmt: skip
 
 

@@ -113,7 +113,7 @@ class Studio:
 
     def change(self, action: str, count: int, label: str | None = None, to: str | None = None) -> dict[str, Any]:
         """Remember how it was before, for undo; call it before the change."""
-        change = {"action": action, "count": count, "label": label, "to": to}
+        change = {"action": action, "count": count, "label": label, "to": to, "remark": ""}
         copies = [Photo(photo.name, photo.label, photo.data, photo.mtime) for photo in self.photos]
         self.past.append((change, copies, list(self.classes)))
         return change

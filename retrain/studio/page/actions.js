@@ -60,7 +60,7 @@ export async function remove(ids) {
 
 export async function undo() {
   const undone = await change("undo", {});
-  if (undone !== null) toast(say("undone", { what: sentence(undone) }));
+  if (undone !== null) toast(`${say("undone", { what: sentence(undone) })} ${undone.remark}`.trim());
 }
 
 /** @param {string} name @returns {Promise<boolean>} whether there is such a class now */

@@ -198,8 +198,8 @@ function pictureOf(id, label, relation) {
   const caption = make(
     "span",
     { class: "small" },
+    relation ? make("span", { class: "quiet", "data-data": true }, `${relation} `) : null,
     make("bdi", {}, shown(label ?? "")),
-    relation ? make("span", { class: "quiet", "data-data": true }, ` ${relation}`) : null,
   );
   if (photo === undefined || id === null)
     return make("div", { class: "of" }, make("span", { class: "gone" }, say("gone")), caption);

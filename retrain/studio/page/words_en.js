@@ -108,6 +108,7 @@ export const en = {
   // What was done
   did_move: { one: "Moved {count} photo to {to}", other: "Moved {count} photos to {to}" },
   did_unlabel: { one: "Took the label off {count} photo", other: "Took the label off {count} photos" },
+  did_accept: { one: "Took the guess for {count} photo", other: "Took the guesses for {count} photos" },
   did_remove: { one: "Removed {count} photo", other: "Removed {count} photos" },
   did_add: { one: "Added {count} photo", other: "Added {count} photos" },
   did_make: "Made the class {label}",

@@ -108,6 +108,7 @@ export const pt = {
   // O que foi feito
   did_move: { one: "{count} foto movida para {to}", other: "{count} fotos movidas para {to}" },
   did_unlabel: { one: "{count} foto ficou sem rótulo", other: "{count} fotos ficaram sem rótulo" },
+  did_accept: { one: "Aceitou o palpite de {count} foto", other: "Aceitou os palpites de {count} fotos" },
   did_remove: { one: "{count} foto removida", other: "{count} fotos removidas" },
   did_add: { one: "{count} foto adicionada", other: "{count} fotos adicionadas" },
   did_make: "Classe {label} criada",

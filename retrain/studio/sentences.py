@@ -1,0 +1,67 @@
+"""What the studio says to pages, in their language: its own sentences, and those of the rooms below.
+
+What is raised in English, by a thread that knows no page or by a room below, is told in the language of the page that
+asked. A sentence that is not here is told as it is, and so is one that was made in that language where it was raised;
+tests/studio/test_sentences.py reads the sources, and notices what is neither.
+"""
+
+from starlette.responses import Response
+
+from label_image.serve.app import response_of
+from label_image.serve.refused import Refused
+from retrain.core.language import translatable
+from retrain.insight.retold import retold
+
+# Of photos and files.
+PHOTOS = (
+    translatable("There is no class {name} any more: choose another one."),
+    translatable("The folder {folder} cannot be listed: {error}."),
+    translatable("Another studio is open on {folder}: go on there, or end it first."),
+    translatable("{name} cannot be read ({error})."),
+    translatable("This photo is not there any more."),
+    translatable("The photo {what}."),
+    translatable("An archive may have 64 GiB: unpack it into the folder yourself."),
+    translatable("The archive ended early."),
+    translatable("The archive cannot be kept: {error}."),
+)
+# Of what takes a while.
+WORK = (
+    translatable("The doctor needs photos of at least two classes: add some."),
+    translatable("The photo is not in the folder any more: examine the photos again."),
+    translatable("The photos were not examined yet."),
+    translatable("There is no model yet: train first."),
+    translatable("There are no guesses before a training: train first."),
+    translatable("Train first: there is no model yet that could be written."),
+    translatable("Only the class {name} has photos that can be used: put photos into a second class, and train again."),
+    translatable("No class has photos that can be used: put photos into a second class, and train again."),
+    translatable("The report was not written yet: write it first."),
+    translatable("{name} was not written yet: write it first."),
+    translatable("{folder} cannot be read ({error}): try again."),
+    translatable("{folder} cannot be written to ({error})."),
+    translatable("The server is busy: {what}. Ask again in a second."),
+    translatable("photos wait to be looked at"),
+    translatable("The studio ends."),
+    translatable("The studio made a mistake; what it was stands in its log."),
+    translatable("Writing the model …"),
+    translatable("Examining the photos for the report …"),
+    translatable("Writing the report …"),
+)
+# Of who may ask.
+GATE = (
+    translatable("The studio does not answer to the name {name}: open the address that it said."),
+    translatable("Pages of others may not ask the studio."),
+    translatable("Open the studio by the address that it said when it started: it ends in #token=…."),
+    translatable("Phones may only add photos."),
+    translatable("The studio made no certificate: that is done with --https."),
+)
+SENTENCES = (*PHOTOS, *WORK, *GATE)
+
+
+def told(sentence: str) -> str:
+    """A sentence of the studio or of a room below, in the language of the moment."""
+    return retold(sentence, SENTENCES)
+
+
+def told_refusal(refused: Refused) -> Response:
+    """Why something is not done, in the language of the page that asked for it."""
+    return response_of(Refused(refused.status, told(refused.sentence), refused.headers))

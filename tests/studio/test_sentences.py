@@ -1,0 +1,103 @@
+"""What the studio says is said in the language of the page: no sentence of its own is forgotten."""
+
+import ast
+import importlib
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import label_image.serve.refused as refused_module
+import retrain.studio.sentences as sentences_module
+from label_image.serve.refused import Refused
+from retrain.core.language import in_language
+from retrain.studio.sentences import SENTENCES, told, told_refusal
+
+STUDIO = Path(__file__).resolve().parents[2] / "retrain/studio"
+# What only programs can cause, which read English, and what is said on the terminal before there is a page.
+FOR_PROGRAMS = re.compile(
+    r"There is nothing at |The kind of finding |The decision 7 is not known|heat must be |A QR code is |"
+    r"The request is not |The format 7 is not known"
+)
+BEFORE_THERE_IS_A_PAGE = {"opening", "serving"}
+
+
+def texts(node: ast.expr, module: object) -> Iterator[str]:
+    """What an expression says, with a 7 for each value in it; nothing for what is said elsewhere."""
+    match node:
+        case ast.Constant(value=str(text)):
+            yield text
+        case ast.JoinedStr(values=parts):
+            yield "".join(str(part.value) if isinstance(part, ast.Constant) else "7" for part in parts)
+        case ast.Name(id=name) if isinstance(getattr(module, name, None), str):
+            yield getattr(module, name)
+
+
+def sentences(path: Path) -> Iterator[str]:
+    """What a module of the studio refuses, and what it says of its progress."""
+    module = importlib.import_module(f"retrain.studio.{path.stem}")
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and node.args:
+            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
+            if name in ("StudioError", "Refused", "ExportError", "busy", "say"):
+                yield from texts(node.args[1 if name == "Refused" and len(node.args) > 1 else 0], module)
+
+
+MODULES = [path for path in sorted(STUDIO.glob("*.py")) if path.stem not in BEFORE_THERE_IS_A_PAGE]
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+def test_each_sentence_is_known(path: Path) -> None:
+    said = [text for text in sentences(path) if re.search(r"[a-z]{3}", text) and not FOR_PROGRAMS.match(text)]
+    with in_language("pt"):
+        forgotten = {text for text in said if told(text) == text}
+    # Where a sentence is a value and words: those are looked at below.
+    assert {text for text in forgotten if not re.fullmatch(r"7( 7)?\.?", text)} - COMPOSED == set()
+
+
+# Whose first words depend on what is there; each whole sentence is known.
+COMPOSED = {
+    "7 photos that can be used: put photos into a second class, and train again.",
+}
+
+
+@pytest.mark.parametrize(
+    ("english", "portuguese"),
+    [
+        ("Only the class 'gato' has photos that can be used: put photos into a second class, and train again.",
+         "Só a classe 'gato' tem fotos"),
+        ("The photo is empty (0 bytes).", "O arquivo da foto está vazio (0 bytes)."),
+        ("The server is busy: photos wait to be looked at. Ask again in a second.", "O servidor está ocupado: há f"),
+        ("There is no class 1,234 any more: choose another one.", "A classe 1,234 não existe"),
+        ("There is no class Keep any more: choose another one.", "A classe Keep não existe"),
+    ],
+)  # fmt: skip
+def test_with_values(english: str, portuguese: str) -> None:
+    assert told(english) == english
+    with in_language("pt"):
+        assert told(english).startswith(portuguese)
+
+
+def test_the_sources_are_read() -> None:
+    found = {text for path in MODULES for text in sentences(path)}
+    assert len(found) > 30 and "Phones may only add photos." in found and "Writing the model …" in found
+
+
+def test_each_of_them_is_said_somewhere() -> None:
+    """A sentence that nobody says any more goes."""
+    own = Path(sentences_module.__file__)
+    sources = [*(path for path in STUDIO.glob("*.py") if path != own), Path(refused_module.__file__)]
+    code = " ".join(re.sub(r"\"\s*\n\s*f?\"", "", path.read_text(encoding="utf-8")) for path in sources)
+    for sentence in SENTENCES:
+        words = max((part.strip(" .:").split() for part in re.split(r"\{\w+\}", sentence)), key=len)
+        few = min(4, len(words))
+        assert any(" ".join(words[at : at + few]) in code for at in range(len(words) - few + 1)), sentence
+
+
+def test_what_a_page_is_refused() -> None:
+    with in_language("pt"):
+        answer = told_refusal(Refused(403, "Phones may only add photos."))
+    assert answer.status_code == 403
+    assert json.loads(bytes(answer.body)) == {"error": "Celulares só podem acrescentar fotos."}

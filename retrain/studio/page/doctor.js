@@ -98,7 +98,7 @@ function cards(where) {
 /** @param {Examination} examination @param {boolean} isCurrent */
 function findings({ sections, remarks, shortcut }, isCurrent) {
   return [
-    isCurrent ? null : make("p", { class: "stale" }, say("doctorStale")),
+    isCurrent ? null : make("p", { class: "quiet" }, say("doctorStale")),
     shortcut?.suspicious ? make("p", { class: "remark warning", "data-data": true }, shortcut.sentence) : null,
     sections.length === 0 ? make("p", { class: "done" }, say("nothingFound")) : null,
     ...sections.map((section) => {

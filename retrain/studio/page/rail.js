@@ -71,6 +71,7 @@ function draw() {
       { class: "checks" },
       item({ kind: "doctor", label: null }, say("check"), state.doctor?.number ?? null, icon("doctor")),
     ),
+    make("p", { class: "keys quiet small" }, say("keys")),
   ]);
 }
 

@@ -21,7 +21,7 @@ class Store {
   /** @type {Step[]} of the training that runs, or ran last */
   curve = [];
   /** @type {View} */
-  view = { kind: "all", label: null };
+  view = kept();
   /** @type {Set<string>} photos that are being moved or removed: not shown until the server has said what became of them */
   leaving = new Set();
 
@@ -125,6 +125,7 @@ class Store {
   /** @param {View} view */
   look(view) {
     this.view = view;
+    keep(view);
     this.tell("view");
     void this.guess();
   }
@@ -150,6 +151,29 @@ class Store {
     const rank = (/** @type {Photo} */ photo) => place.get(photo.id) ?? place.size;
     return here.filter((photo) => photo.label === null).sort((one, other) => rank(one) - rank(other));
   }
+}
+
+const KEPT = "retrain-studio-view";
+
+/** Kept for this tab: a page that is loaded again shows what it showed. @param {View} view */
+function keep(view) {
+  try {
+    sessionStorage.setItem(KEPT, JSON.stringify(view));
+  } catch {
+    // then it begins with all photos
+  }
+}
+
+/** @returns {View} */
+function kept() {
+  try {
+    const { kind, label } = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
+    if (["class", "unlabelled", "doctor"].includes(kind))
+      return { kind, label: kind === "class" ? String(label) : null };
+  } catch {
+    // nothing is kept
+  }
+  return { kind: "all", label: null };
 }
 
 export const store = new Store();

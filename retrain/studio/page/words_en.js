@@ -61,6 +61,8 @@ export const en = {
   next: "Next photo",
   gone: "gone",
 
+  keys: "Keys: 1–9 put into a class, Space chooses, Enter enlarges, Delete removes, U undoes, T trains.",
+
   // Collecting
   welcome: "What should it tell apart?",
   welcomeText:

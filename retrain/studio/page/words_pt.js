@@ -61,6 +61,8 @@ export const pt = {
   next: "Próxima foto",
   gone: "saiu",
 
+  keys: "Teclas: 1–9 dão o rótulo, Espaço seleciona, Enter amplia, Delete remove, U desfaz, T treina.",
+
   // Coletar
   welcome: "O que ele deve distinguir?",
   welcomeText:

@@ -222,3 +222,16 @@ def test_a_press_counts_though_photos_arrive_meanwhile(opened: Opening) -> None:
     page.call("Input.dispatchMouseEvent", type="mouseReleased", **mouse)
     page.wait("document.querySelector('#heading').textContent === 'tabby'")
     page.wait("document.querySelector('[data-key=\"class/tabby\"] .count').textContent === '4'")
+
+
+def test_a_page_that_is_loaded_again_shows_what_it_showed(opened: Opening) -> None:
+    studio = filled({"siamese": 2, "tabby": 3})
+    page = opened(studio)
+    at(page, "class", "tabby")
+    page.wait("document.querySelectorAll('.tile').length === 3")
+    page.reload()
+    page.wait("document.querySelector('#heading')?.textContent === 'tabby'")
+    studio.classes.remove("tabby")
+    studio.photos = [photo for photo in studio.photos if photo.label != "tabby"]
+    page.reload()
+    page.wait("document.querySelector('#heading')?.textContent === 'All photos'")

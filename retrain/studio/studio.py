@@ -128,12 +128,12 @@ class Studio:
         raise StudioError("The studio ends.")
 
     def point(self, point: TrainingPoint) -> None:
-        """One of the curve of a training."""
+        """One of the curve of a training: what heads say of photos that they have not seen."""
         self.news.tell({
             "step": point.step,
             "total": point.total,
-            "accuracy": point.training_accuracy,
-            "crossEntropy": point.training_cross_entropy,
+            "accuracy": point.validation_accuracy,
+            "crossEntropy": point.validation_cross_entropy,
         })  # fmt: skip
 
     def _look_on(self) -> None:

@@ -12,6 +12,7 @@ from retrain.studio.taking import take
 from retrain.studio.telling import Telling
 from retrain.studio.training import result, train
 from retrain.studio.trying import prepare
+from retrain.training.as_exported import as_exported
 
 
 def ask_training(studio: Studio) -> None:
@@ -41,9 +42,10 @@ def _train(studio: Studio, telling: Telling) -> None:
 
 def _more(studio: Studio, training: Training, telling: Telling) -> None:
     prepare(training.trained.bottlenecks.backbone)  # whoever tries a photo next need not wait
+    trained = as_exported(training.trained)  # may need the network, for which no training waits
     found = what_more_would_bring(training.trained, telling.at)
     if studio.known.training is training:  # else there is a newer one, which asks for its own
-        studio.learn(training=replace(training, more=found.plain()))
+        studio.learn(training=replace(training, trained=trained, more=found.plain()))
 
 
 def _examine(studio: Studio, telling: Telling) -> None:

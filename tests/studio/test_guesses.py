@@ -8,7 +8,7 @@ import pytest
 from painting import paint, paint_classes
 
 from retrain.studio.config import StudioConfig
-from retrain.studio.guesses import guesses
+from retrain.studio.guesses import AHEAD, APART, PLACED, guesses, in_order
 from retrain.studio.listing import list_folder
 from retrain.studio.seeing import Eye
 from retrain.studio.training import train
@@ -63,3 +63,29 @@ def test_photos_that_cannot_be_used_or_have_a_label_are_not_asked_about(
     assert guesses(seen, trained) == ()
     (folder / "broken.jpg").write_bytes(b"no photo")
     assert guesses(eye.see(list_folder(folder)), trained) == ()
+
+
+def test_photos_that_look_nearly_the_same_are_not_asked_about_one_after_the_other() -> None:
+    random = np.random.default_rng(0)
+    scenes = np.repeat(random.normal(size=(30, 50)), 3, axis=0)  # bursts of three
+    vectors = (scenes + random.normal(0, 0.1, scenes.shape)).astype(np.float32)
+    margins = np.linspace(0, 1, 90).astype(np.float32)  # those of one burst have nearly the same
+    order = in_order(margins, vectors)
+    assert sorted(order) == list(range(90))
+    assert order[0] == 0
+    for place in range(60):
+        assert order[place] // 3 not in order[max(0, place - APART) : place] // 3
+
+
+def test_where_all_look_the_same_the_margin_decides() -> None:
+    margins = np.random.default_rng(0).random(700).astype(np.float32)
+    assert in_order(margins, np.ones((700, 4), np.float32)).tolist() == np.argsort(margins).tolist()
+    assert in_order(margins[:0], np.ones((0, 4), np.float32)).tolist() == []
+
+
+def test_of_very_many_all_have_a_place() -> None:
+    random = np.random.default_rng(0)
+    margins, vectors = random.random(5000).astype(np.float32), random.normal(size=(5000, 8)).astype(np.float32)
+    order = in_order(margins, vectors)
+    assert sorted(order) == list(range(5000))
+    assert order[PLACED + AHEAD :].tolist() == np.argsort(margins)[PLACED + AHEAD :].tolist()

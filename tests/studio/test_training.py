@@ -9,10 +9,9 @@ from pathlib import Path
 import pytest
 from painting import paint, paint_classes
 
+from retrain import Dataset, extract, fit_head
 from retrain.core.errors import StudioError
 from retrain.core.progress import TrainingPoint
-from retrain.photos.source import SourceConfig
-from retrain.runs.train import TrainConfig, run_training
 from retrain.studio.config import StudioConfig
 from retrain.studio.listing import Listing, list_folder
 from retrain.studio.seeing import Eye, Seen
@@ -63,18 +62,16 @@ def test_the_surest_mistake_comes_first(folder: Path, config: StudioConfig, seen
     assert [listing.by_id[mistake[0]].name for mistake in told["mistakes"]] == ["red/sure.png", "red/less sure.png"]
 
 
-def test_it_is_what_a_run_over_the_same_folder_gives(
-    folder: Path, tmp_path: Path, config: StudioConfig, seen: Callable[[], Seen]
-) -> None:
+def test_it_is_what_the_python_api_gives(folder: Path, config: StudioConfig, seen: Callable[[], Seen]) -> None:
     mixed_up(folder)
     trained = train(seen(), config)
-    source = SourceConfig(folder)
-    run = run_training(TrainConfig(source, backbone=config.backbone, extraction=config.extraction))
-    assert trained.test == run.trained.test
+    bottlenecks = extract(Dataset.open(folder), config.backbone.find(), config.extraction)
+    again = fit_head(bottlenecks, bottlenecks.split())
+    assert trained.test == again.test
     assert trained.confidence is not None
-    assert run.trained.confidence is not None
-    assert trained.confidence.calibration == run.trained.confidence.calibration
-    assert trained.head.kernel.tolist() == run.trained.head.kernel.tolist()
+    assert again.confidence is not None
+    assert trained.confidence.calibration == again.confidence.calibration
+    assert trained.head.kernel.tolist() == again.head.kernel.tolist()
 
 
 def test_the_curve_is_observed(folder: Path, config: StudioConfig, seen: Callable[[], Seen]) -> None:

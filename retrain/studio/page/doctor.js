@@ -55,36 +55,32 @@ function draw(where) {
   const { state } = store;
   const place = cards(where).findIndex((card) => card.contains(document.activeElement));
   const work = state?.work?.kind === "examine" ? state.work : null;
-  redraw(
-    where,
-    [fetched, state?.doctor, [...decided], [...whole], work, state?.work === null, store.photos.length],
-    () => [
-      make("p", { class: "quiet" }, say("doctorText")),
+  redraw(where, [fetched, state?.doctor, [...decided], [...whole], work, store.photos.length], () => [
+    make("p", { class: "quiet" }, say("doctorText")),
+    make(
+      "p",
+      {},
       make(
-        "p",
-        {},
-        make(
-          "button",
-          {
-            type: "button",
-            class: found ? "" : "main",
-            "data-key": "examine",
-            "aria-disabled": state?.work != null || null,
-            onclick: () => state?.work == null && void start("examine"),
-          },
-          say(found ? "checkAgain" : "check"),
-        ),
-        work
-          ? make(
-              "span",
-              { class: "quiet", "data-data": true },
-              ` ${work.sentence}${work.total ? ` ${percent(work.done / work.total)}` : ""}`,
-            )
-          : null,
+        "button",
+        {
+          type: "button",
+          class: found ? "" : "main",
+          "data-key": "examine",
+          "aria-disabled": work !== null || null,
+          onclick: () => work === null && void start("examine"),
+        },
+        say(found ? "checkAgain" : "check"),
       ),
-      ...(found === null || state?.doctor === null ? [] : findings(found, state?.doctor?.isCurrent ?? false)),
-    ],
-  );
+      work
+        ? make(
+            "span",
+            { class: "quiet", "data-data": true },
+            ` ${work.sentence}${work.total ? ` ${percent(work.done / work.total)}` : ""}`,
+          )
+        : null,
+    ),
+    ...(found === null || state?.doctor === null ? [] : findings(found, state?.doctor?.isCurrent ?? false)),
+  ]);
   // The next card has the focus once the one that had it is decided.
   const now = cards(where);
   if (place >= 0 && !document.activeElement?.closest(".finding")) now[Math.min(place, now.length - 1)]?.focus();

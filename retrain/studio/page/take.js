@@ -28,12 +28,12 @@ function draw() {
   if (state === null) return;
   const { exports, work, phone, training } = state;
   const exporting = work?.kind === "export" ? work : null;
-  redraw(inner, [exports, exporting, work === null, phone, training === null], () => {
+  redraw(inner, [exports, exporting, phone, training === null], () => {
     if (exports.length === 0) return [make("p", { class: "quiet" }, say("takeLater"))];
     const [first, others] = [true, false].map((isFirst) =>
       exports.filter((each) => (each.written || FIRST.includes(each.name)) === isFirst),
     );
-    const isBusy = work !== null;
+    const isBusy = exporting !== null; // other work ends first
     return [
       exporting
         ? make(

@@ -25,7 +25,7 @@ export function beginTrain() {
 }
 
 export async function train() {
-  if (why() !== null || store.state?.work) return;
+  if (why() !== null || store.state?.work?.kind === "train") return;
   store.curve = [];
   await start("train");
 }

@@ -166,6 +166,7 @@ export const en = {
   perClass: "Right, class by class",
   confusion: "Confusion matrix",
   confusionHelp: "Rows: what the photos are. Columns: what was said.",
+  confusionMost: "The most frequent confusions; the report has the whole matrix.",
   isSaid: "said",
   confusedIs: {
     one: "{given} taken for {said}: {count} photo, {percent}",

@@ -166,6 +166,7 @@ export const pt = {
   perClass: "Acertos, classe por classe",
   confusion: "Matriz de confusão",
   confusionHelp: "Linhas: o que as fotos são. Colunas: o que foi dito.",
+  confusionMost: "As confusões mais frequentes; o relatório tem a matriz inteira.",
   isSaid: "dito",
   confusedIs: {
     one: "{given} tomada por {said}: {count} foto, {percent}",

@@ -23,6 +23,15 @@ def test_solves_with_the_covariance_and_a_ridge() -> None:
     assert np.array_equal(solved_biases, 4 * biases)
 
 
+def test_fewer_photos_than_features_have_the_same_inverse() -> None:
+    features = np.random.default_rng(0).normal(size=(15, 40)) * np.geomspace(3, 0.1, 40)
+    bottlenecks = Standardised(Sample(features.astype(np.float32), np.zeros(15, np.intp)), kept_bytes=0)
+    right = np.random.default_rng(1).normal(size=(40, 4)).astype(np.float32)
+    kernels, _ = Preconditioner(bottlenecks, 4).solve(right, right[0], 0.25)
+    hessian = bottlenecks.covariance(15).astype(np.float64) / 4 + 0.5 * np.eye(40)
+    np.testing.assert_allclose(kernels, np.linalg.solve(hessian, right), rtol=1e-4, atol=1e-6)
+
+
 def test_close_strengths_share_a_factorisation(monkeypatch: pytest.MonkeyPatch) -> None:
     factorised, factorise = [], scipy.linalg.cho_factor
     monkeypatch.setattr(scipy.linalg, "cho_factor", lambda *a, **k: factorised.append(1) or factorise(*a, **k))

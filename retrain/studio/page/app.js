@@ -25,7 +25,10 @@ async function begin() {
     await enter();
     store.state = await get("state");
   } catch (error) {
-    if (error instanceof ApiError && error.status === 401) return;
+    if (error instanceof ApiError && [401, 403].includes(error.status)) {
+      locked(); // without a token, or with that of a phone
+      return;
+    }
     banner(true);
   }
   beginRail();

@@ -38,9 +38,9 @@ export function beginTry() {
   element("try").append(
     make("div", { class: "section-head" }, make("h2", { id: "try-heading" }, say("tryHeading"))),
     stage,
+    ways,
     notice,
     said,
-    ways,
   );
   const where = element("try");
   where.addEventListener("dragover", (event) => {

@@ -57,7 +57,7 @@ export function curveOf(steps) {
 export function moreOf(points) {
   const most = Math.max(1, ...points.map(({ photos }) => photos));
   const low = Math.max(0, Math.floor(10 * Math.min(...points.map((each) => each.low))) / 10);
-  const { x, y, parts } = axes(low === 1 ? 0.9 : low, 1, [say("photos", { count: 0 }), say("photos", { count: most })]);
+  const { x, y, parts } = axes(low === 1 ? 0.9 : low, 1, [number(0), say("photos", { count: most })]);
   const at = points.map(({ photos, accuracy }) => /** @type {const} */ ([x(photos / most), y(accuracy)]));
   const upper = points.map((each) => /** @type {const} */ ([x(each.photos / most), y(each.high)]));
   const lower = points.map((each) => /** @type {const} */ ([x(each.photos / most), y(each.low)])).reverse();

@@ -8,7 +8,9 @@ const WIDEST = 7; // classes of a table
 
 /** @param {number[][]} counts rows: what the photos are; columns: what was said @param {string[]} classes */
 export function confusionOf(counts, classes) {
-  return classes.length > WIDEST ? listOf(counts, classes) : tableOf(counts, classes);
+  const isWide = classes.length > WIDEST;
+  const help = make("p", { class: "quiet small" }, say(isWide ? "confusionMost" : "confusionHelp"));
+  return [help, isWide ? listOf(counts, classes) : tableOf(counts, classes)];
 }
 
 /** @param {number[][]} counts @param {string[]} classes */

@@ -17,6 +17,7 @@ const AT_ONCE = 24; // cards of a section
 /** @type {Examination | null} */
 let found = null;
 let foundOf = ""; // which examination that was
+let fetched = 0; // how often
 let isAsked = false;
 /** @type {Map<string, string>} what was decided, by section and photo */
 const decided = new Map();
@@ -27,11 +28,8 @@ const whole = new Set();
 export function showDoctor(where) {
   const state = store.state;
   if (state === null) return;
-  const isWorking = state.work?.kind === "examine";
-  const of =
-    state.doctor === null ? "" : JSON.stringify([state.doctor.number, state.doctor.isCurrent && state.version]);
-  if (of && of !== foundOf && !isWorking && state.doctor?.isCurrent !== false) void fetchFound(of, where);
-  else if (of && found === null && !isWorking) void fetchFound(of, where);
+  const of = state.doctor === null ? "" : `${state.doctor.number} ${state.version}`;
+  if (of && of !== foundOf && state.work?.kind !== "examine") void fetchFound(of, where);
   draw(where);
 }
 
@@ -40,66 +38,63 @@ async function fetchFound(of, where) {
   if (isAsked) return;
   isAsked = true;
   try {
-    found = await get("doctor");
     foundOf = of;
+    found = await get("doctor");
+    fetched++;
     decided.clear();
   } catch (error) {
     complain(error);
   } finally {
     isAsked = false;
   }
-  draw(where);
+  showDoctor(where); // it may be another one by now
 }
 
 /** @param {HTMLElement} where */
 function draw(where) {
   const { state } = store;
+  const place = cards(where).findIndex((card) => card.contains(document.activeElement));
   const work = state?.work?.kind === "examine" ? state.work : null;
-  redraw(
-    where,
-    [
-      found?.version,
-      found?.sections.length,
-      state?.doctor,
-      [...decided],
-      [...whole],
-      work?.sentence,
-      work === null,
-      store.photos.length,
-    ],
-    () => [
-      make("p", { class: "quiet" }, say("doctorText")),
+  redraw(where, [fetched, state?.doctor, [...decided], [...whole], work, store.photos.length], () => [
+    make("p", { class: "quiet" }, say("doctorText")),
+    make(
+      "p",
+      {},
       make(
-        "p",
-        {},
-        make(
-          "button",
-          {
-            type: "button",
-            class: found ? "" : "main",
-            "data-key": "examine",
-            "aria-disabled": work !== null || null,
-            onclick: () => work === null && void start("examine"),
-          },
-          say(found ? "checkAgain" : "check"),
-        ),
-        work
-          ? make(
-              "span",
-              { class: "quiet", "data-data": true },
-              ` ${work.sentence}${work.total ? ` ${percent(work.done / work.total)}` : ""}`,
-            )
-          : null,
+        "button",
+        {
+          type: "button",
+          class: found ? "" : "main",
+          "data-key": "examine",
+          "aria-disabled": work !== null || null,
+          onclick: () => work === null && void start("examine"),
+        },
+        say(found ? "checkAgain" : "check"),
       ),
-      ...(found === null || state?.doctor === null ? [] : findings(found, state?.doctor?.isCurrent ?? false)),
-    ],
-  );
+      work
+        ? make(
+            "span",
+            { class: "quiet", "data-data": true },
+            ` ${work.sentence}${work.total ? ` ${percent(work.done / work.total)}` : ""}`,
+          )
+        : null,
+    ),
+    ...(found === null || state?.doctor === null ? [] : findings(found, state?.doctor?.isCurrent ?? false)),
+  ]);
+  // The next card has the focus once the one that had it is decided.
+  const now = cards(where);
+  if (place >= 0 && !document.activeElement?.closest(".finding")) now[Math.min(place, now.length - 1)]?.focus();
+}
+
+/** @param {HTMLElement} where @returns {HTMLElement[]} */
+function cards(where) {
+  return [...where.querySelectorAll(".finding")].filter((each) => each instanceof HTMLElement);
 }
 
 /** @param {Examination} examination @param {boolean} isCurrent */
 function findings({ sections, remarks, shortcut }, isCurrent) {
   return [
-    isCurrent ? null : make("p", { class: "stale" }, say("doctorStale")),
+    isCurrent ? null : make("p", { class: "quiet" }, say("doctorStale")),
     shortcut?.suspicious ? make("p", { class: "remark warning", "data-data": true }, shortcut.sentence) : null,
     sections.length === 0 ? make("p", { class: "done" }, say("nothingFound")) : null,
     ...sections.map((section) => {
@@ -223,7 +218,7 @@ function pictureOf(id, label, relation) {
  */
 function pressed(event, card, of, act) {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
-  const all = /** @type {HTMLElement[]} */ ([...document.querySelectorAll(".finding")]);
+  const all = cards(document.body);
   const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
   const isOnCard = event.target === card;
   const next = all[all.indexOf(card) + (step ?? 1)];

@@ -49,6 +49,26 @@ export function draw(tag, attributes = {}, ...children) {
 
 /** @type {WeakMap<Element, string>} */
 const drawn = new WeakMap();
+/** What is pressed just now: a button that is replaced between press and release is never clicked. @type {Element | null} */
+let pressed = null;
+/** @type {Map<HTMLElement, () => void>} */
+const waiting = new Map();
+const isClickable = "button, a, summary"; // a list that folds out takes its release for itself
+document.addEventListener(
+  "pointerdown",
+  ({ target }) => {
+    pressed = target instanceof Element ? target.closest(isClickable) : null;
+  },
+  true,
+);
+for (const end of ["pointerup", "pointercancel"]) document.addEventListener(end, () => setTimeout(released), true);
+
+function released() {
+  pressed = null;
+  const late = [...waiting.values()];
+  waiting.clear();
+  for (const each of late) each();
+}
 
 /**
  * What is in an element, anew, if `of` (whatever it is drawn from) is other than the last time. Whatever had the focus
@@ -58,6 +78,10 @@ const drawn = new WeakMap();
 export function redraw(where, of, build) {
   const signature = JSON.stringify(of);
   if (drawn.get(where) === signature) return false;
+  if (pressed && where.contains(pressed)) {
+    waiting.set(where, () => redraw(where, of, build));
+    return false;
+  }
   drawn.set(where, signature);
   const focused = document.activeElement;
   const had = focused instanceof HTMLElement && where.contains(focused) ? keyOf(focused) : null;

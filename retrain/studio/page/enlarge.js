@@ -47,7 +47,7 @@ export function enlarge(id, selection) {
         make("div", { class: "told" }, what, name),
         make(
           "button",
-          { type: "button", class: "bare turn on", "aria-label": say("next"), onclick: () => step(1) },
+          { type: "button", class: "bare turn on", autofocus: true, "aria-label": say("next"), onclick: () => step(1) },
           icon("down"),
         ),
         make(

@@ -4,6 +4,7 @@ import { move, remove, removeClass, renameClass } from "./actions.js";
 import { chooseFiles, chooseFolder } from "./choosing.js";
 import { confirmed, ask } from "./dialogs.js";
 import { element, make, redraw } from "./dom.js";
+import { enlarge } from "./enlarge.js";
 import { icon } from "./icons.js";
 import { collectByPhone } from "./phone.js";
 import { say } from "./say.js";
@@ -140,11 +141,12 @@ function forChosen(selection, changed) {
         .map((name) => make("option", { value: `/${name}`, "data-data": true }, shown(name))),
       store.view.kind === "unlabelled" ? null : make("option", { value: "." }, say("unlabelled")),
     ),
+    selection.chosen.size === 1 ? small("try", "enlarge", () => enlarge(selection.meant[0] ?? "", selection)) : null,
     make(
       "button",
       { type: "button", "data-key": "remove", onclick: () => void remove(selection.meant) },
       icon("bin"),
-      say("remove"),
+      make("span", { class: "text" }, say("remove")),
     ),
     make(
       "button",

@@ -56,13 +56,13 @@ function draw() {
   const had = element("middle").contains(document.activeElement);
   guessById = new Map(store.guesses.map((guess) => [guess.id, guess]));
   const photos = view.kind === "doctor" ? [] : store.shown;
-  const isNew = state.classes.length === 0 && store.photos.length === 0;
+  const { isNew } = store;
   element("head").hidden = isNew;
   doctor.hidden = view.kind !== "doctor";
   if (view.kind === "doctor") showDoctor(doctor);
   list.hidden = photos.length === 0;
   list.setAttribute("aria-label", say("gridLabel"));
-  empty.hidden = photos.length > 0 || view.kind === "doctor";
+  empty.hidden = photos.length > 0 || view.kind === "doctor" || !(isNew || store.isListed);
   if (!empty.hidden) {
     if (isNew) noClasses(empty);
     else noPhotos(empty);

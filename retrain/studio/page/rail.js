@@ -14,17 +14,29 @@ import { shown } from "/shared/words.js";
 
 /** @typedef {import("../../../web/studio.js").View} View */
 
+const BESIDE = 40; // pixels of what is next to the current one
 const KEYS = 9; // classes that have a digit
 
 export function beginRail() {
   element("rail").setAttribute("aria-label", say("classes"));
   for (const what of /** @type {const} */ (["state", "photos", "view"])) store.on(what, draw);
+  store.on("view", reveal);
+}
+
+/** What is looked at is seen among the classes, where they are a row that scrolls. */
+function reveal() {
+  const rail = element("rail");
+  const current = rail.querySelector("[aria-current]")?.getBoundingClientRect();
+  if (!current) return;
+  const { left, right } = rail.getBoundingClientRect();
+  if (current.left < left) rail.scrollLeft -= left - current.left + BESIDE;
+  else if (current.right > right) rail.scrollLeft += current.right - right + BESIDE;
 }
 
 function draw() {
   const { state, view, photos } = store;
   if (state === null) return;
-  const isNew = state.classes.length === 0 && photos.length === 0;
+  const { isNew } = store;
   element("rail").hidden = isNew;
   document.body.classList.toggle("new", isNew);
   if (isNew) return;
@@ -59,6 +71,7 @@ function draw() {
       { class: "checks" },
       item({ kind: "doctor", label: null }, say("check"), state.doctor?.number ?? null, icon("doctor")),
     ),
+    make("p", { class: "keys quiet small" }, say("keys")),
   ]);
 }
 

@@ -23,10 +23,7 @@ export function resultOf(training) {
     ...remarks.map((remark) => make("p", { class: "remark", "data-data": true }, remark)),
     fold("mistakes", say("mistakes"), number(training.mistakes.length), mistakesOf(training)),
     fold("perClass", say("perClass"), "", [perClass(training)]),
-    fold("confusion", say("confusion"), "", [
-      make("p", { class: "quiet small" }, say("confusionHelp")),
-      confusionOf(confusion, classes),
-    ]),
+    fold("confusion", say("confusion"), "", confusionOf(confusion, classes)),
     training.more === null ? null : fold("more", say("more"), "", moreFor(training)),
   ];
 }

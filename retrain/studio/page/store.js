@@ -21,14 +21,17 @@ class Store {
   /** @type {Step[]} of the training that runs, or ran last */
   curve = [];
   /** @type {View} */
-  view = { kind: "all", label: null };
+  view = kept();
   /** @type {Set<string>} photos that are being moved or removed: not shown until the server has said what became of them */
   leaving = new Set();
 
   /** @type {Map<What, (() => void)[]>} */
   #listeners = new Map();
+  isListed = false; // whether the photos are known
   #listed = ""; // version of the photos
-  #isListing = false;
+  #isStale = false;
+  /** @type {Promise<void> | null} */
+  #listing = null;
   #guessed = "";
 
   /** Be told of changes. @param {What} what @param {() => void} listener */
@@ -39,6 +42,12 @@ class Store {
   /** @param {What} what */
   tell(what) {
     for (const listener of this.#listeners.get(what) ?? []) listener();
+  }
+
+  /** Whether there is nothing in the folder yet. */
+  get isNew() {
+    const { state } = this;
+    return state !== null && state.classes.length === 0 && state.unlabelled === 0;
   }
 
   get classes() {
@@ -60,24 +69,26 @@ class Store {
     void this.guess();
   }
 
-  /** Fetch the photos, until they are those of the state. */
-  async list() {
-    if (this.#isListing) {
-      this.#listed = "";
-      return;
-    }
-    this.#isListing = true;
-    try {
-      do {
-        this.#listed = "asked";
+  /** Fetch the photos as they are from now on. */
+  list() {
+    this.#isStale = true;
+    this.#listing ??= this.#listAll().finally(() => {
+      this.#listing = null;
+    });
+    return this.#listing;
+  }
+
+  async #listAll() {
+    while (this.#isStale) {
+      this.#isStale = false;
+      try {
         const { version, photos, classes } = await get("photos");
-        if (this.#listed === "asked") this.#listed = version;
+        this.#listed = version;
+        this.isListed = true;
         this.#show(photos, classes);
-      } while (this.#listed === "");
-    } catch {
-      this.#listed = ""; // the next state asks again
-    } finally {
-      this.#isListing = false;
+      } catch {
+        this.#listed = ""; // the next state asks again
+      }
     }
   }
 
@@ -114,6 +125,7 @@ class Store {
   /** @param {View} view */
   look(view) {
     this.view = view;
+    keep(view);
     this.tell("view");
     void this.guess();
   }
@@ -139,6 +151,29 @@ class Store {
     const rank = (/** @type {Photo} */ photo) => place.get(photo.id) ?? place.size;
     return here.filter((photo) => photo.label === null).sort((one, other) => rank(one) - rank(other));
   }
+}
+
+const KEPT = "retrain-studio-view";
+
+/** Kept for this tab: a page that is loaded again shows what it showed. @param {View} view */
+function keep(view) {
+  try {
+    sessionStorage.setItem(KEPT, JSON.stringify(view));
+  } catch {
+    // then it begins with all photos
+  }
+}
+
+/** @returns {View} */
+function kept() {
+  try {
+    const { kind, label } = JSON.parse(sessionStorage.getItem(KEPT) ?? "{}");
+    if (["class", "unlabelled", "doctor"].includes(kind))
+      return { kind, label: kind === "class" ? String(label) : null };
+  } catch {
+    // nothing is kept
+  }
+  return { kind: "all", label: null };
 }
 
 export const store = new Store();

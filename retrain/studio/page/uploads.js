@@ -22,8 +22,8 @@ let done = 0;
 let added = 0;
 let known = 0;
 
-/** What is done for each file that has arrived. @type {{sent: () => void}} */
-export const whenSent = { sent: () => {} };
+/** What is done for each file that has arrived, and whenever there are more or fewer on their way. */
+export const whenSent = { sent: () => {}, changed: () => {} };
 
 /** @param {readonly Incoming[]} files */
 export function upload(files) {
@@ -47,6 +47,7 @@ async function work() {
   }
   running--;
   if (running === 0) finish();
+  else show();
 }
 
 /** @param {Incoming} incoming */
@@ -92,6 +93,7 @@ function show() {
     pending() ? bar(done / Math.max(1, all)) : null,
     failures.length ? failed() : null,
   ]);
+  whenSent.changed();
 }
 
 function failed() {

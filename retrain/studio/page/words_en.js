@@ -61,6 +61,8 @@ export const en = {
   next: "Next photo",
   gone: "gone",
 
+  keys: "Keys: 1–9 put into a class, Space chooses, Enter enlarges, Delete removes, U undoes, T trains.",
+
   // Collecting
   welcome: "What should it tell apart?",
   welcomeText:
@@ -164,6 +166,7 @@ export const en = {
   perClass: "Right, class by class",
   confusion: "Confusion matrix",
   confusionHelp: "Rows: what the photos are. Columns: what was said.",
+  confusionMost: "The most frequent confusions; the report has the whole matrix.",
   isSaid: "said",
   confusedIs: {
     one: "{given} taken for {said}: {count} photo, {percent}",

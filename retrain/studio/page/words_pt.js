@@ -61,6 +61,8 @@ export const pt = {
   next: "Próxima foto",
   gone: "saiu",
 
+  keys: "Teclas: 1–9 dão o rótulo, Espaço seleciona, Enter amplia, Delete remove, U desfaz, T treina.",
+
   // Coletar
   welcome: "O que ele deve distinguir?",
   welcomeText:
@@ -164,6 +166,7 @@ export const pt = {
   perClass: "Acertos, classe por classe",
   confusion: "Matriz de confusão",
   confusionHelp: "Linhas: o que as fotos são. Colunas: o que foi dito.",
+  confusionMost: "As confusões mais frequentes; o relatório tem a matriz inteira.",
   isSaid: "dito",
   confusedIs: {
     one: "{given} tomada por {said}: {count} foto, {percent}",

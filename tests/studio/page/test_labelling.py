@@ -204,3 +204,34 @@ def test_names_with_markup_are_only_text(opened: Opening) -> None:
     page.wait("document.querySelector('.result .figure')?.textContent")
     assert page.run("document.querySelectorAll('u, img[src=x]').length") == 0
     assert "<img src=x onerror=alert(1)>" in page.text("#rail")
+
+
+def test_a_press_counts_though_photos_arrive_meanwhile(opened: Opening) -> None:
+    studio = filled({"siamese": 2, "tabby": 3})
+    page = opened(studio)
+    page.wait("document.querySelectorAll('.tile').length === 5")
+    box = page.run(
+        "(b => [b.x + 20, b.y + 10])(document.querySelector('[data-key=\"class/tabby\"]').getBoundingClientRect())"
+    )
+    mouse = {"x": box[0], "y": box[1], "button": "left", "clickCount": 1}
+    page.call("Input.dispatchMouseEvent", type="mousePressed", **mouse)
+    studio.add("tabby", "late.jpg", studio.photos[0].data)
+    studio.tell()
+    page.wait("document.querySelectorAll('.tile').length === 6")
+    assert "3" in page.text("[data-key='class/tabby']")
+    page.call("Input.dispatchMouseEvent", type="mouseReleased", **mouse)
+    page.wait("document.querySelector('#heading').textContent === 'tabby'")
+    page.wait("document.querySelector('[data-key=\"class/tabby\"] .count').textContent === '4'")
+
+
+def test_a_page_that_is_loaded_again_shows_what_it_showed(opened: Opening) -> None:
+    studio = filled({"siamese": 2, "tabby": 3})
+    page = opened(studio)
+    at(page, "class", "tabby")
+    page.wait("document.querySelectorAll('.tile').length === 3")
+    page.reload()
+    page.wait("document.querySelector('#heading')?.textContent === 'tabby'")
+    studio.classes.remove("tabby")
+    studio.photos = [photo for photo in studio.photos if photo.label != "tabby"]
+    page.reload()
+    page.wait("document.querySelector('#heading')?.textContent === 'All photos'")

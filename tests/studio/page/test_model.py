@@ -49,6 +49,15 @@ def test_details_fold_open_and_stay_so(opened: Opening, studio: Studio) -> None:
     assert page.run("document.querySelectorAll('.gains .helps').length") == 1
 
 
+def test_confusions_of_many_classes_are_a_list(opened: Opening) -> None:
+    page = opened(filled({f"class {number}": 5 for number in range(9)}))
+    trained(page)
+    page.press("[data-key=fold-confusion]")
+    told = page.run("[...document.querySelectorAll('.confused li')].map(e => e.textContent)")
+    assert told[0] == "⁨class 0⁩ taken for ⁨class 1⁩: 1 photo, 20%" and len(told) == 5
+    assert page.run("document.querySelectorAll('.confusion').length") == 0
+
+
 def test_changed_photos_make_the_result_stale(opened: Opening, studio: Studio) -> None:
     page = opened(studio)
     trained(page)

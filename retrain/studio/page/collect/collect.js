@@ -30,10 +30,8 @@ async function begin() {
     draw();
   };
   await enter().catch(() => {});
-  whenSent.sent = () => {
-    sent++;
-    count();
-  };
+  whenSent.sent = () => sent++;
+  whenSent.changed = count;
   burst.taken = (file) => upload([{ file, label, isArchive: false }]);
   await refresh();
   setInterval(() => document.hidden || isLocked || void refresh(), AGAIN);

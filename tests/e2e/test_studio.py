@@ -162,6 +162,25 @@ def label_by_keys(room: Room) -> None:
     assert {path.name for path in WRONG} <= set(room.files(ONE))
 
 
+def survive_a_kill(room: Room) -> None:
+    """The server is killed: the page says so, and what was decided is there after the next start."""
+    page = room.page
+    before = {label: room.files(label) for label in (ONE, OTHER)}
+    room.server.kill()
+    page.call("Page.bringToFront")
+    page.wait("!document.querySelector('#banner').hidden")
+    room.server = studio(room.folder)
+    assert {label: room.files(label) for label in (ONE, OTHER)} == before
+    assert room.state["undo"]["action"] == "move"  # the doctor's decision
+    assert [one["written"] for one in room.state["exports"] if one["name"] == "web"] == [True]
+    code, said = room.server.end()
+    assert code == 0 and "Traceback" not in said, said
+    assert [text for text in room.browser.said if "net::ERR_" not in text] == []  # of the server that was killed
+    assert all(
+        address.startswith((room.server.url.rpartition(":")[0], "blob:", "data:")) for address in room.browser.asked
+    )
+
+
 def test_from_an_empty_folder_to_a_phone(room: Room) -> None:
     began = time.monotonic()
     page = room.page
@@ -208,18 +227,4 @@ def test_from_an_empty_folder_to_a_phone(room: Room) -> None:
     other.wait("document.querySelector('.result .figure')?.textContent.includes('%')")
     assert other.text(".result .figure") == page.run("document.querySelector('.result .figure').textContent")
     assert time.monotonic() - began < SECONDS
-
-    before = {label: room.files(label) for label in (ONE, OTHER)}
-    room.server.kill()
-    page.call("Page.bringToFront")
-    page.wait("!document.querySelector('#banner').hidden")
-    room.server = studio(room.folder)
-    assert {label: room.files(label) for label in (ONE, OTHER)} == before
-    assert room.state["undo"]["action"] == "move"  # the doctor's decision
-    assert [one["written"] for one in room.state["exports"] if one["name"] == "web"] == [True]
-    code, said = room.server.end()
-    assert code == 0 and "Traceback" not in said, said
-    assert [text for text in room.browser.said if "net::ERR_" not in text] == []  # of the server that was killed
-    assert all(
-        address.startswith((room.server.url.rpartition(":")[0], "blob:", "data:")) for address in room.browser.asked
-    )
+    survive_a_kill(room)

@@ -1,7 +1,6 @@
 """`retrain studio`: the page on which photos are collected, labelled, trained on and tried."""
 
 import re
-import secrets
 import sys
 import webbrowser
 from contextlib import suppress
@@ -39,7 +38,7 @@ studio_options = group(
         type=Text,
         envvar="RETRAIN_STUDIO_TOKEN",
         metavar="TEXT",
-        help="What the page's address ends in, better in the variable RETRAIN_STUDIO_TOKEN.  [default: a new one]",
+        help="What the page's address ends in, better in the variable RETRAIN_STUDIO_TOKEN.  [default: one kept in FOLDER]",
     ),
     click.option("--lang", type=click.Choice(LANGUAGES), help="Language of the page.  [default: that of its browser]"),
     click.option("--open/--no_open", "opens", default=True, help="Open the page in a browser, where there is one."),
@@ -72,8 +71,7 @@ def studio(folder: Path, phone: bool, opens: bool, **options: Any) -> None:
         host=EVERY_ADDRESS if phone else options["host"],
         port=options["port"],
         https=phone or options["https"],
-        token=options["token"] or secrets.token_urlsafe(16),
-        phone_token=secrets.token_urlsafe(8),
+        token=options["token"] or "",
         lang=options["lang"],
     )
     serve(config, say, _open_page if opens and sys.stdout.isatty() else None)

@@ -12,7 +12,8 @@ class StudioConfig:
     """`folder` has the photos, a folder for each class; the model goes to `output_dir`, by default beside it.
 
     The page is served on `host` and `port`, encrypted with `https`; who opens it needs `token`, and phones, which may
-    only add photos, `phone_token`. Without `lang` the page speaks its browser's language.
+    only add photos, `phone_token`; empty ones are those of the folder. Without `lang` the page speaks its browser's
+    language.
     """
 
     folder: Path
@@ -22,8 +23,8 @@ class StudioConfig:
     host: str
     port: int
     https: bool
-    token: str
-    phone_token: str
+    token: str = ""
+    phone_token: str = ""
     lang: str | None = None
 
 

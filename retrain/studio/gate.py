@@ -20,6 +20,7 @@ from label_image.serve.refused import Refused
 
 API = "/api/"
 OF_PHONES = frozenset({("GET", "/api/classes"), ("POST", "/api/photos"), ("POST", "/api/enter")})
+PAGES, PHONES = "retrain_studio", "retrain_studio_phone"  # cookies, with the port behind
 MONTH = 30 * 24 * 3600  # seconds
 
 
@@ -44,32 +45,30 @@ class Gate:
         if is_strange or headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
             raise Refused(403, "Pages of others may not ask the studio.")
         given = self._given(headers)
-        if _same(given, self.token):
+        if any(_same(one, self.token) for one in given):
             return
-        if not _same(given, self.phone_token):
+        if not any(_same(one, self.phone_token) for one in given):
             raise Refused(401, "Open the studio by the address that it said when it started: it ends in #token=….")
         if (method, path) not in OF_PHONES:
             raise Refused(403, "Phones may only add photos.")
 
     def cookie(self, is_encrypted: bool, headers: Headers) -> str:
-        """What a page is known by from now on."""
+        """What a page, or a phone, is known by from now on: two names, for a browser may be both."""
         secure = "; Secure" if is_encrypted else ""
-        given = self._given(headers)
-        return f"{self._cookie}={given}; Path=/; Max-Age={MONTH}; HttpOnly; SameSite=Strict{secure}"
+        given = self._given(headers)[0]
+        name = PAGES if _same(given, self.token) else PHONES
+        return f"{name}_{self.port}={given}; Path=/; Max-Age={MONTH}; HttpOnly; SameSite=Strict{secure}"
 
-    @property
-    def _cookie(self) -> str:
-        return f"retrain_studio_{self.port}"
-
-    def _given(self, headers: Headers) -> str:
+    def _given(self, headers: Headers) -> list[str]:
+        """The tokens that come with a request."""
         scheme, _, given = headers.get("authorization", "").partition(" ")
         if scheme.lower() == "bearer":
-            return given.strip()
+            return [given.strip()]
         try:
-            found = SimpleCookie(headers.get("cookie", "")).get(self._cookie)
+            cookies = SimpleCookie(headers.get("cookie", ""))
         except CookieError:
-            return ""
-        return "" if found is None else found.value
+            return []
+        return [cookies[name].value for name in (f"{PAGES}_{self.port}", f"{PHONES}_{self.port}") if name in cookies]
 
 
 class Gated:
@@ -89,4 +88,4 @@ class Gated:
 
 
 def _same(given: str, token: str) -> bool:
-    return hmac.compare_digest(given.encode("latin-1", "replace"), token.encode())
+    return bool(token) and hmac.compare_digest(given.encode("latin-1", "replace"), token.encode())

@@ -11,7 +11,9 @@ from label_image.terminal import shown
 from retrain.studio.app import LIMITS, application
 from retrain.studio.config import StudioConfig
 from retrain.studio.gate import Gate
+from retrain.studio.opening import open_folder
 from retrain.studio.studio import Studio
+from retrain.studio.tokens import tokens_of
 
 Say = Callable[[str], None]
 
@@ -19,8 +21,12 @@ Say = Callable[[str], None]
 def serve(config: StudioConfig, say: Say, open_page: Callable[[str], object] | None = None) -> None:
     """Serve until a signal ends it. `open_page` is given the page's address once it can be opened.
 
-    Raises StudioError for a folder that is none of class folders, ModelError for a port that cannot be had.
+    Tokens that are not given are those of the folder. Raises StudioError for a folder that is none of class folders,
+    ModelError for a port that cannot be had.
     """
+    open_folder(config.folder)
+    kept = tokens_of(config.folder)
+    config = replace(config, token=config.token or kept.page, phone_token=config.phone_token or kept.phones)
     with open_socket(config.host, config.port) as listening:
         config = replace(config, port=listening.getsockname()[1])
         authority, certificate = None, None

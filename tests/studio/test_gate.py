@@ -76,6 +76,13 @@ def test_pages_of_others_get_nothing_whatever_they_bring(headers: dict[str, str]
         assert refused(method, "/api/state", authorization="Bearer secret", **headers) == 403
 
 
+def test_a_browser_may_be_the_page_and_a_phone() -> None:
+    phone = GATE.cookie(False, Headers({"authorization": "Bearer phones"})).partition(";")[0]
+    page = GATE.cookie(False, Headers({"authorization": "Bearer secret"})).partition(";")[0]
+    assert refused("GET", "/api/state", cookie=phone) == 403
+    assert refused("GET", "/api/state", cookie=f"{phone}; {page}") is None
+
+
 def test_its_own_pages_may_ask() -> None:
     for origin in (f"http://{HOST}", f"https://{HOST}"):
         assert refused("POST", "/api/undo", authorization="Bearer secret", origin=origin) is None

@@ -25,14 +25,14 @@ from retrain.core.errors import StudioError
 from retrain.core.language import translatable, translated, translated_count
 from retrain.studio.contents import Contents
 from retrain.studio.journal import Action, Change, Step
-from retrain.studio.journalled import OWN, Journalled
+from retrain.studio.journalled import Journalled
 from retrain.studio.listing import id_of
 from retrain.studio.moving import can_lie_at, free_name, status_of
 from retrain.studio.names import check_class_name, photo_name
+from retrain.studio.own_folders import NEW
 
 __all__ = ["Added", "Change", "Changes"]
 
-NEW = f"{OWN}/new"  # what is arriving
 ADVICE = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), translatable("All photos are there; make room, and do it again.")),
     **dict.fromkeys(

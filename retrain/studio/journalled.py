@@ -33,9 +33,14 @@ class Journalled:
             raise
 
     @property
+    def is_there(self) -> bool:
+        """Whether the folder is still the one whose journal this is, and not a copy that took its place."""
+        return self._journal.is_there
+
+    @property
     def last(self) -> Entry | None:
-        """The last change that was not taken back."""
-        return self._journal.entries[-1] if self._journal.entries else None
+        """The last change that was not taken back. Any thread may ask."""
+        return next(iter(self._journal.entries[-1:]), None)
 
     def close(self) -> None:
         """Let another process change the folder."""

@@ -1,4 +1,4 @@
-"""The studio's own folders, which are real ones: one of photos that came from a stranger may have links in their place."""
+"""The studio's own folders, which are real ones: a stranger's folder of photos may have links in their place."""
 
 from pathlib import Path
 

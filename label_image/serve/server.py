@@ -112,8 +112,12 @@ def run(
     certificate: Certificate | None,
     say: Callable[[], None],
     ending: Callable[[], None] = lambda: None,
+    grace_seconds: int = GRACE_SECONDS,
 ) -> None:
-    """Serve until a signal ends it. `say` is called when it is ready, `ending` when answers that go on have to end."""
+    """Serve until a signal ends it, and then `grace_seconds` for requests that are being answered.
+
+    `say` is called when it is ready, `ending` when answers that go on have to end.
+    """
     most = min(limits.connections, _files_allowed() - SPARE_FILES)
     limits = replace(limits, connections=max(most, 8))
     config = uvicorn.Config(
@@ -127,7 +131,7 @@ def run(
         proxy_headers=False,
         server_header=False,
         timeout_keep_alive=int(limits.idle_seconds),
-        timeout_graceful_shutdown=GRACE_SECONDS,
+        timeout_graceful_shutdown=grace_seconds,
         ssl_certfile=None if certificate is None else certificate.chain,
         ssl_keyfile=None if certificate is None else certificate.key,
     )

@@ -38,7 +38,7 @@ studio_options = group(
         type=Text,
         envvar="RETRAIN_STUDIO_TOKEN",
         metavar="TEXT",
-        help="What the page's address ends in, better in the variable RETRAIN_STUDIO_TOKEN.  [default: one kept in FOLDER]",
+        help="What the page's address ends in, better in the variable RETRAIN_STUDIO_TOKEN.  [default: kept in FOLDER]",
     ),
     click.option("--lang", type=click.Choice(LANGUAGES), help="Language of the page.  [default: that of its browser]"),
     click.option("--open/--no_open", "opens", default=True, help="Open the page in a browser, where there is one."),

@@ -4,26 +4,22 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from starlette.applications import Starlette
-from starlette.datastructures import Headers, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Mount, Route
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from label_image.errors import RetrainError
-from label_image.serve.app import HEADERS
 from label_image.serve.bodies import Bodies
 from label_image.serve.label import json_response
 from label_image.serve.limits import MEBIBYTE, Limits
 from label_image.serve.page import CSP, PageFile, find
 from label_image.serve.refused import Refused
 from retrain.core.errors import StudioError
-from retrain.core.language import in_language
+from retrain.studio.answers import Always, Answered, Spoken
 from retrain.studio.change_routes import change_routes
 from retrain.studio.gate import Gate, Gated
-from retrain.studio.languages import first_known
 from retrain.studio.model_routes import model_routes
 from retrain.studio.openapi import document
 from retrain.studio.pages import studio_pages
@@ -31,7 +27,7 @@ from retrain.studio.phone import phone_page
 from retrain.studio.photo_routes import photo_routes
 from retrain.studio.sentences import told_refusal
 from retrain.studio.state_routes import state_routes
-from retrain.studio.studio import MISTAKE, Studio
+from retrain.studio.studio import Studio
 from retrain.studio.taking_routes import taking_routes
 
 POLICY = (
@@ -86,42 +82,17 @@ def application(studio: Studio, gate: Gate, authority: bytes | None = None) -> S
             Route("/try/{path:path}", camera_page, methods=["GET"]),
             Route("/{path:path}", page, methods=["GET"]),
         ],
-        middleware=[Middleware(Always), Middleware(Spoken), Middleware(Gated, gate, told_refusal)],
-        exception_handlers={Refused: _refused, RetrainError: _failed, HTTPException: _not_routed, Exception: _mistake},
+        middleware=[
+            Middleware(Always),
+            Middleware(Spoken),
+            Middleware(Answered),
+            Middleware(Gated, gate, told_refusal),
+        ],
+        exception_handlers={Refused: _refused, RetrainError: _failed, HTTPException: _not_routed},
         lifespan=_living(studio),
     )
     app.router.redirect_slashes = False
     return app
-
-
-class Always:
-    """Gives each answer the headers that all have."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def sending(part: Message) -> None:
-            if part["type"] == "http.response.start":
-                part["headers"] = [*part["headers"], *HEADERS]
-            await send(part)
-
-        await self._app(scope, receive, sending)
-
-
-class Spoken:
-    """Answers in the language of `lang` in the address, where a page has chosen one, else in its browser's."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        asked = QueryParams(scope["query_string"]).get("lang", "")
-        with in_language(first_known(f"{asked},{Headers(scope=scope).get('accept-language', '')}")):
-            await self._app(scope, receive, send)
 
 
 def _file(pages: Mapping[str, PageFile], path: str, request: Request, policy: str) -> Response:
@@ -155,7 +126,3 @@ def _not_routed(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     sentence = f"{request.method} {request.scope['path']}: {error.detail}."
     return told_refusal(Refused(error.status_code, sentence, error.headers or {}))
-
-
-def _mistake(request: Request, error: Exception) -> Response:
-    return told_refusal(Refused(500, MISTAKE))

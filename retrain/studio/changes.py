@@ -25,14 +25,14 @@ from retrain.core.errors import StudioError
 from retrain.core.language import translatable, translated, translated_count
 from retrain.studio.contents import Contents
 from retrain.studio.journal import Action, Change, Step
-from retrain.studio.journalled import OWN, Journalled
+from retrain.studio.journalled import Journalled
 from retrain.studio.listing import id_of
 from retrain.studio.moving import can_lie_at, free_name, status_of
 from retrain.studio.names import check_class_name, photo_name
+from retrain.studio.own_folders import NEW
 
 __all__ = ["Added", "Change", "Changes"]
 
-NEW = f"{OWN}/new"  # what is arriving
 ADVICE = {
     **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), translatable("All photos are there; make room, and do it again.")),
     **dict.fromkeys(
@@ -73,6 +73,7 @@ class Changes:
         """Finish what an earlier process left half done. Raises StudioError."""
         self.folder = Path(os.path.abspath(folder))
         self._lock = threading.RLock()
+        self._is_open = True
         self._contents = Contents()
         self._added = float("-inf")  # when the last photo arrived
         with self._told():
@@ -88,13 +89,14 @@ class Changes:
     def close(self) -> None:
         """Let another process change the folder."""
         with self._lock:
+            self._is_open = False
             self._book.close()
 
     @property
     def last(self) -> Change | None:
-        """What `undo` would take back."""
-        with self._lock:
-            return self._book.last.change() if self._book.last else None
+        """What `undo` would take back. Waits for nobody: pages ask all the time."""
+        last = self._book.last
+        return last.change() if last else None
 
     def add(self, label: str | None, name: str, data: bytes) -> Added:
         """Add a photo to a class, which is made if it is not there; None is unlabelled.
@@ -103,7 +105,7 @@ class Changes:
         """
         name = photo_name(name, data)
         read_header(data)
-        with self._lock, self._told():
+        with self._changing():
             label = self._class(label)
             known = self.known(label, data)
             if known is not None:
@@ -135,7 +137,7 @@ class Changes:
 
     def add_arrived(self, photos: Sequence[Arrived], label: str | None) -> list[Added]:
         """Add photos that lie in an `arriving` folder, as one change. Raises StudioError."""
-        with self._lock, self._told():
+        with self._changing():
             steps = self._arrive(photos, label, float("inf")) if photos else []
             self._added = float("-inf")
             return [Added(id_of(step.target), step.target, True) for step in steps]
@@ -157,7 +159,7 @@ class Changes:
         return self._move(guesses, "accept", None)
 
     def _move(self, moves: Sequence[tuple[str, str | None]], action: Action, label: str | None) -> Change:
-        with self._lock, self._told():
+        with self._changing():
             classes = {asked: self._class(asked) for asked in dict.fromkeys([label, *(to for _, to in moves)])}
             wanted = dict(moves)
             steps: list[Step] = []
@@ -177,21 +179,23 @@ class Changes:
 
     def remove(self, names: Sequence[str]) -> Change:
         """Put photos into the trash; what is gone is passed over. Raises StudioError."""
-        with self._lock, self._told():
+        with self._changing():
             entry = self._book.entry("remove", None, None, 0)
             steps = [Step.of(name, self._book.in_trash(entry, name), status) for name, status in self._there(names)]
+            if not steps:
+                return Change(0, "remove", 0, None, None)
             entry.count = len(steps)
             return self._book.do(entry, steps)
 
     def make_class(self, name: str) -> Change:
         """Make a class without photos. Raises StudioError."""
-        with self._lock, self._told():
+        with self._changing():
             name = check_class_name(name, self.classes())
             return self._book.do(self._book.entry("make", name, None, 0), [], [name])
 
     def rename_class(self, name: str, to: str) -> Change:
         """Give a class another name or, if there is one of that name, all its photos to that. Raises StudioError."""
-        with self._lock, self._told():
+        with self._changing():
             status = self._require_class(name)
             if to == name:
                 return Change(0, "rename", 0, name, to)
@@ -203,7 +207,7 @@ class Changes:
 
     def remove_class(self, name: str) -> Change:
         """Put a class with all that is in it into the trash. Raises StudioError."""
-        with self._lock, self._told():
+        with self._changing():
             status = self._require_class(name)
             entry = self._book.entry("remove_class", name, None, self._count(name))
             return self._book.do(entry, [Step.of(name, self._book.in_trash(entry, name), status)])
@@ -214,7 +218,7 @@ class Changes:
         Photos that were added go to the trash. What others have changed meanwhile stays as it is: `remark` says so.
         Raises StudioError, and nothing is taken back.
         """
-        with self._lock, self._told():
+        with self._changing():
             return self._book.undo()
 
     def classes(self) -> list[str]:
@@ -335,6 +339,17 @@ class Changes:
                         name=shown(name),
                     )
                 )
+
+    @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Alone, and with the journal of the folder that is there now: a copy may have taken its place."""
+        with self._lock, self._told():
+            if self._is_open and not self._book.is_there:
+                os.stat(self.folder)  # one that is gone is not made anew
+                self._book.close()
+                self._book = Journalled(self.folder)
+                self._added = float("-inf")
+            yield
 
     @contextmanager
     def _told(self) -> Iterator[None]:

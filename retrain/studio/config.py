@@ -31,4 +31,4 @@ class StudioConfig:
 def model_beside(folder: Path) -> Path:
     """Where the model of a folder of photos goes if nothing else is said: `cats_model` beside `cats`."""
     folder = folder.absolute()
-    return folder.with_name(f"{folder.name}_model")
+    return folder.parent / f"{folder.name}_model"

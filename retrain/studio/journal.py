@@ -114,6 +114,11 @@ class Journal:
             self._lines = Lines(path, alone=True)
             self.entries, self.unfinished = [], None
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it is what the next process will read."""
+        return self._lines.is_there
+
     def begin(self, entry: Entry, steps: Sequence[Step], folders: Sequence[str]) -> int:
         """Say what is to be done, before it is: these steps of a change. Where that is said. Raises OSError."""
         self._settle()

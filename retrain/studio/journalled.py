@@ -12,9 +12,8 @@ from label_image.terminal import shown
 from retrain.core.language import translated
 from retrain.studio.journal import Action, Change, Entry, Journal, Step
 from retrain.studio.moving import can_lie_at, free_name, move, remove_if_empty, status_of
+from retrain.studio.own_folders import OWN, TRASH, check_own_folders
 
-OWN = ".studio"
-TRASH = ".trash"
 MOST_DIGITS = 9
 
 
@@ -24,6 +23,7 @@ class Journalled:
     def __init__(self, folder: Path) -> None:
         """Finish what an earlier process left half done. Raises StudioError where another one is at it, and OSError."""
         self.folder = folder
+        check_own_folders(folder)
         (folder / OWN).mkdir(parents=True, exist_ok=True)
         self._journal = Journal(folder / OWN / "changes.jsonl")
         try:
@@ -33,9 +33,14 @@ class Journalled:
             raise
 
     @property
+    def is_there(self) -> bool:
+        """Whether the folder is still the one whose journal this is, and not a copy that took its place."""
+        return self._journal.is_there
+
+    @property
     def last(self) -> Entry | None:
-        """The last change that was not taken back."""
-        return self._journal.entries[-1] if self._journal.entries else None
+        """The last change that was not taken back. Any thread may ask."""
+        return next(iter(self._journal.entries[-1:]), None)
 
     def close(self) -> None:
         """Let another process change the folder."""
@@ -101,7 +106,7 @@ class Journalled:
         Where that `is_late` somebody may have given the name of a folder to another one: both stay as they are.
         """
         touched = set[str]()
-        for name in folders:
+        for name in filter(self._is_own, folders):
             (self.folder / name).mkdir(exist_ok=True)
             touched.add(name.rpartition("/")[0])
         for position, step in enumerate(steps):
@@ -117,6 +122,10 @@ class Journalled:
         for name in touched:  # a power cut now leaves nothing in two places, nor in none
             with suppress(FileNotFoundError):
                 sync_folder(self.folder / name)
+
+    def _is_own(self, name: str) -> bool:
+        """Whether a path leads through no link: the journal may be a stranger's, and name what lies elsewhere."""
+        return can_lie_at(self.folder, name)
 
     def _missing(self, targets: Iterable[str]) -> list[str]:
         """The folders that have to be made for files to lie at these paths, the outer ones first; not in the trash."""
@@ -153,7 +162,7 @@ class Journalled:
         kept: list[Step] = []
         taken: set[str] = set()
         for step in reversed(entry.steps):
-            status = status_of(self.folder / step.target)
+            status = status_of(self.folder / step.target) if self._is_own(step.target) else None
             goal = self.in_trash(entry, step.target) if entry.action == "add" else step.source
             is_free = can_lie_at(self.folder, goal) and not (step.is_folder and os.path.lexists(self.folder / goal))
             if status is None or not step.is_of(status) or not is_free:
@@ -167,7 +176,7 @@ class Journalled:
 
     def _end_undo(self, entry: Entry, steps: Sequence[Step], kept: Sequence[Step]) -> Change:
         """Remove folders that were made for a change, which is then taken back; what stays as it is, as a remark."""
-        stays = [name for name in reversed(entry.folders) if not _is_removed(self.folder / name)]
+        stays = [name for name in reversed(entry.folders) if self._is_own(name) and not _is_removed(self.folder / name)]
         if entry.action != "add":
             remove_if_empty(self.folder / TRASH / f"{entry.number:04}")
         self._journal.finish(entry, is_undo=True)

@@ -17,6 +17,7 @@ class Kept:
         """Raises StudioError."""
         self._path = folder / ".studio" / "kept.jsonl"
         self._lock = threading.Lock()
+        self._is_open = True
         self._found: set[tuple[str, str]] = set()
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True)
@@ -32,6 +33,7 @@ class Kept:
             if (sha256, kind) in self._found:
                 return
             try:
+                self._renew()
                 self._lines.append({"sha256": sha256, "kind": kind})
             except OSError as error:
                 raise self._refused(error) from None
@@ -45,7 +47,14 @@ class Kept:
 
     def close(self) -> None:
         """Let another process have it."""
+        self._is_open = False
         self._lines.close()
+
+    def _renew(self) -> None:
+        """Open the file anew where another folder has taken the place of this one. Raises OSError."""
+        if self._is_open and not self._lines.is_there:
+            self._lines.close()
+            self._lines = Lines(self._path)
 
     def _refused(self, error: OSError) -> StudioError:
         return StudioError(

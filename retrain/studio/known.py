@@ -56,6 +56,16 @@ class Known:
         """Whether the bottlenecks are those of the photos that there are."""
         return self.seen is not None and self.seen.listing.version == self.listing.version
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether there never was a photo to look at."""
+        return self.seen is None and not self.listing.photos
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether there is nothing to look at before the folder changes."""
+        return self.blind is None and (self.is_all_seen or self.is_empty)
+
 
 def labelled_files(listing: Listing) -> tuple[PhotoFile, ...]:
     """The photos that have a class: what is trained on, and examined."""

@@ -37,6 +37,11 @@ class Lines:
                     self.cut(os.fstat(self._descriptor).st_size - len(line))
         return found
 
+    @property
+    def is_there(self) -> bool:
+        """Whether it is still the file of that name: the folder may be another one by now."""
+        return self._descriptor != CLOSED and is_still(self.path, self._descriptor)
+
     def append(self, line: Line, sync: bool = True) -> int:
         """Append a line; where it begins. Raises OSError, and nothing of the line is there then."""
         before = os.fstat(self._descriptor).st_size

@@ -26,6 +26,8 @@ def move(folder: Path, step: Step, otherwise: Callable[[str], None]) -> str | No
     FileExistsError where a folder would take the place of something.
     """
     source, target = folder / step.source, step.target
+    if not (can_lie_at(folder, step.source) and can_lie_at(folder, target)):
+        return None  # it leads through a link, or a file, and so elsewhere
     for _ in range(ATTEMPTS):
         status = status_of(source)
         if status is None or not step.is_of(status):

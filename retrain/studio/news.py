@@ -6,12 +6,16 @@ that comes later, or was away, knows as much as the others.
 
 import asyncio
 import threading
-from collections import deque
+import time
+from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import anyio.to_thread
 import msgspec
+
+from retrain.core.language import language_now
 
 PAUSE = 0.2  # seconds between two states
 ALIVE = 15.0  # seconds after which something is sent, so that a page that is gone is noticed
@@ -33,6 +37,15 @@ class Listener:
         self.is_new.set()
 
 
+@dataclass(frozen=True)
+class Made:
+    """A state as JSON, `at` a moment, when so many times something new had been `told`."""
+
+    told: int
+    at: float
+    data: bytes
+
+
 class News:
     """What is told to all pages. `tell` and `point` may be called by any thread."""
 
@@ -40,10 +53,14 @@ class News:
         self._lock = threading.Lock()
         self._listeners: set[Listener] = set()
         self._has_ended = False
+        self._told = 0  # times
+        self._made: dict[str, Made] = {}  # by language
+        self._making: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
     def tell(self, point: object = None) -> None:
         """The state has changed; `point` is one of the curve of a training."""
         with self._lock:
+            self._told += point is None
             listeners = tuple(self._listeners)
         for listener in listeners:
             try:
@@ -67,7 +84,7 @@ class News:
                 listener.is_new.clear()
                 for _ in range(len(listener.points)):
                     yield event("curve", msgspec.json.encode(listener.points.popleft()))
-                now = msgspec.json.encode(state())
+                now = await self._state(state)
                 if now != sent:
                     yield event("state", now)
                     sent = now
@@ -78,6 +95,17 @@ class News:
                 await asyncio.sleep(PAUSE)
         finally:
             self._forget(listener)
+
+    async def _state(self, state: Callable[[], Any]) -> bytes:
+        """It as JSON: worked out once for all pages that ask at the same moment, and not in the loop."""
+        language = language_now()
+        async with self._making[language]:
+            made, now = self._made.get(language), time.monotonic()
+            if made is None or made.told != self._told or now - made.at > PAUSE:
+                told = self._told
+                made = Made(told, now, await anyio.to_thread.run_sync(lambda: msgspec.json.encode(state())))
+                self._made[language] = made
+            return made.data
 
     def _forget(self, listener: Listener) -> None:
         with self._lock:

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import anyio
 import anyio.to_thread
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -24,6 +25,7 @@ from retrain.studio.studio import Studio
 from retrain.studio.thumbnails import viewable
 
 LARGEST_ARCHIVE = 64 * 2**30  # bytes
+PICTURES = 3  # that are made at the same time: a photo of 100 megapixels takes 450 MB
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
 KEPT = "private, max-age=31536000, immutable"  # a thumbnail's address has the date of its photo
 
@@ -31,16 +33,18 @@ KEPT = "private, max-age=31536000, immutable"  # a thumbnail's address has the d
 def photo_routes(studio: Studio, bodies: Bodies) -> list[Route]:
     """Each does what its address says."""
 
+    at_a_time = anyio.CapacityLimiter(PICTURES)
+
     async def photos(request: Request) -> Response:
         return json_response(await anyio.to_thread.run_sync(_all_photos, studio.known.listing))
 
     async def thumbnail(request: Request) -> Response:
         photo = photo_of(studio.known.listing, request.path_params["id"])
-        return _picture(await _read(lambda: studio.thumbnails.thumbnail(photo)), KEPT)
+        return _picture(await _read(lambda: studio.thumbnails.thumbnail(photo), at_a_time), KEPT)
 
     async def picture(request: Request) -> Response:
         photo = photo_of(studio.known.listing, request.path_params["id"])
-        return _picture(await _read(lambda: viewable(Path(photo.file.path))), "no-cache")
+        return _picture(await _read(lambda: viewable(Path(photo.file.path)), at_a_time), "no-cache")
 
     async def add(request: Request) -> Response:
         label, name = request.query_params.get("label"), request.query_params.get("name", "photo")
@@ -98,9 +102,9 @@ def _all_photos(listing: Listing) -> dict[str, Any]:
     return {"version": listing.version, "classes": [shown(name) for name in listing.classes], "photos": rows}
 
 
-async def _read(work: Any) -> bytes:
+async def _read(work: Any, at_a_time: anyio.CapacityLimiter) -> bytes:
     try:
-        found: bytes = await anyio.to_thread.run_sync(work)
+        found: bytes = await anyio.to_thread.run_sync(work, limiter=at_a_time)
         return found
     except PhotoError as error:
         raise Refused(415, f"The photo {error}.") from None

@@ -1,6 +1,6 @@
 """What pages send: JSON of a known form, or the bytes of a photo."""
 
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -44,7 +44,7 @@ class Moving(msgspec.Struct, forbid_unknown_fields=True):
 class Above(msgspec.Struct, forbid_unknown_fields=True):
     """From which probability on a guess is taken."""
 
-    above: float
+    above: Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
 class Decision(msgspec.Struct, forbid_unknown_fields=True):

@@ -10,6 +10,7 @@ from starlette.responses import Response
 from label_image.serve.app import response_of
 from label_image.serve.refused import Refused
 from retrain.core.language import translatable
+from retrain.insight.html.rendering import shown
 from retrain.insight.retold import retold
 
 # Of photos and files.
@@ -30,6 +31,7 @@ WORK = (
     translatable("The photo is not in the folder any more: examine the photos again."),
     translatable("The photos were not examined yet."),
     translatable("There is no model yet: train first."),
+    translatable("There is no photo yet: put photos into two classes, and train again."),
     translatable("There are no guesses before a training: train first."),
     translatable("Train first: there is no model yet that could be written."),
     translatable("Only the class {name} has photos that can be used: put photos into a second class, and train again."),
@@ -59,7 +61,7 @@ SENTENCES = (*PHOTOS, *WORK, *GATE)
 
 def told(sentence: str) -> str:
     """A sentence of the studio or of a room below, in the language of the moment."""
-    return retold(sentence, SENTENCES)
+    return shown(retold(sentence, SENTENCES))
 
 
 def told_refusal(refused: Refused) -> Response:

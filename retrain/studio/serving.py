@@ -1,9 +1,11 @@
 """From what was told to a studio that runs."""
 
+import os
 import sys
 from collections.abc import Callable
 from dataclasses import replace
 
+from label_image.installing import IMAGE
 from label_image.serve.addresses import address, is_every, is_loopback, lan_address, qr_code
 from label_image.serve.guard import Access
 from label_image.serve.server import open_socket, run
@@ -12,9 +14,12 @@ from retrain.studio.app import LIMITS, application
 from retrain.studio.config import StudioConfig
 from retrain.studio.gate import Gate
 from retrain.studio.opening import open_folder
+from retrain.studio.phone import phone_addresses
 from retrain.studio.studio import Studio
+from retrain.studio.taking import check_output
 from retrain.studio.tokens import tokens_of
 
+GRACE_SECONDS = 5  # for a photo that is arriving when the studio ends
 Say = Callable[[str], None]
 
 
@@ -34,6 +39,7 @@ def serve(config: StudioConfig, say: Say, open_page: Callable[[str], object] | N
             from label_image.serve.certificates import own_certificate
 
             authority, certificate = own_certificate(config.host, lan_address())
+        check_output(config)
         studio = Studio(config)
         gate = Gate(config.token, config.phone_token, config.port, Access())
         app = application(studio, gate, authority)
@@ -44,7 +50,7 @@ def serve(config: StudioConfig, say: Say, open_page: Callable[[str], object] | N
             if open_page is not None:
                 open_page(here)
 
-        run(app, listening, LIMITS, certificate, ready, studio.news.end)
+        run(app, listening, LIMITS, certificate, ready, studio.news.end, GRACE_SECONDS)
 
 
 def page_address(config: StudioConfig) -> str:
@@ -59,8 +65,11 @@ def _say_ready(config: StudioConfig, here: str, say: Say) -> None:
     if is_loopback(config.host):
         say("Only this machine reaches it; for a phone's camera: --phone. Ctrl-C ends it.")
         return
+    if IMAGE in os.environ:  # the container's own address leads nowhere
+        say("Ctrl-C ends the studio.")
+        return
     host = (lan_address() or "127.0.0.1") if is_every(config.host) else config.host
-    collect = address(host, config.port, config.https, config.phone_token).replace("/#", "/collect/#")
+    collect = phone_addresses(config).collect
     say(f"Phones in this network add photos at {collect}")
     if config.https:
         authority = f"{address(host, config.port, config.https)}ca.crt"

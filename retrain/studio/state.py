@@ -23,11 +23,11 @@ MOST_SKIPPED = 20  # files that cannot be used, by name
 def state_of(studio: Studio) -> dict[str, Any]:
     """The state, for JSON."""
     known, config = studio.known, studio.config
-    counts, failure = counts_of(known.listing), known.failure or known.blind
+    counts, failure = counts_of(known.listing), known.blind or known.failure
     return {
         "folder": {"name": shown(config.folder.name), "path": shown(config.folder)},
         "version": known.listing.version,
-        "classes": [{"name": name, "photos": counts[name]} for name in known.listing.classes],
+        "classes": [{"name": shown(name), "photos": counts[name]} for name in known.listing.classes],
         "unlabelled": counts[None],
         "seeing": _seeing(known),
         "work": None if known.work is None else _work(known.work),
@@ -46,8 +46,8 @@ def change_object(change: Change) -> dict[str, Any]:
     return {
         "action": change.action,
         "count": change.count,
-        "label": change.label,
-        "to": change.to,
+        "label": None if change.label is None else shown(change.label),
+        "to": None if change.to is None else shown(change.to),
         "remark": change.remark,
     }
 

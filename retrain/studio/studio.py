@@ -28,10 +28,12 @@ from retrain.studio.opening import open_folder
 from retrain.studio.seeing import Eye, Seen
 from retrain.studio.telling import Telling
 from retrain.studio.thumbnails import Thumbnails
+from retrain.studio.watching import Watched
 
 LOOK_SECONDS = 1.0  # between two looks at the folder
 WAIT_SECONDS = 0.5
-END_SECONDS = 10.0  # that the end waits for a thread: an export may take longer, and leaves what was there
+END_SECONDS = 3.0  # that the end waits for a thread: an export may take longer, and leaves what was there
+ENDS = "The studio ends."
 MISTAKE = "The studio made a mistake; what it was stands in its log."
 
 Task = Callable[[Telling], None]
@@ -51,6 +53,7 @@ class Studio:
         self.thumbnails = Thumbnails(config.folder)
         self.eye = Eye(config.backbone, config.extraction, start)
         self._known = Known(list_folder(config.folder))
+        self._watched = Watched(self._known.listing)
         self._lock = threading.Condition()
         self._look_now = threading.Event()
         self._has_ended = threading.Event()
@@ -123,9 +126,11 @@ class Studio:
                     return known.seen
                 if known.blind is not None:
                     raise StudioError(known.blind)
+                if known.is_empty:  # nothing will be looked at
+                    raise StudioError("There is no photo yet: put photos into two classes, and train again.")
                 telling.at(known.seeing, len(known.listing.photos))
                 self._lock.wait(WAIT_SECONDS)
-        raise StudioError("The studio ends.")
+        raise StudioError(ENDS)
 
     def point(self, point: TrainingPoint) -> None:
         """One of the curve of a training: what heads say of photos that they have not seen."""
@@ -138,9 +143,11 @@ class Studio:
 
     def _look_on(self) -> None:
         while not self._has_ended.is_set():
+            is_called = self._look_now.is_set()
             self._look_now.clear()
             try:
-                self._look_once()
+                if is_called or not self._known.is_settled or self._watched.is_due():
+                    self._look_once()
             except RetrainError as error:
                 self.learn(blind=str(error))
             except Exception:
@@ -149,10 +156,12 @@ class Studio:
             self._look_now.wait(LOOK_SECONDS)
 
     def _look_once(self) -> None:
-        listing = list_folder(self.config.folder)
+        listing = self._watched.look()
         if listing.version != self._known.listing.version:
             self.learn(listing=listing)
-        if self._known.is_all_seen or (not listing.photos and self._known.seen is None):
+        if self._known.is_all_seen or self._known.is_empty:
+            if self._known.blind is not None:  # the folder was away, and is back as it was
+                self.learn(blind=None)
             return
         with _shown_at_most_often(lambda work: self.learn(seeing=work.done)) as show:
             seen = self.eye.see(listing, Telling(Work("see"), show))

@@ -179,6 +179,14 @@ def take(trained: TrainedHead, config: StudioConfig, name: str, progress: Progre
             raise ExportError(result.refused)
 
 
+def check_output(config: StudioConfig) -> ExportConfig:
+    """Where the model goes, which can be written there. Raises OptionError or ExportError."""
+    asked = ExportConfig(config.output_dir)
+    kept = {"`bottleneck_dir`": config.extraction.bottleneck_dir, "`model_dir`": config.backbone.model_dir}
+    asked.check(config.folder, kept)
+    return asked
+
+
 def written_report(config: StudioConfig) -> Path | None:
     """The page of the report of the model in the export folder, if it was written."""
     content = _content(config.output_dir)
@@ -196,9 +204,7 @@ def _write_model(trained: TrainedHead, config: StudioConfig, progress: Progress)
     content = _content(config.output_dir)
     if content is not None and belongs_to(content, trained) and _is_whole(config.output_dir):
         return
-    asked = ExportConfig(config.output_dir)
-    kept = {"`bottleneck_dir`": config.extraction.bottleneck_dir, "`model_dir`": config.backbone.model_dir}
-    asked.check(config.folder, kept)
+    asked = check_output(config)
     progress.say("Writing the model …")
     from retrain.exports.writer import write_outputs  # with all that writes, which a studio without exports never needs
 

@@ -12,9 +12,15 @@ from label_image.serve.refused import Refused
 from retrain.studio.phone import phone_addresses, qr_svg
 from retrain.studio.requests import Format, asked
 from retrain.studio.studio import Studio
-from retrain.studio.taking import REPORT, written_report
+from retrain.studio.taking import REPORT, WORDS, written_report
 from retrain.studio.tasks import ask_export
 from retrain.studio.zips import zip_name, zip_of
+
+# The report says so itself; it comes from where a page may ask for anything, and has no script.
+OF_REPORT = (
+    "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 
 
 def taking_routes(studio: Studio, bodies: Bodies) -> list[Route]:
@@ -22,6 +28,8 @@ def taking_routes(studio: Studio, bodies: Bodies) -> list[Route]:
 
     async def export(request: Request) -> Response:
         wanted = await asked(request, bodies, Format)
+        if wanted.name not in WORDS:
+            raise Refused(400, f"The format {wanted.name} is not known; choose from {', '.join(WORDS)}.")
         ask_export(studio, wanted.name)
         return Response(status_code=202)
 
@@ -31,7 +39,8 @@ def taking_routes(studio: Studio, bodies: Bodies) -> list[Route]:
             report = await anyio.to_thread.run_sync(written_report, studio.config)
             if report is None:
                 raise Refused(409, "The report was not written yet: write it first.")
-            return FileResponse(report, media_type="text/html", headers={"Cache-Control": "no-store"})
+            headers = {"Cache-Control": "no-store", "Content-Security-Policy": OF_REPORT}
+            return FileResponse(report, media_type="text/html", headers=headers)
         parts = await anyio.to_thread.run_sync(zip_of, folder, name)
         disposition = f"attachment; filename*=utf-8''{quote(zip_name(folder, name))}"
         headers = {"Content-Disposition": disposition, "Cache-Control": "no-store"}

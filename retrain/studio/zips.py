@@ -14,6 +14,7 @@ from label_image.manifest import MANIFEST
 from retrain.core.errors import StudioError
 from retrain.exports.clients import CLIENTS
 from retrain.exports.registry import FORMATS
+from retrain.insight.html.rendering import shown
 
 ALL = "all"
 CHUNK = 2**18  # bytes; so much of a zip is in memory, whatever its size
@@ -68,7 +69,7 @@ def zip_of(output_dir: Path, name: str) -> Iterator[bytes]:
 
 def zip_name(output_dir: Path, name: str) -> str:
     """What the zip is called where it is saved."""
-    return f"{output_dir.name}_{name}.zip"
+    return f"{shown(output_dir.name)}_{name}.zip"
 
 
 def _files_of(path: Path) -> list[Path]:

@@ -1,5 +1,6 @@
 """The tokens of a folder's studio."""
 
+import shutil
 import stat
 from pathlib import Path
 
@@ -14,8 +15,13 @@ def test_they_are_kept_for_their_owner_alone(tmp_path: Path) -> None:
     assert stat.S_IMODE((tmp_path / ".studio" / "tokens.json").stat().st_mode) == 0o600
 
 
-def test_each_folder_has_its_own(tmp_path: Path) -> None:
-    assert tokens_of(tmp_path / "a") != tokens_of(tmp_path / "b")
+def test_a_folder_that_comes_from_somebody_else_brings_none(tmp_path: Path) -> None:
+    made = tokens_of(tmp_path)
+    (tmp_path / "copy").mkdir()
+    shutil.copytree(tmp_path / ".studio", tmp_path / "copy" / ".studio")
+    found = tokens_of(tmp_path / "copy")
+    assert found.page != made.page and found.phones != made.phones
+    assert tokens_of(tmp_path / "copy") == found
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"page": "", "phones": ""}', b'{"page": "x"}', b"\xff"])

@@ -194,6 +194,37 @@ def test_the_small_image_serves_without_a_network_and_stops_when_asked(trained: 
         subprocess.run([*DOCKER, "rm", "--force", name], capture_output=True)
 
 
+def test_the_studio_is_open_to_this_machine_and_stops_when_asked(mounted: list[str]) -> None:
+    name = f"retrain-studio-{os.getpid()}"
+    studio = [
+        "retrain",
+        "studio",
+        "/tf_files/studio",
+        "--host",
+        "0.0.0.0",
+        "--architecture",
+        "fake",
+        "--token",
+        "secret",
+    ]
+    run(TRAINING, *studio, options=["--detach", "--name", name, *mounted])
+    ask = (
+        "import urllib.request as u; print(u.urlopen(u.Request('http://127.0.0.1:8600/api/state', "
+        "headers={'Authorization': 'Bearer secret'}), timeout=60).read().decode())"
+    )
+    try:
+        for _ in range(60):
+            answered = subprocess.run([*DOCKER, "exec", name, "python", "-c", ask], capture_output=True, text=True)
+            if answered.returncode == 0:
+                break
+            time.sleep(1)
+        assert json.loads(answered.stdout)["folder"]["path"] == "/tf_files/studio", answered.stderr
+        stopped = subprocess.run([*DOCKER, "stop", "--time", "30", name], capture_output=True, text=True)
+        assert "SIGKILL" not in stopped.stderr
+    finally:
+        subprocess.run([*DOCKER, "rm", "--force", name], capture_output=True)
+
+
 def test_other_commands_are_refused_in_a_sentence() -> None:
     assert run(TRAINING, "ls", code=2).stderr.startswith("Error: 'ls' is not a command of this container")
 

@@ -300,6 +300,18 @@ def test_make_serves_on_this_machine_alone(recorded: Recorded) -> None:
     assert call.endswith(end)
 
 
+def test_make_opens_the_studio_on_this_machine_alone(recorded: Recorded) -> None:
+    call = recorded.make("docker-studio")
+    assert "--read-only" in call and "-p 127.0.0.1:8600:8600 " in call
+    assert call.endswith("retrain retrain studio tf_files/studio --host 0.0.0.0\n")
+    photos = recorded.folder / "my cats"
+    assert "is not a folder" in recorded.try_make("docker-studio", f"IMAGE_DIR={photos}").stderr
+    photos.mkdir()
+    call = recorded.make("docker-studio", f"IMAGE_DIR={photos}", "ARGS=--lang pt")
+    assert f"-v {photos}:/photos retrain retrain studio /photos --output_dir tf_files/model --host 0.0.0.0" in call
+    assert call.endswith("--lang pt\n")
+
+
 def test_a_relative_working_folder_is_no_name_of_a_volume(recorded: Recorded) -> None:
     photo = recorded.folder / "gato.jpg"
     photo.touch()

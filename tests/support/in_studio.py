@@ -101,10 +101,12 @@ class Opened:
         folder: Path,
         *options: str,
         architecture: str = "fake",
+        token: str | None = TOKEN,
         environment: dict[str, str] | None = None,
     ) -> None:
         arguments = (
-            "studio", str(folder), "--port", "0", "--no_open", "--architecture", architecture, "--token", TOKEN,
+            "studio", str(folder), "--port", "0", "--no_open", "--architecture", architecture,
+            *([] if token is None else ["--token", token]),
             "--bottleneck_dir", str(folder.with_name("bottlenecks")), "--model_dir", str(folder.with_name("models")),
         )  # fmt: skip
         self.process = subprocess.Popen(
@@ -135,9 +137,9 @@ class Opened:
 
 
 @contextlib.contextmanager
-def opened(folder: Path, *options: str, environment: dict[str, str] | None = None) -> Iterator[Opened]:
+def opened(folder: Path, *options: str, **others: Any) -> Iterator[Opened]:
     """A studio in a process of its own, for as long as the block runs."""
-    server = Opened(folder, *options, environment=environment)
+    server = Opened(folder, *options, **others)
     try:
         yield server
     finally:

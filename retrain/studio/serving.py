@@ -12,7 +12,6 @@ from retrain.studio.app import LIMITS, application
 from retrain.studio.config import StudioConfig
 from retrain.studio.gate import Gate
 from retrain.studio.studio import Studio
-from retrain.studio.taking import check_output
 
 GRACE_SECONDS = 5  # for a photo that is arriving when the studio ends
 Say = Callable[[str], None]
@@ -30,7 +29,6 @@ def serve(config: StudioConfig, say: Say, open_page: Callable[[str], object] | N
             from label_image.serve.certificates import own_certificate
 
             authority, certificate = own_certificate(config.host, lan_address())
-        check_output(config)
         studio = Studio(config)
         gate = Gate(config.token, config.phone_token, config.port, Access())
         app = application(studio, gate, authority)

@@ -30,7 +30,9 @@ def change_routes(studio: Studio, bodies: Bodies) -> list[Route]:
         return json_response({"change": None if done is None else change_object(done)})
 
     def names(ids: list[str]) -> list[str]:
-        return [photo_of(studio.known.listing, one).name for one in ids]
+        by_id = studio.known.listing.by_id
+        found = [by_id[one].name for one in ids if one in by_id]  # another page may have moved some
+        return found or [photo_of(studio.known.listing, one).name for one in ids]
 
     async def classes(request: Request) -> Response:
         return json_response({"classes": [shown(name) for name in studio.known.listing.classes]})

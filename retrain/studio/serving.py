@@ -16,7 +16,6 @@ from retrain.studio.gate import Gate
 from retrain.studio.opening import open_folder
 from retrain.studio.phone import phone_addresses
 from retrain.studio.studio import Studio
-from retrain.studio.taking import check_output
 from retrain.studio.tokens import tokens_of
 
 GRACE_SECONDS = 5  # for a photo that is arriving when the studio ends
@@ -39,7 +38,6 @@ def serve(config: StudioConfig, say: Say, open_page: Callable[[str], object] | N
             from label_image.serve.certificates import own_certificate
 
             authority, certificate = own_certificate(config.host, lan_address())
-        check_output(config)
         studio = Studio(config)
         gate = Gate(config.token, config.phone_token, config.port, Access())
         app = application(studio, gate, authority)

@@ -26,6 +26,7 @@ from retrain.studio.listing import list_folder
 from retrain.studio.news import News
 from retrain.studio.opening import open_folder
 from retrain.studio.seeing import Eye, Seen
+from retrain.studio.taking import check_output
 from retrain.studio.telling import Telling
 from retrain.studio.thumbnails import Thumbnails
 from retrain.studio.watching import Watched
@@ -44,10 +45,14 @@ class Studio:
     """`known` may be read by any thread; what changes it is in here."""
 
     def __init__(self, config: StudioConfig, start: StartEngine | None = None) -> None:
-        """Raises StudioError for a folder that is none of class folders, or that another studio has open."""
+        """Raises StudioError for a folder that is none of class folders, or that another studio has open.
+
+        Raises OptionError or ExportError for a place where the model cannot be written.
+        """
         self.config = config
         self.news = News()
         open_folder(config.folder)
+        check_output(config)
         self.changes = Changes(config.folder)
         self.kept = Kept(config.folder)
         self.thumbnails = Thumbnails(config.folder)

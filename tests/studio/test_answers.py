@@ -9,8 +9,12 @@ import pytest
 from in_studio import asking, config_for
 from studio_folders import png, put
 
+from retrain.core.errors import OptionError, StudioError
 from retrain.studio.answers import Answered
+from retrain.studio.config import model_beside
+from retrain.studio.opening import open_folder
 from retrain.studio.requests import Above
+from retrain.studio.studio import Studio
 
 
 @pytest.mark.parametrize("path", ["/", "/nothing", "/api/state", "/api/nothing", "/api/take/report", "/try/", "/try"])
@@ -70,8 +74,8 @@ def test_names_that_are_no_text_are_told(tmp_path: Path) -> None:
 
 def test_a_model_whose_name_is_no_text_is_taken_away(tmp_path: Path) -> None:
     config = config_for(tmp_path / "photos", output_dir=tmp_path / os.fsdecode(b"mo\xffdel"))
-    put(config.output_dir, "labels.txt", "model.json", "model.tflite")
     with asking(config) as page:
+        put(config.output_dir, "labels.txt", "model.json", "model.tflite")
         answer = page.client.get("/api/take/all")
     assert answer.status_code == 200 and "mo%5Cxffdel_all.zip" in answer.headers["content-disposition"]
 
@@ -91,3 +95,23 @@ def test_what_is_no_probability_accepts_nothing(above: float) -> None:
 def test_a_format_that_is_not_known_is_refused_at_once(tmp_path: Path) -> None:
     with asking(config_for(tmp_path / "photos")) as page:
         assert "not known" in page.post("/api/export", status=400, name="floppy")["error"]
+
+
+def test_what_another_page_has_moved_meanwhile_is_passed_over(tmp_path: Path) -> None:
+    with asking(config_for(put(tmp_path / "photos", "cat/a.png", "cat/b.png", "dog/c.png"))) as page:
+        chosen = [page.ids()["cat/a.png"], page.ids()["cat/b.png"]]
+        page.post("/api/move", ids=chosen[:1], label="dog")
+        assert page.post("/api/move", ids=chosen, label="bird")["change"]["count"] == 1
+        assert page.photos() == {"bird/b.png": "bird", "dog/a.png": "dog", "dog/c.png": "dog"}
+        assert "not there any more" in page.post("/api/remove", status=404, ids=chosen)["error"]
+
+
+def test_a_model_among_the_photos_is_refused_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="among the photos"):
+        Studio(config_for(tmp_path / "photos", output_dir=tmp_path / "photos" / "model"))
+
+
+def test_all_files_of_a_machine_are_no_folder_of_photos() -> None:
+    assert model_beside(Path("/")) == Path("/_model")
+    with pytest.raises(StudioError, match="holds all your files"):
+        open_folder(Path("/"))

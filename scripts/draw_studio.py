@@ -75,7 +75,7 @@ def steps(browser: Browser, room: Path, folder: Path, language: str) -> Iterator
         page.run("document.querySelector('#try').scrollIntoView()")
         yield "try", seen(page)
         press(page, "write-web")
-        page.wait("!!document.querySelector('a[href=\"/try/\"]')")
+        page.wait("!!document.querySelector('a[href^=\"/try/\"]')")
         page.run("document.querySelector('#take').scrollIntoView()")
         yield "take", seen(page)
 

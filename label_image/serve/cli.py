@@ -54,6 +54,7 @@ def say(sentence: str) -> None:
     "--allow_host", type=Text, multiple=True, metavar="NAME", help="A further name of this server; repeatable."
 )
 @click.option("--labels", type=Text, metavar="FILE", help="Other names for the classes, one per line.")
+@click.option("--lang", type=click.Choice(("en", "pt")), help="Language of the page.  [default: that of its browser]")
 @click.option("--trust_model", is_flag=True, help="Run a SavedModel or .pb that may do more than compute.")
 @click.option(
     "--threads", type=click.IntRange(1, 1024), default=MOST, metavar="N",
@@ -110,6 +111,7 @@ def cli(**options: Any) -> None:
         origins=tuple(origin.rstrip("/") for origin in options["cors"]),
         hosts=frozenset(host.lower() for host in options["allow_host"]),
         labels=options["labels"],
+        lang=options["lang"],
         trust=options["trust_model"],
         threads=options["threads"],
         limits=Limits(

@@ -8,7 +8,7 @@ from label_image.serve.limits import Limits
 
 @dataclass(frozen=True)
 class Settings:
-    """`certificate` are the files of the user's own one, and of its key."""
+    """`certificate` are the files of the user's own one, and of its key. `lang`: that of the page."""
 
     model: Path
     name: str | None
@@ -20,6 +20,7 @@ class Settings:
     origins: tuple[str, ...]
     hosts: frozenset[str]
     labels: str | None
+    lang: str | None
     trust: bool
     threads: int
     limits: Limits

@@ -67,7 +67,8 @@ def _say_ready(settings: Settings, service: Service, port: int, say: Say) -> Non
     classes = len(loaded.model.labels)
     everywhere = is_every(settings.host)
     host = (lan_address() or "127.0.0.1") if everywhere else settings.host
-    url = address(host, port, is_encrypted)
+    language = "" if settings.lang is None else f"?lang={settings.lang}"
+    url = address(host, port, is_encrypted, path=language)
     say(shown(f"Serving {settings.model} ({classes} classes) as {loaded.name!r} on {url}"))
     if not loaded.page:
         say("There is no page for this model: programs are answered.")
@@ -79,6 +80,7 @@ def _say_ready(settings: Settings, service: Service, port: int, say: Say) -> Non
     if not is_encrypted:
         say("Without --https a phone gives the page no camera; photos can be chosen.")
     elif settings.certificate is None:
-        say(f"A phone warns of the certificate until it trusts {url}ca.crt (docs/serve.md).")
+        authority = address(host, port, is_encrypted, path="ca.crt")
+        say(f"A phone warns of the certificate until it trusts {authority} (docs/serve.md).")
     if sys.stdout.isatty():
-        say(qr_code(address(host, port, is_encrypted, settings.token)))
+        say(qr_code(address(host, port, is_encrypted, settings.token, language)))

@@ -202,7 +202,7 @@ def test_from_an_empty_folder_to_a_phone(room: Room) -> None:
         one["name"] == "web" and one["written"] and one["isCurrent"] for one in state["exports"]
     ))["exports"] if one["name"] == "web"]  # fmt: skip
     assert web["proof"] and (room.folder.with_name("cats_model") / "web" / "index.html").is_file()
-    page.wait("!!document.querySelector('a[href=\"/try/\"]')")
+    page.wait("!!document.querySelector('a[href^=\"/try/\"]')")
     phone = room.browser.open(f"{room.server.url}try/", 390, 844)
     phone.wait("document.querySelector('#classes')?.textContent.includes('Bengal')")
     phone.wait("document.querySelector('#private-text').textContent.length > 0")

@@ -28,7 +28,7 @@ COMMAND = ("-m", "label_image", "serve")
 def settings_for(model: Path, limits: Limits = LIMITS, threads: int = 2, **others: Any) -> Settings:
     defaults: dict[str, Any] = {
         "name": "colours", "host": "127.0.0.1", "port": 0, "token": None, "https": False, "certificate": None,
-        "origins": (), "hosts": frozenset(), "labels": None, "trust": False,
+        "origins": (), "hosts": frozenset(), "labels": None, "lang": None, "trust": False,
     }  # fmt: skip
     return Settings(model=model, limits=limits, threads=threads, **{**defaults, **others})
 

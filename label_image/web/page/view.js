@@ -5,7 +5,8 @@ import { isolated, languageOf, shown, speaker } from "./words.js";
 /** @typedef {import("./answers.js").Verdict} Verdict */
 /** @typedef {import("./engine.js").Config} Config */
 
-const language = languageOf(navigator.languages);
+const asked = new URLSearchParams(location.search).get("lang");
+const language = languageOf(asked === null ? navigator.languages : [asked, ...navigator.languages]);
 const say = speaker(language);
 const percent = new Intl.NumberFormat(navigator.language.startsWith(language) ? navigator.language : language, {
   style: "percent",

@@ -4,7 +4,7 @@ import { start } from "./actions.js";
 import { bar, element, make, redraw } from "./dom.js";
 import { icon } from "./icons.js";
 import { code } from "./phone.js";
-import { say, size } from "./say.js";
+import { language, say, size } from "./say.js";
 import { store } from "./store.js";
 
 /** @typedef {import("../../../web/studio.js").Export} Export */
@@ -59,7 +59,7 @@ function draw() {
 function phonePage(isWritten) {
   if (!isWritten) return [make("p", { class: "quiet small" }, say("phoneNotYet"))];
   return [
-    make("p", { class: "links" }, make("a", { href: "/try/", target: "_blank", rel: "noopener" }, say("phoneOpen"))),
+    make("p", { class: "links" }, make("a", { href: `/try/?lang=${language}`, target: "_blank", rel: "noopener" }, say("phoneOpen"))),
     code("phone"),
   ];
 }

@@ -91,6 +91,9 @@ def test_what_it_was_not_trained_on_is_unknown(browser: str, site: str, tmp_path
         page.wait("document.querySelector('#answer').matches('.unknown')")
         assert page.text("#name") == "Desconhecido" and page.text("#share") == ""
         assert "Mais próximo: " in page.text("#why")
+        page.go(f"{site}?lang=en")  # as its address says, whatever the browser prefers
+        opened(page).wait("document.querySelector('#answer').matches('.unknown')")
+        assert page.text("#name") == "Unknown" and page.run("document.documentElement.lang") == "en"
 
 
 def test_a_photo_is_answered_as_label_image_does(browser: str, site: str, three_colours: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import { start } from "./actions.js";
 import { bar, element, make, redraw } from "./dom.js";
 import { icon } from "./icons.js";
 import { code } from "./phone.js";
-import { say, size } from "./say.js";
+import { doing, say, size } from "./say.js";
 import { store } from "./store.js";
 
 /** @typedef {import("../../../web/studio.js").Export} Export */
@@ -39,7 +39,7 @@ function draw() {
         ? make(
             "div",
             { class: "progress" },
-            make("p", { class: "quiet", "data-data": true }, exporting.sentence),
+            make("p", { class: "quiet", "data-data": true }, doing(exporting)),
             exporting.total ? bar(exporting.done / exporting.total) : null,
           )
         : null,

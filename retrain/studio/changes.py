@@ -9,6 +9,7 @@ import errno
 import os
 import secrets
 import shutil
+import stat
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -145,7 +146,7 @@ class Changes:
     def class_for(self, label: str, others: Iterable[str] = ()) -> str:
         """The class of that name, which is there or could be made beside `others`. Raises StudioError."""
         classes = self.classes()
-        return label if label in classes or label in others else check_class_name(label, [*classes, *others])
+        return label if label in classes or label in others else self._new_class(label, [*classes, *others])
 
     def move(self, names: Sequence[str], label: str | None) -> Change:
         """Give photos to a class, which is made if it is not there; None takes their class from them.
@@ -190,7 +191,7 @@ class Changes:
     def make_class(self, name: str) -> Change:
         """Make a class without photos. Raises StudioError."""
         with self._changing():
-            name = check_class_name(name, self.classes())
+            name = self._new_class(name, self.classes())
             return self._book.do(self._book.entry("make", name, None, 0), [], [name])
 
     def rename_class(self, name: str, to: str) -> Change:
@@ -202,7 +203,7 @@ class Changes:
             classes = self.classes()
             if to in classes:
                 return self._merge(name, to)
-            to = check_class_name(to, [other for other in classes if other != name])
+            to = self._new_class(to, [other for other in classes if other != name])
             return self._book.do(self._book.entry("rename", name, to, self._count(name)), [Step.of(name, to, status)])
 
     def remove_class(self, name: str) -> Change:
@@ -293,6 +294,16 @@ class Changes:
 
     def _class(self, label: str | None) -> str | None:
         return None if label is None else self.class_for(label)
+
+    def _new_class(self, name: str, others: Iterable[str]) -> str:
+        """The name that a class gets. Raises StudioError."""
+        name = check_class_name(name, others)
+        status = status_of(self.folder / name)
+        if status is not None and not stat.S_ISDIR(status.st_mode):
+            raise StudioError(
+                translated("There is a file or a link called {name}: choose another name.", name=shown(name))
+            )
+        return name
 
     def _require_class(self, name: str) -> os.stat_result:
         if name not in self.classes():

@@ -112,8 +112,8 @@ class Journalled:
         for position, step in enumerate(steps):
             try:
                 target = move(self.folder, step, partial(self._journal.instead, position))
-            except FileExistsError:
-                if is_late and step.is_folder:
+            except (FileExistsError, NotADirectoryError) as error:
+                if is_late and (step.is_folder or isinstance(error, NotADirectoryError)):
                     continue
                 raise
             if target is not None:

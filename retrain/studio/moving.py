@@ -23,11 +23,13 @@ def move(folder: Path, step: Step, otherwise: Callable[[str], None]) -> str | No
     """Do a step that has not been done, or only half: the path at which it has ended, None if there is nothing to do.
 
     `otherwise` is told of another target before it is taken, where the planned one is another's. Raises OSError;
-    FileExistsError where a folder would take the place of something.
+    FileExistsError where a folder would take the place of something, NotADirectoryError where it would lie in none.
     """
     source, target = folder / step.source, step.target
-    if not (can_lie_at(folder, step.source) and can_lie_at(folder, target)):
-        return None  # it leads through a link, or a file, and so elsewhere
+    if not can_lie_at(folder, step.source):
+        return None  # what is there lies elsewhere, behind a link
+    if not can_lie_at(folder, target):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(folder / target))
     for _ in range(ATTEMPTS):
         status = status_of(source)
         if status is None or not step.is_of(status):

@@ -58,6 +58,7 @@ class Studio:
         self.thumbnails = Thumbnails(config.folder)
         self.eye = Eye(config.backbone, config.extraction, start)
         self._known = Known(list_folder(config.folder))
+        self._seen_listed = float("-inf")  # when the photos that were seen last were listed
         self._watched = Watched(self._known.listing)
         self._lock = threading.Condition()
         self._look_now = threading.Event()
@@ -118,7 +119,11 @@ class Studio:
         self.news.tell()
 
     def all_seen(self, telling: Telling) -> Seen:
-        """The bottlenecks of the photos that are there now. Raises StudioError if they cannot be had."""
+        """The bottlenecks of the photos that are there now. Raises StudioError if they cannot be had.
+
+        Photos that keep arriving meanwhile are not waited for.
+        """
+        asked = time.monotonic()
         listing = list_folder(self.config.folder)
         if listing.version != self._known.listing.version:
             self.learn(listing=listing)
@@ -126,8 +131,7 @@ class Studio:
         with self._lock:
             while not self._has_ended.is_set():
                 known = self._known
-                if known.is_all_seen:
-                    assert known.seen is not None
+                if known.seen is not None and (known.is_all_seen or self._seen_listed > asked):
                     return known.seen
                 if known.blind is not None:
                     raise StudioError(known.blind)
@@ -161,6 +165,7 @@ class Studio:
             self._look_now.wait(LOOK_SECONDS)
 
     def _look_once(self) -> None:
+        began = time.monotonic()
         listing = self._watched.look()
         if listing.version != self._known.listing.version:
             self.learn(listing=listing)
@@ -170,6 +175,7 @@ class Studio:
             return
         with _shown_at_most_often(lambda work: self.learn(seeing=work.done)) as show:
             seen = self.eye.see(listing, Telling(Work("see"), show))
+        self._seen_listed = began
         self.learn(seen=seen, seeing=len(listing.photos), blind=None, guesses=self._guesses(seen, self._known.training))
 
     def _guesses(self, seen: Seen, training: Training | None) -> Any:

@@ -18,6 +18,7 @@ from retrain.insight.html.rendering import shown
 
 ALL = "all"
 CHUNK = 2**18  # bytes; so much of a zip is in memory, whatever its size
+FIRST, LAST = (1980, 1, 1, 0, 0, 0), (2107, 12, 31, 23, 59, 58)  # dates that a zip can say; clocks go wrong
 BESIDE = ("labels.txt", MANIFEST)  # what `label_image` needs of an export, whatever its format
 
 
@@ -83,7 +84,7 @@ def _zipped(files: Sequence[tuple[str, BinaryIO]], stack: ExitStack) -> Iterator
     with stack, zipfile.ZipFile(pipe, "w") as archive:
         for name, file in files:
             status = os.fstat(file.fileno())
-            entry = zipfile.ZipInfo(name, max(time.localtime(status.st_mtime)[:6], (1980, 1, 1, 0, 0, 0)))
+            entry = zipfile.ZipInfo(name, min(max(time.localtime(status.st_mtime)[:6], FIRST), LAST))
             entry.file_size = status.st_size
             entry.external_attr = 0o100644 << 16
             with archive.open(entry, "w") as target:

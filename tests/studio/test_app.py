@@ -3,6 +3,7 @@
 import io
 import os
 import shutil
+import threading
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -232,3 +233,24 @@ def test_the_page_runs_no_script_of_its_own(page: Asking) -> None:
     answer = page.client.get("/")
     assert "script-src 'self';" in answer.headers["content-security-policy"]
     assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_training_does_not_wait_for_photos_that_keep_arriving(page: Asking, folder: Path) -> None:
+    filled(page, 5)
+    has_ended = threading.Event()
+
+    def arrive() -> None:
+        number = 1000
+        while not has_ended.is_set():
+            number += 1
+            (folder / "red" / f"{number}.jpg").write_bytes(photo(RED, number))
+            page.studio.look()
+
+    thread = threading.Thread(target=arrive)
+    thread.start()
+    try:
+        page.post("/api/train", status=202)
+        page.until(lambda state: state["training"])
+    finally:
+        has_ended.set()
+        thread.join()

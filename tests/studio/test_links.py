@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 
 import pytest
-from studio_folders import put, seen
+from studio_folders import png, put, seen
 
 from retrain.core.errors import StudioError
 from retrain.studio.changes import Changes
@@ -72,3 +72,40 @@ def test_an_undo_that_leads_through_links_removes_nothing_there(tmp_path: Path, 
     with Changes(folder) as changes:
         change = changes.undo()
     assert change is not None and change.count == 0 and seen(home) == before
+
+
+@pytest.mark.parametrize("is_link", [True, False])
+def test_what_has_a_class_s_name_and_is_none_takes_no_photos(tmp_path: Path, home: Path, is_link: bool) -> None:
+    folder = put(tmp_path / "pets", "cat/a.jpg", "dog/b.jpg")
+    before = seen(home)
+    with Changes(folder) as changes:
+        if is_link:
+            (folder / "bird").symlink_to(home)
+        else:
+            (folder / "bird").write_text("no folder")
+        photos = seen(folder)
+        for change in (
+            lambda: changes.add("bird", "new.png", png(99)),
+            lambda: changes.move(["cat/a.jpg"], "bird"),
+            lambda: changes.make_class("bird"),
+            lambda: changes.rename_class("cat", "bird"),
+        ):
+            with pytest.raises(StudioError, match="a file or a link called bird"):
+                change()
+        assert changes.last is None
+    assert seen(home) == before and seen(folder) == photos
+
+
+def test_a_photo_whose_class_becomes_a_link_at_that_moment_is_not_lost(
+    tmp_path: Path, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = put(tmp_path / "pets", "cat/a.jpg", "dog/b.jpg")
+    before = seen(home)
+    with Changes(folder) as changes:
+        (folder / "bird").symlink_to(home)
+        monkeypatch.setattr(changes, "class_for", lambda label, others=(): label)
+        with pytest.raises(StudioError, match="Not a directory"):
+            changes.add("bird", "new.png", png(99))
+        with pytest.raises(StudioError, match="Not a directory"):
+            changes.move(["cat/a.jpg"], "bird")
+    assert seen(home) == before and (folder / "cat" / "a.jpg").exists()

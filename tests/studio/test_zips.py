@@ -1,6 +1,7 @@
 """An export as a zip that is made while it is sent."""
 
 import io
+import os
 import shutil
 import zipfile
 from pathlib import Path
@@ -74,3 +75,11 @@ def test_without_an_export_nothing_is_there(tmp_path: Path) -> None:
 
 def test_its_name_says_whose_it_is() -> None:
     assert zip_name(Path("some/cats_model"), "web") == "cats_model_web.zip"
+
+
+@pytest.mark.parametrize("seconds", [-(10**9), 5 * 10**9])
+def test_dates_that_a_zip_cannot_say_end_no_download(tmp_path: Path, seconds: int) -> None:
+    for name in ("model.tflite", "labels.txt"):
+        (tmp_path / name).write_text("x")
+        os.utime(tmp_path / name, (seconds, seconds))
+    assert {entry.date_time[0] for entry in unzipped(tmp_path, "tflite").infolist()} <= {1980, 2107}

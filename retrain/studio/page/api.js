@@ -56,6 +56,14 @@ export function send(path, data, parameters = {}, signal) {
   return ask(`/api/${path}?${query}`, options);
 }
 
+/** Whether the server answers at all, be it that it refuses. */
+export function isThere() {
+  return fetch("/api/classes", { cache: "no-store" }).then(
+    () => true,
+    () => false,
+  );
+}
+
 /** The token in this page's address is given once, for a cookie, and taken out of the address. Raises ApiError. */
 export async function enter() {
   const found = new URLSearchParams(location.hash.slice(1)).get("token");

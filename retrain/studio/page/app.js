@@ -9,9 +9,10 @@ import { icon } from "./icons.js";
 import { listenKeys } from "./keys.js";
 import { beginMiddle } from "./middle.js";
 import { beginRail } from "./rail.js";
-import { languages, percent, say, translate } from "./say.js";
+import { doing, languages, percent, say, translate } from "./say.js";
 import { store } from "./store.js";
 import { beginTabs } from "./tabs.js";
+import { commands } from "./phone.js";
 import { beginTake } from "./take.js";
 import { beginTrain } from "./train.js";
 import { beginTry } from "./attempt.js";
@@ -59,7 +60,7 @@ function top() {
   element("work").textContent = isSeeing
     ? say("seeing", { done: seeing.done, count: seeing.total })
     : work
-      ? work.sentence + done
+      ? doing(work) + done
       : "";
   const button = element("undo");
   redraw(button, state.undo, () => [icon("undo"), make("span", {}, say("undo"))]);
@@ -76,10 +77,10 @@ function banner(isLost) {
   element("banner").hidden = !isLost;
   redraw(element("banner"), isLost, () => {
     if (!isLost) return [];
-    const command = make("code", { "data-data": true }, `retrain studio ${folder}`.trim());
     return [
       make("p", {}, say("stopped", { folder: folder || say("theFolder") })),
-      make("p", {}, say("startAgain"), " ", command),
+      make("p", {}, say("startAgain")),
+      ...commands(folder),
     ];
   });
 }

@@ -158,6 +158,10 @@ async function openCamera() {
   chosen = null;
   answer = null;
   isLive = true;
+  camera.track?.addEventListener("ended", () => {
+    closeCamera();
+    tell(say("ended"));
+  });
   stop = watch(video, seen);
   draw();
 }

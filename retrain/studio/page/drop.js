@@ -19,6 +19,7 @@ export function listenDrops() {
   document.addEventListener("drop", (event) => {
     document.body.classList.remove("dragging");
     if (event.dataTransfer === null || draggedPhotos(event.dataTransfer) !== null) return;
+    if (!event.dataTransfer.types.includes("Files")) return; // text goes where it is dropped
     event.preventDefault();
     void dropped(event.dataTransfer, store.target).then(upload);
   });

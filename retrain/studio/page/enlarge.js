@@ -65,6 +65,7 @@ export function enlarge(id, selection) {
     if (event.ctrlKey || event.altKey || event.metaKey) return;
     if (event.key === "ArrowRight" || event.key === "ArrowDown") step(1);
     else if (event.key === "ArrowLeft" || event.key === "ArrowUp") step(-1);
+    else if (event.repeat) return; // a key that is held down would go through all photos
     else if (event.key === "Delete") void remove([at]);
     else if (label !== undefined) void move([at], label);
     else return;

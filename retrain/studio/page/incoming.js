@@ -1,6 +1,7 @@
 // Files as they are dropped, pasted and chosen, each with the class that it goes into: the names of folders are classes.
 
-/** @typedef {{file: File, label: string | null, isArchive: boolean}} Incoming */
+/** @typedef {{file: File, label: string | null, isArchive: boolean, isUnread?: boolean}} Incoming */
+/** @typedef {{file: File, path: string, isUnread?: boolean}} Found `isUnread`: the browser was not given it */
 
 const ARCHIVE = /\.(zip|tar|tgz|tar\.gz|tar\.bz2|tar\.xz)$/i;
 
@@ -33,14 +34,16 @@ export function isLitter(path) {
   );
 }
 
-/** @param {readonly {file: File, path: string}[]} found @param {string | null} label @returns {Incoming[]} */
+/** @param {readonly Found[]} found @param {string | null} label @returns {Incoming[]} */
 function labelled(found, label) {
   const kept = found.filter(({ path }) => !isLitter(path));
   const labels = labelsOf(
     kept.map(({ path }) => path),
     label,
   );
-  return kept.map(({ file }, place) => ({ file, label: labels[place] ?? null, isArchive: ARCHIVE.test(file.name) }));
+  return kept.map(({ file, isUnread = false }, place) => {
+    return { file, label: labels[place] ?? null, isArchive: ARCHIVE.test(file.name), isUnread };
+  });
 }
 
 /** Files of a form, single ones or a folder's. @param {readonly File[]} files @param {string | null} label */
@@ -55,6 +58,7 @@ export function filesOf(files, label) {
 export async function dropped(data, label) {
   const items = [...data.items].filter(({ kind }) => kind === "file");
   const entries = items.map((item) => item.webkitGetAsEntry?.() ?? item.getAsFile()); // all at once: later they are gone
+  /** @type {Found[]} */
   const found = [];
   for (const entry of entries) {
     if (entry instanceof File) found.push({ file: entry, path: entry.name });
@@ -63,12 +67,13 @@ export async function dropped(data, label) {
   return labelled(found, label);
 }
 
-/** @param {FileSystemEntry} entry @param {string} above @returns {Promise<{file: File, path: string}[]>} */
+/** @param {FileSystemEntry} entry @param {string} above @returns {Promise<Found[]>} */
 async function walk(entry, above) {
   const path = above + entry.name;
   if (entry.isFile) {
     const of = /** @type {FileSystemFileEntry} */ (entry);
-    return [{ file: await new Promise((done, failed) => of.file(done, failed)), path }];
+    const file = await new Promise((/** @type {(file: File | null) => void} */ done) => of.file(done, () => done(null)));
+    return [file ? { file, path } : { file: new File([], entry.name), path, isUnread: true }];
   }
   const reader = /** @type {FileSystemDirectoryEntry} */ (entry).createReader();
   const found = [];

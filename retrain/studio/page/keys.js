@@ -15,6 +15,7 @@ export function listenKeys() {
       target instanceof HTMLTextAreaElement
     )
       return;
+    if (event.repeat) return; // one press does one thing: a key that is held down would label photo after photo
     if (pressed(event)) event.preventDefault();
   });
 }

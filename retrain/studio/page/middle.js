@@ -160,7 +160,8 @@ function keyed(event) {
   if (step !== undefined && !event.altKey) {
     selection.step(step, event.shiftKey);
     grid.reveal();
-  } else if (event.key === " " && selection.at !== null) selection.toggle(selection.at);
+  } else if (event.repeat && [" ", "Enter"].includes(event.key)) event.preventDefault(); // held down: it was meant once
+  else if (event.key === " " && selection.at !== null) selection.toggle(selection.at);
   else if (isCommand && event.key.toLowerCase() === "a") selection.all();
   else if (event.key === "Escape") selection.none();
   else if (event.key === "Enter") entered(event.shiftKey);

@@ -15,7 +15,7 @@ export function code(what) {
       "div",
       { class: "code" },
       make("p", {}, sentence),
-      phone?.isReachable ? null : make("pre", {}, make("code", { "data-data": true }, "retrain studio --phone")),
+      ...(phone?.isReachable ? [] : commands(store.state?.folder.path ?? "", "--phone")),
     );
   }
   return make(
@@ -25,6 +25,20 @@ export function code(what) {
     make("p", { class: "file" }, make("bdi", {}, address)),
     make("p", { class: "quiet" }, say("phoneSame")),
   );
+}
+
+/**
+ * What starts the studio in a terminal, for those who have the project's folder and for those who have it installed.
+ * @param {string} folder @param {string} option
+ */
+export function commands(folder, option = "") {
+  const of = /^[\w./~:-]*$/.test(folder) ? folder : `'${folder.replaceAll("'", "'\\''")}'`;
+  const make_ = `make studio${of && ` IMAGE_DIR=${of}`}${option && ` ARGS=${option}`}`;
+  const told = (/** @type {string} */ command) => make("code", { "data-data": true }, command);
+  return [
+    make("p", {}, told(make_)),
+    make("p", {}, say("orElse"), " ", told(`retrain studio ${of} ${option}`.replace(/ +/g, " ").trim())),
+  ];
 }
 
 export function collectByPhone() {

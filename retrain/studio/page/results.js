@@ -21,7 +21,7 @@ export function resultOf(training) {
     ...(accuracy === null ? [make("p", { class: "lead" }, say("accuracyNone"))] : rightIn(accuracy, interval)),
     make("p", { class: "quiet small" }, say("trainedOn", { count: photos, seconds: tenths(seconds) })),
     ...remarks.map((remark) => make("p", { class: "remark", "data-data": true }, remark)),
-    fold("mistakes", say("mistakes"), number(training.mistakes.length), mistakesOf(training)),
+    fold("mistakes", say("mistakes"), number(wrong(training)), mistakesOf(training)),
     fold("perClass", say("perClass"), "", [perClass(training)]),
     fold("confusion", say("confusion"), "", confusionOf(confusion, classes)),
     training.more === null ? null : fold("more", say("more"), "", moreFor(training)),
@@ -111,6 +111,12 @@ function perClass({ perClass: rows }) {
       ),
     ),
   );
+}
+
+/** How many are taken for another class: more than the worst ones, which are shown. @param {Training} training */
+function wrong({ confusion, mistakes }) {
+  const all = confusion.flatMap((row, place) => row.filter((_, said) => said !== place));
+  return Math.max(mistakes.length, Math.round(all.reduce((sum, each) => sum + each, 0)));
 }
 
 /** @param {Training} training */

@@ -56,6 +56,12 @@ export function size(bytes) {
   return `${decimals.format(bytes / Number(divisor))}\u00a0${unit}`;
 }
 
+/** What is being done, also before the server says more of it. @param {{kind: string, sentence: string}} work */
+export function doing({ kind, sentence }) {
+  if (sentence) return sentence;
+  return { train: say("training"), more: say("more"), examine: say("examining") }[kind] ?? say("writing");
+}
+
 /** The words of what stands in the page itself: `data-words` in an element. */
 export function translate() {
   document.documentElement.lang = language === "pt" ? "pt-BR" : language;

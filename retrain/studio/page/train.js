@@ -5,7 +5,7 @@ import { curveOf } from "./charts.js";
 import { bar, element, make, redraw } from "./dom.js";
 import { icon } from "./icons.js";
 import { resultOf } from "./results.js";
-import { percent, say } from "./say.js";
+import { doing, percent, say } from "./say.js";
 import { store } from "./store.js";
 import { announce } from "./toasts.js";
 import { isolated } from "/shared/words.js";
@@ -79,7 +79,7 @@ function draw() {
         say(isTraining ? "training" : training === null ? "train" : "trainAgain"),
         make("kbd", { "aria-hidden": "true" }, "T"),
       ),
-      work !== null ? progress(work.sentence, work.done, work.total) : null,
+      work !== null ? progress(doing(work), work.done, work.total) : null,
       work === null && seeing.done < seeing.total
         ? progress(say("seeing", { done: seeing.done, count: seeing.total }), seeing.done, seeing.total)
         : null,

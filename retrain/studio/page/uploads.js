@@ -1,6 +1,6 @@
 // Photos on their way into the folder: a few at a time, tried again where the server is away, told of where it refuses.
 
-import { ApiError, send } from "./api.js";
+import { ApiError, isThere, send } from "./api.js";
 import { bar, element, make, redraw } from "./dom.js";
 import { icon } from "./icons.js";
 import { say } from "./say.js";
@@ -12,6 +12,8 @@ import { toast } from "./toasts.js";
 const AT_ONCE = 3;
 const TRIES = 4;
 const PAUSE = 700; // milliseconds before the second try, twice that before the third
+const AWAY = 2000; // milliseconds between two tries for a server that is away
+const LISTED = 100; // files that were not added: more are only counted
 
 /** @type {Incoming[]} */
 let waiting = [];
@@ -21,13 +23,14 @@ let running = 0;
 let done = 0;
 let added = 0;
 let known = 0;
+let away = 0; // how many wait for a server that is not there
 
 /** What is done for each file that has arrived, and whenever there are more or fewer on their way. */
 export const whenSent = { sent: () => {}, changed: () => {} };
 
 /** @param {readonly Incoming[]} files */
 export function upload(files) {
-  if (files.length === 0) return;
+  if (files.length === 0) toast(say("nothingToAdd"));
   waiting.push(...files);
   show();
   while (running < AT_ONCE && waiting.length) void work();
@@ -52,9 +55,11 @@ async function work() {
 
 /** @param {Incoming} incoming */
 async function sendOne(incoming) {
-  const { file, label, isArchive } = incoming;
-  for (let attempt = 1; ; attempt++) {
+  const { file, label, isArchive, isUnread = false } = incoming;
+  let attempt = 0; // that a server which is there has failed; one that is away is waited for
+  for (;;) {
     try {
+      if (isUnread) throw new Error();
       if (isArchive) {
         const answer = await send("archives", file, { label, name: file.name });
         added += answer.added;
@@ -65,17 +70,35 @@ async function sendOne(incoming) {
       whenSent.sent();
       return;
     } catch (error) {
-      const isAway = error instanceof ApiError && (error.status === 0 || error.status >= 500);
-      if (isAway && attempt < TRIES) {
-        await new Promise((again) => setTimeout(again, PAUSE * 2 ** (attempt - 1)));
+      const status = error instanceof ApiError ? error.status : -1;
+      if (status === 401) waiting = []; // the server knows this page no longer
+      const isAway = status === 0 && !(await isThere());
+      if (!isAway) attempt++;
+      const isPassing = status === 0 || status >= 500;
+      if (isPassing && attempt < TRIES) {
+        await pause(isAway ? AWAY : PAUSE * 2 ** (attempt - 1), isAway);
         continue;
       }
-      const reason = isAway ? say("notReached") : error instanceof Error ? error.message : String(error);
-      failures.push({ name: file.name, reason, again: isAway ? incoming : null });
+      // Browsers do not say of a file that it cannot be read: it looks as if the network had failed.
+      const reason = isUnread || status === 0 ? say("unreadable") : error instanceof Error ? error.message : String(error);
+      failures.push({ name: file.name, reason, again: isPassing ? incoming : null });
       return;
     }
   }
 }
+
+/** Before the next try. @param {number} milliseconds @param {boolean} isAway */
+async function pause(milliseconds, isAway) {
+  if (isAway) away++;
+  show();
+  await new Promise((again) => setTimeout(again, milliseconds));
+  if (isAway) away--;
+}
+
+/** A page with photos on their way asks before it is left. */
+addEventListener("beforeunload", (event) => {
+  if (pending()) event.preventDefault();
+});
 
 function finish() {
   if (added) toast(say("added", { count: added }) + (known ? ` ${say("known", { count: known })}` : ""));
@@ -88,8 +111,9 @@ function show() {
   const where = element("uploads");
   const all = done + pending();
   where.hidden = pending() === 0 && failures.length === 0;
-  redraw(where, [done, all, failures.length], () => [
+  redraw(where, [done, all, failures.length, pending() > 0, away > 0], () => [
     pending() ? make("p", { id: "uploading" }, say("uploading", { done, count: all })) : null,
+    pending() && away ? make("p", { class: "quiet" }, say("waitingForIt")) : null,
     pending() ? bar(done / Math.max(1, all)) : null,
     failures.length ? failed() : null,
   ]);
@@ -109,14 +133,17 @@ function failed() {
   };
   return make(
     "div",
-    { class: "failed", role: "alert" },
+    { class: "failed", role: pending() ? null : "alert" }, // read aloud once, not with each file
     make("p", {}, say("failed", { count: failures.length })),
     make(
       "ul",
       { tabindex: "0", "aria-label": say("failedList") },
-      ...failures.map(({ name, reason }) =>
-        make("li", {}, make("bdi", {}, name), make("span", { class: "quiet", "data-data": true }, ` ${reason}`)),
-      ),
+      ...failures
+        .slice(0, LISTED)
+        .map(({ name, reason }) =>
+          make("li", {}, make("bdi", {}, name), make("span", { class: "quiet", "data-data": true }, ` ${reason}`)),
+        ),
+      failures.length > LISTED ? make("li", {}, say("failedMore", { count: failures.length - LISTED })) : null,
     ),
     make(
       "div",

@@ -51,9 +51,17 @@ async function open() {
     show();
     return;
   }
+  camera.track?.addEventListener("ended", unplugged); // not told where the page itself ends it
   show();
   element("hold").focus();
   video.closest(".webcam")?.scrollIntoView({ block: "nearest" });
+}
+
+function unplugged() {
+  burst.release();
+  camera.close();
+  notice = say("ended");
+  show();
 }
 
 export function closeWebcam() {

@@ -18,6 +18,7 @@ export const en = {
   notReached: "The studio was not reached. Is it still running?",
   stopped: "The studio has stopped: your photos are safe in {folder}.",
   theFolder: "their folder",
+  orElse: "or",
   startAgain: "Start it again with",
   lockedTitle: "Open the address that the terminal shows",
   lockedText:
@@ -99,12 +100,19 @@ export const en = {
   noCamera: "No camera was found. You can still choose photos.",
   refused: "The camera was not allowed. Allow it in the browser's settings for this page, or choose photos.",
   busy: "The camera is used by another program. Close that, or choose photos.",
+  ended: "The camera was unplugged or closed. Open it again, or choose photos.",
   uploading: { one: "{done} of {count} photo added", other: "{done} of {count} photos added" },
   added: { one: "{count} photo added.", other: "{count} photos added." },
   known: { one: "{count} was there already.", other: "{count} were there already." },
   allKnown: { one: "This photo was there already.", other: "These {count} photos were there already." },
   failed: { one: "{count} file was not added", other: "{count} files were not added" },
+  examining: "Checking the photos …",
+  writing: "Writing …",
   failedList: "Files that were not added",
+  failedMore: { one: "and {count} more", other: "and {count} more" },
+  unreadable: "cannot be read or sent. If it was moved or changed since, choose it again.",
+  waitingForIt: "The studio does not answer just now. They go on by themselves as soon as it does.",
+  nothingToAdd: "There is no photo in it.",
   again: "Try again",
 
   // What was done
@@ -176,7 +184,7 @@ export const en = {
   mistakesHelp: "Its label, and what was said of it by a model that had not seen it. If the label is wrong, mend it.",
   mistakeIs: "Labelled {given}, but {said} was said ({percent})",
   noMistakes: "There are no mistakes.",
-  allMistakes: { one: "Look at {count}", other: "Look at all {count}" },
+  allMistakes: { one: "Look at {count}", other: "Look at {count}" },
   more: "What more photos would bring",
   moreIs: "Accuracy by the number of photos.",
   moreTwice:

@@ -18,6 +18,7 @@ export const pt = {
   notReached: "O estúdio não respondeu. Ele ainda está rodando?",
   stopped: "O estúdio parou: suas fotos estão seguras em {folder}.",
   theFolder: "sua pasta",
+  orElse: "ou",
   startAgain: "Inicie de novo com",
   lockedTitle: "Abra o endereço que o terminal mostra",
   lockedText:
@@ -43,8 +44,8 @@ export const pt = {
   removeClass: "Remover classe",
   removeTitle: "Remover {label}?",
   removeText: {
-    one: "Sua {count} foto vai para a lixeira, e pode voltar ao desfazer.",
-    other: "Suas {count} fotos vão para a lixeira, e podem voltar ao desfazer.",
+    one: "A {count} foto dela vai para a lixeira; Desfazer a traz de volta.",
+    other: "As {count} fotos dela vão para a lixeira; Desfazer as traz de volta.",
   },
 
   // Fotos
@@ -64,9 +65,9 @@ export const pt = {
   keys: "Teclas: 1–9 dão o rótulo, Espaço seleciona, Enter amplia, Delete remove, U desfaz, T treina.",
 
   // Coletar
-  welcome: "O que ele deve distinguir?",
+  welcome: "O que o computador deve distinguir?",
   welcomeText:
-    "Dê nome a duas coisas: duas plantas, duas ferramentas, dois gatos. Você mostra fotos de cada uma, e o computador aprende a distingui-las.",
+    "Dê nome a duas coisas: duas plantas, duas ferramentas, dois gatos. Você mostra fotos de cada uma, e ele aprende a distingui-las.",
   firstClass: "Primeira classe",
   secondClass: "Segunda classe",
   firstExample: "tigrado",
@@ -86,7 +87,7 @@ export const pt = {
   shortPhone: "Celular",
   phoneCollect: "Aponte a câmera do celular para este código. As fotos que você tirar lá vêm direto para esta pasta.",
   phoneNotReachable: "Celulares ainda não alcançam este computador. Pare o estúdio no terminal e inicie-o com:",
-  phoneNotYet: "Gere primeiro a página para o celular: então seu endereço e seu código ficam aqui.",
+  phoneNotYet: "Gere primeiro a página para o celular: o endereço e o código dela aparecem aqui.",
   phoneSame: "O celular precisa estar na mesma rede.",
   qr: "Código QR do endereço abaixo",
   into: "As fotos vão para",
@@ -95,16 +96,23 @@ export const pt = {
   took: { one: "{count} foto em {label}", other: "{count} fotos em {label}" },
   camera: "Câmera",
   closeCamera: "Fechar a câmera",
-  insecure: "Navegadores só abrem a câmera por https ou em localhost. Ainda é possível escolher fotos.",
+  insecure: "Os navegadores só abrem a câmera por https ou em localhost. Ainda é possível escolher fotos.",
   noCamera: "Nenhuma câmera foi encontrada. Ainda é possível escolher fotos.",
   refused: "A câmera não foi permitida. Permita nas configurações do navegador para esta página, ou escolha fotos.",
   busy: "A câmera está em uso por outro programa. Feche-o, ou escolha fotos.",
+  ended: "A câmera foi desconectada ou fechada. Abra de novo, ou escolha fotos.",
   uploading: { one: "{done} de {count} foto adicionada", other: "{done} de {count} fotos adicionadas" },
   added: { one: "{count} foto adicionada.", other: "{count} fotos adicionadas." },
   known: { one: "{count} já estava aqui.", other: "{count} já estavam aqui." },
   allKnown: { one: "Esta foto já estava aqui.", other: "Estas {count} fotos já estavam aqui." },
   failed: { one: "{count} arquivo não foi adicionado", other: "{count} arquivos não foram adicionados" },
+  examining: "Examinando as fotos …",
+  writing: "Gerando …",
   failedList: "Arquivos que não foram adicionados",
+  failedMore: { one: "e mais {count}", other: "e mais {count}" },
+  unreadable: "não pode ser lido ou enviado. Se foi movido ou alterado, escolha-o de novo.",
+  waitingForIt: "O estúdio não está respondendo agora. O envio continua sozinho assim que ele voltar.",
+  nothingToAdd: "Não há nenhuma foto aí.",
   again: "Tentar de novo",
 
   // O que foi feito
@@ -115,7 +123,7 @@ export const pt = {
   did_add: { one: "{count} foto adicionada", other: "{count} fotos adicionadas" },
   did_make: "Classe {label} criada",
   did_rename: "{label} agora se chama {to}",
-  did_merge: "{label} foi juntada a {to}",
+  did_merge: "Classe {label} juntada a {to}",
   did_remove_class: "Classe {label} removida",
   undone: "Desfeito: {what}",
 
@@ -124,24 +132,24 @@ export const pt = {
   noGuesses:
     "Selecione fotos e tecle um dígito para dar o rótulo. Depois do primeiro treinamento o modelo dá um palpite para cada uma, e as mais incertas vêm primeiro.",
   guessesHelp:
-    "Os palpites do modelo, os mais incertos primeiro: dê rótulo a estas fotos, são as que mais ensinam. Enter aceita o palpite, dígitos o corrigem, Shift e Enter ampliam.",
+    "Os palpites do modelo, os mais incertos primeiro: dê rótulo a estas fotos, são as que mais ensinam. Enter aceita o palpite, dígitos o corrigem, Shift+Enter amplia.",
   acceptAbove: "Aceitar palpites a partir de",
   acceptAll: { one: "Aceitar {count} palpite", other: "Aceitar {count} palpites" },
   allLabelled: "Todas as fotos têm rótulo.",
-  allLabelledText: "As fotos que você adiciona aqui, e não a uma classe, esperam aqui pelo seu.",
+  allLabelledText: "As fotos que você adicionar aqui, e não a uma classe, esperam aqui por um rótulo.",
   unknown: "Desconhecido",
 
-  // Doutor
+  // Diagnóstico
   check: "Examinar as fotos",
   checkAgain: "Examinar de novo",
-  doctor: "Doutor das fotos",
+  doctor: "Diagnóstico das fotos",
   doctorText:
     "Procura cópias, rótulos que podem estar errados e fotos diferentes de todas as outras. Nada muda sem que você mande.",
   doctorStale: "As fotos mudaram desde então.",
   findings: { one: "{count} achado", other: "{count} achados", zero: "nada encontrado" },
-  nothingFound: "Nada de suspeito foi encontrado.",
+  nothingFound: "Nada suspeito foi encontrado.",
   keep: "Manter",
-  relabel: "Mudar o rótulo para {label}",
+  relabel: "Mudar para {label}",
   showRest: { one: "Mostrar mais {count}", other: "Mostrar mais {count}" },
 
   // Treinar
@@ -158,7 +166,7 @@ export const pt = {
   step: "passo {count}",
   curveIs: "Acurácia enquanto aprende",
   accuracyNone: "Treinado. Ainda não dá para dizer com que frequência acerta: há poucas fotos.",
-  accuracyIs: "das fotos que não tinha visto recebem o nome certo",
+  accuracyIs: "das fotos que ele não tinha visto recebem o nome certo",
   intervalWords: "De {of} fotos novas como estas, espere que acerte de {low} a {high}.",
   intervalNone:
     "De {of} fotos novas como estas, acertará cerca de {about}. Há poucas fotos para dizer quão exato isso é.",
@@ -174,10 +182,10 @@ export const pt = {
   },
   mistakes: "Erros",
   mistakesHelp:
-    "O rótulo da foto, e o que disse dela um modelo que não a tinha visto. Se o rótulo está errado, corrija-o.",
+    "O rótulo da foto, e o que disse dela um modelo que não a tinha visto. Se o rótulo estiver errado, corrija-o.",
   mistakeIs: "O rótulo é {given}, mas foi dito {said} ({percent})",
   noMistakes: "Não há erros.",
-  allMistakes: { one: "Ver {count}", other: "Ver todos os {count}" },
+  allMistakes: { one: "Ver {count}", other: "Ver {count}" },
   more: "O que mais fotos trariam",
   moreIs: "Acurácia pelo número de fotos.",
   moreTwice:
@@ -193,11 +201,11 @@ export const pt = {
 
   // Testar
   tryHeading: "Testar",
-  tryLater: "Depois de treinar, mostre algo a ele aqui.",
+  tryLater: "Depois de treinar, mostre algo ao modelo aqui.",
   tryPhoto: "Escolher uma foto",
-  heat: "Onde ele olha",
-  unknownWhy: "Não se parece com nada do treinamento. Mais próximo: {label}.",
-  nearest: "Fotos de treinamento mais próximas",
+  heat: "Onde o modelo olha",
+  unknownWhy: "Não se parece com nada do treinamento. Mais parecida: {label}.",
+  nearest: "Fotos de treinamento mais parecidas",
 
   // Levar
   takeHeading: "Levar",
@@ -213,7 +221,7 @@ export const pt = {
   older: "de um treinamento anterior",
   phonePage: "No celular",
   phonePageText: "Uma página com câmera que roda o modelo no próprio celular.",
-  phoneOpen: "Abrir a página do celular aqui",
+  phoneOpen: "Abrir a página para o celular aqui",
 
   // A página do celular
   collectTitle: "Tirar fotos",

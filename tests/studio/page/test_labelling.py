@@ -235,3 +235,42 @@ def test_a_page_that_is_loaded_again_shows_what_it_showed(opened: Opening) -> No
     studio.photos = [photo for photo in studio.photos if photo.label != "tabby"]
     page.reload()
     page.wait("document.querySelector('#heading')?.textContent === 'All photos'")
+
+
+def held(page: Page, key: str, times: int = 5) -> None:
+    """Hold a key down, so that it repeats."""
+    event = {"key": key, "code": {" ": "Space"}.get(key, key), "windowsVirtualKeyCode": ord(key[0].upper())}
+    for time in range(times):
+        page.call("Input.dispatchKeyEvent", type="keyDown", autoRepeat=time > 0, **event)
+    page.call("Input.dispatchKeyEvent", type="keyUp", **event)
+
+
+@pytest.mark.parametrize(("key", "what"), [("1", "move"), ("Delete", "remove")])
+def test_a_key_that_is_held_down_is_meant_once(opened: Opening, key: str, what: str) -> None:
+    studio = filled({"siamese": 1, "tabby": 1}, unlabelled=6)
+    page = opened(studio)
+    at(page, "unlabelled")
+    page.wait("document.querySelectorAll('.tile').length === 6")
+    page.run(FOCUS)
+    held(page, key)
+    page.wait("document.querySelectorAll('.tile').length === 5")
+    page.key("Escape")
+    page.run(FOCUS)
+    held(page, "u")
+    toast(page, "Undone")
+    page.wait("document.querySelectorAll('.tile').length === 6")
+    assert [each for each, _ in studio.asked] == [what, "undo"]
+
+
+def test_guesses_are_not_accepted_by_an_enter_that_is_held_down(opened: Opening) -> None:
+    studio = filled({"siamese": 8, "tabby": 8}, unlabelled=6)
+    page = opened(studio)
+    page.press("[data-key=train]")
+    at(page, "unlabelled")
+    page.wait("document.querySelectorAll('.tile.guessed').length === 6")
+    page.run(FOCUS)
+    held(page, "Enter")
+    toast(page, "Moved 1 photo")
+    page.key("u")
+    toast(page, "Undone")
+    assert [each for each, _ in studio.asked] == ["train", "move", "undo"]

@@ -152,6 +152,10 @@ async function open() {
   notice = "";
   try {
     await camera.open();
+    camera.track?.addEventListener("ended", () => {
+      notice = say("ended");
+      close();
+    });
   } catch (error) {
     notice = say(error instanceof CameraError ? error.message : "noCamera");
   }

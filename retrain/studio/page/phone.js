@@ -36,15 +36,15 @@ export function commands(folder, option = "") {
   const make_ = `make studio${of && ` IMAGE_DIR=${of}`}${option && ` ARGS=${option}`}`;
   const told = (/** @type {string} */ command) => make("code", { "data-data": true }, command);
   return [
-    make("p", {}, told(make_)),
-    make("p", {}, say("orElse"), " ", told(`retrain studio ${of} ${option}`.replace(/ +/g, " ").trim())),
+    make("p", { class: "command" }, told(make_)),
+    make("p", { class: "command" }, say("orElse"), " ", told(`retrain studio ${of} ${option}`.replace(/ +/g, " ").trim())),
   ];
 }
 
 export function collectByPhone() {
   const close = make("button", { type: "button", class: "main", onclick: () => dialog.close() }, say("close"));
   const dialog = opened(say("fromPhone"), [
-    make("p", {}, say("phoneCollect")),
+    store.state?.phone.isReachable ? make("p", {}, say("phoneCollect")) : null, // else there is no code to point at
     code("collect"),
     make("div", { class: "answers" }, close),
   ]);

@@ -20,6 +20,7 @@ let waiting = [];
 /** @type {Failure[]} */
 let failures = [];
 let running = 0;
+let all = 0; // since the last time that none was on its way
 let done = 0;
 let added = 0;
 let known = 0;
@@ -32,6 +33,7 @@ export const whenSent = { sent: () => {}, changed: () => {} };
 export function upload(files) {
   if (files.length === 0) toast(say("nothingToAdd"));
   waiting.push(...files);
+  all += files.length;
   show();
   while (running < AT_ONCE && waiting.length) void work();
 }
@@ -103,13 +105,12 @@ addEventListener("beforeunload", (event) => {
 function finish() {
   if (added) toast(say("added", { count: added }) + (known ? ` ${say("known", { count: known })}` : ""));
   else if (known) toast(say("allKnown", { count: known }));
-  done = added = known = 0;
+  all = done = added = known = 0;
   show();
 }
 
 function show() {
   const where = element("uploads");
-  const all = done + pending();
   where.hidden = pending() === 0 && failures.length === 0;
   redraw(where, [done, all, failures.length, pending() > 0, away > 0], () => [
     pending() ? make("p", { id: "uploading" }, say("uploading", { done, count: all })) : null,
@@ -118,6 +119,11 @@ function show() {
     failures.length ? failed() : null,
   ]);
   whenSent.changed();
+}
+
+/** A reason that begins with the file's name, which is said already. @param {string} reason @param {string} name */
+function withoutName(reason, name) {
+  return reason.startsWith(`${name} `) ? reason.slice(name.length + 1) : reason;
 }
 
 function failed() {
@@ -141,7 +147,12 @@ function failed() {
       ...failures
         .slice(0, LISTED)
         .map(({ name, reason }) =>
-          make("li", {}, make("bdi", {}, name), make("span", { class: "quiet", "data-data": true }, ` ${reason}`)),
+          make(
+            "li",
+            {},
+            make("bdi", {}, name),
+            make("span", { class: "quiet", "data-data": true }, ` ${withoutName(reason, name)}`),
+          ),
         ),
       failures.length > LISTED ? make("li", {}, say("failedMore", { count: failures.length - LISTED })) : null,
     ),

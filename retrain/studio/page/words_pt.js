@@ -177,8 +177,8 @@ export const pt = {
   confusionMost: "As confusões mais frequentes; o relatório tem a matriz inteira.",
   isSaid: "dito",
   confusedIs: {
-    one: "{given} tomada por {said}: {count} foto, {percent}",
-    other: "{given} tomada por {said}: {count} fotos, {percent}",
+    one: "{given} confundida com {said}: {count} foto, {percent}",
+    other: "{given} confundida com {said}: {count} fotos, {percent}",
   },
   mistakes: "Erros",
   mistakesHelp:

@@ -126,7 +126,7 @@ def test_formats_are_written_and_taken_away(opened: Opening, studio: Studio) -> 
     assert "Write the phone page first" in page.text("#take")
     page.press("[data-key=write-web]")
     page.wait("!!document.querySelector('[data-key=take-web]')")
-    assert "retrain studio --phone" in page.text("#take .code")
+    assert "retrain studio /home/ana/cats --phone" in page.text("#take .code")
     studio.phone = {"isReachable": True, "collect": "http://10.0.0.2/collect/#token=x", "try": "https://10.0.0.2/try/"}
     studio.tell()
     page.wait("document.querySelector('#take .qr')?.complete")

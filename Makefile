@@ -18,6 +18,10 @@ WORKERS ?= auto
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
+# What runs a model in a browser: npm's packages by a lock file, bundled, and never committed.
+RUNTIME := label_image/web/runtime/worker.js
+RUNTIME_SOURCES := web/package.json web/package-lock.json web/build.mjs web/worker.js web/preprocessing.js LICENSE
+
 # A module's tests stay together, for they share what is made for them; tests/conftest.py puts the long ones first.
 PYTEST = $(BIN)/python -m pytest -q --numprocesses $(WORKERS) --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
@@ -65,7 +69,8 @@ label: $(INSTALLED)  ## Label IMAGE=photo (or a folder) with the model of OUTPUT
 serve: $(INSTALLED)  ## Serve the model of OUTPUT_DIR: a camera page, and HTTP for programs [ARGS="--host 0.0.0.0 --https"]
 	@$(BIN)/label_image serve "$(OUTPUT_DIR)" $(ARGS)
 
-studio: $(INSTALLED)  ## Collect, label, train and try in a browser, on IMAGE_DIR=folder [ARGS="--phone"]; alone: tf_files/studio
+# Where there is npm: the phone's page can be written then.
+studio: $(INSTALLED) $(if $(shell command -v npm 2>/dev/null),$(RUNTIME))  ## Collect, label, train and try in a browser, on IMAGE_DIR=folder [ARGS="--phone"]; alone: tf_files/studio
 	@$(BIN)/retrain studio "$(or $(IMAGE_DIR),tf_files/studio)" $(ARGS)
 
 export: $(INSTALLED)  ## Write the model of OUTPUT_DIR in more formats, tried on IMAGE_DIR=folder [TO=onnx,tflite_int8,…; alone: all]
@@ -73,10 +78,6 @@ export: $(INSTALLED)  ## Write the model of OUTPUT_DIR in more formats, tried on
 
 tflite: $(INSTALLED)  ## Write the model of OUTPUT_DIR as TFLite of every precision, tried on IMAGE_DIR=folder
 	@$(MAKE) --no-print-directory export TO=tflite,tflite_float16,tflite_dynamic,tflite_int8
-
-# What runs a model in a browser: npm's packages by a lock file, bundled, and never committed.
-RUNTIME := label_image/web/runtime/worker.js
-RUNTIME_SOURCES := web/package.json web/package-lock.json web/build.mjs web/worker.js web/preprocessing.js LICENSE
 
 web: $(INSTALLED) $(RUNTIME)  ## Write the camera page of the model of OUTPUT_DIR, tried on IMAGE_DIR=folder [TO=web_int8]
 	@$(MAKE) --no-print-directory export TO="$(or $(TO),web)"

@@ -23,6 +23,7 @@ PHOTOS = (
     translatable("The photo {what}."),
     translatable("An archive may have 64 GiB: unpack it into the folder yourself."),
     translatable("The archive ended early."),
+    translatable("{name} is no archive (.zip, .tar, .tar.gz, .tar.bz2, .tar.xz), whatever its name says."),
     translatable("The archive cannot be kept: {error}."),
 )
 # Of what takes a while.
@@ -44,6 +45,8 @@ WORK = (
     translatable("photos wait to be looked at"),
     translatable("The studio ends."),
     translatable("The studio made a mistake; what it was stands in its log."),
+    translatable("This installation lacks what runs a model on a phone ({name}): {how}."),
+    translatable("run `make web-runtime` in a clone of this project, which needs Node and npm"),
     translatable("Writing the model …"),
     translatable("Examining the photos for the report …"),
     translatable("Writing the report …"),

@@ -22,7 +22,7 @@ from retrain.studio.config import StudioConfig
 from retrain.studio.guesses import guesses
 from retrain.studio.kept import Kept
 from retrain.studio.known import Known, Training, Work
-from retrain.studio.listing import list_folder
+from retrain.studio.listing import Listing, list_folder
 from retrain.studio.news import News
 from retrain.studio.opening import open_folder
 from retrain.studio.seeing import Eye, Seen
@@ -61,6 +61,7 @@ class Studio:
         self._seen_listed = float("-inf")  # when the photos that were seen last were listed
         self._watched = Watched(self._known.listing)
         self._lock = threading.Condition()
+        self._listing = threading.Lock()
         self._look_now = threading.Event()
         self._has_ended = threading.Event()
         self._tasks: queue.SimpleQueue[tuple[Work, Task] | None] = queue.SimpleQueue()
@@ -101,9 +102,7 @@ class Studio:
 
     def look(self) -> None:
         """The folder was changed: it is listed again at once, and looked at soon."""
-        listing = list_folder(self.config.folder)
-        if listing.version != self._known.listing.version:
-            self.learn(listing=listing)
+        self._list(lambda: list_folder(self.config.folder))
         self._look_now.set()
 
     def ask(self, work: Work, task: Task) -> None:
@@ -124,9 +123,7 @@ class Studio:
         Photos that keep arriving meanwhile are not waited for.
         """
         asked = time.monotonic()
-        listing = list_folder(self.config.folder)
-        if listing.version != self._known.listing.version:
-            self.learn(listing=listing)
+        self._list(lambda: list_folder(self.config.folder))
         self._look_now.set()
         with self._lock:
             while not self._has_ended.is_set():
@@ -166,9 +163,7 @@ class Studio:
 
     def _look_once(self) -> None:
         began = time.monotonic()
-        listing = self._watched.look()
-        if listing.version != self._known.listing.version:
-            self.learn(listing=listing)
+        listing = self._list(self._watched.look)
         if self._known.is_all_seen or self._known.is_empty:
             if self._known.blind is not None:  # the folder was away, and is back as it was
                 self.learn(blind=None)
@@ -177,6 +172,14 @@ class Studio:
             seen = self.eye.see(listing, Telling(Work("see"), show))
         self._seen_listed = began
         self.learn(seen=seen, seeing=len(listing.photos), blind=None, guesses=self._guesses(seen, self._known.training))
+
+    def _list(self, look: Callable[[], Listing]) -> Listing:
+        """The folder as it is now. One after the other: an older listing never takes the place of a newer one."""
+        with self._listing:
+            listing = look()
+            if listing.version != self._known.listing.version:
+                self.learn(listing=listing)
+        return listing
 
     def _guesses(self, seen: Seen, training: Training | None) -> Any:
         return None if training is None else guesses(seen, training.trained)

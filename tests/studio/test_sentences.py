@@ -12,7 +12,9 @@ import pytest
 import label_image.serve.refused as refused_module
 import retrain.studio.sentences as sentences_module
 from label_image.serve.refused import Refused
+from label_image.web import site
 from retrain.core.language import in_language
+from retrain.photos.archives import kinds
 from retrain.studio.sentences import SENTENCES, told, told_refusal
 
 STUDIO = Path(__file__).resolve().parents[2] / "retrain/studio"
@@ -88,7 +90,8 @@ def test_the_sources_are_read() -> None:
 def test_each_of_them_is_said_somewhere() -> None:
     """A sentence that nobody says any more goes."""
     own = Path(sentences_module.__file__)
-    sources = [*(path for path in STUDIO.glob("*.py") if path != own), Path(refused_module.__file__)]
+    below = (refused_module, kinds, site)
+    sources = [*(path for path in STUDIO.glob("*.py") if path != own), *(Path(module.__file__) for module in below)]
     code = " ".join(re.sub(r"\"\s*\n\s*f?\"", "", path.read_text(encoding="utf-8")) for path in sources)
     for sentence in SENTENCES:
         words = max((part.strip(" .:").split() for part in re.split(r"\{\w+\}", sentence)), key=len)
@@ -100,4 +103,4 @@ def test_what_a_page_is_refused() -> None:
     with in_language("pt"):
         answer = told_refusal(Refused(403, "Phones may only add photos."))
     assert answer.status_code == 403
-    assert json.loads(bytes(answer.body)) == {"error": "Celulares só podem acrescentar fotos."}
+    assert json.loads(bytes(answer.body)) == {"error": "Celulares só podem adicionar fotos."}

@@ -12,8 +12,8 @@ from PIL import Image
 from stand_ins import no_export
 
 import retrain.exports.writer
-import retrain.runs.train
 from retrain.cli.main import main
+from retrain.training import whole_training
 from retrain.training.train_head import train_head
 from retrain.training.trained import TrainedHead
 
@@ -72,7 +72,7 @@ def train(monkeypatch: pytest.MonkeyPatch) -> Callable[..., tuple[np.ndarray, Tr
         runs.append((trained.bottlenecks.views, trained))
         return trained
 
-    monkeypatch.setattr(retrain.runs.train, "train_head", watched)
+    monkeypatch.setattr(whole_training, "train_head", watched)
     monkeypatch.setattr(retrain.exports.writer, "write_outputs", no_export)
 
     def call(*options: str) -> tuple[np.ndarray, TrainedHead]:

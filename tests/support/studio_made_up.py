@@ -149,7 +149,7 @@ EXPORTS = (
     export("web", "Phone page", "a page with the camera, for any browser, also without a network"),
     export("tflite", "TFLite", "phone apps, Raspberry Pi, label_image", 13_400_000),
     export("tflite_int8", "TFLite, int8", "Raspberry Pi and small devices, a quarter of the size"),
-    export("coreml", "Core ML", "apps for iPhone and Mac", 0, "coremltools is not installed: pip install coremltools."),
+    export("coreml", "Core ML", "apps for iPhone and Mac", 0, "Core ML needs coremltools, which this machine lacks."),
     export("saved_model", "SavedModel", "TensorFlow, TensorFlow Serving", 14_200_000),
     export("report", "Report", "a page to read and to print: how good the model is, and where it errs"),
 )

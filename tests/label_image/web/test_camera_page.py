@@ -90,7 +90,7 @@ def test_what_it_was_not_trained_on_is_unknown(browser: str, site: str, tmp_path
         page = opened(running.open(site, language="pt-BR"))
         page.wait("document.querySelector('#answer').matches('.unknown')")
         assert page.text("#name") == "Desconhecido" and page.text("#share") == ""
-        assert "Mais próximo: " in page.text("#why")
+        assert "Mais parecida: " in page.text("#why")
         page.go(f"{site}?lang=en")  # as its address says, whatever the browser prefers
         opened(page).wait("document.querySelector('#answer').matches('.unknown')")
         assert page.text("#name") == "Unknown" and page.run("document.documentElement.lang") == "en"

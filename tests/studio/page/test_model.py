@@ -121,7 +121,7 @@ def test_formats_are_written_and_taken_away(opened: Opening, studio: Studio) -> 
         == "/api/take/saved_model"
     )
     page.press("[data-key=fold-formats]")
-    assert "coremltools is not installed" in page.text("#take details")
+    assert "this machine lacks" in page.text("#take details")
     assert page.run("document.querySelector('[data-key=write-coreml]').disabled")
     assert "Write the phone page first" in page.text("#take")
     page.press("[data-key=write-web]")

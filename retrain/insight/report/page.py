@@ -75,10 +75,13 @@ class Calibrated:
 
 @dataclass(frozen=True)
 class Unknown:
-    """How similar the test photos are to the classes: how many would be answered `unknown`, and the least similar."""
+    """How similar the test photos are to the classes: how many would be answered `unknown`, and the least similar.
+
+    `chosen_on` is how many other photos chose the threshold; None where folds took turns, and the others chose it.
+    """
 
     threshold: float
-    chosen_on: int
+    chosen_on: int | None
     refused: int
     photos: int
     least: tuple[tuple[Prediction, float], ...]
@@ -270,7 +273,7 @@ def _unknown(evidence: Evidence, trained: TrainedHead) -> Unknown | None:
     least = zip(evidence.photos_at(order), similarities[order].tolist(), strict=True)
     return Unknown(
         familiar.threshold,
-        familiar.photos,
+        familiar.photos if trained.out_of_fold is None else None,
         confidence.refused,
         len(sample),
         tuple(least),

@@ -14,6 +14,8 @@ from chromium import Browser, Page, chromium
 from in_studio import TOKEN, Opened
 from PIL import Image
 
+from label_image.web.site import why_no_runtime
+
 CATS = Path(__file__).resolve().parents[3] / "shared/data/cats"
 ONE, OTHER = "Bengal", "Birman"
 DROPPED = 90  # photos of each class
@@ -25,6 +27,7 @@ pytestmark = [
     pytest.mark.real,
     pytest.mark.browser,
     pytest.mark.skipif(not CATS.is_dir(), reason="no ../shared with real photos"),
+    pytest.mark.skipif(why_no_runtime() is not None, reason="no runtime of the camera page: make web-runtime"),
 ]
 
 

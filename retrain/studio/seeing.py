@@ -7,9 +7,7 @@ from functools import cached_property, partial
 from typing import TypeVar
 
 import numpy as np
-import numpy.typing as npt
 
-from label_image.preprocessing import completed
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.backbone_config import BackboneConfig
 from retrain.backbones.engines.base import Engine
@@ -24,7 +22,6 @@ from retrain.runs.steps import choose_backbone
 from retrain.studio.listing import Listing
 
 Found = TypeVar("Found")
-Vector = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,10 +88,6 @@ class Eye:
             self._backbone = choose_backbone(self._asked, self.config, progress)
         return self._backbone
 
-    def warm(self, progress: Progress = SILENT) -> None:
-        """Start the engine now, so that the first photo need not wait for it: with TensorFlow that takes seconds."""
-        self._use(lambda backbone: [self._engine(part) for part in backbone.parts or (backbone,)], progress)
-
     def see(self, listing: Listing, progress: Progress = SILENT) -> Seen:
         """The bottlenecks of all photos of a listing; only those that the store lacks are computed.
 
@@ -125,18 +118,6 @@ class Eye:
         seen = Seen(listing, replace(extraction, skipped=skipped), backbone)
         self._last = seen if len(skipped) == len(extraction.skipped) else None
         return seen
-
-    def vector(self, data: bytes) -> Vector:
-        """What is seen in one photo that is not kept, (dim,). Raises PhotoError for bytes that are none."""
-        if self.config.accept_truncated:
-            data = completed(data)
-
-        def work(backbone: Backbone) -> Vector:
-            parts = backbone.parts or (backbone,)
-            pixels = [part.preprocessing.pixels(data)[np.newaxis] for part in parts]
-            return np.concatenate([self._engine(part)(own)[0] for part, own in zip(parts, pixels, strict=True)])
-
-        return self._use(work, SILENT)[1]
 
     def _use(self, work: Callable[[Backbone], Found], progress: Progress) -> tuple[Backbone, Found]:
         """`work(backbone)`; from where a GPU turns out to be of no use, by the backbone of the CPU."""

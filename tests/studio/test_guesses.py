@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from extracting import average_colour
 from painting import paint, paint_classes
 
 from retrain.studio.config import StudioConfig
@@ -49,7 +50,7 @@ def test_they_are_what_the_exported_head_says(folder: Path, config: StudioConfig
     seen = eye.see(listing)
     trained = train(seen, config)
     for guess in guesses(seen, trained):
-        vector = eye.vector(Path(listing.by_id[guess.id].file.path).read_bytes())[np.newaxis]
+        vector = average_colour(Path(listing.by_id[guess.id].file.path).read_bytes())[np.newaxis]
         assert guess.probability == pytest.approx(trained.head.probabilities(vector).max(), abs=1e-5)
         assert guess.unknown == listing.by_id[guess.id].name.startswith("strange")
 

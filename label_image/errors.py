@@ -25,3 +25,7 @@ class DownloadError(RetrainError):
 
 class ForeignFileError(ValueError):
     """A file, or a part of one, that is not what its reader takes; the message is a phrase that continues its name."""
+
+
+class StorageError(RetrainError):
+    """An object storage, or an address of one, that cannot be used; the message is a sentence."""

@@ -9,7 +9,7 @@ from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.registry import choose_engine
 from retrain.backbones.engines.tensorflow import require_gpu
 from retrain.core.defaults import BOTTLENECK_DIR
-from retrain.core.errors import GpuError
+from retrain.core.errors import GpuError, OptionError
 from retrain.core.machine import choose_precision, do_without_gpu, gpu_remark, has_gpu
 from retrain.core.progress import SILENT, Progress
 
@@ -22,7 +22,8 @@ class ExtractionConfig:
 
     `precision` is auto, float32, bfloat16 or float16, `engine` auto, tensorflow or openvino. `require_gpu`: not without
     one. `paranoid`: read every photo again, whatever its size and dates say. `accept_truncated`: read JPEGs that end
-    early as far as they go.
+    early as far as they go. `executor` is where networks run: local, or ray, which is then the one at `ray_address`
+    (by default that of the variable RAY_ADDRESS, or else one that is started on this machine).
     """
 
     bottleneck_dir: Path = Path(BOTTLENECK_DIR)
@@ -31,8 +32,12 @@ class ExtractionConfig:
     require_gpu: bool = False
     paranoid: bool = False
     accept_truncated: bool = False
+    executor: str = "local"
+    ray_address: str | None = None
 
     def __post_init__(self) -> None:
+        if self.ray_address is not None and self.executor != "ray":
+            raise OptionError("`ray_address` is for `executor` ray: give both, or neither.")
         object.__setattr__(self, "bottleneck_dir", Path(self.bottleneck_dir))  # text is taken, too
 
     def look_for_gpu(self, progress: Progress = SILENT) -> None:

@@ -28,7 +28,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -39,13 +39,13 @@ import pyarrow.compute as pc
 
 from label_image.files import remove_leftovers
 from retrain.bottlenecks.fingerprint_file import fingerprint, open_folder
+from retrain.bottlenecks.shard_writer import ShardWriter
 from retrain.bottlenecks.shards import (
     KEY_COLUMNS,
     Key,
     KeyIndex,
     Vectors,
     bottleneck_schema,
-    bottleneck_table,
     first_rows,
     key_table,
     open_shard,
@@ -54,8 +54,9 @@ from retrain.bottlenecks.shards import (
 )
 from retrain.core.errors import StoreError, UnwritableStoreError
 from retrain.core.matrix_file import release_pages
+from retrain.core.places import LocalPlace
 from retrain.core.placing import set_aside
-from retrain.core.sealed import Damaged, Shard, file_size, foreign_files, list_shards, write_shard
+from retrain.core.sealed import Damaged, Shard, file_size, foreign_files, list_shards
 
 __all__ = ["Key", "PruneReport", "Store", "fingerprint"]
 
@@ -98,7 +99,7 @@ class Store(AbstractContextManager["Store"]):
         self.set_aside = 0  # shards that this process has set aside
         self._schema = bottleneck_schema(dim, self.dtype)
         self._buffer: list[pa.Table] = []
-        self._everywhere: list[pa.Table] = []
+        self._writer = ShardWriter(LocalPlace(self.folder), self.fingerprint, dim, dtype)
         self._buffered_since = 0.0
         open_folder(self.folder, {"covers": dict(covers), "dim": dim, "dtype": dtype}, self._holds_others)
         for path in foreign_files(self.folder):
@@ -157,32 +158,23 @@ class Store(AbstractContextManager["Store"]):
         none of them, if the shape is wrong or a number is not finite; and if a flush fails, see
         there.
         """
-        if vectors.shape != (len(keys), self.dim):
-            raise StoreError(
-                f"The store {self.folder} holds bottlenecks of {self.dim} numbers; an array of shape "
-                f"{vectors.shape} for {len(keys)} photos does not fit: check the feature layer."
-            )
+        table = self._writer.table(keys, vectors)
         if not keys:
             return
-        with np.errstate(over="ignore"):  # what overflows is infinite, and refused below
-            stored = np.array(vectors, dtype=self.dtype, order="C")
-        finite = np.isfinite(stored).all(axis=1)
-        if not finite.all():
-            bad = keys[int(np.argmin(finite))]
-            raise StoreError(
-                f"The bottleneck of the photo with SHA-256 {bad.photo_sha256} (view {bad.view}) is not "
-                f"finite as {self.dtype}: check the weights and the precision of the backbone."
-            )
         if not self._buffer:
             self._buffered_since = time.monotonic()
-        self._buffer.append(bottleneck_table(key_table(keys), stored, self._schema))
+        self._buffer.append(table)
         waited = time.monotonic() - self._buffered_since
         if waited >= FLUSH_SECONDS or sum(t.nbytes for t in self._buffer) >= SHARD_BYTES:
             self.flush()
 
     def put_into_every_shard(self, keys: Sequence[Key], vectors: Vectors) -> None:
         """Write these few rows into each shard from here on: whichever shards are lost, the others have them."""
-        self._everywhere = [bottleneck_table(key_table(keys), np.array(vectors, self.dtype, order="C"), self._schema)]
+        self._writer = replace(self._writer, extra_keys=tuple(keys), extra_vectors=np.array(vectors, self.dtype))
+
+    def writer(self) -> ShardWriter:
+        """What other processes need to add shards of their own, with the rows that go into every shard."""
+        return self._writer
 
     def check_writable(self) -> None:
         """Raise UnwritableStoreError, before anything is computed, if it could not be kept here."""
@@ -207,7 +199,7 @@ class Store(AbstractContextManager["Store"]):
         pieces = max(1, round(table.nbytes / SHARD_BYTES))
         rows = -(-table.num_rows // pieces)
         for start in range(0, table.num_rows, rows):
-            self._write(pa.concat_tables([table.slice(start, rows), *self._everywhere]), generation=0)
+            self._writer.write_with_extra(table.slice(start, rows))
         self._buffer.clear()
 
     def close(self) -> None:
@@ -326,8 +318,7 @@ class Store(AbstractContextManager["Store"]):
                 log.warning("%s could not be renamed (%s); it is not read.", path, error.strerror)
 
     def _write(self, table: pa.Table, generation: int) -> Path:
-        metadata = {"retrain.fingerprint": self.fingerprint, "retrain.generation": str(generation)}
-        return write_shard(self.folder, table.replace_schema_metadata(metadata))
+        return self.folder / self._writer.write_table(table, generation)
 
     def _holds_others(self) -> bool:
         """Whether the shards here are not those of this store: the first sound one tells."""

@@ -205,6 +205,22 @@ network_options = group(
     ),
 )
 
+executor_options = group(
+    click.option(
+        "--executor",
+        type=click.Choice(("local", "ray")),
+        default="local",
+        show_default=True,
+        help="Where bottlenecks are computed: in this process, or by Ray, on the machines of a cluster.",
+    ),
+    click.option(
+        "--ray_address",
+        type=Text,
+        metavar="ADDRESS",
+        help="With --executor ray: the cluster, as in 10.0.0.1:6379.  [default: $RAY_ADDRESS, else one started here]",
+    ),
+)
+
 # How bottlenecks are computed, and where they are kept.
 store_options = group(
     click.option(

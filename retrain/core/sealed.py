@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from label_image.files import sha256_of_bytes, write_in_one_step
 from retrain.core.errors import StoreError, UnwritableStoreError
+from retrain.core.places import LocalPlace, Place
 
 ROW_GROUP_BYTES = 4 << 20  # small enough that the decoder reuses its memory: 3 x faster than 64 MB
 SEALED_NAME = re.compile(r"(?:(?P<prefix>[a-z-]+)-)?(?P<digest>[0-9a-f]{64})\.parquet")
@@ -81,6 +82,11 @@ def write_shard(folder: Path, table: pa.Table, prefix: str = "", compression: st
 
     Raises StoreError when the folder cannot be written; no temporary file is then left behind.
     """
+    return folder / write_sealed(LocalPlace(folder), *seal(table, prefix, compression))
+
+
+def seal(table: pa.Table, prefix: str = "", compression: str = "none") -> tuple[str, memoryview]:
+    """A table as a shard: its name and its bytes."""
     row_bytes = max(1, table.nbytes // max(1, table.num_rows))
     sink = pa.BufferOutputStream()
     pq.write_table(
@@ -94,10 +100,17 @@ def write_shard(folder: Path, table: pa.Table, prefix: str = "", compression: st
     )
     data = memoryview(sink.getvalue())  # Arrow's own buffer: no copy
     digest = sha256_of_bytes(data)
-    path = folder / (f"{prefix}-{digest}.parquet" if prefix else f"{digest}.parquet")
+    return (f"{prefix}-{digest}.parquet" if prefix else f"{digest}.parquet"), data
+
+
+def write_sealed(place: Place, name: str, data: bytes | memoryview) -> str:
+    """Put a shard into its place and return its name. Raises StoreError when that cannot be written."""
     # Written even where the name exists already: the bytes under that name may be damaged.
-    write_atomically(path, data)
-    return path
+    try:
+        place.put(name, data)
+    except OSError as error:
+        raise _cannot_write(place, len(data), error) from error
+    return name
 
 
 def copy_shard(path: Path, folder: Path) -> bool:
@@ -193,7 +206,7 @@ def _is_file(entry: "os.DirEntry[str]") -> bool:
         return False
 
 
-def _cannot_write(folder: Path, size: int, error: OSError) -> StoreError:
+def _cannot_write(folder: Path | Place, size: int, error: OSError) -> StoreError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return StoreError(
             f"The disk that holds {folder} is full ({error.strerror}, {size / 1e6:.1f} MB to write): "

@@ -49,7 +49,8 @@ class Extraction:
     """The bottlenecks of a data set.
 
     `matrix` is float32 of shape (len(photos), dim), row i belonging to photo i; a large one is an
-    np.memmap over a file that vanishes with the process (see `retrain.core.matrix_file`). `hits` counts
+    np.memmap over a file that vanishes with the process, in the store's dtype (see `retrain.core.matrix_file`). `hits`
+    counts
     photos whose bottleneck was in the store (or equals another photo's), `computed` those that
     the network ran on, `set_aside` damaged shards. `seconds` has read, decode, infer and write;
     read and decode are summed over threads. Where several backbones are joined, the counts and seconds
@@ -259,7 +260,7 @@ def extract_views(
         if len(views) == 1:
             return first, first.matrix
         photos = len(first.photos)
-        matrix = scratch_matrix((len(views) * photos, backbone.dim), folder)
+        matrix = scratch_matrix((len(views) * photos, backbone.dim), folder, backbone.stored_dtype)
         matrix[:photos] = first.matrix
         for number, view in enumerate(views[1:], 1):
             other = _extract_one(dataset, backbone, folder, view, session, False, observe(view), accept_truncated)
@@ -331,7 +332,7 @@ def _survey(store: Store, contents: Contents, view: View) -> _Survey:
             stored = store.photos(view.id) | contents.truncated
             wanted = [index for index, sha256 in enumerate(contents.sha256s) if sha256 not in stored]
             return _Survey(wanted, stored)
-        matrix = scratch_matrix((len(known), store.dim), store.folder)
+        matrix = scratch_matrix((len(known), store.dim), store.folder, store.dtype)
         _, found = store.get_many([Key(sha256, view.id) for sha256 in known], matrix)
         if contents.accept_truncated and not found.all():
             lacking = np.flatnonzero(~found)
@@ -346,7 +347,8 @@ def _matrix(filled: Matrix | None, rows: Sequence[int], keys: Sequence[Key], sto
     """The bottlenecks with these keys, which are the given rows of a matrix that may be filled already."""
     if filled is not None and not computed:
         return keep_rows(filled, rows)
-    matrix = scratch_matrix((len(keys), store.dim), store.folder) if filled is None else filled[: len(keys)]
+    shape = (len(keys), store.dim)
+    matrix = scratch_matrix(shape, store.folder, store.dtype) if filled is None else filled[: len(keys)]
     _, found = store.get_many(keys, matrix)
     if not found.all():
         raise StoreError(f"Bottlenecks vanished from {store.folder} while this ran: run the same command again.")

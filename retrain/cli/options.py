@@ -9,7 +9,7 @@ import click
 
 from label_image.user_path import File, Folder, Text, UserPath
 from retrain.backbones.engines.registry import ENGINES
-from retrain.core.defaults import AUTO, BOTTLENECK_DIR, FINAL_TENSOR_NAME, MODEL_DIR, SEED, TOP_K
+from retrain.core.defaults import AUTO, BOTTLENECK_DIR, FINAL_TENSOR_NAME, MODEL_DIR, SEED, STORE_DTYPES, TOP_K
 from retrain.core.language import LANGUAGES
 from retrain.core.machine import PRECISIONS
 from retrain.exports.registry import TRAINING_FORMATS, check_formats
@@ -230,6 +230,13 @@ store_options = group(
         show_default=True,
         help="Precision in which bottlenecks are computed; auto: float16 on a GPU, bfloat16 on a CPU that supports it, "
         "else float32. Exports are always float32.",
+    ),
+    click.option(
+        "--store_dtype",
+        type=click.Choice(STORE_DTYPES),
+        default=STORE_DTYPES[0],
+        show_default=True,
+        help="How bottlenecks are kept; float16 takes half the disk, for millions of photos.",
     ),
     click.option(
         "--engine",

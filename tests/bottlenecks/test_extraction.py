@@ -176,6 +176,18 @@ def test_a_first_run_has_the_numbers_of_every_later_one(cats: Path, store: Path)
     assert np.array_equal(run(cats, store, half)[0].matrix, run(cats, store, half)[0].matrix)
 
 
+def test_a_large_matrix_of_float16_bottlenecks_is_one_of_float16(
+    cats: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = replace(FAKE, stored_dtype="float16")
+    small, _ = run(cats, store, half)
+    monkeypatch.setattr(matrix_file, "LARGE_BYTES", 1)
+    large, counter = run(cats, store, half)
+    assert (small.matrix.dtype, large.matrix.dtype, counter.starts) == (np.float32, np.float16, 0)
+    assert np.array_equal(small.matrix, large.matrix)
+    assert run(cats, store)[0].matrix.dtype == np.float32
+
+
 @pytest.mark.parametrize("batches", [0, 1, 2])
 def test_an_interrupted_run_keeps_its_work(batches: int, tmp_path: Path, store: Path) -> None:
     cats = class_folders(tmp_path / "cats", 3 * BATCH)

@@ -33,7 +33,7 @@ from retrain.bottlenecks.joined import shared_photos, side_by_side
 from retrain.bottlenecks.store import Key, Store
 from retrain.core.errors import StoreError
 from retrain.core.matrix_file import Matrix, keep_rows, release_pages, scratch_matrix
-from retrain.photos.dataset import Dataset, Photo, Skipped
+from retrain.photos.dataset import Dataset, Photo, PhotoFile, Skipped
 from retrain.photos.hashes import PhotoHashes
 from retrain.photos.views import ORIGINAL, View
 
@@ -88,8 +88,17 @@ class _Survey:
 class _Filling:
     """One view of a data set on its way into the store of a backbone."""
 
-    def __init__(self, contents: Contents, backbone: Backbone, folder: Path, view: View, observe: Observer) -> None:
+    def __init__(
+        self,
+        contents: Contents,
+        backbone: Backbone,
+        folder: Path,
+        view: View,
+        observe: Observer,
+        with_matrix: bool = True,
+    ) -> None:
         self.contents = contents
+        self._with_matrix = with_matrix
         self.view = view
         self.store = Store(folder, backbone.covers(), backbone.dim, backbone.stored_dtype)
         self.computed = 0
@@ -149,11 +158,11 @@ class _Filling:
 
     def _surveyed(self) -> _Survey:
         """What is to be computed, and what cannot be, as its photos are gone."""
-        survey = _survey(self.store, self.contents, self.view)
+        survey = _survey(self.store, self.contents, self.view, self._with_matrix)
         gone = self.contents.gone(survey.wanted)
         if gone and None in self.contents.sha256s:  # a file of which nothing is known may be one of them
             self.contents.read_unknown()
-            survey = _survey(self.store, self.contents, self.view)
+            survey = _survey(self.store, self.contents, self.view, self._with_matrix)
             gone = self.contents.gone(survey.wanted)
         files = self.contents.files
         return replace(survey, wanted=[index for index in survey.wanted if not files[index].gone], gone=gone)
@@ -272,6 +281,43 @@ def extract_views(
     return first, matrix
 
 
+@dataclass(frozen=True)
+class Filled:
+    """What came of files whose bottlenecks are all in the store now: how many photos, and how many were computed."""
+
+    photos: int
+    computed: int
+    set_aside: int
+    fingerprint: str
+    skipped: tuple[Skipped, ...]
+
+
+def fill_store(
+    files: Sequence[PhotoFile],
+    backbone: Backbone,
+    bottleneck_dir: Path,
+    view: View,
+    session: Session,
+    *,
+    paranoid: bool = False,
+    observe: Observer = lambda done, computed: None,
+    accept_truncated: bool = False,
+) -> Filled:
+    """See that the store has the bottleneck of one view of each photo, and read none of those that it has.
+
+    `backbone` is a single one. Raises what `extract` raises.
+    """
+    contents = Contents(files, PhotoHashes(bottleneck_dir), not paranoid, accept_truncated)
+    filling = _Filling(contents, backbone, bottleneck_dir, view, observe, with_matrix=False)
+    try:
+        filling.fill(session)
+    finally:
+        contents.save()
+    photos = len(contents.usable()[0])
+    set_aside = filling.set_aside + filling.store.set_aside
+    return Filled(photos, filling.computed, set_aside, filling.store.fingerprint, tuple(contents.skipped()))
+
+
 def _extract_one(
     dataset: Dataset,
     backbone: Backbone,
@@ -322,11 +368,11 @@ def _join(extractions: Sequence[Extraction], matrices: Sequence[Matrix], folder:
     return extraction, matrix
 
 
-def _survey(store: Store, contents: Contents, view: View) -> _Survey:
+def _survey(store: Store, contents: Contents, view: View, with_matrix: bool) -> _Survey:
     """Which files have to be read."""
     known = [sha256 for sha256 in contents.sha256s if sha256 is not None]
     with contents.timed("read"):
-        if len(known) < len(contents.sha256s):
+        if len(known) < len(contents.sha256s) or not with_matrix:
             if contents.accept_truncated:
                 contents.truncated |= store.photos(view.truncated_id)
             stored = store.photos(view.id) | contents.truncated

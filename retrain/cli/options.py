@@ -55,6 +55,18 @@ truncated_option = click.option(
     "--accept_truncated", is_flag=True, help="Read JPEGs that end early as far as they go, instead of skipping them."
 )
 
+paranoid_option = click.option(
+    "--paranoid", is_flag=True, help="Read every photo again, even if its size and dates are unchanged."
+)
+
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=SEED,
+    show_default=True,
+    help="Seed of the split, the mini-batches and random weights.",
+)
+
 source_dir_option = click.option(
     "--source_dir",
     type=Folder,
@@ -104,15 +116,9 @@ choice_options = group(
         type=Percentage,
         help="One split: so many percent of the photos for choices during training.",
     ),
-    click.option(
-        "--seed",
-        type=click.IntRange(min=0),
-        default=SEED,
-        show_default=True,
-        help="Seed of the split, the mini-batches and random weights.",
-    ),
+    seed_option,
     truncated_option,
-    click.option("--paranoid", is_flag=True, help="Read every photo again, even if its size and dates are unchanged."),
+    paranoid_option,
 )
 
 folds_option = click.option(
@@ -307,16 +313,18 @@ distortion_options = group(
     ),
 )
 
+views_option = click.option(
+    "--views",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Views per photo, the photo itself included; their bottlenecks are kept. "
+    f"[default: up to {VIEWS} with augmentation]",
+)
+
 # What else is trained on, and what else is trained.
 augmentation_options = group(
     distortion_options,
-    click.option(
-        "--views",
-        type=click.IntRange(min=1),
-        metavar="K",
-        help="Views per photo, the photo itself included; their bottlenecks are kept. "
-        f"[default: up to {VIEWS} with augmentation]",
-    ),
+    views_option,
     click.option(
         "--tta", is_flag=True, help="Evaluate with the mean answer over all views of a photo (test-time augmentation)."
     ),

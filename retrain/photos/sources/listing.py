@@ -67,7 +67,7 @@ class OnDisk:
         return (Found(*listed) for listed in walk(folders))
 
 
-class _Stat(NamedTuple):
+class StorageStatus(NamedTuple):
     """What a storage says of an object; it has no inodes, and one time for all that changes."""
 
     st_size: int
@@ -93,8 +93,8 @@ class _Object(NamedTuple):
     def name(self) -> str:
         return posixpath.basename(self.path)
 
-    def stat(self) -> _Stat:
-        return _Stat(self.size, self.mtime_ns)
+    def stat(self) -> StorageStatus:
+        return StorageStatus(self.size, self.mtime_ns)
 
     def is_dir(self) -> bool:
         return False
@@ -112,8 +112,8 @@ class _Folder:
     def name(self) -> str:
         return posixpath.basename(self.path)
 
-    def stat(self) -> _Stat:
-        return _Stat(0, 0)
+    def stat(self) -> StorageStatus:
+        return StorageStatus(0, 0)
 
     def is_dir(self) -> bool:
         return True

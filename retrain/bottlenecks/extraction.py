@@ -32,6 +32,7 @@ from retrain.bottlenecks.gone import has_other_environments, lacking
 from retrain.bottlenecks.joined import shared_photos, side_by_side
 from retrain.bottlenecks.store import Key, Store
 from retrain.core.errors import StoreError
+from retrain.core.places import Place, place_of
 from retrain.core.matrix_file import Matrix, keep_rows, release_pages, scratch_matrix
 from retrain.photos.dataset import Dataset, Photo, Skipped
 from retrain.photos.hashes import PhotoHashes
@@ -84,24 +85,40 @@ class _Survey:
     gone: Set[str] = frozenset()
 
 
+@dataclass(frozen=True)
+class _Places:
+    """Where the store is, and a folder of this machine for matrices that are too large for the memory."""
+
+    store: Place
+    local: Path
+
+    @classmethod
+    def of(cls, bottleneck_dir: str | os.PathLike[str], local_dir: Path | None) -> "_Places":
+        config = ExtractionConfig(bottleneck_dir)
+        local = config.local_dir if local_dir is None else local_dir
+        return cls(place_of(config.bottleneck_dir), local)
+
+
 class _Filling:
     """One view of a data set on its way into the store of a backbone."""
 
-    def __init__(self, contents: Contents, backbone: Backbone, folder: Path, view: View, observe: Observer) -> None:
+    def __init__(
+        self, contents: Contents, backbone: Backbone, places: "_Places", view: View, observe: Observer
+    ) -> None:
         self.contents = contents
         self.view = view
-        self.store = Store(folder, backbone.covers(), backbone.dim, backbone.stored_dtype)
+        self.store = Store(places.store, backbone.covers(), backbone.dim, backbone.stored_dtype)
         self.computed = 0
         self.set_aside = 0  # damaged shards of a store that turned out to be another environment's
         self._backbone = backbone
-        self._bottleneck_dir = folder
+        self._places = places
         self._observe = observe
         self.survey = self._surveyed()
 
     def fill(self, session: Session) -> None:
         """Compute what the store lacks. Raises DatasetError if that takes photos that are gone."""
-        if self.survey.gone and has_other_environments(self._bottleneck_dir, self._backbone):
-            matching = _matching_store(self.store, self._bottleneck_dir, self._backbone, session.embed)
+        if self.survey.gone and has_other_environments(self._places.store, self._backbone):
+            matching = _matching_store(self.store, self._places.store, self._backbone, session.embed)
             if matching is not self.store:
                 self._exchange_store(matching)
         self._refuse_gone()
@@ -110,7 +127,7 @@ class _Filling:
         if first is None:
             return
         self.store.check_writable()
-        matching = _matching_store(self.store, self._bottleneck_dir, self._backbone, session.embed)
+        matching = _matching_store(self.store, self._places.store, self._backbone, session.embed)
         if matching is not self.store:
             batches.close()
             self._exchange_store(matching)
@@ -133,7 +150,7 @@ class _Filling:
         rows, photos = self.contents.usable()
         with self.contents.timed("read"):
             keys = [self.contents.key(photo.sha256, self.view) for photo in photos]
-            matrix = _matrix(self.survey.matrix, rows, keys, self.store, self.computed)
+            matrix = _matrix(self.survey.matrix, rows, keys, self.store, self.computed, self._places.local)
         return Extraction(
             photos=photos,
             matrix=matrix,
@@ -148,11 +165,11 @@ class _Filling:
 
     def _surveyed(self) -> _Survey:
         """What is to be computed, and what cannot be, as its photos are gone."""
-        survey = _survey(self.store, self.contents, self.view)
+        survey = _survey(self.store, self.contents, self.view, self._places.local)
         gone = self.contents.gone(survey.wanted)
         if gone and None in self.contents.sha256s:  # a file of which nothing is known may be one of them
             self.contents.read_unknown()
-            survey = _survey(self.store, self.contents, self.view)
+            survey = _survey(self.store, self.contents, self.view, self._places.local)
             gone = self.contents.gone(survey.wanted)
         files = self.contents.files
         return replace(survey, wanted=[index for index in survey.wanted if not files[index].gone], gone=gone)
@@ -195,6 +212,7 @@ def extract(
     backbone: Backbone,
     bottleneck_dir: str | os.PathLike[str],
     *,
+    local_dir: Path | None = None,
     view: View = ORIGINAL,
     start: StartEngine = start_engine,
     paranoid: bool = False,
@@ -210,19 +228,19 @@ def extract(
     A store that has them all may be read-only. Raises StoreError
     (UnwritableStoreError before anything is computed) and BackboneError.
     """
-    folder = Path(bottleneck_dir)
+    places = _Places.of(bottleneck_dir, local_dir)
     if backbone.parts:
         extractions = [
             # The first one leaves hashes that can be trusted.
             extract(
-                dataset, part, folder, view=view, start=start, paranoid=paranoid and not number, observe=observe,
+                dataset, part, bottleneck_dir, local_dir=local_dir, view=view, start=start, paranoid=paranoid and not number, observe=observe,
                 executor=executor, accept_truncated=accept_truncated,
             )
             for number, part in enumerate(backbone.parts)
         ]  # fmt: skip
-        return _join(extractions, [extraction.matrix for extraction in extractions], folder)[0]
+        return _join(extractions, [extraction.matrix for extraction in extractions], places.local)[0]
     with executor.open(backbone, start) as session:
-        return _extract_one(dataset, backbone, folder, view, session, paranoid, observe, accept_truncated)
+        return _extract_one(dataset, backbone, places, view, session, paranoid, observe, accept_truncated)
 
 
 def extract_views(
@@ -231,6 +249,7 @@ def extract_views(
     bottleneck_dir: str | os.PathLike[str],
     views: Sequence[View],
     *,
+    local_dir: Path | None = None,
     start: StartEngine = start_engine,
     observe: Callable[[View], Observer] = lambda view: lambda done, computed: None,
     paranoid: bool = False,
@@ -242,27 +261,27 @@ def extract_views(
     Returns the extraction of the first view, with the counts and seconds of all, and a matrix of shape
     (len(views) * photos, dim): all photos as they are in the first view, then all in the second, and so on.
     """
-    folder = Path(bottleneck_dir)
+    places = _Places.of(bottleneck_dir, local_dir)
     if backbone.parts:
         found = [
             extract_views(
-                dataset, part, folder, views, start=start, observe=observe, paranoid=paranoid and not number,
+                dataset, part, bottleneck_dir, views, local_dir=local_dir, start=start, observe=observe, paranoid=paranoid and not number,
                 executor=executor, accept_truncated=accept_truncated,
             )
             for number, part in enumerate(backbone.parts)
         ]  # fmt: skip
-        return _join([extraction for extraction, _ in found], [matrix for _, matrix in found], folder)
+        return _join([extraction for extraction, _ in found], [matrix for _, matrix in found], places.local)
     with executor.open(backbone, start) as session:
         first = _extract_one(
-            dataset, backbone, folder, ORIGINAL, session, paranoid, observe(views[0]), accept_truncated
+            dataset, backbone, places, ORIGINAL, session, paranoid, observe(views[0]), accept_truncated
         )
         if len(views) == 1:
             return first, first.matrix
         photos = len(first.photos)
-        matrix = scratch_matrix((len(views) * photos, backbone.dim), folder)
+        matrix = scratch_matrix((len(views) * photos, backbone.dim), places.local)
         matrix[:photos] = first.matrix
         for number, view in enumerate(views[1:], 1):
-            other = _extract_one(dataset, backbone, folder, view, session, False, observe(view), accept_truncated)
+            other = _extract_one(dataset, backbone, places, view, session, False, observe(view), accept_truncated)
             if other.photos != first.photos or other.fingerprint != first.fingerprint:
                 raise StoreError("Photos changed while their views were computed: run the same command again.")
             matrix[number * photos : (number + 1) * photos] = other.matrix
@@ -274,15 +293,15 @@ def extract_views(
 def _extract_one(
     dataset: Dataset,
     backbone: Backbone,
-    folder: Path,
+    places: _Places,
     view: View,
     session: Session,
     paranoid: bool,
     observe: Observer,
     accept_truncated: bool,
 ) -> Extraction:
-    contents = Contents(dataset.files, PhotoHashes(folder), not paranoid, accept_truncated)
-    filling = _Filling(contents, backbone, folder, view, observe)
+    contents = Contents(dataset.files, PhotoHashes(places.store), not paranoid, accept_truncated)
+    filling = _Filling(contents, backbone, places, view, observe)
     try:
         filling.fill(session)
     finally:
@@ -321,7 +340,7 @@ def _join(extractions: Sequence[Extraction], matrices: Sequence[Matrix], folder:
     return extraction, matrix
 
 
-def _survey(store: Store, contents: Contents, view: View) -> _Survey:
+def _survey(store: Store, contents: Contents, view: View, local_dir: Path) -> _Survey:
     """Which files have to be read."""
     known = [sha256 for sha256 in contents.sha256s if sha256 is not None]
     with contents.timed("read"):
@@ -331,7 +350,7 @@ def _survey(store: Store, contents: Contents, view: View) -> _Survey:
             stored = store.photos(view.id) | contents.truncated
             wanted = [index for index, sha256 in enumerate(contents.sha256s) if sha256 not in stored]
             return _Survey(wanted, stored)
-        matrix = scratch_matrix((len(known), store.dim), store.folder)
+        matrix = scratch_matrix((len(known), store.dim), local_dir)
         _, found = store.get_many([Key(sha256, view.id) for sha256 in known], matrix)
         if contents.accept_truncated and not found.all():
             lacking = np.flatnonzero(~found)
@@ -342,18 +361,20 @@ def _survey(store: Store, contents: Contents, view: View) -> _Survey:
         return _Survey(np.flatnonzero(~found).tolist(), frozenset(), matrix)
 
 
-def _matrix(filled: Matrix | None, rows: Sequence[int], keys: Sequence[Key], store: Store, computed: int) -> Matrix:
+def _matrix(
+    filled: Matrix | None, rows: Sequence[int], keys: Sequence[Key], store: Store, computed: int, local_dir: Path
+) -> Matrix:
     """The bottlenecks with these keys, which are the given rows of a matrix that may be filled already."""
     if filled is not None and not computed:
         return keep_rows(filled, rows)
-    matrix = scratch_matrix((len(keys), store.dim), store.folder) if filled is None else filled[: len(keys)]
+    matrix = scratch_matrix((len(keys), store.dim), local_dir) if filled is None else filled[: len(keys)]
     _, found = store.get_many(keys, matrix)
     if not found.all():
         raise StoreError(f"Bottlenecks vanished from {store.folder} while this ran: run the same command again.")
     return matrix
 
 
-def _matching_store(store: Store, folder: Path, backbone: Backbone, embed: Engine) -> Store:
+def _matching_store(store: Store, place: Place, backbone: Backbone, embed: Engine) -> Store:
     """The store whose probe agrees with this network: the given one, or one for this environment.
 
     An environment that computes other numbers under the same fingerprint gets a fingerprint of
@@ -379,5 +400,5 @@ def _matching_store(store: Store, folder: Path, backbone: Backbone, embed: Engin
             store.folder,
             error,
         )
-        store = Store(folder, {**backbone.covers(), "environment": drift}, backbone.dim, backbone.stored_dtype)
+        store = Store(place, {**backbone.covers(), "environment": drift}, backbone.dim, backbone.stored_dtype)
     raise AssertionError("count() has no end")

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.executors.base import Executor, StartEngine
-from retrain.bottlenecks.extraction import LOCAL, Extraction, extract_views
+from retrain.bottlenecks.executors.registry import find_executor
+from retrain.bottlenecks.extraction import Extraction, extract_views
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.bottlenecks.near_copies import find_near_copies
 from retrain.core.matrix_file import Matrix
@@ -32,7 +33,7 @@ from retrain.photos.views import ORIGINAL_ID, ViewsConfig
 class Bottlenecks:
     """What a backbone sees in the photos of a data set: one vector for each photo; made by `extract`.
 
-    `labels` are the names of the classes, in the order of their indices. `views` is float32 (views * n, dim): all
+    `labels` are the names of the classes, in the order of their indices. `views` is (views * n, dim), float32: all
     photos as they are, which is `matrix`, and behind them their distorted views, where these were asked for; they are
     kept under `view_ids`. `extraction` also says how many bottlenecks were `hits` of the store in `config`'s
     `bottleneck_dir`, and how many were `computed`.
@@ -89,7 +90,7 @@ class Bottlenecks:
         """
         if not config.takes_turns(self.photos):
             return config.divide(self.photos)
-        copies = find_near_copies(self.photos, self.matrix, self.config.bottleneck_dir)
+        copies = find_near_copies(self.photos, self.matrix, self.config.local_dir)
         return config.divide(self.photos, ((copy.one, copy.other) for copy in copies))
 
 
@@ -99,15 +100,16 @@ def extract(
     config: ExtractionConfig = ExtractionConfig(),
     views: ViewsConfig = ViewsConfig(),
     *,
-    executor: Executor = LOCAL,
+    executor: Executor | None = None,
     progress: Progress = SILENT,
 ) -> Bottlenecks:
     """The bottleneck of every photo, from the store where it has them; the others are computed by the `executor`.
 
+    That is the one of `config`, unless another one is given.
     `views` asks for distorted views, too (docs/views.md). `progress` is told how it goes. Raises OptionError,
     DatasetError if fewer than two classes have a photo that can be used, BackboneError, StoreError and GpuError.
     """
-    backbone = backbone.computed_in(config.choose_precision())
+    backbone = config.computed_and_kept(backbone)
     config.look_for_gpu(progress)
     return extract_with_fallback(dataset, backbone, config, views, progress, executor=executor)
 
@@ -119,7 +121,7 @@ def extract_with_fallback(
     views: ViewsConfig = ViewsConfig(),
     progress: Progress = SILENT,
     start: StartEngine | None = None,
-    executor: Executor = LOCAL,
+    executor: Executor | None = None,
     labels: Sequence[str] | None = None,
 ) -> Bottlenecks:
     """The bottlenecks by a backbone in its precision, or in the CPU's if the GPU turns out to be of no use.
@@ -138,7 +140,7 @@ def extract_with_fallback(
             start=start,
             paranoid=config.paranoid,
             observe=lambda view: progress.extracting(len(dataset.files)),
-            executor=executor,
+            executor=executor or find_executor(config),
             accept_truncated=config.accept_truncated,
         )
 

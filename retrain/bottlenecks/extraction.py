@@ -32,8 +32,8 @@ from retrain.bottlenecks.gone import has_other_environments, lacking
 from retrain.bottlenecks.joined import shared_photos, side_by_side
 from retrain.bottlenecks.store import Key, Store
 from retrain.core.errors import StoreError
-from retrain.core.places import Place, place_of
 from retrain.core.matrix_file import Matrix, keep_rows, release_pages, scratch_matrix
+from retrain.core.places import Place, place_of
 from retrain.photos.dataset import Dataset, Photo, Skipped
 from retrain.photos.hashes import PhotoHashes
 from retrain.photos.views import ORIGINAL, View
@@ -50,7 +50,8 @@ class Extraction:
     """The bottlenecks of a data set.
 
     `matrix` is float32 of shape (len(photos), dim), row i belonging to photo i; a large one is an
-    np.memmap over a file that vanishes with the process (see `retrain.core.matrix_file`). `hits` counts
+    np.memmap over a file that vanishes with the process, in the store's dtype (see `retrain.core.matrix_file`). `hits`
+    counts
     photos whose bottleneck was in the store (or equals another photo's), `computed` those that
     the network ran on, `set_aside` damaged shards. `seconds` has read, decode, infer and write;
     read and decode are summed over threads. Where several backbones are joined, the counts and seconds
@@ -85,40 +86,24 @@ class _Survey:
     gone: Set[str] = frozenset()
 
 
-@dataclass(frozen=True)
-class _Places:
-    """Where the store is, and a folder of this machine for matrices that are too large for the memory."""
-
-    store: Place
-    local: Path
-
-    @classmethod
-    def of(cls, bottleneck_dir: str | os.PathLike[str], local_dir: Path | None) -> "_Places":
-        config = ExtractionConfig(bottleneck_dir)
-        local = config.local_dir if local_dir is None else local_dir
-        return cls(place_of(config.bottleneck_dir), local)
-
-
 class _Filling:
     """One view of a data set on its way into the store of a backbone."""
 
-    def __init__(
-        self, contents: Contents, backbone: Backbone, places: "_Places", view: View, observe: Observer
-    ) -> None:
+    def __init__(self, contents: Contents, backbone: Backbone, place: Place, view: View, observe: Observer) -> None:
         self.contents = contents
         self.view = view
-        self.store = Store(places.store, backbone.covers(), backbone.dim, backbone.stored_dtype)
+        self.store = Store(place, backbone.covers(), backbone.dim, backbone.stored_dtype)
         self.computed = 0
         self.set_aside = 0  # damaged shards of a store that turned out to be another environment's
         self._backbone = backbone
-        self._places = places
+        self._bottleneck_dir = place
         self._observe = observe
         self.survey = self._surveyed()
 
     def fill(self, session: Session) -> None:
         """Compute what the store lacks. Raises DatasetError if that takes photos that are gone."""
-        if self.survey.gone and has_other_environments(self._places.store, self._backbone):
-            matching = _matching_store(self.store, self._places.store, self._backbone, session.embed)
+        if self.survey.gone and has_other_environments(self._bottleneck_dir, self._backbone):
+            matching = _matching_store(self.store, self._bottleneck_dir, self._backbone, session.embed)
             if matching is not self.store:
                 self._exchange_store(matching)
         self._refuse_gone()
@@ -127,7 +112,7 @@ class _Filling:
         if first is None:
             return
         self.store.check_writable()
-        matching = _matching_store(self.store, self._places.store, self._backbone, session.embed)
+        matching = _matching_store(self.store, self._bottleneck_dir, self._backbone, session.embed)
         if matching is not self.store:
             batches.close()
             self._exchange_store(matching)
@@ -150,7 +135,7 @@ class _Filling:
         rows, photos = self.contents.usable()
         with self.contents.timed("read"):
             keys = [self.contents.key(photo.sha256, self.view) for photo in photos]
-            matrix = _matrix(self.survey.matrix, rows, keys, self.store, self.computed, self._places.local)
+            matrix = _matrix(self.survey.matrix, rows, keys, self.store, self.computed)
         return Extraction(
             photos=photos,
             matrix=matrix,
@@ -165,11 +150,11 @@ class _Filling:
 
     def _surveyed(self) -> _Survey:
         """What is to be computed, and what cannot be, as its photos are gone."""
-        survey = _survey(self.store, self.contents, self.view, self._places.local)
+        survey = _survey(self.store, self.contents, self.view)
         gone = self.contents.gone(survey.wanted)
         if gone and None in self.contents.sha256s:  # a file of which nothing is known may be one of them
             self.contents.read_unknown()
-            survey = _survey(self.store, self.contents, self.view, self._places.local)
+            survey = _survey(self.store, self.contents, self.view)
             gone = self.contents.gone(survey.wanted)
         files = self.contents.files
         return replace(survey, wanted=[index for index in survey.wanted if not files[index].gone], gone=gone)
@@ -210,9 +195,8 @@ class _Filling:
 def extract(
     dataset: Dataset,
     backbone: Backbone,
-    bottleneck_dir: str | os.PathLike[str],
+    bottleneck_dir: str | os.PathLike[str] | Place,
     *,
-    local_dir: Path | None = None,
     view: View = ORIGINAL,
     start: StartEngine = start_engine,
     paranoid: bool = False,
@@ -228,28 +212,27 @@ def extract(
     A store that has them all may be read-only. Raises StoreError
     (UnwritableStoreError before anything is computed) and BackboneError.
     """
-    places = _Places.of(bottleneck_dir, local_dir)
+    place = place_of(bottleneck_dir)
     if backbone.parts:
         extractions = [
             # The first one leaves hashes that can be trusted.
             extract(
-                dataset, part, bottleneck_dir, local_dir=local_dir, view=view, start=start, paranoid=paranoid and not number, observe=observe,
+                dataset, part, place, view=view, start=start, paranoid=paranoid and not number, observe=observe,
                 executor=executor, accept_truncated=accept_truncated,
             )
             for number, part in enumerate(backbone.parts)
         ]  # fmt: skip
-        return _join(extractions, [extraction.matrix for extraction in extractions], places.local)[0]
+        return _join(extractions, [extraction.matrix for extraction in extractions], place.local_dir)[0]
     with executor.open(backbone, start) as session:
-        return _extract_one(dataset, backbone, places, view, session, paranoid, observe, accept_truncated)
+        return _extract_one(dataset, backbone, place, view, session, paranoid, observe, accept_truncated)
 
 
 def extract_views(
     dataset: Dataset,
     backbone: Backbone,
-    bottleneck_dir: str | os.PathLike[str],
+    bottleneck_dir: str | os.PathLike[str] | Place,
     views: Sequence[View],
     *,
-    local_dir: Path | None = None,
     start: StartEngine = start_engine,
     observe: Callable[[View], Observer] = lambda view: lambda done, computed: None,
     paranoid: bool = False,
@@ -261,27 +244,25 @@ def extract_views(
     Returns the extraction of the first view, with the counts and seconds of all, and a matrix of shape
     (len(views) * photos, dim): all photos as they are in the first view, then all in the second, and so on.
     """
-    places = _Places.of(bottleneck_dir, local_dir)
+    place = place_of(bottleneck_dir)
     if backbone.parts:
         found = [
             extract_views(
-                dataset, part, bottleneck_dir, views, local_dir=local_dir, start=start, observe=observe, paranoid=paranoid and not number,
+                dataset, part, place, views, start=start, observe=observe, paranoid=paranoid and not number,
                 executor=executor, accept_truncated=accept_truncated,
             )
             for number, part in enumerate(backbone.parts)
         ]  # fmt: skip
-        return _join([extraction for extraction, _ in found], [matrix for _, matrix in found], places.local)
+        return _join([extraction for extraction, _ in found], [matrix for _, matrix in found], place.local_dir)
     with executor.open(backbone, start) as session:
-        first = _extract_one(
-            dataset, backbone, places, ORIGINAL, session, paranoid, observe(views[0]), accept_truncated
-        )
+        first = _extract_one(dataset, backbone, place, ORIGINAL, session, paranoid, observe(views[0]), accept_truncated)
         if len(views) == 1:
             return first, first.matrix
         photos = len(first.photos)
-        matrix = scratch_matrix((len(views) * photos, backbone.dim), places.local)
+        matrix = scratch_matrix((len(views) * photos, backbone.dim), place.local_dir, backbone.stored_dtype)
         matrix[:photos] = first.matrix
         for number, view in enumerate(views[1:], 1):
-            other = _extract_one(dataset, backbone, places, view, session, False, observe(view), accept_truncated)
+            other = _extract_one(dataset, backbone, place, view, session, False, observe(view), accept_truncated)
             if other.photos != first.photos or other.fingerprint != first.fingerprint:
                 raise StoreError("Photos changed while their views were computed: run the same command again.")
             matrix[number * photos : (number + 1) * photos] = other.matrix
@@ -293,15 +274,15 @@ def extract_views(
 def _extract_one(
     dataset: Dataset,
     backbone: Backbone,
-    places: _Places,
+    place: Place,
     view: View,
     session: Session,
     paranoid: bool,
     observe: Observer,
     accept_truncated: bool,
 ) -> Extraction:
-    contents = Contents(dataset.files, PhotoHashes(places.store), not paranoid, accept_truncated)
-    filling = _Filling(contents, backbone, places, view, observe)
+    contents = Contents(dataset.files, PhotoHashes(place), not paranoid, accept_truncated)
+    filling = _Filling(contents, backbone, place, view, observe)
     try:
         filling.fill(session)
     finally:
@@ -340,7 +321,7 @@ def _join(extractions: Sequence[Extraction], matrices: Sequence[Matrix], folder:
     return extraction, matrix
 
 
-def _survey(store: Store, contents: Contents, view: View, local_dir: Path) -> _Survey:
+def _survey(store: Store, contents: Contents, view: View) -> _Survey:
     """Which files have to be read."""
     known = [sha256 for sha256 in contents.sha256s if sha256 is not None]
     with contents.timed("read"):
@@ -350,7 +331,7 @@ def _survey(store: Store, contents: Contents, view: View, local_dir: Path) -> _S
             stored = store.photos(view.id) | contents.truncated
             wanted = [index for index, sha256 in enumerate(contents.sha256s) if sha256 not in stored]
             return _Survey(wanted, stored)
-        matrix = scratch_matrix((len(known), store.dim), local_dir)
+        matrix = scratch_matrix((len(known), store.dim), store.place.local_dir, store.dtype)
         _, found = store.get_many([Key(sha256, view.id) for sha256 in known], matrix)
         if contents.accept_truncated and not found.all():
             lacking = np.flatnonzero(~found)
@@ -361,13 +342,12 @@ def _survey(store: Store, contents: Contents, view: View, local_dir: Path) -> _S
         return _Survey(np.flatnonzero(~found).tolist(), frozenset(), matrix)
 
 
-def _matrix(
-    filled: Matrix | None, rows: Sequence[int], keys: Sequence[Key], store: Store, computed: int, local_dir: Path
-) -> Matrix:
+def _matrix(filled: Matrix | None, rows: Sequence[int], keys: Sequence[Key], store: Store, computed: int) -> Matrix:
     """The bottlenecks with these keys, which are the given rows of a matrix that may be filled already."""
     if filled is not None and not computed:
         return keep_rows(filled, rows)
-    matrix = scratch_matrix((len(keys), store.dim), local_dir) if filled is None else filled[: len(keys)]
+    shape = (len(keys), store.dim)
+    matrix = scratch_matrix(shape, store.place.local_dir, store.dtype) if filled is None else filled[: len(keys)]
     _, found = store.get_many(keys, matrix)
     if not found.all():
         raise StoreError(f"Bottlenecks vanished from {store.folder} while this ran: run the same command again.")

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 from retrain.backbones.backbone import Backbone
 from retrain.bottlenecks.store import Store, fingerprint
 from retrain.bottlenecks.store_folders import store_folders
+from retrain.core.defaults import STORE_DTYPES
 from retrain.core.errors import DatasetError
 from retrain.core.places import Place
 from retrain.photos.views import ORIGINAL_ID
@@ -78,6 +79,8 @@ def _options(covers: Mapping[str, object], views: str, backbone: Backbone) -> It
     yield f"`architecture` {architecture}"
     yield f"`image_size` {size}"
     yield f"`precision` {covers.get('compute_dtype')}"
+    if covers.get("stored_dtype") != STORE_DTYPES[0]:
+        yield f"`store_dtype` {covers.get('stored_dtype')}"
     if architecture == backbone.architecture and covers.get("weights_sha256") != backbone.weights_sha256:
         yield f"other `weights` (SHA-256 {str(covers.get('weights_sha256'))[:12]}…)"
     if "environment" in covers:

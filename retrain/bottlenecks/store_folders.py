@@ -35,7 +35,7 @@ class DamagedFile:
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys of all sound shards of a folder, in the columns KEY_COLUMNS; their names and bytes, and which are not sound."""
+    """The keys of all sound shards of a folder, in the columns KEY_COLUMNS; the bytes of each; which are unsound."""
 
     table: pa.Table
     shards: Mapping[str, int]

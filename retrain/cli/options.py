@@ -9,7 +9,7 @@ import click
 
 from label_image.user_path import File, Folder, Text, UserPath
 from retrain.backbones.engines.registry import ENGINES
-from retrain.core.defaults import AUTO, BOTTLENECK_DIR, FINAL_TENSOR_NAME, MODEL_DIR, SEED, TOP_K
+from retrain.core.defaults import AUTO, BOTTLENECK_DIR, FINAL_TENSOR_NAME, MODEL_DIR, SEED, STORE_DTYPES, TOP_K
 from retrain.core.language import LANGUAGES
 from retrain.core.machine import PRECISIONS
 from retrain.exports.registry import TRAINING_FORMATS, check_formats
@@ -205,6 +205,22 @@ network_options = group(
     ),
 )
 
+executor_options = group(
+    click.option(
+        "--executor",
+        type=click.Choice(("local", "ray")),
+        default="local",
+        show_default=True,
+        help="Where bottlenecks are computed: in this process, or by Ray, on the machines of a cluster.",
+    ),
+    click.option(
+        "--ray_address",
+        type=Text,
+        metavar="ADDRESS",
+        help="With --executor ray: the cluster, as in 10.0.0.1:6379.  [default: $RAY_ADDRESS, else one started here]",
+    ),
+)
+
 # How bottlenecks are computed, and where they are kept.
 store_options = group(
     click.option(
@@ -214,6 +230,13 @@ store_options = group(
         show_default=True,
         help="Precision in which bottlenecks are computed; auto: float16 on a GPU, bfloat16 on a CPU that supports it, "
         "else float32. Exports are always float32.",
+    ),
+    click.option(
+        "--store_dtype",
+        type=click.Choice(STORE_DTYPES),
+        default=STORE_DTYPES[0],
+        show_default=True,
+        help="How bottlenecks are kept; float16 takes half the disk, for millions of photos.",
     ),
     click.option(
         "--engine",

@@ -11,6 +11,7 @@ from retrain.cli.configs import backbone_config, extraction_config, made, source
 from retrain.cli.dashes import as_options
 from retrain.cli.options import (
     distortion_options,
+    executor_options,
     group,
     lang_option,
     names,
@@ -152,6 +153,7 @@ sweep_options = group(
 @photo_options
 @sweep_options
 @store_options
+@executor_options
 def sweep(**options: Any) -> None:
     """Try many heads, and choose the best by cross-validation."""
     # Its folds are those in which the configurations are compared; the photos for testing stay out of them.
@@ -177,7 +179,7 @@ def sweep(**options: Any) -> None:
         made(Augmentation, options),
     )
     table, report = options["output_csv"], options["report"]
-    check_table(table, report, config.extraction.bottleneck_dir, *config.source.places)
+    check_table(table, report, config.extraction.local_dir, *config.source.places)
     screen = TerminalScreen(as_options)
     try:
         result = run_sweep(config, screen)
@@ -196,7 +198,8 @@ def options_of(chosen: "Configuration", options: dict[str, Any]) -> dict[str, An
     """The options of `retrain` that train and export what a sweep with these options has chosen."""
     recipe = chosen.recipe
     shared = ("add_images", "layout", "max_images_per_class", "fixes", "category_names", "testing_percentage",
-              "validation_percentage", "seed", "precision", "engine", "bottleneck_dir", "model_dir")  # fmt: skip
+              "validation_percentage", "seed", "precision", "store_dtype", "engine", "bottleneck_dir",
+              "model_dir")  # fmt: skip
     asked = {"image_dir": options["image_dir"], "architecture": chosen.architecture}
     asked |= {name: options[name] for name in shared}
     asked["optimizer"] = None if recipe.optimizer == "lbfgs" else recipe.optimizer

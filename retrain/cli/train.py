@@ -15,6 +15,7 @@ from retrain.cli.head_options import head_options
 from retrain.cli.options import (
     augmentation_options,
     backbone_options,
+    executor_options,
     export_options,
     folds_option,
     photo_options,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 @photo_options
 @folds_option
 @backbone_options
+@executor_options
 @head_options
 @augmentation_options
 @export_options

@@ -15,6 +15,7 @@ from pathlib import Path
 from label_image import object_storage
 from label_image.errors import StorageError
 from label_image.files import remove_leftovers, write_in_one_step
+from retrain.core.defaults import BOTTLENECK_DIR
 from retrain.core.errors import StoreError, UnwritableStoreError
 from retrain.core.placing import set_aside
 
@@ -32,6 +33,11 @@ class Place(ABC):
     @abstractmethod
     def where(self) -> Path | str:
         """The folder as a path, or as an address."""
+
+    @property
+    @abstractmethod
+    def local_dir(self) -> Path:
+        """A folder of this machine for what is worked with and cannot lie in this place."""
 
     @abstractmethod
     def at(self, name: str) -> Path | str:
@@ -99,6 +105,10 @@ class LocalPlace(Place):
     def where(self) -> Path:
         return self.folder
 
+    @property
+    def local_dir(self) -> Path:
+        return self.folder
+
     def at(self, name: str) -> Path:
         return self.folder / name
 
@@ -161,6 +171,10 @@ class ObjectPlace(Place):
     @property
     def where(self) -> str:
         return self.address
+
+    @property
+    def local_dir(self) -> Path:
+        return Path(BOTTLENECK_DIR)
 
     def at(self, name: str) -> str:
         return f"{self.address}/{name}"
@@ -239,12 +253,12 @@ class ObjectPlace(Place):
             raise _reading(error) from error
 
 
-def place_of(where: Path | str | Place) -> Place:
-    """The place that a user names, by a path or an address."""
+def place_of(where: str | os.PathLike[str] | Place) -> Place:
+    """The place that a user names, by a path or an address. Raises StorageError for an address without a bucket."""
     if isinstance(where, Place):
         return where
     if isinstance(where, str) and object_storage.is_object_address(where):
-        object_storage.split_address(where)  # raises StorageError
+        object_storage.split_address(where)
         return ObjectPlace(where.rstrip("/"))
     return LocalPlace(Path(where))
 

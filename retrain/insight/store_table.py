@@ -71,7 +71,7 @@ def show_verification(found: Verification, console: Console) -> None:
         console.print(f"Set aside: {len(found.damaged)}; their photos are computed again by the next run.")
 
 
-def show_pruning(pruning: Pruning, left: Sequence[Path], done: bool, console: Console) -> None:
+def show_pruning(pruning: Pruning, left: Sequence[Path | str], done: bool, console: Console) -> None:
     """What is removed of each folder."""
     for planned in pruning.folders:
         what = "all of it" if planned.whole else f"{planned.kept} stay"

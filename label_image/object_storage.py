@@ -10,17 +10,16 @@ back-off by the software development kit of each, `ATTEMPTS` times on S3 and for
 
 import errno
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from label_image.errors import StorageError
 from label_image.installing import how_to_install
+from label_image.not_paths import is_object_address as is_object_address
 
-IS_OBJECT = re.compile(r"(s3|gs|hdfs)://", re.IGNORECASE)
 ATTEMPTS = 10  # of the software of AWS, the waits between them growing to 20 s
 RETRY_SECONDS = 120
 CONNECT_SECONDS = 10
@@ -33,11 +32,6 @@ class Object(NamedTuple):
     address: str
     size: int
     mtime_ns: int
-
-
-def is_object_address(text: str) -> bool:
-    """Whether a text is an address of a storage that this module reads."""
-    return IS_OBJECT.match(text) is not None
 
 
 def split_address(address: str) -> tuple[str, str, str]:
@@ -66,6 +60,14 @@ def read_object(address: str, most: int) -> bytes:
     with _as_sentence(address, "cannot be read"), system.open_input_stream(path) as stream:
         data: bytes = stream.read(most)
     return data
+
+
+def open_object(address: str) -> tuple[BinaryIO, int]:
+    """An object, open for reading, and its size. Raises FileNotFoundError, and StorageError; reading raises OSError."""
+    system, path = file_system_of(address)
+    with _as_sentence(address, "cannot be read"):
+        file = system.open_input_file(path)
+        return file, file.size()
 
 
 def put_object(address: str, data: bytes | memoryview) -> None:
@@ -118,7 +120,7 @@ def list_objects(address: str) -> Iterator[Object]:
     if scheme == "s3":
         yield from _pages_of_s3(address, place, key)
     else:
-        yield from _folder_by_folder(address.rstrip("/"))
+        yield from _folder_by_folder(f"{scheme}://{place}/{key}".rstrip("/"))
 
 
 def entries_of(address: str) -> tuple[list[tuple[str, int]], list[str]]:
@@ -137,7 +139,7 @@ def entries_of(address: str) -> tuple[list[tuple[str, int]], list[str]]:
 
 def _pages_of_s3(address: str, bucket: str, key: str) -> Iterator[Object]:
     prefix = f"{key.rstrip('/')}/" if key.strip("/") else ""
-    head = f"{address.partition('://')[0]}://{bucket}/"
+    head = f"s3://{bucket}/"
     with _as_sentence(address, "cannot be listed"):
         pages = iter(_s3_client(os.getpid()).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix))
     anything = False

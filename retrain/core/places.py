@@ -15,6 +15,7 @@ from pathlib import Path
 from label_image import object_storage
 from label_image.errors import StorageError
 from label_image.files import remove_leftovers, write_in_one_step
+from label_image.not_paths import is_object_address
 from retrain.core.defaults import BOTTLENECK_DIR
 from retrain.core.errors import StoreError, UnwritableStoreError
 from retrain.core.placing import set_aside
@@ -257,7 +258,7 @@ def place_of(where: str | os.PathLike[str] | Place) -> Place:
     """The place that a user names, by a path or an address. Raises StorageError for an address without a bucket."""
     if isinstance(where, Place):
         return where
-    if isinstance(where, str) and object_storage.is_object_address(where):
+    if isinstance(where, str) and is_object_address(where):
         object_storage.split_address(where)
         return ObjectPlace(where.rstrip("/"))
     return LocalPlace(Path(where))

@@ -28,6 +28,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from label_image.not_paths import is_object_address
 from retrain.core.errors import StoreError
 from retrain.core.places import Place, place_of
 from retrain.core.sealed import Damaged, list_shards, put_aside, read_shard, write_shard
@@ -109,7 +110,7 @@ class PhotoHashes:
         that was modified or changed less than 2 s before is not remembered: a later write within the same
         tick of the file system's clock would go unseen.
         """
-        if not os.path.isabs(path):
+        if not os.path.isabs(path) and not is_object_address(path):
             raise ValueError(f"{path!r} is not an absolute path")
         read_ns = time.time_ns() if read_ns is None else read_ns
         if max(mtime_ns, ctime_ns) <= read_ns - RACY_NS:

@@ -39,7 +39,7 @@ def merge_stores(others: Sequence[Path | str], bottleneck_dir: Path | str) -> Me
     other_numbers: list[Path | str] = []
     for found in folders.values():
         for folder in found:
-            target = replace(folder, place=here.below(folder.fingerprint))
+            target = replace(folder, parent=here)
             if not _agree(folder, target):
                 other_numbers.append(folder.path)
                 continue

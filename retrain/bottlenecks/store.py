@@ -61,6 +61,7 @@ FLUSH_SECONDS = 5.0
 SHARD_BYTES = 64 << 20  # a full shard; also the most that put_many buffers
 SMALL_SHARD_BYTES = SHARD_BYTES // 2
 SMALL_SHARDS = 16  # more small ones than this are merged
+MOST_REMOTE = 256  # small ones on object storage, which the end of a run may take the time to merge
 
 log = logging.getLogger(__name__)
 
@@ -103,7 +104,8 @@ class Store(AbstractContextManager["Store"]):
         for name in foreign_files(self.place):
             log.warning("%s is ignored: its name is not the digest of a bottleneck shard.", self.place.at(name))
         self.place.tidy()
-        self.compact()
+        if self.place.is_local:  # elsewhere this takes long, and many open a store at once
+            self.compact()
 
     @property
     def folder(self) -> Path | str:
@@ -253,17 +255,45 @@ class Store(AbstractContextManager["Store"]):
         return report
 
     def compact(self) -> None:
-        """Merge small shards where there are more than 16. Never fails: small shards do no harm."""
+        """Merge small shards where there are more than 16. Never fails: small shards do no harm.
+
+        On object storage more than 256 are left to `retrain store compact`: that many take a while.
+        """
         try:
-            sizes = list_shards(self.place)
-            small = {name: size for name, size in sizes.items() if size < SMALL_SHARD_BYTES}
-            if len(small) > SMALL_SHARDS:
-                for group in _groups(small):
-                    self._merge(group)
+            small = self._small_shards()
+            if SMALL_SHARDS < len(small) <= MOST_REMOTE or (len(small) > MOST_REMOTE and self.place.is_local):
+                self._merge_small(small)
+            elif len(small) > MOST_REMOTE:
+                log.info("%s has %d small shards; `retrain store compact` unites them.", self.folder, len(small))
         except FileNotFoundError:
             log.debug("Another process is merging the shards of %s.", self.folder)
         except (Damaged, StoreError, OSError) as error:
             log.warning("The small shards of %s could not be merged: %s", self.folder, error)
+
+    def compact_all(self) -> tuple[int, int]:
+        """Merge all small shards, and say how many shards there were before and after.
+
+        About 300 MB of memory, whatever the size of the store. Where other processes merge them, too, what is left is
+        looked at again. Raises StoreError; interrupted at any moment, no row is lost.
+        """
+        before = len(list_shards(self.place))
+        while len(small := self._small_shards()) > 1:
+            try:
+                self._merge_small(small)
+            except FileNotFoundError:
+                continue  # others have merged it; what they made of it is in the next listing
+            except OSError as error:
+                raise StoreError(f"The shards of {self.folder} could not be merged: {error}.") from error
+            if len(self._small_shards()) >= len(small):
+                break
+        return before, len(list_shards(self.place))
+
+    def _small_shards(self) -> dict[str, int]:
+        return {name: size for name, size in list_shards(self.place).items() if size < SMALL_SHARD_BYTES}
+
+    def _merge_small(self, small: Mapping[str, int]) -> None:
+        for group in _groups(small):
+            self._merge(group)
 
     def _merge(self, names: Sequence[str]) -> None:
         """One shard out of several; a key that is in more than one is taken from the first."""

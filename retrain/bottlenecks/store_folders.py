@@ -50,9 +50,14 @@ class Keys:
 class StoreFolder:
     """The bottlenecks of one fingerprint; without a description where its `fingerprint.json` is missing or damaged."""
 
-    place: Place
+    parent: Place
     fingerprint: str  # 64 hex digits, the folder's name
     description: Description | None
+
+    @property
+    def place(self) -> Place:
+        """The folder itself."""
+        return self.parent.below(self.fingerprint)
 
     @property
     def path(self) -> Path | str:
@@ -117,10 +122,4 @@ def store_folders(bottleneck_dir: Path | str | Place) -> list[StoreFolder]:
         raise StoreError(f"There is no folder {place}; check `bottleneck_dir`.") from None
     except OSError as error:
         raise StoreError(f"{place} cannot be read ({error.strerror}); check `bottleneck_dir`.") from None
-    return [store_folder(place, name) for name in names]
-
-
-def store_folder(place: Place, fingerprint: str) -> StoreFolder:
-    """The folder of a fingerprint, which need not be there. Raises StoreError."""
-    folder = place.below(fingerprint)
-    return StoreFolder(folder, fingerprint, read_description(folder, fingerprint))
+    return [StoreFolder(place, name, read_description(place.below(name), name)) for name in names]

@@ -11,6 +11,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 from label_image import object_storage
 from label_image.errors import StorageError
@@ -34,6 +35,8 @@ class Place(ABC):
     @abstractmethod
     def where(self) -> Path | str:
         """The folder as a path, or as an address."""
+
+    is_local: ClassVar[bool]
 
     @property
     @abstractmethod
@@ -98,6 +101,7 @@ class LocalPlace(Place):
     """A folder of this machine, or one that is mounted here."""
 
     folder: Path
+    is_local = True
 
     def __str__(self) -> str:
         return str(self.folder)
@@ -165,6 +169,7 @@ class ObjectPlace(Place):
     """Objects whose keys begin alike: `s3://bucket/folder`. There are no folders to be made, and no renaming."""
 
     address: str
+    is_local = False
 
     def __str__(self) -> str:
         return self.address

@@ -70,7 +70,7 @@ def open_object(address: str) -> tuple[BinaryIO, int]:
         return file, file.size()
 
 
-def put_object(address: str, data: bytes) -> None:
+def put_object(address: str, data: bytes | memoryview) -> None:
     """Write an object, which appears whole or not at all and is durable on return; one of that name is replaced.
 
     Raises StorageError.
@@ -123,6 +123,20 @@ def list_objects(address: str) -> Iterator[Object]:
         yield from _folder_by_folder(f"{scheme}://{place}/{key}".rstrip("/"))
 
 
+def entries_of(address: str) -> tuple[list[tuple[str, int]], list[str]]:
+    """What is directly in a folder: names of objects with their sizes, and names of folders; both are held.
+
+    Nothing of a folder that is not there. Raises StorageError.
+    """
+    from pyarrow.fs import FileSelector
+
+    system, path = file_system_of(address)
+    with _as_sentence(address, "cannot be listed"):
+        entries = system.get_file_info(FileSelector(path, allow_not_found=True, recursive=False))
+    files = [(entry.base_name, entry.size) for entry in entries if entry.is_file and entry.base_name]
+    return files, [entry.base_name for entry in entries if not entry.is_file]
+
+
 def _pages_of_s3(address: str, bucket: str, key: str) -> Iterator[Object]:
     prefix = f"{key.rstrip('/')}/" if key.strip("/") else ""
     head = f"s3://{bucket}/"
@@ -159,7 +173,7 @@ def _folder_by_folder(address: str) -> Iterator[Object]:
         folders.extend(f"{folder}/{entry.base_name}" for entry in reversed(entries) if not entry.is_file)
 
 
-def _put_by_moving(system: Any, path: str, data: bytes) -> None:
+def _put_by_moving(system: Any, path: str, data: bytes | memoryview) -> None:
     """Hadoop shows a file while it is written; moving it is one step, which replaces nothing."""
     aside = f"{path}.{os.getpid()}.part"
     with system.open_output_stream(aside) as stream:

@@ -90,7 +90,7 @@ class Bottlenecks:
         """
         if not config.takes_turns(self.photos):
             return config.divide(self.photos)
-        copies = find_near_copies(self.photos, self.matrix, self.config.bottleneck_dir)
+        copies = find_near_copies(self.photos, self.matrix, self.config.local_dir)
         return config.divide(self.photos, ((copy.one, copy.other) for copy in copies))
 
 

@@ -33,6 +33,7 @@ from retrain.bottlenecks.joined import shared_photos, side_by_side
 from retrain.bottlenecks.store import Key, Store
 from retrain.core.errors import StoreError
 from retrain.core.matrix_file import Matrix, keep_rows, release_pages, scratch_matrix
+from retrain.core.places import Place, place_of
 from retrain.photos.dataset import Dataset, Photo, PhotoFile, Skipped
 from retrain.photos.hashes import PhotoHashes
 from retrain.photos.views import ORIGINAL, View
@@ -92,7 +93,7 @@ class _Filling:
         self,
         contents: Contents,
         backbone: Backbone,
-        folder: Path,
+        place: Place,
         view: View,
         observe: Observer,
         with_matrix: bool = True,
@@ -100,11 +101,11 @@ class _Filling:
         self.contents = contents
         self._with_matrix = with_matrix
         self.view = view
-        self.store = Store(folder, backbone.covers(), backbone.dim, backbone.stored_dtype)
+        self.store = Store(place, backbone.covers(), backbone.dim, backbone.stored_dtype)
         self.computed = 0
         self.set_aside = 0  # damaged shards of a store that turned out to be another environment's
         self._backbone = backbone
-        self._bottleneck_dir = folder
+        self._bottleneck_dir = place
         self._observe = observe
         self.survey = self._surveyed()
 
@@ -203,7 +204,7 @@ class _Filling:
 def extract(
     dataset: Dataset,
     backbone: Backbone,
-    bottleneck_dir: str | os.PathLike[str],
+    bottleneck_dir: str | os.PathLike[str] | Place,
     *,
     view: View = ORIGINAL,
     start: StartEngine = start_engine,
@@ -220,25 +221,25 @@ def extract(
     A store that has them all may be read-only. Raises StoreError
     (UnwritableStoreError before anything is computed) and BackboneError.
     """
-    folder = Path(bottleneck_dir)
+    place = place_of(bottleneck_dir)
     if backbone.parts:
         extractions = [
             # The first one leaves hashes that can be trusted.
             extract(
-                dataset, part, folder, view=view, start=start, paranoid=paranoid and not number, observe=observe,
+                dataset, part, place, view=view, start=start, paranoid=paranoid and not number, observe=observe,
                 executor=executor, accept_truncated=accept_truncated,
             )
             for number, part in enumerate(backbone.parts)
         ]  # fmt: skip
-        return _join(extractions, [extraction.matrix for extraction in extractions], folder)[0]
+        return _join(extractions, [extraction.matrix for extraction in extractions], place.local_dir)[0]
     with executor.open(backbone, start) as session:
-        return _extract_one(dataset, backbone, folder, view, session, paranoid, observe, accept_truncated)
+        return _extract_one(dataset, backbone, place, view, session, paranoid, observe, accept_truncated)
 
 
 def extract_views(
     dataset: Dataset,
     backbone: Backbone,
-    bottleneck_dir: str | os.PathLike[str],
+    bottleneck_dir: str | os.PathLike[str] | Place,
     views: Sequence[View],
     *,
     start: StartEngine = start_engine,
@@ -252,27 +253,25 @@ def extract_views(
     Returns the extraction of the first view, with the counts and seconds of all, and a matrix of shape
     (len(views) * photos, dim): all photos as they are in the first view, then all in the second, and so on.
     """
-    folder = Path(bottleneck_dir)
+    place = place_of(bottleneck_dir)
     if backbone.parts:
         found = [
             extract_views(
-                dataset, part, folder, views, start=start, observe=observe, paranoid=paranoid and not number,
+                dataset, part, place, views, start=start, observe=observe, paranoid=paranoid and not number,
                 executor=executor, accept_truncated=accept_truncated,
             )
             for number, part in enumerate(backbone.parts)
         ]  # fmt: skip
-        return _join([extraction for extraction, _ in found], [matrix for _, matrix in found], folder)
+        return _join([extraction for extraction, _ in found], [matrix for _, matrix in found], place.local_dir)
     with executor.open(backbone, start) as session:
-        first = _extract_one(
-            dataset, backbone, folder, ORIGINAL, session, paranoid, observe(views[0]), accept_truncated
-        )
+        first = _extract_one(dataset, backbone, place, ORIGINAL, session, paranoid, observe(views[0]), accept_truncated)
         if len(views) == 1:
             return first, first.matrix
         photos = len(first.photos)
-        matrix = scratch_matrix((len(views) * photos, backbone.dim), folder, backbone.stored_dtype)
+        matrix = scratch_matrix((len(views) * photos, backbone.dim), place.local_dir, backbone.stored_dtype)
         matrix[:photos] = first.matrix
         for number, view in enumerate(views[1:], 1):
-            other = _extract_one(dataset, backbone, folder, view, session, False, observe(view), accept_truncated)
+            other = _extract_one(dataset, backbone, place, view, session, False, observe(view), accept_truncated)
             if other.photos != first.photos or other.fingerprint != first.fingerprint:
                 raise StoreError("Photos changed while their views were computed: run the same command again.")
             matrix[number * photos : (number + 1) * photos] = other.matrix
@@ -295,7 +294,7 @@ class Filled:
 def fill_store(
     files: Sequence[PhotoFile],
     backbone: Backbone,
-    bottleneck_dir: Path,
+    bottleneck_dir: str | os.PathLike[str] | Place,
     view: View,
     session: Session,
     *,
@@ -307,8 +306,9 @@ def fill_store(
 
     `backbone` is a single one. Raises what `extract` raises.
     """
-    contents = Contents(files, PhotoHashes(bottleneck_dir), not paranoid, accept_truncated)
-    filling = _Filling(contents, backbone, bottleneck_dir, view, observe, with_matrix=False)
+    place = place_of(bottleneck_dir)
+    contents = Contents(files, PhotoHashes(place), not paranoid, accept_truncated)
+    filling = _Filling(contents, backbone, place, view, observe, with_matrix=False)
     try:
         filling.fill(session)
     finally:
@@ -321,15 +321,15 @@ def fill_store(
 def _extract_one(
     dataset: Dataset,
     backbone: Backbone,
-    folder: Path,
+    place: Place,
     view: View,
     session: Session,
     paranoid: bool,
     observe: Observer,
     accept_truncated: bool,
 ) -> Extraction:
-    contents = Contents(dataset.files, PhotoHashes(folder), not paranoid, accept_truncated)
-    filling = _Filling(contents, backbone, folder, view, observe)
+    contents = Contents(dataset.files, PhotoHashes(place), not paranoid, accept_truncated)
+    filling = _Filling(contents, backbone, place, view, observe)
     try:
         filling.fill(session)
     finally:
@@ -378,7 +378,7 @@ def _survey(store: Store, contents: Contents, view: View, with_matrix: bool) -> 
             stored = store.photos(view.id) | contents.truncated
             wanted = [index for index, sha256 in enumerate(contents.sha256s) if sha256 not in stored]
             return _Survey(wanted, stored)
-        matrix = scratch_matrix((len(known), store.dim), store.folder, store.dtype)
+        matrix = scratch_matrix((len(known), store.dim), store.place.local_dir, store.dtype)
         _, found = store.get_many([Key(sha256, view.id) for sha256 in known], matrix)
         if contents.accept_truncated and not found.all():
             lacking = np.flatnonzero(~found)
@@ -394,14 +394,14 @@ def _matrix(filled: Matrix | None, rows: Sequence[int], keys: Sequence[Key], sto
     if filled is not None and not computed:
         return keep_rows(filled, rows)
     shape = (len(keys), store.dim)
-    matrix = scratch_matrix(shape, store.folder, store.dtype) if filled is None else filled[: len(keys)]
+    matrix = scratch_matrix(shape, store.place.local_dir, store.dtype) if filled is None else filled[: len(keys)]
     _, found = store.get_many(keys, matrix)
     if not found.all():
         raise StoreError(f"Bottlenecks vanished from {store.folder} while this ran: run the same command again.")
     return matrix
 
 
-def _matching_store(store: Store, folder: Path, backbone: Backbone, embed: Engine) -> Store:
+def _matching_store(store: Store, place: Place, backbone: Backbone, embed: Engine) -> Store:
     """The store whose probe agrees with this network: the given one, or one for this environment.
 
     An environment that computes other numbers under the same fingerprint gets a fingerprint of
@@ -427,5 +427,5 @@ def _matching_store(store: Store, folder: Path, backbone: Backbone, embed: Engin
             store.folder,
             error,
         )
-        store = Store(folder, {**backbone.covers(), "environment": drift}, backbone.dim, backbone.stored_dtype)
+        store = Store(place, {**backbone.covers(), "environment": drift}, backbone.dim, backbone.stored_dtype)
     raise AssertionError("count() has no end")

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
+from label_image.not_paths import is_object_address
 from label_image.user_path import File, Folder, Text, UserPath
 from retrain.backbones.engines.registry import ENGINES
 from retrain.core.defaults import AUTO, BOTTLENECK_DIR, FINAL_TENSOR_NAME, MODEL_DIR, SEED, STORE_DTYPES, TOP_K
@@ -28,7 +29,24 @@ class PhotosPath(UserPath):
         return value if isinstance(value, str) and "://" in value else super().convert(value, parameter, context)
 
 
+class StoreDir(UserPath):
+    """A folder of this machine, or an address of object storage, which stays a text."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False)
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        if not isinstance(value, str) or "://" not in value:
+            return super().convert(value, parameter, context)
+        if not is_object_address(value):
+            self.fail(f"{value} is not an address of object storage: s3://, gs:// or hdfs://.", parameter, context)
+        if not value.split("://")[1].strip("/"):
+            self.fail(f"{value} names no bucket: write {value.split('://')[0]}://bucket/folder.", parameter, context)
+        return value.rstrip("/")
+
+
 Photos = PhotosPath()
+StoreFolder = StoreDir()
 
 
 def group(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -144,7 +162,7 @@ category_names_option = click.option(
 unpacking_option = group(
     click.option(
         "--bottleneck_dir",
-        type=Folder,
+        type=StoreFolder,
         default=BOTTLENECK_DIR,
         show_default=True,
         help="Photos that are not in a folder (archives, Parquet, tfds:) are unpacked next to this one.",
@@ -254,10 +272,10 @@ store_options = group(
     click.option("--require_gpu", is_flag=True, help="Stop if there is no GPU."),
     click.option(
         "--bottleneck_dir",
-        type=Folder,
+        type=StoreFolder,
         default=BOTTLENECK_DIR,
         show_default=True,
-        help="Folder in which bottlenecks are kept for later runs.",
+        help="Folder, or s3://, gs:// or hdfs:// address, in which bottlenecks are kept for later runs.",
     ),
     click.option(
         "--model_dir",

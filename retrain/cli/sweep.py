@@ -179,7 +179,7 @@ def sweep(**options: Any) -> None:
         made(Augmentation, options),
     )
     table, report = options["output_csv"], options["report"]
-    check_table(table, report, config.extraction.bottleneck_dir, *config.source.places)
+    check_table(table, report, config.extraction.local_dir, *config.source.places)
     screen = TerminalScreen(as_options)
     try:
         result = run_sweep(config, screen)

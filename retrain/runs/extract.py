@@ -115,7 +115,7 @@ def _extracted(config: ExtractConfig, backbone: Backbone, progress: Progress, st
     extraction = config.extraction
     extracted = Extracted(backbone.architecture)
     unpacking = unpacking_beside(
-        extraction.bottleneck_dir, extraction.paranoid, source_dir=config.source_dir, progress=progress
+        extraction.local_dir, extraction.paranoid, source_dir=config.source_dir, progress=progress
     )
     start = start or partial(start_engine, engine=extraction.engine)
     executor = find_executor(extraction)

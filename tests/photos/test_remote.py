@@ -151,7 +151,8 @@ def test_names_that_lead_out_are_refused(store: Any, tmp_path: Path, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("address", "package"), [("s3://b/c.zip", "s3fs"), ("gs://b/c.zip", "gcsfs"), ("hf://datasets/x/y", "huggingface_hub")]
+    ("address", "package"),
+    [("s3://b/c.zip", "s3fs"), ("gs://b/c.zip", "gcsfs"), ("hf://datasets/x/y", "huggingface_hub")],
 )
 def test_a_missing_package_is_named(
     address: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -19,14 +19,13 @@ from label_image.on_ray import RayConfig, connected
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.base import BATCH, Bottlenecks
-from retrain.bottlenecks.executors import ray_worker
+from retrain.bottlenecks.executors import ray_share
 from retrain.bottlenecks.executors.base import Batch, Session, StartEngine, Work
 from retrain.bottlenecks.executors.claims import Claims
 from retrain.bottlenecks.executors.ray_worker import DIGITS, FILES, Job
 from retrain.bottlenecks.shard_writer import ShardWriter
 from retrain.core import errors
 from retrain.core.errors import ClusterError, RetrainError
-from retrain.core.machine import CORES
 from retrain.core.places import LocalPlace
 from retrain.photos.reading import ReadPhoto, absolute_paths
 
@@ -64,13 +63,7 @@ class Workers:
 
     def asks(self) -> dict[str, Any]:
         """What Ray is asked for, for each of them."""
-        threads = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS")
-        variables = dict.fromkeys((CORES, *threads), str(self.cores))
-        return {
-            "num_cpus": BOOKED * self.cores,
-            "scheduling_strategy": "SPREAD",
-            "runtime_env": {"env_vars": variables},
-        }
+        return {"num_cpus": BOOKED * self.cores}
 
 
 class _RaySession:
@@ -84,16 +77,25 @@ class _RaySession:
         self._start = start
         self._connection: Any = None
         self._ray: Any = None
+        self._embedded: dict[bytes, Bottlenecks] = {}  # a network is started for it, and ends
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.__exit__(None, None, None)
 
     def embed(self, pixels: Pixels) -> Bottlenecks:
+        key = pixels.tobytes()
+        if key not in self._embedded:
+            self._embedded[key] = self._embed(pixels)
+        return self._embedded[key]
+
+    def _embed(self, pixels: Pixels) -> Bottlenecks:
         ray = self._connected()
-        task = ray.remote(max_calls=1, **_workers(ray).asks())(ray_worker.embed)
+        workers = _workers(ray)
+        task = ray.remote(max_calls=1, **workers.asks())(ray_share.embed)
         try:
-            vectors: Bottlenecks = ray.get(task.remote(self._backbone, self._start, pixels))
+            asked = ray.put((self._backbone, self._start, pixels))
+            vectors: Bottlenecks = ray.get(task.remote(workers.cores, [asked]))
         except RetrainError as error:
             raise _own(error) from None
         return vectors
@@ -111,8 +113,8 @@ class _RaySession:
         tables = _tables(work, first, self._photos_at_a_time(workers, len(first)))
         with _quiet_data(ray):
             reports = ray.data.from_arrow(tables).map_batches(
-                _RayWorker,
-                fn_constructor_args=(job, ray.put(_digests(work)), claims),
+                ray_share.RayWorker,
+                fn_constructor_args=(workers.cores, ray.put(job), ray.put(_digests(work)), claims),
                 compute=ray.data.ActorPoolStrategy(size=workers.count),
                 batch_size=None,
                 batch_format="pyarrow",
@@ -135,15 +137,6 @@ class _RaySession:
             self._ray = connection.__enter__()
             self._connection = connection
         return self._ray
-
-
-class _RayWorker(ray_worker.Worker):
-    """A worker as Ray Data makes it."""
-
-    def __init__(self, job: Job, stored: Any, claims: Any) -> None:
-        import ray
-
-        super().__init__(job, ray.get(stored), claims, ray.get, ray.util.get_node_ip_address())
 
 
 def _workers(ray: Any) -> Workers:

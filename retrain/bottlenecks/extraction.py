@@ -116,25 +116,20 @@ class _Filling:
             if matching is not self.store:
                 self._exchange_store(matching)
         self._refuse_gone()
+        if session.keeps and self.survey.wanted:  # whoever writes has to know where
+            self._choose_store(session)
         batches = self._batches(session)
         first = next(batches, None)  # photos that cannot be decoded need no network
         if first is None:
             return
-        self.store.check_writable()
-        matching = _matching_store(self.store, self._bottleneck_dir, self._backbone, session.embed)
-        if matching is not self.store:
+        if not session.keeps and self._choose_store(session):
             batches.close()
-            self._exchange_store(matching)
-            self._refuse_gone()
             batches = self._batches(session)
             first = next(batches, None)
         self._report(0)
         with self.store:
             for batch, files_read in chain([first] if first else [], batches):
-                with self.contents.timed("infer"):
-                    vectors = batch.vectors()
-                with self.contents.timed("write"):
-                    self.store.put_many([self.contents.key(sha256, self.view) for sha256 in batch.sha256s], vectors)
+                self._keep(batch)
                 self.computed += len(batch.sha256s)
                 self._report(files_read)
         self._report(len(self.survey.wanted))
@@ -173,6 +168,25 @@ class _Filling:
         self.contents.forget_problems()
         self.survey = self._surveyed()
 
+    def _choose_store(self, session: Session) -> bool:
+        """Take the store whose probe agrees with the network; whether that is another one than before."""
+        self.store.check_writable()
+        matching = _matching_store(self.store, self._bottleneck_dir, self._backbone, session.embed)
+        if matching is self.store:
+            return False
+        self._exchange_store(matching)
+        self._refuse_gone()
+        return True
+
+    def _keep(self, batch: Batch) -> None:
+        """Have the bottlenecks of a batch in the store."""
+        if batch.kept:
+            return
+        with self.contents.timed("infer"):
+            vectors = batch.vectors()
+        with self.contents.timed("write"):
+            self.store.put_many([self.contents.key(sha256, self.view) for sha256 in batch.sha256s], vectors)
+
     def _refuse_gone(self) -> None:
         if self.survey.gone:
             raise lacking(self.survey.gone, self.view.id, self._backbone, self.store)
@@ -180,14 +194,18 @@ class _Filling:
     def _batches(self, session: Session) -> Generator[tuple[Batch, int], None, None]:
         """The batches in which something is computed, with how many files were read so far."""
         contents, survey = self.contents, self.survey
-        batches = session.run(
-            Work(contents.files, contents.sha256s, survey.wanted, survey.stored, self.view, contents.accept_truncated)
-        )
+        work = Work(
+            contents.files, contents.sha256s, survey.wanted, survey.stored, self.view, contents.accept_truncated,
+            self.store.writer() if session.keeps else None,
+        )  # fmt: skip
+        batches = session.run(work)
         files_read = 0
         try:
             for batch in batches:
                 for photo in batch.photos:
                     self.contents.learn(photo)
+                for stage, spent in batch.seconds.items():
+                    self.contents.seconds[stage] += spent
                 files_read += len(batch.photos)
                 if batch.sha256s:
                     yield batch, files_read

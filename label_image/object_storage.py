@@ -10,6 +10,7 @@ back-off by the software development kit of each, `ATTEMPTS` times on S3 and for
 
 import errno
 import os
+import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -182,6 +183,7 @@ def _folder_by_folder(address: str) -> Iterator[Object]:
 def _put_by_moving(system: Any, path: str, data: bytes | memoryview) -> None:
     """Hadoop shows a file while it is written; moving it is one step, which replaces nothing."""
     aside = f"{path}.{os.getpid()}.part"
+    system.create_dir(posixpath.dirname(path), recursive=True)
     with system.open_output_stream(aside) as stream:
         stream.write(data)
     if system.get_file_info(path).is_file:

@@ -33,7 +33,8 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=
     && python -m pip install --no-cache-dir --no-deps --require-hashes -r /tmp/left.lock \
     && rm /tmp/left.lock \
     && if [ -n "${CLUSTER}" ]; then \
-        python -m pip install --no-cache-dir --no-deps --require-hashes -r /opt/src/docker/cluster.lock; fi
+        python -m pip install --no-cache-dir --no-deps --require-hashes -r /opt/src/docker/cluster.lock \
+        && echo 'PATH=/opt/retrain/bin:$PATH' > /etc/profile.d/retrain.sh; fi  # KubeRay starts Ray in a login shell
 
 COPY pyproject.toml README.md LICENSE /opt/src/
 COPY retrain /opt/src/retrain

@@ -6,8 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
+from label_image.errors import StorageError
 from label_image.folders import PassedOver, is_litter, is_video, walk
-from label_image.not_paths import STANDARD_INPUT, is_no_path
+from label_image.not_paths import STANDARD_INPUT, is_no_path, is_object_address
 
 Found = str | PassedOver
 ANY_FOLDERS = "**"
@@ -16,13 +17,16 @@ ANY_FOLDERS = "**"
 def find_photos(images: Iterable[str]) -> Iterator[Found]:
     """The files that the arguments name; folders are walked, patterns expanded, hidden files passed over.
 
-    Standard input and addresses are yielded as they are.
+    Standard input and addresses are yielded as they are; one of a storage that ends as no file does is a folder there,
+    and is listed.
 
     An argument that matches nothing is yielded as it is, so that reading it says what is wrong. So is what a folder
     holds that is no file; folders that cannot be listed, and videos in folders, are yielded as PassedOver.
     """
     for image in images:
-        if is_no_path(image):
+        if is_object_address(image) and not os.path.splitext(image.rstrip("/"))[1]:
+            yield from _below_address(image)
+        elif is_no_path(image):
             yield image
         elif os.path.isdir(image):
             yield from _below(image)
@@ -30,6 +34,24 @@ def find_photos(images: Iterable[str]) -> Iterator[Found]:
             yield from _matches(image)
         else:
             yield image
+
+
+def _below_address(folder: str) -> Iterator[Found]:
+    # Here, and not above: few photos lie there.
+    from label_image.object_storage import list_objects
+
+    start = len(folder.rstrip("/")) + 1
+    try:
+        for address, _, _ in list_objects(folder):
+            names = address[start:].split("/")
+            if is_video(names[-1]):
+                yield PassedOver(address, "video", "is a video")
+            elif not any(map(is_litter, names)):
+                yield address
+    except FileNotFoundError:
+        yield PassedOver(folder, "unlisted", "cannot be listed: there is nothing of this name")
+    except StorageError as error:
+        yield PassedOver(folder, "unlisted", str(error).removeprefix(f"{folder} ").rstrip("."))
 
 
 def _below(folder: str) -> Iterator[Found]:

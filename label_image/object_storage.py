@@ -81,7 +81,7 @@ def put_object(address: str, data: bytes | memoryview) -> None:
     """
     system, path = file_system_of(address)
     with _as_sentence(address, "cannot be written"):
-        if system.type_name == "hdfs":
+        if split_address(address)[0] == "hdfs":
             _put_by_moving(system, path, data)
         else:
             with system.open_output_stream(path) as stream:
@@ -143,6 +143,12 @@ def entries_of(address: str) -> tuple[list[tuple[str, int]], list[str]]:
         entries = system.get_file_info(FileSelector(path, allow_not_found=True, recursive=False))
     files = [(entry.base_name, entry.size) for entry in entries if entry.is_file and entry.base_name]
     return files, [entry.base_name for entry in entries if not entry.is_file]
+
+
+def forget_connections() -> None:
+    """Read the environment again: what was opened by what it said before is not used any more."""
+    _file_system.cache_clear()
+    _s3_client.cache_clear()
 
 
 def _pages_of_s3(address: str, bucket: str, key: str) -> Iterator[Object]:

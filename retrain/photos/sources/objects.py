@@ -29,13 +29,13 @@ TABLES = (*TEXT, *JSON_LINES, ".parquet")
 
 def is_folder_of_storage(source: str) -> bool:
     """Whether a source is an address of a storage, and not by its name that of one file."""
-    return is_object_address(source) and not _is_one_file(PurePosixPath(source.rstrip("/")).name)
+    is_chain = "://" in source.partition("::")[2]  # of addresses, as fsspec knows them
+    return is_object_address(source) and not is_chain and not _is_one_file(PurePosixPath(source.rstrip("/")).name)
 
 
 def read_objects(source: str, unpacking: Unpacking) -> Dataset:
     """The photos below an address. Raises DatasetError, and OptionError."""
-    scheme, _, place = source.partition("://")
-    root = f"{scheme.lower()}://{place.strip('/') if scheme.lower() != 'hdfs' else place.rstrip('/')}"
+    root = root_of(source)
     try:
         with no_collecting():
             listing = InStorage(root, list_objects(root))
@@ -47,6 +47,12 @@ def read_objects(source: str, unpacking: Unpacking) -> Dataset:
         raise DatasetError(f"There is nothing at {source}: check `image_dir`.") from None
     except StorageError as error:
         raise DatasetError(str(error)) from None
+
+
+def root_of(source: str) -> str:
+    """The address of a folder as its photos' addresses begin."""
+    scheme, _, place = source.rstrip("/").partition("://")
+    return f"{scheme.lower()}://{place}"
 
 
 def _is_one_file(name: str) -> bool:

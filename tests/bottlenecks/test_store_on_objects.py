@@ -363,8 +363,8 @@ def test_a_training_with_its_store_on_object_storage(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     class_folders(tmp_path / "photos", 20)
-    command = ["--image_dir", "photos", "--architecture", "fake", "--formats", "saved_model", "--bottleneck_dir", address]
-    assert exit_code(main, *command, "--output_dir", "model") == 0
+    command = ["--image_dir", "photos", "--architecture", "fake", "--formats", "saved_model"]
+    assert exit_code(main, *command, "--bottleneck_dir", address, "--output_dir", "model") == 0
     assert (tmp_path / "model" / "model.json").exists()
     assert len(world.shards(prefix(address))) >= 1
     assert not list(tmp_path.glob("s3*"))

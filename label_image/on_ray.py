@@ -164,7 +164,7 @@ def _given_token() -> Iterator[None]:
 def _forget_token() -> None:
     """Ray reads the mode and the token once for a process."""
     try:
-        from ray._raylet import AuthenticationTokenLoader, Config
+        from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
     except ImportError:  # of a Ray that has none
         return
     AuthenticationTokenLoader.instance().reset_cache()

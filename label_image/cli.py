@@ -1,5 +1,6 @@
 """The command line of `label_image`."""
 
+import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from label_image.rows import Asked, Row
 
 OTHERS = ("images", "watch", "as_json", "always_answer", "top_k", "executor", "ray_address")
+FIELD = re.compile("`(executor|ray_address)`")  # as errors name it
 say = partial(print, flush=True)  # for who reads the answers as they come
 
 
@@ -115,7 +117,7 @@ def cli(model: str, labels: str | None, trust_model: bool, **options: Any) -> No
         else:
             all_read = label_many(wanted, asked, partial(_answer, asked, wanted), partial(_say_at_end, wanted))
     except (ClusterError, ManyError, ModelError, PictureError, StorageError) as error:
-        raise click.ClickException(shown(str(error))) from None
+        raise click.ClickException(shown(FIELD.sub(r"--\1", str(error)))) from None
     if not all_read:
         sys.exit(1)
 

@@ -55,9 +55,13 @@ def file_system_of(address: str) -> tuple[Any, str]:
     return system, f"/{key}" if scheme == "hdfs" else f"{place}/{key}".rstrip("/")
 
 
-def read_object(address: str, most: int) -> bytes:
-    """The bytes of an object, the first `most` of them. Raises FileNotFoundError, and StorageError."""
+def read_object(address: str, most: int | None = None) -> bytes:
+    """The bytes of an object, all or the first `most` of them. Raises FileNotFoundError, and StorageError."""
     system, path = file_system_of(address)
+    if most is None:
+        with _as_sentence(address, "cannot be read"), system.open_input_file(path) as file:
+            whole: bytes = file.read()
+        return whole
     with _as_sentence(address, "cannot be read"), system.open_input_stream(path) as stream:
         data: bytes = stream.read(most)
     return data
@@ -86,10 +90,14 @@ def put_object(address: str, data: bytes | memoryview) -> None:
 
 
 def remove_object(address: str) -> None:
-    """Remove an object. Raises FileNotFoundError, and StorageError."""
-    system, path = file_system_of(address)
+    """Remove an object. Raises StorageError, and FileNotFoundError where the storage tells that there is none."""
+    scheme, place, key = split_address(address)
     with _as_sentence(address, "cannot be removed"):
-        system.delete_file(path)
+        if scheme == "s3":  # one request; pyarrow asks before, and writes an object for the folder afterwards
+            _s3_client(os.getpid()).delete_object(Bucket=place, Key=key)
+        else:
+            system, path = file_system_of(address)
+            system.delete_file(path)
 
 
 def object_at(address: str) -> Object | None:

@@ -83,7 +83,7 @@ def test_several_are_asked_for_at_once(storage: ObjectServer) -> None:
 
 @pytest.mark.parametrize("address", ["s3://photos/none", "s3://no-such-bucket/none"])
 def test_what_is_not_there(address: str, storage: ObjectServer) -> None:
-    for ask in (lambda: read_object(address, 1), lambda: addresses(address), lambda: remove_object(address)):
+    for ask in (lambda: read_object(address, 1), lambda: addresses(address)):
         with pytest.raises(FileNotFoundError) as raised:
             ask()
         assert raised.value.filename == address

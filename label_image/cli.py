@@ -1,5 +1,6 @@
 """The command line of `label_image`."""
 
+import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from label_image.rows import Asked, Row
 
 OTHERS = ("images", "watch", "as_json", "always_answer", "top_k", "executor", "ray_address")
+FIELD = re.compile("`(executor|ray_address)`")  # as errors name it
 say = partial(print, flush=True)  # for who reads the answers as they come
 
 
@@ -76,7 +78,7 @@ say = partial(print, flush=True)  # for who reads the answers as they come
     "--ray_address", metavar="ADDRESS", help="The cluster, as HOST:PORT; alone, --executor ray starts Ray here."
 )
 def cli(model: str, labels: str | None, trust_model: bool, **options: Any) -> None:
-    """Label photos: files, folders, patterns such as 'photos/*.jpg', an address, or - for standard input.
+    """Label photos: files, folders, patterns such as 'photos/*.jpg', addresses, or - for standard input.
 
     Example: label_image gato.jpg
 
@@ -92,7 +94,7 @@ def cli(model: str, labels: str | None, trust_model: bool, **options: Any) -> No
         if value == "":
             raise click.UsageError(f"Option '--{name}' has an empty value: give it one, or leave it out.")
     wanted = _wanted(options)
-    from label_image.errors import ClusterError
+    from label_image.errors import ClusterError, StorageError
     from label_image.many.errors import ManyError
     from label_image.many.run import check_outputs, label_many
     from label_image.model import ModelError, load_model
@@ -100,10 +102,10 @@ def cli(model: str, labels: str | None, trust_model: bool, **options: Any) -> No
     from label_image.rows import Asked
 
     photos, pictures = [], None
-    if options["plot"] or options["heatmap"]:
-        photos = list(wanted.photos())
-        pictures = _pictures(options["plot"], options["heatmap"], len(photos))
     try:
+        if options["plot"] or options["heatmap"]:
+            photos = list(wanted.photos())
+            pictures = _pictures(options["plot"], options["heatmap"], len(photos))
         check_outputs(wanted)
         loaded = load_model(model, labels, trust_model)
         asked = Asked(loaded, wanted.top_k, wanted.always_answer)
@@ -114,8 +116,8 @@ def cli(model: str, labels: str | None, trust_model: bool, **options: Any) -> No
             all_read = label_with_pictures(photos, asked, pictures, partial(_answer, asked, wanted))
         else:
             all_read = label_many(wanted, asked, partial(_answer, asked, wanted), partial(_say_at_end, wanted))
-    except (ClusterError, ManyError, ModelError, PictureError) as error:
-        raise click.ClickException(shown(str(error))) from None
+    except (ClusterError, ManyError, ModelError, PictureError, StorageError) as error:
+        raise click.ClickException(shown(FIELD.sub(r"--\1", str(error)))) from None
     if not all_read:
         sys.exit(1)
 

@@ -10,7 +10,9 @@ Ray restarts what dies, with its node too, and gives out its block again.
 import os
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from itertools import chain, islice
+from typing import Any
 
 from label_image.many.errors import ManyError
 from label_image.many.on_node import Export, Found, OnNode, block_of, rows_of
@@ -61,31 +63,55 @@ def _labelled(model: Model, portion: list[Found], length: int) -> Iterator[Row]:
     import ray
     import ray.data
 
-    context = ray.data.DataContext.get_current()
-    context.execution_options.preserve_order = True
-    context.enable_progress_bars = False
-    context.print_on_execution_start = False
     blocks = [ray.put(block_of(portion[start : start + length])) for start in range(0, len(portion), length)]
     portion.clear()
     cores = _cores()
-    data = ray.data.from_arrow_refs(blocks).map_batches(
-        OnNode,
-        fn_constructor_args=(Export.of(model), os.getcwd()),
-        batch_size=None,
-        batch_format="pyarrow",
-        num_cpus=1,
-        # Fewer where a node has gone: what was begun there is then finished on the others.
-        compute=ray.data.ActorPoolStrategy(min_size=1, max_size=cores, initial_size=cores),
-    )
-    for table in data.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
-        yield from map(_seen, *zip(*rows_of(table), strict=True))
+    with _in_order(ray.data.DataContext.get_current()), _as_sentences():
+        tables = ray.data.from_arrow_refs(blocks).map_batches(
+            OnNode,
+            fn_constructor_args=(Export.of(model), os.getcwd()),
+            batch_size=None,
+            batch_format="pyarrow",
+            num_cpus=1,
+            # Fewer where a node has gone: what was begun there is then finished on the others.
+            compute=ray.data.ActorPoolStrategy(min_size=1, max_size=cores, initial_size=cores),
+        )
+        for table in tables.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
+            for row, node in rows_of(table):
+                _check_node(row, node)
+                yield row
 
 
-def _seen(row: Row, node: str) -> Row:
-    """The row, unless its node does not see what is here. Raises ManyError."""
+@contextmanager
+def _in_order(context: Any) -> Iterator[None]:
+    """Results come in the order of what was given out, and nothing is shown, while in here."""
+    before = context.enable_progress_bars, context.execution_options.preserve_order
+    context.enable_progress_bars, context.execution_options.preserve_order = False, True
+    try:
+        yield
+    finally:
+        context.enable_progress_bars, context.execution_options.preserve_order = before
+
+
+@contextmanager
+def _as_sentences() -> Iterator[None]:
+    """Whatever stops Ray, as ManyError."""
+    from ray.exceptions import RayError
+
+    try:
+        yield
+    except RayError as error:
+        words = [line.strip() for line in str(error).splitlines() if line.strip()]
+        reason = words[-1] if words else type(error).__name__
+        raise ManyError(f"Ray cannot go on: {reason}") from error
+
+
+def _check_node(row: Row, node: str) -> None:
+    """Raise ManyError where a node has no model, or does not see a photo that is here."""
+    if not row.path:
+        raise ManyError(f"The node {node} cannot run the model: {row.error}")
     if row.error and row.state is None and state_of(row.path) is not None:
         raise ManyError(
             f"{row.path} is here, but not on the node {node}: put the photos into a folder that all nodes have mounted "
             "at the same path, or into object storage."
         )
-    return row

@@ -13,17 +13,19 @@ from typing import Any
 
 import numpy as np
 
-from label_image.errors import PhotoError
+from label_image.errors import ModelError, PhotoError
 from label_image.files import scratch_folder
 from label_image.folders import PassedOver
 from label_image.from_file import FromFile
 from label_image.in_order import map_in_order
+from label_image.installing import versions
 from label_image.model import Model, load_model
 from label_image.not_paths import is_no_path
 from label_image.one_photo import bytes_of
 from label_image.rows import Row, State, row_of, state_of
 from label_image.strangers import set_switches
 
+SAME = ("retrain", "pillow", "pillow-heif", "numpy", "ai-edge-litert")  # other versions may give other numbers
 READERS = 8  # threads that read: from a network's disk and from object storage most of the time is waiting
 AHEAD = 16  # photos that are read before one is labelled
 
@@ -37,15 +39,21 @@ class Export:
     name: str
     files: Mapping[str, bytes]
     trust: bool
+    versions: Mapping[str, str]  # of the packages where it was loaded first
 
     @classmethod
     def of(cls, model: Model) -> "Export":
         """Of a model that was loaded. Raises ModelError if it was changed since."""
         assert isinstance(model.run, FromFile)
-        return cls(model.run.path.name, model.run.content(), model.run.trust)
+        return cls(model.run.path.name, model.run.content(), model.run.trust, versions(SAME))
 
     def loaded(self) -> Model:
         """The model; its labels are those of its files. Raises ModelError, and OSError."""
+        for package, version in versions(SAME).items():
+            if version != self.versions[package]:
+                raise ModelError(
+                    f"{package} is {version} there, and {self.versions[package]} here: install the same on all nodes."
+                )
         with scratch_folder() as folder:
             path = folder / self.name
             for name, data in self.files.items():
@@ -56,20 +64,30 @@ class Export:
 
 
 class OnNode:
-    """A model in this process. Paths that are not absolute are below `folder`."""
+    """A model in this process. Paths that are not absolute are below `folder`.
+
+    What keeps it from labelling is told of instead of rows: if it were raised, Ray would try again, and show it all.
+    """
 
     def __init__(self, export: Export, folder: str) -> None:
         set_switches()
-        self._model = export.loaded()
+        self._model: Model | None = None
+        self._refusal = ""
+        try:
+            self._model = export.loaded()
+        except (ModelError, OSError) as error:
+            self._refusal = str(error)
         self._folder = folder
         self._node = platform.node()
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="reading")
 
     def __call__(self, block: Any) -> Any:
-        """From a table of `block_of` to one for `rows_of`."""
+        """From a table of `block_of` to one for `rows_of`; one row without a path if there is no model."""
         found = found_in(block)
+        if self._model is None:
+            return table_of([Row("", error=self._refusal)], self._node)
         read = map_in_order(self._read, found, self._threads, AHEAD)
-        rows = [self._row(one, *photo) for one, photo in zip(found, read, strict=True)]
+        rows = [row_on_node(self._model, one, *photo) for one, photo in zip(found, read, strict=True)]
         return table_of(rows, self._node)
 
     def _read(self, found: Found) -> tuple[State | None, bytes | str]:
@@ -84,14 +102,16 @@ class OnNode:
         except PhotoError as error:
             return state, str(error)
 
-    def _row(self, found: Found, state: State | None, data: bytes | str) -> Row:
-        name = found.path if isinstance(found, PassedOver) else found
-        if isinstance(data, str):
-            return Row(name, state, error=data)
-        try:
-            return row_of(name, data, self._model, state)
-        except PhotoError as error:
-            return Row(name, state, error=str(error))
+
+def row_on_node(model: Model, found: Found, state: State | None, data: bytes | str) -> Row:
+    """The row of a photo that was read, or the reason why it was not."""
+    name = found.path if isinstance(found, PassedOver) else found
+    if isinstance(data, str):
+        return Row(name, state, error=data)
+    try:
+        return row_of(name, data, model, state)
+    except PhotoError as error:
+        return Row(name, state, error=str(error))
 
 
 def block_of(found: Sequence[Found]) -> Any:
@@ -119,7 +139,7 @@ def found_in(block: Any) -> list[Found]:
 
 
 def table_of(rows: Sequence[Row], node: str) -> Any:
-    """A table (n,) of rows that were labelled on a node. Rows without an error have probabilities."""
+    """A table (n,) of rows that were labelled on a node; one without a path says why it labels nothing."""
     import pyarrow as pa
 
     numbers = [row.probabilities for row in rows]

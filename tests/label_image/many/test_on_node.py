@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 
 from label_image.errors import ModelError
 from label_image.folders import PassedOver
+from label_image.many.by_ray import _check_node
+from label_image.many.errors import ManyError
 from label_image.many.on_node import Export, OnNode, block_of, found_in, rows_of, table_of
 from label_image.model import load_model
 from label_image.rows import Row, labels_photos
@@ -74,3 +77,26 @@ def test_a_model_that_was_changed_meanwhile_does_not_travel(model: Path, tmp_pat
     (copy / "model.json").write_text((copy / "model.json").read_text() + " ")
     with pytest.raises(ModelError, match="was changed"):
         Export.of(loaded)
+
+
+def test_a_model_that_a_node_cannot_load_is_told_of_and_not_raised(model: Path, photos: Path) -> None:
+    export = Export.of(load_model(model))
+    broken = replace(export, files={**export.files, "model.tflite": b"x"})
+    ((row, node),) = rows_of(OnNode(broken, str(photos))(block_of(["a.jpg", "b.jpg"])))
+    assert not row.path and "model.tflite cannot be loaded" in row.error
+    with pytest.raises(ManyError, match=f"The node {node} cannot run the model: "):
+        _check_node(row, node)
+
+
+def test_other_versions_may_give_other_numbers(model: Path) -> None:
+    export = Export.of(load_model(model))
+    other = replace(export, versions={**export.versions, "pillow": "1.0"})
+    ((row, _),) = rows_of(OnNode(other, "/")(block_of(["a.jpg"])))
+    assert row.error.startswith("pillow is ") and "and 1.0 here" in row.error
+
+
+def test_a_photo_that_is_here_and_not_there_ends_the_run(photos: Path) -> None:
+    with pytest.raises(ManyError, match=r"photos/a\.jpg is here, but not on the node far-away"):
+        _check_node(Row("photos/a.jpg", error="cannot be read: No such file or directory"), "far-away")
+    _check_node(Row("photos/nowhere.jpg", error="cannot be read: No such file or directory"), "far-away")
+    _check_node(Row("photos/none.jpg", (8, 1), error="is not a photo"), "far-away")

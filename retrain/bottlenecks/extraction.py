@@ -11,25 +11,23 @@ Of a joined backbone each part goes this way alone, with its own place in the st
 them is put side by side.
 """
 
-import logging
 import os
 from collections.abc import Callable, Generator, Sequence, Set
 from dataclasses import dataclass, replace
-from itertools import chain, count
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from label_image.files import sha256_of_bytes
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import Engine
 from retrain.backbones.engines.registry import start_engine
-from retrain.bottlenecks import probe
 from retrain.bottlenecks.contents import Contents
 from retrain.bottlenecks.executors.base import REPORT_FILES, Batch, Executor, Session, StartEngine, Work
 from retrain.bottlenecks.executors.local import Local
 from retrain.bottlenecks.gone import has_other_environments, lacking
 from retrain.bottlenecks.joined import shared_photos, side_by_side
+from retrain.bottlenecks.matching import matching_store
 from retrain.bottlenecks.store import Key, Store
 from retrain.core.errors import StoreError
 from retrain.core.matrix_file import Matrix, keep_rows, release_pages, scratch_matrix
@@ -40,8 +38,6 @@ from retrain.photos.views import ORIGINAL, View
 Observer = Callable[[int, int], None]  # photos done so far, and how many of them had to be computed
 
 LOCAL = Local()
-
-log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -101,7 +97,7 @@ class _Filling:
     def fill(self, session: Session) -> None:
         """Compute what the store lacks. Raises DatasetError if that takes photos that are gone."""
         if self.survey.gone and has_other_environments(self._bottleneck_dir, self._backbone):
-            matching = _matching_store(self.store, self._bottleneck_dir, self._backbone, session.embed)
+            matching = matching_store(self.store, self._bottleneck_dir, self._backbone, session.embed)
             if matching is not self.store:
                 self._exchange_store(matching)
         self._refuse_gone()
@@ -160,7 +156,7 @@ class _Filling:
     def _choose_store(self, session: Session) -> bool:
         """Take the store whose probe agrees with the network; whether that is another one than before."""
         self.store.check_writable()
-        matching = _matching_store(self.store, self._bottleneck_dir, self._backbone, session.embed)
+        matching = matching_store(self.store, self._bottleneck_dir, self._backbone, session.embed)
         if matching is self.store:
             return False
         self._exchange_store(matching)
@@ -369,33 +365,3 @@ def _matrix(filled: Matrix | None, rows: Sequence[int], keys: Sequence[Key], sto
     if not found.all():
         raise StoreError(f"Bottlenecks vanished from {store.folder} while this ran: run the same command again.")
     return matrix
-
-
-def _matching_store(store: Store, folder: Path, backbone: Backbone, embed: Engine) -> Store:
-    """The store whose probe agrees with this network: the given one, or one for this environment.
-
-    An environment that computes other numbers under the same fingerprint gets a fingerprint of
-    its own, and says so. A photo set that is complete in the given store never comes here, so
-    its network does not have to be built.
-    """
-    pixels = np.stack([backbone.preprocessing.pixels(data) for data in probe.probe_photos()])
-    vectors = embed(pixels)
-    keys = [Key(sha256_of_bytes(data), probe.VIEW) for data in probe.probe_photos()]
-    for drift in count(1):
-        recorded, found = store.get_many(keys)
-        if not found.any():
-            store.put_many(keys, vectors)
-            store.flush()
-        error = probe.relative_error(vectors[found], recorded[found])
-        if error <= probe.TOLERANCES[backbone.compute_dtype]:
-            # A shard that loses its probe to damage then loses its photos with it: none is left without.
-            store.put_into_every_shard(keys, np.where(found[:, np.newaxis], recorded, vectors))
-            return store
-        log.warning(
-            "The bottlenecks in %s were computed by an environment whose numbers differ from this one's by %.2g "
-            "(relative): they stay as they are, and new ones are kept apart.",
-            store.folder,
-            error,
-        )
-        store = Store(folder, {**backbone.covers(), "environment": drift}, backbone.dim, backbone.stored_dtype)
-    raise AssertionError("count() has no end")

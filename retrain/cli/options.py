@@ -9,6 +9,7 @@ import click
 
 from label_image.user_path import File, Folder, Text, UserPath
 from retrain.backbones.engines.registry import ENGINES
+from retrain.cli.executor_options import executor_options as executor_options
 from retrain.core.defaults import AUTO, BOTTLENECK_DIR, FINAL_TENSOR_NAME, MODEL_DIR, SEED, TOP_K
 from retrain.core.language import LANGUAGES
 from retrain.core.machine import PRECISIONS
@@ -202,22 +203,6 @@ network_options = group(
     trust_option,
     click.option(
         "--image_size", type=click.IntRange(8, 2048), help="Input size in pixels, instead of the architecture's own."
-    ),
-)
-
-executor_options = group(
-    click.option(
-        "--executor",
-        type=click.Choice(("local", "ray")),
-        default="local",
-        show_default=True,
-        help="Where bottlenecks are computed: in this process, or by Ray, on the machines of a cluster.",
-    ),
-    click.option(
-        "--ray_address",
-        type=Text,
-        metavar="ADDRESS",
-        help="With --executor ray: the cluster, as in 10.0.0.1:6379.  [default: $RAY_ADDRESS, else one started here]",
     ),
 )
 

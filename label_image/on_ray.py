@@ -116,9 +116,10 @@ def _why(error: Exception, address: str) -> str:
     """What kept Ray from being joined, and what to do."""
     text = " ".join(str(error).split())
     low = text.lower()
-    if "token" in low or "authenticat" in low:
+    # With a wrong token Ray says no more than that it cannot connect; that somebody answers there is known by now.
+    if "token" in low or "authenticat" in low or "failed to connect to ray cluster" in low:
         return (
-            f"The Ray cluster at {address} refuses the token: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to the "
+            f"The Ray cluster at {address} refuses the token, or is no Ray cluster: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to the "
             "file with the cluster's token, here as on its machines."
         )
     if "version mismatch" in low:

@@ -1,4 +1,4 @@
-"""Ray: what it is asked for by options, and that its bottlenecks of real photos are those of this machine, to the bit."""
+"""Ray: what it is asked for by options, and that its bottlenecks of real photos are those of this machine."""
 
 import json
 import os

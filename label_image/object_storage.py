@@ -10,17 +10,16 @@ back-off by the software development kit of each, `ATTEMPTS` times on S3 and for
 
 import errno
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 from label_image.errors import StorageError
 from label_image.installing import how_to_install
+from label_image.not_paths import is_object_address as is_object_address
 
-IS_OBJECT = re.compile(r"(s3|gs|hdfs)://", re.IGNORECASE)
 ATTEMPTS = 10  # of the software of AWS, the waits between them growing to 20 s
 RETRY_SECONDS = 120
 CONNECT_SECONDS = 10
@@ -33,11 +32,6 @@ class Object(NamedTuple):
     address: str
     size: int
     mtime_ns: int
-
-
-def is_object_address(text: str) -> bool:
-    """Whether a text is an address of a storage that this module reads."""
-    return IS_OBJECT.match(text) is not None
 
 
 def split_address(address: str) -> tuple[str, str, str]:
@@ -60,22 +54,34 @@ def file_system_of(address: str) -> tuple[Any, str]:
     return system, f"/{key}" if scheme == "hdfs" else f"{place}/{key}".rstrip("/")
 
 
-def read_object(address: str, most: int) -> bytes:
-    """The bytes of an object, the first `most` of them. Raises FileNotFoundError, and StorageError."""
+def read_object(address: str, most: int | None = None) -> bytes:
+    """The bytes of an object, all or the first `most` of them. Raises FileNotFoundError, and StorageError."""
     system, path = file_system_of(address)
+    if most is None:
+        with _as_sentence(address, "cannot be read"), system.open_input_file(path) as file:
+            whole: bytes = file.read()
+        return whole
     with _as_sentence(address, "cannot be read"), system.open_input_stream(path) as stream:
         data: bytes = stream.read(most)
     return data
 
 
-def put_object(address: str, data: bytes) -> None:
+def open_object(address: str) -> tuple[BinaryIO, int]:
+    """An object, open for reading, and its size. Raises FileNotFoundError, and StorageError; reading raises OSError."""
+    system, path = file_system_of(address)
+    with _as_sentence(address, "cannot be read"):
+        file = system.open_input_file(path)
+        return file, file.size()
+
+
+def put_object(address: str, data: bytes | memoryview) -> None:
     """Write an object, which appears whole or not at all and is durable on return; one of that name is replaced.
 
     Raises StorageError.
     """
     system, path = file_system_of(address)
     with _as_sentence(address, "cannot be written"):
-        if system.type_name == "hdfs":
+        if split_address(address)[0] == "hdfs":
             _put_by_moving(system, path, data)
         else:
             with system.open_output_stream(path) as stream:
@@ -83,10 +89,14 @@ def put_object(address: str, data: bytes) -> None:
 
 
 def remove_object(address: str) -> None:
-    """Remove an object. Raises FileNotFoundError, and StorageError."""
-    system, path = file_system_of(address)
+    """Remove an object. Raises StorageError, and FileNotFoundError where the storage tells that there is none."""
+    scheme, place, key = split_address(address)
     with _as_sentence(address, "cannot be removed"):
-        system.delete_file(path)
+        if scheme == "s3":  # one request; pyarrow asks before, and writes an object for the folder afterwards
+            _s3_client(os.getpid()).delete_object(Bucket=place, Key=key)
+        else:
+            system, path = file_system_of(address)
+            system.delete_file(path)
 
 
 def object_at(address: str) -> Object | None:
@@ -118,12 +128,32 @@ def list_objects(address: str) -> Iterator[Object]:
     if scheme == "s3":
         yield from _pages_of_s3(address, place, key)
     else:
-        yield from _folder_by_folder(address.rstrip("/"))
+        yield from _folder_by_folder(f"{scheme}://{place}/{key}".rstrip("/"))
+
+
+def entries_of(address: str) -> tuple[list[tuple[str, int]], list[str]]:
+    """What is directly in a folder: names of objects with their sizes, and names of folders; both are held.
+
+    Nothing of a folder that is not there. Raises StorageError.
+    """
+    from pyarrow.fs import FileSelector
+
+    system, path = file_system_of(address)
+    with _as_sentence(address, "cannot be listed"):
+        entries = system.get_file_info(FileSelector(path, allow_not_found=True, recursive=False))
+    files = [(entry.base_name, entry.size) for entry in entries if entry.is_file and entry.base_name]
+    return files, [entry.base_name for entry in entries if not entry.is_file]
+
+
+def forget_connections() -> None:
+    """Read the environment again: what was opened by what it said before is not used any more."""
+    _file_system.cache_clear()
+    _s3_client.cache_clear()
 
 
 def _pages_of_s3(address: str, bucket: str, key: str) -> Iterator[Object]:
     prefix = f"{key.rstrip('/')}/" if key.strip("/") else ""
-    head = f"{address.partition('://')[0]}://{bucket}/"
+    head = f"s3://{bucket}/"
     with _as_sentence(address, "cannot be listed"):
         pages = iter(_s3_client(os.getpid()).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix))
     anything = False
@@ -157,7 +187,7 @@ def _folder_by_folder(address: str) -> Iterator[Object]:
         folders.extend(f"{folder}/{entry.base_name}" for entry in reversed(entries) if not entry.is_file)
 
 
-def _put_by_moving(system: Any, path: str, data: bytes) -> None:
+def _put_by_moving(system: Any, path: str, data: bytes | memoryview) -> None:
     """Hadoop shows a file while it is written; moving it is one step, which replaces nothing."""
     aside = f"{path}.{os.getpid()}.part"
     with system.open_output_stream(aside) as stream:

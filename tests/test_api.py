@@ -196,6 +196,16 @@ def test_bottlenecks_are_computed_once() -> None:
     np.testing.assert_array_equal(first.matrix, second.matrix)
 
 
+def test_bottlenecks_in_float16_are_kept_beside_the_others() -> None:
+    exact, half = extracted(bottleneck_dir="kept"), extracted(bottleneck_dir="kept", store_dtype="float16")
+    assert (half.extraction.computed, half.backbone.stored_dtype) == (42, "float16")
+    assert half.extraction.fingerprint != exact.extraction.fingerprint
+    np.testing.assert_array_equal(half.matrix, exact.matrix.astype(np.float16))
+    assert extracted(bottleneck_dir="kept", store_dtype="float16").extraction.computed == 0
+    with pytest.raises(OptionError, match="`store_dtype` int8 is not known; choose from float32, float16"):
+        ExtractionConfig(store_dtype="int8")
+
+
 def test_division_is_by_content_and_can_be_given() -> None:
     bottlenecks = bottlenecks_of()
     assert bottlenecks.split() == bottlenecks.split()

@@ -94,6 +94,10 @@ class Backbone:
         parts = tuple(part.computed_in(precision) for part in self.parts)
         return replace(self, compute_dtype=precision, parts=parts)
 
+    def stored_in(self, dtype: str) -> "Backbone":
+        """The same backbone with bottlenecks that are kept in float32 or float16."""
+        return replace(self, stored_dtype=dtype, parts=tuple(part.stored_in(dtype) for part in self.parts))
+
     def covers(self) -> dict[str, object]:
         """What the bottleneck fingerprint covers, as plain JSON."""
         return {

@@ -33,7 +33,7 @@ from retrain.photos.views import ORIGINAL_ID, ViewsConfig
 class Bottlenecks:
     """What a backbone sees in the photos of a data set: one vector for each photo; made by `extract`.
 
-    `labels` are the names of the classes, in the order of their indices. `views` is float32 (views * n, dim): all
+    `labels` are the names of the classes, in the order of their indices. `views` is (views * n, dim), float32: all
     photos as they are, which is `matrix`, and behind them their distorted views, where these were asked for; they are
     kept under `view_ids`. `extraction` also says how many bottlenecks were `hits` of the store in `config`'s
     `bottleneck_dir`, and how many were `computed`.
@@ -90,7 +90,7 @@ class Bottlenecks:
         """
         if not config.takes_turns(self.photos):
             return config.divide(self.photos)
-        copies = find_near_copies(self.photos, self.matrix, self.config.bottleneck_dir)
+        copies = find_near_copies(self.photos, self.matrix, self.config.local_dir)
         return config.divide(self.photos, ((copy.one, copy.other) for copy in copies))
 
 
@@ -109,7 +109,7 @@ def extract(
     `views` asks for distorted views, too (docs/views.md). `progress` is told how it goes. Raises OptionError,
     DatasetError if fewer than two classes have a photo that can be used, BackboneError, StoreError and GpuError.
     """
-    backbone = backbone.computed_in(config.choose_precision())
+    backbone = config.computed_and_kept(backbone)
     config.look_for_gpu(progress)
     return extract_with_fallback(dataset, backbone, config, views, progress, executor=executor)
 

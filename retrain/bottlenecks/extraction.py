@@ -11,6 +11,7 @@ Of a joined backbone each part goes this way alone, with its own place in the st
 them is put side by side.
 """
 
+import logging
 import os
 from collections.abc import Callable, Generator, Sequence, Set
 from dataclasses import dataclass, replace
@@ -27,10 +28,11 @@ from retrain.bottlenecks.executors.base import REPORT_FILES, Batch, Executor, Se
 from retrain.bottlenecks.executors.local import Local
 from retrain.bottlenecks.gone import has_other_environments, lacking
 from retrain.bottlenecks.joined import shared_photos, side_by_side
-from retrain.bottlenecks.matching import matching_store
+from retrain.bottlenecks.matching_store import matching_store
 from retrain.bottlenecks.store import Key, Store
 from retrain.core.errors import StoreError
 from retrain.core.matrix_file import Matrix, keep_rows, release_pages, scratch_matrix
+from retrain.core.places import Place, place_of
 from retrain.photos.dataset import Dataset, Photo, Skipped
 from retrain.photos.hashes import PhotoHashes
 from retrain.photos.views import ORIGINAL, View
@@ -39,13 +41,16 @@ Observer = Callable[[int, int], None]  # photos done so far, and how many of the
 
 LOCAL = Local()
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Extraction:
     """The bottlenecks of a data set.
 
     `matrix` is float32 of shape (len(photos), dim), row i belonging to photo i; a large one is an
-    np.memmap over a file that vanishes with the process (see `retrain.core.matrix_file`). `hits` counts
+    np.memmap over a file that vanishes with the process, in the store's dtype (see `retrain.core.matrix_file`). `hits`
+    counts
     photos whose bottleneck was in the store (or equals another photo's), `computed` those that
     the network ran on, `set_aside` damaged shards. `seconds` has read, decode, infer and write;
     read and decode are summed over threads. Where several backbones are joined, the counts and seconds
@@ -80,17 +85,21 @@ class _Survey:
     gone: Set[str] = frozenset()
 
 
-class _Filling:
+class Filling:
     """One view of a data set on its way into the store of a backbone."""
 
-    def __init__(self, contents: Contents, backbone: Backbone, folder: Path, view: View, observe: Observer) -> None:
+    def __init__(
+        self, contents: Contents, backbone: Backbone, place: Place, view: View, observe: Observer, reads: bool = True
+    ) -> None:
+        """Without `reads` nothing is read of what the store has, and there is no `extraction`."""
         self.contents = contents
+        self._reads = reads
         self.view = view
-        self.store = Store(folder, backbone.covers(), backbone.dim, backbone.stored_dtype)
+        self.store = Store(place, backbone.covers(), backbone.dim, backbone.stored_dtype)
         self.computed = 0
         self.set_aside = 0  # damaged shards of a store that turned out to be another environment's
         self._backbone = backbone
-        self._bottleneck_dir = folder
+        self._bottleneck_dir = place
         self._observe = observe
         self.survey = self._surveyed()
 
@@ -139,11 +148,11 @@ class _Filling:
 
     def _surveyed(self) -> _Survey:
         """What is to be computed, and what cannot be, as its photos are gone."""
-        survey = _survey(self.store, self.contents, self.view)
+        survey = _survey(self.store, self.contents, self.view, self._reads)
         gone = self.contents.gone(survey.wanted)
         if gone and None in self.contents.sha256s:  # a file of which nothing is known may be one of them
             self.contents.read_unknown()
-            survey = _survey(self.store, self.contents, self.view)
+            survey = _survey(self.store, self.contents, self.view, self._reads)
             gone = self.contents.gone(survey.wanted)
         files = self.contents.files
         return replace(survey, wanted=[index for index in survey.wanted if not files[index].gone], gone=gone)
@@ -207,7 +216,7 @@ class _Filling:
 def extract(
     dataset: Dataset,
     backbone: Backbone,
-    bottleneck_dir: str | os.PathLike[str],
+    bottleneck_dir: str | os.PathLike[str] | Place,
     *,
     view: View = ORIGINAL,
     start: StartEngine = start_engine,
@@ -224,25 +233,25 @@ def extract(
     A store that has them all may be read-only. Raises StoreError
     (UnwritableStoreError before anything is computed) and BackboneError.
     """
-    folder = Path(bottleneck_dir)
+    place = place_of(bottleneck_dir)
     if backbone.parts:
         extractions = [
             # The first one leaves hashes that can be trusted.
             extract(
-                dataset, part, folder, view=view, start=start, paranoid=paranoid and not number, observe=observe,
+                dataset, part, place, view=view, start=start, paranoid=paranoid and not number, observe=observe,
                 executor=executor, accept_truncated=accept_truncated,
             )
             for number, part in enumerate(backbone.parts)
         ]  # fmt: skip
-        return _join(extractions, [extraction.matrix for extraction in extractions], folder)[0]
+        return _join(extractions, [extraction.matrix for extraction in extractions], place.local_dir)[0]
     with executor.open(backbone, start) as session:
-        return _extract_one(dataset, backbone, folder, view, session, paranoid, observe, accept_truncated)
+        return _extract_one(dataset, backbone, place, view, session, paranoid, observe, accept_truncated)
 
 
 def extract_views(
     dataset: Dataset,
     backbone: Backbone,
-    bottleneck_dir: str | os.PathLike[str],
+    bottleneck_dir: str | os.PathLike[str] | Place,
     views: Sequence[View],
     *,
     start: StartEngine = start_engine,
@@ -256,27 +265,25 @@ def extract_views(
     Returns the extraction of the first view, with the counts and seconds of all, and a matrix of shape
     (len(views) * photos, dim): all photos as they are in the first view, then all in the second, and so on.
     """
-    folder = Path(bottleneck_dir)
+    place = place_of(bottleneck_dir)
     if backbone.parts:
         found = [
             extract_views(
-                dataset, part, folder, views, start=start, observe=observe, paranoid=paranoid and not number,
+                dataset, part, place, views, start=start, observe=observe, paranoid=paranoid and not number,
                 executor=executor, accept_truncated=accept_truncated,
             )
             for number, part in enumerate(backbone.parts)
         ]  # fmt: skip
-        return _join([extraction for extraction, _ in found], [matrix for _, matrix in found], folder)
+        return _join([extraction for extraction, _ in found], [matrix for _, matrix in found], place.local_dir)
     with executor.open(backbone, start) as session:
-        first = _extract_one(
-            dataset, backbone, folder, ORIGINAL, session, paranoid, observe(views[0]), accept_truncated
-        )
+        first = _extract_one(dataset, backbone, place, ORIGINAL, session, paranoid, observe(views[0]), accept_truncated)
         if len(views) == 1:
             return first, first.matrix
         photos = len(first.photos)
-        matrix = scratch_matrix((len(views) * photos, backbone.dim), folder)
+        matrix = scratch_matrix((len(views) * photos, backbone.dim), place.local_dir, backbone.stored_dtype)
         matrix[:photos] = first.matrix
         for number, view in enumerate(views[1:], 1):
-            other = _extract_one(dataset, backbone, folder, view, session, False, observe(view), accept_truncated)
+            other = _extract_one(dataset, backbone, place, view, session, False, observe(view), accept_truncated)
             if other.photos != first.photos or other.fingerprint != first.fingerprint:
                 raise StoreError("Photos changed while their views were computed: run the same command again.")
             matrix[number * photos : (number + 1) * photos] = other.matrix
@@ -288,15 +295,15 @@ def extract_views(
 def _extract_one(
     dataset: Dataset,
     backbone: Backbone,
-    folder: Path,
+    place: Place,
     view: View,
     session: Session,
     paranoid: bool,
     observe: Observer,
     accept_truncated: bool,
 ) -> Extraction:
-    contents = Contents(dataset.files, PhotoHashes(folder), not paranoid, accept_truncated)
-    filling = _Filling(contents, backbone, folder, view, observe)
+    contents = Contents(dataset.files, PhotoHashes(place), not paranoid, accept_truncated)
+    filling = Filling(contents, backbone, place, view, observe)
     try:
         filling.fill(session)
     finally:
@@ -335,17 +342,17 @@ def _join(extractions: Sequence[Extraction], matrices: Sequence[Matrix], folder:
     return extraction, matrix
 
 
-def _survey(store: Store, contents: Contents, view: View) -> _Survey:
+def _survey(store: Store, contents: Contents, view: View, reads: bool) -> _Survey:
     """Which files have to be read."""
     known = [sha256 for sha256 in contents.sha256s if sha256 is not None]
     with contents.timed("read"):
-        if len(known) < len(contents.sha256s):
+        if len(known) < len(contents.sha256s) or not reads:
             if contents.accept_truncated:
                 contents.truncated |= store.photos(view.truncated_id)
             stored = store.photos(view.id) | contents.truncated
             wanted = [index for index, sha256 in enumerate(contents.sha256s) if sha256 not in stored]
             return _Survey(wanted, stored)
-        matrix = scratch_matrix((len(known), store.dim), store.folder)
+        matrix = scratch_matrix((len(known), store.dim), store.place.local_dir, store.dtype)
         _, found = store.get_many([Key(sha256, view.id) for sha256 in known], matrix)
         if contents.accept_truncated and not found.all():
             lacking = np.flatnonzero(~found)
@@ -360,7 +367,8 @@ def _matrix(filled: Matrix | None, rows: Sequence[int], keys: Sequence[Key], sto
     """The bottlenecks with these keys, which are the given rows of a matrix that may be filled already."""
     if filled is not None and not computed:
         return keep_rows(filled, rows)
-    matrix = scratch_matrix((len(keys), store.dim), store.folder) if filled is None else filled[: len(keys)]
+    shape = (len(keys), store.dim)
+    matrix = scratch_matrix(shape, store.place.local_dir, store.dtype) if filled is None else filled[: len(keys)]
     _, found = store.get_many(keys, matrix)
     if not found.all():
         raise StoreError(f"Bottlenecks vanished from {store.folder} while this ran: run the same command again.")

@@ -31,7 +31,8 @@ def shared_photos(photos: Sequence[Photos], matrices: Sequence[Matrix]) -> tuple
 
 def side_by_side(matrices: Sequence[Matrix], folder: Path) -> Matrix:
     """Matrices (n, dim) as one, (n, sum of dims); a large one is a file in `folder`. Raises StoreError."""
-    joined = scratch_matrix((len(matrices[0]), sum(matrix.shape[1] for matrix in matrices)), folder)
+    shape = (len(matrices[0]), sum(matrix.shape[1] for matrix in matrices))
+    joined = scratch_matrix(shape, folder, np.result_type(*matrices))
     block = max(1, BLOCK_BYTES // (4 * joined.shape[1]))
     for start in range(0, len(joined), block):
         rows = slice(start, start + block)

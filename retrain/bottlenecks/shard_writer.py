@@ -9,7 +9,7 @@ import pyarrow as pa
 from retrain.bottlenecks.shards import Key, Vectors, bottleneck_schema, bottleneck_table, key_table
 from retrain.core.errors import StoreError
 from retrain.core.places import Place
-from retrain.core.sealed import seal, write_sealed
+from retrain.core.sealed import write_shard
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class ShardWriter:
     def write_table(self, table: pa.Table, generation: int) -> str:
         """Write a table of bottlenecks as it is; a shard that takes the place of others is of a higher generation."""
         metadata = {"retrain.fingerprint": self.fingerprint, "retrain.generation": str(generation)}
-        return write_sealed(self.place, *seal(table.replace_schema_metadata(metadata)))
+        return write_shard(self.place, table.replace_schema_metadata(metadata))
 
     def table(self, keys: Sequence[Key], vectors: Vectors) -> pa.Table:
         """Bottlenecks as a table, converted to the stored dtype and copied. Raises StoreError as `write` does."""

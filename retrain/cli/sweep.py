@@ -179,7 +179,7 @@ def sweep(**options: Any) -> None:
         made(Augmentation, options),
     )
     table, report = options["output_csv"], options["report"]
-    check_table(table, report, config.extraction.bottleneck_dir, *config.source.places)
+    check_table(table, report, config.extraction.local_dir, *config.source.places)
     screen = TerminalScreen(as_options)
     try:
         result = run_sweep(config, screen)
@@ -198,7 +198,8 @@ def options_of(chosen: "Configuration", options: dict[str, Any]) -> dict[str, An
     """The options of `retrain` that train and export what a sweep with these options has chosen."""
     recipe = chosen.recipe
     shared = ("add_images", "layout", "max_images_per_class", "fixes", "category_names", "testing_percentage",
-              "validation_percentage", "seed", "precision", "engine", "bottleneck_dir", "model_dir")  # fmt: skip
+              "validation_percentage", "seed", "precision", "store_dtype", "engine", "bottleneck_dir",
+              "model_dir")  # fmt: skip
     asked = {"image_dir": options["image_dir"], "architecture": chosen.architecture}
     asked |= {name: options[name] for name in shared}
     asked["optimizer"] = None if recipe.optimizer == "lbfgs" else recipe.optimizer

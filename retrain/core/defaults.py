@@ -9,3 +9,6 @@ FINAL_TENSOR_NAME = "final_result"  # the output of a frozen graph, as in 2017
 AUTO = "auto"  # what the machine or the data set make best
 SEED = 0
 TOP_K = 5  # answers shown of a photo in a report
+
+# How bottlenecks are kept: in float16 they take half the disk (research/compare_store_dtypes.py says what that costs).
+STORE_DTYPES = ("float32", "float16")

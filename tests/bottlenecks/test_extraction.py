@@ -22,6 +22,7 @@ from extracting import (
     touch,
     write,
 )
+from shard_files import list_shards
 
 from label_image.preprocessing import Preprocessing
 from retrain.backbones.backbone import Backbone
@@ -32,7 +33,6 @@ from retrain.bottlenecks.extraction import extract
 from retrain.bottlenecks.store import Store
 from retrain.core import matrix_file
 from retrain.core.errors import StoreError
-from retrain.core.sealed import list_shards
 
 
 def test_every_photo_is_computed_once(cats: Path, store: Path) -> None:
@@ -174,6 +174,18 @@ def test_bottlenecks_that_vanish_meanwhile_are_a_sentence(
 def test_a_first_run_has_the_numbers_of_every_later_one(cats: Path, store: Path) -> None:
     half = replace(FAKE, stored_dtype="float16")
     assert np.array_equal(run(cats, store, half)[0].matrix, run(cats, store, half)[0].matrix)
+
+
+def test_a_large_matrix_of_float16_bottlenecks_is_one_of_float16(
+    cats: Path, store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    half = replace(FAKE, stored_dtype="float16")
+    small, _ = run(cats, store, half)
+    monkeypatch.setattr(matrix_file, "LARGE_BYTES", 1)
+    large, counter = run(cats, store, half)
+    assert (small.matrix.dtype, large.matrix.dtype, counter.starts) == (np.float32, np.float16, 0)
+    assert np.array_equal(small.matrix, large.matrix)
+    assert run(cats, store)[0].matrix.dtype == np.float32
 
 
 @pytest.mark.parametrize("batches", [0, 1, 2])

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shard_files import read_shard
 from stored import COVERS, DIM, files, key, put, served, vector
 
 from retrain.bottlenecks.store import Store
 from retrain.core.errors import StoreError
-from retrain.core.sealed import read_shard
 
 
 def test_a_shard_that_another_process_wrote_is_served(tmp_path: Path) -> None:

@@ -27,11 +27,12 @@ def test_the_printed_command_trains_what_was_chosen() -> None:
     recipe = choose_recipe(config, 7)
     printed = command(
         Configuration("resnet50", recipe), "--seed=7", "--testing_percentage=20",
-        "--weights=resnet50=w.h5", "--weights=vgg16=v.h5", image_dir="my cats",
+        "--weights=resnet50=w.h5", "--weights=vgg16=v.h5", "--store_dtype=float16", image_dir="my cats",
     )  # fmt: skip
     asked = asked_by(printed)
     assert (str(asked["image_dir"]), asked["seed"], asked["testing_percentage"]) == ("my cats", 7, 20)
     assert (asked["architecture"], asked["weights"]) == ("resnet50", {"resnet50": "w.h5"})
+    assert asked["store_dtype"] == "float16"
     names = ("optimizer", "hidden_units", "learning_rate", "l2", "epochs")
     assert choose_recipe(HeadConfig(**{name: asked[name] for name in names}), asked["seed"]) == recipe
 

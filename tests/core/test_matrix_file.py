@@ -7,7 +7,7 @@ import pytest
 
 from retrain.core import matrix_file
 from retrain.core.errors import StoreError
-from retrain.core.matrix_file import keep_rows, release_pages, scratch_matrix
+from retrain.core.matrix_file import in_float32, keep_rows, release_pages, scratch_matrix
 
 
 @pytest.fixture(params=["small", "large"])
@@ -80,9 +80,27 @@ def test_where_the_folder_cannot_be_mapped_another_one_is_taken(
     monkeypatch.setattr(matrix_file, "LARGE_BYTES", 1)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.setattr(matrix_file.tempfile, "tempdir", str(tmp_path / "elsewhere"))
-    made = scratch_matrix((10, 3), tmp_path / "missing")
+    (tmp_path / "no folder").touch()
+    made = scratch_matrix((10, 3), tmp_path / "no folder")
     made[:] = 7
     assert isinstance(made, np.memmap) and made.sum() == 210
     with pytest.raises(StoreError, match="choose another `bottleneck_dir`"):
-        monkeypatch.setattr(matrix_file.tempfile, "tempdir", str(tmp_path / "missing too"))
-        scratch_matrix((10, 3), tmp_path / "missing")
+        monkeypatch.setattr(matrix_file.tempfile, "tempdir", str(tmp_path / "no folder"))
+        scratch_matrix((10, 3), tmp_path / "no folder")
+
+
+def test_a_large_matrix_may_hold_float16_and_a_small_one_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert scratch_matrix((10, 3), tmp_path, "float16").dtype == np.float32
+    monkeypatch.setattr(matrix_file, "LARGE_BYTES", 1)
+    made = scratch_matrix((10, 3), tmp_path, "float16")
+    assert isinstance(made, np.memmap) and (made.dtype, made.shape, made.any()) == (np.float16, (10, 3), False)
+
+
+def test_every_finite_float16_is_read_exactly() -> None:
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16)
+    halves = halves[np.isfinite(halves)]
+    read = in_float32(halves, np.empty(len(halves), np.float32))
+    assert np.array_equal(read.view(np.uint32), halves.astype(np.float32).view(np.uint32))  # zeros have signs
+    assert len(halves) == 2 * (1 << 10) * 31

@@ -59,8 +59,8 @@ class Batch:
 class Session(Protocol):
     """A network that is at hand for a while. It is built when it is needed first, and once.
 
-    `keeps`: what is computed is kept with `Work.writer` by the workers that compute it, each with a network of its own;
-    `embed` is asked before, for the store, as soon as there are photos to read.
+    `keeps`: what is computed is kept by the workers that compute it, with `Work.writer`, each with a network of its
+    own. `embed` is asked before, for the store, as soon as there are photos to read.
     """
 
     keeps: bool

@@ -150,7 +150,7 @@ def _workers(ray: Any) -> Workers:
 
 
 def _claims(ray: Any) -> Any:
-    """The actor that hands out contents, on this machine: what it knows is lost with the run, and not before."""
+    """The actor that hands out contents, on this machine: with another one, what it knows could be lost."""
     here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
         ray.get_runtime_context().get_node_id(), soft=True
     )

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from retrain.core.matrix_file import release_pages
+from retrain.core.matrix_file import Matrix as Stored
+from retrain.core.matrix_file import in_float32, release_pages
 
 Matrix = npt.NDArray[np.float32]
 Classes = npt.NDArray[np.intp]
@@ -25,11 +26,12 @@ KEPT_BYTES = 256 << 20  # standardised samples up to this size stay in memory
 class Sample:
     """Bottlenecks of n photos: the rows `rows` (n,) of `matrix`, with their class indices `classes` (n,).
 
-    `matrix` is float32 of shape (photos, dim). Without `rows` the sample is all of it, in order.
-    `widths` are the lengths of the bottlenecks that stand side by side in a row, if there are several.
+    `matrix` is of shape (photos, dim), float32, or float16 where it is a large file; all that is read of it is float32.
+    Without `rows` the sample is all of it, in order. `widths` are the lengths of the bottlenecks that stand side by
+    side in a row, if there are several.
     """
 
-    matrix: Matrix
+    matrix: Stored
     classes: Classes
     rows: Rows | None = None
     widths: tuple[int, ...] = ()
@@ -45,7 +47,8 @@ class Sample:
     @property
     def bottlenecks(self) -> Matrix:
         """All the bottlenecks (n, dim) in memory; a copy where the sample is a part of its matrix."""
-        return self.matrix if self.rows is None else self.matrix[self.rows]
+        found = self.matrix if self.rows is None else self.matrix[self.rows]
+        return found.astype(np.float32, copy=False)
 
     def take(self, selection: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> "Sample":
         """The photos at these positions, or where this mask (n,) is True; no bottleneck is copied."""
@@ -57,6 +60,16 @@ class Sample:
         """About `most` of the photos, at even distances over all; or all, where these are fewer."""
         return self if len(self) <= most else self.take(np.arange(0, len(self), len(self) // most))
 
+    def drawn(self, most_bytes: int) -> "Sample":
+        """As many of the photos as fit into so much memory in float32, copied; the same ones in every run.
+
+        They are drawn, not taken at even distances: these could leave classes out.
+        """
+        count = min(len(self), most_bytes // (4 * self.dim))
+        positions = np.sort(np.random.default_rng(0).choice(len(self), count, replace=False, shuffle=False))
+        copy = self.gather(positions, np.empty((count, self.dim), np.float32))
+        return Sample(copy, self.classes[positions], widths=self.widths)
+
     def gather(self, positions: Rows, out: Matrix) -> Matrix:
         """The bottlenecks at these positions, copied to the front of `out`."""
         rows = positions if self.rows is None else self.rows[positions]
@@ -64,8 +77,12 @@ class Sample:
         scattered = len(rows) > 0 and np.ptp(rows) > 4 * len(rows)
         size = SCATTERED_ROWS if scattered else max(1, len(rows))
         for start in range(0, len(rows), size):
+            some, place = rows[start : start + size], filled[start : start + size]
             # Rows out of range cannot be here; the default mode, which looks for them, takes a second buffer.
-            np.take(self.matrix, rows[start : start + size], axis=0, out=filled[start : start + size], mode="clip")
+            if self.matrix.dtype == np.float32:
+                np.take(self.matrix, some, axis=0, out=place, mode="clip")
+            else:
+                in_float32(np.take(self.matrix, some, axis=0, mode="clip"), place)
             if scattered:
                 release_pages(self.matrix)
         return filled
@@ -73,11 +90,15 @@ class Sample:
     def blocks(self, size: int | None = None) -> Iterator[tuple[slice, Matrix]]:
         """Positions and bottlenecks, `size` photos at a time. A block is not to be changed, and good until the next."""
         size = size or block_rows(self.dim)
-        buffer = np.empty((0 if self.rows is None else min(size, len(self)), self.dim), np.float32)
+        as_it_is = self.rows is None and self.matrix.dtype == np.float32
+        buffer = np.empty((0 if as_it_is else min(size, len(self)), self.dim), np.float32)
         for start in range(0, len(self), size):
             end = min(start + size, len(self))
-            if self.rows is None:
-                block = np.asarray(self.matrix[start:end])
+            block: Matrix
+            if as_it_is:
+                block = np.asarray(self.matrix[start:end], np.float32)
+            elif self.rows is None:
+                block = in_float32(np.asarray(self.matrix[start:end]), buffer[: end - start])
             else:
                 block = self.gather(np.arange(start, end), buffer)
             yield slice(start, end), block

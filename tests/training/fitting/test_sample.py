@@ -109,3 +109,19 @@ def test_pages_that_were_read_are_given_back(tmp_path: Path) -> None:
         for _, block in part.blocks(1 << 16):
             block.sum()
         assert resident_bytes(path) < 8 << 20
+
+
+@pytest.mark.parametrize("rows", [None, np.array([7, 2, 2, 9]), np.arange(0, 400, 90)])
+def test_float16_is_read_as_float32_of_the_same_numbers(rows: np.ndarray | None) -> None:
+    halves = np.random.default_rng(0).normal(size=(400, 5)).astype(np.float16)
+    classes = np.zeros(400 if rows is None else len(rows), np.intp)
+    kept, same = Sample(halves, classes, rows), Sample(halves.astype(np.float32), classes, rows)
+    for size in (3, 1000):
+        blocks = [block.copy() for _, block in kept.blocks(size)]
+        assert {block.dtype for block in blocks} == {np.dtype(np.float32)}
+        assert np.array_equal(np.concatenate(blocks), same.bottlenecks)
+    assert kept.bottlenecks.dtype == np.float32 and np.array_equal(kept.bottlenecks, same.bottlenecks)
+    batch = np.array([2, 0, 3])
+    assert np.array_equal(
+        kept.gather(batch, np.empty((5, 5), np.float32)), same.gather(batch, np.empty((5, 5), np.float32))
+    )

@@ -1,8 +1,7 @@
-"""Which store a network's bottlenecks belong to: environments that compute other numbers are kept apart."""
+"""Which store of a backbone belongs to this environment: the one whose probe it computes alike."""
 
 import logging
 from itertools import count
-from pathlib import Path
 
 import numpy as np
 
@@ -11,11 +10,12 @@ from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.base import Engine
 from retrain.bottlenecks import probe
 from retrain.bottlenecks.store import Key, Store
+from retrain.core.places import Place
 
 log = logging.getLogger(__name__)
 
 
-def matching_store(store: Store, folder: Path, backbone: Backbone, embed: Engine) -> Store:
+def matching_store(store: Store, place: Place, backbone: Backbone, embed: Engine) -> Store:
     """The store whose probe agrees with this network: the given one, or one for this environment.
 
     An environment that computes other numbers under the same fingerprint gets a fingerprint of
@@ -41,5 +41,5 @@ def matching_store(store: Store, folder: Path, backbone: Backbone, embed: Engine
             store.folder,
             error,
         )
-        store = Store(folder, {**backbone.covers(), "environment": drift}, backbone.dim, backbone.stored_dtype)
+        store = Store(place, {**backbone.covers(), "environment": drift}, backbone.dim, backbone.stored_dtype)
     raise AssertionError("count() has no end")

@@ -54,9 +54,13 @@ def file_system_of(address: str) -> tuple[Any, str]:
     return system, f"/{key}" if scheme == "hdfs" else f"{place}/{key}".rstrip("/")
 
 
-def read_object(address: str, most: int) -> bytes:
-    """The bytes of an object, the first `most` of them. Raises FileNotFoundError, and StorageError."""
+def read_object(address: str, most: int | None = None) -> bytes:
+    """The bytes of an object, all or the first `most` of them. Raises FileNotFoundError, and StorageError."""
     system, path = file_system_of(address)
+    if most is None:
+        with _as_sentence(address, "cannot be read"), system.open_input_file(path) as file:
+            whole: bytes = file.read()
+        return whole
     with _as_sentence(address, "cannot be read"), system.open_input_stream(path) as stream:
         data: bytes = stream.read(most)
     return data
@@ -77,7 +81,7 @@ def put_object(address: str, data: bytes | memoryview) -> None:
     """
     system, path = file_system_of(address)
     with _as_sentence(address, "cannot be written"):
-        if system.type_name == "hdfs":
+        if split_address(address)[0] == "hdfs":
             _put_by_moving(system, path, data)
         else:
             with system.open_output_stream(path) as stream:
@@ -85,10 +89,14 @@ def put_object(address: str, data: bytes | memoryview) -> None:
 
 
 def remove_object(address: str) -> None:
-    """Remove an object. Raises FileNotFoundError, and StorageError."""
-    system, path = file_system_of(address)
+    """Remove an object. Raises StorageError, and FileNotFoundError where the storage tells that there is none."""
+    scheme, place, key = split_address(address)
     with _as_sentence(address, "cannot be removed"):
-        system.delete_file(path)
+        if scheme == "s3":  # one request; pyarrow asks before, and writes an object for the folder afterwards
+            _s3_client(os.getpid()).delete_object(Bucket=place, Key=key)
+        else:
+            system, path = file_system_of(address)
+            system.delete_file(path)
 
 
 def object_at(address: str) -> Object | None:
@@ -135,6 +143,12 @@ def entries_of(address: str) -> tuple[list[tuple[str, int]], list[str]]:
         entries = system.get_file_info(FileSelector(path, allow_not_found=True, recursive=False))
     files = [(entry.base_name, entry.size) for entry in entries if entry.is_file and entry.base_name]
     return files, [entry.base_name for entry in entries if not entry.is_file]
+
+
+def forget_connections() -> None:
+    """Read the environment again: what was opened by what it said before is not used any more."""
+    _file_system.cache_clear()
+    _s3_client.cache_clear()
 
 
 def _pages_of_s3(address: str, bucket: str, key: str) -> Iterator[Object]:

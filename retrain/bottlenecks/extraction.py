@@ -15,26 +15,25 @@ import logging
 import os
 from collections.abc import Callable, Generator, Sequence, Set
 from dataclasses import dataclass, replace
-from itertools import chain, count
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from label_image.files import sha256_of_bytes
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import Engine
 from retrain.backbones.engines.registry import start_engine
-from retrain.bottlenecks import probe
 from retrain.bottlenecks.contents import Contents
 from retrain.bottlenecks.executors.base import REPORT_FILES, Batch, Executor, Session, StartEngine, Work
 from retrain.bottlenecks.executors.local import Local
 from retrain.bottlenecks.gone import has_other_environments, lacking
 from retrain.bottlenecks.joined import shared_photos, side_by_side
+from retrain.bottlenecks.matching_store import matching_store
 from retrain.bottlenecks.store import Key, Store
 from retrain.core.errors import StoreError
 from retrain.core.matrix_file import Matrix, keep_rows, release_pages, scratch_matrix
 from retrain.core.places import Place, place_of
-from retrain.photos.dataset import Dataset, Photo, PhotoFile, Skipped
+from retrain.photos.dataset import Dataset, Photo, Skipped
 from retrain.photos.hashes import PhotoHashes
 from retrain.photos.views import ORIGINAL, View
 
@@ -86,20 +85,15 @@ class _Survey:
     gone: Set[str] = frozenset()
 
 
-class _Filling:
+class Filling:
     """One view of a data set on its way into the store of a backbone."""
 
     def __init__(
-        self,
-        contents: Contents,
-        backbone: Backbone,
-        place: Place,
-        view: View,
-        observe: Observer,
-        with_matrix: bool = True,
+        self, contents: Contents, backbone: Backbone, place: Place, view: View, observe: Observer, reads: bool = True
     ) -> None:
+        """Without `reads` nothing is read of what the store has, and there is no `extraction`."""
         self.contents = contents
-        self._with_matrix = with_matrix
+        self._reads = reads
         self.view = view
         self.store = Store(place, backbone.covers(), backbone.dim, backbone.stored_dtype)
         self.computed = 0
@@ -112,7 +106,7 @@ class _Filling:
     def fill(self, session: Session) -> None:
         """Compute what the store lacks. Raises DatasetError if that takes photos that are gone."""
         if self.survey.gone and has_other_environments(self._bottleneck_dir, self._backbone):
-            matching = _matching_store(self.store, self._bottleneck_dir, self._backbone, session.embed)
+            matching = matching_store(self.store, self._bottleneck_dir, self._backbone, session.embed)
             if matching is not self.store:
                 self._exchange_store(matching)
         self._refuse_gone()
@@ -154,11 +148,11 @@ class _Filling:
 
     def _surveyed(self) -> _Survey:
         """What is to be computed, and what cannot be, as its photos are gone."""
-        survey = _survey(self.store, self.contents, self.view, self._with_matrix)
+        survey = _survey(self.store, self.contents, self.view, self._reads)
         gone = self.contents.gone(survey.wanted)
         if gone and None in self.contents.sha256s:  # a file of which nothing is known may be one of them
             self.contents.read_unknown()
-            survey = _survey(self.store, self.contents, self.view, self._with_matrix)
+            survey = _survey(self.store, self.contents, self.view, self._reads)
             gone = self.contents.gone(survey.wanted)
         files = self.contents.files
         return replace(survey, wanted=[index for index in survey.wanted if not files[index].gone], gone=gone)
@@ -171,7 +165,7 @@ class _Filling:
     def _choose_store(self, session: Session) -> bool:
         """Take the store whose probe agrees with the network; whether that is another one than before."""
         self.store.check_writable()
-        matching = _matching_store(self.store, self._bottleneck_dir, self._backbone, session.embed)
+        matching = matching_store(self.store, self._bottleneck_dir, self._backbone, session.embed)
         if matching is self.store:
             return False
         self._exchange_store(matching)
@@ -298,44 +292,6 @@ def extract_views(
     return first, matrix
 
 
-@dataclass(frozen=True)
-class Filled:
-    """What came of files whose bottlenecks are all in the store now: how many photos, and how many were computed."""
-
-    photos: int
-    computed: int
-    set_aside: int
-    fingerprint: str
-    skipped: tuple[Skipped, ...]
-
-
-def fill_store(
-    files: Sequence[PhotoFile],
-    backbone: Backbone,
-    bottleneck_dir: str | os.PathLike[str] | Place,
-    view: View,
-    session: Session,
-    *,
-    paranoid: bool = False,
-    observe: Observer = lambda done, computed: None,
-    accept_truncated: bool = False,
-) -> Filled:
-    """See that the store has the bottleneck of one view of each photo, and read none of those that it has.
-
-    `backbone` is a single one. Raises what `extract` raises.
-    """
-    place = place_of(bottleneck_dir)
-    contents = Contents(files, PhotoHashes(place), not paranoid, accept_truncated)
-    filling = _Filling(contents, backbone, place, view, observe, with_matrix=False)
-    try:
-        filling.fill(session)
-    finally:
-        contents.save()
-    photos = len(contents.usable()[0])
-    set_aside = filling.set_aside + filling.store.set_aside
-    return Filled(photos, filling.computed, set_aside, filling.store.fingerprint, tuple(contents.skipped()))
-
-
 def _extract_one(
     dataset: Dataset,
     backbone: Backbone,
@@ -347,7 +303,7 @@ def _extract_one(
     accept_truncated: bool,
 ) -> Extraction:
     contents = Contents(dataset.files, PhotoHashes(place), not paranoid, accept_truncated)
-    filling = _Filling(contents, backbone, place, view, observe)
+    filling = Filling(contents, backbone, place, view, observe)
     try:
         filling.fill(session)
     finally:
@@ -386,11 +342,11 @@ def _join(extractions: Sequence[Extraction], matrices: Sequence[Matrix], folder:
     return extraction, matrix
 
 
-def _survey(store: Store, contents: Contents, view: View, with_matrix: bool) -> _Survey:
+def _survey(store: Store, contents: Contents, view: View, reads: bool) -> _Survey:
     """Which files have to be read."""
     known = [sha256 for sha256 in contents.sha256s if sha256 is not None]
     with contents.timed("read"):
-        if len(known) < len(contents.sha256s) or not with_matrix:
+        if len(known) < len(contents.sha256s) or not reads:
             if contents.accept_truncated:
                 contents.truncated |= store.photos(view.truncated_id)
             stored = store.photos(view.id) | contents.truncated
@@ -417,33 +373,3 @@ def _matrix(filled: Matrix | None, rows: Sequence[int], keys: Sequence[Key], sto
     if not found.all():
         raise StoreError(f"Bottlenecks vanished from {store.folder} while this ran: run the same command again.")
     return matrix
-
-
-def _matching_store(store: Store, place: Place, backbone: Backbone, embed: Engine) -> Store:
-    """The store whose probe agrees with this network: the given one, or one for this environment.
-
-    An environment that computes other numbers under the same fingerprint gets a fingerprint of
-    its own, and says so. A photo set that is complete in the given store never comes here, so
-    its network does not have to be built.
-    """
-    pixels = np.stack([backbone.preprocessing.pixels(data) for data in probe.probe_photos()])
-    vectors = embed(pixels)
-    keys = [Key(sha256_of_bytes(data), probe.VIEW) for data in probe.probe_photos()]
-    for drift in count(1):
-        recorded, found = store.get_many(keys)
-        if not found.any():
-            store.put_many(keys, vectors)
-            store.flush()
-        error = probe.relative_error(vectors[found], recorded[found])
-        if error <= probe.TOLERANCES[backbone.compute_dtype]:
-            # A shard that loses its probe to damage then loses its photos with it: none is left without.
-            store.put_into_every_shard(keys, np.where(found[:, np.newaxis], recorded, vectors))
-            return store
-        log.warning(
-            "The bottlenecks in %s were computed by an environment whose numbers differ from this one's by %.2g "
-            "(relative): they stay as they are, and new ones are kept apart.",
-            store.folder,
-            error,
-        )
-        store = Store(place, {**backbone.covers(), "environment": drift}, backbone.dim, backbone.stored_dtype)
-    raise AssertionError("count() has no end")

@@ -50,7 +50,10 @@ def _augmentation(view: str) -> str:
 
 def has_other_environments(bottleneck_dir: Place, backbone: Backbone) -> bool:
     """Whether there are bottlenecks by a backbone whose numbers differ from those that a store had first."""
-    return fingerprint({**backbone.covers(), "environment": 1}) in bottleneck_dir.folders()
+    try:
+        return fingerprint({**backbone.covers(), "environment": 1}) in bottleneck_dir.folders()
+    except FileNotFoundError:
+        return False
 
 
 def _kinds(sha256s: Set[str], backbone: Backbone, bottleneck_dir: Place) -> Counter[str]:

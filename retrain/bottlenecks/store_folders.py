@@ -119,7 +119,8 @@ def store_folders(bottleneck_dir: Path | str | Place) -> list[StoreFolder]:
     try:
         names = [name for name in place.folders() if FINGERPRINT.fullmatch(name)]
     except FileNotFoundError:
-        raise StoreError(f"There is no folder {place}; check `bottleneck_dir`.") from None
+        what = "no folder" if place.is_local else "nothing at"
+        raise StoreError(f"There is {what} {place}; check `bottleneck_dir`.") from None
     except OSError as error:
         raise StoreError(f"{place} cannot be read ({error.strerror}); check `bottleneck_dir`.") from None
     return [StoreFolder(place, name, read_description(place.below(name), name)) for name in names]

@@ -43,7 +43,7 @@ def extract(data: tuple[Path | str, ...], as_json: bool, **options: Any) -> None
     """Compute bottlenecks alone, of any number of photos.
 
     DATA is whatever --image_dir takes; of a folder or an address all photos below it, whatever their classes. A later
-    `retrain` with the same --architecture and --bottleneck_dir computes none of them again.
+    `retrain` with the same network and store computes none of them again.
 
     Example: retrain extract s3://bucket/photos --executor ray
     """

@@ -16,11 +16,10 @@ from retrain.cli.options import (
     augmentation_options,
     backbone_options,
     executor_options,
-    export_options,
     folds_option,
     photo_options,
-    report_options,
 )
+from retrain.cli.output_options import export_options, report_options
 from retrain.core.language import in_language, language_of_user
 
 if TYPE_CHECKING:

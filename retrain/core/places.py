@@ -4,6 +4,7 @@ A file appears whole or not at all, and is there for good when `put` returns. No
 storage nothing is renamed. docs/store.md says what that rests on.
 """
 
+import errno
 import os
 import secrets
 import stat
@@ -195,15 +196,14 @@ class ObjectPlace(Place):
         return sorted(self._entries()[0])
 
     def folders(self) -> list[str]:
-        return sorted(self._entries()[1])
+        files, folders = self._entries()
+        if not files and not folders:
+            raise _missing(self.address)
+        return sorted(folders)
 
     def read(self, name: str) -> bytes:
-        address = self.at(name)
         try:
-            found = object_storage.object_at(address)
-            if found is None:
-                raise FileNotFoundError(2, "there is nothing of this name", address)
-            return object_storage.read_object(address, max(1, found.size))
+            return object_storage.read_object(self.at(name))
         except StorageError as error:
             raise _reading(error) from error
 
@@ -281,6 +281,10 @@ def _size(entry: "os.DirEntry[str]") -> int:
         return entry.stat().st_size
     except OSError:  # it has vanished
         return 0
+
+
+def _missing(address: str) -> FileNotFoundError:
+    return FileNotFoundError(errno.ENOENT, "there is nothing of this name", address)
 
 
 def _reading(error: StorageError) -> StoreError:

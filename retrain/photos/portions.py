@@ -15,10 +15,10 @@ from label_image.object_storage import list_objects
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import PhotoFile, Skipped, Status
 from retrain.photos.layouts.words import kind_of
+from retrain.photos.object_states import ObjectStatus
 from retrain.photos.opening import read_source
 from retrain.photos.sources.base import Unpacking
 from retrain.photos.sources.folders import FOLDERS, VIDEO
-from retrain.photos.sources.listing import StorageStatus
 from retrain.photos.sources.objects import OBJECTS, root_of
 from retrain.photos.sources.registry import SOURCES
 
@@ -76,7 +76,7 @@ def _below_address(source: str) -> Iterator[PhotoFile | Skipped]:
             elif "" in parts:
                 yield Skipped(address, "cannot be read: its name has two slashes side by side")
             else:
-                yield _file(address, parts[-1], StorageStatus(size, mtime_ns))
+                yield _file(address, parts[-1], ObjectStatus(size, mtime_ns))
     except FileNotFoundError:
         raise DatasetError(f"There is nothing at {source}: check its address.") from None
     except StorageError as error:

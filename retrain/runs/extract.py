@@ -17,9 +17,10 @@ from retrain.backbones.backbone_config import BackboneConfig
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.executors.base import Session, StartEngine
 from retrain.bottlenecks.executors.registry import find_executor
-from retrain.bottlenecks.extraction import Filled, fill_store
 from retrain.bottlenecks.extraction_config import ExtractionConfig
+from retrain.bottlenecks.filled import Filled, fill_store
 from retrain.core.errors import DatasetError, OptionError
+from retrain.core.places import place_of
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.dataset import PhotoFile, Skipped
 from retrain.photos.left_out import counted
@@ -145,7 +146,7 @@ def _fill(
             filled = fill_store(
                 files,
                 part,
-                config.extraction.bottleneck_dir,
+                place_of(config.extraction.bottleneck_dir),
                 view,
                 session,
                 paranoid=config.extraction.paranoid and first,  # which leaves hashes that can be trusted

@@ -24,7 +24,7 @@ PHOTOS = [Given(shade, ("cat", "dog")[shade % 2]) for shade in range(6)]
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """fsspec's store in memory, under names of Amazon and Hugging Face; `store.reads` says from which byte on was read."""
+    """fsspec's store in memory, under the names of two; `store.reads` says from which byte on what was read."""
     from fsspec.implementations.memory import MemoryFileSystem
 
     class Store(MemoryFileSystem):  # type: ignore[misc, no-any-unimported, unused-ignore]

@@ -12,7 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
 SLOW_DOWN = b"<Error><Code>SlowDown</Code><Message>Please reduce your request rate.</Message></Error>"
-FAULTS = (
+REFUSED = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+FAULTS = (  # of which none is for good; "refused" is, an answer 403
     "slow down",  # 503, and the request is not passed on
     "reset",  # the connection is reset, and the request is not passed on
     "reset after",  # it is passed on, and then the connection is reset: nobody knows whether it was done
@@ -23,7 +24,7 @@ FAULTS = (
 
 @dataclass
 class FailingProxy:
-    """`fault(method, path)` says what goes wrong with a request: one of FAULTS, or nothing."""
+    """`fault(method, path)` says what goes wrong with a request: one of FAULTS, "refused", or nothing."""
 
     endpoint: str = ""
     fault: Callable[[str, str], str | None] = lambda method, path: None
@@ -68,6 +69,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.told.done.append(fault)
         if fault == "slow down":
             self._answer(503, [("Content-Type", "application/xml")], SLOW_DOWN)
+            return
+        if fault == "refused":
+            self._answer(403, [("Content-Type", "application/xml")], REFUSED)
             return
         if fault == "reset":
             self._reset()
@@ -128,4 +132,7 @@ class _Server(ThreadingHTTPServer):
 
     def shutdown_request(self, request: object) -> None:
         """Close at once: a farewell first would not be a reset."""
-        self.close_request(request)
+        self.close_request(request)  # type: ignore[arg-type]
+
+    def handle_error(self, request: object, client_address: object) -> None:
+        """A client that was killed, or that reset a connection itself, is no fault here."""

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 STARTS_WITHIN = 60.0
+PAGE = 7  # objects in an answer, so that few of them take several
 
 
 @dataclass(frozen=True)
@@ -62,12 +63,12 @@ def environment_for(endpoint: str) -> Mapping[str, str]:
 def object_server() -> Iterator[ObjectServer]:
     """A server that is asked and answers, until the block ends."""
     port = free_port()
-    # Its process listens on the port itself, so that one that was taken meanwhile is an error and no other server.
+    # It listens on the port itself, so that one that was taken meanwhile is an error and no other server.
     server = subprocess.Popen(
         [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", str(port)],
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
-        env={**os.environ, "MOTO_S3_DEFAULT_MAX_KEYS": "1000"},
+        env={**os.environ, "MOTO_S3_DEFAULT_MAX_KEYS": str(PAGE)},
     )
     try:
         _wait_for(server, port)

@@ -11,6 +11,7 @@ from label_image.folders import PassedOver, entries_of, is_litter, walk
 from label_image.object_storage import Object
 from retrain.photos.dataset import Status
 from retrain.photos.layouts.tree import Folder, list_tree, tree_of
+from retrain.photos.object_states import ObjectStatus
 
 
 class Entry(Protocol):
@@ -67,21 +68,6 @@ class OnDisk:
         return (Found(*listed) for listed in walk(folders))
 
 
-class StorageStatus(NamedTuple):
-    """What a storage says of an object; it has no inodes, and one time for all that changes."""
-
-    st_size: int
-    st_mtime_ns: int
-
-    @property
-    def st_ino(self) -> int:
-        return 0
-
-    @property
-    def st_ctime_ns(self) -> int:
-        return self.st_mtime_ns
-
-
 class _Object(NamedTuple):
     """An object as an entry of the folder that its address says."""
 
@@ -93,8 +79,8 @@ class _Object(NamedTuple):
     def name(self) -> str:
         return posixpath.basename(self.path)
 
-    def stat(self) -> StorageStatus:
-        return StorageStatus(self.size, self.mtime_ns)
+    def stat(self) -> ObjectStatus:
+        return ObjectStatus(self.size, self.mtime_ns)
 
     def is_dir(self) -> bool:
         return False
@@ -112,8 +98,8 @@ class _Folder:
     def name(self) -> str:
         return posixpath.basename(self.path)
 
-    def stat(self) -> StorageStatus:
-        return StorageStatus(0, 0)
+    def stat(self) -> ObjectStatus:
+        return ObjectStatus(0, 0)
 
     def is_dir(self) -> bool:
         return True

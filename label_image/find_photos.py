@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from label_image.errors import StorageError
 from label_image.folders import PassedOver, is_litter, is_video, walk
 from label_image.not_paths import STANDARD_INPUT, is_no_path, is_object_address
 
@@ -17,15 +16,15 @@ ANY_FOLDERS = "**"
 def find_photos(images: Iterable[str]) -> Iterator[Found]:
     """The files that the arguments name; folders are walked, patterns expanded, hidden files passed over.
 
-    Standard input and addresses are yielded as they are; one of a storage that ends as no file does is a folder there,
-    and is listed.
+    Standard input and addresses are yielded as they are, but for a folder in object storage, which is listed.
 
     An argument that matches nothing is yielded as it is, so that reading it says what is wrong. So is what a folder
-    holds that is no file; folders that cannot be listed, and videos in folders, are yielded as PassedOver.
+    holds that is no file; folders that cannot be listed, and videos in folders, are yielded as PassedOver. Raises
+    StorageError where an object storage cannot be asked.
     """
     for image in images:
-        if is_object_address(image) and not os.path.splitext(image.rstrip("/"))[1]:
-            yield from _below_address(image)
+        if is_object_address(image):
+            yield from _in_storage(image)
         elif is_no_path(image):
             yield image
         elif os.path.isdir(image):
@@ -36,22 +35,23 @@ def find_photos(images: Iterable[str]) -> Iterator[Found]:
             yield image
 
 
-def _below_address(folder: str) -> Iterator[Found]:
-    # Here, and not above: few photos lie there.
-    from label_image.object_storage import list_objects
+def _in_storage(address: str) -> Iterator[Found]:
+    """An object, or all below a folder, as they are listed: of any number, few are held."""
+    from label_image.object_storage import list_objects, object_at
 
-    start = len(folder.rstrip("/")) + 1
-    try:
-        for address, _, _ in list_objects(folder):
-            names = address[start:].split("/")
-            if is_video(names[-1]):
-                yield PassedOver(address, "video", "is a video")
-            elif not any(map(is_litter, names)):
-                yield address
-    except FileNotFoundError:
-        yield PassedOver(folder, "unlisted", "cannot be listed: there is nothing of this name")
-    except StorageError as error:
-        yield PassedOver(folder, "unlisted", str(error).removeprefix(f"{folder} ").rstrip("."))
+    start, found = f"{address.rstrip('/')}/", False
+    if address.endswith("/") or object_at(address) is None:
+        try:
+            for item in list_objects(address):
+                names = item.address.removeprefix(start).split("/")
+                if any(map(is_litter, names)):
+                    continue
+                found = True
+                yield PassedOver(item.address, "video", "is a video") if is_video(names[-1]) else item.address
+        except FileNotFoundError:
+            pass
+    if not found:
+        yield address
 
 
 def _below(folder: str) -> Iterator[Found]:

@@ -107,7 +107,7 @@ class _RaySession:
         ray = self._connected()
         workers = _workers(ray)
         job = Job(self._backbone, self._start, work.view, work.accept_truncated, _absolute(work.writer))
-        claims = ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)(Claims).remote()
+        claims = _claims(ray)
         first, again = _once_each(work)
         yield from _batches(again)
         tables = _tables(work, first, self._photos_at_a_time(workers, len(first)))
@@ -147,6 +147,15 @@ def _workers(ray: Any) -> Workers:
         raise ClusterError("The Ray cluster has no machine with CPUs: start one with `ray start --address=…`.")
     cores = min(MOST_CORES, *nodes)
     return Workers(sum(cpus // cores for cpus in nodes), cores)
+
+
+def _claims(ray: Any) -> Any:
+    """The actor that hands out contents, on this machine: with another one, what it knows could be lost."""
+    here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+        ray.get_runtime_context().get_node_id(), soft=True
+    )
+    options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
+    return ray.remote(**options)(Claims).remote()
 
 
 def _once_each(work: Work) -> tuple[list[int], list[ReadPhoto]]:

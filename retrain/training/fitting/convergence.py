@@ -2,12 +2,15 @@
 
 The best is the one that is so once it is calibrated: a strong penalty makes a head too modest, not worse.
 
+Where photos are so many that a pass over them takes minutes, a part that fits into memory goes along the path, and what
+it has learnt is where the fit to all begins (`_fit_all`): a few passes instead of thirty.
+
 Preconditioned L-BFGS on centred and scaled bottlenecks. It has no learning rate, no steps and no chance in it.
 All passes over bottlenecks go block by block (`retrain.training.fitting.sample`), in float32 products.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import astuple, dataclass, field, replace
 from typing import Any
 
@@ -35,6 +38,10 @@ LEAST_LOSS_OF_MANY = 1.0  # where a first fit begins on a part: the mean loss of
 # between two sets, and is not proven: without a refit the flowers (64 of a class) lose 1.3 points, with a standard
 # error of 1.2, and with one the cats (160) lose 0.15, with 0.4 (research/compare_heads.py).
 FEW_PHOTOS = 100
+MANY_BYTES = 2 << 30  # of training bottlenecks in float32; from here on a part of them chooses the strength
+PART_BYTES = 512 << 20
+JUDGES_BYTES = 128 << 20  # of the validation photos that choose then
+LEAST_GAIN = 0.001  # nats; what a weaker penalty has to gain where all photos are fitted
 PART = 6  # a first fit begins on one photo in so many, where these are as many as features
 
 
@@ -70,7 +77,8 @@ def fit_to_convergence(
     penalised. The path is L2_PATH, or L2_WITHOUT_VALIDATION alone without validation photos; of a
     path that is given the last strength is kept then. `balanced` makes all classes count the same, in
     training and in the choice. The slot's state is taken after each strength; raises CheckpointError
-    if it is not one of such a fit.
+    if it is not one of such a fit. Of photos that are very many (MANY_BYTES) a part chooses the strength, and is what
+    the curve is about; then all are fitted at it, and at weaker ones while these gain.
 
     With `everything`, the photos for training and validation together, the head that was chosen is at last
     refitted to all of them at its strength; see `refit_helps`. The loss is a mean over photos, so the strength
@@ -79,8 +87,11 @@ def fit_to_convergence(
     if path is None:
         path = L2_PATH if len(validation) else (L2_WITHOUT_VALIDATION,)
     slot = slot or Slot()
+    everybody, many = training, 4 * len(training) * training.dim > MANY_BYTES
+    if many:
+        training, validation = training.drawn(PART_BYTES), validation.drawn(JUDGES_BYTES)
     standardised = Standardised(training)
-    loss = Loss(label_smoothing, class_weights(training.classes, classes) if balanced else None)
+    loss = Loss(label_smoothing, class_weights(everybody.classes, classes) if balanced else None)
     fits = _Fits(standardised, training.classes, classes, loss)
     choice = _Choice()
     slot.restore(fits, choice)
@@ -102,6 +113,8 @@ def fit_to_convergence(
             loss_left = calibrated_loss(predict(head, validation), validation.classes, loss.class_weights)
         choice.add(progress, l2, head, loss_left)
         slot.offer(state)
+    if many:
+        _fit_all(fits, choice, everybody, validation, path, lambda: slot.offer(state))
     assert choice.head is not None
     chosen, before_refit = choice.head, None
     if everything is not None:
@@ -112,6 +125,39 @@ def fit_to_convergence(
         chosen, before_refit = _fold(weights, standardised.mean, standardised.scale), chosen
     description = _description(choice.l2, label_smoothing, balanced, before_refit is not None)
     return Fit(chosen, description, tuple(choice.curve), before_refit)
+
+
+def _fit_all(
+    fits: "_Fits",
+    choice: "_Choice",
+    everybody: Sample,
+    judges: Sample,
+    path: Sequence[float],
+    offer: Callable[[], None],
+) -> None:
+    """Fit all photos at the strength that a part has chosen, from the weights and the curvature that the part gave.
+
+    Of more photos a weaker penalty may be the best one: those of the path are tried while they gain by the judges.
+    """
+    assert choice.head is not None
+    part = fits.bottlenecks
+    whole = Standardised(everybody, like=part)
+    if choice.of_all:
+        fits.exchange_photos(whole, everybody.classes)
+    else:
+        weights = _unfold(choice.head, part.mean, part.scale)
+        fits.exchange_photos(whole, everybody.classes, (choice.l2, weights))
+    while not choice.of_all or (len(judges) and not choice.ended_of_all):
+        weaker = [l2 for l2 in path if l2 < choice.l2]
+        if choice.of_all and not weaker:
+            return
+        l2 = weaker[0] if choice.of_all else choice.l2
+        head = _fold(fits.fit(l2), part.mean, part.scale)
+        loss_left = math.inf
+        if len(judges):
+            loss_left = calibrated_loss(predict(head, judges), judges.classes, fits.loss.class_weights)
+        choice.add_of_all(l2, head, loss_left)
+        offer()
 
 
 def _description(l2: float, label_smoothing: float, balanced: bool, refitted: bool) -> dict[str, float | int | str]:
@@ -143,6 +189,8 @@ class _Choice:
     l2: float = 0.0
     loss: float = math.inf
     ended: bool = False
+    of_all: int = 0  # how many strengths were fitted to all photos, after a part has chosen
+    ended_of_all: bool = False
 
     def add(self, progress: Progress, l2: float, head: Head, loss: float | None) -> None:
         """The next head of the path, and what it loses on the validation photos once it is calibrated."""
@@ -153,9 +201,17 @@ class _Choice:
         # The plain loss is least at a weaker penalty than the calibrated one, and from there on both only get worse.
         self.ended = bool(plain) and plain[-1] > 1.1 * min(plain)
 
+    def add_of_all(self, l2: float, head: Head, loss: float) -> None:
+        """The next head that was fitted to all photos; the first one takes the place of that of the part."""
+        self.ended_of_all = self.of_all > 0 and not loss < self.loss - LEAST_GAIN
+        self.of_all += 1
+        if not self.ended_of_all:
+            self.head, self.l2, self.loss = head, l2, loss
+
     def state(self) -> State:
         assert self.head is not None
         values = {"curve": [astuple(point) for point in self.curve], "l2": self.l2, "loss": self.loss}
+        values |= {"of_all": self.of_all, "ended_of_all": self.ended_of_all} if self.of_all else {}
         return State({"kernel": self.head.kernel, "bias": self.head.bias}, {**values, "ended": self.ended})
 
     def restore(self, state: State) -> None:
@@ -163,6 +219,7 @@ class _Choice:
         self.head = Head(arrays["kernel"], arrays["bias"])
         self.curve = [Progress(*point) for point in values["curve"]]
         self.l2, self.loss, self.ended = float(values["l2"]), float(values["loss"]), bool(values["ended"])
+        self.of_all, self.ended_of_all = int(values.get("of_all", 0)), bool(values.get("ended_of_all", False))
 
 
 class _Fits:
@@ -173,7 +230,7 @@ class _Fits:
     """
 
     def __init__(self, bottlenecks: Standardised, labels: Classes, classes: int, loss: Loss = CROSS_ENTROPY) -> None:
-        self._bottlenecks, self._labels, self._classes, self._loss = bottlenecks, labels, classes, loss
+        self.bottlenecks, self._labels, self._classes, self.loss = bottlenecks, labels, classes, loss
         self._preconditioner = Preconditioner(bottlenecks, classes)
         self._many = len(bottlenecks) // PART >= bottlenecks.dim
         self._memory = Memory()
@@ -181,7 +238,7 @@ class _Fits:
 
     def fit(self, l2: float) -> Matrix:
         """The weights (dim + 1, classes) at this strength, bias last."""
-        weights = np.zeros((self._bottlenecks.dim + 1, self._classes), np.float32)
+        weights = np.zeros((self.bottlenecks.dim + 1, self._classes), np.float32)
         if self._fitted:
             weights = self._fitted[-1][1]
             self._memory.add_penalty(l2 - self._fitted[-1][0], slice(0, -1))
@@ -190,9 +247,19 @@ class _Fits:
             weights = last + np.float32(np.log(l2 / l2_last) / np.log(l2_last / l2_before)) * (last - before)
         if not self._fitted:
             weights = self._begin_on_a_part(weights, l2)
-        weights = self._minimise(self._bottlenecks, self._labels, weights, l2, self._loss, rescale=not self._fitted)
-        self._fitted = [*self._fitted, (l2, weights)][-2:]
+        weights = self._minimise(self.bottlenecks, self._labels, weights, l2, self.loss, rescale=not self._fitted)
+        others = [one for one in self._fitted if one[0] != l2]  # what a part gave for it is not needed any more
+        self._fitted = [*others, (l2, weights)][-2:]
         return weights
+
+    def exchange_photos(
+        self, bottlenecks: Standardised, labels: Classes, begin: tuple[float, Matrix] | None = None
+    ) -> None:
+        """Go on with other photos of the same kind, from the weights at a strength where they are given."""
+        self.bottlenecks, self._labels = bottlenecks, labels
+        if begin is not None:
+            self._memory.add_penalty(begin[0] - self._fitted[-1][0], slice(0, -1))
+            self._fitted = [begin]
 
     def refit(self, bottlenecks: Standardised, labels: Classes, weights: Matrix, l2: float, loss: Loss) -> Matrix:
         """The weights (dim + 1, classes) for other photos of the same kind, from weights at the same strength.
@@ -207,12 +274,12 @@ class _Fits:
 
         The photos are drawn, the same ones in every run: at even distances they could leave classes out.
         """
-        count = len(self._bottlenecks)
+        count = len(self.bottlenecks)
         if not self._many:
             return weights
         drawn = np.sort(np.random.default_rng(0).permutation(count)[: count // PART])
-        part, labels = self._bottlenecks.part(drawn), self._labels[drawn]
-        return self._minimise(part, labels, weights, l2, self._loss, rescale=True)
+        part, labels = self.bottlenecks.part(drawn), self._labels[drawn]
+        return self._minimise(part, labels, weights, l2, self.loss, rescale=True)
 
     def _minimise(
         self, bottlenecks: Standardised, labels: Classes, start: Matrix, l2: float, loss: Loss, rescale: bool = False
@@ -244,7 +311,7 @@ class _Fits:
         """Put back what `state` gave."""
         arrays, values = state.arrays, state.values
         self._fitted = [(l2, arrays[f"fitted/{index}"]) for index, l2 in enumerate(values["strengths"])]
-        if any(weights.shape != (self._bottlenecks.dim + 1, self._classes) for _, weights in self._fitted):
+        if any(weights.shape != (self.bottlenecks.dim + 1, self._classes) for _, weights in self._fitted):
             raise ValueError("its weights have other shapes")
         self._memory = Memory(
             (arrays[f"memory/{index}/step"], arrays[f"memory/{index}/change"], curvature)

@@ -60,6 +60,16 @@ class Sample:
         """About `most` of the photos, at even distances over all; or all, where these are fewer."""
         return self if len(self) <= most else self.take(np.arange(0, len(self), len(self) // most))
 
+    def drawn(self, most_bytes: int) -> "Sample":
+        """As many of the photos as fit into so much memory in float32, copied; the same ones in every run.
+
+        They are drawn, not taken at even distances: these could leave classes out.
+        """
+        count = min(len(self), most_bytes // (4 * self.dim))
+        positions = np.sort(np.random.default_rng(0).choice(len(self), count, replace=False, shuffle=False))
+        copy = self.gather(positions, np.empty((count, self.dim), np.float32))
+        return Sample(copy, self.classes[positions], widths=self.widths)
+
     def gather(self, positions: Rows, out: Matrix) -> Matrix:
         """The bottlenecks at these positions, copied to the front of `out`."""
         rows = positions if self.rows is None else self.rows[positions]

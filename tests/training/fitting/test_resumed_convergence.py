@@ -1,34 +1,15 @@
 """A fit to convergence that was stopped goes on to the same head."""
 
-import json
 from collections.abc import Callable
 
 import numpy as np
 import pytest
 from blobs import blobs
+from slots import Stopped, StoppingSlot
 
 from retrain.core.errors import CheckpointError
 from retrain.training.fitting.checkpoint import Slot, State
 from retrain.training.fitting.convergence import fit_to_convergence
-
-
-class Stopped(Exception):
-    """The process is gone."""
-
-
-class StoppingSlot(Slot):
-    """Keeps a copy of every state that it is offered, and stops at one of them."""
-
-    def __init__(self, state: State | None = None, stop_at: int | None = None) -> None:
-        self.state, self._stop_at, self.offers = state, stop_at, 0
-
-    def offer(self, make: Callable[[], State], finished: bool = False) -> None:
-        state = make()
-        arrays = {name: array.copy() for name, array in state.arrays.items()}
-        self.state = State(arrays, json.loads(json.dumps(state.values)))
-        self.offers += 1
-        if self.offers == self._stop_at:
-            raise Stopped
 
 
 @pytest.mark.parametrize("stop_at", [1, 2, 3, 6])

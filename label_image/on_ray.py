@@ -25,6 +25,7 @@ TOKEN = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 # What Ray reads from the environment, unless the user has set it.
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:9/",  # a head would report that nothing is to be reported
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
 }
@@ -83,12 +84,31 @@ def _join(ray: Any, address: str, cores: int | None) -> None:
         cores = len(os.sched_getaffinity(0))
     started_here = {"num_cpus": cores, "include_dashboard": False} if own else {}
     try:
-        with quiet():
+        with quiet(), _no_api_server():
             ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, **started_here)
     except Exception as error:
         raise ClusterError(_why(error, address)) from error
     finally:  # `ray.init` sets it
         logging.getLogger("ray").setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def _no_api_server() -> Iterator[None]:
+    """Ray starts none of its dashboard's server, which even without a dashboard asks cloud providers where it runs.
+
+    It has no setting for that.
+    """
+    from ray._private.node import Node
+
+    start = getattr(Node, "start_api_server", None)
+    if start is None:
+        yield
+        return
+    Node.start_api_server = lambda self, **options: None
+    try:
+        yield
+    finally:
+        Node.start_api_server = start
 
 
 def _check_address(address: str) -> None:

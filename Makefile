@@ -17,6 +17,7 @@ WORKERS ?= auto
 
 BIN := .venv/bin
 INSTALLED := .venv/.installed
+CLUSTER_INSTALLED := .venv/.installed-cluster
 
 # What runs a model in a browser: npm's packages by a lock file, bundled, and never committed.
 RUNTIME := label_image/web/runtime/worker.js
@@ -26,7 +27,7 @@ RUNTIME_SOURCES := web/package.json web/package-lock.json web/build.mjs web/work
 PYTEST = $(BIN)/python -m pytest -q --numprocesses $(WORKERS) --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup fetch retrain report label serve studio export tflite web web-runtime web-check tensorboard bench test test-fast coverage smoke words lint lock clean
+.PHONY: help setup cluster fetch retrain report label serve studio export tflite web web-runtime web-check tensorboard bench test test-fast coverage smoke words lint lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -45,6 +46,12 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@# Until 0.1.0 the distribution had another project's name: removed first, for its scripts have the same names.
 	@$(BIN)/python -m pip uninstall -qq --yes retrain
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+cluster: $(CLUSTER_INSTALLED)  ## Install what more than one machine needs into .venv, too: Ray, and object storage (docs/cluster.md)
+
+$(CLUSTER_INSTALLED): requirements-cluster.lock $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-cluster.lock
 	@touch $@
 
 fetch: $(INSTALLED)  ## Get the public data set DATA=name into tf_files/data; alone: list their names
@@ -97,13 +104,13 @@ tensorboard: $(INSTALLED)  ## Serve tf_files/training_summaries on http://localh
 bench: $(INSTALLED)  ## Measure speed on IMAGE_DIR=folder (alone: the demo) [ARGS="--architecture NAME …"]: a table, and JSON
 	@$(BIN)/python scripts/bench.py $(if $(IMAGE_DIR),--image_dir "$(IMAGE_DIR)") $(ARGS)
 
-test: $(INSTALLED)  ## Run all tests (those on real photos where ../shared is) [WORKERS=2]
+test: $(CLUSTER_INSTALLED)  ## Run all tests (those on real photos where ../shared is) [WORKERS=2]
 	@$(PYTEST) -rs
 
-test-fast: $(INSTALLED)  ## Run the tests but those on real photos, with kills and in a browser
+test-fast: $(CLUSTER_INSTALLED)  ## Run the tests but those on real photos, with kills and in a browser
 	@$(PYTEST) -m "not real and not kills and not browser"
 
-coverage: $(INSTALLED)  ## Run all tests, and say which share of the lines of retrain and label_image they run
+coverage: $(CLUSTER_INSTALLED)  ## Run all tests, and say which share of the lines of retrain and label_image they run
 	@$(PYTEST) --cov --cov-report=term:skip-covered --cov-report=html
 
 smoke:  ## Install the lock for PYTHON=python3.13 aside, and train, label and export with it [SMOKE=folder]
@@ -124,6 +131,10 @@ lock: $(INSTALLED)  ## Pin the newest dependencies that fit pyproject.toml into 
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra openvino --extra tfds --extra report --extra export --extra serve \
 		--constraint requirements.lock --generate-hashes --no-header --no-annotate --no-emit-find-links pyproject.toml \
 		--output-file docker/retrain.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra ray --extra storage --extra dev-cluster --constraint requirements.lock \
+		--generate-hashes --no-header --no-annotate --no-emit-find-links pyproject.toml --output-file requirements-cluster.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra ray --extra storage --constraint requirements.lock \
+		--generate-hashes --no-header --no-annotate --no-emit-find-links pyproject.toml --output-file docker/cluster.lock
 	@echo 'setuptools>=77,<81' | $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
 		--constraint requirements.lock --generate-hashes --no-header --no-annotate --no-emit-find-links - \
 		--output-file docker/build.lock

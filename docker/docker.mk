@@ -50,8 +50,9 @@ FIND_PHOTOS = photos="$(IMAGE_DIR)"; name="$${photos\#\#*/}"; case "$$photos" in
 .PHONY: docker-build docker-retrain docker-label docker-serve docker-studio docker-tensorboard docker-sbom docker-lint test-docker
 
 # Where there is npm: the images have the camera page's runtime then.
-docker-build: $(if $(shell command -v npm 2>/dev/null),$(RUNTIME))  ## Build the images retrain and label_image [BASE_IMAGE=… ARCHITECTURE=… MODEL=tf_files/model DOCKER=podman]
-	$(BUILD) --build-arg BASE_IMAGE=$(TRAINING_BASE) $(if $(ARCHITECTURE),--build-arg ARCHITECTURE="$(ARCHITECTURE)") -f docker/retrain.Dockerfile -t $(TRAINING_IMAGE) .
+docker-build: $(if $(shell command -v npm 2>/dev/null),$(RUNTIME))  ## Build the images retrain and label_image [BASE_IMAGE=… ARCHITECTURE=… CLUSTER=yes MODEL=tf_files/model DOCKER=podman]
+	$(BUILD) --build-arg BASE_IMAGE=$(TRAINING_BASE) $(if $(ARCHITECTURE),--build-arg ARCHITECTURE="$(ARCHITECTURE)") \
+		$(if $(CLUSTER),--build-arg CLUSTER=yes) -f docker/retrain.Dockerfile -t $(TRAINING_IMAGE) .
 	$(BUILD) $(if $(BASE_IMAGE),--build-arg BASE_IMAGE=$(BASE_IMAGE)) $(if $(MODEL),--build-arg MODEL="$(MODEL)") \
 		-f docker/label_image.Dockerfile -t $(LABELLING_IMAGE) .
 

@@ -11,6 +11,14 @@ tensorboard)
     # Options that are given again win.
     exec python -m tensorboard.main --bind_all --logdir tf_files/training_summaries "$@"
     ;;
+ray) # a node of a cluster: docs/cluster.md
+    if ! command -v ray > /dev/null; then
+        echo "Error: this image has no Ray: build it with --build-arg CLUSTER=yes (make docker-build CLUSTER=yes)." >&2
+        exit 2
+    fi
+    export RAY_USAGE_STATS_ENABLED=0
+    exec "$@"
+    ;;
 -*)
     exec retrain "$@"
     ;;

@@ -24,12 +24,17 @@ RUN python3 -m pip --version \
 # Behind a proxy, pip may need settings and a certificate of its own: they are secrets, and in no layer.
 # Dependencies first: this layer changes only with the lock file. A base that brings TensorFlow keeps it,
 # so that there are not two of them; the libraries of CUDA are the base's.
-COPY docker/retrain.lock docker/left_to_install.py /opt/src/docker/
+# CLUSTER=yes: with Ray and object storage, 400 MB more (docs/cluster.md).
+ARG CLUSTER=
+COPY docker/retrain.lock docker/cluster.lock docker/left_to_install.py /opt/src/docker/
 RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=ca.crt \
     python3 -m venv --system-site-packages --without-pip /opt/retrain \
     && python /opt/src/docker/left_to_install.py /opt/src/docker/retrain.lock > /tmp/left.lock \
     && python -m pip install --no-cache-dir --no-deps --require-hashes -r /tmp/left.lock \
-    && rm /tmp/left.lock
+    && rm /tmp/left.lock \
+    && if [ -n "${CLUSTER}" ]; then \
+        python -m pip install --no-cache-dir --no-deps --require-hashes -r /opt/src/docker/cluster.lock \
+        && echo 'PATH=/opt/retrain/bin:$PATH' > /etc/profile.d/retrain.sh; fi  # KubeRay starts Ray in a login shell
 
 COPY pyproject.toml README.md LICENSE /opt/src/
 COPY retrain /opt/src/retrain

@@ -1,5 +1,6 @@
 """The command line of `label_image`."""
 
+import re
 import sys
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from label_image.pictures import Pictures
     from label_image.rows import Asked, Row
 
+OTHERS = ("images", "watch", "as_json", "always_answer", "top_k", "executor", "ray_address")
+FIELD = re.compile("`(executor|ray_address)`")  # as errors name it
 say = partial(print, flush=True)  # for who reads the answers as they come
 
 
@@ -64,8 +67,18 @@ say = partial(print, flush=True)  # for who reads the answers as they come
     metavar="PNG",
     help="Draw where on the photo the first answer was seen to this file (needs model.tflite).",
 )
+@click.option(
+    "--executor",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where to compute: on this machine, or on a cluster by Ray.",
+)
+@click.option(
+    "--ray_address", metavar="ADDRESS", help="The cluster, as HOST:PORT; alone, --executor ray starts Ray here."
+)
 def cli(model: str, labels: str | None, trust_model: bool, **options: Any) -> None:
-    """Label photos: files, folders, patterns such as 'photos/*.jpg', an address, or - for standard input.
+    """Label photos: files, folders, patterns such as 'photos/*.jpg', addresses, or - for standard input.
 
     Example: label_image gato.jpg
 
@@ -81,6 +94,7 @@ def cli(model: str, labels: str | None, trust_model: bool, **options: Any) -> No
         if value == "":
             raise click.UsageError(f"Option '--{name}' has an empty value: give it one, or leave it out.")
     wanted = _wanted(options)
+    from label_image.errors import ClusterError, StorageError
     from label_image.many.errors import ManyError
     from label_image.many.run import check_outputs, label_many
     from label_image.model import ModelError, load_model
@@ -88,10 +102,10 @@ def cli(model: str, labels: str | None, trust_model: bool, **options: Any) -> No
     from label_image.rows import Asked
 
     photos, pictures = [], None
-    if options["plot"] or options["heatmap"]:
-        photos = list(wanted.photos())
-        pictures = _pictures(options["plot"], options["heatmap"], len(photos))
     try:
+        if options["plot"] or options["heatmap"]:
+            photos = list(wanted.photos())
+            pictures = _pictures(options["plot"], options["heatmap"], len(photos))
         check_outputs(wanted)
         loaded = load_model(model, labels, trust_model)
         asked = Asked(loaded, wanted.top_k, wanted.always_answer)
@@ -102,8 +116,8 @@ def cli(model: str, labels: str | None, trust_model: bool, **options: Any) -> No
             all_read = label_with_pictures(photos, asked, pictures, partial(_answer, asked, wanted))
         else:
             all_read = label_many(wanted, asked, partial(_answer, asked, wanted), partial(_say_at_end, wanted))
-    except (ManyError, ModelError, PictureError) as error:
-        raise click.ClickException(shown(str(error))) from None
+    except (ClusterError, ManyError, ModelError, PictureError, StorageError) as error:
+        raise click.ClickException(shown(FIELD.sub(r"--\1", str(error)))) from None
     if not all_read:
         sys.exit(1)
 
@@ -115,12 +129,14 @@ def _wanted(options: dict[str, Any]) -> "Wanted":
     paths: dict[str, Any] = {
         name: Path(options[name]) for name in ("csv", "parquet", "jsonl", "copy_to", "move_to") if options[name]
     }
-    others: dict[str, Any] = {name: options[name] for name in ("images", "watch", "as_json", "always_answer", "top_k")}
+    others: dict[str, Any] = {name: options[name] for name in OTHERS}
     wanted = Wanted(**others, **paths)
     drawn = next((name for name in ("plot", "heatmap") if options[name]), None)
     many = next((f"--{name}" for name in (*paths, *(["watch"] if wanted.watch else []))), None)
     if drawn and many:
         raise click.UsageError(f"--{drawn} draws the photos that are named: leave it out, or {many}.")
+    if drawn and wanted.executor == "ray":
+        raise click.UsageError(f"--{drawn} draws on this machine: leave it out, or --executor ray.")
     source = click.get_current_context().get_parameter_source("top_k")
     if wanted.keeps and not wanted.prints and not wanted.jsonl and source is ParameterSource.COMMANDLINE:
         raise click.UsageError(f"--top_k is for answers that are printed, and for --jsonl: leave it out with {many}.")

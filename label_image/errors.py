@@ -23,5 +23,13 @@ class DownloadError(RetrainError):
     """A file could not be downloaded, or its checksum is not the expected one."""
 
 
+class ClusterError(RetrainError):
+    """A cluster of Ray cannot be reached, or its machines cannot do what they are asked for."""
+
+
 class ForeignFileError(ValueError):
     """A file, or a part of one, that is not what its reader takes; the message is a phrase that continues its name."""
+
+
+class StorageError(RetrainError):
+    """An object storage, or an address of one, that cannot be used; the message is a sentence."""

@@ -7,7 +7,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from label_image.folders import PassedOver, is_litter, is_video, walk
-from label_image.not_paths import STANDARD_INPUT, is_no_path
+from label_image.not_paths import STANDARD_INPUT, is_no_path, is_object_address
 
 Found = str | PassedOver
 ANY_FOLDERS = "**"
@@ -16,13 +16,16 @@ ANY_FOLDERS = "**"
 def find_photos(images: Iterable[str]) -> Iterator[Found]:
     """The files that the arguments name; folders are walked, patterns expanded, hidden files passed over.
 
-    Standard input and addresses are yielded as they are.
+    Standard input and addresses are yielded as they are, but for a folder in object storage, which is listed.
 
     An argument that matches nothing is yielded as it is, so that reading it says what is wrong. So is what a folder
-    holds that is no file; folders that cannot be listed, and videos in folders, are yielded as PassedOver.
+    holds that is no file; folders that cannot be listed, and videos in folders, are yielded as PassedOver. Raises
+    StorageError where an object storage cannot be asked.
     """
     for image in images:
-        if is_no_path(image):
+        if is_object_address(image):
+            yield from _in_storage(image)
+        elif is_no_path(image):
             yield image
         elif os.path.isdir(image):
             yield from _below(image)
@@ -30,6 +33,25 @@ def find_photos(images: Iterable[str]) -> Iterator[Found]:
             yield from _matches(image)
         else:
             yield image
+
+
+def _in_storage(address: str) -> Iterator[Found]:
+    """An object, or all below a folder, as they are listed: of any number, few are held."""
+    from label_image.object_storage import list_objects, object_at
+
+    start, found = f"{address.rstrip('/')}/", False
+    if address.endswith("/") or object_at(address) is None:
+        try:
+            for item in list_objects(address):
+                names = item.address.removeprefix(start).split("/")
+                if any(map(is_litter, names)):
+                    continue
+                found = True
+                yield PassedOver(item.address, "video", "is a video") if is_video(names[-1]) else item.address
+        except FileNotFoundError:
+            pass
+    if not found:
+        yield address
 
 
 def _below(folder: str) -> Iterator[Found]:

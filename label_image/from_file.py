@@ -47,6 +47,15 @@ class FromFile:
             raise ModelError(f"{self.path} was changed after it was loaded: load it again before it is pickled.")
         return digest
 
+    def content(self) -> dict[str, bytes]:
+        """Those files, by their names from `path` on; "" if it is a file itself. Raises ModelError as `sha256` does."""
+        try:
+            found = {file.relative_to(self.path).as_posix(): file.read_bytes() for file in _files(self.path)}
+        except OSError as error:
+            raise ModelError(f"{self.path} cannot be read again: {error.strerror}.") from None
+        self.sha256()
+        return {"" if name == "." else name: data for name, data in found.items()}
+
 
 def stamps(path: Path) -> Stamps:
     """The files of an export, each with what tells that it was written to."""

@@ -11,6 +11,7 @@ from pathlib import Path
 
 DISTRIBUTION = "retrain-photos"  # in pyproject.toml; the import packages are retrain and label_image
 LOCKED = frozenset({"train", "openvino", "export", "tfds", "report", "serve", "dev"})  # that requirements.lock holds
+CLUSTER = frozenset({"ray", "storage", "dev-cluster"})  # that requirements-cluster.lock holds
 TRAIN_MODULES = frozenset({
     "babel", "flatbuffers", "h5py", "jinja2", "keras", "pyarrow", "scipy", "tensorboard", "tensorflow",
     "tensorflow_hub", "tf_keras", "threadpoolctl",
@@ -57,12 +58,14 @@ def _own_version() -> str:
 def _in_container(image: str, extra: str) -> str:
     if image != "retrain" and extra in IN_TRAINING_IMAGE:
         return "use the image retrain, which has it (`make docker-build`)"
+    if extra in CLUSTER - {"dev-cluster"}:
+        return "use the image retrain that was built with it (`make docker-build CLUSTER=yes`)"
     return f"it is not in the image {image}: install this program without a container, and there the extra `{extra}`"
 
 
 def _in_clone(clone: Path, extra: str) -> str:
-    if Path(sys.prefix).resolve() == clone / ".venv" and extra in LOCKED:
-        return f"run `make setup` in {clone}"
+    if Path(sys.prefix).resolve() == clone / ".venv" and extra in LOCKED | CLUSTER:
+        return f"run `make {'cluster' if extra in CLUSTER else 'setup'}` in {clone}"
     return f"run `{Path(sys.prefix) / 'bin' / 'pip'} install --editable '{clone}[{extra}]'`"
 
 

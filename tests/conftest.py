@@ -5,9 +5,13 @@ from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from object_server import ObjectServer
 
 # Nothing that this module imports may import NumPy: its libraries read these when they are loaded.
 if "PYTEST_XDIST_WORKER" in os.environ:  # each worker has a core: more threads would only be in each other's way
@@ -174,3 +178,25 @@ def server() -> Iterator[Server]:
         yield served
         http.shutdown()
         thread.join()
+
+
+@pytest.fixture(scope="session")
+def _object_server() -> "Iterator[ObjectServer]":
+    pytest.importorskip("moto.server", reason="moto is not installed: it is the object storage of the tests")
+    pytest.importorskip("boto3", reason="boto3 is not installed: the extra `storage` has it")
+    from object_server import object_server
+
+    with object_server() as server:
+        yield server
+
+
+@pytest.fixture
+def storage(_object_server: "ObjectServer", monkeypatch: pytest.MonkeyPatch) -> "ObjectServer":
+    """An object storage on loopback with an empty bucket, which this process finds in its environment."""
+    from label_image import object_storage
+
+    for name, value in _object_server.environment.items():
+        monkeypatch.setenv(name, value)
+    object_storage.forget_connections()
+    _object_server.empty()
+    return _object_server

@@ -52,6 +52,7 @@ def label_many(wanted: Wanted, asked: Asked, answer: Callable[[Row], None], say:
     work = _Work(wanted, asked, answer)
     try:
         with ExitStack() as stack:
+            work.connect(stack)
             work.begin(stack)
             work.label(stack)
             lines = work.finish()
@@ -110,6 +111,13 @@ class _Work:
             return ""
         return f"The same command goes on from {self.journal.path}."
 
+    def connect(self, stack: ExitStack) -> None:
+        """Join the cluster, if one was asked for. Raises ClusterError."""
+        if self.wanted.executor == "ray":
+            from label_image.on_ray import RayConfig, connected
+
+            stack.enter_context(connected(RayConfig(self.wanted.ray_address)))
+
     def begin(self, stack: ExitStack) -> None:
         """Open what is written, and take over what an earlier run has left. Raises JournalError and OSError."""
         wanted, path = self.wanted, self.journal_path
@@ -149,7 +157,7 @@ class _Work:
                 before = number_of_photos(self.journal.rows_before)
                 was = "was" if self.journal.rows_before == 1 else "were"
                 screen.say(f"{before} {was} labelled before: going on from {self.journal.path}.")
-            self._label(self.wanted.photos(), screen, None)
+            self._label(self.wanted.photos(), screen, None, total)
 
     def finish(self) -> Sequence[str]:
         """Write the tables; what is to be said. Raises TableError and OSError."""
@@ -166,9 +174,18 @@ class _Work:
         self.journal.remove()
         return lines
 
-    def _label(self, found: Iterable[Found], screen: Screen, watch: "Watch | None") -> None:
-        label = labels_photos(self.asked.model)
-        for row in work_in_order(label, self._lacking(found), MOST, AHEAD):
+    def _rows(self, found: Iterable[Found], expected: int | None) -> Iterator[Row]:
+        """A row for each of these photos, in their order."""
+        if self.wanted.executor == "ray":
+            from label_image.many.by_ray import label_by_ray
+
+            return label_by_ray(self.asked.model, found, expected)
+        return work_in_order(labels_photos(self.asked.model), found, MOST, AHEAD)
+
+    def _label(
+        self, found: Iterable[Found], screen: Screen, watch: "Watch | None", expected: int | None = None
+    ) -> None:
+        for row in self._rows(self._lacking(found), expected):
             if row.error and watch is not None and watch.may_be_on_its_way(row.path):
                 continue
             row = self._sorted(row)

@@ -35,6 +35,8 @@ class Wanted:
     as_json: bool = False
     always_answer: bool = False
     top_k: int = 5
+    executor: str = "local"
+    ray_address: str | None = None
 
     @property
     def tables(self) -> dict[str, Path]:
@@ -99,12 +101,23 @@ class Wanted:
         for option, table in self.tables.items():
             if table.suffix.lower() in PHOTO_ENDINGS:  # `--csv *.jpg`: the first of them
                 raise CallError(f"{option} {table} has the name of a photo: name the table after {option}.")
+        self._check_executor()
         if self.images.count(STANDARD_INPUT) > 1:
             raise CallError("- is standard input, which can be read once: name it once.")
         for image in self.images:
             self._check_image(image)
         if self.sorted_to is not None and os.path.lexists(self.sorted_to) and not self.sorted_to.is_dir():
             raise CallError(f"{self.sort_option} {self.sorted_to} is not a folder: choose another name.")
+
+    def _check_executor(self) -> None:
+        if self.executor != "ray":
+            if self.ray_address is not None:
+                raise CallError("--ray_address is for --executor ray: add that, or leave it out.")
+            return
+        if self.watch:
+            raise CallError("--watch is for this machine: leave it out, or --executor ray.")
+        if STANDARD_INPUT in self.images:
+            raise CallError("--executor ray is for files, folders and addresses, which - is not.")
 
     def _check_image(self, image: str) -> None:
         if is_web_address(image):

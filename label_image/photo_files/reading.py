@@ -1,4 +1,4 @@
-"""The bytes of a photo, from a regular file of sensible size."""
+"""The bytes of a photo, from a regular file of sensible size, or from such an object of a storage."""
 
 import os
 import stat
@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
 
-from label_image.errors import PhotoError
+from label_image.errors import PhotoError, StorageError
+from label_image.not_paths import is_object_address
 from label_image.photo_files.budget import ByteBudget
 
 MAX_BYTES = 256 * 2**20
@@ -21,7 +22,10 @@ def photo_bytes(path: str | os.PathLike[str]) -> Iterator[bytes]:
 
     Raises PhotoError for anything but a regular file of sensible size.
     """
-    with _photo_file(path) as (file, size), READING.reserved(size):
+    with (
+        _photo_object(str(path)) if is_object_address(path) else _photo_file(path) as (file, size),
+        READING.reserved(size),
+    ):
         yield _all_of(file, size)
 
 
@@ -29,6 +33,24 @@ def read_photo(path: str | os.PathLike[str]) -> bytes:
     """The bytes of a photo, for one who reads one after the other. Raises as `photo_bytes` does."""
     with photo_bytes(path) as data:
         return data
+
+
+@contextmanager
+def _photo_object(address: str) -> Iterator[tuple[BinaryIO, int]]:
+    """An object that is open for reading, and its size."""
+    from label_image.object_storage import open_object  # here, and not above: few photos lie there
+
+    try:
+        file, size = open_object(address)
+    except OSError as error:
+        raise PhotoError(f"cannot be read: {error.strerror or error}") from None
+    except StorageError as error:
+        raise PhotoError(
+            f"cannot be read: {str(error).removeprefix(f'{address} cannot be read: ').rstrip('.')}"
+        ) from None
+    with file:
+        _check_size(size)
+        yield file, size
 
 
 @contextmanager
@@ -44,9 +66,13 @@ def _photo_file(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, int]]:
         status = os.fstat(file.fileno())
         if not stat.S_ISREG(status.st_mode):
             raise PhotoError("is not a regular file")
-        if status.st_size > MAX_BYTES:
-            raise PhotoError(f"has {status.st_size} bytes; the limit is {MAX_BYTES}")
+        _check_size(status.st_size)
         yield file, status.st_size
+
+
+def _check_size(size: int) -> None:
+    if size > MAX_BYTES:
+        raise PhotoError(f"has {size} bytes; the limit is {MAX_BYTES}")
 
 
 def _all_of(file: BinaryIO, size: int) -> bytes:

@@ -16,7 +16,8 @@ import numpy.typing as npt
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.executors.base import Executor, StartEngine
-from retrain.bottlenecks.extraction import LOCAL, Extraction, extract_views
+from retrain.bottlenecks.executors.registry import find_executor
+from retrain.bottlenecks.extraction import Extraction, extract_views
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.bottlenecks.near_copies import MOST_COMPARED, find_near_copies
 from retrain.core.matrix_file import Matrix
@@ -98,7 +99,7 @@ class Bottlenecks:
         if len(self.photos) > MOST_COMPARED:
             division = config.divide(self.photos)
             return replace(division, remarks=(*division.remarks, COPIES_NOT_LOOKED_FOR))
-        copies = find_near_copies(self.photos, self.matrix, self.config.bottleneck_dir)
+        copies = find_near_copies(self.photos, self.matrix, self.config.local_dir)
         return config.divide(self.photos, ((copy.one, copy.other) for copy in copies))
 
 
@@ -108,11 +109,12 @@ def extract(
     config: ExtractionConfig = ExtractionConfig(),
     views: ViewsConfig = ViewsConfig(),
     *,
-    executor: Executor = LOCAL,
+    executor: Executor | None = None,
     progress: Progress = SILENT,
 ) -> Bottlenecks:
     """The bottleneck of every photo, from the store where it has them; the others are computed by the `executor`.
 
+    That is the one of `config`, unless another one is given.
     `views` asks for distorted views, too (docs/views.md). `progress` is told how it goes. Raises OptionError,
     DatasetError if fewer than two classes have a photo that can be used, BackboneError, StoreError and GpuError.
     """
@@ -128,7 +130,7 @@ def extract_with_fallback(
     views: ViewsConfig = ViewsConfig(),
     progress: Progress = SILENT,
     start: StartEngine | None = None,
-    executor: Executor = LOCAL,
+    executor: Executor | None = None,
     labels: Sequence[str] | None = None,
 ) -> Bottlenecks:
     """The bottlenecks by a backbone in its precision, or in the CPU's if the GPU turns out to be of no use.
@@ -147,7 +149,7 @@ def extract_with_fallback(
             start=start,
             paranoid=config.paranoid,
             observe=lambda view: progress.extracting(len(dataset.files)),
-            executor=executor,
+            executor=executor or find_executor(config),
             accept_truncated=config.accept_truncated,
         )
 

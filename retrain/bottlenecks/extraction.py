@@ -15,24 +15,24 @@ import logging
 import os
 from collections.abc import Callable, Generator, Sequence, Set
 from dataclasses import dataclass, replace
-from itertools import chain, count
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
 
 from label_image.files import sha256_of_bytes
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import Engine
 from retrain.backbones.engines.registry import start_engine
-from retrain.bottlenecks import probe
 from retrain.bottlenecks.contents import Contents
 from retrain.bottlenecks.executors.base import REPORT_FILES, Batch, Executor, Session, StartEngine, Work
 from retrain.bottlenecks.executors.local import Local
 from retrain.bottlenecks.gone import has_other_environments, lacking
 from retrain.bottlenecks.joined import shared_photos, side_by_side
+from retrain.bottlenecks.matching_store import matching_store
 from retrain.bottlenecks.store import Key, Store
 from retrain.core.errors import StoreError
 from retrain.core.matrix_file import Matrix, keep_rows, release_pages, scratch_matrix
+from retrain.core.places import Place, place_of
 from retrain.photos.dataset import Dataset, Photo, Skipped
 from retrain.photos.hashes import PhotoHashes
 from retrain.photos.views import ORIGINAL, View
@@ -85,46 +85,45 @@ class _Survey:
     gone: Set[str] = frozenset()
 
 
-class _Filling:
+class Filling:
     """One view of a data set on its way into the store of a backbone."""
 
-    def __init__(self, contents: Contents, backbone: Backbone, folder: Path, view: View, observe: Observer) -> None:
+    def __init__(
+        self, contents: Contents, backbone: Backbone, place: Place, view: View, observe: Observer, reads: bool = True
+    ) -> None:
+        """Without `reads` nothing is read of what the store has, and there is no `extraction`."""
         self.contents = contents
+        self._reads = reads
         self.view = view
-        self.store = Store(folder, backbone.covers(), backbone.dim, backbone.stored_dtype)
+        self.store = Store(place, backbone.covers(), backbone.dim, backbone.stored_dtype)
         self.computed = 0
         self.set_aside = 0  # damaged shards of a store that turned out to be another environment's
         self._backbone = backbone
-        self._bottleneck_dir = folder
+        self._bottleneck_dir = place
         self._observe = observe
         self.survey = self._surveyed()
 
     def fill(self, session: Session) -> None:
         """Compute what the store lacks. Raises DatasetError if that takes photos that are gone."""
         if self.survey.gone and has_other_environments(self._bottleneck_dir, self._backbone):
-            matching = _matching_store(self.store, self._bottleneck_dir, self._backbone, session.embed)
+            matching = matching_store(self.store, self._bottleneck_dir, self._backbone, session.embed)
             if matching is not self.store:
                 self._exchange_store(matching)
         self._refuse_gone()
+        if session.keeps and self.survey.wanted:  # whoever writes has to know where
+            self._choose_store(session)
         batches = self._batches(session)
         first = next(batches, None)  # photos that cannot be decoded need no network
         if first is None:
             return
-        self.store.check_writable()
-        matching = _matching_store(self.store, self._bottleneck_dir, self._backbone, session.embed)
-        if matching is not self.store:
+        if not session.keeps and self._choose_store(session):
             batches.close()
-            self._exchange_store(matching)
-            self._refuse_gone()
             batches = self._batches(session)
             first = next(batches, None)
         self._report(0)
         with self.store:
             for batch, files_read in chain([first] if first else [], batches):
-                with self.contents.timed("infer"):
-                    vectors = batch.vectors()
-                with self.contents.timed("write"):
-                    self.store.put_many([self.contents.key(sha256, self.view) for sha256 in batch.sha256s], vectors)
+                self._keep(batch)
                 self.computed += len(batch.sha256s)
                 self._report(files_read)
         self._report(len(self.survey.wanted))
@@ -149,11 +148,11 @@ class _Filling:
 
     def _surveyed(self) -> _Survey:
         """What is to be computed, and what cannot be, as its photos are gone."""
-        survey = _survey(self.store, self.contents, self.view)
+        survey = _survey(self.store, self.contents, self.view, self._reads)
         gone = self.contents.gone(survey.wanted)
         if gone and None in self.contents.sha256s:  # a file of which nothing is known may be one of them
             self.contents.read_unknown()
-            survey = _survey(self.store, self.contents, self.view)
+            survey = _survey(self.store, self.contents, self.view, self._reads)
             gone = self.contents.gone(survey.wanted)
         files = self.contents.files
         return replace(survey, wanted=[index for index in survey.wanted if not files[index].gone], gone=gone)
@@ -163,6 +162,25 @@ class _Filling:
         self.contents.forget_problems()
         self.survey = self._surveyed()
 
+    def _choose_store(self, session: Session) -> bool:
+        """Take the store whose probe agrees with the network; whether that is another one than before."""
+        self.store.check_writable()
+        matching = matching_store(self.store, self._bottleneck_dir, self._backbone, session.embed)
+        if matching is self.store:
+            return False
+        self._exchange_store(matching)
+        self._refuse_gone()
+        return True
+
+    def _keep(self, batch: Batch) -> None:
+        """Have the bottlenecks of a batch in the store."""
+        if batch.kept:
+            return
+        with self.contents.timed("infer"):
+            vectors = batch.vectors()
+        with self.contents.timed("write"):
+            self.store.put_many([self.contents.key(sha256, self.view) for sha256 in batch.sha256s], vectors)
+
     def _refuse_gone(self) -> None:
         if self.survey.gone:
             raise lacking(self.survey.gone, self.view.id, self._backbone, self.store)
@@ -170,14 +188,18 @@ class _Filling:
     def _batches(self, session: Session) -> Generator[tuple[Batch, int], None, None]:
         """The batches in which something is computed, with how many files were read so far."""
         contents, survey = self.contents, self.survey
-        batches = session.run(
-            Work(contents.files, contents.sha256s, survey.wanted, survey.stored, self.view, contents.accept_truncated)
-        )
+        work = Work(
+            contents.files, contents.sha256s, survey.wanted, survey.stored, self.view, contents.accept_truncated,
+            self.store.writer() if session.keeps else None,
+        )  # fmt: skip
+        batches = session.run(work)
         files_read = 0
         try:
             for batch in batches:
                 for photo in batch.photos:
                     self.contents.learn(photo)
+                for stage, spent in batch.seconds.items():
+                    self.contents.seconds[stage] += spent
                 files_read += len(batch.photos)
                 if batch.sha256s:
                     yield batch, files_read
@@ -194,7 +216,7 @@ class _Filling:
 def extract(
     dataset: Dataset,
     backbone: Backbone,
-    bottleneck_dir: str | os.PathLike[str],
+    bottleneck_dir: str | os.PathLike[str] | Place,
     *,
     view: View = ORIGINAL,
     start: StartEngine = start_engine,
@@ -211,25 +233,25 @@ def extract(
     A store that has them all may be read-only. Raises StoreError
     (UnwritableStoreError before anything is computed) and BackboneError.
     """
-    folder = Path(bottleneck_dir)
+    place = place_of(bottleneck_dir)
     if backbone.parts:
         extractions = [
             # The first one leaves hashes that can be trusted.
             extract(
-                dataset, part, folder, view=view, start=start, paranoid=paranoid and not number, observe=observe,
+                dataset, part, place, view=view, start=start, paranoid=paranoid and not number, observe=observe,
                 executor=executor, accept_truncated=accept_truncated,
             )
             for number, part in enumerate(backbone.parts)
         ]  # fmt: skip
-        return _join(extractions, [extraction.matrix for extraction in extractions], folder)[0]
+        return _join(extractions, [extraction.matrix for extraction in extractions], place.local_dir)[0]
     with executor.open(backbone, start) as session:
-        return _extract_one(dataset, backbone, folder, view, session, paranoid, observe, accept_truncated)
+        return _extract_one(dataset, backbone, place, view, session, paranoid, observe, accept_truncated)
 
 
 def extract_views(
     dataset: Dataset,
     backbone: Backbone,
-    bottleneck_dir: str | os.PathLike[str],
+    bottleneck_dir: str | os.PathLike[str] | Place,
     views: Sequence[View],
     *,
     start: StartEngine = start_engine,
@@ -243,27 +265,25 @@ def extract_views(
     Returns the extraction of the first view, with the counts and seconds of all, and a matrix of shape
     (len(views) * photos, dim): all photos as they are in the first view, then all in the second, and so on.
     """
-    folder = Path(bottleneck_dir)
+    place = place_of(bottleneck_dir)
     if backbone.parts:
         found = [
             extract_views(
-                dataset, part, folder, views, start=start, observe=observe, paranoid=paranoid and not number,
+                dataset, part, place, views, start=start, observe=observe, paranoid=paranoid and not number,
                 executor=executor, accept_truncated=accept_truncated,
             )
             for number, part in enumerate(backbone.parts)
         ]  # fmt: skip
-        return _join([extraction for extraction, _ in found], [matrix for _, matrix in found], folder)
+        return _join([extraction for extraction, _ in found], [matrix for _, matrix in found], place.local_dir)
     with executor.open(backbone, start) as session:
-        first = _extract_one(
-            dataset, backbone, folder, ORIGINAL, session, paranoid, observe(views[0]), accept_truncated
-        )
+        first = _extract_one(dataset, backbone, place, ORIGINAL, session, paranoid, observe(views[0]), accept_truncated)
         if len(views) == 1:
             return first, first.matrix
         photos = len(first.photos)
-        matrix = scratch_matrix((len(views) * photos, backbone.dim), folder, backbone.stored_dtype)
+        matrix = scratch_matrix((len(views) * photos, backbone.dim), place.local_dir, backbone.stored_dtype)
         matrix[:photos] = first.matrix
         for number, view in enumerate(views[1:], 1):
-            other = _extract_one(dataset, backbone, folder, view, session, False, observe(view), accept_truncated)
+            other = _extract_one(dataset, backbone, place, view, session, False, observe(view), accept_truncated)
             if other.photos != first.photos or other.fingerprint != first.fingerprint:
                 raise StoreError("Photos changed while their views were computed: run the same command again.")
             matrix[number * photos : (number + 1) * photos] = other.matrix
@@ -275,15 +295,15 @@ def extract_views(
 def _extract_one(
     dataset: Dataset,
     backbone: Backbone,
-    folder: Path,
+    place: Place,
     view: View,
     session: Session,
     paranoid: bool,
     observe: Observer,
     accept_truncated: bool,
 ) -> Extraction:
-    contents = Contents(dataset.files, PhotoHashes(folder), not paranoid, accept_truncated)
-    filling = _Filling(contents, backbone, folder, view, observe)
+    contents = Contents(dataset.files, PhotoHashes(place), not paranoid, accept_truncated)
+    filling = Filling(contents, backbone, place, view, observe)
     try:
         filling.fill(session)
     finally:
@@ -322,17 +342,17 @@ def _join(extractions: Sequence[Extraction], matrices: Sequence[Matrix], folder:
     return extraction, matrix
 
 
-def _survey(store: Store, contents: Contents, view: View) -> _Survey:
+def _survey(store: Store, contents: Contents, view: View, reads: bool) -> _Survey:
     """Which files have to be read."""
     known = [sha256 for sha256 in contents.sha256s if sha256 is not None]
     with contents.timed("read"):
-        if len(known) < len(contents.sha256s):
+        if len(known) < len(contents.sha256s) or not reads:
             if contents.accept_truncated:
                 contents.truncated |= store.photos(view.truncated_id)
             stored = store.photos(view.id) | contents.truncated
             wanted = [index for index, sha256 in enumerate(contents.sha256s) if sha256 not in stored]
             return _Survey(wanted, stored)
-        matrix = scratch_matrix((len(known), store.dim), store.folder, store.dtype)
+        matrix = scratch_matrix((len(known), store.dim), store.place.local_dir, store.dtype)
         _, found = store.get_many([Key(sha256, view.id) for sha256 in known], matrix)
         if contents.accept_truncated and not found.all():
             lacking = np.flatnonzero(~found)
@@ -348,38 +368,8 @@ def _matrix(filled: Matrix | None, rows: Sequence[int], keys: Sequence[Key], sto
     if filled is not None and not computed:
         return keep_rows(filled, rows)
     shape = (len(keys), store.dim)
-    matrix = scratch_matrix(shape, store.folder, store.dtype) if filled is None else filled[: len(keys)]
+    matrix = scratch_matrix(shape, store.place.local_dir, store.dtype) if filled is None else filled[: len(keys)]
     _, found = store.get_many(keys, matrix)
     if not found.all():
         raise StoreError(f"Bottlenecks vanished from {store.folder} while this ran: run the same command again.")
     return matrix
-
-
-def _matching_store(store: Store, folder: Path, backbone: Backbone, embed: Engine) -> Store:
-    """The store whose probe agrees with this network: the given one, or one for this environment.
-
-    An environment that computes other numbers under the same fingerprint gets a fingerprint of
-    its own, and says so. A photo set that is complete in the given store never comes here, so
-    its network does not have to be built.
-    """
-    pixels = np.stack([backbone.preprocessing.pixels(data) for data in probe.probe_photos()])
-    vectors = embed(pixels)
-    keys = [Key(sha256_of_bytes(data), probe.VIEW) for data in probe.probe_photos()]
-    for drift in count(1):
-        recorded, found = store.get_many(keys)
-        if not found.any():
-            store.put_many(keys, vectors)
-            store.flush()
-        error = probe.relative_error(vectors[found], recorded[found])
-        if error <= probe.TOLERANCES[backbone.compute_dtype]:
-            # A shard that loses its probe to damage then loses its photos with it: none is left without.
-            store.put_into_every_shard(keys, np.where(found[:, np.newaxis], recorded, vectors))
-            return store
-        log.warning(
-            "The bottlenecks in %s were computed by an environment whose numbers differ from this one's by %.2g "
-            "(relative): they stay as they are, and new ones are kept apart.",
-            store.folder,
-            error,
-        )
-        store = Store(folder, {**backbone.covers(), "environment": drift}, backbone.dim, backbone.stored_dtype)
-    raise AssertionError("count() has no end")

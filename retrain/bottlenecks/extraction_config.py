@@ -11,6 +11,7 @@ from retrain.backbones.engines.tensorflow import require_gpu
 from retrain.core.defaults import BOTTLENECK_DIR, STORE_DTYPES
 from retrain.core.errors import GpuError, OptionError
 from retrain.core.machine import choose_precision, do_without_gpu, gpu_remark, has_gpu
+from retrain.core.places import place_of
 from retrain.core.progress import SILENT, Progress
 
 Found = TypeVar("Found")
@@ -20,23 +21,35 @@ Found = TypeVar("Found")
 class ExtractionConfig:
     """Where bottlenecks are kept, and how those that are missing are computed.
 
+    `bottleneck_dir` is a folder, or an address of object storage (s3://, gs://, hdfs://).
     `precision` is auto, float32, bfloat16 or float16, `engine` auto, tensorflow or openvino. They are kept in
     `store_dtype`, float32 or float16. `require_gpu`: not without one. `paranoid`: read every photo again, whatever its
-    size and dates say. `accept_truncated`: read JPEGs that end early as far as they go.
+    size and dates say. `accept_truncated`: read JPEGs that end early as far as they go. `executor` is where networks
+    run: local, or ray, which is then the one at `ray_address` (by default that of the variable RAY_ADDRESS, or else one
+    that is started on this machine).
     """
 
-    bottleneck_dir: Path = Path(BOTTLENECK_DIR)
+    bottleneck_dir: Path | str = Path(BOTTLENECK_DIR)
     precision: str = "auto"
     engine: str = "auto"
     require_gpu: bool = False
     paranoid: bool = False
     accept_truncated: bool = False
+    executor: str = "local"
+    ray_address: str | None = None
     store_dtype: str = STORE_DTYPES[0]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "bottleneck_dir", Path(self.bottleneck_dir))  # text is taken, too
+        if self.ray_address is not None and self.executor != "ray":
+            raise OptionError("`ray_address` is for `executor` ray: give both, or neither.")
+        object.__setattr__(self, "bottleneck_dir", place_of(self.bottleneck_dir).where)  # a path is taken as text, too
         if self.store_dtype not in STORE_DTYPES:
             raise OptionError(f"`store_dtype` {self.store_dtype} is not known; choose from {', '.join(STORE_DTYPES)}.")
+
+    @property
+    def local_dir(self) -> Path:
+        """What lies on this machine: `bottleneck_dir`, or the default one where that is on object storage."""
+        return place_of(self.bottleneck_dir).local_dir
 
     def look_for_gpu(self, progress: Progress = SILENT) -> None:
         """Say if a GPU is there or asked for and cannot be used. Raises GpuError if one is required."""

@@ -7,19 +7,16 @@ is damaged is set aside by name and written anew, unless the shards themselves a
 import errno
 import json
 import logging
-import os
-import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from label_image.errors import ForeignFileError
 from label_image.files import sha256_of_bytes
 from label_image.foreign_text import parse_json
 from retrain.core.errors import StoreError, UnwritableStoreError
-from retrain.core.placing import set_aside
-from retrain.core.sealed import write_atomically
+from retrain.core.places import Place
+from retrain.core.sealed import put_in_one_step
 
 NAME = "fingerprint.json"
 LARGEST = 1 << 20  # bytes; a description has a thousand
@@ -40,15 +37,15 @@ def fingerprint(covers: Mapping[str, object]) -> str:
     return sha256_of_bytes(canonical_json(covers).encode())
 
 
-def read_description(folder: Path) -> Description | None:
-    """What the file in a folder says; None where there is none, or one that does not fit the folder's name.
+def read_description(folder: Place, name: str) -> Description | None:
+    """What the file in a folder says; None where there is none, or one that does not fit the fingerprint `name`.
 
     Raises StoreError where it cannot be read.
     """
     try:
-        found = parse_json(_read(folder / NAME) or b"", dict[str, Any])
+        found = parse_json(_read(folder) or b"", dict[str, Any])
         description = Description(found["covers"], found["dim"], found["dtype"])
-        fits = isinstance(description.dim, int) and fingerprint(description.covers) == folder.name
+        fits = isinstance(description.dim, int) and fingerprint(description.covers) == name
         return description if fits and description.dtype in ("float32", "float16") else None
     except OSError as error:
         raise cannot_open(folder, error) from error
@@ -67,16 +64,15 @@ def canonical_json(value: object) -> str:
     )
 
 
-def open_folder(folder: Path, description: Mapping[str, object], holds_others: Callable[[], bool]) -> None:
+def open_folder(folder: Place, description: Mapping[str, object], holds_others: Callable[[], bool]) -> None:
     """Make the folder with its description, or check that it was made for the same thing.
 
     `holds_others` says whether its shards are of another kind than described. Raises StoreError if they are, and
     where the folder cannot be read or made. One that can only be read may lack its description.
     """
-    path = folder / NAME
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        found = _read(path)
+        folder.make()
+        found = _read(folder)
     except OSError as error:
         raise cannot_open(folder, error) from error
     if found is not None:
@@ -84,26 +80,23 @@ def open_folder(folder: Path, description: Mapping[str, object], holds_others: C
             return
         if holds_others():
             raise StoreError(
-                f"{path} does not describe the bottlenecks that are asked for "
+                f"{folder.at(NAME)} does not describe the bottlenecks that are asked for "
                 f"({description['dtype']}[{description['dim']}]), and those in its folder are others, although it "
                 "has their name: it was edited or renamed. Move the folder away, and the bottlenecks are "
                 "computed again."
             )
-        _put_aside(path)
+        _put_aside(folder)
     text = json.dumps(description, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     try:
-        write_atomically(path, text.encode())
+        put_in_one_step(folder, NAME, text.encode())
     except UnwritableStoreError:
-        log.debug("%s cannot be written: the bottlenecks there are read without it.", path)
+        log.debug("%s cannot be written: the bottlenecks there are read without it.", folder.at(NAME))
 
 
-def _read(path: Path) -> bytes | None:
+def _read(folder: Place) -> bytes | None:
     """The bytes of a description, none if there is no file; empty if they cannot be those of one. Raises OSError."""
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):
-            return b""
-        with open(path, "rb") as file:
-            return file.read(LARGEST)
+        return folder.read_beginning(NAME, LARGEST)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -119,16 +112,17 @@ def _is(found: bytes, description: Mapping[str, object]) -> bool:
         return False
 
 
-def _put_aside(path: Path) -> None:
+def _put_aside(folder: Place) -> None:
+    path = folder.at(NAME)
     try:
-        kept = set_aside(path)
-    except OSError as error:
+        kept = folder.set_aside(NAME)
+    except (OSError, StoreError) as error:
         log.warning("%s is damaged (it cannot be mended: %s); its bottlenecks are used all the same.", path, error)
     else:
-        log.warning("%s was damaged: it is now %s, and written anew.", path, kept.name)
+        log.warning("%s was damaged: it is now %s, and written anew.", path, kept)
 
 
-def cannot_open(folder: Path, error: OSError) -> StoreError:
+def cannot_open(folder: Place, error: OSError) -> StoreError:
     """The error for a folder of bottlenecks that the system refuses to open or make."""
     kind = UnwritableStoreError if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else StoreError
     return kind(

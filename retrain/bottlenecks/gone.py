@@ -2,7 +2,6 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Set
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -12,6 +11,7 @@ from retrain.bottlenecks.store import Store, fingerprint
 from retrain.bottlenecks.store_folders import store_folders
 from retrain.core.defaults import STORE_DTYPES
 from retrain.core.errors import DatasetError
+from retrain.core.places import Place
 from retrain.photos.views import ORIGINAL_ID
 
 MOST = 4  # kinds of bottlenecks that are named
@@ -21,7 +21,7 @@ def lacking(sha256s: Set[str], view: str, backbone: Backbone, store: Store) -> D
     """The error for photos of which there is neither a file nor a bottleneck of this view by this backbone."""
     which = f"{len(sha256s):,} of the photos are gone" if len(sha256s) > 1 else "One of the photos is gone"
     seen = "" if view == ORIGINAL_ID else f" of their views {view.partition('#')[0]}"
-    bottleneck_dir = store.folder.parent
+    bottleneck_dir = store.bottleneck_dir
     how = f"{backbone.architecture}, {backbone.input_size} px, {backbone.compute_dtype}"
     sentence = f"{which}, and {bottleneck_dir} holds no bottlenecks{seen} for them by {how}"
     if store.fingerprint != fingerprint(backbone.covers()):
@@ -48,12 +48,15 @@ def _augmentation(view: str) -> str:
     return " and ".join(f"`{names.get(step, f'random_{step}')}`" for step in steps)
 
 
-def has_other_environments(bottleneck_dir: Path, backbone: Backbone) -> bool:
+def has_other_environments(bottleneck_dir: Place, backbone: Backbone) -> bool:
     """Whether there are bottlenecks by a backbone whose numbers differ from those that a store had first."""
-    return (bottleneck_dir / fingerprint({**backbone.covers(), "environment": 1})).is_dir()
+    try:
+        return fingerprint({**backbone.covers(), "environment": 1}) in bottleneck_dir.folders()
+    except FileNotFoundError:
+        return False
 
 
-def _kinds(sha256s: Set[str], backbone: Backbone, bottleneck_dir: Path) -> Counter[str]:
+def _kinds(sha256s: Set[str], backbone: Backbone, bottleneck_dir: Place) -> Counter[str]:
     """How many of the photos have bottlenecks, by the options that ask for them."""
     wanted = pa.array(sorted(sha256s), pa.string())
     found: Counter[str] = Counter()

@@ -1,6 +1,5 @@
 """Bottlenecks of some photos in float32, as exports compute them, whatever precision those of a run have."""
 
-import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +11,7 @@ from retrain.bottlenecks.executors.base import StartEngine
 from retrain.bottlenecks.extraction import extract
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import Dataset, Photo, PhotoFile
+from retrain.photos.object_states import status_of
 
 
 def are_as_exported(backbone: Backbone) -> bool:
@@ -42,6 +42,6 @@ def float32_rows(bottlenecks: Bottlenecks, rows: Sequence[int], start: StartEngi
 
 def _file(photo: Photo) -> PhotoFile:
     try:
-        return PhotoFile.of(photo.path, photo.label, os.stat(photo.path), photo.split)
+        return PhotoFile.of(photo.path, photo.label, status_of(photo.path), photo.split)
     except OSError as error:
         raise DatasetError(f"{photo.path} cannot be read any more ({error.strerror}): run the command again.") from None

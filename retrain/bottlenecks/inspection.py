@@ -10,8 +10,8 @@ import pyarrow as pa
 from retrain.bottlenecks.shards import KEY_COLUMNS, KeyIndex, vector_array
 from retrain.bottlenecks.store_folders import DamagedFile, StoreFolder, store_folders
 from retrain.core.errors import UnwritableStoreError
-from retrain.core.placing import set_aside
-from retrain.core.sealed import Damaged, Shard, file_size, list_shards, read_shard
+from retrain.core.places import place_of
+from retrain.core.sealed import Damaged, Shard, list_shards, read_shard
 from retrain.photos.hashes import PREFIX
 
 
@@ -36,7 +36,7 @@ class FolderInfo:
 class StoreInfo:
     """A store: its fingerprints, and how many files are known by the table of hashes."""
 
-    path: Path
+    path: Path | str
     folders: tuple[FolderInfo, ...]
     known_files: int
 
@@ -51,7 +51,7 @@ class Verification:
     repaired: bool = False
 
 
-def inspect_store(bottleneck_dir: Path) -> StoreInfo:
+def inspect_store(bottleneck_dir: Path | str) -> StoreInfo:
     """Say what a store holds. Reads every shard, and changes nothing. Raises StoreError."""
     folders = tuple(_folder_info(folder) for folder in store_folders(bottleneck_dir))
     paths: set[bytes] = set()
@@ -59,7 +59,7 @@ def inspect_store(bottleneck_dir: Path) -> StoreInfo:
     return StoreInfo(bottleneck_dir, folders, len(paths))
 
 
-def verify_store(bottleneck_dir: Path, repair: bool = False) -> Verification:
+def verify_store(bottleneck_dir: Path | str, repair: bool = False) -> Verification:
     """Read every shard of a store completely, and hash it again.
 
     `repair` renames what is damaged to `….damaged`: its photos are computed again. Raises StoreError.
@@ -78,36 +78,37 @@ def verify_store(bottleneck_dir: Path, repair: bool = False) -> Verification:
     damaged = [file for folder in store_folders(bottleneck_dir) for file in folder.each_shard(look)]
     damaged += _each_table_of_hashes(bottleneck_dir, lambda table: None)
     if repair:
-        damaged = [replace(file, path=_set_aside(file.path)) for file in damaged]
+        damaged = [replace(file, name=_set_aside(file)) for file in damaged]
     return Verification(shards, vectors, tuple(damaged), repair)
 
 
 def _folder_info(folder: StoreFolder) -> FolderInfo:
     keys = folder.read_keys()
     photos, vectors = keys.count()
-    size = sum(map(file_size, keys.shards))
-    aside = sum(1 for _ in folder.path.glob("*.damaged"))
+    size = sum(keys.shards.values())
+    aside = sum(name.endswith(".damaged") for name, _ in folder.place.names())
     return FolderInfo(
         folder.fingerprint, folder.backbone, photos, vectors, len(keys.shards), size, len(keys.damaged), aside
     )
 
 
-def _each_table_of_hashes(bottleneck_dir: Path, look: Callable[[pa.Table], None]) -> list[DamagedFile]:
+def _each_table_of_hashes(bottleneck_dir: Path | str, look: Callable[[pa.Table], None]) -> list[DamagedFile]:
     damaged = []
-    for path in list_shards(bottleneck_dir, PREFIX):
+    place = place_of(bottleneck_dir)
+    for name in list_shards(place, PREFIX):
         try:
-            look(read_shard(path))
+            look(read_shard(place, name))
         except FileNotFoundError:
             continue
         except Damaged as why:
-            damaged.append(DamagedFile(path, str(why)))
+            damaged.append(DamagedFile(place, name, str(why)))
     return damaged
 
 
-def _set_aside(path: Path) -> Path:
+def _set_aside(file: DamagedFile) -> str:
     try:
-        return set_aside(path)
+        return file.place.set_aside(file.name)
     except OSError as error:
         raise UnwritableStoreError(
-            f"{path} is damaged and cannot be renamed ({error.strerror}): give this user the right to write there."
+            f"{file.path} is damaged and cannot be renamed ({error.strerror}): give this user the right to write there."
         ) from None

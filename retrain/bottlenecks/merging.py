@@ -5,7 +5,7 @@ What two machines computed under one fingerprint must be the same numbers: the p
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from retrain.bottlenecks import fingerprint_file, probe
 from retrain.bottlenecks.shards import KEY_COLUMNS, Vectors, vector_array
 from retrain.bottlenecks.store_folders import DamagedFile, StoreFolder, store_folders
 from retrain.core.errors import OptionError, StoreError
+from retrain.core.places import Place, place_of
 from retrain.core.sealed import Shard, copy_shard
 
 Probe = dict[str, Vectors]  # the bottleneck of each of the probe's photos, by its SHA-256
@@ -26,18 +27,19 @@ class Merged:
     copied: int
     there_already: int
     damaged: tuple[DamagedFile, ...]
-    other_numbers: tuple[Path, ...]
+    other_numbers: tuple[Path | str, ...]
 
 
-def merge_stores(others: Sequence[Path], bottleneck_dir: Path) -> Merged:
+def merge_stores(others: Sequence[Path | str], bottleneck_dir: Path | str) -> Merged:
     """Add the bottlenecks of other stores. Raises OptionError, and StoreError where one cannot be read or written."""
-    folders = {other: _folders(other, bottleneck_dir) for other in others}  # before anything is written
+    here = place_of(bottleneck_dir)
+    folders = {other: _folders(place_of(other), here) for other in others}  # before anything is written
     copied = there_already = 0
     damaged: list[DamagedFile] = []
-    other_numbers: list[Path] = []
+    other_numbers: list[Path | str] = []
     for found in folders.values():
         for folder in found:
-            target = StoreFolder(bottleneck_dir / folder.fingerprint, folder.description)
+            target = replace(folder, parent=here)
             if not _agree(folder, target):
                 other_numbers.append(folder.path)
                 continue
@@ -45,7 +47,7 @@ def merge_stores(others: Sequence[Path], bottleneck_dir: Path) -> Merged:
 
             def look(shard: Shard, target: StoreFolder = target) -> None:
                 nonlocal copied, there_already
-                if copy_shard(shard.path, target.path):
+                if copy_shard(shard.place, shard.name, target.place):
                     copied += 1
                 else:
                     there_already += 1
@@ -54,8 +56,8 @@ def merge_stores(others: Sequence[Path], bottleneck_dir: Path) -> Merged:
     return Merged(copied, there_already, tuple(damaged), tuple(other_numbers))
 
 
-def _folders(other: Path, bottleneck_dir: Path) -> list[StoreFolder]:
-    if other.resolve() == bottleneck_dir.resolve():
+def _folders(other: Place, here: Place) -> list[StoreFolder]:
+    if _resolved(other) == _resolved(here):
         raise OptionError(f"{other} is the store itself; pass another one to merge into it.")
     folders = store_folders(other)
     if not folders:
@@ -63,17 +65,21 @@ def _folders(other: Path, bottleneck_dir: Path) -> list[StoreFolder]:
     return folders
 
 
+def _resolved(place: Place) -> Path | str:
+    return place.where.resolve() if isinstance(place.where, Path) else place.where
+
+
 def _make(target: StoreFolder) -> None:
     """Make a folder for a fingerprint, or check that it is one. Raises StoreError."""
     made_for = target.description
     if made_for is not None:
         described = {"covers": dict(made_for.covers), "dim": made_for.dim, "dtype": made_for.dtype}
-        fingerprint_file.open_folder(target.path, described, lambda: False)
+        fingerprint_file.open_folder(target.place, described, lambda: False)
         return
     try:
-        target.path.mkdir(parents=True, exist_ok=True)
+        target.place.make()
     except OSError as error:
-        raise fingerprint_file.cannot_open(target.path, error) from error
+        raise fingerprint_file.cannot_open(target.place, error) from error
 
 
 def _agree(folder: StoreFolder, target: StoreFolder) -> bool:

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from label_image.files import remove_leftovers
 from retrain.bottlenecks import fingerprint_file
 from retrain.bottlenecks.near_copies import FOLDER as THUMBNAILS
 from retrain.bottlenecks.shards import rows_of_photos
 from retrain.bottlenecks.store import Store
 from retrain.bottlenecks.store_folders import StoreFolder, count_photos_and_vectors, store_folders
 from retrain.core.errors import OptionError, StoreError, UnwritableStoreError
+from retrain.core.places import Place, place_of
 from retrain.core.sealed import list_shards
 
 
@@ -34,7 +34,7 @@ class PrunedFolder:
 class Pruning:
     """What is to be removed from a store; `photos` are those that stay, None for all."""
 
-    bottleneck_dir: Path
+    bottleneck_dir: Path | str
     photos: Set[str] | None
     folders: tuple[PrunedFolder, ...]
 
@@ -44,7 +44,7 @@ class Pruning:
         return sum(folder.removed for folder in self.folders)
 
 
-def plan_pruning(bottleneck_dir: Path, photos: Set[str] | None, fingerprints: Sequence[str]) -> Pruning:
+def plan_pruning(bottleneck_dir: Path | str, photos: Set[str] | None, fingerprints: Sequence[str]) -> Pruning:
     """Say what would go, were only these photos, and only these fingerprints, to stay.
 
     `photos` are SHA-256s, None for all; `fingerprints` are the first digits of some, none for all. Raises OptionError
@@ -76,38 +76,34 @@ def plan_pruning(bottleneck_dir: Path, photos: Set[str] | None, fingerprints: Se
     return Pruning(bottleneck_dir, photos, tuple(planned))
 
 
-def prune_store(pruning: Pruning) -> tuple[Path, ...]:
+def prune_store(pruning: Pruning) -> tuple[Path | str, ...]:
     """Do what was planned; returns folders that were to go and still hold files of others, or damaged ones.
 
     Thumbnails of photos that do not stay go, too. What other processes add meanwhile may stay. Raises StoreError.
     """
-    left = []
+    left: list[Path | str] = []
     for planned in pruning.folders:
         if planned.whole:
-            left += [] if _remove(planned.folder.path) else [planned.folder.path]
+            left += [] if _remove(planned.folder.place) else [planned.folder.path]
         elif planned.folder.description is not None and pruning.photos is not None:
             made_for = planned.folder.description
             with Store(pruning.bottleneck_dir, made_for.covers, made_for.dim, made_for.dtype) as store:
                 store.prune_to_photos(pruning.photos)
-    thumbnails = pruning.bottleneck_dir / THUMBNAILS
-    if pruning.photos is not None and thumbnails.is_dir():
-        left += prune_store(plan_pruning(thumbnails, pruning.photos, ()))
+    place = place_of(pruning.bottleneck_dir)
+    if pruning.photos is not None and THUMBNAILS in place.folders():
+        left += prune_store(plan_pruning(place.below(THUMBNAILS).where, pruning.photos, ()))
     return tuple(left)
 
 
-def _remove(folder: Path) -> bool:
+def _remove(folder: Place) -> bool:
     """Remove the bottlenecks of a folder, and the folder where nothing else is in it; whether it is gone."""
     try:
-        remove_leftovers(folder)
-        for shard in list_shards(folder):
-            shard.unlink(missing_ok=True)
-        (folder / fingerprint_file.NAME).unlink(missing_ok=True)  # last: until then it says what the rest is
+        folder.tidy()
+        for name in list_shards(folder):
+            folder.remove(name)
+        folder.remove(fingerprint_file.NAME)  # last: until then it says what the rest is
     except OSError as error:
         raise UnwritableStoreError(
             f"{folder} cannot be removed ({error.strerror}): give this user the right to write there."
         ) from None
-    try:
-        folder.rmdir()
-    except OSError:
-        return False
-    return True
+    return folder.remove_if_empty()

@@ -1,7 +1,6 @@
 """What a table of bottlenecks is, and how its rows are found by their keys; `retrain.core.sealed` keeps such tables."""
 
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -10,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from retrain.bottlenecks import probe
+from retrain.core.places import Place
 from retrain.core.sealed import Damaged, Shard
 
 KEY_COLUMNS = ["photo_sha256", "view"]
@@ -36,13 +36,13 @@ def bottleneck_schema(dim: int, dtype: np.dtype[Any]) -> pa.Schema:
     )
 
 
-def open_shard(path: Path, fingerprint: str, schema: pa.Schema | None = None) -> Shard:
+def open_shard(place: Place, name: str, fingerprint: str, schema: pa.Schema | None = None) -> Shard:
     """A shard that can be trusted: sound, written for this fingerprint, and with the columns of bottlenecks.
 
     Without a `schema` these may be of any length. Raises Damaged if it is not, FileNotFoundError if it has vanished,
     StoreError if it cannot be read.
     """
-    shard = Shard(path)
+    shard = Shard(place, name)
     names = [*KEY_COLUMNS, "bottleneck"]
     if not (shard.schema.names == names if schema is None else shard.schema.equals(schema)):
         raise Damaged("its columns are not those of this store")

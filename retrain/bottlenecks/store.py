@@ -24,11 +24,10 @@ A kill -9 loses the rows put in since the last flush: about the last 5 seconds o
 
 import errno
 import logging
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -37,15 +36,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from label_image.files import remove_leftovers
 from retrain.bottlenecks.fingerprint_file import fingerprint, open_folder
+from retrain.bottlenecks.shard_writer import ShardWriter
 from retrain.bottlenecks.shards import (
     KEY_COLUMNS,
     Key,
     KeyIndex,
     Vectors,
     bottleneck_schema,
-    bottleneck_table,
     first_rows,
     key_table,
     open_shard,
@@ -54,8 +52,8 @@ from retrain.bottlenecks.shards import (
 )
 from retrain.core.errors import StoreError, UnwritableStoreError
 from retrain.core.matrix_file import release_pages
-from retrain.core.placing import set_aside
-from retrain.core.sealed import Damaged, Shard, file_size, foreign_files, list_shards, write_shard
+from retrain.core.places import Place, place_of
+from retrain.core.sealed import Damaged, Shard, foreign_files, list_shards, put_aside
 
 __all__ = ["Key", "PruneReport", "Store", "fingerprint"]
 
@@ -63,6 +61,7 @@ FLUSH_SECONDS = 5.0
 SHARD_BYTES = 64 << 20  # a full shard; also the most that put_many buffers
 SMALL_SHARD_BYTES = SHARD_BYTES // 2
 SMALL_SHARDS = 16  # more small ones than this are merged
+MOST_REMOTE = 256  # small ones on object storage, which the end of a run may take the time to merge
 
 log = logging.getLogger(__name__)
 
@@ -84,7 +83,7 @@ class Store(AbstractContextManager["Store"]):
 
     def __init__(
         self,
-        bottleneck_dir: Path,
+        bottleneck_dir: Path | str | Place,
         covers: Mapping[str, object],
         dim: int,
         dtype: str = "float32",
@@ -92,19 +91,26 @@ class Store(AbstractContextManager["Store"]):
         if dim < 1 or dtype not in ("float32", "float16"):
             raise ValueError(f"no bottleneck can be {dtype}[{dim}]")
         self.fingerprint = fingerprint(covers)
-        self.folder = Path(bottleneck_dir) / self.fingerprint
+        self.bottleneck_dir = place_of(bottleneck_dir)
+        self.place = self.bottleneck_dir.below(self.fingerprint)
         self.dim = dim
         self.dtype = np.dtype(dtype)
         self.set_aside = 0  # shards that this process has set aside
         self._schema = bottleneck_schema(dim, self.dtype)
         self._buffer: list[pa.Table] = []
-        self._everywhere: list[pa.Table] = []
+        self._writer = ShardWriter(self.place, self.fingerprint, dim, dtype)
         self._buffered_since = 0.0
-        open_folder(self.folder, {"covers": dict(covers), "dim": dim, "dtype": dtype}, self._holds_others)
-        for path in foreign_files(self.folder):
-            log.warning("%s is ignored: its name is not the digest of a bottleneck shard.", path)
-        remove_leftovers(self.folder)
-        self.compact()
+        open_folder(self.place, {"covers": dict(covers), "dim": dim, "dtype": dtype}, self._holds_others)
+        for name in foreign_files(self.place):
+            log.warning("%s is ignored: its name is not the digest of a bottleneck shard.", self.place.at(name))
+        self.place.tidy()
+        if self.place.is_local:  # elsewhere this takes long, and many open a store at once
+            self.compact()
+
+    @property
+    def folder(self) -> Path | str:
+        """Where these bottlenecks lie: a path, or an address."""
+        return self.place.where
 
     def __exit__(self, error_type: object, *_: object) -> None:
         if error_type is None:
@@ -133,7 +139,7 @@ class Store(AbstractContextManager["Store"]):
             matrix[places] = vector_array(table)[rows]
             found[places] = True
         for shard in self._shards():
-            with self._setting_aside(shard.path):
+            with self._setting_aside(shard.name):
                 self._copy_rows(shard, wanted, matrix, found)
             release_pages(matrix)
             if found.all():
@@ -144,7 +150,7 @@ class Store(AbstractContextManager["Store"]):
         """The SHA-256 of each photo that has a bottleneck here. Reads every shard, for their keys alone."""
         tables = list(self._buffer)
         for shard in self._shards():
-            with self._setting_aside(shard.path):
+            with self._setting_aside(shard.name):
                 tables.append(shard.read(KEY_COLUMNS))
         chosen = (table.filter(pc.equal(table["view"], view))["photo_sha256"] for table in tables)
         return frozenset(chain.from_iterable(column.to_pylist() for column in chosen))
@@ -157,37 +163,28 @@ class Store(AbstractContextManager["Store"]):
         none of them, if the shape is wrong or a number is not finite; and if a flush fails, see
         there.
         """
-        if vectors.shape != (len(keys), self.dim):
-            raise StoreError(
-                f"The store {self.folder} holds bottlenecks of {self.dim} numbers; an array of shape "
-                f"{vectors.shape} for {len(keys)} photos does not fit: check the feature layer."
-            )
+        table = self._writer.table(keys, vectors)
         if not keys:
             return
-        with np.errstate(over="ignore"):  # what overflows is infinite, and refused below
-            stored = np.array(vectors, dtype=self.dtype, order="C")
-        finite = np.isfinite(stored).all(axis=1)
-        if not finite.all():
-            bad = keys[int(np.argmin(finite))]
-            raise StoreError(
-                f"The bottleneck of the photo with SHA-256 {bad.photo_sha256} (view {bad.view}) is not "
-                f"finite as {self.dtype}: check the weights and the precision of the backbone."
-            )
         if not self._buffer:
             self._buffered_since = time.monotonic()
-        self._buffer.append(bottleneck_table(key_table(keys), stored, self._schema))
+        self._buffer.append(table)
         waited = time.monotonic() - self._buffered_since
         if waited >= FLUSH_SECONDS or sum(t.nbytes for t in self._buffer) >= SHARD_BYTES:
             self.flush()
 
     def put_into_every_shard(self, keys: Sequence[Key], vectors: Vectors) -> None:
         """Write these few rows into each shard from here on: whichever shards are lost, the others have them."""
-        self._everywhere = [bottleneck_table(key_table(keys), np.array(vectors, self.dtype, order="C"), self._schema)]
+        self._writer = replace(self._writer, extra_keys=tuple(keys), extra_vectors=np.array(vectors, self.dtype))
+
+    def writer(self) -> ShardWriter:
+        """What other processes need to add shards of their own, with the rows that go into every shard."""
+        return self._writer
 
     def check_writable(self) -> None:
         """Raise UnwritableStoreError, before anything is computed, if it could not be kept here."""
         try:
-            tempfile.TemporaryFile(dir=self.folder).close()
+            self.place.try_writing()
         except OSError as error:
             if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise UnwritableStoreError(
@@ -207,7 +204,7 @@ class Store(AbstractContextManager["Store"]):
         pieces = max(1, round(table.nbytes / SHARD_BYTES))
         rows = -(-table.num_rows // pieces)
         for start in range(0, table.num_rows, rows):
-            self._write(pa.concat_tables([table.slice(start, rows), *self._everywhere]), generation=0)
+            self._writer.write_with_extra(table.slice(start, rows))
         self._buffer.clear()
 
     def close(self) -> None:
@@ -221,7 +218,7 @@ class Store(AbstractContextManager["Store"]):
         A key that was stored twice, or merged by another process meanwhile, may come twice.
         """
         for shard in self._shards():
-            with self._setting_aside(shard.path):
+            with self._setting_aside(shard.name):
                 for group, _, _ in shard.row_groups():
                     table = shard.read_row_group(group)
                     columns = (table[name].to_pylist() for name in KEY_COLUMNS)
@@ -243,39 +240,67 @@ class Store(AbstractContextManager["Store"]):
     def _prune(self, rows_to_keep: Callable[[pa.Table], npt.NDArray[np.intp]]) -> PruneReport:
         self.flush()
         report = PruneReport()
-        written: set[Path] = set()
+        written: set[str] = set()
         for shard in self._shards():
-            if shard.path in written:
+            if shard.name in written:
                 continue
-            with self._setting_aside(shard.path):
+            with self._setting_aside(shard.name):
                 rows = rows_to_keep(shard.read(KEY_COLUMNS))
                 if len(rows) < shard.rows:
                     if len(rows):
                         written.add(self._write(shard.read().take(rows), _generation(shard) + 1))
-                    _unlink(shard.path)
+                    _remove(shard)
                 report.kept += len(rows)
                 report.removed += shard.rows - len(rows)
         return report
 
     def compact(self) -> None:
-        """Merge small shards where there are more than 16. Never fails: small shards do no harm."""
+        """Merge small shards where there are more than 16. Never fails: small shards do no harm.
+
+        On object storage more than 256 are left to `retrain store compact`: that many take a while.
+        """
         try:
-            sizes = {path: file_size(path) for path in list_shards(self.folder)}
-            small = {path: size for path, size in sizes.items() if size < SMALL_SHARD_BYTES}
-            if len(small) > SMALL_SHARDS:
-                for group in _groups(small):
-                    self._merge(group)
+            small = self._small_shards()
+            if SMALL_SHARDS < len(small) <= MOST_REMOTE or (len(small) > MOST_REMOTE and self.place.is_local):
+                self._merge_small(small)
+            elif len(small) > MOST_REMOTE:
+                log.info("%s has %d small shards; `retrain store compact` unites them.", self.folder, len(small))
         except FileNotFoundError:
             log.debug("Another process is merging the shards of %s.", self.folder)
         except (Damaged, StoreError, OSError) as error:
             log.warning("The small shards of %s could not be merged: %s", self.folder, error)
 
-    def _merge(self, paths: Sequence[Path]) -> None:
+    def compact_all(self) -> tuple[int, int]:
+        """Merge all small shards, and say how many shards there were before and after.
+
+        About 300 MB of memory, whatever the size of the store. Where other processes merge them, too, what is left is
+        looked at again. Raises StoreError; interrupted at any moment, no row is lost.
+        """
+        before = len(list_shards(self.place))
+        while len(small := self._small_shards()) > 1:
+            try:
+                self._merge_small(small)
+            except FileNotFoundError:
+                continue  # others have merged it; what they made of it is in the next listing
+            except OSError as error:
+                raise StoreError(f"The shards of {self.folder} could not be merged: {error}.") from error
+            if len(self._small_shards()) >= len(small):
+                break
+        return before, len(list_shards(self.place))
+
+    def _small_shards(self) -> dict[str, int]:
+        return {name: size for name, size in list_shards(self.place).items() if size < SMALL_SHARD_BYTES}
+
+    def _merge_small(self, small: Mapping[str, int]) -> None:
+        for group in _groups(small):
+            self._merge(group)
+
+    def _merge(self, names: Sequence[str]) -> None:
         """One shard out of several; a key that is in more than one is taken from the first."""
         shards: list[Shard] = []
-        for path in paths:
-            with self._setting_aside(path):
-                shards.append(self._open(path))
+        for name in names:
+            with self._setting_aside(name):
+                shards.append(self._open(name))
         if len(shards) < 2:
             return
         table = pa.concat_tables(shard.read().replace_schema_metadata() for shard in shards)
@@ -284,7 +309,7 @@ class Store(AbstractContextManager["Store"]):
             table = table.take(rows)
         self._write(table, 1 + max(_generation(shard) for shard in shards))
         for shard in shards:
-            shard.path.unlink(missing_ok=True)
+            self.place.remove(shard.name)
 
     def _copy_rows(self, shard: Shard, wanted: KeyIndex, matrix: Vectors, found: npt.NDArray[np.bool_]) -> None:
         """Copy what a shard holds of the wanted rows into the matrix, a row group at a time."""
@@ -301,54 +326,50 @@ class Store(AbstractContextManager["Store"]):
     def _shards(self) -> Iterator[Shard]:
         """Open each sound shard once. Lists the folder until nothing new shows up: a shard that
         another process merged away since it was listed is replaced by one in the next listing."""
-        seen: set[Path] = set()
-        while fresh := [path for path in list_shards(self.folder) if path not in seen]:
-            for path in fresh:
-                seen.add(path)
-                with suppress(FileNotFoundError), self._setting_aside(path):
-                    yield self._open(path)
+        seen: set[str] = set()
+        while fresh := [name for name in list_shards(self.place) if name not in seen]:
+            for name in fresh:
+                seen.add(name)
+                with suppress(FileNotFoundError), self._setting_aside(name):
+                    yield self._open(name)
 
-    def _open(self, path: Path) -> Shard:
+    def _open(self, name: str) -> Shard:
         """A shard that can be trusted; see `open_shard`."""
-        return open_shard(path, self.fingerprint, self._schema)
+        return open_shard(self.place, name, self.fingerprint, self._schema)
 
     @contextmanager
-    def _setting_aside(self, path: Path) -> Iterator[None]:
+    def _setting_aside(self, name: str) -> Iterator[None]:
         """Rename a shard that turns out to be damaged, count it, and go on without it."""
         try:
             yield
         except Damaged as why:
             self.set_aside += 1
-            log.warning("%s is set aside, its bottlenecks will be computed again: %s.", path, why)
-            try:
-                set_aside(path)
-            except OSError as error:
-                log.warning("%s could not be renamed (%s); it is not read.", path, error.strerror)
+            put_aside(self.place, name, f"its bottlenecks will be computed again: {why}")
 
-    def _write(self, table: pa.Table, generation: int) -> Path:
-        metadata = {"retrain.fingerprint": self.fingerprint, "retrain.generation": str(generation)}
-        return write_shard(self.folder, table.replace_schema_metadata(metadata))
+    def _write(self, table: pa.Table, generation: int) -> str:
+        return self._writer.write_table(table, generation)
 
     def _holds_others(self) -> bool:
         """Whether the shards here are not those of this store: the first sound one tells."""
-        for path in list_shards(self.folder):
+        for name in list_shards(self.place):
             with suppress(Damaged, FileNotFoundError):
-                Shard(path)
+                Shard(self.place, name)
                 try:
-                    self._open(path)
+                    self._open(name)
                 except Damaged:
                     return True
                 return False
         return False
 
 
-def _unlink(path: Path) -> None:
+def _remove(shard: Shard) -> None:
     """Remove a shard whose rows are kept elsewhere, or are not wanted. Raises StoreError."""
     try:
-        path.unlink(missing_ok=True)
+        shard.place.remove(shard.name)
     except OSError as error:
         raise UnwritableStoreError(
-            f"{path} cannot be removed ({error.strerror}): give this user the right to write in its folder."
+            f"{shard.place.at(shard.name)} cannot be removed ({error.strerror}): "
+            "give this user the right to write in its folder."
         ) from error
 
 
@@ -356,14 +377,14 @@ def _generation(shard: Shard) -> int:
     return int(shard.metadata.get(b"retrain.generation", b"0"))
 
 
-def _groups(sizes: Mapping[Path, int]) -> Iterator[list[Path]]:
+def _groups(sizes: Mapping[str, int]) -> Iterator[list[str]]:
     """Consecutive shards that fit into a full one together."""
-    group: list[Path] = []
+    group: list[str] = []
     total = 0
-    for path, size in sizes.items():
+    for name, size in sizes.items():
         if group and total + size > SHARD_BYTES:
             yield group
             group, total = [], 0
-        group.append(path)
+        group.append(name)
         total += size
     yield group

@@ -1,8 +1,7 @@
-"""The folders of a bottleneck store, one for each fingerprint, as they lie on the disk; looking changes nothing."""
+"""The folders of a bottleneck store, one for each fingerprint, as they lie there; looking changes nothing."""
 
-import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from retrain.bottlenecks import probe
 from retrain.bottlenecks.fingerprint_file import Description, read_description
 from retrain.bottlenecks.shards import KEY_COLUMNS, bottleneck_schema, first_rows, key_table, open_shard
 from retrain.core.errors import StoreError
+from retrain.core.places import Place, place_of
 from retrain.core.sealed import Damaged, Shard, list_shards
 
 FINGERPRINT = re.compile(r"[0-9a-f]{64}")
@@ -23,16 +23,22 @@ FINGERPRINT = re.compile(r"[0-9a-f]{64}")
 class DamagedFile:
     """A file of a store that cannot be trusted, and why, as a phrase that continues its path."""
 
-    path: Path
+    place: Place
+    name: str
     reason: str
+
+    @property
+    def path(self) -> Path | str:
+        """Where it is: a path, or an address."""
+        return self.place.at(self.name)
 
 
 @dataclass(frozen=True)
 class Keys:
-    """The keys of all sound shards of a folder, in the columns KEY_COLUMNS, and which shards are not sound."""
+    """The keys of all sound shards of a folder, in the columns KEY_COLUMNS; the bytes of each; which are unsound."""
 
     table: pa.Table
-    shards: tuple[Path, ...]
+    shards: Mapping[str, int]
     damaged: tuple[DamagedFile, ...]
 
     def count(self) -> tuple[int, int]:
@@ -44,13 +50,19 @@ class Keys:
 class StoreFolder:
     """The bottlenecks of one fingerprint; without a description where its `fingerprint.json` is missing or damaged."""
 
-    path: Path
+    parent: Place
+    fingerprint: str  # 64 hex digits, the folder's name
     description: Description | None
 
     @property
-    def fingerprint(self) -> str:
-        """64 hex digits, the folder's name."""
-        return self.path.name
+    def place(self) -> Place:
+        """The folder itself."""
+        return self.parent.below(self.fingerprint)
+
+    @property
+    def path(self) -> Path | str:
+        """Where it is: a path, or an address."""
+        return self.place.where
 
     @property
     def backbone(self) -> str:
@@ -64,14 +76,14 @@ class StoreFolder:
     def read_keys(self) -> "Keys":
         """Whose bottlenecks they are, the probe's among them; a key may come more than once. Raises StoreError."""
         tables = [key_table([])]
-        paths = []
+        sizes = {}
 
         def look(shard: Shard) -> None:
             tables.append(shard.read(KEY_COLUMNS).cast(tables[0].schema))
-            paths.append(shard.path)
+            sizes[shard.name] = shard.size
 
         damaged = self.each_shard(look)
-        return Keys(pa.concat_tables(tables), tuple(paths), tuple(damaged))
+        return Keys(pa.concat_tables(tables), sizes, tuple(damaged))
 
     def each_shard(self, look: Callable[[Shard], None]) -> list[DamagedFile]:
         """Show every sound shard to `look`, which may find it Damaged, too; returns the damaged ones.
@@ -82,16 +94,16 @@ class StoreFolder:
         if self.description is not None:
             schema = bottleneck_schema(self.description.dim, np.dtype(self.description.dtype))
         damaged: list[DamagedFile] = []
-        seen: set[Path] = set()
-        while fresh := [path for path in list_shards(self.path) if path not in seen]:
-            for path in fresh:
-                seen.add(path)
+        seen: set[str] = set()
+        while fresh := [name for name in list_shards(self.place) if name not in seen]:
+            for name in fresh:
+                seen.add(name)
                 try:
-                    look(open_shard(path, self.fingerprint, schema))
+                    look(open_shard(self.place, name, self.fingerprint, schema))
                 except FileNotFoundError:
                     continue
                 except Damaged as why:
-                    damaged.append(DamagedFile(path, str(why)))
+                    damaged.append(DamagedFile(self.place, name, str(why)))
         return damaged
 
 
@@ -101,13 +113,14 @@ def count_photos_and_vectors(keys: pa.Table) -> tuple[int, int]:
     return pc.count_distinct(keys["photo_sha256"]).as_py(), len(first_rows(keys))
 
 
-def store_folders(bottleneck_dir: Path) -> list[StoreFolder]:
+def store_folders(bottleneck_dir: Path | str | Place) -> list[StoreFolder]:
     """The folders of a store. Raises StoreError where there is no such folder, or it cannot be read."""
+    place = place_of(bottleneck_dir)
     try:
-        with os.scandir(bottleneck_dir) as entries:
-            names = sorted(entry.name for entry in entries if FINGERPRINT.fullmatch(entry.name) and entry.is_dir())
+        names = [name for name in place.folders() if FINGERPRINT.fullmatch(name)]
     except FileNotFoundError:
-        raise StoreError(f"There is no folder {bottleneck_dir}; check `bottleneck_dir`.") from None
+        what = "no folder" if place.is_local else "nothing at"
+        raise StoreError(f"There is {what} {place}; check `bottleneck_dir`.") from None
     except OSError as error:
-        raise StoreError(f"{bottleneck_dir} cannot be read ({error.strerror}); check `bottleneck_dir`.") from None
-    return [StoreFolder(bottleneck_dir / name, read_description(bottleneck_dir / name)) for name in names]
+        raise StoreError(f"{place} cannot be read ({error.strerror}); check `bottleneck_dir`.") from None
+    return [StoreFolder(place, name, read_description(place.below(name), name)) for name in names]

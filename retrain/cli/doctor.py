@@ -9,7 +9,7 @@ from label_image.user_path import Folder
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import backbone_config, extraction_config, source_config, split_config
 from retrain.cli.dashes import as_options
-from retrain.cli.options import Photos, backbone_options, choice_options, group, lang_option
+from retrain.cli.options import Photos, backbone_options, choice_options, executor_options, group, lang_option
 from retrain.core.language import language_of_user
 
 # What the doctor looks at, and where it writes.
@@ -30,6 +30,7 @@ doctor_options = group(
 @click.command(cls=CheckedCommand)
 @doctor_options
 @backbone_options
+@executor_options
 def doctor(output_dir: Path, lang: str | None, **options: Any) -> None:
     """Find copies, wrong labels, outliers and bad photos.
 

@@ -18,7 +18,7 @@ PANELS: Mapping[str, Sequence[str]] = {
     ),
     "Backbone": (
         "--architecture", "--weights", "--tfhub_module", "--trust_model", "--image_size", "--precision", "--engine",
-        "--store_dtype", "--require_gpu", "--bottleneck_dir", "--model_dir",
+        "--store_dtype", "--require_gpu", "--executor", "--ray_address", "--bottleneck_dir", "--model_dir",
     ),
     "Head": (
         "--optimizer", "--l2", "--class_weight", "--label_smoothing", "--hidden_units", "--activation", "--dropout",

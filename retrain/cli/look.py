@@ -21,7 +21,7 @@ look_options = group(
 
 @click.command(cls=CheckedCommand)
 @look_options
-def look(image_dir: Path | str, bottleneck_dir: Path, as_json: bool, **options: Any) -> None:
+def look(image_dir: Path | str, bottleneck_dir: Path | str, as_json: bool, **options: Any) -> None:
     """Show how photos are read: their classes and counts.
 
     DATA is whatever --image_dir takes. No photo is opened, and nothing is trained.
@@ -30,6 +30,7 @@ def look(image_dir: Path | str, bottleneck_dir: Path, as_json: bool, **options: 
     """
     from rich.console import Console
 
+    from retrain.core.places import place_of
     from retrain.insight.dataset_table import dataset_summary, show_dataset
     from retrain.insight.terminal import TerminalScreen
     from retrain.photos.opening import open_dataset
@@ -39,7 +40,7 @@ def look(image_dir: Path | str, bottleneck_dir: Path, as_json: bool, **options: 
         dataset = open_dataset(
             image_dir,
             add_images=options["add_images"],
-            bottleneck_dir=bottleneck_dir,
+            bottleneck_dir=place_of(bottleneck_dir).local_dir,
             layout=options["layout"],
             source_dir=options["source_dir"],
             progress=screen,

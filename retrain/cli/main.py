@@ -16,6 +16,7 @@ from retrain.cli.demo import demo
 from retrain.cli.doctor import doctor
 from retrain.cli.evaluate import evaluate
 from retrain.cli.export import export
+from retrain.cli.extract import extract
 from retrain.cli.fetch import fetch
 from retrain.cli.help_panels import TrainByDefault
 from retrain.cli.look import look
@@ -50,7 +51,7 @@ def cli() -> None:
     require_address_space(ADDRESS_SPACE)
 
 
-for command in (demo, fetch, look, train, sweep, evaluate, export, doctor, studio, store):
+for command in (demo, fetch, look, extract, train, sweep, evaluate, export, doctor, studio, store):
     cli.add_command(command)
 
 

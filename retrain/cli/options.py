@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 
 import click
 
+from label_image.not_paths import is_object_address
 from label_image.user_path import File, Folder, Text, UserPath
 from retrain.backbones.engines.registry import ENGINES
-from retrain.core.defaults import AUTO, BOTTLENECK_DIR, FINAL_TENSOR_NAME, MODEL_DIR, SEED, STORE_DTYPES, TOP_K
+from retrain.core.defaults import AUTO, BOTTLENECK_DIR, MODEL_DIR, SEED, STORE_DTYPES
 from retrain.core.language import LANGUAGES
 from retrain.core.machine import PRECISIONS
-from retrain.exports.registry import TRAINING_FORMATS, check_formats
 from retrain.photos.augmentation import VIEWS, Augmentation
 from retrain.photos.layouts.reading import LAYOUTS
 
@@ -28,7 +28,24 @@ class PhotosPath(UserPath):
         return value if isinstance(value, str) and "://" in value else super().convert(value, parameter, context)
 
 
+class StoreDir(UserPath):
+    """A folder of this machine, or an address of object storage, which stays a text."""
+
+    def __init__(self) -> None:
+        super().__init__(file_okay=False)
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        if not isinstance(value, str) or "://" not in value:
+            return super().convert(value, parameter, context)
+        if not is_object_address(value):
+            self.fail(f"{value} is not an address of object storage: s3://, gs:// or hdfs://.", parameter, context)
+        if not value.split("://")[1].strip("/"):
+            self.fail(f"{value} names no bucket: write {value.split('://')[0]}://bucket/folder.", parameter, context)
+        return value.rstrip("/")
+
+
 Photos = PhotosPath()
+StoreFolder = StoreDir()
 
 
 def group(*options: Callable[[Command], Command]) -> Callable[[Command], Command]:
@@ -53,6 +70,18 @@ layout_option = click.option(
 
 truncated_option = click.option(
     "--accept_truncated", is_flag=True, help="Read JPEGs that end early as far as they go, instead of skipping them."
+)
+
+paranoid_option = click.option(
+    "--paranoid", is_flag=True, help="Read every photo again, even if its size and dates are unchanged."
+)
+
+seed_option = click.option(
+    "--seed",
+    type=click.IntRange(min=0),
+    default=SEED,
+    show_default=True,
+    help="Seed of the split, the mini-batches and random weights.",
 )
 
 source_dir_option = click.option(
@@ -104,15 +133,9 @@ choice_options = group(
         type=Percentage,
         help="One split: so many percent of the photos for choices during training.",
     ),
-    click.option(
-        "--seed",
-        type=click.IntRange(min=0),
-        default=SEED,
-        show_default=True,
-        help="Seed of the split, the mini-batches and random weights.",
-    ),
+    seed_option,
     truncated_option,
-    click.option("--paranoid", is_flag=True, help="Read every photo again, even if its size and dates are unchanged."),
+    paranoid_option,
 )
 
 folds_option = click.option(
@@ -138,7 +161,7 @@ category_names_option = click.option(
 unpacking_option = group(
     click.option(
         "--bottleneck_dir",
-        type=Folder,
+        type=StoreFolder,
         default=BOTTLENECK_DIR,
         show_default=True,
         help="Photos that are not in a folder (archives, Parquet, tfds:) are unpacked next to this one.",
@@ -205,6 +228,22 @@ network_options = group(
     ),
 )
 
+executor_options = group(
+    click.option(
+        "--executor",
+        type=click.Choice(("local", "ray")),
+        default="local",
+        show_default=True,
+        help="Where bottlenecks are computed: in this process, or by Ray, on the machines of a cluster.",
+    ),
+    click.option(
+        "--ray_address",
+        type=Text,
+        metavar="ADDRESS",
+        help="With --executor ray: the cluster, as in 10.0.0.1:6379.  [default: $RAY_ADDRESS, else one started here]",
+    ),
+)
+
 # How bottlenecks are computed, and where they are kept.
 store_options = group(
     click.option(
@@ -232,10 +271,10 @@ store_options = group(
     click.option("--require_gpu", is_flag=True, help="Stop if there is no GPU."),
     click.option(
         "--bottleneck_dir",
-        type=Folder,
+        type=StoreFolder,
         default=BOTTLENECK_DIR,
         show_default=True,
-        help="Folder in which bottlenecks are kept for later runs.",
+        help="Folder, or s3://, gs:// or hdfs:// address, in which bottlenecks are kept for later runs.",
     ),
     click.option(
         "--model_dir",
@@ -291,16 +330,18 @@ distortion_options = group(
     ),
 )
 
+views_option = click.option(
+    "--views",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Views per photo, the photo itself included; their bottlenecks are kept. "
+    f"[default: up to {VIEWS} with augmentation]",
+)
+
 # What else is trained on, and what else is trained.
 augmentation_options = group(
     distortion_options,
-    click.option(
-        "--views",
-        type=click.IntRange(min=1),
-        metavar="K",
-        help="Views per photo, the photo itself included; their bottlenecks are kept. "
-        f"[default: up to {VIEWS} with augmentation]",
-    ),
+    views_option,
     click.option(
         "--tta", is_flag=True, help="Evaluate with the mean answer over all views of a photo (test-time augmentation)."
     ),
@@ -313,58 +354,6 @@ augmentation_options = group(
     click.option(
         "--compare", type=click.Choice(("scratch",)), help="Also train a small network from scratch, to compare with."
     ),
-)
-
-
-def _formats(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
-    return check_formats(names(context, parameter, value))
-
-
-# What is written.
-export_options = group(
-    click.option(
-        "--output_dir",
-        type=Folder,
-        default="tf_files/model",
-        show_default=True,
-        help="Folder of the trained model: SavedModel, model.tflite, labels.txt, model.json, metrics.json …",
-    ),
-    click.option(
-        "--formats",
-        callback=_formats,
-        default=",".join(TRAINING_FORMATS),
-        show_default=True,
-        metavar="NAME[,NAME…]",
-        help="Formats of the model; saved_model alone is faster to write, but label_image then needs TensorFlow.",
-    ),
-    click.option("--output_graph", type=File, help="Also write a frozen GraphDef to this file, as in 2017."),
-    click.option("--output_labels", type=File, help="Also write the labels to this file, one per line."),
-    click.option("--saved_model_dir", type=Folder, help="Also write the SavedModel to this folder."),
-    click.option(
-        "--final_tensor_name",
-        default=FINAL_TENSOR_NAME,
-        show_default=True,
-        metavar="NAME",
-        help="With --output_graph: name of the output.",
-    ),
-)
-
-# What is said about the result.
-report_options = group(
-    click.option(
-        "--top_k",
-        type=click.IntRange(min=1),
-        default=TOP_K,
-        show_default=True,
-        help="With --print_misclassified_test_images or --report: answers shown per photo.",
-    ),
-    click.option("--print_misclassified_test_images", is_flag=True, help="List the misclassified test photos."),
-    click.option(
-        "--report", type=File, metavar="FILE", help="Write a web page about the run, with the doctor's findings."
-    ),
-    lang_option,
-    click.option("--summaries_dir", type=Folder, help="Write TensorBoard summaries to a new folder in here."),
-    json_option,
 )
 
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from label_image.terminal import json_line
-from label_image.user_path import Folder, Text
+from label_image.user_path import Text
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.help_panels import PanelGroup
-from retrain.cli.options import layout_option
+from retrain.cli.options import StoreFolder, layout_option
 from retrain.core.defaults import BOTTLENECK_DIR
 
 if TYPE_CHECKING:
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 bottleneck_dir_option = click.option(
     "--bottleneck_dir",
-    type=Folder,
+    type=StoreFolder,
     default=BOTTLENECK_DIR,
     show_default=True,
-    help="The store.",
+    help="The store: a folder, or an s3://, gs:// or hdfs:// address.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object.")
 
@@ -36,7 +36,7 @@ def store() -> None:
 @store.command(cls=CheckedCommand, short_help="Say what the store holds.")
 @bottleneck_dir_option
 @json_option
-def info(bottleneck_dir: Path, as_json: bool) -> None:
+def info(bottleneck_dir: Path | str, as_json: bool) -> None:
     """Say what the store holds: backbones, photos, bottlenecks, bytes, damaged files.
 
     Example: retrain store info
@@ -54,7 +54,7 @@ def info(bottleneck_dir: Path, as_json: bool) -> None:
 @store.command(cls=CheckedCommand, short_help="Look for damaged files.")
 @bottleneck_dir_option
 @click.option("--repair", is_flag=True, help="Rename damaged files to ….damaged; their photos are computed again.")
-def verify(bottleneck_dir: Path, repair: bool) -> None:
+def verify(bottleneck_dir: Path | str, repair: bool) -> None:
     """Read every file of the store and hash it again; exit code 1 if one is damaged.
 
     Example: retrain store verify
@@ -89,7 +89,11 @@ def verify(bottleneck_dir: Path, repair: bool) -> None:
 )
 @click.option("--yes", is_flag=True, help="Remove, instead of only saying what would be removed.")
 def prune(
-    bottleneck_dir: Path, keep_photos: tuple[str, ...], layout: "Layout", keep_fingerprint: tuple[str, ...], yes: bool
+    bottleneck_dir: Path | str,
+    keep_photos: tuple[str, ...],
+    layout: "Layout",
+    keep_fingerprint: tuple[str, ...],
+    yes: bool,
 ) -> None:
     """Remove bottlenecks that are no longer needed; without --yes, only say which.
 
@@ -108,10 +112,26 @@ def prune(
     show_pruning(pruning, left, yes, _console())
 
 
-@store.command(cls=CheckedCommand, short_help="Add the bottlenecks of other stores.")
-@click.argument("stores", type=Folder, nargs=-1, required=True, metavar="STORE…")
+@store.command(cls=CheckedCommand, short_help="Unite small files.")
 @bottleneck_dir_option
-def merge(stores: tuple[Path, ...], bottleneck_dir: Path) -> None:
+def compact(bottleneck_dir: Path | str) -> None:
+    """Unite small shards into full ones of 64 MB, while others may read and write.
+
+    Runs do this by themselves at their ends where a store has many small shards; on a cluster it is a job of its own.
+    It may be stopped at any moment, and goes on with the same command.
+
+    Example: retrain store compact --bottleneck_dir s3://bucket/bottlenecks
+    """
+    from retrain.bottlenecks.compaction import compact_store
+    from retrain.insight.store_table import show_compaction
+
+    show_compaction(compact_store(bottleneck_dir), _console())
+
+
+@store.command(cls=CheckedCommand, short_help="Add the bottlenecks of other stores.")
+@click.argument("stores", type=StoreFolder, nargs=-1, required=True, metavar="STORE…")
+@bottleneck_dir_option
+def merge(stores: tuple[Path | str, ...], bottleneck_dir: Path | str) -> None:
     """Add the bottlenecks of other stores, which are only read.
 
     Each STORE is the --bottleneck_dir of other runs, of this machine or of others.
@@ -128,12 +148,14 @@ def merge(stores: tuple[Path, ...], bottleneck_dir: Path) -> None:
         raise click.ClickException(f"Not merged: damaged files: {damaged}; folders with other numbers: {others}.")
 
 
-def _contents(sources: tuple[str, ...], bottleneck_dir: Path, layout: "Layout") -> set[str]:
+def _contents(sources: tuple[str, ...], bottleneck_dir: Path | str, layout: "Layout") -> set[str]:
     """The SHA-256 of each photo of some sources. Raises DatasetError where one cannot be read."""
+    from retrain.core.places import place_of
     from retrain.photos.opening import list_photos
     from retrain.photos.sources.contents import hashes_of
 
-    listings = [list_photos(source, bottleneck_dir, layout=layout) for source in sources]
+    local_dir = place_of(bottleneck_dir).local_dir
+    listings = [list_photos(source, local_dir, layout=layout) for source in sources]
     return {sha256 for listing in listings for sha256 in hashes_of(listing.files, bottleneck_dir)}
 
 

@@ -11,6 +11,7 @@ from retrain.cli.configs import backbone_config, extraction_config, made, source
 from retrain.cli.dashes import as_options
 from retrain.cli.options import (
     distortion_options,
+    executor_options,
     group,
     lang_option,
     names,
@@ -152,6 +153,7 @@ sweep_options = group(
 @photo_options
 @sweep_options
 @store_options
+@executor_options
 def sweep(**options: Any) -> None:
     """Try many heads, and choose the best by cross-validation."""
     # Its folds are those in which the configurations are compared; the photos for testing stay out of them.
@@ -177,7 +179,7 @@ def sweep(**options: Any) -> None:
         made(Augmentation, options),
     )
     table, report = options["output_csv"], options["report"]
-    check_table(table, report, config.extraction.bottleneck_dir, *config.source.places)
+    check_table(table, report, config.extraction.local_dir, *config.source.places)
     screen = TerminalScreen(as_options)
     try:
         result = run_sweep(config, screen)

@@ -15,11 +15,11 @@ from retrain.cli.head_options import head_options
 from retrain.cli.options import (
     augmentation_options,
     backbone_options,
-    export_options,
+    executor_options,
     folds_option,
     photo_options,
-    report_options,
 )
+from retrain.cli.output_options import export_options, report_options
 from retrain.core.language import in_language, language_of_user
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @photo_options
 @folds_option
 @backbone_options
+@executor_options
 @head_options
 @augmentation_options
 @export_options

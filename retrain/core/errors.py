@@ -7,6 +7,7 @@
     ├── OptionError             exit code 2: the call was wrong
     ├── DatasetError            the photos as a whole cannot be used
     ├── DownloadError           a file that could not be fetched: weights, a data set   (of label_image)
+    ├── ClusterError            a cluster of Ray that cannot be reached or used        (of label_image)
     ├── BackboneError           an unknown architecture, or weights that do not fit it
     ├── GpuError                a GPU is required, and there is none
     ├── CheckpointError         a checkpoint is damaged, or belongs to another training
@@ -20,6 +21,7 @@ Each message is one sentence (or two) that names the file or field and says what
 in `image_dir`: the command line makes an option of it (`retrain.cli.dashes`).
 """
 
+from label_image.errors import ClusterError as ClusterError
 from label_image.errors import DownloadError as DownloadError
 from label_image.errors import RetrainError as RetrainError
 

@@ -20,6 +20,7 @@ from retrain.core.errors import OptionError
 
 PRECISIONS = ("auto", "float32", "bfloat16", "float16")
 
+CORES = "RETRAIN_CORES"  # the environment variable that says how many cores a worker may use
 CPU_INFO = Path("/proc/cpuinfo")
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}  # without them bfloat16 is emulated, and slow
 NVIDIA_DEVICES = "/dev/nvidia[0-9]*"
@@ -33,8 +34,10 @@ _tensorflow_finds_none = False  # as far as this process has learned
 
 
 def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """How many cores this process may use; a worker of a cluster has a share of them, which is in CORES."""
+    found = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    share = os.environ.get(CORES, "")
+    return min(found, int(share)) if share.isdecimal() and int(share) else found
 
 
 def choose_precision(asked: str) -> str:

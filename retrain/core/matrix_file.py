@@ -55,6 +55,7 @@ def scratch_matrix(shape: tuple[int, int], folder: Path, dtype: npt.DTypeLike = 
 
 
 def _mapped_matrix(shape: tuple[int, int], dtype: np.dtype[Any], size: int, folder: Path) -> Matrix:
+    folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, size)  # a full disk is an error here, and a crash (SIGBUS) later

@@ -6,23 +6,25 @@ too, which the page checksums of Parquet do not cover), a cut tail and a torn wr
 Equal content has equal names, and copying shards from one folder into another merges the two.
 A copy in progress looks like damage: copy while no run is active, or rename the copies into place.
 
-A shard is written to a temporary name, fsync'd and renamed: nobody ever sees half of one. Nothing
-here waits for a lock: the folder may lie on NFS or on a bind mount, where locks cannot be relied upon.
+A shard appears whole or not at all (`retrain.core.places`): on a disk it is written to a temporary name, fsync'd
+and renamed. Nothing here waits for a lock: the folder may lie on NFS or on a bind mount, where locks cannot be relied
+upon, or on object storage, which has none.
 """
 
 import errno
-import os
+import logging
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from label_image.files import sha256_of_bytes, write_in_one_step
+from label_image.files import sha256_of_bytes
 from retrain.core.errors import StoreError, UnwritableStoreError
+from retrain.core.places import Place
 
 ROW_GROUP_BYTES = 4 << 20  # small enough that the decoder reuses its memory: 3 x faster than 64 MB
+log = logging.getLogger(__name__)
 SEALED_NAME = re.compile(r"(?:(?P<prefix>[a-z-]+)-)?(?P<digest>[0-9a-f]{64})\.parquet")
 
 
@@ -36,9 +38,11 @@ class Shard:
     Raises `Damaged`, `FileNotFoundError` (another process compacted it away) and `StoreError`.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        data = _read_verified(path)
+    def __init__(self, place: Place, name: str) -> None:
+        self.place = place
+        self.name = name
+        data = _read_verified(place, name)
+        self.size = len(data)
         try:
             # The digest covers every byte, so that checking each page's checksum again buys nothing.
             self._file = pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=False)
@@ -71,15 +75,15 @@ class Shard:
             raise Damaged(f"row group {group} cannot be decoded ({error})") from error
 
 
-def read_shard(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+def read_shard(place: Place, name: str, columns: Sequence[str] | None = None) -> pa.Table:
     """The table of a shard whose bytes match its name. Raises what `Shard` raises."""
-    return Shard(path).read(columns)
+    return Shard(place, name).read(columns)
 
 
-def write_shard(folder: Path, table: pa.Table, prefix: str = "", compression: str = "none") -> Path:
-    """Seal a table into `folder` and return the path; on the disk for good when this returns.
+def write_shard(place: Place, table: pa.Table, prefix: str = "", compression: str = "none") -> str:
+    """Seal a table into a place and return its name; there for good when this returns.
 
-    Raises StoreError when the folder cannot be written; no temporary file is then left behind.
+    Raises StoreError when the place cannot be written; nothing unfinished is then left behind.
     """
     row_bytes = max(1, table.nbytes // max(1, table.num_rows))
     sink = pa.BufferOutputStream()
@@ -94,78 +98,79 @@ def write_shard(folder: Path, table: pa.Table, prefix: str = "", compression: st
     )
     data = memoryview(sink.getvalue())  # Arrow's own buffer: no copy
     digest = sha256_of_bytes(data)
-    path = folder / (f"{prefix}-{digest}.parquet" if prefix else f"{digest}.parquet")
+    name = f"{prefix}-{digest}.parquet" if prefix else f"{digest}.parquet"
     # Written even where the name exists already: the bytes under that name may be damaged.
-    write_atomically(path, data)
-    return path
+    put_in_one_step(place, name, data)
+    return name
 
 
-def copy_shard(path: Path, folder: Path) -> bool:
-    """Copy a sound shard into another folder; False where it is there already, and sound.
+def copy_shard(place: Place, name: str, target: Place) -> bool:
+    """Copy a sound shard into another place; False where it is there already, and sound.
 
-    Raises what `Shard` raises of the one that is copied, and StoreError when the folder cannot be written.
+    Raises what `Shard` raises of the one that is copied, and StoreError when the place cannot be written.
     """
-    data = _read_verified(path)
-    copy = folder / path.name
+    data = _read_verified(place, name)
     try:
-        if _read_verified(copy) == data:
+        if _read_verified(target, name) == data:
             return False
     except (Damaged, FileNotFoundError):
         pass
-    write_atomically(copy, data)
+    put_in_one_step(target, name, data)
     return True
 
 
-def write_atomically(path: Path, data: bytes | memoryview) -> None:
+def put_in_one_step(place: Place, name: str, data: bytes | memoryview) -> None:
     """Replace or create a file so that readers see the old bytes or the new ones, never a mixture.
 
-    Raises StoreError when the folder cannot be written; no temporary file is then left behind.
+    Raises StoreError when the place cannot be written; nothing unfinished is then left behind.
     """
     try:
-        write_in_one_step(path, data, sync=True)
+        place.put(name, data)
     except OSError as error:
-        raise _cannot_write(path.parent, len(data), error) from error
+        raise _cannot_write(place, len(data), error) from error
 
 
-def list_shards(folder: Path, prefix: str = "") -> list[Path]:
-    """The shards of a folder in the order of their names; none where there is no folder.
-
-    Raises StoreError when the folder cannot be read.
-    """
-    matches = ((name, SEALED_NAME.fullmatch(name)) for name in _file_names(folder))
-    return [folder / name for name, match in matches if match and (match["prefix"] or "") == prefix]
-
-
-def foreign_files(folder: Path) -> list[Path]:
-    """Parquet files that are no shards: their names promise nothing, so nobody reads them."""
-    names = _file_names(folder)
-    return [folder / n for n in names if n.endswith(".parquet") and not SEALED_NAME.fullmatch(n)]
-
-
-def file_size(path: Path) -> int:
-    """Bytes of a file, 0 if it has vanished."""
+def put_aside(place: Place, name: str, why: str) -> None:
+    """Set a damaged shard aside, where that can be done, and say so."""
+    path = place.at(name)
+    log.warning("%s is set aside, %s.", path, why)
     try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+        place.set_aside(name)
+    except (OSError, StoreError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        log.warning("%s could not be renamed (%s); it is not read.", path, reason)
 
 
-def _read_verified(path: Path) -> bytes:
+def list_shards(place: Place, prefix: str = "") -> dict[str, int]:
+    """The shards of a place in the order of their names, with their bytes; none where there is no folder.
+
+    Raises StoreError when the place cannot be read.
+    """
+    matches = ((name, size, SEALED_NAME.fullmatch(name)) for name, size in _files(place))
+    return {name: size for name, size, match in matches if match and (match["prefix"] or "") == prefix}
+
+
+def foreign_files(place: Place) -> list[str]:
+    """Parquet files that are no shards: their names promise nothing, so nobody reads them."""
+    return [name for name, _ in _files(place) if name.endswith(".parquet") and not SEALED_NAME.fullmatch(name)]
+
+
+def _read_verified(place: Place, name: str) -> bytes:
     """The bytes of a shard, hashed. Read twice before it is called damaged: a network file system
     may serve a torn read, and a writer may just be replacing a damaged file by a sound one."""
-    match = SEALED_NAME.fullmatch(path.name)
+    match = SEALED_NAME.fullmatch(name)
     if not match:
         raise Damaged("its name is not a digest")
     for _ in range(2):
         try:
-            data = path.read_bytes()
+            data = place.read(name)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ESTALE):
-                raise FileNotFoundError(error.errno, "the shard has vanished", str(path)) from error
+                raise FileNotFoundError(error.errno, "the shard has vanished", str(place.at(name))) from error
             if error.errno == errno.EIO:
                 raise Damaged("the disk cannot read it") from error
             raise StoreError(
-                f"{path} cannot be read ({error.strerror}): give this user the right to read it, "
+                f"{place.at(name)} cannot be read ({error.strerror}): give this user the right to read it, "
                 "or move it out of the folder."
             ) from error
         if sha256_of_bytes(data) == match["digest"]:
@@ -173,37 +178,29 @@ def _read_verified(path: Path) -> bytes:
     raise Damaged("its bytes do not match the digest in its name")
 
 
-def _file_names(folder: Path) -> list[str]:
+def _files(place: Place) -> list[tuple[str, int]]:
     try:
-        with os.scandir(folder) as entries:
-            return sorted(entry.name for entry in entries if _is_file(entry))
+        return place.names()
     except FileNotFoundError:
         return []
     except OSError as error:
         raise StoreError(
-            f"The folder {folder} cannot be read ({error.strerror}): "
+            f"The folder {place} cannot be read ({error.strerror}): "
             "give this user the right to read it, or choose another `bottleneck_dir`."
         ) from error
 
 
-def _is_file(entry: "os.DirEntry[str]") -> bool:
-    try:
-        return entry.is_file()
-    except OSError:  # a link to itself, or to where one may not go
-        return False
-
-
-def _cannot_write(folder: Path, size: int, error: OSError) -> StoreError:
+def _cannot_write(place: Place, size: int, error: OSError) -> StoreError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return StoreError(
-            f"The disk that holds {folder} is full ({error.strerror}, {size / 1e6:.1f} MB to write): "
+            f"The disk that holds {place} is full ({error.strerror}, {size / 1e6:.1f} MB to write): "
             "free some space and run the same command again, or choose another `bottleneck_dir`."
         )
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return UnwritableStoreError(
-            f"The folder {folder} cannot be written ({error.strerror}): "
+            f"The folder {place} cannot be written ({error.strerror}): "
             "give this user the right to write there, or choose another `bottleneck_dir`."
         )
     return StoreError(
-        f"Writing into {folder} failed ({error.strerror}): check that disk, or choose another `bottleneck_dir`."
+        f"Writing into {place} failed ({error.strerror}): check that disk, or choose another `bottleneck_dir`."
     )

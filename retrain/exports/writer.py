@@ -79,7 +79,7 @@ def export(trained: TrainedHead, config: ExportConfig = ExportConfig(), *, progr
     ExportError, ParityError for a format that does not answer like the model.
     """
     bottlenecks = trained.bottlenecks
-    config.check(Path(bottlenecks.dataset.source), {"`bottleneck_dir`": bottlenecks.config.bottleneck_dir})
+    config.check(Path(bottlenecks.dataset.source), {"`bottleneck_dir`": bottlenecks.config.local_dir})
     return write_outputs(trained, config, progress)
 
 
@@ -136,7 +136,7 @@ class _Writing:
         bottlenecks, labels, formats = self.trained.bottlenecks, self.trained.labels, self.config.formats
         backbone = bottlenecks.backbone
         covered = {name: covers(name, backbone, labels, self.top.head.hidden) for name in formats}
-        kept = {name: kept_folder(bottlenecks.config.bottleneck_dir, covered[name]) for name in formats}
+        kept = {name: kept_folder(bottlenecks.config.local_dir, covered[name]) for name in formats}
         fetched = {name: fetch_template(kept[name], covered[name], self.templates / name) for name in formats}
         new = [name for name, found in fetched.items() if found is None]
         rows = parity_photos(bottlenecks.extraction, self.trained.division, PROOF_PHOTOS if new else CHECK_PHOTOS)

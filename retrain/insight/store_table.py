@@ -7,6 +7,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from retrain.bottlenecks.compaction import CompactedFolder
 from retrain.bottlenecks.inspection import StoreInfo, Verification
 from retrain.bottlenecks.merging import Merged
 from retrain.bottlenecks.pruning import Pruning
@@ -71,7 +72,7 @@ def show_verification(found: Verification, console: Console) -> None:
         console.print(f"Set aside: {len(found.damaged)}; their photos are computed again by the next run.")
 
 
-def show_pruning(pruning: Pruning, left: Sequence[Path], done: bool, console: Console) -> None:
+def show_pruning(pruning: Pruning, left: Sequence[Path | str], done: bool, console: Console) -> None:
     """What is removed of each folder."""
     for planned in pruning.folders:
         what = "all of it" if planned.whole else f"{planned.kept} stay"
@@ -88,6 +89,19 @@ def show_pruning(pruning: Pruning, left: Sequence[Path], done: bool, console: Co
         console.print(f"Removed: {pruning.removed} bottlenecks.")
     else:
         console.print(f"Nothing is removed yet: pass --yes to remove {pruning.removed} bottlenecks.")
+
+
+def show_compaction(compacted: Sequence[CompactedFolder], console: Console) -> None:
+    """How many shards each folder had, and has."""
+    for one in compacted:
+        folder = one.folder
+        what = "left alone, as it has no description"
+        if one.shards is not None:
+            before, after = one.shards
+            what = f"{before} shards, now {after}" if after != before else f"{before} shards, as before"
+        console.print(f"{folder.fingerprint[:DIGITS]} ({escape(folder.backbone)}): {what}.", soft_wrap=True)
+    if not compacted:
+        console.print("Nothing to unite.")
 
 
 def show_merged(merged: Merged, console: Console) -> None:

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -28,6 +28,21 @@ SPLIT_FOLDERS: dict[str, Split] = {
     "test": "testing",
     "testing": "testing",
 }
+
+
+class Status(Protocol):
+    """What is known of a file without reading it, as `os.stat` says it."""
+
+    @property
+    def st_size(self) -> int: ...
+    @property
+    def st_mtime_ns(self) -> int: ...
+    @property
+    def st_ino(self) -> int: ...
+    @property
+    def st_ctime_ns(self) -> int: ...
+    @property
+    def st_mode(self) -> int: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,8 +64,8 @@ class PhotoFile:
     gone_sha256: str = ""
 
     @classmethod
-    def of(cls, path: str, label: str, status: os.stat_result, split: Split | None = None) -> "PhotoFile":
-        """A file by its path and what `os.stat` says of it."""
+    def of(cls, path: str, label: str, status: Status, split: Split | None = None) -> "PhotoFile":
+        """A file by its path and what `os.stat`, or its storage, says of it."""
         return cls(path, label, status.st_size, status.st_mtime_ns, status.st_ino, split, status.st_ctime_ns)
 
     @property

@@ -28,10 +28,10 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from label_image.files import remove_leftovers
+from label_image.not_paths import is_object_address
 from retrain.core.errors import StoreError
-from retrain.core.placing import set_aside
-from retrain.core.sealed import Damaged, list_shards, read_shard, write_shard
+from retrain.core.places import Place, place_of
+from retrain.core.sealed import Damaged, list_shards, put_aside, read_shard, write_shard
 
 PREFIX = "photo-hashes"
 RACY_NS = 2_000_000_000  # the coarsest clock of a file system (FAT): two writes may look like one
@@ -60,11 +60,11 @@ class PhotoHashes:
     Raises StoreError if the folder exists but cannot be read.
     """
 
-    def __init__(self, bottleneck_dir: Path) -> None:
-        self.folder = Path(bottleneck_dir)
+    def __init__(self, bottleneck_dir: Path | str | Place) -> None:
+        self.place = place_of(bottleneck_dir)
         self.set_aside = 0  # damaged tables that this process has set aside
         self._new: dict[bytes, Row] = {}
-        remove_leftovers(self.folder)
+        self.place.tidy()
         self._use(self._read_all()[0])
 
     def lookup(
@@ -110,7 +110,7 @@ class PhotoHashes:
         that was modified or changed less than 2 s before is not remembered: a later write within the same
         tick of the file system's clock would go unseen.
         """
-        if not os.path.isabs(path):
+        if not os.path.isabs(path) and not is_object_address(path):
             raise ValueError(f"{path!r} is not an absolute path")
         read_ns = time.time_ns() if read_ns is None else read_ns
         if max(mtime_ns, ctime_ns) <= read_ns - RACY_NS:
@@ -125,18 +125,18 @@ class PhotoHashes:
         if not self._new:
             return
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.place.make()
         except OSError as error:
             raise StoreError(
-                f"The folder {self.folder} cannot be made ({error.strerror}): choose another `bottleneck_dir`."
+                f"The folder {self.place} cannot be made ({error.strerror}): choose another `bottleneck_dir`."
             ) from error
         table, read = self._read_all()
         table = _newest(pa.concat_tables([table, self._new_table()]))
-        written = write_shard(self.folder, table, PREFIX, compression="zstd")
-        for path in read:
-            if path != written:
-                with suppress(OSError):  # gone, or another user's: it stays, and counts beside this one
-                    path.unlink()
+        written = write_shard(self.place, table, PREFIX, compression="zstd")
+        for name in read:
+            if name != written:
+                with suppress(OSError, StoreError):  # another user's: it stays, and counts beside this one
+                    self.place.remove(name)
         self._new.clear()
         self._use(table)
 
@@ -147,7 +147,7 @@ class PhotoHashes:
         except StoreError as error:
             cause = error.__cause__
             reason = cause.strerror if isinstance(cause, OSError) and cause.strerror else str(error)
-            _warn_once(self.folder, reason)
+            _warn_once(str(self.place), reason)
 
     def _use(self, table: pa.Table) -> None:
         """Keep a table as arrays: a tenth of the memory of Python's objects."""
@@ -167,12 +167,12 @@ class PhotoHashes:
             unchanged[old] = ctimes_ns[old] <= self._read_ns[rows[old]] - RACY_NS
         return unchanged
 
-    def _read_all(self) -> tuple[pa.Table, list[Path]]:
+    def _read_all(self) -> tuple[pa.Table, list[str]]:
         """The union of the tables in the folder, and the files that it comes from."""
-        tables, paths = [], []
-        for path in list_shards(self.folder, PREFIX):
+        tables, names = [], []
+        for name in list_shards(self.place, PREFIX):
             try:
-                table = read_shard(path)
+                table = read_shard(self.place, name)
                 if table.schema.equals(SCHEMA_WITHOUT_CTIME):
                     table = pa.table([*table.columns, pa.nulls(len(table), pa.int64())], schema=SCHEMA)
                 if not table.schema.equals(SCHEMA):
@@ -180,21 +180,14 @@ class PhotoHashes:
             except FileNotFoundError:
                 continue  # another process has just united it with its own; that is only lost work
             except Damaged as why:
-                self._put_aside(path, why)
+                self.set_aside += 1
+                put_aside(self.place, name, f"photos will be read again: {why}")
                 continue
             tables.append(table)
-            paths.append(path)
+            names.append(name)
         if len(tables) == 1:
-            return tables[0], paths
-        return _newest(pa.concat_tables([SCHEMA.empty_table(), *tables])), paths
-
-    def _put_aside(self, path: Path, why: Damaged) -> None:
-        self.set_aside += 1
-        log.warning("%s is set aside, photos will be read again: %s.", path, why)
-        try:
-            set_aside(path)
-        except OSError as error:
-            log.warning("%s could not be renamed (%s); it is not read.", path, error.strerror)
+            return tables[0], names
+        return _newest(pa.concat_tables([SCHEMA.empty_table(), *tables])), names
 
     def _new_table(self) -> pa.Table:
         columns = [list(self._new), *zip(*self._new.values(), strict=True)]
@@ -203,7 +196,7 @@ class PhotoHashes:
 
 
 @functools.cache
-def _warn_once(folder: Path, reason: str) -> None:
+def _warn_once(folder: str, reason: str) -> None:
     log.warning("The hashes of these photos cannot be kept in %s (%s): the next run reads them again.", folder, reason)
 
 

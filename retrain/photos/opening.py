@@ -42,9 +42,9 @@ def list_photos(
     source, it cannot be read, or holds no two classes whose names can be told apart; DownloadError; OptionError for a
     `tfds:` that names no set, and for a folder that can be read in two ways: `layout` says in which.
     """
-    unpacking = _unpacking(bottleneck_dir, paranoid, layout, source_dir, progress)
+    unpacking = unpacking_beside(bottleneck_dir, paranoid, layout, source_dir, progress)
     name = os.fspath(source)
-    return dataset.in_order(_read(name, unpacking), name)
+    return dataset.in_order(read_source(name, unpacking), name)
 
 
 def list_together(sources: Sequence[str | os.PathLike[str]], unpacking: Unpacking) -> dataset.Dataset:
@@ -59,7 +59,7 @@ def list_together(sources: Sequence[str | os.PathLike[str]], unpacking: Unpackin
     for part, name in enumerate(names):
         layout = unpacking.layout if _has_layout(name) or len(names) == 1 else "auto"
         class_name = _class_name(name) if part else None
-        parts.append((name, _read(name, replace(unpacking, layout=layout, class_name=class_name))))
+        parts.append((name, read_source(name, replace(unpacking, layout=layout, class_name=class_name))))
     return dataset.in_order(joined(parts), names[0])
 
 
@@ -83,7 +83,7 @@ def open_dataset(
     where its names do not (docs/photos.md). Raises DatasetError if there are fewer than two classes, or the source or
     the fixes cannot be read; DownloadError; OptionError.
     """
-    unpacking = _unpacking(bottleneck_dir, paranoid, layout, source_dir, progress)
+    unpacking = unpacking_beside(bottleneck_dir, paranoid, layout, source_dir, progress)
     found = list_together([source, *add_images], unpacking)
     found = apply_fixes(found, None if fixes is None else Path(fixes), source, add_images)
     found = limit_per_class(found, max_images_per_class)
@@ -99,8 +99,8 @@ class Dataset(dataset.Dataset):
     open = staticmethod(open_dataset)
 
 
-def _read(name: str, unpacking: Unpacking) -> dataset.Dataset:
-    """The photos of one source, in any order."""
+def read_source(name: str, unpacking: Unpacking) -> dataset.Dataset:
+    """The photos of one source, in any order, of whatever classes. Raises what `list_photos` raises."""
     for one in _sources(name, unpacking.layout):
         if one.recognises(name):
             return one.read(name, unpacking)
@@ -131,13 +131,14 @@ def _has_layout(name: str) -> bool:
     return is_folder(name) or any(one.holds_others and one.recognises(name) for one in SOURCES)
 
 
-def _unpacking(
+def unpacking_beside(
     bottleneck_dir: str | os.PathLike[str],
-    paranoid: bool,
-    layout: Layout,
-    source_dir: str | os.PathLike[str] | None,
-    progress: Progress,
+    paranoid: bool = False,
+    layout: Layout = "auto",
+    source_dir: str | os.PathLike[str] | None = None,
+    progress: Progress = SILENT,
 ) -> Unpacking:
+    """How sources are read that are unpacked beside a bottleneck folder, or to `source_dir`."""
     kept = None if source_dir is None else Path(source_dir)
     return Unpacking(Path(bottleneck_dir), paranoid, layout, kept, progress, _read_unpacked)
 
@@ -145,7 +146,7 @@ def _unpacking(
 def _read_unpacked(place: str, unpacking: Unpacking) -> dataset.Dataset:
     """The photos of what was unpacked or fetched: a folder, as a rule; or what lies alone in folders around it."""
     if not is_folder(place):
-        return _read(place, unpacking)
+        return read_source(place, unpacking)
     inner = place
     for _ in range(MOST_AROUND):
         if unpacking.layout == "auto":

@@ -18,6 +18,7 @@ import numpy as np
 from label_image.errors import PhotoError
 from label_image.files import sha256_of_bytes
 from label_image.in_order import map_in_order as map_in_order
+from label_image.not_paths import is_object_address
 from label_image.preprocessing import Pixels, completed, photo_bytes
 from label_image.strangers import set_switches
 from retrain.core.machine import cores
@@ -66,14 +67,15 @@ def remember_content(file: PhotoFile, sha256: str, read_ns: int, hashes: PhotoHa
 
 
 def absolute_paths(paths: Iterable[str]) -> list[str]:
-    """`os.path.abspath` of paths of files, most of which share their folders with others."""
+    """`os.path.abspath` of paths of files, most of which share their folders with others; addresses as they are."""
     folders: dict[str, str] = {}
     absolute = []
     for path in paths:
         name = path.rpartition(os.sep)[2]
         folder = path[: len(path) - len(name)]
         if folder not in folders:
-            folders[folder] = os.path.join(os.path.abspath(folder), "")
+            is_path = not is_object_address(folder)
+            folders[folder] = os.path.join(os.path.abspath(folder), "") if is_path else folder
         absolute.append(folders[folder] + name)
     return absolute
 

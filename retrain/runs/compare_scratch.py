@@ -35,7 +35,7 @@ def compare_with_scratch(
     """Train from scratch and say how the two compare: returns both, and the plot and figures as files of the export."""
     bottlenecks = trained.bottlenecks
     # A folder for each kind of run: the same command goes on with its own training, another begins one.
-    begun = bottlenecks.config.bottleneck_dir / f".from_scratch-{origin_digest(origin)}"
+    begun = bottlenecks.config.local_dir / f".from_scratch-{origin_digest(origin)}"
     scratch = train_from_scratch(
         DividedPhotos(bottlenecks.photos, trained.labels, trained.division),
         TrainingConfig(RECIPE, seed=trained.division.seed, checkpoint_dir=begun),

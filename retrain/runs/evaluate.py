@@ -22,6 +22,7 @@ from label_image.preprocessing import Pixels, load_pixels
 from label_image.terminal import shown
 from retrain.core.defaults import BOTTLENECK_DIR
 from retrain.core.errors import DatasetError, ExportError, OptionError
+from retrain.core.places import place_of
 from retrain.core.progress import SILENT, Progress
 from retrain.exports.quoted import Quoted, quoted_figure
 from retrain.photos.classes import class_indices
@@ -112,7 +113,7 @@ class EvaluateConfig:
 
     model: Path
     data: str
-    bottleneck_dir: Path = Path(BOTTLENECK_DIR)
+    bottleneck_dir: Path | str = Path(BOTTLENECK_DIR)
     labels: Path | None = None
     fixes: Path | None = None
     category_names: Path | None = None
@@ -137,7 +138,7 @@ class EvaluateConfig:
 def evaluate_export(config: EvaluateConfig, progress: Progress = SILENT) -> Evaluation:
     """Run an export on the photos of a source. Raises a RetrainError for whatever a user can cause."""
     loaded = _load(config)
-    dataset, _ = config.source.open_named(config.bottleneck_dir, progress)
+    dataset, _ = config.source.open_named(place_of(config.bottleneck_dir).local_dir, progress)
     with photo_threads() as threads:
         photos, unreadable = _identify(dataset.files, threads)
         if not photos:

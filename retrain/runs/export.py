@@ -33,6 +33,7 @@ from retrain.core.outputs import (
     check_replaceable_folder,
     temporary_beside,
 )
+from retrain.core.places import place_of
 from retrain.core.placing import alone_in, obey_umask
 from retrain.core.progress import SILENT, Progress
 from retrain.exports.clients import CLIENTS
@@ -88,7 +89,7 @@ class ConvertConfig:
     model: Path
     formats: tuple[str, ...]
     image_dir: str
-    bottleneck_dir: Path = Path(BOTTLENECK_DIR)
+    bottleneck_dir: Path | str = Path(BOTTLENECK_DIR)
     force: bool = False
     serving_dir: Path | None = None
     category_names: Path | None = None
@@ -128,7 +129,7 @@ def export_model(config: ConvertConfig, progress: Progress = SILENT) -> Report:
         labels,
         preprocessing,
         config.source,
-        config.bottleneck_dir,
+        place_of(config.bottleneck_dir).local_dir,
         progress,
     )
     with _beside(export) as temporary:

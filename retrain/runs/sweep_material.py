@@ -85,7 +85,7 @@ def gather(config: SweepConfig, progress: Progress = SILENT, start: StartEngine 
     names = grid.backbones()
     config.extraction.look_for_gpu(progress)
     # Names of classes are checked, and go into the command.
-    dataset, _ = config.source.open_named(config.extraction.bottleneck_dir, progress)
+    dataset, _ = config.source.open_named(config.extraction.local_dir, progress)
     # All are looked for before the first one runs.
     backbones = {
         name: choose_backbone(
@@ -108,6 +108,6 @@ def gather(config: SweepConfig, progress: Progress = SILENT, start: StartEngine 
     labels = tuple(sorted({photo.label for photo in photos}))
     require_two_classes(labels, config.source.image_dir)
     classes = class_indices(photos, labels)
-    copies = find_near_copies(photos, shared[0][: len(photos)], config.extraction.bottleneck_dir)
+    copies = find_near_copies(photos, shared[0][: len(photos)], config.extraction.local_dir)
     groups = content_groups(photos, ((copy.one, copy.other) for copy in copies))
     return Material(photos, dict(zip(names, shared, strict=True)), classes, labels, tuple(groups))

@@ -89,7 +89,7 @@ class TrainConfig:
         Raises OptionError or ExportError.
         """
         kept = {
-            "`bottleneck_dir`": self.extraction.bottleneck_dir,
+            "`bottleneck_dir`": self.extraction.local_dir,
             "`model_dir`": self.backbone.model_dir,
             "`checkpoint_path`": self.checkpoint_path,
         }
@@ -239,7 +239,7 @@ def _prepare(
     config: TrainConfig, progress: Progress, start: StartEngine | None
 ) -> tuple[Callable[[Backbone], Bottlenecks], Backbone]:
     """What gives the bottlenecks of the run's photos by a backbone, and the backbone that was asked for."""
-    dataset, labels = config.source.open_named(config.extraction.bottleneck_dir, progress)
+    dataset, labels = config.source.open_named(config.extraction.local_dir, progress)
     if not config.source.add_images:  # else the photos that are gone may be among those that are added
         _refuse_gone(config, dataset.files)
     backbone = choose_backbone(config.backbone, config.extraction, progress)

@@ -173,7 +173,7 @@ def take(trained: TrainedHead, config: StudioConfig, name: str, progress: Progre
         return
     # By the record of the training: the photos that it had, as their classes were then.
     image_dir = str(config.output_dir / RECORD)
-    asked = ConvertConfig(config.output_dir, (name,), image_dir, config.extraction.bottleneck_dir)
+    asked = ConvertConfig(config.output_dir, (name,), image_dir, config.extraction.local_dir)
     for result in export_model(asked, progress).results:
         if result.refused is not None:
             raise ExportError(result.refused)
@@ -182,7 +182,7 @@ def take(trained: TrainedHead, config: StudioConfig, name: str, progress: Progre
 def check_output(config: StudioConfig) -> ExportConfig:
     """Where the model goes, which can be written there. Raises OptionError or ExportError."""
     asked = ExportConfig(config.output_dir)
-    kept = {"`bottleneck_dir`": config.extraction.bottleneck_dir, "`model_dir`": config.backbone.model_dir}
+    kept = {"`bottleneck_dir`": config.extraction.local_dir, "`model_dir`": config.backbone.model_dir}
     asked.check(config.folder, kept)
     return asked
 

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from shard_files import read_shard
 from stored import COVERS, DIM, files, key, put, served
 
 from retrain.bottlenecks import store
@@ -104,7 +105,7 @@ class StoreMachine(RuleBasedStateMachine):
 
     def _numbers_in(self, path: Path) -> set[int]:
         try:
-            photos = sealed.read_shard(path)["photo_sha256"].to_pylist()
+            photos = read_shard(path)["photo_sha256"].to_pylist()
         except sealed.Damaged:
             return set()
         return {n for n in range(31) if key(n).photo_sha256 in photos}

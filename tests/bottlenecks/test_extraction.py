@@ -22,6 +22,7 @@ from extracting import (
     touch,
     write,
 )
+from shard_files import list_shards
 
 from label_image.preprocessing import Preprocessing
 from retrain.backbones.backbone import Backbone
@@ -32,7 +33,6 @@ from retrain.bottlenecks.extraction import extract
 from retrain.bottlenecks.store import Store
 from retrain.core import matrix_file
 from retrain.core.errors import StoreError
-from retrain.core.sealed import list_shards
 
 
 def test_every_photo_is_computed_once(cats: Path, store: Path) -> None:

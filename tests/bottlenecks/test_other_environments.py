@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from extracting import FAKE, Counter, assert_true, average_colour, damage, list_photos, photo_bytes, run, write
 from pyarrow.parquet import read_metadata
+from shard_files import list_shards
 
 from retrain.backbones.engines.base import Bottlenecks
 from retrain.bottlenecks.extraction import Extraction, extract
 from retrain.core.errors import StoreError
-from retrain.core.sealed import list_shards
 
 # Environments whose numbers differ
 

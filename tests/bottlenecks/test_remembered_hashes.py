@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pytest
 from extracting import FAKE, assert_true, damage, interrupted_after, list_photos, read_by, run
+from shard_files import list_shards
 
 from retrain.bottlenecks import contents
 from retrain.bottlenecks.extraction import extract
-from retrain.core.sealed import list_shards
 from retrain.photos.hashes import PhotoHashes
 
 

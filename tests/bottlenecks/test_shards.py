@@ -2,6 +2,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shard_files import open_shard, write_shard
 
 from retrain.bottlenecks.shards import (
     Key,
@@ -11,7 +12,6 @@ from retrain.bottlenecks.shards import (
     key_table,
     vector_array,
 )
-from retrain.core.sealed import Shard, write_shard
 
 
 def test_row_groups_are_a_few_megabytes(tmp_path: Path) -> None:
@@ -20,7 +20,7 @@ def test_row_groups_are_a_few_megabytes(tmp_path: Path) -> None:
     vectors = np.arange(rows * dim, dtype=np.float32).reshape(rows, dim)
     schema = bottleneck_schema(dim, vectors.dtype)
     table = bottleneck_table(keys, vectors, schema)
-    shard = Shard(write_shard(tmp_path, table))
+    shard = open_shard(write_shard(tmp_path, table))
     groups = list(shard.row_groups())
     assert len(groups) == 2 and groups[0][1] == 0 and groups[-1][2] == rows
     group, start, stop = groups[1]

@@ -10,12 +10,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from shard_files import read_shard
 from stored import COVERS, DIM, files, key, put, served, vector
 
 from label_image.files import temporary_folder
 from retrain.bottlenecks import shards, store
 from retrain.bottlenecks.store import Key, Store
-from retrain.core import sealed
 from retrain.core.errors import StoreError
 
 
@@ -244,7 +244,7 @@ def test_scan_gives_every_row(tmp_path: Path) -> None:
 
 
 def _first(path: Path) -> float:
-    return float(shards.vector_array(sealed.read_shard(path))[0, 0])
+    return float(shards.vector_array(read_shard(path))[0, 0])
 
 
 def test_prune_keeps_what_is_asked_for(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import pytest
 from stored import COVERS, DIM, files, put, put_in_pieces, served
 
 import label_image.files
-from retrain.bottlenecks import store
+from retrain.bottlenecks import shard_writer, store
 from retrain.bottlenecks.store import Store
 from retrain.core.errors import StoreError
 
@@ -165,7 +165,7 @@ def test_a_failed_merge_is_no_failure(
     def full(*_: object) -> Path:
         raise StoreError("The disk is full.")
 
-    monkeypatch.setattr(store, "write_shard", full)
+    monkeypatch.setattr(shard_writer, "write_shard", full)
     opened.close()
     assert "could not be merged" in caplog.text
     assert served(opened, range(20)) == list(range(20))

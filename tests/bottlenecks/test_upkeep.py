@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
+from shard_files import list_shards
 
 from retrain.bottlenecks import probe
 from retrain.bottlenecks.inspection import inspect_store, verify_store
@@ -18,7 +19,6 @@ from retrain.bottlenecks.pruning import plan_pruning, prune_store
 from retrain.bottlenecks.shards import Key, bottleneck_table, key_table
 from retrain.bottlenecks.store import Store, fingerprint
 from retrain.core.errors import OptionError, StoreError
-from retrain.core.sealed import list_shards
 from retrain.photos.hashes import PhotoHashes
 
 DIM = 4
@@ -131,9 +131,9 @@ def test_verify_reads_everything_and_changes_nothing(tmp_path: Path) -> None:
     store = fill(tmp_path, range(5))
     fill(tmp_path, range(2), OTHER)
     table = bottleneck_table(key_table([Key(sha256(9))]), np.full((1, DIM), np.nan, np.float32), store._schema)
-    not_finite = store._write(table, 0)
+    not_finite = store.folder / store._write(table, 0)
     wrong_key = pa.table([pa.array(["ab"]), pa.array(["original"]), table["bottleneck"]], schema=store._schema)
-    no_key = store._write(wrong_key, 0)
+    no_key = store.folder / store._write(wrong_key, 0)
     torn = fill(tmp_path, range(20, 30))
     torn_path = next(path for path in list_shards(torn.folder) if path not in (not_finite, no_key))
     torn_path.write_bytes(torn_path.read_bytes()[:-1])

@@ -256,7 +256,8 @@ EVERYTHING = (
     "--learning_rate_schedule=constant --label_smoothing=0.1 --class_weight=balanced "
     "--early_stopping_patience=2 --checkpoint_path=c.npz --resume "
     "--flip_left_right --random_crop=5 --random_scale=6 --random_brightness=7 --random_rotation=8 --views=9 --tta "
-    "--fine_tune_layers=20 --compare=scratch --formats=saved_model --require_gpu --report=r.html --source_dir=sd"
+    "--fine_tune_layers=20 --compare=scratch --formats=saved_model --require_gpu --report=r.html --source_dir=sd "
+    "--store_dtype=float16 --executor=ray --ray_address=10.0.0.1:6379"
 )
 
 

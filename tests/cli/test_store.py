@@ -13,12 +13,12 @@ import numpy as np
 import pytest
 from calling import exit_code
 from PIL import Image
+from shard_files import list_shards
 
 from retrain.backbones.backbone import find_backbone
 from retrain.bottlenecks.extraction import extract
 from retrain.bottlenecks.inspection import verify_store
 from retrain.cli.main import main
-from retrain.core.sealed import list_shards
 from retrain.photos.opening import list_photos
 
 PHOTOS = 8

@@ -80,12 +80,13 @@ def test_where_the_folder_cannot_be_mapped_another_one_is_taken(
     monkeypatch.setattr(matrix_file, "LARGE_BYTES", 1)
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.setattr(matrix_file.tempfile, "tempdir", str(tmp_path / "elsewhere"))
-    made = scratch_matrix((10, 3), tmp_path / "missing")
+    (tmp_path / "no folder").touch()
+    made = scratch_matrix((10, 3), tmp_path / "no folder")
     made[:] = 7
     assert isinstance(made, np.memmap) and made.sum() == 210
     with pytest.raises(StoreError, match="choose another `bottleneck_dir`"):
-        monkeypatch.setattr(matrix_file.tempfile, "tempdir", str(tmp_path / "missing too"))
-        scratch_matrix((10, 3), tmp_path / "missing")
+        monkeypatch.setattr(matrix_file.tempfile, "tempdir", str(tmp_path / "no folder"))
+        scratch_matrix((10, 3), tmp_path / "no folder")
 
 
 def test_a_large_matrix_may_hold_float16_and_a_small_one_does_not(

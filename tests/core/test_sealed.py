@@ -6,25 +6,25 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from shard_files import foreign_files, list_shards, open_shard, read_shard, write_shard
 
-from retrain.core import sealed
 from retrain.core.errors import StoreError
 from retrain.core.placing import set_aside
-from retrain.core.sealed import Damaged, Shard
+from retrain.core.sealed import Damaged
 
 TABLE = pa.table({"name": ["a", "b", "c"], "number": [1, 2, 3]})
 
 
 def test_a_shard_comes_back_and_bears_the_digest_of_its_bytes(tmp_path: Path) -> None:
-    path = sealed.write_shard(tmp_path, TABLE)
+    path = write_shard(tmp_path, TABLE)
     assert path.name == hashlib.sha256(path.read_bytes()).hexdigest() + ".parquet"
-    assert sealed.read_shard(path).equals(TABLE)
-    assert sealed.read_shard(path, ["number"]).column_names == ["number"]
+    assert read_shard(path).equals(TABLE)
+    assert read_shard(path, ["number"]).column_names == ["number"]
     assert pq.read_table(path, page_checksum_verification=True).equals(TABLE)
 
 
 def test_the_pages_carry_checksums_for_other_readers(tmp_path: Path) -> None:
-    content = bytearray(sealed.write_shard(tmp_path, TABLE).read_bytes())
+    content = bytearray(write_shard(tmp_path, TABLE).read_bytes())
     content[content.index(b"a\x01\x00\x00\x00b")] ^= 1
     altered = tmp_path / "altered.parquet"
     altered.write_bytes(content)
@@ -33,82 +33,82 @@ def test_the_pages_carry_checksums_for_other_readers(tmp_path: Path) -> None:
 
 
 def test_equal_content_has_equal_names(tmp_path: Path) -> None:
-    first = sealed.write_shard(tmp_path, TABLE, "some-table")
-    second = sealed.write_shard(tmp_path, pa.concat_tables([TABLE]), "some-table")
+    first = write_shard(tmp_path, TABLE, "some-table")
+    second = write_shard(tmp_path, pa.concat_tables([TABLE]), "some-table")
     assert first == second and first.name.startswith("some-table-")
     assert os.listdir(tmp_path) == [first.name]
 
 
 def test_writing_heals_a_damaged_file_of_the_same_name(tmp_path: Path) -> None:
-    path = sealed.write_shard(tmp_path, TABLE)
+    path = write_shard(tmp_path, TABLE)
     path.write_bytes(b"torn")
     with pytest.raises(Damaged):
-        sealed.read_shard(path)
-    sealed.write_shard(tmp_path, TABLE)
-    assert sealed.read_shard(path).equals(TABLE)
+        read_shard(path)
+    write_shard(tmp_path, TABLE)
+    assert read_shard(path).equals(TABLE)
 
 
 def test_a_file_that_is_replaced_while_it_is_read_is_not_called_damaged(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = sealed.write_shard(tmp_path, TABLE)
+    path = write_shard(tmp_path, TABLE)
     good, reads = path.read_bytes(), iter([b"torn"])
     monkeypatch.setattr(Path, "read_bytes", lambda self: next(reads, good))
-    assert sealed.read_shard(path).equals(TABLE)
+    assert read_shard(path).equals(TABLE)
 
 
 def test_a_sound_digest_over_something_else_is_damage(tmp_path: Path) -> None:
     path = tmp_path / (hashlib.sha256(b"hello").hexdigest() + ".parquet")
     path.write_bytes(b"hello")
     with pytest.raises(Damaged, match="not a Parquet"):
-        sealed.read_shard(path)
+        read_shard(path)
 
 
 def test_a_vanished_shard_is_not_called_damaged(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
-        Shard(tmp_path / ("0" * 64 + ".parquet"))
+        open_shard(tmp_path / ("0" * 64 + ".parquet"))
 
 
 def test_an_unreadable_sector_is_damage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = sealed.write_shard(tmp_path, TABLE)
+    path = write_shard(tmp_path, TABLE)
 
     def fail(_: Path) -> bytes:
         raise OSError(errno.EIO, os.strerror(errno.EIO))
 
     monkeypatch.setattr(Path, "read_bytes", fail)
     with pytest.raises(Damaged, match="disk"):
-        sealed.read_shard(path)
+        read_shard(path)
 
 
 def test_set_aside_deletes_nothing_and_may_come_second(tmp_path: Path) -> None:
-    path = sealed.write_shard(tmp_path, TABLE)
+    path = write_shard(tmp_path, TABLE)
     first = set_aside(path)
     assert first.name == path.name + ".damaged"
     assert set_aside(path) == first
-    sealed.write_shard(tmp_path, TABLE)
+    write_shard(tmp_path, TABLE)
     second = set_aside(path)
     assert second != first and first.exists() and second.exists()
-    assert sealed.list_shards(tmp_path) == [] and sealed.foreign_files(tmp_path) == []
+    assert list_shards(tmp_path) == [] and foreign_files(tmp_path) == []
 
 
 def test_only_shards_of_the_asked_kind_are_listed(tmp_path: Path) -> None:
-    plain = sealed.write_shard(tmp_path, TABLE)
-    named = sealed.write_shard(tmp_path, TABLE, "photo-hashes")
+    plain = write_shard(tmp_path, TABLE)
+    named = write_shard(tmp_path, TABLE, "photo-hashes")
     stranger = tmp_path / "mine.parquet"
     pq.write_table(TABLE, stranger)
     (tmp_path / ("1" * 64 + ".parquet")).mkdir()
     (tmp_path / ("2" * 64 + ".parquet.damaged")).touch()
-    assert sealed.list_shards(tmp_path) == [plain]
-    assert sealed.list_shards(tmp_path, "photo-hashes") == [named]
-    assert sealed.foreign_files(tmp_path) == [stranger]
-    assert sealed.list_shards(tmp_path / "missing") == []
+    assert list_shards(tmp_path) == [plain]
+    assert list_shards(tmp_path, "photo-hashes") == [named]
+    assert foreign_files(tmp_path) == [stranger]
+    assert list_shards(tmp_path / "missing") == []
 
 
 def test_a_folder_that_is_no_folder_is_one_sentence(tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     with pytest.raises(StoreError, match=f"{file} cannot be read.*`bottleneck_dir`"):
-        sealed.list_shards(file)
+        list_shards(file)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_a_failed_write_is_a_sentence_and_leaves_nothing(
 
     monkeypatch.setattr(os, call, fail)
     with pytest.raises(StoreError, match=sentence) as caught:
-        sealed.write_shard(tmp_path, TABLE)
+        write_shard(tmp_path, TABLE)
     monkeypatch.undo()
     assert str(tmp_path) in str(caught.value)
     assert os.listdir(tmp_path) == []
@@ -138,7 +138,7 @@ def test_a_failed_write_is_a_sentence_and_leaves_nothing(
 def test_short_writes_are_continued(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write = os.write
     monkeypatch.setattr(os, "write", lambda file, data: write(file, data[:100]))
-    assert sealed.read_shard(sealed.write_shard(tmp_path, TABLE)).equals(TABLE)
+    assert read_shard(write_shard(tmp_path, TABLE)).equals(TABLE)
 
 
 def test_the_file_is_synced_before_its_rename_and_the_folder_after(
@@ -157,7 +157,7 @@ def test_the_file_is_synced_before_its_rename_and_the_folder_after(
 
     monkeypatch.setattr(os, "fsync", record_fsync)
     monkeypatch.setattr(os, "replace", record_replace)
-    sealed.write_shard(tmp_path, TABLE)
+    write_shard(tmp_path, TABLE)
     assert calls == ["sync file", "rename", "sync folder"]
 
 
@@ -170,4 +170,4 @@ def test_a_folder_that_cannot_be_synced_is_no_failure(tmp_path: Path, monkeypatc
         fsync(file)
 
     monkeypatch.setattr(os, "fsync", network_file_system)
-    assert sealed.write_shard(tmp_path, TABLE).exists()
+    assert write_shard(tmp_path, TABLE).exists()

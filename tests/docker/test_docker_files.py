@@ -40,7 +40,16 @@ def pins(lock: Path) -> set[tuple[str, str]]:
 
 @pytest.mark.parametrize("lock", sorted(DOCKER.glob("*.lock")), ids=lambda lock: lock.name)
 def test_containers_hold_the_versions_that_are_tested(lock: Path) -> None:
-    assert pins(lock) and pins(lock) <= pins(ROOT / "requirements.lock")
+    tested = "requirements-cluster.lock" if lock.name == "cluster.lock" else "requirements.lock"
+    assert pins(lock) and pins(lock) <= pins(ROOT / tested)
+
+
+def test_what_a_cluster_needs_fits_what_one_machine_has() -> None:
+    alone, cluster = dict(pins(ROOT / "requirements.lock")), dict(pins(ROOT / "requirements-cluster.lock"))
+    assert {"ray", "boto3", "moto"} <= cluster.keys() and not {"ray", "boto3"} & alone.keys()
+    assert {name: alone[name] for name in alone.keys() & cluster.keys()} == {
+        name: cluster[name] for name in alone.keys() & cluster.keys()
+    }
 
 
 def test_images_carry_no_tools_of_development() -> None:

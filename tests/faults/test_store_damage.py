@@ -13,15 +13,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from shard_files import list_shards, open_shard
 
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.engines.base import Engine
 from retrain.bottlenecks import store
 from retrain.bottlenecks.extraction import extract
 from retrain.bottlenecks.store import Key, Store
-from retrain.core import sealed
 from retrain.core.errors import StoreError, UnwritableStoreError
-from retrain.core.sealed import list_shards
 from retrain.photos import hashes
 from retrain.photos.opening import list_photos
 
@@ -80,7 +79,7 @@ def test_damage_all_over_a_shard_of_several_row_groups(tmp_path: Path, damage: C
     put(opened, range(400))
     opened.flush()
     (path,) = list_shards(opened.folder)
-    assert len(list(sealed.Shard(path).row_groups())) > 1
+    assert len(list(open_shard(path).row_groups())) > 1
     size = path.stat().st_size
     _damage_and_recompute(opened, path, range(400), range(400), damage, step=size // 40)
 

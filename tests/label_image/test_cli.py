@@ -317,6 +317,8 @@ def test_no_option_asks_for_what_the_export_knows() -> None:
         "--copy_to",
         "--move_to",
         "--watch",
+        "--executor",
+        "--ray_address",
         "--always_answer",
         "--trust_model",
         "--version",

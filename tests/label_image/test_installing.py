@@ -57,6 +57,17 @@ def test_in_a_clone_make_setup_installs_what_is_in_the_lock_file(clone: Path) ->
     assert how_to_install("export") == f"run `make setup` in {clone}"
 
 
+@pytest.mark.parametrize("extra", ["ray", "storage"])
+def test_in_a_clone_make_cluster_installs_what_more_machines_need(clone: Path, extra: str) -> None:
+    assert how_to_install(extra) == f"run `make cluster` in {clone}"
+
+
+@pytest.mark.parametrize("extra", ["ray", "storage"])
+def test_the_image_can_be_built_with_what_more_machines_need(monkeypatch: pytest.MonkeyPatch, extra: str) -> None:
+    monkeypatch.setenv(IMAGE, "retrain")
+    assert "make docker-build CLUSTER=yes" in how_to_install(extra)
+
+
 def test_in_a_clone_what_the_lock_file_lacks_is_installed_from_the_folder(clone: Path) -> None:
     assert how_to_install("cuda") == f"run `{clone}/.venv/bin/pip install --editable '{clone}[cuda]'`"
 

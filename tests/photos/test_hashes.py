@@ -10,10 +10,10 @@ import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from shard_files import list_shards, write_shard
 
 from label_image.files import sha256_of_bytes
 from retrain.core.errors import StoreError
-from retrain.core.sealed import list_shards, write_shard
 from retrain.photos.hashes import SCHEMA_WITHOUT_CTIME, PhotoHashes
 
 LONG_AGO = 1_500_000_000 * 10**9

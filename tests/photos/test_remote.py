@@ -24,11 +24,11 @@ PHOTOS = [Given(shade, ("cat", "dog")[shade % 2]) for shade in range(6)]
 
 @pytest.fixture
 def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """fsspec's store in memory, under the name of Amazon's; `store.reads` says from which byte on what was read."""
+    """fsspec's store in memory, under the names of two; `store.reads` says from which byte on what was read."""
     from fsspec.implementations.memory import MemoryFileSystem
 
     class Store(MemoryFileSystem):  # type: ignore[misc, no-any-unimported, unused-ignore]
-        protocol = "s3"
+        protocol = ("s3", "hf")
         store: dict[str, Any] = {}  # noqa: RUF012
         pseudo_dirs = [""]  # noqa: RUF012
         reads: list[str] = []  # noqa: RUF012
@@ -36,7 +36,7 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
 
         @classmethod
         def _strip_protocol(cls, path: str) -> str:
-            return f"/{path.removeprefix('s3://').strip('/')}"
+            return f"/{path.removeprefix('s3://').removeprefix('hf://').strip('/')}"
 
         def info(self, path: str, **options: Any) -> dict[str, Any]:
             found = super().info(path, **options)
@@ -47,10 +47,12 @@ def store(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
                 self.reads.append(path.rpartition("/")[2])
             return super().open(path, mode, **options)
 
-    fsspec.register_implementation("s3", Store, clobber=True)
+    for protocol in Store.protocol:
+        fsspec.register_implementation(protocol, Store, clobber=True)
     Store.clear_instance_cache()
     yield Store(skip_instance_cache=True)
     fsspec.register_implementation("s3", "s3fs.S3FileSystem", clobber=True)
+    fsspec.register_implementation("hf", "huggingface_hub.HfFileSystem", clobber=True)
 
 
 def fill(store: Any) -> None:
@@ -64,11 +66,11 @@ def archive() -> bytes:
 
 def test_a_folder_is_fetched_once(store: Any, tmp_path: Path) -> None:
     fill(store)
-    dataset = list_photos("s3://bucket/cats", tmp_path / "b")
+    dataset = list_photos("hf://bucket/cats", tmp_path / "b")
     assert sorted(file.label for file in dataset.files) == ["cat"] * 3 + ["dog"] * 3
     assert {Path(file.path).read_bytes() for file in dataset.files} == {photo.data for photo in PHOTOS}
     assert len(store.reads) == 6
-    again = list_photos("s3://bucket/cats", tmp_path / "b")
+    again = list_photos("hf://bucket/cats", tmp_path / "b")
     assert again.files == dataset.files and len(store.reads) == 6
 
 
@@ -145,11 +147,12 @@ def test_names_that_lead_out_are_refused(store: Any, tmp_path: Path, monkeypatch
     found = {"/bucket/cats/../../x.png": {"name": "/bucket/cats/../../x.png", "size": 1, "type": "file"}}
     monkeypatch.setattr(type(store), "find", lambda *_, **__: found)
     with pytest.raises(DatasetError, match="cannot have that name here"):
-        list_photos("s3://bucket/cats", tmp_path / "b")
+        list_photos("hf://bucket/cats", tmp_path / "b")
 
 
 @pytest.mark.parametrize(
-    ("address", "package"), [("s3://b/c", "s3fs"), ("gs://b/c", "gcsfs"), ("hf://datasets/x/y", "huggingface_hub")]
+    ("address", "package"),
+    [("s3://b/c.zip", "s3fs"), ("gs://b/c.zip", "gcsfs"), ("hf://datasets/x/y", "huggingface_hub")],
 )
 def test_a_missing_package_is_named(
     address: str, package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

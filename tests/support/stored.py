@@ -4,9 +4,9 @@ import hashlib
 from pathlib import Path
 
 import numpy as np
+from shard_files import list_shards
 
 from retrain.bottlenecks.store import Key, Store
-from retrain.core.sealed import list_shards
 
 DIM = 4
 

@@ -45,6 +45,8 @@ class Local:
 
 
 class _LocalSession:
+    keeps = False
+
     def __init__(self, backbone: Backbone, start: StartEngine, threads: ThreadPoolExecutor) -> None:
         self._backbone = backbone
         self._start = start

@@ -2,9 +2,23 @@
 
 from collections.abc import Callable, Mapping
 
+from label_image.on_ray import RayConfig
 from retrain.bottlenecks.executors.base import Executor
 from retrain.bottlenecks.executors.local import Local
+from retrain.bottlenecks.executors.ray import Ray
+from retrain.bottlenecks.extraction_config import ExtractionConfig
+from retrain.core.errors import OptionError
 
 EXECUTORS: Mapping[str, Callable[[], Executor]] = {
     "local": Local,
+    "ray": Ray,
 }
+
+
+def find_executor(config: ExtractionConfig) -> Executor:
+    """The executor that a config asks for. Raises OptionError for one that is not known."""
+    if config.executor not in EXECUTORS:
+        raise OptionError(f"`executor` {config.executor} is not known; choose from {', '.join(EXECUTORS)}.")
+    if config.executor == "ray":
+        return Ray(RayConfig(config.ray_address))
+    return EXECUTORS[config.executor]()

@@ -31,7 +31,7 @@ def examine(config: DoctorConfig, progress: Progress = SILENT, start: StartEngin
     user can cause.
     """
     config.extraction.look_for_gpu(progress)
-    dataset, _ = config.source.open_named(config.extraction.bottleneck_dir, progress)
+    dataset, _ = config.source.open_named(config.extraction.local_dir, progress)
     backbone = choose_backbone(config.backbone, config.extraction, progress)
     bottlenecks = extract_with_fallback(dataset, backbone, config.extraction, progress=progress, start=start)
     division = config.split.divide(bottlenecks.photos)

@@ -24,7 +24,7 @@ def content_hashes(files: Sequence[Path], bottleneck_dir: Path, paranoid: bool) 
     return hashes_of(listed, bottleneck_dir, paranoid)
 
 
-def hashes_of(listed: Sequence[PhotoFile], bottleneck_dir: Path, paranoid: bool = False) -> list[str]:
+def hashes_of(listed: Sequence[PhotoFile], bottleneck_dir: Path | str, paranoid: bool = False) -> list[str]:
     """The same of files that have been listed; of one that is gone, what is known of it."""
     hashes = PhotoHashes(bottleneck_dir)
     known = [None] * len(listed) if paranoid else known_contents(listed, hashes)

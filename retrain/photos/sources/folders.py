@@ -13,16 +13,16 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 
-from label_image.folders import entries_of, is_litter, is_video, walk
+from label_image.folders import is_litter, is_video
 from retrain.core.collecting import no_collecting
 from retrain.core.errors import DatasetError
-from retrain.photos.dataset import Dataset, PhotoFile, Skipped, Split
+from retrain.photos.dataset import Dataset, PhotoFile, Skipped
 from retrain.photos.layouts.file_names import label_in
 from retrain.photos.layouts.reading import Layout, Place, Reading
 from retrain.photos.layouts.recognise import recognise
-from retrain.photos.layouts.tree import list_tree
 from retrain.photos.layouts.words import kind_of
 from retrain.photos.sources.base import Source, Unpacking, is_folder
+from retrain.photos.sources.listing import Entry, Listing, OnDisk
 
 VIDEO = "is a video"
 
@@ -32,47 +32,56 @@ def read_folder(root: Path, layout: Layout = "auto", class_name: str | None = No
 
     A folder that holds photos alone is a class of the name `class_name`, where there is one.
     """
+    return read_listing(OnDisk(root), layout, class_name)
+
+
+def read_listing(listing: Listing, layout: Layout = "auto", class_name: str | None = None) -> Dataset:
+    """The same of what has been listed anywhere."""
     try:
-        tree = list_tree(str(root))
+        tree = listing.tree()
     except OSError as error:
-        raise _not_listed(root, error) from None
-    reading = recognise(tree, str(root), lambda path: _photo_names(root / path), layout, class_name)
-    left_out = {root / one.path: one.reason for one in reading.left_out}
-    skipped = list(_beside(root, reading, left_out))
+        raise _not_listed(listing.path(""), error) from None
+    reading = recognise(tree, listing.path(""), lambda path: _photo_names(listing, path), layout, class_name)
+    left_out = {PurePath(one.path): one.reason for one in reading.left_out}
+    skipped = list(_beside(listing, reading, left_out))
     if reading.layout == "names":
-        dataset = _list_named_files(root, reading)
+        dataset = _list_named_files(listing, reading)
     elif reading.layout == "class":
-        dataset = _list_one_class(root / reading.places[0].path, reading.classes[0])
+        dataset = _list_one_class(listing, reading.places[0], reading.classes[0])
     else:
-        dataset = _list_class_folders([(root / place.path, place.side) for place in reading.places], left_out)
+        dataset = _list_class_folders(listing, reading.places, left_out)
     summary = replace(reading, classes=dataset.labels).summary()
     return replace(dataset, skipped=(*skipped, *dataset.skipped), reading=summary, ordinary=reading.ordinary)
 
 
-def _beside(root: Path, reading: Reading, left_out: Mapping[Path, str]) -> Iterator[Skipped]:
+def _beside(listing: Listing, reading: Reading, left_out: Mapping[PurePath, str]) -> Iterator[Skipped]:
     """What lies beside the folders in which classes are, up to the root."""
-    places = {root / place.path for place in reading.places}
-    above = {root / folder for place in reading.places for folder in PurePath(place.path).parents}
+    places = {PurePath(place.path) for place in reading.places}
+    above = {folder for place in reading.places for folder in PurePath(place.path).parents}
     plain = "is not in one of the split folders" if reading.layout == "splits" else "is not in a class folder"
     for folder in sorted(above):
-        for entry in _entries(folder):
-            path = folder / entry.name  # not `entry.path`, which begins with ./ where the folder is that
+        for entry in _entries(listing, str(folder)):
+            path = folder / entry.name
             if path not in above and path not in places:
                 hidden = reading.layout != "splits" and is_litter(entry.name)
                 yield Skipped(entry.path, "is hidden" if hidden else left_out.get(path, plain))
 
 
-def _photo_names(folder: Path) -> list[str]:
+def _photo_names(listing: Listing, folder: str) -> list[str]:
     """The names of the photos directly in a folder, as far as names tell."""
-    return [entry.name for entry in _entries(folder) if not is_litter(entry.name) and kind_of(entry.name) == "photo"]
+    return [
+        entry.name
+        for entry in _entries(listing, folder)
+        if not is_litter(entry.name) and kind_of(entry.name) == "photo"
+    ]
 
 
-def _list_named_files(root: Path, reading: Reading) -> Dataset:
+def _list_named_files(listing: Listing, reading: Reading) -> Dataset:
     """The photos of folders in which each file's name says its class. Raises DatasetError where one does not."""
     files: list[PhotoFile] = []
     skipped: list[Skipped] = []
     places: list[Place] = list(reading.places)
-    for start, entries, passed_over in walk(str(root / place.path) + os.sep for place in places):
+    for start, entries, passed_over in listing.below(listing.path(place.path) + os.sep for place in places):
         for entry in entries:
             label = label_in(entry.name, reading.pattern)
             if is_video(entry.name):
@@ -90,11 +99,11 @@ def _list_named_files(root: Path, reading: Reading) -> Dataset:
     return Dataset(tuple(files), tuple(skipped))
 
 
-def _list_one_class(folder: Path, label: str) -> Dataset:
+def _list_one_class(listing: Listing, place: Place, label: str) -> Dataset:
     """The photos of a folder that is a class itself."""
     files: list[PhotoFile] = []
     skipped: list[Skipped] = []
-    for _, entries, passed_over in walk([str(folder) + os.sep]):
+    for _, entries, passed_over in listing.below([listing.path(place.path) + os.sep]):
         for entry in entries:
             try:
                 files.append(PhotoFile.of(entry.path, label, entry.stat()))
@@ -104,30 +113,30 @@ def _list_one_class(folder: Path, label: str) -> Dataset:
     return Dataset(tuple(files), tuple(skipped))
 
 
-def _list_class_folders(roots: Sequence[tuple[Path, Split | None]], left_out: Mapping[Path, str]) -> Dataset:
+def _list_class_folders(listing: Listing, places: Sequence[Place], left_out: Mapping[PurePath, str]) -> Dataset:
     """The photos of class folders, which lie in one folder for each side, or in one for all."""
     files: list[PhotoFile] = []
     skipped: list[Skipped] = []
     unlisted: list[str] = []
-    folders: list[tuple[Path, os.DirEntry[str], Split | None]] = []
-    for root, split in roots:
-        for entry in _entries(root):
-            reason = (left_out and left_out.get(root / entry.name)) or _no_class_folder(entry)
+    folders: list[tuple[Place, Entry]] = []
+    for place in places:
+        for entry in _entries(listing, place.path):
+            reason = (left_out and left_out.get(PurePath(place.path, entry.name))) or _no_class_folder(entry)
             if reason:
                 skipped.append(Skipped(entry.path, reason))
                 unlisted += [f"{entry.path} {reason}"] if reason.startswith("cannot") else []
             else:
-                folders.append((root, entry, split))
+                folders.append((place, entry))
     filled = set()
-    for start, entries, passed_over in walk(entry.path for _, entry, _ in folders):
-        _, class_folder, split = folders[start]
+    for start, entries, passed_over in listing.below(entry.path for _, entry in folders):
+        place, class_folder = folders[start]
         before = len(files)
         for entry in entries:
             if is_video(entry.name):
                 skipped.append(Skipped(entry.path, VIDEO))
                 continue
             try:
-                files.append(PhotoFile.of(entry.path, class_folder.name, entry.stat(), split))
+                files.append(PhotoFile.of(entry.path, class_folder.name, entry.stat(), place.side))
             except OSError as error:
                 skipped.append(Skipped(entry.path, f"cannot be read: {error.strerror}"))
         if len(files) > before:
@@ -135,17 +144,19 @@ def _list_class_folders(roots: Sequence[tuple[Path, Split | None]], left_out: Ma
         skipped += (Skipped(item.path, item.reason) for item in passed_over)
         unlisted += (f"{item.path} {item.reason}" for item in passed_over if item.kind == "unlisted")
     remarks = []
-    for root, _ in roots:
-        of_root = ((start, entry.name) for start, (place, entry, _) in enumerate(folders) if place == root)
-        if empty := [name for start, name in of_root if start not in filled]:
-            remarks.append(f"{root} has class folders without photos, left out: {', '.join(empty)}.")
+    for place in places:
+        of_place = ((start, entry.name) for start, (around, entry) in enumerate(folders) if around == place)
+        if empty := [name for start, name in of_place if start not in filled]:
+            remarks.append(
+                f"{listing.path(place.path)} has class folders without photos, left out: {', '.join(empty)}."
+            )
     if unlisted:
         more = f" ({len(unlisted) - 1} more so)" if len(unlisted) > 1 else ""
         remarks.append(f"Photos may be missing: {unlisted[0]}{more}.")
     return Dataset(tuple(files), tuple(skipped), tuple(remarks))
 
 
-def _no_class_folder(entry: "os.DirEntry[str]") -> str:
+def _no_class_folder(entry: Entry) -> str:
     """Why an entry is no class folder, as a phrase that continues its path; empty if it is one."""
     if is_litter(entry.name):
         return "is hidden"
@@ -157,14 +168,14 @@ def _no_class_folder(entry: "os.DirEntry[str]") -> str:
         return "is not in a class folder"
 
 
-def _entries(folder: Path) -> list["os.DirEntry[str]"]:
+def _entries(listing: Listing, folder: str) -> Sequence[Entry]:
     try:
-        return entries_of(folder)
+        return listing.entries(folder)
     except OSError as error:
-        raise _not_listed(folder, error) from None
+        raise _not_listed(listing.path(folder), error) from None
 
 
-def _not_listed(folder: Path, error: OSError) -> DatasetError:
+def _not_listed(folder: str, error: OSError) -> DatasetError:
     return DatasetError(f"The folder {folder} cannot be listed: {error.strerror}.")
 
 

@@ -9,17 +9,22 @@ Which column is what, and where the photos lie, is found out by `table_columns` 
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from label_image.errors import StorageError
 from retrain.core.collecting import no_collecting
 from retrain.core.errors import DatasetError
-from retrain.photos.dataset import SPLIT_FOLDERS, Dataset, PhotoFile, Skipped, Split
+from retrain.photos.dataset import SPLIT_FOLDERS, Dataset, PhotoFile, Skipped, Split, Status
+from retrain.photos.object_states import states_of
 from retrain.photos.sources.base import Source, Unpacking, is_file
 from retrain.photos.sources.table_columns import Columns, as_text, choose_columns
 from retrain.photos.sources.table_files import JSON_LINES, TEXT, Table, open_table
 from retrain.photos.sources.table_places import Place
 from retrain.photos.text_tables import table_rows
+
+AT_ONCE = 100_000  # rows whose addresses are asked for together
 
 
 def is_manifest(source: str) -> bool:
@@ -58,8 +63,8 @@ def _read(table: Table, columns: Columns, one_class: bool = False) -> Dataset:
     files: list[PhotoFile] = []
     skipped: list[Skipped] = []
     find, paths = columns.place.find, columns.place.paths
-    for line, name, label, split in _entries(table, columns, one_class):
-        found = find(name)
+    for (line, name, label, split), state in _with_states(_entries(table, columns, one_class)):
+        found = find(name) if state is None else (name, state)
         if label and found is not None and stat.S_ISREG(found[1].st_mode):
             files.append(PhotoFile.of(found[0], label, found[1], split))
         elif label and found is not None:
@@ -69,6 +74,17 @@ def _read(table: Table, columns: Columns, one_class: bool = False) -> Dataset:
             skipped.append(Skipped(paths(name)[0], f"{reason} ({table.path.name}, {table.unit} {line})"))
     _refuse_contradictions(table.path, files)
     return Dataset(tuple(dict.fromkeys(files)), tuple(skipped))
+
+
+def _with_states(entries: Iterator[_Entry]) -> Iterator[tuple[_Entry, Status | None]]:
+    """The entries with what their storages say of those that are addresses, many at a time. Raises DatasetError."""
+    while some := list(islice(entries, AT_ONCE)):
+        try:
+            states = states_of(entry.name for entry in some)
+        except StorageError as error:
+            raise DatasetError(str(error)) from None
+        for entry in some:
+            yield entry, states.get(entry.name)
 
 
 def _entries(table: Table, columns: Columns, one_class: bool) -> Iterator[_Entry]:

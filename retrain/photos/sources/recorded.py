@@ -12,13 +12,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
-from label_image.errors import ForeignFileError, PhotoError
+from label_image.errors import ForeignFileError, PhotoError, StorageError
 from label_image.foreign_text import parse_json
 from label_image.terminal import shown
 from retrain.core.collecting import no_collecting
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import Dataset, PhotoFile, Split
 from retrain.photos.layouts.reading import some
+from retrain.photos.object_states import states_of
 from retrain.photos.record import COLUMNS, METADATA, VERSION
 from retrain.photos.sources.base import Source, Unpacking, is_file
 
@@ -51,7 +52,7 @@ def read_record(source: str, unpacking: Unpacking) -> Dataset:
     path = Path(source)
     _check_version(path)
     with no_collecting():
-        rows = list(_rows(path))
+        rows = _with_states(list(_rows(path)))
     there = [row for row in rows if row[0].size >= 0]
     same = _still_the_same(there, unpacking)
     files, others, first_gone = [], 0, ""
@@ -127,6 +128,20 @@ def _row(cells: Sequence[Any], path: Path, number: int) -> Row:
     except (OSError, ValueError):
         pass
     return PhotoFile(photo, label, -1, 0, 0, side), sha256
+
+
+def _with_states(rows: list[Row]) -> list[Row]:
+    """The rows with what their storages say of those that are addresses. Raises DatasetError."""
+    try:
+        states = states_of(file.path for file, _ in rows)
+    except StorageError as error:
+        raise DatasetError(str(error)) from None
+    if not states:
+        return rows
+    return [
+        (PhotoFile.of(file.path, file.label, states[file.path], file.split) if file.path in states else file, sha256)
+        for file, sha256 in rows
+    ]
 
 
 def _still_the_same(rows: Sequence[Row], unpacking: Unpacking) -> dict[str, str]:

@@ -5,11 +5,13 @@ from retrain.photos.sources.archives import ARCHIVES
 from retrain.photos.sources.folders import FOLDERS
 from retrain.photos.sources.hugging_face import HUGGING_FACE
 from retrain.photos.sources.manifests import MANIFESTS
+from retrain.photos.sources.objects import OBJECTS
 from retrain.photos.sources.parquet import PARQUET
 from retrain.photos.sources.recorded import RECORDED
 from retrain.photos.sources.tfds import TFDS
 
 SOURCES = (
+    OBJECTS,  # before all other addresses
     ADDRESSES,
     TFDS,
     HUGGING_FACE,

@@ -10,6 +10,7 @@ from itertools import islice
 from pathlib import Path
 
 from label_image.folders import entries_of, is_litter
+from label_image.not_paths import is_object_address
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import SPLIT_FOLDERS
 
@@ -37,15 +38,22 @@ class Place:
     tidy: bool = False
 
     def paths(self, name: str) -> Sequence[str]:
-        """Where the file may be, the likeliest first."""
+        """Where the file may be, the likeliest first; an address is what it says."""
+        if is_object_address(name):
+            return (name,)
         if len(self.extensions) == 1 and not self.tidy:  # as a rule, and there may be a million of them
             return (os.path.join(self._start, name + self.extensions[0]),)
         names = (name, tidied(name)) if self.tidy and tidied(name) != name else (name,)
         return [os.path.join(self._start, written + extension) for written in names for extension in self.extensions]
 
     def find(self, name: str) -> tuple[str, os.stat_result] | None:
-        """The file that a path names, and what the system says of it, or else a folder; None where there is neither."""
+        """The file that a path names, and what the system says of it, or else a folder; None where there is neither.
+
+        Addresses are not looked for: see `retrain.photos.object_states`.
+        """
         found = None
+        if is_object_address(name):
+            return None
         for path in self.paths(name):
             try:
                 status = os.stat(path)
@@ -104,8 +112,8 @@ class Surroundings:
 
 
 def found_in(place: Place, names: Sequence[str]) -> dict[str, str]:
-    """The file of each path that names one."""
-    found = {}
+    """The file of each path that names one; whether there is anything at an address is not asked here."""
+    found = {name: name for name in names if is_object_address(name)}
     for name in names:
         file = place.find(name) if name else None
         if file is not None and stat.S_ISREG(file[1].st_mode):

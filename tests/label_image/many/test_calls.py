@@ -33,6 +33,10 @@ from labelling import label
         ("photos --copy_to photos/a.jpg", "--copy_to photos/a.jpg is not a folder"),
         ("photos --csv=", "--csv"),
         ("photos --watch --top_k 0", "top_k"),
+        ("photos --csv out --ray_address head:6379", "--ray_address is for --executor ray"),
+        ("photos --watch --executor ray", "--watch is for this machine"),
+        ("photos/a.jpg --plot x.png --executor ray", "--plot draws on this machine"),
+        ("- --csv out --executor ray", "which - is not"),
     ],
 )
 def test_refused(arguments: str, says: str, model: Path, photos: Path) -> None:

@@ -1,0 +1,240 @@
+"""On the machines of a Ray cluster: Ray Data hands out the photos, and the workers keep what they compute.
+
+A worker (`ray_worker`) is a share of a machine's cores: it reads, decodes and computes as the executor of this machine
+does, and writes shards into the store itself. Here arrives only what has to be known of each photo, never its
+bottleneck. Ray Data calls the workers, waits for the slow ones, and gives the photos of one that dies to another.
+"""
+
+import os
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from label_image.on_ray import RayConfig, connected
+from label_image.preprocessing import Pixels
+from retrain.backbones.backbone import Backbone
+from retrain.backbones.engines.base import BATCH, Bottlenecks
+from retrain.bottlenecks.executors import ray_share
+from retrain.bottlenecks.executors.base import Batch, Session, StartEngine, Work
+from retrain.bottlenecks.executors.claims import Claims
+from retrain.bottlenecks.executors.ray_worker import DIGITS, FILES, Job
+from retrain.bottlenecks.shard_writer import ShardWriter
+from retrain.core import errors
+from retrain.core.errors import ClusterError, RetrainError
+from retrain.core.places import LocalPlace
+from retrain.photos.reading import ReadPhoto, absolute_paths
+
+MOST_CORES = 8  # of one worker: more runs at a time gain an engine little
+# Of its cores a worker books this part, so that those of a machine that is lost find room on others.
+BOOKED = 0.5
+# Photos that a worker gets at a time, for each of its cores: about 5 seconds of work.
+PHOTOS_OF_NETWORK, PHOTOS_OF_FUNCTION = 256, 8192
+SHARES = 4  # a worker gets at least so many tables, where there are enough photos
+
+
+class Ray:
+    """The executor of a Ray cluster."""
+
+    def __init__(self, config: RayConfig = RayConfig()) -> None:
+        self._config = config
+
+    @contextmanager
+    def open(self, backbone: Backbone, start: StartEngine) -> Iterator[Session]:
+        if backbone.weights_file is not None:
+            backbone = replace(backbone, weights_file=Path(os.path.abspath(backbone.weights_file)))
+        session = _RaySession(self._config, backbone, start)
+        try:
+            yield session
+        finally:
+            session.close()
+
+
+@dataclass(frozen=True)
+class Workers:
+    """How many workers a cluster has room for, and how many cores each has."""
+
+    count: int
+    cores: int
+
+    def asks(self) -> dict[str, Any]:
+        """What Ray is asked for, for each of them."""
+        return {"num_cpus": BOOKED * self.cores}
+
+
+class _RaySession:
+    """A cluster is joined when something has to be computed."""
+
+    keeps = True
+
+    def __init__(self, config: RayConfig, backbone: Backbone, start: StartEngine) -> None:
+        self._config = config
+        self._backbone = backbone
+        self._start = start
+        self._connection: Any = None
+        self._ray: Any = None
+        self._embedded: dict[bytes, Bottlenecks] = {}  # a network is started for it, and ends
+
+    def close(self) -> None:
+        if self._connection is not None:
+            self._connection.__exit__(None, None, None)
+
+    def embed(self, pixels: Pixels) -> Bottlenecks:
+        key = pixels.tobytes()
+        if key not in self._embedded:
+            self._embedded[key] = self._embed(pixels)
+        return self._embedded[key]
+
+    def _embed(self, pixels: Pixels) -> Bottlenecks:
+        ray = self._connected()
+        workers = _workers(ray)
+        task = ray.remote(max_calls=1, **workers.asks())(ray_share.embed)
+        try:
+            asked = ray.put((self._backbone, self._start, pixels))
+            vectors: Bottlenecks = ray.get(task.remote(workers.cores, [asked]))
+        except RetrainError as error:
+            raise _own(error) from None
+        return vectors
+
+    def run(self, work: Work) -> Generator[Batch, None, None]:
+        if not work.wanted:
+            return
+        assert work.writer is not None
+        ray = self._connected()
+        workers = _workers(ray)
+        job = Job(self._backbone, self._start, work.view, work.accept_truncated, _absolute(work.writer))
+        claims = _claims(ray)
+        first, again = _once_each(work)
+        yield from _batches(again)
+        tables = _tables(work, first, self._photos_at_a_time(workers, len(first)))
+        with _quiet_data(ray):
+            reports = ray.data.from_arrow(tables).map_batches(
+                ray_share.RayWorker,
+                fn_constructor_args=(workers.cores, ray.put(job), ray.put(_digests(work)), claims),
+                compute=ray.data.ActorPoolStrategy(size=workers.count),
+                batch_size=None,
+                batch_format="pyarrow",
+                zero_copy_batch=True,
+                **workers.asks(),
+            )
+            try:
+                for report in reports.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+                    yield _batch(report)
+            finally:
+                ray.kill(claims)
+
+    def _photos_at_a_time(self, workers: Workers, photos: int) -> int:
+        most = (PHOTOS_OF_NETWORK if self._backbone.has_weights else PHOTOS_OF_FUNCTION) * workers.cores
+        return max(BATCH, min(most, -(-photos // (SHARES * workers.count))))
+
+    def _connected(self) -> Any:
+        if self._connection is None:
+            connection = connected(self._config)
+            self._ray = connection.__enter__()
+            self._connection = connection
+        return self._ray
+
+
+def _workers(ray: Any) -> Workers:
+    """The workers that a cluster has room for now. Raises ClusterError if there is none."""
+    nodes = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
+    nodes = [cpus for cpus in nodes if cpus]
+    if not nodes:
+        raise ClusterError("The Ray cluster has no machine with CPUs: start one with `ray start --address=…`.")
+    cores = min(MOST_CORES, *nodes)
+    return Workers(sum(cpus // cores for cpus in nodes), cores)
+
+
+def _claims(ray: Any) -> Any:
+    """The actor that hands out contents, on this machine: with another one, what it knows could be lost."""
+    here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
+        ray.get_runtime_context().get_node_id(), soft=True
+    )
+    options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
+    return ray.remote(**options)(Claims).remote()
+
+
+def _once_each(work: Work) -> tuple[list[int], list[ReadPhoto]]:
+    """The wanted files of which each has another content, as far as that is known; and the others, as they are told."""
+    seen: set[str] = set()
+    first, again = [], []
+    for index in work.wanted:
+        known = work.known[index]
+        if known is not None and known in seen:
+            again.append(ReadPhoto(index, known))
+            continue
+        first.append(index)
+        if known is not None:
+            seen.add(known)
+    return first, again
+
+
+def _tables(work: Work, indices: Sequence[int], size: int) -> list[pa.Table]:
+    """The wanted files in tables, see FILES."""
+    tables = []
+    for start in range(0, len(indices), size):
+        chosen = indices[start : start + size]
+        paths = absolute_paths([work.files[index].path for index in chosen])
+        columns = [chosen, [os.fsencode(path) for path in paths], [work.known[index] for index in chosen]]
+        tables.append(pa.table(columns, schema=FILES))
+    return tables
+
+
+def _digests(work: Work) -> "np.ndarray[Any, np.dtype[np.bytes_]]":
+    """The contents that the store has, as S32 (n,), sorted."""
+    return np.sort(np.array([sha256[:DIGITS].encode() for sha256 in work.stored], f"S{DIGITS}"))
+
+
+def _batch(report: pa.Table) -> Batch:
+    """A report of a worker; raises what it failed of."""
+    failures = report.filter(pa.compute.is_valid(report["failure"])).to_pylist()
+    if failures:
+        kind = getattr(errors, failures[0]["failure"], RetrainError)
+        raise kind(failures[0]["problem"])
+    columns = (report[name].to_pylist() for name in ("index", "sha256", "problem", "truncated", "read_ns",
+                                                     "read_seconds", "decode_seconds"))  # fmt: skip
+    photos = [
+        ReadPhoto(index, sha256, None, problem, truncated, read_ns, read_seconds, decode_seconds)
+        for index, sha256, problem, truncated, read_ns, read_seconds, decode_seconds in zip(*columns, strict=True)
+    ]
+    sha256s = report.filter(report["computed"])["sha256"].to_pylist()
+    seconds = {stage: pa.compute.sum(report[f"{stage}_seconds"]).as_py() or 0.0 for stage in ("infer", "write")}
+    return Batch(photos, sha256s, _no_vectors, kept=True, seconds=seconds)
+
+
+def _batches(photos: Sequence[ReadPhoto]) -> Iterator[Batch]:
+    if photos:
+        yield Batch(photos, (), _no_vectors, kept=True)
+
+
+def _no_vectors() -> Bottlenecks:
+    raise AssertionError("they are in the store")
+
+
+def _own(error: RetrainError) -> RetrainError:
+    """The same without the traceback of another process, which Ray makes a part of its text."""
+    cause = getattr(error, "cause", error)
+    return type(cause)(*cause.args)
+
+
+def _absolute(writer: ShardWriter) -> ShardWriter:
+    """The same for processes that run in other folders."""
+    if isinstance(writer.place, LocalPlace):
+        return replace(writer, place=LocalPlace(Path(os.path.abspath(writer.place.folder))))
+    return writer
+
+
+@contextmanager
+def _quiet_data(ray: Any) -> Iterator[None]:
+    """Ray Data shows nothing, and gives what it has in the order in which it comes."""
+    context = ray.data.DataContext.get_current()
+    before = context.enable_progress_bars, context.execution_options.preserve_order
+    context.enable_progress_bars, context.execution_options.preserve_order = False, False
+    try:
+        yield
+    finally:
+        context.enable_progress_bars, context.execution_options.preserve_order = before

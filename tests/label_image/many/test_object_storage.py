@@ -1,0 +1,71 @@
+"""Photos in object storage: a single one, and all below a folder, without copies of them on this machine."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from labelling import label, objects, rows
+from painting import paint
+
+pytest.importorskip("moto.server", reason="moto is not installed: `make cluster`")
+from object_server import ObjectServer, object_server
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[ObjectServer]:
+    with object_server() as found:
+        yield found
+
+
+def painted(colour: str) -> bytes:
+    return paint(Path("drawn.jpg"), colour).read_bytes()
+
+
+@pytest.fixture
+def stored(server: ObjectServer, here: Path, monkeypatch: pytest.MonkeyPatch) -> ObjectServer:
+    """A red one and a green one below cats/, beside what is none of them; `here` is the working folder."""
+    server.empty()
+    for key, data in (
+        ("cats/a.jpg", painted("red")),
+        ("cats/deep/b 1%.jpg", painted("green")),
+        ("cats/deep/film.mp4", b"a film"),
+        ("cats/.hidden/c.jpg", painted("red")),
+        ("cats/d.jpg", b"no photo"),
+        ("catsuit.jpg", painted("blue")),
+    ):
+        server.put(key, data)
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    return server
+
+
+def test_all_below_a_folder(stored: ObjectServer, model: Path) -> None:
+    said = label(model, "s3://photos/cats", "--csv", "t.csv", code=1)
+    assert "Passed over: 1 video, such as s3://photos/cats/deep/film.mp4." in said.err
+    assert [(row["path"], row["label"], bool(row["error"])) for row in rows(Path("t.csv"))] == [
+        ("s3://photos/cats/a.jpg", "red", False),
+        ("s3://photos/cats/d.jpg", "", True),
+        ("s3://photos/cats/deep/b 1%.jpg", "green", False),
+    ]
+
+
+def test_one_photo_and_none(stored: ObjectServer, model: Path) -> None:
+    said = label(model, "s3://photos/catsuit.jpg", "s3://photos/none", code=1)
+    assert "blue" in said.out and said.err.count("\n") == 1
+    assert said.err.startswith("Error: s3://photos/none ")
+
+
+def test_photos_in_a_storage_are_not_moved(stored: ObjectServer, model: Path) -> None:
+    said = label(model, "s3://photos/cats", "--move_to", "out", code=2)
+    assert "--move_to is for files and folders" in said.err
+
+
+def test_a_storage_that_does_not_answer_is_a_sentence(here: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from object_server import environment_for, free_port
+
+    monkeypatch.setattr("label_image.object_storage.ATTEMPTS", 1)
+    for name, value in environment_for(f"http://127.0.0.1:{free_port()}").items():
+        monkeypatch.setenv(name, value)
+    said = label(model, "s3://nobody/cats", "--jsonl", "t.jsonl", code=1)
+    assert said.err.startswith("Error: s3://nobody/cats cannot be ") and said.err.count("\n") == 1
+    assert not Path("t.jsonl").exists() or objects(Path("t.jsonl")) == []

@@ -166,9 +166,12 @@ def workers_of(nodes: Sequence[Mapping[str, float]], on_gpus: bool) -> Workers:
 
 
 def _claims(ray: Any) -> Any:
-    """The actor that hands out contents, on this machine: with another one, what it knows could be lost."""
+    """The actor that hands out contents, on this machine: with another one, what it knows would be lost.
+
+    An affinity that is soft is not followed: Ray put the actor on either of two nodes.
+    """
     here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
-        ray.get_runtime_context().get_node_id(), soft=True
+        ray.get_runtime_context().get_node_id(), soft=False
     )
     options = {"num_cpus": 0, "max_restarts": -1, "max_task_retries": -1, "scheduling_strategy": here}
     return ray.remote(**options)(Claims).remote()

@@ -70,7 +70,7 @@ def test_a_machine_that_lacks_a_package_is_a_sentence(tmp_path: Path) -> None:
     with (
         connected(RayConfig(cores=1)),
         Ray().open(fake, lacking) as session,
-        pytest.raises(ClusterError, match="lacks a package .*No module named 'networks'"),
+        pytest.raises(ClusterError, match=r"lacks a package .*No module named 'networks'"),
     ):
         session.embed(np.zeros((1, fake.input_size, fake.input_size, 3), np.uint8))
 

@@ -28,6 +28,14 @@ def test_the_option_offers_all_executors() -> None:
     assert list(option.type.choices) == list(EXECUTORS)  # type: ignore[attr-defined]
 
 
+def test_nothing_imports_ray_where_it_is_not_asked_for() -> None:
+    code = (
+        "import sys, retrain.bottlenecks.bottlenecks, retrain.bottlenecks.executors.ray_worker, retrain.cli.train\n"
+        "print([name for name in sys.modules if name.partition('.')[0] in ('ray', 'pandas')])"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
 def test_the_executor_of_a_config() -> None:
     assert isinstance(find_executor(ExtractionConfig()), Local)
     assert isinstance(find_executor(ExtractionConfig(executor="ray", ray_address="10.0.0.1:6379")), Ray)

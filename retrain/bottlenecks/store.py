@@ -296,13 +296,12 @@ class Store(AbstractContextManager["Store"]):
         except (Damaged, StoreError, OSError) as error:
             log.warning("The small shards of %s could not be merged: %s", self.folder, error)
 
-    def compact_all(self) -> tuple[int, int]:
-        """Merge all small shards, and say how many shards there were before and after.
+    def compact_all(self) -> None:
+        """Merge all small shards.
 
-        About 300 MB of memory, whatever the size of the store. Where other processes merge them, too, what is left is
+        About 600 MB of memory, whatever the size of the store. Where other processes merge them, too, what is left is
         looked at again. Raises StoreError; interrupted at any moment, no row is lost.
         """
-        before = len(list_shards(self.place))
         while len(small := self._small_shards()) > 1:
             try:
                 self._merge_small(small)
@@ -312,7 +311,6 @@ class Store(AbstractContextManager["Store"]):
                 raise StoreError(f"The shards of {self.folder} could not be merged: {error}.") from error
             if len(self._small_shards()) >= len(small):
                 break
-        return before, len(list_shards(self.place))
 
     def _small_shards(self) -> dict[str, int]:
         return {name: size for name, size in list_shards(self.place).items() if size < SMALL_SHARD_BYTES}

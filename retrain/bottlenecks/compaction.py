@@ -11,6 +11,7 @@ from retrain.bottlenecks.near_copies import FOLDER as THUMBNAILS
 from retrain.bottlenecks.store import Store
 from retrain.bottlenecks.store_folders import StoreFolder, store_folders
 from retrain.core.places import place_of
+from retrain.core.sealed import list_shards
 
 
 @dataclass(frozen=True)
@@ -34,5 +35,6 @@ def _compact(folder: StoreFolder) -> CompactedFolder:
     made_for = folder.description
     if made_for is None:
         return CompactedFolder(folder, None)
-    store = Store(folder.parent, made_for.covers, made_for.dim, made_for.dtype)
-    return CompactedFolder(folder, store.compact_all())
+    before = len(list_shards(folder.place))
+    Store(folder.parent, made_for.covers, made_for.dim, made_for.dtype).compact_all()
+    return CompactedFolder(folder, (before, len(list_shards(folder.place))))

@@ -5,7 +5,7 @@ was in one of them, once it was read and found sound, is remembered while the pr
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,16 +69,18 @@ def beginnings(keys: pa.Table, view: str) -> Beginnings:
     return found
 
 
-def of_shard(place: Place, name: str, view: str, opened: Callable[[], Shard]) -> Beginnings:
-    """The contents that a shard has of one view; it is opened where that is not known. Raises what `opened` raises."""
-    key = (str(place), name, view)
+def remembered(place: Place, name: str, view: str) -> Beginnings | None:
+    """The contents that a shard has of one view, None where it was not read before."""
     with _lock:
-        found = _remembered.get(key)
-    if found is None:
-        found = beginnings(opened().read(KEY_COLUMNS), view)
-        with _lock:
-            if sum(map(len, _remembered.values())) + len(found) <= MOST_REMEMBERED:
-                _remembered[key] = found
+        return _remembered.get((str(place), name, view))
+
+
+def remember(place: Place, name: str, view: str, shard: Shard) -> Beginnings:
+    """Read the contents that a shard has of one view, and remember them where there is room. Raises Damaged."""
+    found = beginnings(shard.read(KEY_COLUMNS), view)
+    with _lock:
+        if sum(map(len, _remembered.values())) + len(found) <= MOST_REMEMBERED:
+            _remembered[str(place), name, view] = found
     return found
 
 

@@ -1,6 +1,9 @@
 """What a table of bottlenecks is, and how its rows are found by their keys; `retrain.core.sealed` keeps such tables."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -49,6 +52,22 @@ def open_shard(place: Place, name: str, fingerprint: str, schema: pa.Schema | No
     if shard.metadata.get(b"retrain.fingerprint") != fingerprint.encode():
         raise Damaged("it was written for another fingerprint")
     return shard
+
+
+def opened_ahead(
+    names: Iterable[str], open_one: Callable[[str], Shard], count: int
+) -> Iterator[tuple[str, Callable[[], Shard]]]:
+    """Names of shards with what opens each, or waits for it: `count` of them are opened in advance, by threads."""
+    if not count:
+        yield from ((name, partial(open_one, name)) for name in names)
+        return
+    with ThreadPoolExecutor(count, thread_name_prefix="shards") as threads:
+        waiting: deque[tuple[str, Callable[[], Shard]]] = deque()
+        for name in names:
+            waiting.append((name, threads.submit(open_one, name).result))
+            if len(waiting) > count:
+                yield waiting.popleft()
+        yield from waiting
 
 
 def rows_of_photos(keys: pa.Table, sha256s: pa.Array) -> npt.NDArray[np.bool_]:

@@ -25,10 +25,9 @@ A kill -9 loses the rows put in since the last flush: about the last 5 seconds o
 import errno
 import logging
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -51,6 +50,7 @@ from retrain.bottlenecks.shards import (
     groups,
     key_table,
     open_shard,
+    opened_ahead,
     rows_of_photos,
     united,
     vector_array,
@@ -58,7 +58,7 @@ from retrain.bottlenecks.shards import (
 from retrain.core.errors import StoreError, UnwritableStoreError
 from retrain.core.matrix_file import release_pages
 from retrain.core.places import Place, place_of
-from retrain.core.sealed import Damaged, Shard, foreign_files, list_shards, put_aside
+from retrain.core.sealed import Damaged, Shard, foreign_files, list_shards, put_aside, remove_shard
 
 __all__ = ["Key", "PruneReport", "Store", "fingerprint"]
 
@@ -66,6 +66,7 @@ FLUSH_SECONDS = 5.0
 SHARD_BYTES = 64 << 20  # a full shard; also the most that put_many buffers
 SMALL_SHARD_BYTES = SHARD_BYTES // 2
 SMALL_SHARDS = 16  # more small ones than this are merged
+AHEAD = 4  # shards that are fetched from object storage in advance
 MOST_REMOTE = 256  # small ones on object storage, which the end of a run may take the time to merge
 
 log = logging.getLogger(__name__)
@@ -163,11 +164,20 @@ class Store(AbstractContextManager["Store"]):
     def digests(self, view: str = "original") -> Digests:
         """As `photos`, in little memory; shards that this process has read before are believed to be as they were."""
         parts = [digests.beginnings(table, view) for table in self._buffer]
-        names = []
-        for name in self._names():
-            names.append(name)
+        names: list[str] = []
+
+        def unknown() -> Iterator[str]:
+            for name in self._names():
+                names.append(name)
+                found = digests.remembered(self.place, name, view)
+                if found is None:
+                    yield name
+                else:
+                    parts.append(found)
+
+        for name, opened in self._ahead(unknown()):
             with suppress(FileNotFoundError), self._setting_aside(name):
-                parts.append(digests.of_shard(self.place, name, view, partial(self._open, name)))
+                parts.append(digests.remember(self.place, name, view, opened()))
         digests.forget_all_but(self.place, names)
         return digests.united(parts)
 
@@ -265,7 +275,7 @@ class Store(AbstractContextManager["Store"]):
                 if len(rows) < shard.rows:
                     if len(rows):
                         written.add(self._write(shard.read().take(rows), generation(shard) + 1))
-                    _remove(shard)
+                    remove_shard(shard)
                 report.kept += len(rows)
                 report.removed += shard.rows - len(rows)
         return report
@@ -286,13 +296,12 @@ class Store(AbstractContextManager["Store"]):
         except (Damaged, StoreError, OSError) as error:
             log.warning("The small shards of %s could not be merged: %s", self.folder, error)
 
-    def compact_all(self) -> tuple[int, int]:
-        """Merge all small shards, and say how many shards there were before and after.
+    def compact_all(self) -> None:
+        """Merge all small shards.
 
-        About 300 MB of memory, whatever the size of the store. Where other processes merge them, too, what is left is
+        About 600 MB of memory, whatever the size of the store. Where other processes merge them, too, what is left is
         looked at again. Raises StoreError; interrupted at any moment, no row is lost.
         """
-        before = len(list_shards(self.place))
         while len(small := self._small_shards()) > 1:
             try:
                 self._merge_small(small)
@@ -302,7 +311,6 @@ class Store(AbstractContextManager["Store"]):
                 raise StoreError(f"The shards of {self.folder} could not be merged: {error}.") from error
             if len(self._small_shards()) >= len(small):
                 break
-        return before, len(list_shards(self.place))
 
     def _small_shards(self) -> dict[str, int]:
         return {name: size for name, size in list_shards(self.place).items() if size < SMALL_SHARD_BYTES}
@@ -314,9 +322,9 @@ class Store(AbstractContextManager["Store"]):
     def _merge(self, names: Sequence[str]) -> None:
         """One shard out of several; a key that is in more than one is taken from the first."""
         shards: list[Shard] = []
-        for name in names:
+        for name, opened in self._ahead(names):
             with self._setting_aside(name):
-                shards.append(self._open(name))
+                shards.append(opened())
         if len(shards) < 2:
             return
         self._write(united(shards), 1 + max(map(generation, shards)))
@@ -337,9 +345,13 @@ class Store(AbstractContextManager["Store"]):
 
     def _shards(self) -> Iterator[Shard]:
         """Open each sound shard once."""
-        for name in self._names():
+        for name, opened in self._ahead(self._names()):
             with suppress(FileNotFoundError), self._setting_aside(name):
-                yield self._open(name)
+                yield opened()
+
+    def _ahead(self, names: Iterable[str]) -> Iterator[tuple[str, Callable[[], Shard]]]:
+        """Names with what opens each; on object storage, where each answer takes a while, some are opened before."""
+        return opened_ahead(names, self._open, 0 if self.place.is_local else AHEAD)
 
     def _names(self) -> Iterator[str]:
         """Each shard once. Lists the folder until nothing new shows up: a shard that another
@@ -377,14 +389,3 @@ class Store(AbstractContextManager["Store"]):
                     return True
                 return False
         return False
-
-
-def _remove(shard: Shard) -> None:
-    """Remove a shard whose rows are kept elsewhere, or are not wanted. Raises StoreError."""
-    try:
-        shard.place.remove(shard.name)
-    except OSError as error:
-        raise UnwritableStoreError(
-            f"{shard.place.at(shard.name)} cannot be removed ({error.strerror}): "
-            "give this user the right to write in its folder."
-        ) from error

@@ -104,6 +104,17 @@ def write_shard(place: Place, table: pa.Table, prefix: str = "", compression: st
     return name
 
 
+def remove_shard(shard: Shard) -> None:
+    """Remove a shard whose rows are kept elsewhere, or are not wanted. Raises StoreError."""
+    try:
+        shard.place.remove(shard.name)
+    except OSError as error:
+        raise UnwritableStoreError(
+            f"{shard.place.at(shard.name)} cannot be removed ({error.strerror}): "
+            "give this user the right to write in its folder."
+        ) from error
+
+
 def copy_shard(place: Place, name: str, target: Place) -> bool:
     """Copy a sound shard into another place; False where it is there already, and sound.
 

@@ -51,7 +51,8 @@ def test_what_another_process_united_meanwhile_is_looked_at_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(Store, "_merge", lambda self, names: merge(self, names) if self is other else late(self, names))
-        assert opened.compact_all() == (6, 1)
+        opened.compact_all()
+    assert len(files(opened)) == 1 and times
     assert served(opened, [*range(6), 20, 21]) == [*range(6), 20, 21]
 
 
@@ -61,6 +62,11 @@ def test_what_has_no_description_is_left_alone_and_named(tmp_path: Path, capsys:
     assert exit_code(main, "store", "compact", "--bottleneck_dir", str(tmp_path)) == 0
     assert "left alone" in capsys.readouterr().out
     assert len(list_shards(opened.folder)) == 3
+
+
+def test_what_opening_a_store_unites_is_counted(tmp_path: Path) -> None:
+    in_pieces(tmp_path, store.SMALL_SHARDS + 3)
+    assert [one.shards for one in compact_store(tmp_path)] == [(store.SMALL_SHARDS + 3, 1)]
 
 
 def test_the_command_says_what_it_did(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -10,8 +10,10 @@ from retrain.bottlenecks.shards import (
     bottleneck_schema,
     bottleneck_table,
     key_table,
+    opened_ahead,
     vector_array,
 )
+from retrain.core.sealed import Shard
 
 
 def test_row_groups_are_a_few_megabytes(tmp_path: Path) -> None:
@@ -49,3 +51,23 @@ def test_the_key_index_finds_every_pair() -> None:
 def test_a_key_is_64_hex_digits(wrong: str) -> None:
     with pytest.raises(ValueError, match="64 lower-case hex digits"):
         key_table([Key("a" * 64), Key(wrong)])
+
+
+@pytest.mark.parametrize("count", [0, 1, 4])
+def test_shards_are_opened_in_their_order_and_no_more_ahead_than_asked_for(count: int) -> None:
+    opened: list[str] = []
+    names = [str(number) for number in range(9)]
+    found = opened_ahead(names, lambda name: opened.append(name) or name, count)  # type: ignore[arg-type, return-value]
+    for position, (name, result) in enumerate(found):
+        assert len(opened) <= position + 1 + count
+        assert (name, result()) == (names[position], names[position])
+    assert sorted(opened) == names
+
+
+def test_what_goes_wrong_ahead_is_raised_at_its_turn() -> None:
+    def missing(name: str) -> Shard:
+        raise FileNotFoundError(name)
+
+    for name, result in opened_ahead(["a", "b"], missing, 2):
+        with pytest.raises(FileNotFoundError, match=name):
+            result()

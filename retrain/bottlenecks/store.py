@@ -155,6 +155,12 @@ class Store(AbstractContextManager["Store"]):
         chosen = (table.filter(pc.equal(table["view"], view))["photo_sha256"] for table in tables)
         return frozenset(chain.from_iterable(column.to_pylist() for column in chosen))
 
+    def keys_beside(self, names: Set[str]) -> Iterator[tuple[str, pa.Table]]:
+        """The keys in each shard, with its name, but in those of these names."""
+        for shard in self._shards(names):
+            with self._setting_aside(shard.name):
+                yield shard.name, shard.read(KEY_COLUMNS)
+
     def put_many(self, keys: Sequence[Key], vectors: Vectors) -> None:
         """Keep the bottlenecks (n, dim) of `keys`, converted to the stored dtype and copied.
 
@@ -323,10 +329,10 @@ class Store(AbstractContextManager["Store"]):
                 matrix[places[first:last]] = vectors[rows[first:last] - start]
         found[places] = True
 
-    def _shards(self) -> Iterator[Shard]:
+    def _shards(self, but: Set[str] = frozenset()) -> Iterator[Shard]:
         """Open each sound shard once. Lists the folder until nothing new shows up: a shard that
         another process merged away since it was listed is replaced by one in the next listing."""
-        seen: set[str] = set()
+        seen = set(but)
         while fresh := [name for name in list_shards(self.place) if name not in seen]:
             for name in fresh:
                 seen.add(name)

@@ -16,7 +16,8 @@ ray) # a node of a cluster: docs/cluster.md
         echo "Error: this image has no Ray: build it with --build-arg CLUSTER=yes (make docker-build CLUSTER=yes)." >&2
         exit 2
     fi
-    export RAY_USAGE_STATS_ENABLED=0
+    # Without the second one, a head would report to Ray's makers that it reports nothing.
+    export RAY_USAGE_STATS_ENABLED=0 RAY_USAGE_STATS_REPORT_URL=http://127.0.0.1:9/
     exec "$@"
     ;;
 -*)

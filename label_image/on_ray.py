@@ -11,7 +11,7 @@ import os
 import secrets
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +25,7 @@ TOKEN = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 # What Ray reads from the environment, unless the user has set it.
 SETTINGS = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_USAGE_STATS_REPORT_URL": "http://127.0.0.1:9/",  # a head would report that nothing is to be reported
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
 }
@@ -54,7 +55,7 @@ def connected(config: RayConfig = RayConfig()) -> Iterator[Any]:
             yield ray
             return
         address = config.address or os.environ.get("RAY_ADDRESS") or "local"
-        with _token_of_its_own() if address == "local" else _given_token():
+        with _token_of_its_own() if address == "local" else nullcontext():
             _join(ray, address, config.cores)
             try:
                 yield ray
@@ -83,12 +84,31 @@ def _join(ray: Any, address: str, cores: int | None) -> None:
         cores = len(os.sched_getaffinity(0))
     started_here = {"num_cpus": cores, "include_dashboard": False} if own else {}
     try:
-        with quiet():
+        with quiet(), _no_api_server():
             ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, **started_here)
     except Exception as error:
         raise ClusterError(_why(error, address)) from error
     finally:  # `ray.init` sets it
         logging.getLogger("ray").setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def _no_api_server() -> Iterator[None]:
+    """Ray starts none of its dashboard's server, which even without a dashboard asks cloud providers where it runs.
+
+    It has no setting for that.
+    """
+    from ray._private.node import Node
+
+    start = getattr(Node, "start_api_server", None)
+    if start is None:
+        yield
+        return
+    Node.start_api_server = lambda self, **options: None
+    try:
+        yield
+    finally:
+        Node.start_api_server = start
 
 
 def _check_address(address: str) -> None:
@@ -116,9 +136,10 @@ def _why(error: Exception, address: str) -> str:
     """What kept Ray from being joined, and what to do."""
     text = " ".join(str(error).split())
     low = text.lower()
-    if "token" in low or "authenticat" in low:
+    # With a wrong token Ray says no more than that it cannot connect; that somebody answers there is known by now.
+    if "token" in low or "authenticat" in low or "failed to connect to ray cluster" in low:
         return (
-            f"The Ray cluster at {address} refuses the token: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to the "
+            f"The Ray cluster at {address} refuses the token, or is no Ray cluster: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to the "
             "file with the cluster's token, here as on its machines."
         )
     if "version mismatch" in low:
@@ -156,16 +177,11 @@ def _token_of_its_own() -> Iterator[None]:
         _forget_token()
 
 
-@contextmanager
-def _given_token() -> Iterator[None]:
-    yield
-
-
 def _forget_token() -> None:
     """Ray reads the mode and the token once for a process."""
-    try:
-        from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
-    except ImportError:  # of a Ray that has none
-        return
-    AuthenticationTokenLoader.instance().reset_cache()
-    Config.initialize("")
+    from ray import _raylet
+
+    raylet: Any = _raylet
+    if hasattr(raylet, "AuthenticationTokenLoader"):  # older ones have no tokens
+        raylet.AuthenticationTokenLoader.instance().reset_cache()
+        raylet.Config.initialize("")

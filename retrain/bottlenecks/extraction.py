@@ -24,13 +24,13 @@ from label_image.files import sha256_of_bytes
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.contents import Contents
+from retrain.bottlenecks.digests import Digests
 from retrain.bottlenecks.executors.base import REPORT_FILES, Batch, Executor, Session, StartEngine, Work
 from retrain.bottlenecks.executors.local import Local
 from retrain.bottlenecks.gone import has_other_environments, lacking
 from retrain.bottlenecks.joined import shared_photos, side_by_side
 from retrain.bottlenecks.matching_store import matching_store
 from retrain.bottlenecks.store import Key, Store
-from retrain.bottlenecks.stored_photos import StoredPhotos
 from retrain.core.errors import StoreError
 from retrain.core.matrix_file import Matrix, keep_rows, release_pages, scratch_matrix
 from retrain.core.places import Place, place_of
@@ -38,7 +38,6 @@ from retrain.photos.dataset import Dataset, Photo, Skipped
 from retrain.photos.hashes import PhotoHashes
 from retrain.photos.views import ORIGINAL, View
 
-KnownPhotos = dict[tuple[str, str], StoredPhotos]  # by fingerprint and view, of runs in portions
 Observer = Callable[[int, int], None]  # photos done so far, and how many of them had to be computed
 
 LOCAL = Local()
@@ -82,7 +81,7 @@ class _Survey:
     """
 
     wanted: list[int]
-    stored: Set[str]
+    stored: Set[str] | Digests
     matrix: Matrix | None = None
     gone: Set[str] = frozenset()
 
@@ -91,17 +90,11 @@ class Filling:
     """One view of a data set on its way into the store of a backbone."""
 
     def __init__(
-        self,
-        contents: Contents,
-        backbone: Backbone,
-        place: Place,
-        view: View,
-        observe: Observer,
-        known: KnownPhotos | None = None,
+        self, contents: Contents, backbone: Backbone, place: Place, view: View, observe: Observer, reads: bool = True
     ) -> None:
-        """With `known` nothing is read of what the store has but which photos, and there is no `extraction`."""
+        """Without `reads` nothing is read of what the store has, and there is no `extraction`."""
         self.contents = contents
-        self._known = known
+        self._reads = reads
         self.view = view
         self.store = Store(place, backbone.covers(), backbone.dim, backbone.stored_dtype)
         self.computed = 0
@@ -156,11 +149,11 @@ class Filling:
 
     def _surveyed(self) -> _Survey:
         """What is to be computed, and what cannot be, as its photos are gone."""
-        survey = _survey(self.store, self.contents, self.view, self._known)
+        survey = _survey(self.store, self.contents, self.view, self._reads)
         gone = self.contents.gone(survey.wanted)
         if gone and None in self.contents.sha256s:  # a file of which nothing is known may be one of them
             self.contents.read_unknown()
-            survey = _survey(self.store, self.contents, self.view, self._known)
+            survey = _survey(self.store, self.contents, self.view, self._reads)
             gone = self.contents.gone(survey.wanted)
         files = self.contents.files
         return replace(survey, wanted=[index for index in survey.wanted if not files[index].gone], gone=gone)
@@ -350,18 +343,15 @@ def _join(extractions: Sequence[Extraction], matrices: Sequence[Matrix], folder:
     return extraction, matrix
 
 
-def _survey(store: Store, contents: Contents, view: View, known_photos: KnownPhotos | None) -> _Survey:
+def _survey(store: Store, contents: Contents, view: View, reads: bool) -> _Survey:
     """Which files have to be read."""
     known = [sha256 for sha256 in contents.sha256s if sha256 is not None]
     with contents.timed("read"):
-        if known_photos is not None and not contents.accept_truncated:
-            photos = known_photos.setdefault((store.fingerprint, view.id), StoredPhotos(view.id))
-            photos.look(store)
-            return _Survey([row for row, sha256 in enumerate(contents.sha256s) if sha256 not in photos], photos)
-        if len(known) < len(contents.sha256s) or known_photos is not None:
+        if len(known) < len(contents.sha256s) or not reads:
             if contents.accept_truncated:
                 contents.truncated |= store.photos(view.truncated_id)
-            stored = store.photos(view.id) | contents.truncated
+            stored = store.photos(view.id) if reads else store.digests(view.id)
+            stored |= contents.truncated
             wanted = [index for index, sha256 in enumerate(contents.sha256s) if sha256 not in stored]
             return _Survey(wanted, stored)
         matrix = scratch_matrix((len(known), store.dim), store.place.local_dir, store.dtype)

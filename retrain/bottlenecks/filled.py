@@ -1,24 +1,16 @@
 """Bottlenecks into the store, and none out of it: for runs on more photos than a matrix holds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from retrain.backbones.backbone import Backbone
 from retrain.bottlenecks.contents import Contents
 from retrain.bottlenecks.executors.base import Session
-from retrain.bottlenecks.extraction import Filling, KnownPhotos, Observer
+from retrain.bottlenecks.extraction import Filling, Observer
 from retrain.core.places import Place
 from retrain.photos.dataset import PhotoFile, Skipped
 from retrain.photos.portion_hashes import PortionHashes, Stretches
 from retrain.photos.views import View
-
-
-@dataclass(frozen=True)
-class Remembered:
-    """What goes from one portion to the next: of which photos the store and its tables of hashes speak."""
-
-    photos: KnownPhotos = field(default_factory=dict)
-    stretches: Stretches = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -38,7 +30,7 @@ def fill_store(
     place: Place,
     view: View,
     session: Session,
-    remembered: Remembered,
+    stretches: Stretches,
     *,
     paranoid: bool = False,
     observe: Observer = lambda done, computed: None,
@@ -46,10 +38,10 @@ def fill_store(
 ) -> Filled:
     """See that the store has the bottleneck of one view of each photo, and read no photo that it is known to have.
 
-    `backbone` is a single one; `remembered` is that of the portions before. Raises what `extract` raises.
+    `backbone` is a single one; `stretches` are those of the portions before. Raises what `extract` raises.
     """
-    contents = Contents(files, PortionHashes(place, files, remembered.stretches), not paranoid, accept_truncated)
-    filling = Filling(contents, backbone, place, view, observe, known=remembered.photos)
+    contents = Contents(files, PortionHashes(place, files, stretches), not paranoid, accept_truncated)
+    filling = Filling(contents, backbone, place, view, observe, reads=False)
     try:
         filling.fill(session)
     finally:

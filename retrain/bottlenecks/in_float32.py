@@ -27,7 +27,7 @@ def float32_rows(bottlenecks: Bottlenecks, rows: Sequence[int], start: StartEngi
     """
     backbone = bottlenecks.backbone
     if are_as_exported(backbone):
-        return bottlenecks.matrix[rows]
+        return np.asarray(bottlenecks.matrix[rows], np.float32)
     photos = [bottlenecks.photos[row] for row in rows]
     dataset = Dataset(tuple(_file(photo) for photo in photos))
     store = bottlenecks.config.bottleneck_dir

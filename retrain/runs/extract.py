@@ -18,13 +18,14 @@ from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.executors.base import Session, StartEngine
 from retrain.bottlenecks.executors.registry import find_executor
 from retrain.bottlenecks.extraction_config import ExtractionConfig
-from retrain.bottlenecks.filled import Filled, Remembered, fill_store
+from retrain.bottlenecks.filled import Filled, fill_store
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.places import place_of
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.dataset import PhotoFile, Skipped
 from retrain.photos.left_out import counted
 from retrain.photos.opening import unpacking_beside
+from retrain.photos.portion_hashes import Stretches
 from retrain.photos.portions import in_portions
 from retrain.photos.views import ViewsConfig
 from retrain.runs.steps import choose_backbone
@@ -64,7 +65,7 @@ class Extracted:
     examples: list[Skipped] = field(default_factory=list)
     fingerprints: dict[str, None] = field(default_factory=dict)
     seconds: float = 0.0
-    remembered: Remembered = field(default_factory=Remembered)
+    stretches: Stretches = field(default_factory=dict)
 
     def summary(self) -> dict[str, object]:
         """The object that `--json` prints."""
@@ -150,7 +151,7 @@ def _fill(
                 place_of(config.extraction.bottleneck_dir),
                 view,
                 session,
-                extracted.remembered,
+                extracted.stretches,
                 paranoid=config.extraction.paranoid and first,  # which leaves hashes that can be trusted
                 observe=progress.extracting(len(files)),
                 accept_truncated=config.extraction.accept_truncated,

@@ -57,7 +57,7 @@ class Seen:
         extraction = replace(
             self.extraction,
             photos=photos,
-            matrix=np.ascontiguousarray(self.extraction.matrix[rows]),
+            matrix=np.ascontiguousarray(self.extraction.matrix[rows], np.float32),
             skipped=tuple(one for one in self.extraction.skipped if one.path in paths),
             truncated=self.extraction.truncated.intersection(photo.sha256 for photo in photos),
         )

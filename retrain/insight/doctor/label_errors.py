@@ -146,6 +146,7 @@ def nearest_of_class(matrix: Floats, classes: Classes, rows: Rows, wanted: Class
 
 def _directions(vectors: Floats) -> Floats:
     """Rows of length 1; one of nothing but zeros stays as it is."""
+    vectors = np.asarray(vectors, np.float32)  # squares of float16 may be infinite
     directions: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
     return directions
 

@@ -221,7 +221,7 @@ class Evidence:
         cosines = np.full((len(rows), most), -np.inf, np.float32)
         found = np.zeros((len(rows), most), np.intp)
         if len(rows):
-            asked = _directions(self._matrix[rows])
+            asked = _directions(np.asarray(self._matrix[rows], np.float32))
             sample = Sample(self._matrix, self._classes[pool], pool)
             for positions, block in sample.blocks():
                 here = pool[positions]

@@ -28,7 +28,7 @@ def write_projector(folder: Path, run: Run, most: int = MOST) -> None:
 
     labels = [photo.label for photo in run.extraction.photos]
     rows = evenly(labels, most)
-    _write_vectors(folder / VECTORS, np.asarray(run.extraction.matrix[rows]))
+    _write_vectors(folder / VECTORS, np.asarray(run.extraction.matrix[rows], np.float32))
     lines = ["\t".join(COLUMNS), *("\t".join(map(_cell, line)) for line in _metadata(run, rows))]
     (folder / METADATA).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
     picture, side = sprite(["" if photo.gone else photo.path for photo in (run.extraction.photos[row] for row in rows)])

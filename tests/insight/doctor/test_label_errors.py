@@ -76,6 +76,11 @@ def test_what_is_suspected_itself_stands_for_no_class() -> None:
     assert nearest_of_class(matrix, classes, rows, np.array([2, 2])) == {}
 
 
+def test_the_nearest_of_numbers_whose_squares_float16_cannot_hold() -> None:
+    matrix = np.array([[300, 1], [1, 300], [0, 400], [400, 0]], np.float16)
+    assert nearest_of_class(matrix, np.array([0, 0, 1, 1]), np.array([0]), np.array([1])) == {0: 3}
+
+
 def test_nothing_is_suspected_of_what_is_clear() -> None:
     matrix, classes = make_bottlenecks(spread=0.1)
     photos = make_photos(classes)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from labelling import label, objects, rows
+from labelling import label, rows
 from painting import paint
 
 pytest.importorskip("moto.server", reason="moto is not installed: `make cluster`")
@@ -58,14 +58,3 @@ def test_one_photo_and_none(stored: ObjectServer, model: Path) -> None:
 def test_photos_in_a_storage_are_not_moved(stored: ObjectServer, model: Path) -> None:
     said = label(model, "s3://photos/cats", "--move_to", "out", code=2)
     assert "--move_to is for files and folders" in said.err
-
-
-def test_a_storage_that_does_not_answer_is_a_sentence(here: Path, model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from object_server import environment_for, free_port
-
-    monkeypatch.setattr("label_image.object_storage.ATTEMPTS", 1)
-    for name, value in environment_for(f"http://127.0.0.1:{free_port()}").items():
-        monkeypatch.setenv(name, value)
-    said = label(model, "s3://nobody/cats", "--jsonl", "t.jsonl", code=1)
-    assert said.err.startswith("Error: s3://nobody/cats cannot be ") and said.err.count("\n") == 1
-    assert not Path("t.jsonl").exists() or objects(Path("t.jsonl")) == []

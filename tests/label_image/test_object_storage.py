@@ -12,6 +12,7 @@ from object_server import PAGE, ObjectServer, environment_for
 
 from label_image import object_storage
 from label_image.errors import PhotoError, StorageError
+from label_image.find_photos import find_photos
 from label_image.object_storage import (
     Object,
     is_object_address,
@@ -150,6 +151,15 @@ def test_photos_are_read_as_files_are(storage: ObjectServer, monkeypatch: pytest
     monkeypatch.setattr(reading, "MAX_BYTES", 4)
     with pytest.raises(PhotoError, match="has 5 bytes; the limit is 4"), photo_bytes("s3://photos/1.jpg"):
         pass
+
+
+def test_label_image_takes_folders_and_photos_of_a_storage(storage: ObjectServer) -> None:
+    for name in ("new/1.jpg", "new/a/2.jpg", "new/clip.mp4", "new/.x/3.jpg"):
+        storage.put(name, b"1")
+    photos = ["s3://photos/new/1.jpg", "s3://photos/new/a/2.jpg"]
+    assert [one for one in find_photos(["s3://photos/new/"]) if isinstance(one, str)] == photos
+    assert list(find_photos(["s3://photos/none.jpg"])) == ["s3://photos/none.jpg"]  # reading it says what is wrong
+    assert list(find_photos(["s3://photos/none"])) == ["s3://photos/none"]
 
 
 def test_what_is_done_with_the_bytes_raises_its_own(storage: ObjectServer) -> None:

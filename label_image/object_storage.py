@@ -10,9 +10,10 @@ back-off by the software development kit of each, `ATTEMPTS` times on S3 and for
 
 import errno
 import os
+import posixpath
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, BinaryIO, NamedTuple
 
@@ -165,8 +166,7 @@ def _pages_of_s3(address: str, bucket: str, key: str) -> Iterator[Object]:
         for item in page.get("Contents", ()):
             anything = True
             if not item["Key"].endswith("/"):
-                seconds = int(item["LastModified"].timestamp())
-                yield Object(head + item["Key"], item["Size"], seconds * 10**9)
+                yield Object(head + item["Key"], item["Size"], item["LastModified"] * 10**9)
     if not anything and prefix:
         raise _missing(address)
 
@@ -190,6 +190,7 @@ def _folder_by_folder(address: str) -> Iterator[Object]:
 def _put_by_moving(system: Any, path: str, data: bytes | memoryview) -> None:
     """Hadoop shows a file while it is written; moving it is one step, which replaces nothing."""
     aside = f"{path}.{os.getpid()}.part"
+    system.create_dir(posixpath.dirname(path), recursive=True)
     with system.open_output_stream(aside) as stream:
         stream.write(data)
     if system.get_file_info(path).is_file:
@@ -243,6 +244,7 @@ def _region(fs: Any, bucket: str, asks: bool) -> str | None:
 def _s3_client(process: int) -> Any:
     try:
         import boto3
+        import botocore.session
         from botocore.config import Config
     except ModuleNotFoundError:
         raise StorageError(f"Listing a bucket needs boto3: {how_to_install('storage')}.") from None
@@ -251,7 +253,19 @@ def _s3_client(process: int) -> Any:
         connect_timeout=CONNECT_SECONDS,
         read_timeout=ANSWER_SECONDS,
     )
-    return boto3.session.Session().client("s3", config=config)
+    core = botocore.session.get_session()
+    core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=_seconds)
+    return boto3.session.Session(botocore_session=core).client("s3", config=config)
+
+
+def _seconds(time: str) -> int:
+    """Seconds since 1970, of a time such as 2026-01-31T12:00:00.000Z: botocore takes two thirds of a listing for it."""
+    try:
+        return int(datetime.fromisoformat(f"{time[:19]}+00:00").timestamp())
+    except ValueError:
+        from botocore.utils import parse_timestamp
+
+        return int(parse_timestamp(time).timestamp())
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import os
 import secrets
 import socket
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +55,7 @@ def connected(config: RayConfig = RayConfig()) -> Iterator[Any]:
             yield ray
             return
         address = config.address or os.environ.get("RAY_ADDRESS") or "local"
-        with _token_of_its_own() if address == "local" else _given_token():
+        with _token_of_its_own() if address == "local" else nullcontext():
             _join(ray, address, config.cores)
             try:
                 yield ray
@@ -136,9 +136,10 @@ def _why(error: Exception, address: str) -> str:
     """What kept Ray from being joined, and what to do."""
     text = " ".join(str(error).split())
     low = text.lower()
-    if "token" in low or "authenticat" in low:
+    # With a wrong token Ray says no more than that it cannot connect; that somebody answers there is known by now.
+    if "token" in low or "authenticat" in low or "failed to connect to ray cluster" in low:
         return (
-            f"The Ray cluster at {address} refuses the token: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to the "
+            f"The Ray cluster at {address} refuses the token, or is no Ray cluster: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to the "
             "file with the cluster's token, here as on its machines."
         )
     if "version mismatch" in low:
@@ -176,16 +177,11 @@ def _token_of_its_own() -> Iterator[None]:
         _forget_token()
 
 
-@contextmanager
-def _given_token() -> Iterator[None]:
-    yield
-
-
 def _forget_token() -> None:
     """Ray reads the mode and the token once for a process."""
-    try:
-        from ray._raylet import AuthenticationTokenLoader, Config  # type: ignore[attr-defined]
-    except ImportError:  # of a Ray that has none
-        return
-    AuthenticationTokenLoader.instance().reset_cache()
-    Config.initialize("")
+    from ray import _raylet
+
+    raylet: Any = _raylet
+    if hasattr(raylet, "AuthenticationTokenLoader"):  # older ones have no tokens
+        raylet.AuthenticationTokenLoader.instance().reset_cache()
+        raylet.Config.initialize("")

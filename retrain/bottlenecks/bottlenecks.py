@@ -7,7 +7,7 @@ What a head is trained on, and what travels through a run. How the vectors are c
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import numpy as np
@@ -19,7 +19,7 @@ from retrain.bottlenecks.executors.base import Executor, StartEngine
 from retrain.bottlenecks.executors.registry import find_executor
 from retrain.bottlenecks.extraction import Extraction, extract_views
 from retrain.bottlenecks.extraction_config import ExtractionConfig
-from retrain.bottlenecks.near_copies import find_near_copies
+from retrain.bottlenecks.near_copies import MOST_COMPARED, find_near_copies
 from retrain.core.matrix_file import Matrix
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.adding import in_two_classes
@@ -27,6 +27,11 @@ from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Dataset, Photo, Skipped, require_two_classes
 from retrain.photos.split import Division, SplitConfig
 from retrain.photos.views import ORIGINAL_ID, ViewsConfig
+
+COPIES_NOT_LOOKED_FOR = (
+    f"Among more than {MOST_COMPARED:,} photos, copies in other bytes are not looked for: where some are in two folds, "
+    "the accuracy is too good."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,10 +91,14 @@ class Bottlenecks:
         """Divide the photos by their content, so that copies of one never lie on two sides.
 
         `splits[i]` of the result is the side of photo i: "training", "validation" or "testing"; or `folds[i]` its fold,
-        where folds take turns: then copies in other bytes are looked for, too. A split that the source gives is kept.
+        where folds take turns: then copies in other bytes are looked for, too, unless photos are very many. A split
+        that the source gives is kept.
         """
         if not config.takes_turns(self.photos):
             return config.divide(self.photos)
+        if len(self.photos) > MOST_COMPARED:
+            division = config.divide(self.photos)
+            return replace(division, remarks=(*division.remarks, COPIES_NOT_LOOKED_FOR))
         copies = find_near_copies(self.photos, self.matrix, self.config.local_dir)
         return config.divide(self.photos, ((copy.one, copy.other) for copy in copies))
 

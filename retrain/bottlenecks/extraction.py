@@ -24,6 +24,7 @@ from label_image.files import sha256_of_bytes
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.contents import Contents
+from retrain.bottlenecks.digests import Digests
 from retrain.bottlenecks.executors.base import REPORT_FILES, Batch, Executor, Session, StartEngine, Work
 from retrain.bottlenecks.executors.local import Local
 from retrain.bottlenecks.gone import has_other_environments, lacking
@@ -80,7 +81,7 @@ class _Survey:
     """
 
     wanted: list[int]
-    stored: Set[str]
+    stored: Set[str] | Digests
     matrix: Matrix | None = None
     gone: Set[str] = frozenset()
 
@@ -349,7 +350,8 @@ def _survey(store: Store, contents: Contents, view: View, reads: bool) -> _Surve
         if len(known) < len(contents.sha256s) or not reads:
             if contents.accept_truncated:
                 contents.truncated |= store.photos(view.truncated_id)
-            stored = store.photos(view.id) | contents.truncated
+            stored = store.photos(view.id) if reads else store.digests(view.id)
+            stored |= contents.truncated
             wanted = [index for index, sha256 in enumerate(contents.sha256s) if sha256 not in stored]
             return _Survey(wanted, stored)
         matrix = scratch_matrix((len(known), store.dim), store.place.local_dir, store.dtype)

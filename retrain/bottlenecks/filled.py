@@ -9,7 +9,7 @@ from retrain.bottlenecks.executors.base import Session
 from retrain.bottlenecks.extraction import Filling, Observer
 from retrain.core.places import Place
 from retrain.photos.dataset import PhotoFile, Skipped
-from retrain.photos.hashes import PhotoHashes
+from retrain.photos.portion_hashes import PortionHashes, Stretches
 from retrain.photos.views import View
 
 
@@ -30,6 +30,7 @@ def fill_store(
     place: Place,
     view: View,
     session: Session,
+    stretches: Stretches,
     *,
     paranoid: bool = False,
     observe: Observer = lambda done, computed: None,
@@ -37,9 +38,9 @@ def fill_store(
 ) -> Filled:
     """See that the store has the bottleneck of one view of each photo, and read no photo that it is known to have.
 
-    `backbone` is a single one. Raises what `extract` raises.
+    `backbone` is a single one; `stretches` are those of the portions before. Raises what `extract` raises.
     """
-    contents = Contents(files, PhotoHashes(place), not paranoid, accept_truncated)
+    contents = Contents(files, PortionHashes(place, files, stretches), not paranoid, accept_truncated)
     filling = Filling(contents, backbone, place, view, observe, reads=False)
     try:
         filling.fill(session)

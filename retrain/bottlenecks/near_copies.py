@@ -33,6 +33,8 @@ LEAST_CORRELATION = 0.95  # of thumbnails
 LEAST_CONTRAST = 4.0  # standard deviation of a thumbnail, in grey levels; plain ones correlate by chance
 MOST_COPIES = 8  # of one picture; what more photos have in common is their scene: a fixed camera, a product on a table
 MOST_PIXELS = 50_000_000  # of a photo that is read once more for this: larger ones take seconds and much memory
+# Each photo is compared with each: 12 seconds for 20,000 photos (research/time_folds.py), so 5 minutes and 1 GB here.
+MOST_COMPARED = 100_000
 NEIGHBOURS = 20  # candidates for each photo
 BLOCK = 1024  # photos compared at a time
 AHEAD = 64  # photos read in advance

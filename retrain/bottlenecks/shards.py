@@ -1,6 +1,6 @@
 """What a table of bottlenecks is, and how its rows are found by their keys; `retrain.core.sealed` keeps such tables."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -115,6 +115,31 @@ def first_rows(keys: pa.Table) -> npt.NDArray[np.intp]:
     names = _one_array(pc.binary_join_element_wise(keys["photo_sha256"], keys["view"], "/"))
     codes = names.dictionary_encode().indices.to_numpy()
     return np.sort(np.unique(codes, return_index=True)[1])
+
+
+def generation(shard: Shard) -> int:
+    """How often rows of a shard were merged."""
+    return int(shard.metadata.get(b"retrain.generation", b"0"))
+
+
+def united(shards: Iterable[Shard]) -> pa.Table:
+    """The rows of shards as one table; a key that is in more than one is taken from the first."""
+    table = pa.concat_tables(shard.read().replace_schema_metadata() for shard in shards)
+    rows = first_rows(table)
+    return table if len(rows) == table.num_rows else table.take(rows)
+
+
+def groups(sizes: Mapping[str, int], most: int) -> Iterator[list[str]]:
+    """Consecutive shards, of which the bytes are known, that fit into a full one of `most` bytes together."""
+    group: list[str] = []
+    total = 0
+    for name, size in sizes.items():
+        if group and total + size > most:
+            yield group
+            group, total = [], 0
+        group.append(name)
+        total += size
+    yield group
 
 
 def vector_array(table: pa.Table) -> npt.NDArray[Any]:

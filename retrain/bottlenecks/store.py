@@ -28,6 +28,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain
 from pathlib import Path
 
@@ -36,6 +37,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from retrain.bottlenecks import digests
+from retrain.bottlenecks.digests import Digests
 from retrain.bottlenecks.fingerprint_file import fingerprint, open_folder
 from retrain.bottlenecks.shard_writer import ShardWriter
 from retrain.bottlenecks.shards import (
@@ -44,10 +47,12 @@ from retrain.bottlenecks.shards import (
     KeyIndex,
     Vectors,
     bottleneck_schema,
-    first_rows,
+    generation,
+    groups,
     key_table,
     open_shard,
     rows_of_photos,
+    united,
     vector_array,
 )
 from retrain.core.errors import StoreError, UnwritableStoreError
@@ -155,6 +160,17 @@ class Store(AbstractContextManager["Store"]):
         chosen = (table.filter(pc.equal(table["view"], view))["photo_sha256"] for table in tables)
         return frozenset(chain.from_iterable(column.to_pylist() for column in chosen))
 
+    def digests(self, view: str = "original") -> Digests:
+        """As `photos`, in little memory; shards that this process has read before are believed to be as they were."""
+        parts = [digests.beginnings(table, view) for table in self._buffer]
+        names = []
+        for name in self._names():
+            names.append(name)
+            with suppress(FileNotFoundError), self._setting_aside(name):
+                parts.append(digests.of_shard(self.place, name, view, partial(self._open, name)))
+        digests.forget_all_but(self.place, names)
+        return digests.united(parts)
+
     def put_many(self, keys: Sequence[Key], vectors: Vectors) -> None:
         """Keep the bottlenecks (n, dim) of `keys`, converted to the stored dtype and copied.
 
@@ -248,7 +264,7 @@ class Store(AbstractContextManager["Store"]):
                 rows = rows_to_keep(shard.read(KEY_COLUMNS))
                 if len(rows) < shard.rows:
                     if len(rows):
-                        written.add(self._write(shard.read().take(rows), _generation(shard) + 1))
+                        written.add(self._write(shard.read().take(rows), generation(shard) + 1))
                     _remove(shard)
                 report.kept += len(rows)
                 report.removed += shard.rows - len(rows)
@@ -292,7 +308,7 @@ class Store(AbstractContextManager["Store"]):
         return {name: size for name, size in list_shards(self.place).items() if size < SMALL_SHARD_BYTES}
 
     def _merge_small(self, small: Mapping[str, int]) -> None:
-        for group in _groups(small):
+        for group in groups(small, SHARD_BYTES):
             self._merge(group)
 
     def _merge(self, names: Sequence[str]) -> None:
@@ -303,11 +319,7 @@ class Store(AbstractContextManager["Store"]):
                 shards.append(self._open(name))
         if len(shards) < 2:
             return
-        table = pa.concat_tables(shard.read().replace_schema_metadata() for shard in shards)
-        rows = first_rows(table)
-        if len(rows) < table.num_rows:
-            table = table.take(rows)
-        self._write(table, 1 + max(_generation(shard) for shard in shards))
+        self._write(united(shards), 1 + max(map(generation, shards)))
         for shard in shards:
             self.place.remove(shard.name)
 
@@ -324,14 +336,19 @@ class Store(AbstractContextManager["Store"]):
         found[places] = True
 
     def _shards(self) -> Iterator[Shard]:
-        """Open each sound shard once. Lists the folder until nothing new shows up: a shard that
-        another process merged away since it was listed is replaced by one in the next listing."""
+        """Open each sound shard once."""
+        for name in self._names():
+            with suppress(FileNotFoundError), self._setting_aside(name):
+                yield self._open(name)
+
+    def _names(self) -> Iterator[str]:
+        """Each shard once. Lists the folder until nothing new shows up: a shard that another
+        process merged away since it was listed is replaced by one in the next listing."""
         seen: set[str] = set()
         while fresh := [name for name in list_shards(self.place) if name not in seen]:
             for name in fresh:
                 seen.add(name)
-                with suppress(FileNotFoundError), self._setting_aside(name):
-                    yield self._open(name)
+                yield name
 
     def _open(self, name: str) -> Shard:
         """A shard that can be trusted; see `open_shard`."""
@@ -371,20 +388,3 @@ def _remove(shard: Shard) -> None:
             f"{shard.place.at(shard.name)} cannot be removed ({error.strerror}): "
             "give this user the right to write in its folder."
         ) from error
-
-
-def _generation(shard: Shard) -> int:
-    return int(shard.metadata.get(b"retrain.generation", b"0"))
-
-
-def _groups(sizes: Mapping[str, int]) -> Iterator[list[str]]:
-    """Consecutive shards that fit into a full one together."""
-    group: list[str] = []
-    total = 0
-    for name, size in sizes.items():
-        if group and total + size > SHARD_BYTES:
-            yield group
-            group, total = [], 0
-        group.append(name)
-        total += size
-    yield group

@@ -67,6 +67,14 @@ class PhotoHashes:
         self.place.tidy()
         self._use(self._read_all()[0])
 
+    def _is_needed(self, name: str) -> bool:
+        """Whether a file may have rows that are looked up here."""
+        return True
+
+    def _needed(self, name: str, table: pa.Table) -> pa.Table:
+        """Of the rows of a file those that may be looked up here."""
+        return table
+
     def lookup(
         self,
         paths: Sequence[str],
@@ -79,7 +87,7 @@ class PhotoHashes:
 
         Its size, modification time, inode and change time, all arrays (n,), must be as they were recorded.
         """
-        names = _encoded(paths)
+        names = encoded_paths(paths)
         stats = np.stack([sizes, mtimes_ns, inodes.view(np.int64)], axis=1)
         rows = pc.index_in(names, value_set=self._paths).fill_null(-1).to_numpy()
         same = rows >= 0
@@ -130,15 +138,19 @@ class PhotoHashes:
             raise StoreError(
                 f"The folder {self.place} cannot be made ({error.strerror}): choose another `bottleneck_dir`."
             ) from error
+        self._use(self._written())
+        self._new.clear()
+
+    def _written(self) -> pa.Table:
+        """What is known now, of which the new rows are written."""
         table, read = self._read_all()
-        table = _newest(pa.concat_tables([table, self._new_table()]))
+        table = newest_rows(pa.concat_tables([table, self._new_table()]))
         written = write_shard(self.place, table, PREFIX, compression="zstd")
         for name in read:
             if name != written:
                 with suppress(OSError, StoreError):  # another user's: it stays, and counts beside this one
                     self.place.remove(name)
-        self._new.clear()
-        self._use(table)
+        return table
 
     def save_if_possible(self) -> None:
         """Save; a table that cannot be written is a warning, one for each folder, as it only saves work."""
@@ -170,7 +182,7 @@ class PhotoHashes:
     def _read_all(self) -> tuple[pa.Table, list[str]]:
         """The union of the tables in the folder, and the files that it comes from."""
         tables, names = [], []
-        for name in list_shards(self.place, PREFIX):
+        for name in filter(self._is_needed, list_shards(self.place, PREFIX)):
             try:
                 table = read_shard(self.place, name)
                 if table.schema.equals(SCHEMA_WITHOUT_CTIME):
@@ -183,11 +195,11 @@ class PhotoHashes:
                 self.set_aside += 1
                 put_aside(self.place, name, f"photos will be read again: {why}")
                 continue
-            tables.append(table)
+            tables.append(self._needed(name, table))
             names.append(name)
         if len(tables) == 1:
             return tables[0], names
-        return _newest(pa.concat_tables([SCHEMA.empty_table(), *tables])), names
+        return newest_rows(pa.concat_tables([SCHEMA.empty_table(), *tables])), names
 
     def _new_table(self) -> pa.Table:
         columns = [list(self._new), *zip(*self._new.values(), strict=True)]
@@ -200,7 +212,7 @@ def _warn_once(folder: str, reason: str) -> None:
     log.warning("The hashes of these photos cannot be kept in %s (%s): the next run reads them again.", folder, reason)
 
 
-def _newest(table: pa.Table) -> pa.Table:
+def newest_rows(table: pa.Table) -> pa.Table:
     """One row for each path: the one that was read last; in its path's order of appearance."""
     codes = table["path"].combine_chunks().dictionary_encode().indices.to_numpy()
     if len(codes) == 0 or len(codes) == codes.max() + 1:
@@ -215,7 +227,7 @@ def _encode(path: str) -> bytes:
     return path.encode("utf-8", "surrogatepass")
 
 
-def _encoded(paths: Sequence[str]) -> pa.BinaryArray:
+def encoded_paths(paths: Sequence[str]) -> pa.BinaryArray:
     try:
         return pa.array(paths, pa.string()).cast(pa.binary())
     except UnicodeEncodeError:

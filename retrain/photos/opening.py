@@ -21,6 +21,7 @@ from retrain.photos.layouts.words import LITTER
 from retrain.photos.sources.base import Source, Unpacking, is_folder
 from retrain.photos.sources.folders import FOLDERS
 from retrain.photos.sources.manifests import MANIFESTS
+from retrain.photos.sources.objects import OBJECTS
 from retrain.photos.sources.registry import SOURCES
 from retrain.photos.subset import limit_per_class
 
@@ -110,7 +111,7 @@ def read_source(name: str, unpacking: Unpacking) -> dataset.Dataset:
 def _class_name(source: str) -> str:
     """What photos without classes are called: as their folder, or their file without its extensions."""
     name = os.path.basename(os.path.abspath(source))
-    return name if is_folder(source) else re.sub(r"(\.tar)?\.[^.]+$", "", name)
+    return name if is_folder(source) or OBJECTS.recognises(source) else re.sub(r"(\.tar)?\.[^.]+$", "", name)
 
 
 def _sources(name: str, layout: Layout) -> Sequence[Source]:

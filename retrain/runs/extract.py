@@ -25,6 +25,7 @@ from retrain.core.progress import SILENT, Progress
 from retrain.photos.dataset import PhotoFile, Skipped
 from retrain.photos.left_out import counted
 from retrain.photos.opening import unpacking_beside
+from retrain.photos.portion_hashes import Stretches
 from retrain.photos.portions import in_portions
 from retrain.photos.views import ViewsConfig
 from retrain.runs.steps import choose_backbone
@@ -64,6 +65,7 @@ class Extracted:
     examples: list[Skipped] = field(default_factory=list)
     fingerprints: dict[str, None] = field(default_factory=dict)
     seconds: float = 0.0
+    stretches: Stretches = field(default_factory=dict)
 
     def summary(self) -> dict[str, object]:
         """The object that `--json` prints."""
@@ -149,6 +151,7 @@ def _fill(
                 place_of(config.extraction.bottleneck_dir),
                 view,
                 session,
+                extracted.stretches,
                 paranoid=config.extraction.paranoid and first,  # which leaves hashes that can be trusted
                 observe=progress.extracting(len(files)),
                 accept_truncated=config.extraction.accept_truncated,

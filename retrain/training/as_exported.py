@@ -1,7 +1,8 @@
 """The figures of a head as its exports give them: in float32, whatever precision its bottlenecks have.
 
 Bottlenecks in bfloat16 move some answers. With one split the test photos are measured again in float32, so that
-`retrain evaluate` counts the same; where folds took turns, how much it changes is measured on some of the photos.
+`retrain evaluate` counts the same; where folds took turns, or test photos are very many, how much it changes is
+measured on some of the photos.
 """
 
 from dataclasses import replace
@@ -19,6 +20,7 @@ from retrain.training.metrics import measure
 from retrain.training.paired import Change
 from retrain.training.trained import Float32Change, TrainedHead
 
+MEASURED_AGAIN = 20_000  # test photos of one split, at most: of more, some are compared, for the network runs on each
 COMPARED = 256  # photos on which the precisions are compared, at most
 
 
@@ -33,7 +35,7 @@ def as_exported(trained: TrainedHead, tta: bool = False, start: StartEngine | No
         return trained
     start = start or partial(start_engine, engine=trained.bottlenecks.config.engine)
     try:
-        if trained.division.folds is None:
+        if trained.division.folds is None and len(trained.test_rows) <= MEASURED_AGAIN:
             return _measured_again(trained, start)
         return replace(trained, float32_change=_change(trained, start))
     except UnwritableStoreError:

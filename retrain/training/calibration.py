@@ -6,6 +6,7 @@ no answer, only how sure it is, and folded into the kernel it is in every export
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,6 +30,7 @@ WIDE_SPREAD = 1.0
 LIMITS = (math.log(0.2), math.log(5.0))
 EXACT = 1e-4  # of ln T
 MOST_STEPS = 50
+BLOCK = 1 << 22  # values looked at at a time: a million photos of 100 classes would take gigabytes
 TINY = 1e-30  # a probability; its logarithm is a float32 and finite
 
 
@@ -46,9 +48,11 @@ class Calibration:
 
     def of_probabilities(self, probabilities: Probabilities) -> Probabilities:
         """What the divided head says where the head said `probabilities` (n, classes)."""
-        logits = np.log(np.maximum(probabilities, TINY)) / np.float32(self.temperature)
-        powers = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
-        scaled: Probabilities = (powers / powers.sum(axis=1, keepdims=True)).astype(np.float32)
+        scaled = np.empty(probabilities.shape, np.float32)
+        for rows in _blocks(probabilities):
+            logits = np.log(np.maximum(probabilities[rows], TINY)) / np.float32(self.temperature)
+            powers = np.exp(logits - logits.max(axis=1, keepdims=True, initial=-np.inf))
+            scaled[rows] = powers / powers.sum(axis=1, keepdims=True)
         return scaled
 
 
@@ -85,7 +89,9 @@ def _best(probabilities: Probabilities, classes: Classes, weights: Weights, spre
     Newton's method for the slope's root, by halves where a step leaves the range in which it is. scipy's search along
     a line evaluates three times as often, and its import is a twentieth of a warm run.
     """
-    logits = np.log(np.maximum(probabilities, TINY)).astype(np.float64)
+    logits = np.empty(probabilities.shape, np.float32)
+    for rows in _blocks(probabilities):
+        np.log(np.maximum(probabilities[rows], TINY), out=logits[rows])
     low, high = LIMITS
     place = 0.0
     for _ in range(MOST_STEPS):
@@ -100,9 +106,22 @@ def _best(probabilities: Probabilities, classes: Classes, weights: Weights, spre
 
 
 def _loss(
-    logits: Weights, classes: Classes, weights: Weights, log_temperature: float, spread: float
+    logits: Probabilities, classes: Classes, weights: Weights, log_temperature: float, spread: float
 ) -> tuple[float, float, float]:
     """The sum of losses at a temperature, prior included, with its first two derivatives by ln T."""
+    loss = slope = curvature = 0.0
+    for rows in _blocks(logits):
+        of_rows = _sums(logits[rows].astype(np.float64), classes[rows], weights[rows], log_temperature)
+        loss, slope, curvature = loss + of_rows[0], slope + of_rows[1], curvature + of_rows[2]
+    return (
+        loss + log_temperature**2 / (2 * spread**2),
+        slope + log_temperature / spread**2,
+        curvature + 1 / spread**2,
+    )
+
+
+def _sums(logits: Weights, classes: Classes, weights: Weights, log_temperature: float) -> tuple[float, float, float]:
+    """What these photos add to the loss and to its first two derivatives by ln T."""
     scaled = logits * math.exp(-log_temperature)
     own = scaled[np.arange(len(classes)), classes]
     highest = scaled.max(axis=1)
@@ -112,7 +131,13 @@ def _loss(
     mean = (powers * scaled).sum(axis=1)
     variance = (powers * (scaled - mean[:, None]) ** 2).sum(axis=1)
     return (
-        float(weights @ (highest + np.log(totals) - own)) + log_temperature**2 / (2 * spread**2),
-        float(weights @ (own - mean)) + log_temperature / spread**2,
-        float(weights @ (variance + mean - own)) + 1 / spread**2,
+        float(weights @ (highest + np.log(totals) - own)),
+        float(weights @ (own - mean)),
+        float(weights @ (variance + mean - own)),
     )
+
+
+def _blocks(values: Probabilities) -> Iterator[slice]:
+    """Rows that are looked at together."""
+    size = max(1, BLOCK // max(1, values.shape[1]))
+    return (slice(start, start + size) for start in range(0, len(values), size))

@@ -13,6 +13,7 @@ Shares = npt.NDArray[np.float64]
 
 TOP_K = (1, 2, 3, 5)
 BINS = 10  # of a reliability diagram
+BLOCK = 1 << 16  # photos whose classes are sorted at a time
 
 
 @dataclass(frozen=True)
@@ -228,8 +229,11 @@ def _average(classes: Sequence[ClassMetrics], weighted: bool) -> Average:
 def _top_k(probabilities: Probabilities, classes: Classes) -> dict[int, float]:
     """For each k below the number of classes, how often the true class is among the k most probable."""
     # Of classes that are equally probable the first counts as the more probable, as argmax has it.
-    order = np.argsort(-probabilities, axis=1, kind="stable")
-    place = (order == classes[:, None]).argmax(axis=1)
+    place = np.empty(len(classes), np.intp)
+    for start in range(0, len(classes), BLOCK):
+        rows = slice(start, start + BLOCK)
+        order = np.argsort(-probabilities[rows], axis=1, kind="stable")
+        place[rows] = (order == classes[rows, None]).argmax(axis=1)
     return {k: float((place < k).mean()) for k in TOP_K if k < probabilities.shape[1]}
 
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.core.errors import DatasetError, OptionError
-from retrain.photos.dataset import Photo, dataset_digest
+from retrain.photos.dataset import Photo, dataset_digest, digest_of_lines
 from retrain.photos.split import Division, testable
 from retrain.training.cross_validation import cross_validate_path
 from retrain.training.fitting.checkpoint import Checkpoint, Slot
@@ -264,7 +264,9 @@ def _median_share(descriptions: list[dict[str, float | int | str]]) -> float | N
 
 def _split_digest(photos: Sequence[Photo], division: Division) -> str:
     """SHA-256 over the sides and folds of the photos, whatever their order."""
-    folds = division.folds or [""] * len(division.splits)
-    sides = zip(photos, division.splits, folds, strict=True)
-    lines = sorted(f"{photo.sha256} {photo.label} {side} {fold}\n" for photo, side, fold in sides)
-    return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+    def line(row: int) -> str:
+        fold = "" if division.folds is None else division.folds[row]
+        return f"{photos[row].sha256} {photos[row].label} {division.splits[row]} {fold}\n"
+
+    return digest_of_lines(photos, line)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from painting import paint_classes
 from PIL import Image
 from same_pictures import bottlenecks, same_pictures
 
 from label_image.files import sha256_of_bytes
 from retrain import Backbone, Dataset, ExtractionConfig, SplitConfig, extract
+from retrain.bottlenecks import bottlenecks as splitting
 from retrain.bottlenecks import near_copies
 from retrain.bottlenecks.near_copies import find_near_copies, near_pairs
 from retrain.insight.doctor.looks import look_at
@@ -132,3 +134,17 @@ def test_they_are_in_one_fold(tmp_path: Path) -> None:
         for deal in division.deals:
             assert deal[at["0"]] == deal[at["10"]] and deal[at["1"]] == deal[at["11"]]
         assert division.groups[at["0"]] == division.groups[at["10"]]
+
+
+def test_among_very_many_photos_they_are_not_looked_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each is compared with each, so that a million would take days."""
+    paint_classes(tmp_path / "photos", {"red": "red", "green": "green"}, range(10))
+    found = extract(
+        Dataset.open(tmp_path / "photos"), Backbone.find("fake"), ExtractionConfig(bottleneck_dir=tmp_path / "store")
+    )
+    monkeypatch.setattr(splitting, "MOST_COMPARED", 20)
+    assert splitting.COPIES_NOT_LOOKED_FOR not in found.split().remarks
+    monkeypatch.setattr(splitting, "MOST_COMPARED", 19)
+    monkeypatch.setattr(splitting, "find_near_copies", None)
+    division = found.split()
+    assert splitting.COPIES_NOT_LOOKED_FOR in division.remarks and division.number_of_folds == 5

@@ -1,3 +1,4 @@
+import hashlib
 from dataclasses import replace
 
 from retrain.photos.dataset import Photo, dataset_digest
@@ -8,6 +9,13 @@ DIGESTED = [Photo(f"{label}/{n}.jpg", label, f"{label} {n}") for label in ("cat"
 def test_the_digest_does_not_depend_on_order_or_paths() -> None:
     moved = [replace(item, path=f"/mnt/{number}", split="testing") for number, item in enumerate(reversed(DIGESTED))]
     assert dataset_digest(DIGESTED) == dataset_digest(moved)
+
+
+def test_the_digest_is_that_of_the_sorted_lines() -> None:
+    contents = [hashlib.sha256(bytes([number % 90])).hexdigest() for number in range(100)]
+    photos = [Photo("", "ab"[number % 2], sha256) for number, sha256 in enumerate(contents)]
+    lines = sorted(f"{photo.sha256} {photo.label}\n" for photo in photos)
+    assert dataset_digest(photos) == hashlib.sha256("".join(lines).encode()).hexdigest()
 
 
 def test_the_digest_depends_on_labels_contents_and_copies() -> None:

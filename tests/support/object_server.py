@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 STARTS_WITHIN = 60.0
@@ -28,11 +29,7 @@ class ObjectServer:
 
     def client(self) -> Any:
         """boto3's own, to prepare and to look."""
-        import boto3
-
-        return boto3.session.Session(
-            aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1"
-        ).client("s3", endpoint_url=self.endpoint)
+        return _client(self.endpoint)
 
     def put(self, key: str, data: bytes) -> None:
         """Put an object into the bucket."""
@@ -44,6 +41,14 @@ class ObjectServer:
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=self.bucket):
             for item in page.get("Contents", ()):
                 client.delete_object(Bucket=self.bucket, Key=item["Key"])
+
+
+@cache
+def _client(endpoint: str) -> Any:
+    import boto3
+
+    session = boto3.session.Session(aws_access_key_id="test", aws_secret_access_key="test", region_name="us-east-1")
+    return session.client("s3", endpoint_url=endpoint)
 
 
 def environment_for(endpoint: str) -> Mapping[str, str]:

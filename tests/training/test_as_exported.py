@@ -15,6 +15,7 @@ from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.core.errors import DatasetError
 from retrain.photos.opening import list_photos
 from retrain.photos.split import SplitConfig
+from retrain.training import as_exported as as_exported_module
 from retrain.training.as_exported import as_exported
 from retrain.training.confidence import with_confidence
 from retrain.training.metrics import measure
@@ -84,6 +85,17 @@ def test_where_folds_took_turns_the_change_is_measured(bottlenecks: Bottlenecks)
     assert after.float32_change == change and change.changed > 10
     assert change.plain()["accuracy"] == pytest.approx(float((now == truth).mean() - (was == truth).mean()))
     assert str(change).startswith(f"as exports compute it, in float32, {change.changed} of 256 answers change")
+
+
+def test_of_very_many_test_photos_the_change_is_measured(
+    bottlenecks: Bottlenecks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = fitted(bottlenecks, 0)
+    monkeypatch.setattr(as_exported_module, "MEASURED_AGAIN", len(before.test_rows) - 1)
+    after = as_exported(before, start=in_coarse)
+    assert after.test == before.test and after.float32_change is not None
+    monkeypatch.setattr(as_exported_module, "MEASURED_AGAIN", len(before.test_rows))
+    assert as_exported(before, start=in_coarse).float32_change is None
 
 
 def test_what_is_in_float32_is_left_as_it_is(bottlenecks: Bottlenecks) -> None:

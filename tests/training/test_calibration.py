@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retrain.training import calibration
 from retrain.training.calibration import LIMITS, UNCALIBRATED, calibrate, calibrated_loss
 from retrain.training.head import Head, log_softmax
 
@@ -33,6 +34,16 @@ def test_a_calibrated_head_says_what_its_probabilities_say_divided() -> None:
     calibrated = found.of_head(head).probabilities(bottlenecks)
     assert calibrated == pytest.approx(found.of_probabilities(probabilities), abs=1e-6)
     assert (calibrated.argmax(axis=1) == probabilities.argmax(axis=1)).all()
+
+
+def test_many_photos_are_looked_at_a_block_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    probabilities, classes = drawn(2.5)
+    whole, loss = calibrate(probabilities, classes), calibrated_loss(probabilities, classes)
+    divided = whole.of_probabilities(probabilities)
+    monkeypatch.setattr(calibration, "BLOCK", 3 * 700)
+    assert calibrate(probabilities, classes).temperature == pytest.approx(whole.temperature, rel=1e-6)
+    assert calibrated_loss(probabilities, classes) == pytest.approx(loss, rel=1e-9)
+    assert np.array_equal(whole.of_probabilities(probabilities), divided)
 
 
 def test_few_photos_change_little_and_none_nothing() -> None:

@@ -3,6 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from retrain.training import metrics
 from retrain.training.metrics import design_effect, measure, most_confused, wilson_interval
 
 LABELS = ("cat", "dog", "cow")
@@ -205,3 +206,11 @@ def test_interval_covers_the_truth_where_photos_come_in_bursts() -> None:
             low, high = measure(probabilities, np.zeros(250, np.intp), "ab", groups).interval or (0, 0)
             covered[place] += low <= 0.9 <= high
     assert covered[0] / 400 < 0.89 < 0.91 < covered[1] / 400
+
+
+def test_answers_to_many_photos_are_sorted_a_block_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    random = np.random.default_rng(0)
+    said, classes = random.dirichlet(np.ones(6), 100).astype(np.float32), random.integers(0, 6, 100)
+    whole = measure(said, classes, tuple("abcdef"))
+    monkeypatch.setattr(metrics, "BLOCK", 7)
+    assert measure(said, classes, tuple("abcdef")) == whole and len(whole.top_k) == 4

@@ -13,6 +13,7 @@ from typing import Protocol
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.bottlenecks.digests import Digests
 from retrain.bottlenecks.shard_writer import ShardWriter
 from retrain.photos.dataset import PhotoFile
 from retrain.photos.reading import ReadPhoto
@@ -35,7 +36,7 @@ class Work:
     files: Sequence[PhotoFile]
     known: Sequence[str | None]
     wanted: Sequence[int]
-    stored: Set[str]
+    stored: Set[str] | Digests
     view: View
     accept_truncated: bool = False
     writer: ShardWriter | None = None

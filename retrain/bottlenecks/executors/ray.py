@@ -12,17 +12,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 
 from label_image.on_ray import RayConfig, connected
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.base import BATCH, Bottlenecks
+from retrain.bottlenecks.digests import Beginnings, Digests
 from retrain.bottlenecks.executors import ray_share
 from retrain.bottlenecks.executors.base import Batch, Session, StartEngine, Work
 from retrain.bottlenecks.executors.claims import Claims
-from retrain.bottlenecks.executors.ray_worker import DIGITS, FILES, Job
+from retrain.bottlenecks.executors.ray_worker import FILES, Job
 from retrain.bottlenecks.shard_writer import ShardWriter
 from retrain.core import errors
 from retrain.core.errors import ClusterError, RetrainError
@@ -184,9 +184,9 @@ def _tables(work: Work, indices: Sequence[int], size: int) -> list[pa.Table]:
     return tables
 
 
-def _digests(work: Work) -> "np.ndarray[Any, np.dtype[np.bytes_]]":
+def _digests(work: Work) -> Beginnings:
     """The contents that the store has, as S32 (n,), sorted."""
-    return np.sort(np.array([sha256[:DIGITS].encode() for sha256 in work.stored], f"S{DIGITS}"))
+    return work.stored.sorted if isinstance(work.stored, Digests) else Digests.of(work.stored).sorted
 
 
 def _batch(report: pa.Table) -> Batch:

@@ -21,6 +21,7 @@ from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.base import BATCH, Bottlenecks, Engine
 from retrain.bottlenecks import probe
+from retrain.bottlenecks.digests import DIGITS, Digests
 from retrain.bottlenecks.executors.base import StartEngine
 from retrain.bottlenecks.executors.claims import COMPUTE, NOT_YOURS
 from retrain.bottlenecks.executors.local import AHEAD, AHEAD_BYTES, Prepare
@@ -35,7 +36,6 @@ FLUSH_SECONDS = 5.0
 SHARD_BYTES = 64 << 20
 CLAIMED = 512  # contents that are claimed at a time, of small pictures
 CLAIMED_BYTES = 1 << 20
-DIGITS = 32  # of a hash, which tell contents apart: 128 bits
 
 FILES = pa.schema([("index", pa.int64()), ("path", pa.binary()), ("known", pa.string())])
 REPORT = pa.schema(
@@ -64,20 +64,6 @@ class Job:
     view: View
     accept_truncated: bool
     writer: ShardWriter
-
-
-@dataclass(frozen=True)
-class Digests:
-    """The contents that a store has, sorted, as S32 (n,): the first DIGITS digits of each hash."""
-
-    sorted: npt.NDArray[np.bytes_]
-
-    def __contains__(self, sha256: object) -> bool:
-        if not len(self.sorted):
-            return False
-        wanted = str(sha256)[:DIGITS].encode()
-        place = int(np.searchsorted(self.sorted, wanted))
-        return place < len(self.sorted) and bytes(self.sorted[place]) == wanted
 
 
 def embed(backbone: Backbone, start: StartEngine, pixels: Pixels) -> Bottlenecks:

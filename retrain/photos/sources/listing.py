@@ -4,7 +4,7 @@ import posixpath
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple, Protocol
 
 from label_image.folders import PassedOver, entries_of, is_litter, walk
@@ -163,7 +163,7 @@ class InStorage:
 
     def _at(self, relative: str) -> _Folder:
         folder = self._root
-        for name in filter(None, relative.split("/")):
+        for name in PurePosixPath(relative).parts:
             folder = folder.folders[name]
         return folder
 

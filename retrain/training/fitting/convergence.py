@@ -97,8 +97,7 @@ def fit_to_convergence(
     slot.restore(fits, choice)
 
     def state() -> State:
-        one, other = fits.state(), choice.state()
-        return State({**one.arrays, **other.arrays}, {**one.values, **other.values})
+        return _joined(fits.state(), choice.state())
 
     for step, l2 in enumerate(path):
         if step < len(choice.curve):
@@ -108,23 +107,29 @@ def fit_to_convergence(
         head = _fold(fits.fit(l2), standardised.mean, standardised.scale)
         progress = _progress(step, head, training, validation, loss.class_weights, len(path))
         observe(progress)
-        loss_left = None
-        if len(validation):
-            loss_left = calibrated_loss(predict(head, validation), validation.classes, loss.class_weights)
-        choice.add(progress, l2, head, loss_left)
+        choice.add(progress, l2, head, _loss_left(head, validation, loss))
         slot.offer(state)
     if many:
         _fit_all(fits, choice, everybody, validation, path, lambda: slot.offer(state))
     assert choice.head is not None
     chosen, before_refit = choice.head, None
     if everything is not None:
-        weights = _unfold(chosen, standardised.mean, standardised.scale)
         if balanced:
             loss = replace(loss, class_weights=class_weights(everything.classes, classes))
-        weights = fits.refit(Standardised(everything, like=standardised), everything.classes, weights, choice.l2, loss)
-        chosen, before_refit = _fold(weights, standardised.mean, standardised.scale), chosen
+        chosen, before_refit = _refitted(fits, chosen, everything, choice.l2, loss), chosen
     description = _description(choice.l2, label_smoothing, balanced, before_refit is not None)
     return Fit(chosen, description, tuple(choice.curve), before_refit)
+
+
+def _joined(one: State, other: State) -> State:
+    return State({**one.arrays, **other.arrays}, {**one.values, **other.values})
+
+
+def _refitted(fits: "_Fits", head: Head, everything: Sample, l2: float, loss: Loss) -> Head:
+    """The head for all these photos, of which some have chosen it."""
+    seen = fits.bottlenecks
+    whole, weights = Standardised(everything, like=seen), _unfold(head, seen.mean, seen.scale)
+    return _fold(fits.refit(whole, everything.classes, weights, l2, loss), seen.mean, seen.scale)
 
 
 def _fit_all(
@@ -147,17 +152,19 @@ def _fit_all(
     else:
         weights = _unfold(choice.head, part.mean, part.scale)
         fits.exchange_photos(whole, everybody.classes, (choice.l2, weights))
-    while not choice.of_all or (len(judges) and not choice.ended_of_all):
+    while not choice.ended_of_all:
         weaker = [l2 for l2 in path if l2 < choice.l2]
         if choice.of_all and not weaker:
             return
         l2 = weaker[0] if choice.of_all else choice.l2
         head = _fold(fits.fit(l2), part.mean, part.scale)
-        loss_left = math.inf
-        if len(judges):
-            loss_left = calibrated_loss(predict(head, judges), judges.classes, fits.loss.class_weights)
-        choice.add_of_all(l2, head, loss_left)
+        choice.add_of_all(l2, head, _loss_left(head, judges, fits.loss))
         offer()
+
+
+def _loss_left(head: Head, judges: Sample, loss: Loss) -> float | None:
+    """What a head loses on the photos that choose once it is calibrated; None if there are none."""
+    return calibrated_loss(predict(head, judges), judges.classes, loss.class_weights) if len(judges) else None
 
 
 def _description(l2: float, label_smoothing: float, balanced: bool, refitted: bool) -> dict[str, float | int | str]:
@@ -201,12 +208,12 @@ class _Choice:
         # The plain loss is least at a weaker penalty than the calibrated one, and from there on both only get worse.
         self.ended = bool(plain) and plain[-1] > 1.1 * min(plain)
 
-    def add_of_all(self, l2: float, head: Head, loss: float) -> None:
+    def add_of_all(self, l2: float, head: Head, loss: float | None) -> None:
         """The next head that was fitted to all photos; the first one takes the place of that of the part."""
-        self.ended_of_all = self.of_all > 0 and not loss < self.loss - LEAST_GAIN
+        self.ended_of_all = loss is None or (self.of_all > 0 and loss >= self.loss - LEAST_GAIN)
+        if self.of_all == 0 or not self.ended_of_all:
+            self.head, self.l2, self.loss = head, l2, loss or 0.0
         self.of_all += 1
-        if not self.ended_of_all:
-            self.head, self.l2, self.loss = head, l2, loss
 
     def state(self) -> State:
         assert self.head is not None

@@ -42,7 +42,8 @@ def snapshot(folder: Path) -> dict[str, tuple[int, int]]:
 
 
 def test_every_source_is_in_this_suite() -> None:
-    assert {source.name for source in SOURCES} == {layout.source for layout in LAYOUTS.values()}
+    in_storages = {"objects"}  # which need a server: see test_objects.py
+    assert {source.name for source in SOURCES} - in_storages == {layout.source for layout in LAYOUTS.values()}
     assert len({source.name for source in SOURCES}) == len(SOURCES)
 
 

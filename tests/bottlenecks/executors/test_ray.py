@@ -1,0 +1,77 @@
+"""Ray: what it is asked for by options, and that its bottlenecks of real photos are those of this machine."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from retrain.bottlenecks.executors.local import Local
+from retrain.bottlenecks.executors.ray import Ray
+from retrain.bottlenecks.executors.registry import EXECUTORS, find_executor
+from retrain.bottlenecks.extraction_config import ExtractionConfig
+from retrain.cli.main import main
+from retrain.cli.train import train
+from retrain.core.errors import OptionError
+
+CATS = Path(__file__).resolve().parents[4] / "shared/data/cats"
+
+
+def test_the_option_offers_all_executors() -> None:
+    (option,) = (option for option in train.params if option.name == "executor")
+    assert list(option.type.choices) == list(EXECUTORS)  # type: ignore[attr-defined]
+
+
+def test_the_executor_of_a_config() -> None:
+    assert isinstance(find_executor(ExtractionConfig()), Local)
+    assert isinstance(find_executor(ExtractionConfig(executor="ray", ray_address="10.0.0.1:6379")), Ray)
+    with pytest.raises(OptionError, match="`executor` abacus is not known; choose from local, ray"):
+        find_executor(ExtractionConfig(executor="abacus"))
+
+
+@pytest.mark.parametrize("command", ["", "sweep --architecture fake", "doctor"])
+def test_an_address_without_ray_is_refused(command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    photos = [str(tmp_path)] if command == "doctor" else ["--image_dir", str(tmp_path)]
+    with pytest.raises(SystemExit) as end:
+        main([*command.split(), *photos, "--ray_address", "10.0.0.1:6379"])
+    assert end.value.code == 2
+    assert "--ray_address is for --executor ray" in " ".join(capsys.readouterr().err.split())
+
+
+@pytest.mark.real
+@pytest.mark.kills  # minutes
+def test_bottlenecks_of_the_cats_on_two_nodes_are_those_of_this_machine(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    if not CATS.is_dir():
+        pytest.skip("no photos in ../shared/data/cats")
+    from ray_nodes import ray_nodes
+
+    here = extracted("local", tmp_path, {})
+    with ray_nodes(1, 1) as nodes:
+        there = extracted("ray", tmp_path, nodes.environment)
+    assert there["matrix"] == here["matrix"] and there["fingerprint"] == here["fingerprint"]
+    assert there["computed"] == here["computed"] == there["contents"]  # each once
+
+
+def extracted(executor: str, folder: Path, environment: dict[str, str]) -> dict[str, object]:
+    """What came of the cats, in a process of its own."""
+    code = (
+        "import hashlib, json, sys\n"
+        "from retrain import Backbone, Dataset\n"
+        "from retrain.bottlenecks.bottlenecks import extract\n"
+        "from retrain.bottlenecks.extraction_config import ExtractionConfig\n"
+        "executor, photos, store = sys.argv[1:]\n"
+        "dataset, backbone = Dataset.open(photos), Backbone.find('efficientnet_lite0')\n"
+        "found = extract(dataset, backbone, ExtractionConfig(store, executor=executor)).extraction\n"
+        "contents = len({photo.sha256 for photo in found.photos})\n"
+        "matrix = hashlib.sha256(found.matrix.tobytes()).hexdigest()\n"
+        "print(json.dumps(dict(matrix=matrix, fingerprint=found.fingerprint, computed=found.computed, "
+        "contents=contents)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, executor, CATS, folder / executor],
+        env={**os.environ, **environment}, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return json.loads(done.stdout)  # type: ignore[no-any-return]

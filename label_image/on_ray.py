@@ -116,7 +116,7 @@ def _check_address(address: str) -> None:
     if address.startswith("ray://"):
         raise ClusterError(
             f"`ray_address` {address} is that of Ray's client, which cannot be used here: run this on a machine of "
-            "the cluster (`ray job submit`), without an address."
+            "the cluster (`ray job submit` does), with `ray_address` auto."
         )
     if address == "auto":
         return
@@ -139,8 +139,8 @@ def _why(error: Exception, address: str) -> str:
     # With a wrong token Ray says no more than that it cannot connect; that somebody answers there is known by now.
     if "token" in low or "authenticat" in low or "failed to connect to ray cluster" in low:
         return (
-            f"The Ray cluster at {address} refuses the token, or is no Ray cluster: set RAY_AUTH_MODE=token and RAY_AUTH_TOKEN_PATH to the "
-            "file with the cluster's token, here as on its machines."
+            f"The Ray cluster at {address} refuses the token, or is no Ray cluster: set RAY_AUTH_MODE=token and "
+            "RAY_AUTH_TOKEN_PATH to the file with the cluster's token, here as on its machines."
         )
     if "version mismatch" in low:
         return f"The Ray cluster at {address} runs other versions of Ray or Python than this machine: {text}"

@@ -42,6 +42,11 @@ class ExtractionConfig:
     def __post_init__(self) -> None:
         if self.ray_address is not None and self.executor != "ray":
             raise OptionError("`ray_address` is for `executor` ray: give both, or neither.")
+        if self.require_gpu and self.executor == "ray":
+            raise OptionError(
+                "`require_gpu` looks for a GPU in this machine: with `executor` ray give `precision` float16 instead, "
+                "which is computed on the GPUs of the cluster alone."
+            )
         object.__setattr__(self, "bottleneck_dir", place_of(self.bottleneck_dir).where)  # a path is taken as text, too
         if self.store_dtype not in STORE_DTYPES:
             raise OptionError(f"`store_dtype` {self.store_dtype} is not known; choose from {', '.join(STORE_DTYPES)}.")
@@ -61,7 +66,8 @@ class ExtractionConfig:
 
     def choose_precision(self) -> str:
         """The precision on this machine. Raises OptionError for one, or an engine, that it does not have."""
-        precision = choose_precision(self.precision)
+        in_cluster = self.executor == "ray" and self.precision != "auto"  # whose machines may be others
+        precision = self.precision if in_cluster else choose_precision(self.precision)
         choose_engine(self.engine, precision)
         return precision
 

@@ -6,7 +6,7 @@ bottleneck. Ray Data calls the workers, waits for the slow ones, and gives the p
 """
 
 import os
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -56,14 +56,15 @@ class Ray:
 
 @dataclass(frozen=True)
 class Workers:
-    """How many workers a cluster has room for, and how many cores each has."""
+    """How many workers a cluster has room for, and how many cores and GPUs each has."""
 
     count: int
     cores: int
+    gpus: int = 0
 
     def asks(self) -> dict[str, Any]:
         """What Ray is asked for, for each of them."""
-        return {"num_cpus": BOOKED * self.cores}
+        return {"num_cpus": BOOKED * self.cores, "num_gpus": self.gpus}
 
 
 class _RaySession:
@@ -91,13 +92,15 @@ class _RaySession:
 
     def _embed(self, pixels: Pixels) -> Bottlenecks:
         ray = self._connected()
-        workers = _workers(ray)
+        workers = self._workers(ray)
         task = ray.remote(max_calls=1, **workers.asks())(ray_share.embed)
         try:
             asked = ray.put((self._backbone, self._start, pixels))
             vectors: Bottlenecks = ray.get(task.remote(workers.cores, [asked]))
         except RetrainError as error:
             raise _own(error) from None
+        except ray.exceptions.RayError as error:
+            raise _failed(error) from error
         return vectors
 
     def run(self, work: Work) -> Generator[Batch, None, None]:
@@ -105,7 +108,7 @@ class _RaySession:
             return
         assert work.writer is not None
         ray = self._connected()
-        workers = _workers(ray)
+        workers = self._workers(ray)
         job = Job(self._backbone, self._start, work.view, work.accept_truncated, _absolute(work.writer))
         claims = _claims(ray)
         first, again = _once_each(work)
@@ -124,8 +127,15 @@ class _RaySession:
             try:
                 for report in reports.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
                     yield _batch(report)
+            except ray.exceptions.RayError as error:
+                raise _failed(error) from error
             finally:
                 ray.kill(claims)
+
+    def _workers(self, ray: Any) -> Workers:
+        """float16 is for GPUs, all else is computed on CPUs."""
+        nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+        return workers_of(nodes, self._backbone.compute_dtype == "float16")
 
     def _photos_at_a_time(self, workers: Workers, photos: int) -> int:
         most = (PHOTOS_OF_NETWORK if self._backbone.has_weights else PHOTOS_OF_FUNCTION) * workers.cores
@@ -139,14 +149,20 @@ class _RaySession:
         return self._ray
 
 
-def _workers(ray: Any) -> Workers:
-    """The workers that a cluster has room for now. Raises ClusterError if there is none."""
-    nodes = [int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]]
-    nodes = [cpus for cpus in nodes if cpus]
-    if not nodes:
+def workers_of(nodes: Sequence[Mapping[str, float]], on_gpus: bool) -> Workers:
+    """The workers that these nodes have room for, by their resources. Raises ClusterError if there is none."""
+    if on_gpus:
+        shares = [
+            (int(node["GPU"]), int(node.get("CPU", 0) // node["GPU"])) for node in nodes if node.get("GPU", 0) >= 1
+        ]
+        if not shares:
+            raise ClusterError("The Ray cluster has no machine with a GPU: give `precision` float32, for CPUs.")
+        return Workers(sum(gpus for gpus, _ in shares), max(1, min(cores for _, cores in shares)), 1)
+    cpus = [int(node.get("CPU", 0)) for node in nodes if node.get("CPU", 0) >= 1]
+    if not cpus:
         raise ClusterError("The Ray cluster has no machine with CPUs: start one with `ray start --address=…`.")
-    cores = min(MOST_CORES, *nodes)
-    return Workers(sum(cpus // cores for cpus in nodes), cores)
+    cores = min(MOST_CORES, *cpus)
+    return Workers(sum(number // cores for number in cpus), cores)
 
 
 def _claims(ray: Any) -> Any:
@@ -219,6 +235,18 @@ def _own(error: RetrainError) -> RetrainError:
     """The same without the traceback of another process, which Ray makes a part of its text."""
     cause = getattr(error, "cause", error)
     return type(cause)(*cause.args)
+
+
+def _failed(error: Exception) -> ClusterError:
+    """What ended a run, in a sentence; Ray's text has the traceback of another process."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    missing = next((line for line in lines if line.startswith("ModuleNotFoundError")), None)
+    if missing is not None:
+        return ClusterError(
+            f"A machine of the Ray cluster lacks a package ({missing}): install the same version of this program, and "
+            "of its packages, on all of them."
+        )
+    return ClusterError(f"Ray ended the run: {lines[-1]} Run the same command again: what was computed is kept.")
 
 
 def _absolute(writer: ShardWriter) -> ShardWriter:

@@ -28,6 +28,7 @@ from retrain.bottlenecks.executors.local import AHEAD, AHEAD_BYTES, Prepare
 from retrain.bottlenecks.shard_writer import ShardWriter
 from retrain.bottlenecks.shards import Key
 from retrain.core.errors import StoreError
+from retrain.core.machine import has_bfloat16
 from retrain.photos.dataset import PhotoFile
 from retrain.photos.reading import ReadPhoto, photo_threads, read_photos
 from retrain.photos.views import View
@@ -154,6 +155,7 @@ class Worker:
     def _run(self, pixels: Pixels) -> Bottlenecks:
         if self._engine is None:
             self._look_for_store()
+            self._look_for_bfloat16()
             engine = self._job.start(self._job.backbone)
             self._compare_probe(engine)
             self._engine = engine
@@ -181,6 +183,13 @@ class Worker:
             raise ClusterError(
                 f"The machine {self._machine} does not see the photos in {folder}: share that folder with all "
                 "machines under the same path, or put the photos into an object storage (s3://…)."
+            )
+
+    def _look_for_bfloat16(self) -> None:
+        """Raises ClusterError where bfloat16 would only be imitated, and slow."""
+        if self._job.backbone.compute_dtype == "bfloat16" and not has_bfloat16():
+            raise ClusterError(
+                f"The CPU of the machine {self._machine} has no instructions for bfloat16: give `precision` float32."
             )
 
     def _look_for_store(self) -> None:

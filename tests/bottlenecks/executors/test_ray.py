@@ -6,15 +6,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from label_image.on_ray import RayConfig, connected
+from retrain.backbones.backbone import Backbone
+from retrain.backbones.engines.base import Engine
 from retrain.bottlenecks.executors.local import Local
-from retrain.bottlenecks.executors.ray import Ray
+from retrain.bottlenecks.executors.ray import Ray, Workers, workers_of
 from retrain.bottlenecks.executors.registry import EXECUTORS, find_executor
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.cli.main import main
 from retrain.cli.train import train
-from retrain.core.errors import OptionError
+from retrain.core.errors import ClusterError, OptionError
 
 CATS = Path(__file__).resolve().parents[4] / "shared/data/cats"
 
@@ -38,6 +42,37 @@ def test_an_address_without_ray_is_refused(command: str, tmp_path: Path, capsys:
         main([*command.split(), *photos, "--ray_address", "10.0.0.1:6379"])
     assert end.value.code == 2
     assert "--ray_address is for --executor ray" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_gpu_of_this_machine_is_not_asked_for_where_a_cluster_computes() -> None:
+    with pytest.raises(OptionError, match="`require_gpu` looks for a GPU in this machine"):
+        ExtractionConfig(executor="ray", require_gpu=True)
+    assert ExtractionConfig(executor="ray", precision="float16").choose_precision() == "float16"
+
+
+def test_workers_are_shares_of_cores_or_gpus() -> None:
+    cpus = [{"CPU": 16.0}, {"CPU": 4.0, "GPU": 0.0}, {"memory": 1.0}]
+    assert workers_of(cpus, on_gpus=False) == Workers(5, 4)
+    assert workers_of([{"CPU": 64.0}], on_gpus=False) == Workers(8, 8)
+    assert workers_of([{"CPU": 2.0}, {"CPU": 16.0, "GPU": 4.0}], on_gpus=True) == Workers(4, 4, 1)
+    for nodes, on_gpus in (([{"CPU": 0.0}], False), (cpus, True)):
+        with pytest.raises(ClusterError, match="has no machine with"):
+            workers_of(nodes, on_gpus)
+
+
+def lacking(backbone: Backbone) -> Engine:
+    raise ModuleNotFoundError("No module named 'networks'")
+
+
+def test_a_machine_that_lacks_a_package_is_a_sentence(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    fake = Backbone.find("fake")
+    with (
+        connected(RayConfig(cores=1)),
+        Ray().open(fake, lacking) as session,
+        pytest.raises(ClusterError, match="lacks a package .*No module named 'networks'"),
+    ):
+        session.embed(np.zeros((1, fake.input_size, fake.input_size, 3), np.uint8))
 
 
 @pytest.mark.real

@@ -72,6 +72,9 @@ def _imported() -> Any:
     # Ray would read its own variable instead of ours where another library had imported it before.
     for name in ("ray", "ray.data"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
+    # It prints on standard output, among the answers, what becomes of each task of a process that dies.
+    if hasattr(ray._private.worker, "print_to_stdstream"):
+        ray._private.worker.print_to_stdstream = lambda *_, **__: None
     return ray
 
 

@@ -3,9 +3,14 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 from labelling import label, rows
 from painting import paint
+
+from label_image.many.on_node import Export, OnNode, block_of, rows_of
+from label_image.model import load_model
+from label_image.rows import labels_photos
 
 pytest.importorskip("moto.server", reason="moto is not installed: `make cluster`")
 from object_server import ObjectServer, object_server
@@ -58,3 +63,13 @@ def test_one_photo_and_none(stored: ObjectServer, model: Path) -> None:
 def test_photos_in_a_storage_are_not_moved(stored: ObjectServer, model: Path) -> None:
     said = label(model, "s3://photos/cats", "--move_to", "out", code=2)
     assert "--move_to is for files and folders" in said.err
+
+
+def test_a_node_reads_them_itself(stored: ObjectServer, model: Path) -> None:
+    loaded = load_model(model)
+    found = ["s3://photos/cats/a.jpg", "s3://photos/cats/d.jpg", "s3://photos/none", "s3://photos/catsuit.jpg"]
+    there = [row for row, _ in rows_of(OnNode(Export.of(loaded), "/")(block_of(found)))]
+    here = list(map(labels_photos(loaded), found))
+    assert [(row.path, row.error) for row in there] == [(row.path, row.error) for row in here]
+    assert [bool(row.error) for row in there] == [False, True, True, False]
+    assert all(np.array_equal(one.probabilities, other.probabilities) for one, other in zip(here, there, strict=True))

@@ -7,12 +7,12 @@ becomes a `Dataset` is in `retrain.photos.sources`; the way in is `retrain.photo
 import hashlib
 import os
 import unicodedata
+from array import array
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Literal, Protocol
-
-import numpy as np
 
 from retrain.core.errors import DatasetError
 from retrain.photos import left_out
@@ -194,9 +194,11 @@ def digest_of_lines(photos: Sequence[Photo], line_of: Callable[[int], str]) -> s
     Of millions of lines, those of one first digit are held at a time.
     """
     digest = hashlib.sha256()
-    first_digits = np.fromiter((ord(photo.sha256[0]) for photo in photos), np.int32, len(photos))
-    for digit in np.unique(first_digits):
-        for line in sorted(map(line_of, np.flatnonzero(first_digits == digit).tolist())):
+    rows: defaultdict[str, array[int]] = defaultdict(lambda: array("L"))
+    for row, photo in enumerate(photos):
+        rows[photo.sha256[0]].append(row)
+    for digit in sorted(rows):
+        for line in sorted(map(line_of, rows[digit])):
             digest.update(line.encode())
     return digest.hexdigest()
 

@@ -257,7 +257,7 @@ EVERYTHING = (
     "--early_stopping_patience=2 --checkpoint_path=c.npz --resume "
     "--flip_left_right --random_crop=5 --random_scale=6 --random_brightness=7 --random_rotation=8 --views=9 --tta "
     "--fine_tune_layers=20 --compare=scratch --formats=saved_model --require_gpu --report=r.html --source_dir=sd "
-    "--store_dtype=float16 --executor=ray --ray_address=10.0.0.1:6379"
+    "--store_dtype=float16"
 )
 
 
@@ -276,7 +276,10 @@ def test_every_option_reaches_its_config(asked_by: Callable[..., TrainConfig], m
     assert config.fine_tune_layers == 20
     found, default = leaves(config), leaves(TrainConfig(SourceConfig(Path("photos"))))
     unchanged = [name for name, value in found.items() if value == default[name]]
-    assert unchanged == ["split.folds", "backbone.tfhub_module", "backbone.trust_model", "head.epochs"]
+    ray = ["extraction.executor", "extraction.ray_address"]
+    assert unchanged == ["split.folds", "backbone.tfhub_module", "backbone.trust_model", *ray, "head.epochs"]
+    asked = asked_by("--image_dir=p", "--executor=ray", "--ray_address=10.0.0.1:6379").extraction
+    assert (asked.executor, asked.ray_address) == ("ray", "10.0.0.1:6379")
 
 
 def test_folds_reach_their_config(asked_by: Callable[..., TrainConfig]) -> None:

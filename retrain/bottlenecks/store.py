@@ -105,6 +105,7 @@ class Store(AbstractContextManager["Store"]):
         self._schema = bottleneck_schema(dim, self.dtype)
         self._buffer: list[pa.Table] = []
         self._writer = ShardWriter(self.place, self.fingerprint, dim, dtype)
+        self._buffered_bytes = 0
         self._buffered_since = 0.0
         open_folder(self.place, {"covers": dict(covers), "dim": dim, "dtype": dtype}, self._holds_others)
         for name in foreign_files(self.place):
@@ -195,8 +196,9 @@ class Store(AbstractContextManager["Store"]):
         if not self._buffer:
             self._buffered_since = time.monotonic()
         self._buffer.append(table)
+        self._buffered_bytes += table.nbytes
         waited = time.monotonic() - self._buffered_since
-        if waited >= FLUSH_SECONDS or sum(t.nbytes for t in self._buffer) >= SHARD_BYTES:
+        if waited >= FLUSH_SECONDS or self._buffered_bytes >= SHARD_BYTES:
             self.flush()
 
     def put_into_every_shard(self, keys: Sequence[Key], vectors: Vectors) -> None:
@@ -232,6 +234,7 @@ class Store(AbstractContextManager["Store"]):
         for start in range(0, table.num_rows, rows):
             self._writer.write_with_extra(table.slice(start, rows))
         self._buffer.clear()
+        self._buffered_bytes = 0
 
     def close(self) -> None:
         """Flush, then merge small shards. Raises what `flush` raises; may be called again."""

@@ -31,25 +31,34 @@ from retrain.photos.views import ViewsConfig
 from retrain.runs.steps import choose_backbone
 
 PORTION = 100_000  # files
+PORTION_OF_CLUSTER = 500_000  # its workers are started anew for each portion
 EXAMPLES = 10  # of what is skipped
 
 
 @dataclass(frozen=True)
 class ExtractConfig:
-    """Whose bottlenecks are computed: `sources` are whatever `image_dir` takes, `portion` files of them at a time."""
+    """Whose bottlenecks are computed: `sources` are whatever `image_dir` takes, `portion` files of them at a time.
+
+    Without a `portion` it is one of 100,000 files, and on a cluster of 500,000.
+    """
 
     sources: tuple[Path | str, ...]
     backbone: BackboneConfig = BackboneConfig()
     extraction: ExtractionConfig = ExtractionConfig()
     views: ViewsConfig = ViewsConfig()
     source_dir: Path | None = None
-    portion: int = PORTION
+    portion: int | None = None
 
     def __post_init__(self) -> None:
         if not self.sources:
             raise OptionError("`sources` names no photos: give at least one folder, table, archive or address.")
-        if self.portion < 1:
+        if self.portion is not None and self.portion < 1:
             raise OptionError(f"`portion` {self.portion} is not a number of files: give 1 or more.")
+
+    @property
+    def files_at_a_time(self) -> int:
+        """How many files a portion has."""
+        return self.portion or (PORTION_OF_CLUSTER if self.extraction.executor == "ray" else PORTION)
 
 
 @dataclass
@@ -125,8 +134,8 @@ def _extracted(config: ExtractConfig, backbone: Backbone, progress: Progress, st
     with ExitStack() as stack:
         sessions = [(part, stack.enter_context(executor.open(part, start))) for part in backbone.parts or (backbone,)]
         listed = 0
-        for portion in in_portions(config.sources, unpacking, config.portion):
-            if listed or len(portion) == config.portion:
+        for portion in in_portions(config.sources, unpacking, config.files_at_a_time):
+            if listed or len(portion) == config.files_at_a_time:
                 progress.say(f"Files {listed + 1:,} to {listed + len(portion):,}.")
             listed += len(portion)
             extracted.skip(portion.skipped)

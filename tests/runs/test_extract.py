@@ -150,3 +150,11 @@ def test_a_photo_that_is_replaced_is_read_again(storage: ObjectServer, tmp_path:
     assert counts(run(tmp_path / "store", cats)) == (4, 1, 3)
     with pytest.raises(DatasetError, match="There is nothing at s3://photos/dogs"):
         run(tmp_path / "store", "s3://photos/dogs")
+
+
+def test_a_cluster_gets_larger_portions() -> None:
+    alone, cluster = (
+        ExtractConfig(("photos",), extraction=ExtractionConfig(executor=executor)) for executor in ("local", "ray")
+    )
+    assert (alone.files_at_a_time, cluster.files_at_a_time) == (100_000, 500_000)
+    assert ExtractConfig(("photos",), portion=7).files_at_a_time == 7

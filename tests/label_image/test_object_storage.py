@@ -84,6 +84,9 @@ def test_several_are_asked_for_at_once(storage: ObjectServer) -> None:
     found = objects_at([f"s3://photos/{name}" for name in (3, 2, 1)])
     assert [one and one.size for one in found] == [3, None, 1]
     assert objects_at([]) == []
+    found = objects_at(["s3://photos/a//1", "s3://photos/1", "s3://photos/1", "s3://photos//1"])
+    assert [one and one.size for one in found] == [None, 1, 1, None]
+    assert object_at("s3://photos//1") is None
 
 
 @pytest.mark.parametrize("address", ["s3://photos/none", "s3://no-such-bucket/none"])

@@ -12,7 +12,7 @@ from click.core import ParameterSource
 from label_image.command_line import run_command
 from label_image.installing import DISTRIBUTION
 from label_image.terminal import json_line, require_working_folder, shown
-from label_image.user_path import Text
+from label_image.user_path import LocalText, Text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,7 +34,7 @@ say = partial(print, flush=True)  # for who reads the answers as they come
 @click.argument("images", type=Text, nargs=-1, required=True, metavar="IMAGE...")
 @click.option(
     "--model",
-    type=Text,
+    type=LocalText,
     default="tf_files/model",
     show_default=True,
     metavar="DIR|FILE",
@@ -43,7 +43,7 @@ say = partial(print, flush=True)  # for who reads the answers as they come
 @click.option("--top_k", type=click.IntRange(min=1), default=5, show_default=True, help="Number of answers per photo.")
 @click.option(
     "--labels",
-    type=Text,
+    type=LocalText,
     metavar="FILE",
     help="File with other names for the classes, one per line, in the model's order.",
 )
@@ -54,16 +54,16 @@ say = partial(print, flush=True)  # for who reads the answers as they come
 )
 @click.option("--always_answer", is_flag=True, help="Never answer unknown.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per photo, each on its own line.")
-@click.option("--csv", type=Text, metavar="FILE", help="Write a row for each photo to this CSV file.")
-@click.option("--parquet", type=Text, metavar="FILE", help="Write the same to this Parquet file.")
-@click.option("--jsonl", type=Text, metavar="FILE", help="Write what --json prints to this file.")
-@click.option("--copy_to", type=Text, metavar="DIR", help="Copy each photo to DIR/label, or DIR/unknown.")
-@click.option("--move_to", type=Text, metavar="DIR", help="Move each photo to DIR/label, or DIR/unknown.")
+@click.option("--csv", type=LocalText, metavar="FILE", help="Write a row for each photo to this CSV file.")
+@click.option("--parquet", type=LocalText, metavar="FILE", help="Write the same to this Parquet file.")
+@click.option("--jsonl", type=LocalText, metavar="FILE", help="Write what --json prints to this file.")
+@click.option("--copy_to", type=LocalText, metavar="DIR", help="Copy each photo to DIR/label, or DIR/unknown.")
+@click.option("--move_to", type=LocalText, metavar="DIR", help="Move each photo to DIR/label, or DIR/unknown.")
 @click.option("--watch", is_flag=True, help="Keep running, and label new photos in the folders as they come.")
-@click.option("--plot", type=Text, metavar="PNG", help="Draw the photo with a bar for each answer to this file.")
+@click.option("--plot", type=LocalText, metavar="PNG", help="Draw the photo with a bar for each answer to this file.")
 @click.option(
     "--heatmap",
-    type=Text,
+    type=LocalText,
     metavar="PNG",
     help="Draw where on the photo the first answer was seen to this file (needs model.tflite).",
 )

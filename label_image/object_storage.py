@@ -11,8 +11,10 @@ back-off by the software development kit of each, `ATTEMPTS` times on S3 and for
 import errno
 import os
 import posixpath
+import re
+import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, BinaryIO, NamedTuple
@@ -39,6 +41,11 @@ def split_address(address: str) -> tuple[str, str, str]:
     """An address as (scheme, bucket or host, key without a slash before it). Raises StorageError."""
     scheme, _, rest = address.partition("://")
     place, _, key = rest.partition("/")
+    if "@" in place and scheme.lower() != "hdfs":
+        raise StorageError(
+            f"An address {scheme.lower()}://…@bucket holds credentials, which would be shown and kept: "
+            f"write {scheme.lower()}://bucket/folder, and put them into the environment."
+        )
     if not is_object_address(address) or (not place and scheme.lower() != "hdfs"):
         raise StorageError(f"{address} names no bucket: write {scheme.lower()}://bucket/folder.")
     return scheme.lower(), place, key
@@ -80,13 +87,19 @@ def put_object(address: str, data: bytes | memoryview) -> None:
 
     Raises StorageError.
     """
-    system, path = file_system_of(address)
-    with _as_sentence(address, "cannot be written"):
-        if split_address(address)[0] == "hdfs":
-            _put_by_moving(system, path, data)
-        else:
-            with system.open_output_stream(path) as stream:
-                stream.write(data)
+    scheme, place, key = split_address(address)
+    try:
+        with _as_sentence(address, "cannot be written"):
+            if scheme == "s3":
+                _put_at_once(place, key, data)
+            elif scheme == "hdfs":
+                _put_by_moving(*file_system_of(address), data)
+            else:
+                system, path = file_system_of(address)
+                with system.open_output_stream(path) as stream:
+                    stream.write(data)
+    except FileNotFoundError:
+        raise StorageError(f"{address} cannot be written: there is no bucket {place!r}.") from None
 
 
 def remove_object(address: str) -> None:
@@ -106,16 +119,22 @@ def object_at(address: str) -> Object | None:
 
 
 def objects_at(addresses: list[str]) -> list[Object | None]:
-    """`object_at` for several addresses of one bucket, which are asked for at once."""
-    if not addresses:
-        return []
-    system, _ = file_system_of(addresses[0])
-    with _as_sentence(addresses[0], "cannot be asked for"):
-        found = system.get_file_info([file_system_of(address)[1] for address in addresses])
-    return [
-        Object(address, info.size, _whole_seconds(info.mtime_ns)) if info.is_file else None
-        for address, info in zip(addresses, found, strict=True)
-    ]
+    """`object_at` for several addresses of one bucket, which are asked for at once.
+
+    A key with two slashes side by side is none that pyarrow takes: nothing is there.
+    """
+    asked = [address for address in addresses if "" not in split_address(address)[2].split("/")]
+    if not asked:
+        return [None] * len(addresses)
+    system, _ = file_system_of(asked[0])
+    with _as_sentence(asked[0], "cannot be asked for"):
+        infos = system.get_file_info([file_system_of(address)[1] for address in asked])
+    found = {
+        address: Object(address, info.size, _whole_seconds(info.mtime_ns))
+        for address, info in zip(asked, infos, strict=True)
+        if info.is_file
+    }
+    return [found.get(address) for address in addresses]
 
 
 def list_objects(address: str) -> Iterator[Object]:
@@ -187,15 +206,31 @@ def _folder_by_folder(address: str) -> Iterator[Object]:
         folders.extend(f"{folder}/{entry.base_name}" for entry in reversed(entries) if not entry.is_file)
 
 
+def _put_at_once(bucket: str, key: str, data: bytes | memoryview) -> None:
+    """One request: pyarrow sends parts, and completes what it has of them where one of them fails."""
+    client = _s3_client(os.getpid())
+    from pyarrow import BufferReader, py_buffer
+
+    client.put_object(Bucket=bucket, Key=key, Body=BufferReader(py_buffer(data)))
+
+
 def _put_by_moving(system: Any, path: str, data: bytes | memoryview) -> None:
-    """Hadoop shows a file while it is written; moving it is one step, which replaces nothing."""
-    aside = f"{path}.{os.getpid()}.part"
+    """Hadoop shows a file while it is written; moving it is one step, which replaces nothing.
+
+    The other name is nobody else's: writers of one file may have the same process id, on machines of their own.
+    """
+    aside = f"{path}.{secrets.token_hex(8)}.part"
     system.create_dir(posixpath.dirname(path), recursive=True)
-    with system.open_output_stream(aside) as stream:
-        stream.write(data)
-    if system.get_file_info(path).is_file:
-        system.delete_file(path)
-    system.move(aside, path)
+    try:
+        with system.open_output_stream(aside) as stream:
+            stream.write(data)
+        if system.get_file_info(path).is_file:
+            system.delete_file(path)
+        system.move(aside, path)
+    except BaseException:
+        with suppress(OSError):
+            system.delete_file(aside)
+        raise
 
 
 def _whole_seconds(nanoseconds: int | None) -> int:
@@ -299,5 +334,6 @@ def _is_missing(error: Exception) -> bool:
 
 
 def _reason(error: Exception) -> str:
-    """The first line of a message that may be long, without its full stop."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(". ")
+    """The first line of a message that may be long, without its full stop and what an endpoint says of credentials."""
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(". ")
+    return re.sub(r"//[^/@\s]+@", "//…@", line)

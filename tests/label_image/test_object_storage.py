@@ -29,6 +29,10 @@ from label_image.photo_files.reading import photo_bytes
 ODD = "s3://photos/cats/a b#?%41&+é'\".jpg"
 
 
+def _is_third_part_or_whole(method: str, path: str) -> bool:
+    return method == "PUT" and ("partNumber" not in path or "partNumber=3" in path)
+
+
 def addresses(folder: str) -> list[str]:
     return [found.address for found in list_objects(folder)]
 
@@ -80,6 +84,9 @@ def test_several_are_asked_for_at_once(storage: ObjectServer) -> None:
     found = objects_at([f"s3://photos/{name}" for name in (3, 2, 1)])
     assert [one and one.size for one in found] == [3, None, 1]
     assert objects_at([]) == []
+    found = objects_at(["s3://photos/a//1", "s3://photos/1", "s3://photos/1", "s3://photos//1"])
+    assert [one and one.size for one in found] == [None, 1, 1, None]
+    assert object_at("s3://photos//1") is None
 
 
 @pytest.mark.parametrize("address", ["s3://photos/none", "s3://no-such-bucket/none"])
@@ -96,6 +103,27 @@ def test_errors_are_sentences(storage: ObjectServer) -> None:
         put_object("s3://no-such-bucket/a", b"1")
     with pytest.raises(StorageError, match=r"names no bucket: write s3://bucket/folder\.$"):
         addresses("s3://")
+
+
+def test_of_an_object_that_cannot_be_written_to_its_end_nothing_appears(
+    storage: ObjectServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.put("torn", b"as it was")
+    with failing_proxy(storage.endpoint) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        object_storage.forget_connections()
+        proxy.fault = lambda method, path: "refused" if _is_third_part_or_whole(method, path) else None
+        with pytest.raises(StorageError, match="AccessDenied"):
+            put_object("s3://photos/torn", bytes(40 << 20))
+    assert storage.client().get_object(Bucket="photos", Key="torn")["Body"].read() == b"as it was"
+    object_storage.forget_connections()
+
+
+def test_credentials_in_an_address_are_refused_and_not_shown() -> None:
+    for ask in (addresses, object_at, lambda address: put_object(address, b"1")):
+        with pytest.raises(StorageError, match="holds credentials") as raised:
+            ask("s3://AKIAX:verysecret@photos/cats")
+        assert "verysecret" not in str(raised.value)
 
 
 @pytest.mark.parametrize("fault", ["slow down", "reset", "reset after", "cut"])
@@ -134,11 +162,12 @@ def test_one_that_only_fails_is_said(storage: ObjectServer, monkeypatch: pytest.
 
 def test_nobody_listens(storage: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(object_storage, "ATTEMPTS", 1)
-    for name, value in environment_for("http://127.0.0.1:9").items():
+    for name, value in environment_for("http://me:secret@127.0.0.1:9").items():
         monkeypatch.setenv(name, value)
     object_storage.forget_connections()
-    with pytest.raises(StorageError, match=r"^s3://photos cannot be listed: Could not connect"):
+    with pytest.raises(StorageError, match=r"^s3://photos cannot be listed: Could not connect") as raised:
         addresses("s3://photos")
+    assert "secret" not in str(raised.value)
     object_storage.forget_connections()
 
 
@@ -213,3 +242,26 @@ def test_a_file_that_shows_while_it_is_written_is_moved_to_its_place(folder: Pat
     put_object("hdfs://node/a/1", b"22")
     assert (folder / "a" / "1").read_bytes() == b"22"
     assert [path.name for path in (folder / "a").iterdir()] == ["1"]
+
+
+def test_writers_of_one_file_have_names_of_their_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened = []
+
+    class System:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(system, name)
+
+        def open_output_stream(self, path: str) -> Any:
+            opened.append(path)
+            return system.open_output_stream(path)
+
+        def move(self, source: str, target: str) -> None:
+            raise OSError("the name node is gone")
+
+    system, _ = object_storage.file_system_of("hdfs://node/a")
+    monkeypatch.setattr(object_storage, "_file_system", lambda *_: System())
+    for _ in range(2):
+        with pytest.raises(StorageError, match="name node"):
+            put_object("hdfs://node/a/1", b"1")
+    assert len(set(opened)) == 2
+    assert list((folder / "a").iterdir()) == []

@@ -13,7 +13,7 @@ from label_image.user_path import AnyPath, Text, UserPath
 # Of names that are no paths: what of them may be one is expanded by hand, or none is.
 NO_PATHS = {
     "architecture", "architectures", "weights", "formats", "hidden_units", "final_tensor_name", "l2", "optimizers",
-    "learning_rates", "class_weights", "view_counts", "fine_tune_layers", "coat", "name",
+    "learning_rates", "ray_address", "class_weights", "view_counts", "fine_tune_layers", "coat", "name",
 }  # fmt: skip
 
 
@@ -39,6 +39,26 @@ def test_a_tilde_is_the_home_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     assert said == f"{Path('/home/gato/out')!r} '/home/gato/*.jpg'\n"
     said = CliRunner().invoke(command, ["--path=./~/a~", "--text", "tfds:flowers"]).output
     assert said == f"{Path('~/a~')!r} 'tfds:flowers'\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train", "--image_dir", "x", "--output_dir", "s3://bucket/model"], "this has to be a path of this machine"),
+        (["train", "--image_dir", "x", "--bottleneck_dir", "s3:/bucket/store"], "write s3://bucket/folder"),
+        (["train", "--image_dir", "gs:/bucket/cats"], "write gs://bucket/folder"),
+        (["label_image", "x", "--parquet", "s3://bucket/answers.parquet"], "this has to be a path of this machine"),
+        (["doctor", "x", "--output_dir", "S3://bucket/found"], "this has to be a path of this machine"),
+    ],
+)
+def test_an_address_makes_no_folder_of_its_name(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    program = label_image.cli.cli if arguments[0] == "label_image" else retrain.cli.main.cli
+    done = CliRunner().invoke(program, arguments[arguments[0] == "label_image" :])
+    assert (done.exit_code, said in done.output) == (2, True), done.output
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_every_option_that_takes_a_path_expands_it() -> None:

@@ -194,6 +194,21 @@ def test_a_failure_of_the_network_is_raised_and_what_was_computed_is_kept(
     assert_true(again)
 
 
+def test_a_store_that_cannot_be_written_is_told_of_in_its_own_sentence(
+    executor: Executor, photos: Dataset, tmp_path: Path
+) -> None:
+    """Infinite numbers are refused where they are written, on Ray by the worker."""
+    with pytest.raises(StoreError, match=r"is not finite as float32: check the weights") as refused:
+        extract(photos, FAKE, tmp_path / "store", start=start_infinite, executor=executor)
+    assert "Ray" not in str(refused.value)
+
+
+def start_infinite(backbone: Backbone) -> Engine:
+    """An engine of which all numbers but the probe's are infinite."""
+    engine = start_engine(backbone)
+    return lambda pixels: engine(pixels) if len(pixels) == 3 else engine(pixels) + np.float32(np.inf)
+
+
 def test_another_environment_gets_a_place_of_its_own(executor: Executor, photos: Dataset, tmp_path: Path) -> None:
     first = extract(photos, FAKE, tmp_path / "store", executor=executor)
     save(tmp_path / "photos/a/new.png", 200)

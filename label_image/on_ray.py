@@ -9,7 +9,10 @@ its own, which ends with it.
 import logging
 import os
 import secrets
+import signal
 import socket
+import threading
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -19,8 +22,10 @@ from label_image.errors import ClusterError
 from label_image.installing import how_to_install
 from label_image.quiet import quiet
 from label_image.strangers import set_switches
+from label_image.terminal import complain
 
 CONNECT_SECONDS = 10.0
+LOOK_SECONDS, MISSED = 5.0, 3  # how often the head is looked for, and how often in vain until that is said
 TOKEN = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH")
 # What Ray reads from the environment, unless the user has set it.
 SETTINGS = {
@@ -29,6 +34,9 @@ SETTINGS = {
     "RAY_BACKEND_LOG_LEVEL": "fatal",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
 }
+# Of a worker's process, which Ray would start again for ever where photos, or too little memory, end it each time.
+RETRIES = {"max_task_retries": 8, "max_restarts": 100}
+RAYS_OWN = ("Failed to apply UDF", "To change retry")  # lines that it adds to an error, on how to program it
 
 
 @dataclass(frozen=True)
@@ -58,7 +66,8 @@ def connected(config: RayConfig = RayConfig()) -> Iterator[Any]:
         with _token_of_its_own() if address == "local" else nullcontext():
             _join(ray, address, config.cores)
             try:
-                yield ray
+                with _watched(ray.get_runtime_context().gcs_address, address):
+                    yield ray
             finally:
                 ray.shutdown()
 
@@ -87,12 +96,76 @@ def _join(ray: Any, address: str, cores: int | None) -> None:
         cores = len(os.sched_getaffinity(0))
     started_here = {"num_cpus": cores, "include_dashboard": False} if own else {}
     try:
-        with quiet(), _no_api_server():
+        with quiet(), _no_api_server(), _own_signals():
             ray.init(address=address, log_to_driver=False, logging_level=logging.CRITICAL, **started_here)
     except Exception as error:
         raise ClusterError(_why(error, address)) from error
     finally:  # `ray.init` sets it
         logging.getLogger("ray").setLevel(logging.CRITICAL)
+
+
+@contextmanager
+def _watched(head: str, address: str) -> Iterator[None]:
+    """Says where the head (HOST:PORT) is gone: a minute later Ray ends this process, with exit code 1 and no word."""
+    host, _, port = head.rpartition(":")
+    over = threading.Event()
+
+    def watch() -> None:
+        missed = 0
+        while not over.wait(LOOK_SECONDS):
+            try:
+                socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
+                missed = 0
+            except OSError:
+                missed += 1
+            if missed == MISSED and not over.is_set():
+                complain(
+                    f"The head of the Ray cluster at {address} answers no more, and this ends within a minute: start "
+                    "it, and run the same command again; what was computed is kept."
+                )
+
+    threading.Thread(target=watch, name="looking for the head", daemon=True).start()
+    try:
+        yield
+    finally:
+        over.set()
+
+
+@contextmanager
+def limited_retries() -> Iterator[dict[str, Any]]:
+    """The options by which no worker of a pool is started again for ever; Ray warns that their names will change."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        yield dict(RETRIES)
+
+
+def what_ended(error: Exception) -> str:
+    """Why Ray ended a run, in a sentence; its own text has the traceback of another process."""
+    from ray.exceptions import OutOfMemoryError, RayActorError, WorkerCrashedError
+
+    is_process = isinstance(error, OutOfMemoryError | RayActorError | WorkerCrashedError)
+    if is_process and not getattr(error, "actor_init_failed", False):
+        return (
+            "the process of a worker ended again and again. Most often its machine has too little memory (2 GB for "
+            "each core are ample), or a photo among its last ones brings it down."
+        )
+    lines = [line.strip() for line in str(error).splitlines()]
+    lines = [line for line in lines if line and not line.startswith(RAYS_OWN)]
+    return lines[-1] if lines else f"{type(error).__name__}."
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Ray takes SIGTERM to itself, prints where the program was, and ends it with a code of its own."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        if before is not None:
+            signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

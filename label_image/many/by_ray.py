@@ -17,6 +17,7 @@ from typing import Any
 from label_image.many.errors import ManyError
 from label_image.many.on_node import Export, Found, OnNode, block_of, rows_of
 from label_image.model import Model
+from label_image.on_ray import limited_retries, what_ended
 from label_image.rows import Row, labels_photos, state_of
 
 PORTION = 500_000  # photos whose names are given to Ray at once
@@ -66,7 +67,7 @@ def _labelled(model: Model, portion: list[Found], length: int) -> Iterator[Row]:
     blocks = [ray.put(block_of(portion[start : start + length])) for start in range(0, len(portion), length)]
     portion.clear()
     cores = _cores()
-    with _in_order(ray.data.DataContext.get_current()), _as_sentences():
+    with _in_order(ray.data.DataContext.get_current()), _as_sentences(), limited_retries() as retries:
         tables = ray.data.from_arrow_refs(blocks).map_batches(
             OnNode,
             fn_constructor_args=(Export.of(model), os.getcwd()),
@@ -75,6 +76,7 @@ def _labelled(model: Model, portion: list[Found], length: int) -> Iterator[Row]:
             num_cpus=1,
             # Fewer where a node has gone: what was begun there is then finished on the others.
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=cores, initial_size=cores),
+            **retries,
         )
         for table in tables.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=1):
             for row, node in rows_of(table):
@@ -101,9 +103,7 @@ def _as_sentences() -> Iterator[None]:
     try:
         yield
     except RayError as error:
-        words = [line.strip() for line in str(error).splitlines() if line.strip()]
-        reason = words[-1] if words else type(error).__name__
-        raise ManyError(f"Ray cannot go on: {reason}") from error
+        raise ManyError(f"Ray cannot go on: {what_ended(error)}") from error
 
 
 def _check_node(row: Row, node: str) -> None:

@@ -27,6 +27,7 @@ from retrain.bottlenecks.contents import Contents
 from retrain.bottlenecks.digests import Digests
 from retrain.bottlenecks.executors.base import REPORT_FILES, Batch, Executor, Session, StartEngine, Work
 from retrain.bottlenecks.executors.local import Local
+from retrain.bottlenecks.first_look import without_network
 from retrain.bottlenecks.gone import has_other_environments, lacking
 from retrain.bottlenecks.joined import shared_photos, side_by_side
 from retrain.bottlenecks.matching_store import matching_store
@@ -111,7 +112,7 @@ class Filling:
             if matching is not self.store:
                 self._exchange_store(matching)
         self._refuse_gone()
-        if session.keeps and self.survey.wanted:  # whoever writes has to know where
+        if session.keeps and not self._is_done_without_network():  # whoever writes has to know where
             self._choose_store(session)
         batches = self._batches(session)
         first = next(batches, None)  # photos that cannot be decoded need no network
@@ -157,6 +158,20 @@ class Filling:
             gone = self.contents.gone(survey.wanted)
         files = self.contents.files
         return replace(survey, wanted=[index for index in survey.wanted if not files[index].gone], gone=gone)
+
+    def _is_done_without_network(self) -> bool:
+        """Whether nothing has to be computed, as after a run that left out photos which cannot be decoded."""
+        contents, survey = self.contents, self.survey
+        read = without_network(
+            contents.files, contents.sha256s, survey.wanted, survey.stored, self._backbone.preprocessing, self.view,
+            contents.accept_truncated,
+        )  # fmt: skip
+        for photo in read:
+            contents.learn(photo)
+        if read:
+            self.survey = replace(survey, wanted=[])
+            self._report(0)
+        return not self.survey.wanted
 
     def _exchange_store(self, other: Store) -> None:
         self.set_aside, self.store = self.store.set_aside, other

@@ -4,10 +4,12 @@ import os
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 
+from label_image import on_ray
 from label_image.errors import ClusterError
 from label_image.on_ray import RayConfig, connected
 
@@ -82,3 +84,32 @@ def test_another_token_is_refused_in_a_sentence(tmp_path: Path) -> None:
         wrong = {**os.environ, **nodes.environment, "RAY_AUTH_TOKEN": "0" * 64}
         done = subprocess.run([sys.executable, "-c", code], env=wrong, capture_output=True, text=True, timeout=200)
         assert f"The Ray cluster at {nodes.address} refuses the token" in done.stdout, done.stderr
+
+
+def test_a_program_that_is_terminated_ends_as_without_ray(tmp_path: Path) -> None:
+    pytest.importorskip("ray", reason="Ray is not installed")
+    code = (
+        "import os, signal, sys\n"
+        "from label_image.on_ray import RayConfig, connected\n"
+        "from label_image.signals import guard\n"
+        "with guard(), connected(RayConfig(cores=1)):\n"
+        "    os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    signal.pause()\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, cwd=tmp_path)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (128 + 15, "", "Terminated.\n")
+
+
+def test_a_head_that_is_gone_is_told_of(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    """Ray ends the process then, and says nothing."""
+    told = threading.Event()
+    monkeypatch.setattr(on_ray, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(on_ray, "complain", lambda text: (print(text), told.set()))
+    with socket.create_server(("127.0.0.1", 0)) as head:
+        address = f"127.0.0.1:{head.getsockname()[1]}"
+        with on_ray._watched(address, "auto"):
+            head.accept()[0].close()
+            assert not told.is_set()
+            head.close()
+            assert told.wait(60)
+    assert capsys.readouterr().out.startswith("The head of the Ray cluster at auto answers no more")

@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from label_image.on_ray import RayConfig, connected
+from label_image.on_ray import RayConfig, connected, limited_retries, what_ended
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.base import BATCH, Bottlenecks
@@ -114,7 +114,7 @@ class _RaySession:
         first, again = _once_each(work)
         yield from _batches(again)
         tables = _tables(work, first, self._photos_at_a_time(workers, len(first)))
-        with _quiet_data(ray):
+        with _quiet_data(ray), limited_retries() as retries:
             reports = ray.data.from_arrow(tables).map_batches(
                 ray_share.RayWorker,
                 fn_constructor_args=(workers.cores, ray.put(job), ray.put(_digests(work)), claims),
@@ -123,6 +123,7 @@ class _RaySession:
                 batch_format="pyarrow",
                 zero_copy_batch=True,
                 **workers.asks(),
+                **retries,
             )
             try:
                 for report in reports.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
@@ -242,14 +243,16 @@ def _own(error: RetrainError) -> RetrainError:
 
 def _failed(error: Exception) -> ClusterError:
     """What ended a run, in a sentence; Ray's text has the traceback of another process."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    lines = map(str.strip, str(error).splitlines())
     missing = next((line for line in lines if line.startswith("ModuleNotFoundError")), None)
     if missing is not None:
         return ClusterError(
             f"A machine of the Ray cluster lacks a package ({missing}): install the same version of this program, and "
             "of its packages, on all of them."
         )
-    return ClusterError(f"Ray ended the run: {lines[-1]} Run the same command again: what was computed is kept.")
+    return ClusterError(
+        f"Ray ended the run: {what_ended(error)} Run the same command again: what was computed is kept."
+    )
 
 
 def _absolute(writer: ShardWriter) -> ShardWriter:

@@ -8,6 +8,7 @@ row is there. What is wrong with the network or the machine is an answer, too: a
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -98,9 +99,15 @@ class Worker:
                 if done.is_due():
                     yield self._kept(done)
             yield self._kept(done)
-        except RetrainError as error:
-            yield self._kept(done)
-            yield _table([], failure=error)
+        except (RetrainError, OSError) as error:
+            with suppress(RetrainError, OSError):  # where the store is what failed, it does so again
+                yield self._kept(done)
+            yield _table([], failure=self._as_sentence(error))
+
+    def _as_sentence(self, error: RetrainError | OSError) -> RetrainError:
+        if isinstance(error, RetrainError):
+            return error
+        return ClusterError(f"The machine {self._machine} cannot go on: {error}.")
 
     def _groups(self, table: pa.Table) -> Iterator[list[ReadPhoto]]:
         """The files of a table, read, in groups with as many pixels as are claimed at a time."""

@@ -9,16 +9,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from label_image.on_ray import RayConfig, connected
-from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import Engine
+from label_image.on_ray import RETRIES, RayConfig, connected
+from label_image.preprocessing import Pixels
+from retrain.backbones.backbone import Backbone, find_backbone
+from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.executors.local import Local
 from retrain.bottlenecks.executors.ray import Ray, Workers, workers_of
 from retrain.bottlenecks.executors.registry import EXECUTORS, find_executor
+from retrain.bottlenecks.extraction import extract
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.cli.main import main
 from retrain.cli.train import train
 from retrain.core.errors import ClusterError, OptionError
+from retrain.photos.opening import list_photos
 
 CATS = Path(__file__).resolve().parents[4] / "shared/data/cats"
 
@@ -66,6 +70,30 @@ def test_workers_are_shares_of_cores_or_gpus() -> None:
     for nodes, on_gpus in (([{"CPU": 0.0}], False), (cpus, True)):
         with pytest.raises(ClusterError, match="has no machine with"):
             workers_of(nodes, on_gpus)
+
+
+def dying(backbone: Backbone) -> Engine:
+    engine = start_engine(backbone)
+
+    def run(pixels: Pixels) -> Bottlenecks:
+        if len(pixels) != 3:  # the probe
+            os._exit(9)
+        return engine(pixels)
+
+    return run
+
+
+def test_a_worker_that_dies_each_time_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the kernel kills one that takes too much memory: Ray would start it again for ever."""
+    pytest.importorskip("ray", reason="Ray is not installed")
+    from painting import paint_classes
+
+    monkeypatch.setitem(RETRIES, "max_task_retries", 1)
+    paint_classes(tmp_path / "photos", {"red": "red", "blue": "blue"}, range(5))
+    photos = list_photos(tmp_path / "photos")
+    backbone = find_backbone("fake", tmp_path)
+    with connected(RayConfig(cores=1)), pytest.raises(ClusterError, match=r"a worker ended again and again.*memory"):
+        extract(photos, backbone, tmp_path / "store", start=dying, executor=Ray())
 
 
 def lacking(backbone: Backbone) -> Engine:

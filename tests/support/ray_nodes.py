@@ -31,7 +31,7 @@ class Nodes:
         self.processes[number].wait()
 
     def start(self, *options: str, cores: int = 1) -> None:
-        """Start one more node."""
+        """Start one more node, and wait for it: of two that start at once one may give up."""
         log = Path(self.environment["RAY_TMPDIR"]) / f"start-{len(self.processes)}.log"
         with open(log, "wb") as output:
             self.processes.append(
@@ -40,12 +40,17 @@ class Nodes:
                         Path(sys.executable).with_name("ray"), "start", "--block", "--node-ip-address=127.0.0.1",
                         f"--num-cpus={cores}", f"--object-store-memory={MEMORY}", "--disable-usage-stats", *options,
                     ],
-                    env={**os.environ, **self.environment},
+                    env={**os.environ, **self.environment, "PYTHONUNBUFFERED": "1"},
                     stdout=output,
                     stderr=subprocess.STDOUT,
                     start_new_session=True,
                 )
             )  # fmt: skip
+        end = time.monotonic() + WAIT
+        while "Ray runtime started" not in (told := log.read_text(errors="replace")):
+            if self.processes[-1].poll() is not None or time.monotonic() > end:
+                raise TimeoutError(f"the node did not start: {told[-2000:]}")
+            time.sleep(0.1)
 
 
 @contextmanager
@@ -69,7 +74,6 @@ def ray_nodes(*cores: int) -> Iterator[Nodes]:
                 "--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}",
                 f"--ray-client-server-port={free_port()}", cores=cores[0],
             )  # fmt: skip
-            wait_for_port(port)
             for number in cores[1:]:
                 nodes.start(f"--address={nodes.address}", cores=number)
             wait_for_nodes(nodes, len(cores))
@@ -112,17 +116,6 @@ def free_port() -> int:
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return int(one.getsockname()[1])
-
-
-def wait_for_port(port: int) -> None:
-    end = time.monotonic() + WAIT
-    while time.monotonic() < end:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise TimeoutError(f"nobody listens on port {port}")
 
 
 def wait_for_nodes(nodes: Nodes, number: int) -> None:

@@ -58,7 +58,7 @@ def file_system_of(address: str) -> tuple[Any, str]:
     """
     scheme, place, key = split_address(address)
     with _as_sentence(address, "cannot be opened"):
-        system = _file_system(os.getpid(), scheme, place)
+        system = _file_system(scheme, place)
     return system, f"/{key}" if scheme == "hdfs" else f"{place}/{key}".rstrip("/")
 
 
@@ -107,7 +107,7 @@ def remove_object(address: str) -> None:
     scheme, place, key = split_address(address)
     with _as_sentence(address, "cannot be removed"):
         if scheme == "s3":  # one request; pyarrow asks before, and writes an object for the folder afterwards
-            _s3_client(os.getpid()).delete_object(Bucket=place, Key=key)
+            _s3_client().delete_object(Bucket=place, Key=key)
         else:
             system, path = file_system_of(address)
             system.delete_file(path)
@@ -175,7 +175,7 @@ def _pages_of_s3(address: str, bucket: str, key: str) -> Iterator[Object]:
     prefix = f"{key.rstrip('/')}/" if key.strip("/") else ""
     head = f"s3://{bucket}/"
     with _as_sentence(address, "cannot be listed"):
-        pages = iter(_s3_client(os.getpid()).get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix))
+        pages = iter(_s3_client().get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix))
     anything = False
     while True:
         with _as_sentence(address, "cannot be listed"):
@@ -208,7 +208,7 @@ def _folder_by_folder(address: str) -> Iterator[Object]:
 
 def _put_at_once(bucket: str, key: str, data: bytes | memoryview) -> None:
     """One request: pyarrow sends parts, and completes what it has of them where one of them fails."""
-    client = _s3_client(os.getpid())
+    client = _s3_client()
     from pyarrow import BufferReader, py_buffer
 
     client.put_object(Bucket=bucket, Key=key, Body=BufferReader(py_buffer(data)))
@@ -238,8 +238,7 @@ def _whole_seconds(nanoseconds: int | None) -> int:
 
 
 @lru_cache(maxsize=64)
-def _file_system(process: int, scheme: str, place: str) -> Any:
-    """`process` keeps a forked child from using the connections of its parent."""
+def _file_system(scheme: str, place: str) -> Any:
     try:
         from pyarrow import fs
     except ModuleNotFoundError:
@@ -276,7 +275,7 @@ def _region(fs: Any, bucket: str, asks: bool) -> str | None:
 
 
 @lru_cache(maxsize=1)
-def _s3_client(process: int) -> Any:
+def _s3_client() -> Any:
     try:
         import boto3
         import botocore.session
@@ -337,3 +336,12 @@ def _reason(error: Exception) -> str:
     """The first line of a message that may be long, without its full stop and what an endpoint says of credentials."""
     line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(". ")
     return re.sub(r"//[^/@\s]+@", "//…@", line)
+
+
+def _forget_connections() -> None:
+    _file_system.cache_clear()
+    _s3_client.cache_clear()
+
+
+if hasattr(os, "register_at_fork"):  # a forked child must not use the connections of its parent
+    os.register_at_fork(after_in_child=_forget_connections)

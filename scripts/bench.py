@@ -24,11 +24,11 @@ from commands import command, failure
 from rich.console import Console
 from rich.table import Table
 
+from label_image.files import write_in_one_step
 from retrain.backbones.engines.registry import ENGINES
 from retrain.backbones.registry import architecture
 from retrain.backbones.weights import weights_at_hand
 from retrain.core.machine import PRECISIONS, choose_precision
-from retrain.core.sealed import write_atomically
 from retrain.photos.opening import list_photos
 
 DEMO = Path("tf_files/demo_cats")
@@ -210,7 +210,7 @@ def main(
             click.echo(f"measuring {name} …", err=True)
             rows += SECTIONS[name](bench)
     document = {"rows": [asdict(row) for row in rows], "remarks": told, "versions": installed()}
-    write_atomically(output, json.dumps(document, indent=1, ensure_ascii=False).encode())
+    write_in_one_step(output, json.dumps(document, indent=1, ensure_ascii=False).encode())
     if markdown:
         click.echo(as_markdown(rows) + "\n")
     else:

@@ -17,7 +17,7 @@ from extracting import FAKE, Counter, class_folders, list_photos
 from stored import COVERS, DIM, key, put, put_in_pieces, served, vector
 
 pytest.importorskip("moto", reason="moto is not installed: make test installs it")
-pytest.importorskip("boto3", reason="boto3 is not installed: pip install 'retrain[storage]'")
+pytest.importorskip("boto3", reason="boto3 is not installed: `make cluster` brings it")
 import object_stores
 from failing_proxy import FAULTS
 from object_stores import Storage, holds, rows, storage

@@ -115,6 +115,7 @@ ROWS: dict[str, Callable[[], set[str]] | None] = {
     "a TensorFlow data set": None,
     "an archive": archive,
     "its address": None,
+    "a folder in object storage": None,
     "nothing yet, but the name": None,
     "an earlier run whose photos [are gone]": None,
     "what a phone saved": phone,

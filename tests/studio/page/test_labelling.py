@@ -244,8 +244,8 @@ def test_a_page_that_is_loaded_again_shows_what_it_showed(opened: Opening) -> No
 def held(page: Page, key: str, times: int = 5) -> None:
     """Hold a key down, so that it repeats."""
     event = {"key": key, "code": {" ": "Space"}.get(key, key), "windowsVirtualKeyCode": ord(key[0].upper())}
-    for time in range(times):
-        page.call("Input.dispatchKeyEvent", type="keyDown", autoRepeat=time > 0, **event)
+    for press in range(times):
+        page.call("Input.dispatchKeyEvent", type="keyDown", autoRepeat=press > 0, **event)
     page.call("Input.dispatchKeyEvent", type="keyUp", **event)
 
 

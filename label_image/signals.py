@@ -26,6 +26,9 @@ WORDS = {
 }
 STOPPING = {getattr(signal, name): word for name, word in WORDS.items() if hasattr(signal, name)}
 AGAIN_SECONDS = 0.05
+# Until Python 3.13 they take a lock and only then begin the block that gives it back. A `Stopped` in between leaves it
+# locked, and every thread that imports, or logs as Pillow does for each chunk of a PNG, waits for ever.
+TAKING_LOCKS = {"importlib._bootstrap", "importlib._bootstrap_external", "logging"}
 SHOW_CURSOR = b"\x1b[?25h"  # a progress bar hides it
 
 
@@ -155,8 +158,19 @@ def _handle(number: int, frame: FrameType | None) -> None:
         return
     if _state.received is not None or _state.leaving:
         _end(_state.received or number)
+    if frame is not None and frame.f_globals.get("__name__") in TAKING_LOCKS:
+        _send_again(number)
+        return
     _state.received = number
     raise Stopped
+
+
+def _send_again(number: int) -> None:
+    """The same signal, a little later."""
+    again = threading.Timer(AGAIN_SECONDS, _send_to_main_thread, (number,))
+    again.daemon = True
+    with contextlib.suppress(RuntimeError):
+        again.start()
 
 
 def _send_to_main_thread(number: int) -> None:
@@ -186,9 +200,6 @@ def _quiet_hook(shown: Any) -> Any:
         elif issubclass(unraisable.exc_type, Stopped):
             # It was raised where Python goes on regardless, such as in a callback: once more, a little later.
             number, _state.received = _state.received, None
-            again = threading.Timer(AGAIN_SECONDS, _send_to_main_thread, (number,))
-            again.daemon = True
-            with contextlib.suppress(RuntimeError):
-                again.start()
+            _send_again(number)
 
     return hook

@@ -6,6 +6,7 @@ What they would do otherwise, when they are imported or first used:
 - openvino sends that it was imported to an analytics host, and keeps a client number in ~/intel;
 - Keras, tf_keras and TensorFlow's copy of Keras write ~/.keras/keras.json, and obey one that is there;
 - matplotlib, which Keras imports where it finds it, fills ~/.config/matplotlib and ~/.cache/matplotlib;
+- pandas, which Ray brings and Keras imports where it finds it, takes half a second;
 - requests, which TensorFlow, Keras and tf2onnx import, tries with a socket whether there is IPv6.
 
 tests/strangers/ watches every command. Imports are lazy: this module itself needs no package.
@@ -106,7 +107,7 @@ def without_trying_ipv6() -> Iterator[None]:
 @contextlib.contextmanager
 def keras_apart() -> Iterator[None]:
     """Whatever imports Keras in here gets it as it comes: no settings of the user's are read, and none are written."""
-    with environment(**_KERAS), without_modules("matplotlib"), without_trying_ipv6():
+    with environment(**_KERAS), without_modules("matplotlib", "pandas"), without_trying_ipv6():
         yield
 
 

@@ -17,7 +17,6 @@ from label_image.many.errors import JournalError, ManyError
 from label_image.many.screen import MOST_ERRORS, Screen, number_of_photos, summary
 from label_image.many.wanted import Wanted
 from label_image.not_paths import is_no_path
-from label_image.photo_files.opening import prepare_for_threads
 from label_image.pool import MOST
 from label_image.rows import Asked, Row, State, labels_photos, state_of
 from label_image.signals import say_stopped
@@ -50,7 +49,6 @@ def label_many(wanted: Wanted, asked: Asked, answer: Callable[[Row], None], say:
     `answer` is told of each row, in order; `say` of the lines at the end. Raises ManyError.
     """
     set_switches()  # before there are threads
-    prepare_for_threads()
     work = _Work(wanted, asked, answer)
     try:
         with ExitStack() as stack:

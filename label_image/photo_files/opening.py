@@ -2,7 +2,6 @@
 
 import functools
 import io
-import logging
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,23 +24,11 @@ TURNS = {  # by EXIF orientation
     8: Image.Transpose.ROTATE_90,
 }
 
-LOGGERS = ("PIL.ImageFile", "PIL.PngImagePlugin", "PIL.TiffImagePlugin")  # that are asked to log while photos are read
-
 # MAX_PIXELS above is checked on the header of every photo and replaces Pillow's global limit,
 # whose warning is not safe to catch in threads.
 Image.MAX_IMAGE_PIXELS = None
 # A photo decodes or is listed as skipped; Pillow's remarks about its metadata help nobody.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
-
-
-def prepare_for_threads() -> None:
-    """Let Pillow's loggers know their levels: to be called before threads open photos, which then wait for no lock.
-
-    Until Python 3.13 a Ctrl-C at the wrong moment leaves the lock of `logging` locked by the main thread. The threads
-    that it is waiting for would ask for that lock, and nothing would ever end.
-    """
-    for name in LOGGERS:
-        logging.getLogger(name).isEnabledFor(logging.DEBUG)
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,6 @@ from label_image.errors import PhotoError
 from label_image.files import sha256_of_bytes
 from label_image.in_order import map_in_order as map_in_order
 from label_image.not_paths import is_object_address
-from label_image.photo_files.opening import prepare_for_threads
 from label_image.preprocessing import Pixels, completed, photo_bytes
 from label_image.strangers import set_switches
 from retrain.core.machine import cores
@@ -92,7 +91,6 @@ def identify(file: PhotoFile) -> Photo:
 def photo_threads() -> ThreadPoolExecutor:
     """The threads that read photos, one for each core."""
     set_switches()  # a library that sets variables when it is imported, beside these threads, could end the process
-    prepare_for_threads()
     return ThreadPoolExecutor(cores(), thread_name_prefix="photos")
 
 

@@ -326,3 +326,32 @@ def test_a_process_whose_words_cannot_be_written_does_not_leave_as_if_they_were(
     code = "import sys; from label_image.signals import leave; print('now'); leave(); sys.exit(3)"
     with open("/dev/full", "w") as full:
         assert subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.DEVNULL).returncode != 0
+
+
+@pytest.mark.parametrize("module", ["importlib._bootstrap", "logging"])
+def test_no_lock_of_python_stays_locked(module: str) -> None:
+    """Found by a storm of signals: the import lock was the main thread's, which waited for a thread that imports."""
+    process = start(
+        """
+TAKE = [
+    "def take():",
+    "    lock.acquire()",
+    "    os.kill(os.getpid(), signal.SIGINT)",
+    "    try: pass",
+    "    finally: lock.release()",
+]
+lock = threading.Lock()
+names = {"__name__": sys.argv[1], "lock": lock, "os": os, "signal": signal}
+exec("\\n".join(TAKE), names)
+with guard():
+    ready()
+    try:
+        names["take"]()
+        time.sleep(60)
+    finally:
+        print("locked" if lock.locked() else "free", flush=True)
+""",
+        module,
+    )
+    out, said = process.communicate(timeout=60)
+    assert (out, said, process.returncode) == ("free\n", "Interrupted.\n", 128 + signal.SIGINT)

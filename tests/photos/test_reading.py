@@ -1,4 +1,3 @@
-import logging
 import os
 import threading
 import time
@@ -12,7 +11,7 @@ from PIL import Image
 from label_image.files import sha256_of_bytes
 from label_image.preprocessing import Preprocessing
 from retrain.photos.dataset import PhotoFile
-from retrain.photos.reading import CHANGED, ReadPhoto, absolute_paths, map_in_order, photo_threads, read_photos
+from retrain.photos.reading import CHANGED, ReadPhoto, absolute_paths, map_in_order, read_photos
 
 SMALL = Preprocessing.parse("decode|orient|resize(4,box)")
 
@@ -97,12 +96,3 @@ def test_what_nobody_waits_for_any_more_is_not_started(threads: ThreadPoolExecut
     release.set()
     threads.shutdown(wait=True)
     assert len(started) <= 1 + 2 * 4
-
-
-def test_a_lock_that_ctrl_c_left_locked_stops_no_thread(tmp_path: Path) -> None:
-    """Found by a storm of signals: Pillow logs each chunk of a PNG, and both threads waited for ever."""
-    data = Path(photo(tmp_path / "1.png", 10)[0].path).read_bytes()
-    logging.root.manager._clear_cache()  # type: ignore[attr-defined]
-    with photo_threads() as threads, logging._lock:  # type: ignore[attr-defined]
-        pixels = threads.submit(SMALL.pixels, data)
-        assert pixels.result(timeout=60).shape == (4, 4, 3)

@@ -6,7 +6,8 @@ What they would do otherwise, when they are imported or first used:
 - openvino sends that it was imported to an analytics host, and keeps a client number in ~/intel;
 - Keras, tf_keras and TensorFlow's copy of Keras write ~/.keras/keras.json, and obey one that is there;
 - matplotlib, which Keras imports where it finds it, fills ~/.config/matplotlib and ~/.cache/matplotlib;
-- pandas, which Ray brings and Keras imports where it finds it, takes half a second;
+- pandas, which Ray brings, is imported by pyarrow and Keras where they find it: half a second in every run, and pyarrow
+  swallows the Ctrl-C that comes meanwhile;
 - requests, which TensorFlow, Keras and tf2onnx import, tries with a socket whether there is IPv6.
 
 tests/strangers/ watches every command. Imports are lazy: this module itself needs no package.
@@ -71,6 +72,24 @@ def set_switches() -> None:
         os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
+class _WithoutPandas:
+    """Asked first for each module. An entry of None in `sys.modules` would not do: Cython takes it for the module."""
+
+    def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
+        if fullname == "pandas":
+            raise ModuleNotFoundError("pandas is hidden from this command", name=fullname)
+
+
+def hide_pandas() -> None:
+    """Let a command find no pandas, whoever asks, until `show_pandas`."""
+    sys.meta_path.insert(0, _WithoutPandas())
+
+
+def show_pandas() -> None:
+    """Let what needs pandas import it from here on."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _WithoutPandas)]
+
+
 @contextlib.contextmanager
 def environment(**settings: str) -> Iterator[None]:
     """These environment variables, while in here, for whoever asks Python: C's own list stays, see `set_switches`."""
@@ -107,7 +126,7 @@ def without_trying_ipv6() -> Iterator[None]:
 @contextlib.contextmanager
 def keras_apart() -> Iterator[None]:
     """Whatever imports Keras in here gets it as it comes: no settings of the user's are read, and none are written."""
-    with environment(**_KERAS), without_modules("matplotlib", "pandas"), without_trying_ipv6():
+    with environment(**_KERAS), without_modules("matplotlib"), without_trying_ipv6():
         yield
 
 

@@ -7,9 +7,10 @@ from label_image.signals import guard, leave
 def main() -> None:
     """Run the command line, and end the process; a signal is heard from here on, while the rest is imported too."""
     with guard():
-        from label_image.strangers import set_switches
+        from label_image.strangers import hide_pandas, set_switches
 
         set_switches()  # while there is but one thread
+        hide_pandas()
         from retrain.cli.main import main as run
 
         run()

@@ -22,3 +22,25 @@ def test_keras_goes_without_what_others_get(tmp_path: Path) -> None:
     environment = {**os.environ, "PYTHONPATH": python_path(tmp_path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
+
+
+def test_a_command_finds_no_pandas_and_ray_does(tmp_path: Path) -> None:
+    (tmp_path / "pandas.py").touch()
+    code = """
+import sys
+from label_image.strangers import hide_pandas, show_pandas
+hide_pandas()
+try:
+    import pandas
+except ImportError:
+    print("hidden")
+import pyarrow
+pyarrow.array([1])
+assert "pandas" not in sys.modules
+show_pandas()
+import pandas
+print("shown")
+"""
+    environment = {**os.environ, "PYTHONPATH": python_path(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == ["hidden", "shown"], done.stderr

@@ -62,6 +62,8 @@ OURS = re.compile(r"retrain/(?!__init__)\w+\.py")
 # What a command may answer while another one replaces the export that it works on.
 REFUSALS = re.compile(r"was replaced by another training meanwhile")
 TEMPORARY = re.compile(r"\.tmp$|^\.tmp|^\.retrain-|\.part$|\.old$|\.damaged$")
+# How Python tries whether files can be made in a folder for temporary ones; a kill in between leaves it.
+PYTHONS_TRY = re.compile(r"[a-z0-9_]{8}")
 NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
 
 
@@ -325,7 +327,10 @@ def check_left_behind(storm: Storm) -> None:
     folder = storm.plan.folder
     paths = [path for world in ("storm", "tmp") for path in (folder / world).rglob("*")]
     left = [str(path.relative_to(folder)) for path in paths if TEMPORARY.search(path.name)]
-    left += [str(path.relative_to(folder)) for path in (folder / "tmp").iterdir() if not TEMPORARY.search(path.name)]
+    for path in (folder / "tmp").iterdir():
+        is_try = PYTHONS_TRY.fullmatch(path.name) and path.is_file() and path.read_bytes() in (b"", b"blat")
+        if not TEMPORARY.search(path.name) and not is_try:
+            left.append(str(path.relative_to(folder)))
     if left:
         storm.fault(f"left behind: {', '.join(sorted(left)[:10])} ({len(left)} in all)")
 

@@ -19,158 +19,30 @@ does not hold: the faults are named, and the folder stays for a look.
 """
 
 import contextlib
-import json
 import os
 import random
 import re
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 import numpy as np
-from PIL import Image
+from storm_checks import EXPORTS, TEMPORARY, check_all
+from storm_commands import FAULTS_SAID, SIGNALS, SIZES, Plan, Storm, can_unshare, draw_photos, started
 
-from label_image.files import sha256_of_bytes
-from label_image.model import load_model
-from label_image.preprocessing import load_pixels
-from retrain.backbones.backbone import Backbone, find_backbone
-from retrain.bottlenecks.extraction import extract
-from retrain.bottlenecks.near_copies import FOLDER, thumbnail_store
-from retrain.bottlenecks.probe import TOLERANCES, relative_error
-from retrain.bottlenecks.store import Store, fingerprint
-from retrain.photos.opening import list_photos
-from retrain.photos.small_copies import gray, square_copy, thumbnail
+from retrain.backbones.backbone import find_backbone
 
-CLASSES = {"brick": (150, 90, 90), "moss": (90, 150, 90), "slate": (90, 90, 150)}
-SIZES = range(8, 72)  # pixels a side, of the fake network: another size has other bottlenecks
-SIGNALS = {name: [signal.Signals[f"SIG{name}"]] for name in ("KILL", "TERM", "HUP", "INT")}
-SIGNALS["INT twice"] = 2 * SIGNALS["INT"]
-EXPORTS = ("model", "model.previous", "other", "other.previous")
 PATIENCE = 600  # seconds for a process that was told to end
-FAULTS_SAID = re.compile(r"Traceback \(most recent|Exception ignored|Fatal Python error|core dumped|\.damaged")
 # Ctrl-C in the first milliseconds, before Python has read a line of the program, is answered by Python itself.
 OURS = re.compile(r"retrain/(?!__init__)\w+\.py")
 # What a command may answer while another one replaces the export that it works on.
 REFUSALS = re.compile(r"was replaced by another training meanwhile")
-TEMPORARY = re.compile(r"\.tmp$|^\.tmp|^\.retrain-|\.part$|\.old$|\.damaged$")
-# How Python tries whether files can be made in a folder for temporary ones; a kill in between leaves it.
-PYTHONS_TRY = re.compile(r"[a-z0-9_]{8}")
-NAMESPACE = ("unshare", "--pid", "--fork", "--kill-child", "--mount-proc")
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The commands, with where they work. `folder` is everyone's working folder."""
-
-    folder: Path
-    network: tuple[str, ...]
-    fixed_size: bool
-    namespaces: bool
-
-    def train(self, world: str) -> list[str]:
-        return [*self._photos(world), "--output_dir", f"{world}/model"]
-
-    def resume(self, world: str) -> list[str]:
-        steps = ["--hidden_units", "6", "--epochs", "30", "--train_batch_size", "16"]
-        return [*self._photos(world), "--output_dir", f"{world}/other", *steps, "--resume"]
-
-    def export(self, world: str) -> list[str]:
-        return ["export", f"{world}/model", "--to", "tflite_float16", "--image_dir", "photos"]
-
-    def evaluate(self, world: str) -> list[str]:
-        return ["evaluate", f"{world}/model", "photos", "--all_photos"]
-
-    def doctor(self, world: str, size: int) -> list[str]:
-        network = [*self.network, *self._size(size), "--bottleneck_dir", f"{world}/store"]
-        return ["doctor", "photos", *network, "--output_dir", f"{world}/doctor"]
-
-    def sweep(self, world: str, _: int) -> list[str]:
-        views = ["--random_crop", "10", "--views", "4"]
-        return ["sweep", *self._photos(world), *views, "--output_csv", f"{world}/sweep.csv"]
-
-    def _photos(self, world: str) -> list[str]:
-        return ["--image_dir", "photos", *self.network, "--bottleneck_dir", f"{world}/store"]
-
-    def _size(self, size: int) -> list[str]:
-        return [] if self.fixed_size else ["--image_size", str(size)]
-
-
-@dataclass
-class Storm:
-    """What happened so far; shared by the threads, one for each process of the four."""
-
-    plan: Plan
-    kills: int
-    deadline: float
-    counts: Counter[str] = field(default_factory=Counter)
-    faults: list[str] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)  # the longest that a command took to its end
-    exports: set[str] = field(default_factory=set)  # those that were seen, the earlier one too
-    lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def is_over(self) -> bool:
-        return self.killed() >= self.kills or time.monotonic() > self.deadline
-
-    def killed(self) -> int:
-        return sum(self.counts[name] for name in SIGNALS)
-
-    def fault(self, sentence: str) -> None:
-        with self.lock:
-            self.faults.append(sentence)
-        click.echo(f"FAULT: {sentence}", err=True)
-
-
-@contextlib.contextmanager
-def started(plan: Plan, arguments: Sequence[str], log: Path) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """A `retrain` process, in a world of its own where that is possible, and the process id to send signals to."""
-    environment = {**os.environ, "TMPDIR": str(plan.folder / "tmp"), "OMP_NUM_THREADS": "1", "COLUMNS": "500"}
-    command = [*(NAMESPACE if plan.namespaces else ()), sys.executable, "-m", "retrain", *arguments]
-    with open(log, "wb") as output:
-        process = subprocess.Popen(command, cwd=plan.folder, env=environment, stdout=output, stderr=output)
-        try:
-            yield process, _child(process.pid) if plan.namespaces else process.pid
-        finally:
-            process.kill()
-            process.wait()
-
-
-def _child(pid: int) -> int:
-    """The one child of `unshare`; itself if it has ended already."""
-    for _ in range(500):
-        with contextlib.suppress(OSError):
-            if children := Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-                return int(children[0])
-        time.sleep(0.01)
-    return pid
-
-
-def run(plan: Plan, arguments: Sequence[str], log: Path) -> float:
-    """Run a command to its end and return the seconds; raises ClickException where it fails."""
-    began = time.monotonic()
-    with started(plan, arguments, log) as (process, _):
-        code = process.wait()
-    said = log.read_text(errors="replace")
-    if code != 0 or FAULTS_SAID.search(said):
-        raise click.ClickException(f"`retrain {' '.join(arguments)}` ended with {code}: {said[-2000:]}")
-    return time.monotonic() - began
-
-
-def draw_photos(folder: Path, number: int, chance: np.random.Generator) -> None:
-    for name, colour in CLASSES.items():
-        (folder / name).mkdir(parents=True)
-        for count in range(number):
-            noise = chance.integers(-60, 61, (12, 12, 3))
-            pixels = np.clip(np.array(colour) + noise, 0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(folder / name / f"{count}.png")
 
 
 def work(storm: Storm, slot: int, seed: int) -> None:
@@ -256,112 +128,6 @@ def judge(storm: Storm, kind: str, name: str, code: int, log: Path, seconds: flo
     if seen - there:
         storm.fault(f"{log.name}: {seen - there} is gone after {name or 'no signal'}")
     storm.exports |= there
-
-
-def check_bottlenecks(storm: Storm, backbones: Sequence[Backbone]) -> int:
-    """Compare every stored bottleneck with that of a clean run; returns how many there are."""
-    folder, rows, expected_names = storm.plan.folder, 0, {"templates", FOLDER}
-    listing = list_photos(folder / "photos")
-    for backbone in backbones:
-        expected_names.add(fingerprint(backbone.covers()))
-        if not (folder / "storm/store" / fingerprint(backbone.covers())).exists():
-            continue
-        extract(listing, backbone, folder / "clean/store")
-        kept = [folder / world / "store" for world in ("clean", "storm")]
-        clean, found = (_stored(Store(one, backbone.covers(), backbone.dim, backbone.stored_dtype)) for one in kept)
-        strangers = found.keys() - clean.keys()
-        if strangers:
-            storm.fault(f"bottlenecks of {len(strangers)} photos that there are not, with {backbone.input_size} pixels")
-        keys = sorted(found.keys() & clean.keys())
-        rows += len(keys)
-        vectors, right = (np.array([one[key] for key in keys]) for one in (found, clean))
-        limit = 0.0 if backbone.architecture == "fake" else TOLERANCES[backbone.compute_dtype]
-        if keys and relative_error(vectors, right) > limit:
-            storm.fault(f"wrong bottlenecks with {backbone.input_size} pixels")
-    rows += _check_thumbnails(storm)
-    names = {path.name for path in (folder / "storm/store").iterdir() if path.is_dir()}
-    if names - expected_names:
-        storm.fault(f"folders in the store that nobody asked for: {names - expected_names}")
-    return rows
-
-
-def _check_thumbnails(storm: Storm) -> int:
-    """Compare every thumbnail that was kept with its photo; returns how many there are."""
-    photos = {sha256_of_bytes(data): data for data in map(Path.read_bytes, (storm.plan.folder / "photos").rglob("*.*"))}
-    store = storm.plan.folder / "storm/store"
-    kept = _stored(thumbnail_store(store)) if (store / FOLDER).exists() else {}
-    for (sha256, _), row in kept.items():
-        if not np.array_equal(row, thumbnail(gray(square_copy(photos[sha256]))).ravel().astype(row.dtype)):
-            storm.fault("a wrong thumbnail")
-    return len(kept)
-
-
-def _stored(store: Store) -> dict[tuple[str, str], np.ndarray]:
-    return {tuple(key): row for keys, matrix in store.scan() for key, row in zip(keys, matrix, strict=True)}
-
-
-def check_export(storm: Storm, export: Path, clean: Path) -> None:
-    """An export is whole and gives the probabilities of the clean run's."""
-    files, right = ({str(path.relative_to(one)): path.stat().st_size for path in one.rglob("*") if path.is_file()}
-                    for one in (export, clean))  # fmt: skip
-    missing = {name for name in right if name not in files or (files[name] == 0) != (right[name] == 0)}
-    if export.name.endswith(".previous"):  # as its training left it
-        missing = {name for name in missing if name != "model_float16.tflite" and not name.startswith("clients/")}
-    if missing:
-        storm.fault(f"{export.name} lacks {sorted(missing)}")
-        return
-    json.loads((export / "model.json").read_text(encoding="utf-8"))
-    models = [load_model(path / "model.tflite") for path in (export, clean)]
-    paths = sorted(str(path) for path in (storm.plan.folder / "photos").rglob("*.png"))
-    pixels = np.stack([load_pixels(path, models[0].preprocessing) for path in paths])
-    one, other = (model.run(pixels).probabilities for model in models)
-    if models[0].labels != models[1].labels or not np.allclose(one, other, atol=1e-4):
-        storm.fault(f"{export.name} labels otherwise than the clean run's: by up to {np.abs(one - other).max():.2g}")
-    # Names of functions end in how many the process traced before, which kills change: 51 of 55,000 bytes were seen.
-    size, whole = ((path / "saved_model.pb").stat().st_size for path in (export, clean))
-    if abs(size - whole) > 0.01 * whole:
-        storm.fault(f"the SavedModel of {export.name} is not of the size of the clean run's")
-
-
-def check_left_behind(storm: Storm) -> None:
-    folder = storm.plan.folder
-    paths = [path for world in ("storm", "tmp") for path in (folder / world).rglob("*")]
-    left = [str(path.relative_to(folder)) for path in paths if TEMPORARY.search(path.name)]
-    for path in (folder / "tmp").iterdir():
-        is_try = PYTHONS_TRY.fullmatch(path.name) and path.is_file() and path.read_bytes() in (b"", b"blat")
-        if not TEMPORARY.search(path.name) and not is_try:
-            left.append(str(path.relative_to(folder)))
-    if left:
-        storm.fault(f"left behind: {', '.join(sorted(left)[:10])} ({len(left)} in all)")
-
-
-def check_all(storm: Storm, backbones: Sequence[Backbone], size: int) -> int:
-    """The same commands once more, to their ends; then what they and the killed ones have left."""
-    plan, folder = storm.plan, storm.plan.folder
-    for world in ("clean", "storm"):
-        for kind in ("resume", "train", "export", "evaluate", "doctor", "sweep"):
-            arguments = getattr(plan, kind)(world, *((size,) if kind in ("doctor", "sweep") else ()))
-            try:
-                run(plan, arguments, folder / "logs" / f"{world}-{kind}.txt")
-            except click.ClickException as error:
-                storm.fault(error.message)
-    rows = check_bottlenecks(storm, backbones)  # opens each store, as the next run with its input size would
-    check_left_behind(storm)
-    for name in EXPORTS:
-        if (folder / "storm" / name).exists():
-            check_export(storm, folder / "storm" / name, folder / "clean" / name.removesuffix(".previous"))
-    findings = [(folder / world / "doctor/findings.csv").read_bytes() for world in ("clean", "storm")]
-    sweeps = [(folder / world / "sweep.csv").read_text().splitlines() for world in ("clean", "storm")]
-    if findings[0] != findings[1] or len(sweeps[0]) != len(sweeps[1]):
-        storm.fault("the doctor or the sweep finds something else than undisturbed")
-    return rows
-
-
-def can_unshare() -> bool:
-    try:
-        return subprocess.run([*NAMESPACE, "true"], capture_output=True, check=False).returncode == 0
-    except OSError:
-        return False
 
 
 @click.command()

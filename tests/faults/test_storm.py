@@ -8,7 +8,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from storm import Plan, Storm, check_bottlenecks, check_left_behind, draw_photos, judge
+from storm import judge
+from storm_checks import check_bottlenecks, check_left_behind
+from storm_commands import Plan, Storm, draw_photos
 
 from retrain.backbones.backbone import find_backbone
 from retrain.bottlenecks.extraction import extract

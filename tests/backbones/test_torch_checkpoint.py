@@ -338,7 +338,13 @@ def test_mutated_checkpoints_give_arrays_or_a_sentence(write, tmp_path: Path, mo
     """RETRAIN_FUZZ=5000 for 10,000 in all. An audit hook would see code that is run, and what is imported."""
     events: list[str] = []
     watched = [get_ident()]  # other threads of the process have nothing to do with it
-    sys.addaudithook(lambda event, _: events.append(event) if get_ident() in watched else None)
+
+    def note(event: str, _: object, this_thread: Callable[[], int] = get_ident) -> None:
+        """Bound to its names, for a hook is never taken out: it is called when the module is gone."""
+        if this_thread() in watched:
+            events.append(event)
+
+    sys.addaudithook(note)
     data, path = write(ARRAYS), tmp_path / "net.pth"
     read = 0
     tracemalloc.start()

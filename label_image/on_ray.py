@@ -133,6 +133,18 @@ def _watched(head: str, address: str) -> Iterator[None]:
 
 
 @contextmanager
+def data_settings(ray: Any, in_order: bool) -> Iterator[None]:
+    """Ray Data shows nothing, and gives what it has `in_order` of what it was given, or as it comes, while in here."""
+    context = ray.data.DataContext.get_current()
+    before = context.enable_progress_bars, context.execution_options.preserve_order
+    context.enable_progress_bars, context.execution_options.preserve_order = False, in_order
+    try:
+        yield
+    finally:
+        context.enable_progress_bars, context.execution_options.preserve_order = before
+
+
+@contextmanager
 def limited_retries() -> Iterator[dict[str, Any]]:
     """The options by which no worker of a pool is started again for ever; Ray warns that their names will change."""
     with warnings.catch_warnings():

@@ -55,11 +55,12 @@ USES = {
         assert len(by_list.files) == len(listed)
     """,
     "retrain/bottlenecks/executors/apart.py": """
-        from retrain.bottlenecks.executors.registry import EXECUTORS
+        from retrain.bottlenecks.executors.registry import find_executor
         from retrain.bottlenecks.extraction import extract
+        from retrain.bottlenecks.extraction_config import ExtractionConfig
 
         fake = Backbone.find("fake")
-        apart = extract(by_folder, fake, "apart", executor=EXECUTORS["apart"]())
+        apart = extract(by_folder, fake, "apart", executor=find_executor(ExtractionConfig(executor="apart")))
         here = extract(by_folder, fake, "here")
         assert apart.computed == here.computed > 0 and np.array_equal(apart.matrix, here.matrix)
     """,

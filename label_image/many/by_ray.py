@@ -12,12 +12,11 @@ import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
-from typing import Any
 
 from label_image.many.errors import ManyError
 from label_image.many.on_node import Export, Found, OnNode, block_of, rows_of
 from label_image.model import Model
-from label_image.on_ray import limited_retries, what_ended
+from label_image.on_ray import data_settings, limited_retries, what_ended
 from label_image.rows import Row, labels_photos, state_of
 
 PORTION = 500_000  # photos whose names are given to Ray at once
@@ -67,7 +66,7 @@ def _labelled(model: Model, portion: list[Found], length: int) -> Iterator[Row]:
     blocks = [ray.put(block_of(portion[start : start + length])) for start in range(0, len(portion), length)]
     portion.clear()
     cores = _cores()
-    with _in_order(ray.data.DataContext.get_current()), _as_sentences(), limited_retries() as retries:
+    with data_settings(ray, in_order=True), _as_sentences(), limited_retries() as retries:
         tables = ray.data.from_arrow_refs(blocks).map_batches(
             OnNode,
             fn_constructor_args=(Export.of(model), os.getcwd()),
@@ -82,17 +81,6 @@ def _labelled(model: Model, portion: list[Found], length: int) -> Iterator[Row]:
             for row, node in rows_of(table):
                 _check_node(row, node)
                 yield row
-
-
-@contextmanager
-def _in_order(context: Any) -> Iterator[None]:
-    """Results come in the order of what was given out, and nothing is shown, while in here."""
-    before = context.enable_progress_bars, context.execution_options.preserve_order
-    context.enable_progress_bars, context.execution_options.preserve_order = False, True
-    try:
-        yield
-    finally:
-        context.enable_progress_bars, context.execution_options.preserve_order = before
 
 
 @contextmanager

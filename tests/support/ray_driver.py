@@ -16,8 +16,9 @@ from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.engines.base import Bottlenecks, Engine
 from retrain.backbones.engines.registry import start_engine
-from retrain.bottlenecks.executors.registry import EXECUTORS
+from retrain.bottlenecks.executors.registry import find_executor
 from retrain.bottlenecks.extraction import extract
+from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.photos.opening import list_photos
 
 SECONDS = 0.02  # for each photo
@@ -51,7 +52,7 @@ def main(photos: str, store: str, log: str, executor: str) -> None:
         FAKE,
         store,
         start=Slow(os.path.abspath(log)),
-        executor=EXECUTORS[executor](),
+        executor=find_executor(ExtractionConfig(executor=executor)),
         observe=lambda done, computed: print(done, computed, flush=True),
     )
     rows = {photo.path: row.tolist() for photo, row in zip(found.photos, found.matrix, strict=True)}

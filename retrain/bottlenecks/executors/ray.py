@@ -14,7 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from label_image.on_ray import RayConfig, connected, limited_retries, what_ended
+from label_image.on_ray import RayConfig, connected, data_settings, limited_retries, what_ended
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.base import BATCH, Bottlenecks
@@ -114,7 +114,7 @@ class _RaySession:
         first, again = _once_each(work)
         yield from _batches(again)
         tables = _tables(work, first, self._photos_at_a_time(workers, len(first)))
-        with _quiet_data(ray), limited_retries() as retries:
+        with data_settings(ray, in_order=False), limited_retries() as retries:
             reports = ray.data.from_arrow(tables).map_batches(
                 ray_share.RayWorker,
                 fn_constructor_args=(workers.cores, ray.put(job), ray.put(_digests(work)), claims),
@@ -260,15 +260,3 @@ def _absolute(writer: ShardWriter) -> ShardWriter:
     if isinstance(writer.place, LocalPlace):
         return replace(writer, place=LocalPlace(Path(os.path.abspath(writer.place.folder))))
     return writer
-
-
-@contextmanager
-def _quiet_data(ray: Any) -> Iterator[None]:
-    """Ray Data shows nothing, and gives what it has in the order in which it comes."""
-    context = ray.data.DataContext.get_current()
-    before = context.enable_progress_bars, context.execution_options.preserve_order
-    context.enable_progress_bars, context.execution_options.preserve_order = False, False
-    try:
-        yield
-    finally:
-        context.enable_progress_bars, context.execution_options.preserve_order = before

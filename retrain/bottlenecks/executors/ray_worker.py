@@ -7,7 +7,7 @@ row is there. What is wrong with the network or the machine is an answer, too: a
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence, Set
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,14 +28,13 @@ from retrain.bottlenecks.executors.claims import COMPUTE, NOT_YOURS
 from retrain.bottlenecks.executors.local import AHEAD, AHEAD_BYTES, Prepare
 from retrain.bottlenecks.shard_writer import ShardWriter
 from retrain.bottlenecks.shards import Key
+from retrain.bottlenecks.store import FLUSH_SECONDS, SHARD_BYTES
 from retrain.core.errors import StoreError
 from retrain.core.machine import has_bfloat16
 from retrain.photos.dataset import PhotoFile
 from retrain.photos.reading import ReadPhoto, photo_threads, read_photos
 from retrain.photos.views import View
 
-FLUSH_SECONDS = 5.0
-SHARD_BYTES = 64 << 20
 CLAIMED = 512  # contents that are claimed at a time, of small pictures
 CLAIMED_BYTES = 1 << 20
 
@@ -98,6 +97,7 @@ class Worker:
                 self._compute(photos, done)
                 if done.is_due():
                     yield self._kept(done)
+                    done = _Done()
             yield self._kept(done)
         except (RetrainError, OSError) as error:
             with suppress(RetrainError, OSError):  # where the store is what failed, it does so again
@@ -171,7 +171,9 @@ class Worker:
     def _compare_probe(self, engine: Engine) -> None:
         """Refuse a machine that computes other numbers than the one that chose the store. Raises StoreError."""
         job, pictures = self._job, probe.probe_photos()
-        expected = dict(zip(job.writer.extra_keys, () if job.writer.extra_vectors is None else job.writer.extra_vectors))  # fmt: skip  # noqa: B905, E501
+        if job.writer.extra_vectors is None:
+            return
+        expected = dict(zip(job.writer.extra_keys, job.writer.extra_vectors, strict=True))
         rows = [expected.get(Key(sha256_of_bytes(data), probe.VIEW)) for data in pictures]
         if any(row is None for row in rows):
             return
@@ -232,10 +234,8 @@ class _Done:
         return waited >= FLUSH_SECONDS or sum(vectors.nbytes for vectors in self.vectors) >= SHARD_BYTES
 
     def report(self, write_seconds: float) -> pa.Table:
-        """A report on the photos since the last one."""
-        table = _table(self.photos, self.computed, self.infer_seconds, write_seconds)
-        self.__init__()  # type: ignore[misc]
-        return table
+        """A report on the photos."""
+        return _table(self.photos, self.computed, self.infer_seconds, write_seconds)
 
 
 def _claimed(photos: Iterable[ReadPhoto]) -> tuple[list[bytes], list[int]]:
@@ -245,7 +245,7 @@ def _claimed(photos: Iterable[ReadPhoto]) -> tuple[list[bytes], list[int]]:
 
 def _table(
     photos: Sequence[ReadPhoto],
-    computed: set[int] = frozenset(),  # type: ignore[assignment]
+    computed: Set[int] = frozenset(),
     infer_seconds: float = 0.0,
     write_seconds: float = 0.0,
     failure: RetrainError | None = None,

@@ -9,9 +9,9 @@ from retrain.bottlenecks.executors.ray import Ray
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.core.errors import OptionError
 
-EXECUTORS: Mapping[str, Callable[[], Executor]] = {
-    "local": Local,
-    "ray": Ray,
+EXECUTORS: Mapping[str, Callable[[ExtractionConfig], Executor]] = {
+    "local": lambda config: Local(),
+    "ray": lambda config: Ray(RayConfig(config.ray_address)),
 }
 
 
@@ -19,6 +19,4 @@ def find_executor(config: ExtractionConfig) -> Executor:
     """The executor that a config asks for. Raises OptionError for one that is not known."""
     if config.executor not in EXECUTORS:
         raise OptionError(f"`executor` {config.executor} is not known; choose from {', '.join(EXECUTORS)}.")
-    if config.executor == "ray":
-        return Ray(RayConfig(config.ray_address))
-    return EXECUTORS[config.executor]()
+    return EXECUTORS[config.executor](config)

@@ -2,7 +2,7 @@
 
 import io
 import pickle
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,8 +18,9 @@ from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.executors.base import Batch, Executor, Session, StartEngine, Work
 from retrain.bottlenecks.executors.local import Local
 from retrain.bottlenecks.executors.ray import Ray
-from retrain.bottlenecks.executors.registry import EXECUTORS
+from retrain.bottlenecks.executors.registry import EXECUTORS, find_executor
 from retrain.bottlenecks.extraction import Extraction, extract, extract_views
+from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.core.errors import StoreError
 from retrain.photos.dataset import Dataset
 from retrain.photos.opening import list_photos
@@ -90,8 +91,7 @@ def ray_here() -> Iterator[None]:
 def executor(request: pytest.FixtureRequest) -> Executor:
     if request.param == "ray":
         request.getfixturevalue("ray_here")
-    make: Callable[[], Executor] = Pickled if request.param == "pickled" else EXECUTORS[request.param]
-    return make()
+    return Pickled() if request.param == "pickled" else find_executor(ExtractionConfig(executor=request.param))
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from PIL import Image
 pytest.importorskip("ray", reason="Ray is not installed")
 
 import ray_driver
+from machines import can_be_made, machines
 from ray_driver import FAKE
 from ray_nodes import Nodes, name_of, processes, ray_nodes
 
@@ -103,6 +104,20 @@ def test_a_node_is_killed(nodes: Nodes, photos: Path, tmp_path: Path) -> None:
     assert_complete(result, photos)
     assert (result["computed"], result["hits"]) == (PHOTOS, COPIES)
     assert PHOTOS <= driver.ran() <= PHOTOS + LOST
+
+
+@pytest.mark.skipif(not can_be_made(), reason="namespaces of the network take root, and `ip`")
+def test_a_node_is_cut_off(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It goes on, and writes what another node is told to compute anew."""
+    for name, value in (("period_ms", 1000), ("timeout_ms", 3000), ("failure_threshold", 3)):
+        monkeypatch.setenv(f"RAY_health_check_{name}", str(value))  # else it is missed after a minute
+    with machines(2) as apart, ray_nodes(1, 1, on=apart) as nodes:
+        driver = Driver(photos, tmp_path, nodes)
+        driver.wait_until_computed(MID)
+        apart[1].cut_off()
+        result = driver.finish()
+    assert_complete(result, photos)
+    assert (result["computed"], result["hits"]) == (PHOTOS, COPIES)
 
 
 def test_the_driver_is_killed_and_the_set_goes_on_here_and_there(nodes: Nodes, photos: Path, tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from machines import HERE, Machine
 
 MEMORY = 150_000_000  # for the objects of a node
 WAIT = 120.0
@@ -30,15 +32,16 @@ class Nodes:
         kill_session(self.processes[number].pid)
         self.processes[number].wait()
 
-    def start(self, *options: str, cores: int = 1) -> None:
+    def start(self, *options: str, cores: int = 1, machine: Machine = HERE) -> None:
         """Start one more node, and wait for it: of two that start at once one may give up."""
         log = Path(self.environment["RAY_TMPDIR"]) / f"start-{len(self.processes)}.log"
         with open(log, "wb") as output:
             self.processes.append(
                 subprocess.Popen(
                     [
-                        Path(sys.executable).with_name("ray"), "start", "--block", "--node-ip-address=127.0.0.1",
-                        f"--num-cpus={cores}", f"--object-store-memory={MEMORY}", "--disable-usage-stats", *options,
+                        *machine.enter, Path(sys.executable).with_name("ray"), "start", "--block",
+                        f"--node-ip-address={machine.address}", f"--num-cpus={cores}",
+                        f"--object-store-memory={MEMORY}", "--disable-usage-stats", *options,
                     ],
                     env={**os.environ, **self.environment, "PYTHONUNBUFFERED": "1"},
                     stdout=output,
@@ -54,8 +57,9 @@ class Nodes:
 
 
 @contextmanager
-def ray_nodes(*cores: int) -> Iterator[Nodes]:
-    """A cluster of a node for each of these numbers of cores."""
+def ray_nodes(*cores: int, on: Sequence[Machine] = ()) -> Iterator[Nodes]:
+    """A cluster of a node for each of these numbers of cores, each on one of these machines, or all on loopback."""
+    where = list(on) or [HERE] * len(cores)
     with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
         token = Path(folder) / "token"
         token.touch(mode=0o600)
@@ -64,18 +68,18 @@ def ray_nodes(*cores: int) -> Iterator[Nodes]:
         environment = {
             "RAY_AUTH_MODE": "token",
             "RAY_AUTH_TOKEN_PATH": str(token),
-            "RAY_ADDRESS": f"127.0.0.1:{port}",
+            "RAY_ADDRESS": f"{where[0].address}:{port}",
             "RAY_TMPDIR": folder,
             "RAY_USAGE_STATS_ENABLED": "0",
         }
-        nodes = Nodes(f"127.0.0.1:{port}", environment)
+        nodes = Nodes(environment["RAY_ADDRESS"], environment)
         try:
             nodes.start(
                 "--head", f"--port={port}", "--include-dashboard=false", f"--temp-dir={folder}",
-                f"--ray-client-server-port={free_port()}", cores=cores[0],
+                f"--ray-client-server-port={free_port()}", cores=cores[0], machine=where[0],
             )  # fmt: skip
-            for number in cores[1:]:
-                nodes.start(f"--address={nodes.address}", cores=number)
+            for number, machine in zip(cores[1:], where[1:], strict=True):
+                nodes.start(f"--address={nodes.address}", cores=number, machine=machine)
             wait_for_nodes(nodes, len(cores))
             yield nodes
         finally:

@@ -4,10 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
+from machines import can_be_made, machines
 
 from label_image.on_ray import RETRIES, RayConfig, connected
 from label_image.preprocessing import Pixels
@@ -114,13 +116,14 @@ def test_a_machine_that_lacks_a_package_is_a_sentence(tmp_path: Path) -> None:
 @pytest.mark.real
 @pytest.mark.kills  # minutes
 def test_bottlenecks_of_the_cats_on_two_nodes_are_those_of_this_machine(tmp_path: Path) -> None:
+    """Where root allows, each node has a network of its own."""
     pytest.importorskip("ray", reason="Ray is not installed")
     if not CATS.is_dir():
         pytest.skip("no photos in ../shared/data/cats")
     from ray_nodes import ray_nodes
 
     here = extracted("local", tmp_path, {})
-    with ray_nodes(1, 1) as nodes:
+    with machines(2) if can_be_made() else nullcontext(()) as apart, ray_nodes(1, 1, on=apart) as nodes:
         there = extracted("ray", tmp_path, nodes.environment)
     assert there["matrix"] == here["matrix"] and there["fingerprint"] == here["fingerprint"]
     assert there["computed"] == here["computed"] == there["contents"]  # each once

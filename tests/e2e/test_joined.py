@@ -67,6 +67,8 @@ def test_the_command_of_a_sweep_trains_the_head_that_it_tested() -> None:
         50,
         "--architecture",
         "+".join(REAL),
+        "--precision",
+        "float32",  # that of the export, from which `retrain` quotes
         *weights,
     )
     swept = call(retrain.cli.main.main, "sweep", *sources, "--l2", "0.1,0.03", "--testing_percentage", "30")

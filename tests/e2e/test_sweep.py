@@ -171,7 +171,8 @@ def test_views_and_class_weights_of_real_photos(tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     main(["sweep", "--image_dir", str(SHARED / "data/flowers"), "--max_images_per_class", "20", "--architecture",
           "mobilenet_0.25_128", "--weights", f"mobilenet_0.25_128={WEIGHTS}", "--l2", "0.1,0.01",
-          "--flip_left_right", "--random_crop", "10", "--views", "1,4", "--class_weight", "none,balanced"])  # fmt: skip
+          "--flip_left_right", "--random_crop", "10", "--views", "1,4", "--class_weight", "none,balanced",
+          "--precision", "float32"])  # fmt: skip
     with open("tf_files/sweep.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     loss = {(row["views"], row["class_weight"], row["l2"]): float(row["cross_entropy"]) for row in rows}

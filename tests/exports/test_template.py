@@ -251,7 +251,7 @@ def test_formats_have_templates_of_their_own(train: Train, monkeypatch: pytest.M
         saved_model, "write_saved_model", lambda *a: made.append("saved_model") or write_saved_model(*a)
     )
     monkeypatch.setattr(tflite, "convert", lambda *a: made.append("tflite") or convert(*a))
-    for names, new in (("saved_model", ["saved_model"]), ("tflite,saved_model", ["tflite"]), ("saved_model", [])):
+    for names, new in (("tflite", ["tflite"]), ("tflite,saved_model", ["saved_model"]), ("saved_model", [])):
         assert train("--formats", names)[0] == 0
         assert made == new, names
         made.clear()
@@ -270,10 +270,28 @@ def test_without_tflite_none_is_converted_or_left(train: Train, photos: Path, mo
     assert answers("tf_files/model", photos / "猫/3.png") == pytest.approx(expected, abs=1e-5)
 
 
+def test_tflite_alone_is_written_and_runs(train: Train, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert train()[0] == 0
+    expected = answers("tf_files/model", photos / "猫/3.png")
+    monkeypatch.setattr(saved_model, "_fill", None)
+    monkeypatch.setattr(writer, "_load", None)
+    assert train("--formats", "tflite", "--output_dir", "other")[0] == 0
+    assert manifest("other")["formats"] == list(manifest("other")["parity"]) == ["tflite"]
+    assert not {"saved_model.pb", "variables"} & {path.name for path in Path("other").iterdir()}
+    assert answers("other", photos / "猫/3.png") == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("option", ["output_graph", "saved_model_dir"])
+def test_what_is_made_of_the_saved_model_needs_it(option: str, train: Train) -> None:
+    code, said = train("--formats", "tflite", f"--{option}", "beside")
+    assert code == 2
+    assert f"--{option} is made of the SavedModel: add saved_model to --formats" in " ".join(said.split())
+    assert not Path("tf_files").exists()
+
+
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [
-        ("tflite", "lacks saved_model"),
         ("saved_model,coreml", "coreml is not known; choose from saved_model, tflite."),
         ("saved_model,", "empty name"),
         ("SavedModel", "SavedModel is not known"),

@@ -55,9 +55,10 @@ def test_export_that_fails_its_proof_leaves_everything_as_it_was(
         return compare(name, wrong if name == format else said, expected)
 
     monkeypatch.setattr(writer, "compare", fail)
-    code, _, said = train("--output_graph", "graph.pb", "--output_labels", "labels.txt", "--saved_model_dir", "sm")
+    code, shown, said = train("--output_graph", "graph.pb", "--output_labels", "labels.txt", "--saved_model_dir", "sm")
     assert code == 1
     assert f"{format} was not kept" in said
+    assert "accuracy" in shown and "written" not in shown  # what was found was shown before
     assert contents(model) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tf_files"]
     assert sorted(path.name for path in (tmp_path / "tf_files").iterdir()) == ["bottlenecks", "model"]

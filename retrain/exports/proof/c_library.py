@@ -87,7 +87,7 @@ def _load(path: Path) -> ctypes.CDLL | None:
 
 @dataclass(frozen=True, eq=False)
 class Session:
-    """A loaded SavedModel. Only one thread may run it."""
+    """A loaded SavedModel. Two threads may run it at once for different outputs, which have kernels of their own."""
 
     library: ctypes.CDLL
     folder: Path

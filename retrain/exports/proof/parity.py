@@ -10,7 +10,7 @@ import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,8 +20,10 @@ from label_image.model import Outputs, named_outputs
 from label_image.preprocessing import Pixels
 from retrain.core.defaults import FINAL_TENSOR_NAME
 from retrain.core.errors import ParityError
-from retrain.exports.proof.c_library import Session
 from retrain.exports.proof.limits import TOLERANCE
+
+if TYPE_CHECKING:
+    from retrain.exports.proof.c_library import Session
 
 BATCH = 16
 NUMBERS = ("scores", "similarity")  # the outputs of a signature that are numbers
@@ -100,7 +102,7 @@ def bytes_runner(loaded: Any) -> Runner:
     return run
 
 
-def c_pixels_runner(session: Session, tensors: Mapping[str, str]) -> Runner:
+def c_pixels_runner(session: "Session", tensors: Mapping[str, str]) -> Runner:
     """`serving_default` of a SavedModel in TensorFlow's C library; `tensors` is what it calls its own."""
 
     def answer(batch: Pixels) -> Outputs:
@@ -109,7 +111,7 @@ def c_pixels_runner(session: Session, tensors: Mapping[str, str]) -> Runner:
     return lambda pixels: _in_batches(answer, pixels)
 
 
-def c_bytes_runner(session: Session, tensors: Mapping[str, str]) -> Runner:
+def c_bytes_runner(session: "Session", tensors: Mapping[str, str]) -> Runner:
     """`serve_bytes` there, fed with the pixels as PNG files."""
 
     def answer(batch: Pixels) -> Outputs:

@@ -33,6 +33,8 @@ TITLES = {what: title for format in FORMATS.values() for what, title in format.t
 
 def check_formats(names: Collection[str]) -> tuple[str, ...]:
     """The formats that a training is to write, in the order of TRAINING_FORMATS. Raises OptionError for wrong ones."""
+    if not names:
+        raise OptionError(f"`formats` is empty: choose from {', '.join(TRAINING_FORMATS)}.")
     for name in names:
         if name not in TRAINING_FORMATS:
             raise OptionError(f"`formats` {name} is not known; choose from {', '.join(TRAINING_FORMATS)}.")

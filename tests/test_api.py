@@ -272,6 +272,11 @@ def test_steps_take_a_handful_of_parameters() -> None:
 # Errors
 
 
+def test_an_export_without_a_format_is_refused() -> None:
+    with pytest.raises(OptionError, match="`formats` is empty: choose from saved_model, tflite"):
+        ExportConfig(formats=())
+
+
 def said_by_the_command(options: str, capsys: pytest.CaptureFixture[str]) -> str:
     capsys.readouterr()
     with pytest.raises(SystemExit):
@@ -300,7 +305,11 @@ def said_by_the_command(options: str, capsys: pytest.CaptureFixture[str]) -> str
             "--image_dir photos --formats saved_model,onnx",
             OptionError,
         ),
-        (lambda: ExportConfig(formats=["tflite"]), "--image_dir photos --formats tflite", OptionError),
+        (
+            lambda: ExportConfig(formats=["tflite"], output_graph=Path("g.pb")),
+            "--image_dir photos --formats tflite --output_graph g.pb",
+            OptionError,
+        ),
         (
             lambda: export(trained_head(), ExportConfig("photos")),
             "--image_dir photos --architecture fake --output_dir photos",

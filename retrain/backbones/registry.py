@@ -4,8 +4,6 @@ A new family is a file in `families`, which declares its architectures as `FAMIL
 `retrain.backbones.backbone` puts weights to them, `retrain.backbones.network` builds them.
 """
 
-from difflib import get_close_matches
-
 from retrain.backbones.families import (
     average_colour,
     convnext,
@@ -55,5 +53,7 @@ def architecture(name: str) -> Architecture:
         )
     if name in RETIRED:
         raise OptionError(f"`architecture` {name}: {RETIRED[name]}.")
+    from difflib import get_close_matches  # here, and not above: a known name does without
+
     near = get_close_matches(name, ARCHITECTURES, n=3) or [DEFAULT_ARCHITECTURE, "inception_v3", "mobilenet_1.0_224"]
     raise OptionError(f"`architecture` {name!r} is unknown; did you mean {', '.join(near)}?")

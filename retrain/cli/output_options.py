@@ -27,7 +27,7 @@ export_options = group(
         default=",".join(TRAINING_FORMATS),
         show_default=True,
         metavar="NAME[,NAME…]",
-        help="Formats of the model; saved_model alone is faster to write, but label_image then needs TensorFlow.",
+        help="Formats of the model: label_image runs tflite, `retrain export` makes others of saved_model.",
     ),
     click.option("--output_graph", type=File, help="Also write a frozen GraphDef to this file, as in 2017."),
     click.option("--output_labels", type=File, help="Also write the labels to this file, one per line."),

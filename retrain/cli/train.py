@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from retrain.core.progress import Progress
     from retrain.insight.reporting import ReportConfig
     from retrain.runs.train import Run
+    from retrain.training.trained import TrainedHead
 
 
 @click.command(cls=CheckedCommand)
@@ -43,23 +44,27 @@ def train(as_json: bool, **options: Any) -> None:
     from rich.console import Console
 
     from retrain.insight.reporting import ReportConfig
-    from retrain.insight.results import show_misclassified, show_results
+    from retrain.insight.results import show_found, show_misclassified, show_written
     from retrain.insight.terminal import TerminalScreen
     from retrain.runs.train import run_training
 
     asked = ReportConfig(options["report"], options["summaries_dir"], options["top_k"])
     config.check(asked.outputs)
     asked.check()
-    screen = TerminalScreen(as_options)
+    screen, console = TerminalScreen(as_options), Console(stderr=as_json, highlight=False)
+
+    def measured(trained: "TrainedHead") -> None:
+        screen.finish()
+        console.print()
+        if options["print_misclassified_test_images"]:
+            show_misclassified(trained, asked.top_k, console)
+        show_found(trained, console)
+
     try:
-        run = told(run_training(config, screen), asked, options, screen)
+        run = told(run_training(config, screen, measured=measured), asked, options, screen)
     finally:
         screen.finish()
-    console = Console(stderr=as_json, highlight=False)
-    console.print()
-    if options["print_misclassified_test_images"]:
-        show_misclassified(run, asked.top_k, console)
-    show_results(run, console)
+    show_written(run, console)
     if as_json:
         print(json_line(run.summary()))
 

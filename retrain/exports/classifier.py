@@ -16,24 +16,18 @@ class Classifier(tf.Module):
 
     def __init__(self, network: Network, top: Top, labels: tuple[str, ...]) -> None:
         super().__init__(name="classifier")
-        head = top.head
         self.features = FlatFeatures(network)
         self.size = network.backbone.input_size  # side of the square input, in pixels
         self.labels = labels
-        self.hidden_kernels = [tf.Variable(layer.kernel, name="kernel", trainable=False) for layer in head.hidden]
-        self.hidden_biases = [tf.Variable(layer.bias, name="bias", trainable=False) for layer in head.hidden]
-        self.activations = head.activations
-        self.kernel = tf.Variable(head.kernel, name="kernel", trainable=False)
-        self.bias = tf.Variable(head.bias, name="bias", trainable=False)
-        self.means = tf.Variable(top.means, name="means", trainable=False)
+        self._top = top  # constants, not variables: in a written file another top can take their place
 
     def __call__(self, pixels: Any) -> Any:
-        bottlenecks = self.features(pixels)
-        cosines = tf.matmul(tf.math.l2_normalize(bottlenecks, axis=1), self.means)
+        bottlenecks, head = self.features(pixels), self._top.head
+        cosines = tf.matmul(tf.math.l2_normalize(bottlenecks, axis=1), self._top.means)
         values = bottlenecks
-        for kernel, bias, activation in zip(self.hidden_kernels, self.hidden_biases, self.activations, strict=True):
-            values = getattr(tf.nn, activation)(tf.matmul(values, kernel) + bias)
+        for layer in head.hidden:
+            values = getattr(tf.nn, layer.activation)(tf.matmul(values, layer.kernel) + layer.bias)
         return {
-            "scores": tf.nn.softmax(tf.matmul(values, self.kernel) + self.bias),
+            "scores": tf.nn.softmax(tf.matmul(values, head.kernel) + head.bias),
             "similarity": tf.reduce_max(cosines, axis=1, keepdims=True),
         }

@@ -8,6 +8,7 @@ from types import MappingProxyType
 
 from label_image.files import remove_scratch_leftovers
 from retrain.core.defaults import FINAL_TENSOR_NAME
+from retrain.core.errors import OptionError
 from retrain.core.outputs import (
     check_distinct,
     check_file,
@@ -16,7 +17,7 @@ from retrain.core.outputs import (
     check_replaceable_folder,
 )
 from retrain.exports.folder import check_export_dir, previous_of
-from retrain.exports.registry import TRAINING_FORMATS, check_formats
+from retrain.exports.registry import SAVED_MODEL, TRAINING_FORMATS, check_formats
 from retrain.photos.record import NAME as RECORD
 
 NONE: Mapping[str, Path | None] = MappingProxyType({})
@@ -28,7 +29,7 @@ class ExportConfig:
 
     By default not the folder of the command line: what was made there stays as it is.
     `final_tensor_name` is the output of the frozen graph that goes to `output_graph`. Raises OptionError for a format
-    that is not known.
+    that is not known, and for what is made of a SavedModel where none is written.
     """
 
     output_dir: Path = Path("tf_files/python_model")
@@ -41,6 +42,10 @@ class ExportConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "output_dir", Path(self.output_dir))  # text is taken, too
         object.__setattr__(self, "formats", check_formats(self.formats))
+        made_of_it = {"`output_graph`": self.output_graph, "`saved_model_dir`": self.saved_model_dir}
+        option = next((option for option, path in made_of_it.items() if path is not None), None)
+        if option and SAVED_MODEL not in self.formats:
+            raise OptionError(f"{option} is made of the SavedModel: add {SAVED_MODEL} to `formats`, or leave it out.")
 
     def check(
         self,

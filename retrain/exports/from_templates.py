@@ -1,7 +1,7 @@
 """The formats that a training writes at once, from their templates, each loaded again and run.
 
-One thread makes and runs the others while this one imports TensorFlow and does the same with the SavedModel: TFLite's
-converter and LiteRT use one core, and an import another.
+One thread makes and runs the others while this one does the same with the first, the SavedModel: TFLite's converter and
+LiteRT use one core, and loading TensorFlow another.
 """
 
 from collections.abc import Callable, Collection
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from label_image.runtimes import Outputs
 from retrain.exports.formats.base import Filling, Template
-from retrain.exports.registry import FORMATS, SAVED_MODEL, TRAINING_FORMATS
+from retrain.exports.registry import FORMATS, TRAINING_FORMATS
 
 if TYPE_CHECKING:
     from retrain.exports.classifier import Classifier
@@ -28,8 +28,7 @@ def write_formats(
 
     `filling` is that of all formats: its template is a folder with one for each. The answers are to its pixels, some
     to a `spread` of them. The templates of the formats in `new` are written first, from the classifier with
-    `placeholder_head` that `make` makes. `reference` is called while the thread is still at work. The SavedModel is
-    always written. Raises ExportError.
+    `placeholder_head` that `make` makes. `reference` is called while the thread is still at work. Raises ExportError.
     """
     classifier = make() if new else None
 
@@ -44,11 +43,11 @@ def write_formats(
         make_new(name)
         return fill(name)
 
-    make_new(SAVED_MODEL)
+    first, *others = [name for name in TRAINING_FORMATS if name in formats]
+    make_new(first)
     with ThreadPoolExecutor(1, thread_name_prefix="formats") as thread:
-        others = [name for name in TRAINING_FORMATS if name in formats and name != SAVED_MODEL]
         written = [thread.submit(write, name) for name in others]
-        answers = fill(SAVED_MODEL)
+        answers = fill(first)
         expected = reference()
         for future in written:
             answers |= future.result()

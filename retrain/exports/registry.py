@@ -25,7 +25,7 @@ FORMATS: dict[str, Format] = {
         *web.FORMATS,
     )
 }
-# What the others are made of and compared with: always written, and the first.
+# What `retrain export` makes the others of, and compares them with.
 SAVED_MODEL = next(iter(FORMATS))
 TRAINING_FORMATS = tuple(name for name, format in FORMATS.items() if format.template is not None)
 TITLES = {what: title for format in FORMATS.values() for what, title in format.titles.items()}
@@ -33,11 +33,11 @@ TITLES = {what: title for format in FORMATS.values() for what, title in format.t
 
 def check_formats(names: Collection[str]) -> tuple[str, ...]:
     """The formats that a training is to write, in the order of TRAINING_FORMATS. Raises OptionError for wrong ones."""
+    if not names:
+        raise OptionError(f"`formats` is empty: choose from {', '.join(TRAINING_FORMATS)}.")
     for name in names:
         if name not in TRAINING_FORMATS:
             raise OptionError(f"`formats` {name} is not known; choose from {', '.join(TRAINING_FORMATS)}.")
-    if SAVED_MODEL not in names:
-        raise OptionError(f"`formats` {','.join(names)} lacks {SAVED_MODEL}, which is always written: add it.")
     return tuple(name for name in TRAINING_FORMATS if name in names)
 
 

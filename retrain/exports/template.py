@@ -4,8 +4,8 @@ A template is a folder `<bottleneck_dir>/templates/<digest>/` for one format, th
 that its files depend on: the format, the backbone in float32, the labels, the versions that wrote it.
 
     template.json              what it covers, SHA-256 of each file, the parity of its proof; sealed
-    saved_model.pb, variables/ a SavedModel whose variables lack the top (`take_top_out`), or
-    model.tflite               with the values of `placeholder_head` where those of a top belong
+    saved_model.pb, variables/ a SavedModel, with signatures.json: what its tensors are called; or
+    model.tflite               either with the values of `placeholder_head` where those of a top belong
 
 It is copied, each file checked against its hash, and never used in place. Losing one costs time, a
 damaged or foreign one is dropped and made again; where none can be kept, the run goes on without.
@@ -33,7 +33,7 @@ from retrain.exports.from_templates import template_of
 from retrain.exports.proof.parity import Parity
 from retrain.training.head import Hidden
 
-EXPORT_VERSION = 5  # of how an export is written: another one, and templates are made again
+EXPORT_VERSION = 6  # of how an export is written: another one, and templates are made again
 FOLDER = "templates"
 RECORD = "template.json"
 KEPT = 8  # templates in a bottleneck folder, those used last; one of Inception-V3 has 88 MB

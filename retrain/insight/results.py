@@ -1,4 +1,4 @@
-"""What a run says at its end: ten lines with rich's markup, and the command that tries the new model."""
+"""What a run says at its end: ten lines with rich's markup, most of them before its files are written and proven."""
 
 import os
 import shlex
@@ -15,50 +15,51 @@ from retrain.photos.classes import index_by_label
 from retrain.photos.left_out import in_words, what_would_help
 from retrain.runs.train import Run
 from retrain.training.metrics import most_confused
+from retrain.training.trained import TrainedHead
 
 MANY = 0.1  # of the photos: if more are skipped than that, it says what would help
 THREADED = ("read", "decode")  # stages whose seconds are summed over threads
 
 
-def show_results(run: Run, console: Console) -> None:
-    """The end of a run: the lines that matter. Tables are in the report, and in `retrain evaluate`."""
-    for line in result_lines(run):
+def show_found(trained: TrainedHead, console: Console) -> None:
+    """How good a head is: the lines that matter. Tables are in the report, and in `retrain evaluate`."""
+    for line in found_lines(trained):
+        print_line(console, line)
+
+
+def show_written(run: Run, console: Console) -> None:
+    """The end of a run: what it made, once that has taken its place, and how to try it."""
+    for line in written_lines(run):
         print_line(console, line)
     # Not broken into rows: pasted, it is one command.
     console.print(f"try it: {shown(shlex.join(command_to_try(run)))}", soft_wrap=True)
 
 
-def show_misclassified(run: Run, top_k: int, console: Console) -> None:
+def show_misclassified(trained: TrainedHead, top_k: int, console: Console) -> None:
     """The test photos that were taken for another class, each with its `top_k` answers."""
-    index_of = index_by_label(run.labels)
+    index_of = index_by_label(trained.labels)
     print_line(console, "misclassified test photos:")
-    for row, probabilities in zip(run.trained.test_rows, run.trained.test_probabilities, strict=True):
-        photo = run.extraction.photos[row]
+    for row, probabilities in zip(trained.test_rows, trained.test_probabilities, strict=True):
+        photo = trained.bottlenecks.photos[row]
         if probabilities.argmax() == index_of[photo.label]:
             continue
         best = probabilities.argsort()[::-1][:top_k]
-        answers = ", ".join(f"{run.labels[i]} {probabilities[i]:.2f}" for i in best)
+        answers = ", ".join(f"{trained.labels[i]} {probabilities[i]:.2f}" for i in best)
         print_line(console, f"  {shown(photo.path)}: {escape(answers)}")
 
 
-def result_lines(run: Run) -> Iterator[str]:
-    """What a run found out and made, as lines with markup."""
-    extraction, trained = run.extraction, run.trained
+def found_lines(trained: TrainedHead) -> Iterator[str]:
+    """What a run found out, as lines with markup."""
+    extraction, gone = trained.bottlenecks.extraction, trained.bottlenecks.gone
     yield (
-        f"[bold]{len(extraction.photos)}[/] photos of {len(run.labels)} classes; "
+        f"[bold]{len(extraction.photos)}[/] photos of {len(trained.labels)} classes; "
         f"{len(extraction.skipped)} skipped; bottlenecks: {extraction.hits} cached, {extraction.computed} computed"
         + (f", {extraction.set_aside} damaged shards set aside" if extraction.set_aside else "")
     )
-    gone = trained.bottlenecks.gone
     if gone:
         proven = ", and so the files are proven on built-in pictures" if gone == len(extraction.photos) else ""
         yield f"gone: {gone} of the photos; their bottlenecks were used{proven}"
-    if extraction.skipped:
-        yield _skipped(run)
-    if truncated := trained.bottlenecks.truncated:
-        where = escape(str(run.config.export.output_dir / REMARKS))
-        yield f"read as far as they go, though they end early: {len(truncated)} photos: see {where}"
-    folds = run.division.number_of_folds
+    folds = trained.division.number_of_folds
     if trained.validation.n:
         yield f"validation: {trained.validation}"
     yield f"[bold]{f'{folds}-fold cross-validation' if folds else 'test'}: {trained.test}[/]"
@@ -72,6 +73,15 @@ def result_lines(run: Run) -> Iterator[str]:
         error = f"calibration error {trained.test.ece:.3f} (by sample size alone {trained.test.ece_by_chance:.3f})"
         unknown = f"; unknown: {confidence.refused} of {trained.test.n} photos"
         yield error + (unknown if confidence.refused is not None else "")
+
+
+def written_lines(run: Run) -> Iterator[str]:
+    """What a run made, as lines with markup."""
+    if run.extraction.skipped:
+        yield _skipped(run)
+    if truncated := run.trained.bottlenecks.truncated:
+        where = escape(str(run.config.export.output_dir / REMARKS))
+        yield f"read as far as they go, though they end early: {len(truncated)} photos: see {where}"
     yield f"seconds: {stages(run.seconds)}"
     yield f"written: {', '.join(shown(str(path)) for path in run.written)}"
 

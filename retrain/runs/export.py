@@ -169,7 +169,10 @@ def read_manifest(export: Path) -> dict[str, Any]:
     if manifest.input is None:
         raise ExportError(f"The {MANIFEST} of {export} does not say what the model takes: export the model again.")
     if not (export / "saved_model.pb").is_file():
-        raise ExportError(f"{export} has no SavedModel, which other formats are made of: train it again.")
+        raise ExportError(
+            f"{export} has no SavedModel, which other formats are made of: train it again, with saved_model among "
+            "its `formats`."
+        )
     return manifest.content
 
 

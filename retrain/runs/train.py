@@ -159,9 +159,15 @@ class Run:
         }
 
 
-def run_training(config: TrainConfig, progress: Progress = SILENT, start: StartEngine | None = None) -> Run:
+def run_training(
+    config: TrainConfig,
+    progress: Progress = SILENT,
+    start: StartEngine | None = None,
+    measured: Callable[[TrainedHead], None] = lambda trained: None,
+) -> Run:
     """Train, evaluate and export; `start` makes another engine than that of `config`.
 
+    `measured` is told of the head before its export is written and proven, which takes longer than all else.
     Raises a RetrainError for whatever a user can cause.
     """
     began = time.perf_counter()
@@ -193,6 +199,7 @@ def run_training(config: TrainConfig, progress: Progress = SILENT, start: StartE
         start=start,
         seconds=seconds,
     )
+    measured(trained)
     with timed(seconds, "export"):
         # Everything up to here works without TensorFlow when the cache is warm.
         from retrain.exports.writer import write_outputs

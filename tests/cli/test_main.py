@@ -42,7 +42,7 @@ class Asked(Exception):
 def asked_by(monkeypatch: pytest.MonkeyPatch) -> Callable[..., TrainConfig]:
     """What a command line asks of a run, which stops there."""
 
-    def stop(config: TrainConfig, progress: object) -> None:
+    def stop(config: TrainConfig, progress: object, measured: object) -> None:
         raise Asked(config)
 
     monkeypatch.setattr(retrain.runs.train, "run_training", stop)
@@ -191,7 +191,7 @@ def test_folder_without_photos(here: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_interrupted_run_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupt(options: object, screen: object) -> None:
+    def interrupt(config: object, screen: object, measured: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(retrain.runs.train, "run_training", interrupt)

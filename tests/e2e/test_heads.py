@@ -52,8 +52,8 @@ def train(
     runs: list[Run] = []
     real = retrain.runs.train.run_training
 
-    def watched(*arguments: object) -> Run:
-        runs.append(real(*arguments))
+    def watched(*arguments: object, **options: object) -> Run:
+        runs.append(real(*arguments, **options))
         return runs[-1]
 
     monkeypatch.setattr(retrain.runs.train, "run_training", watched)

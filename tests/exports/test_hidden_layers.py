@@ -14,7 +14,7 @@ from retrain.backbones.backbone import find_backbone
 from retrain.backbones.network import load_network
 from retrain.core.tensorflow import tf
 from retrain.exports.classifier import Classifier
-from retrain.exports.formats.saved_model import attach_head, take_top_out, write_saved_model
+from retrain.exports.formats.saved_model import make_template, put_top_in
 from retrain.exports.formats.tflite import convert, exchange_top
 from retrain.exports.proof.parity import bytes_runner
 from retrain.exports.template import covers, kept_folder
@@ -45,9 +45,8 @@ def test_every_layer_is_exchanged_in_both_formats(units: tuple[int, ...], activa
     expected = wanted.outputs(network(tf.constant(PIXELS, tf.float32)).numpy())
     classifier = Classifier(network, known, ("a", "b", "c"))
     assert np.abs(expected.probabilities - classifier(tf.constant(PIXELS, tf.float32))["scores"].numpy()).max() > 0.05
-    write_saved_model(classifier, tmp_path)
-    take_top_out(tmp_path)
-    attach_head(tmp_path, wanted)
+    make_template(classifier, tmp_path / "template")
+    put_top_in(tmp_path / "template", tmp_path, known, wanted)
     (tmp_path / "model.tflite").write_bytes(exchange_top(convert(classifier), known, wanted))
     loaded = load_saved_model(tmp_path)
     for run in (pixels_runner(loaded), bytes_runner(loaded), tflite_runner(tmp_path / "model.tflite")):

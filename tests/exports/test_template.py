@@ -5,6 +5,8 @@ import io
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,6 +22,7 @@ from retrain.exports import template, writer
 from retrain.exports.formats import saved_model, tflite
 from retrain.exports.formats.saved_model import write_saved_model
 from retrain.exports.formats.tflite import convert
+from retrain.exports.proof import c_library
 from retrain.exports.proof.parity import Parity, compare
 from retrain.exports.registry import FORMATS, SAVED_MODEL, TRAINING_FORMATS
 from retrain.exports.template import KEPT, RECORD, covers, fetch_template, keep_template, kept_folder
@@ -190,6 +193,23 @@ def test_second_run_makes_no_network_and_the_same_files(train: Train, monkeypatc
     assert list(manifest()["labels"]) == list(COLOURS)
 
 
+def test_second_run_imports_no_tensorflow(train: Train, photos: Path) -> None:
+    assert train()[0] == 0
+    command = ["--image_dir", str(photos), "--architecture", "fake", "--output_dir", "other"]
+    code = f"import sys; from retrain.cli.main import main; main({command}); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.partition(".")[0] for name in done.stdout.splitlines()[-1].split()}
+    assert loaded & {"retrain", "tensorflow", "keras"} == {"retrain"}
+    assert manifest("other")["parity"].keys() == {"saved_model", "saved_model_bytes", "tflite"}
+
+
+def test_where_tensorflow_brings_no_c_library(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
+    for model, found in (("tf_files/model", c_library.c_library), ("other", lambda: None)):
+        monkeypatch.setattr(c_library, "c_library", found)
+        assert [train("--output_dir", model)[0] for _ in range(2)] == [0, 0]
+    assert manifest("other") == manifest("tf_files/model")
+
+
 def test_another_head_from_the_same_template(train: Train, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     photo = photos / "猫/3.png"
     assert train()[0] == 0
@@ -198,7 +218,9 @@ def test_another_head_from_the_same_template(train: Train, photos: Path, monkeyp
     assert train("--how_many_training_steps", "3", "--output_dir", "other")[0] == 0
     after = answers("other", photo)
     assert abs(before["猫"] - after["猫"]) > 0.05
-    assert contents(Path("other"))["saved_model.pb"] == contents(Path("tf_files/model"))["saved_model.pb"]
+    written, earlier = contents(Path("other")), contents(Path("tf_files/model"))
+    assert {name for name in written if name.startswith("variables/") and written[name] != earlier[name]} == set()
+    assert len(written["saved_model.pb"]) == len(earlier["saved_model.pb"])
     os.unlink("other/model.tflite")
     assert answers("other", photo) == pytest.approx(after, abs=1e-5)
 
@@ -229,7 +251,7 @@ def test_formats_have_templates_of_their_own(train: Train, monkeypatch: pytest.M
         saved_model, "write_saved_model", lambda *a: made.append("saved_model") or write_saved_model(*a)
     )
     monkeypatch.setattr(tflite, "convert", lambda *a: made.append("tflite") or convert(*a))
-    for names, new in (("saved_model", ["saved_model"]), ("tflite,saved_model", ["tflite"]), ("saved_model", [])):
+    for names, new in (("tflite", ["tflite"]), ("tflite,saved_model", ["saved_model"]), ("saved_model", [])):
         assert train("--formats", names)[0] == 0
         assert made == new, names
         made.clear()
@@ -248,10 +270,28 @@ def test_without_tflite_none_is_converted_or_left(train: Train, photos: Path, mo
     assert answers("tf_files/model", photos / "猫/3.png") == pytest.approx(expected, abs=1e-5)
 
 
+def test_tflite_alone_is_written_and_runs(train: Train, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert train()[0] == 0
+    expected = answers("tf_files/model", photos / "猫/3.png")
+    monkeypatch.setattr(saved_model, "_fill", None)
+    monkeypatch.setattr(writer, "_load", None)
+    assert train("--formats", "tflite", "--output_dir", "other")[0] == 0
+    assert manifest("other")["formats"] == list(manifest("other")["parity"]) == ["tflite"]
+    assert not {"saved_model.pb", "variables"} & {path.name for path in Path("other").iterdir()}
+    assert answers("other", photos / "猫/3.png") == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("option", ["output_graph", "saved_model_dir"])
+def test_what_is_made_of_the_saved_model_needs_it(option: str, train: Train) -> None:
+    code, said = train("--formats", "tflite", f"--{option}", "beside")
+    assert code == 2
+    assert f"--{option} is made of the SavedModel: add saved_model to --formats" in " ".join(said.split())
+    assert not Path("tf_files").exists()
+
+
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [
-        ("tflite", "lacks saved_model"),
         ("saved_model,coreml", "coreml is not known; choose from saved_model, tflite."),
         ("saved_model,", "empty name"),
         ("SavedModel", "SavedModel is not known"),

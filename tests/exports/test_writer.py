@@ -55,9 +55,10 @@ def test_export_that_fails_its_proof_leaves_everything_as_it_was(
         return compare(name, wrong if name == format else said, expected)
 
     monkeypatch.setattr(writer, "compare", fail)
-    code, _, said = train("--output_graph", "graph.pb", "--output_labels", "labels.txt", "--saved_model_dir", "sm")
+    code, shown, said = train("--output_graph", "graph.pb", "--output_labels", "labels.txt", "--saved_model_dir", "sm")
     assert code == 1
     assert f"{format} was not kept" in said
+    assert "accuracy" in shown and "written" not in shown  # what was found was shown before
     assert contents(model) == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tf_files"]
     assert sorted(path.name for path in (tmp_path / "tf_files").iterdir()) == ["bottlenecks", "model"]
@@ -93,7 +94,7 @@ def test_equal_runs_make_equal_models(train: Callable[..., Called], tmp_path: Pa
     assert one.keys() == other.keys()
     differing = {name for name in one if one[name] != other[name]}
     # TensorFlow numbers each SavedModel at random, when its template is made.
-    assert differing <= {"saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00002"}
+    assert differing <= {"saved_model.pb", "variables/variables.index", "variables/variables.data-00000-of-00001"}
 
 
 def test_manifest_rides_in_the_tflite_file(train: Callable[..., Called], tmp_path: Path) -> None:

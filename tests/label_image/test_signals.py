@@ -277,14 +277,18 @@ __import__(command + ".__main__").__main__.main()
 """
 
 
+def _two_classes(folder: Path) -> None:
+    for name, colour in (("red", (200, 0, 0)), ("blue", (0, 0, 200))):
+        (folder / name).mkdir(parents=True)
+        for number in range(10):
+            shade = tuple(min(255, part + number) for part in colour)
+            Image.new("RGB", (8, 8), shade).save(folder / name / f"{number}.png")
+
+
 @pytest.mark.parametrize("module", ["tensorflow", "tensorflow.python.pywrap_tensorflow"])
 @pytest.mark.parametrize("signals", [[signal.SIGINT], [signal.SIGTERM, signal.SIGTERM]], ids=["one", "two"])
 def test_retrain_while_it_loads_tensorflow(module: str, signals: list[signal.Signals], tmp_path: Path) -> None:
-    for name, colour in (("red", (200, 0, 0)), ("blue", (0, 0, 200))):
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        for number in range(10):
-            shade = tuple(min(255, part + number) for part in colour)
-            Image.new("RGB", (8, 8), shade).save(tmp_path / "photos" / name / f"{number}.png")
+    _two_classes(tmp_path / "photos")
     process = start(
         f"os.chdir({str(tmp_path)!r})\n" + STOPPED_WHILE_IMPORTING,
         ",".join(str(int(number)) for number in signals), module, "retrain",
@@ -298,6 +302,38 @@ def test_retrain_while_it_loads_tensorflow(module: str, signals: list[signal.Sig
     if len(signals) > 1:  # the second ends the process wherever it is, as a kill does: the next run clears up
         remove_leftovers(tmp_path / "tf_files")
     assert not [name for name in os.listdir(tmp_path / "tf_files") if name.endswith(".tmp")]
+
+
+# While TensorFlow's C library runs what was written: the library itself hears no signal.
+STOPPED_IN_C = """
+from retrain.exports.proof.c_library import Session
+real, once = Session.run, threading.Lock()
+def run(*arguments):
+    if once.acquire(blocking=False):
+        os.kill(os.getpid(), signal.SIGINT)
+    return real(*arguments)
+Session.run = run
+ready()
+sys.argv = ["retrain", "--image_dir", "photos", "--architecture", "fake"]
+import retrain.__main__
+retrain.__main__.main()
+"""
+
+
+def test_retrain_while_its_export_is_proven(tmp_path: Path) -> None:
+    _two_classes(tmp_path / "photos")
+    assert (
+        subprocess.run(
+            [sys.executable, "-m", "retrain", "--image_dir", "photos", "--architecture", "fake"], cwd=tmp_path
+        ).returncode
+        == 0
+    )
+    before = (tmp_path / "tf_files/model/model.json").read_bytes()
+    code, said = end_of(start(f"os.chdir({str(tmp_path)!r})\n" + STOPPED_IN_C), 60)
+    assert code == 128 + signal.SIGINT
+    assert said.strip().splitlines()[-1].startswith("Interrupted.") and "Traceback" not in said
+    assert (tmp_path / "tf_files/model/model.json").read_bytes() == before
+    assert sorted(os.listdir(tmp_path / "tf_files")) == ["bottlenecks", "model"]
 
 
 def test_label_image_while_it_loads(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
-"""TensorFlow as an engine, on the GPUs or the CPU."""
+"""TensorFlow as an engine: on the CPU, and on GPUs, for which `xla` compiles it."""
 
+import logging
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
 
     Forward = Callable[..., list[Bottlenecks]]  # one run of a graph
 
+log = logging.getLogger(__name__)
+
 
 def start(backbone: "Backbone") -> "Engine":
     """TensorFlow on what is there. Raises GpuError where float16, which is for GPUs, has none."""
@@ -25,7 +28,20 @@ def start(backbone: "Backbone") -> "Engine":
             "A GPU and its libraries are there, but TensorFlow finds none (do their versions fit?): give "
             "`precision` float32 to compute on the CPU."
         )
-    return tensorflow_engine(backbone, gpus) if gpus else tensorflow_cpu_engine(backbone)
+    return _gpu_engine(backbone, gpus) if gpus else tensorflow_cpu_engine(backbone)
+
+
+def _gpu_engine(backbone: "Backbone", gpus: Sequence[str]) -> "Engine":
+    """The compiled network; where XLA cannot make that (it needs more of CUDA than TensorFlow itself), a session."""
+    from retrain.backbones.engines.xla import xla_engine
+    from retrain.core.tensorflow import tf
+
+    try:
+        return xla_engine(backbone, gpus)
+    except tf.errors.OpError as error:
+        reason = next(iter(str(error.message).splitlines()), type(error).__name__)
+        log.warning("XLA cannot compile the network for the GPU, so TensorFlow runs it as it is: %s", reason)
+        return tensorflow_engine(backbone, gpus)
 
 
 def gpu_names() -> tuple[str, ...]:
@@ -46,7 +62,7 @@ def require_gpu() -> None:
 
 
 def tensorflow_engine(backbone: "Backbone", devices: Sequence[str]) -> "Engine":
-    """TensorFlow on the given devices, each with a replica of its own, hence kernels of its own; one run at a time."""
+    """A session on the given devices, each with a replica of its own, hence kernels of its own; one run at a time."""
     import numpy as np
 
     from retrain.backbones.engines.base import BATCH, fill_up

@@ -4,9 +4,9 @@
     serve_bytes       image_bytes: string (n,), JPEG, PNG, WebP, GIF, BMP -> scores, classes, similarity
     numeric           image, as above                                   -> scores, similarity
 
-The last one is for programs that take no text, as OpenVINO. All share one graph of the network, and its weights and
-the top's are plain variables. A written SavedModel can therefore be given another top: `take_top_out` leaves it with
-the backbone's variables alone, `attach_head` completes it with those of a top.
+The last one is for programs that take no text, as OpenVINO. All share one graph of the network, whose weights are plain
+variables. The top's numbers are constants in `saved_model.pb`, once: those of another top take their place byte for
+byte, without TensorFlow, and all else of a proven template stays as it is.
 
 `serve_bytes` decodes and resizes as training does, within one grey level (six for a large JPEG, which
 training decodes at a fraction of its size), with differences that TensorFlow's decoders impose: EXIF
@@ -15,12 +15,13 @@ BMPs with a palette the colours are others (docs/odd_photos.md). `label_image` t
 photos itself and feeds pixels.
 """
 
+import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from shutil import copytree
+from shutil import copytree, ignore_patterns
 from typing import TYPE_CHECKING, Any
 
 from label_image.plain_paths import plain_path
-from retrain.core.errors import ExportError
 from retrain.exports.formats.base import Filling, Format, Template
 from retrain.exports.proof.limits import FLOAT32
 
@@ -29,14 +30,13 @@ if TYPE_CHECKING:
     from retrain.exports.classifier import Classifier
     from retrain.exports.top import Top
 
-FILES = ("saved_model.pb", "fingerprint.pb", "variables", "assets")
+GRAPH, VARIABLES = "saved_model.pb", "variables"
+FILES = (GRAPH, "fingerprint.pb", VARIABLES, "assets")
 # Through `serve_bytes`, which differs from the other signature in its decoding only: of a new template,
 # and of one that is proven, where a head, shared by both signatures, is all that is new.
 BYTES_PHOTOS, BYTES_PHOTOS_OF_A_HEAD = 12, 4
 NUMERIC = ("scores", "similarity")  # the outputs that are numbers
-VARIABLES = Path("variables/variables")  # where TensorFlow looks for a SavedModel's variables
-BACKBONE = Path("variables/backbone")
-TOP = ("kernel/", "bias/", "means/", "hidden_kernels/", "hidden_biases/")  # the attributes of the Classifier
+SIGNATURES = "signatures.json"  # beside a template: what the tensors of each signature are called
 
 
 def write_saved_model(classifier: "Classifier", folder: Path) -> None:
@@ -78,72 +78,6 @@ def write_saved_model(classifier: "Classifier", folder: Path) -> None:
     (folder / "assets").rmdir()  # always empty: a flat graph has none
 
 
-def take_top_out(folder: Path) -> None:
-    """Leave a written SavedModel with the variables of its backbone alone, as `variables/backbone.*`.
-
-    Raises ExportError if the top is not where `attach_head` would put one.
-    """
-    with plain_path(folder) as plain:
-        _take_top_out(plain)
-
-
-def _take_top_out(folder: Path) -> None:
-    from retrain.core.tensorflow import tf
-
-    reader = tf.train.load_checkpoint(str(folder / VARIABLES))
-    names = reader.get_variable_to_shape_map()
-    of_top = {name for name in names if name.startswith(TOP)}
-    if not {_variable("kernel"), _variable("bias"), _variable("means")} <= of_top:
-        raise ExportError(
-            f"The SavedModel keeps its top elsewhere than in {_variable('kernel')}: this TensorFlow is not known."
-        )
-    tensors = {name: tf.constant(reader.get_tensor(name)) for name in sorted(names.keys() - of_top)}
-    _save(tensors, folder / BACKBONE)
-    for path in (folder / VARIABLES).parent.glob(f"{VARIABLES.name}.*"):
-        path.unlink()
-
-
-def attach_head(folder: Path, top: "Top") -> None:
-    """Complete a SavedModel that `take_top_out` left."""
-    with plain_path(folder) as plain:
-        _attach_head(plain, top)
-
-
-def _attach_head(folder: Path, top: "Top") -> None:
-    from retrain.core.tensorflow import tf
-
-    head = top.head
-    prefix = folder / VARIABLES.with_name("top")
-    values = {_variable("kernel"): head.kernel, _variable("bias"): head.bias, _variable("means"): top.means}
-    for index, layer in enumerate(head.hidden):
-        values |= {_variable(f"hidden_kernels/{index}"): layer.kernel, _variable(f"hidden_biases/{index}"): layer.bias}
-    _save({name: tf.constant(values[name]) for name in sorted(values)}, prefix)
-    # The data files are renamed, not written again; the two indices become one.
-    tf.raw_ops.MergeV2Checkpoints(
-        checkpoint_prefixes=[str(folder / BACKBONE), str(prefix)],
-        destination_prefix=str(folder / VARIABLES),
-        delete_old_dirs=False,
-    )
-    for left in (prefix, folder / BACKBONE):
-        left.with_name(f"{left.name}.index").unlink(missing_ok=True)
-
-
-def _variable(attribute: str) -> str:
-    """The name of a variable in a SavedModel."""
-    return f"{attribute}/.ATTRIBUTES/VARIABLE_VALUE"
-
-
-def _save(tensors: dict[str, Any], prefix: Path) -> None:
-    from retrain.core.tensorflow import tf
-
-    tf.raw_ops.SaveV2(
-        prefix=str(prefix),
-        tensor_names=list(tensors),
-        shape_and_slices=[""] * len(tensors),
-        tensors=list(tensors.values()),
-    )
-
-
 def decode(data: Any, size: int) -> Any:
     """TensorFlow's twin of `decode|resize(size,bilinear)`: a string scalar to float32 (size, size, 3).
 
@@ -175,26 +109,58 @@ def decode(data: Any, size: int) -> Any:
 
 
 def make_template(classifier: "Classifier", template: Path) -> None:
-    """Write a SavedModel without its top."""
+    """Write a SavedModel with the `placeholder_head`, and beside it the names of its tensors."""
     write_saved_model(classifier, template)
-    take_top_out(template)
+    (template / SIGNATURES).write_text(json.dumps(_signatures(template)), encoding="utf-8")
+
+
+def _signatures(folder: Path) -> dict[str, dict[str, str]]:
+    """What the inputs and outputs of each signature of a SavedModel are called in its graph."""
+    from tensorflow.core.protobuf.saved_model_pb2 import SavedModel
+
+    import retrain.core.tensorflow  # noqa: F401  before any part of it
+
+    signatures = SavedModel.FromString((folder / GRAPH).read_bytes()).meta_graphs[0].signature_def
+    return {
+        name: {key: tensor.name for tensors in (found.inputs, found.outputs) for key, tensor in tensors.items()}
+        for name, found in signatures.items()
+    }
+
+
+def put_top_in(template: Path, folder: Path, old: "Top", new: "Top") -> None:
+    """Write the SavedModel of a template with another top. Raises ExportError if the old one is not there once."""
+    from retrain.exports.top import exchanged  # here, and not above: it imports NumPy
+
+    copytree(template, folder, ignore=ignore_patterns(GRAPH, SIGNATURES), dirs_exist_ok=True)
+    graph = exchanged(GRAPH, (template / GRAPH).read_bytes(), old.arrays, new.arrays)
+    (folder / GRAPH).write_bytes(graph)
 
 
 def _fill(filling: Filling) -> dict[str, "Outputs"]:
-    """Complete a template, and run both signatures, `serve_bytes` on a few photos."""
-    copytree(filling.template, filling.folder, dirs_exist_ok=True)
-    attach_head(filling.folder, filling.top)
-    # Here, and not above: their import is what takes the time.
-    from label_image.runtimes import load_saved_model, pixels_runner
-    from retrain.core.evenly import spread
-    from retrain.exports.proof.parity import bytes_runner
+    """Complete a template, and run both signatures, `serve_bytes` on a few photos.
 
-    loaded, pixels = load_saved_model(filling.folder), filling.pixels
-    of_bytes = BYTES_PHOTOS_OF_A_HEAD if filling.is_proven else BYTES_PHOTOS
-    return {
-        "saved_model": pixels_runner(loaded)(pixels),
-        "saved_model_bytes": bytes_runner(loaded)(pixels[spread(len(pixels), of_bytes)]),
-    }
+    A template that is proven was run by Python's TensorFlow, as users run it. With a top put in it is run by
+    TensorFlow's C library, where that can be had: its import is a tenth.
+    """
+    from retrain.core.evenly import spread
+    from retrain.exports.proof.c_library import c_library, c_session
+    from retrain.exports.proof.parity import bytes_runner, c_bytes_runner, c_pixels_runner
+    from retrain.exports.top import placeholder_head
+
+    put_top_in(filling.template, filling.folder, placeholder_head(filling.top), filling.top)
+    pixels = filling.pixels
+    some = pixels[spread(len(pixels), BYTES_PHOTOS_OF_A_HEAD if filling.is_proven else BYTES_PHOTOS)]
+    if filling.is_proven and (library := c_library()) is not None:
+        signatures = json.loads((filling.template / SIGNATURES).read_bytes())
+        with c_session(library, filling.folder) as session, ThreadPoolExecutor(1) as thread:
+            # At once: what takes time is that each prepares its graph, on one core.
+            encoded = thread.submit(c_bytes_runner(session, signatures["serve_bytes"]), some)
+            said = c_pixels_runner(session, signatures["serving_default"])(pixels)
+            return {"saved_model": said, "saved_model_bytes": encoded.result()}
+    from label_image.runtimes import load_saved_model, pixels_runner
+
+    loaded = load_saved_model(filling.folder)
+    return {"saved_model": pixels_runner(loaded)(pixels), "saved_model_bytes": bytes_runner(loaded)(some)}
 
 
 def _load(folder: Path) -> "Run":
@@ -210,7 +176,9 @@ FORMATS = (
         FLOAT32,
         _load,
         template=Template(
-            ("saved_model.pb", f"{BACKBONE}.index", f"{BACKBONE}.data-00000-of-00001"), make_template, _fill
+            (GRAPH, f"{VARIABLES}/variables.index", f"{VARIABLES}/variables.data-00000-of-00001", SIGNATURES),
+            make_template,
+            _fill,
         ),
         titles={"saved_model": "The SavedModel", "saved_model_bytes": "The SavedModel (serve_bytes)"},
     ),

@@ -18,11 +18,10 @@ from retrain.exports.formats.base import Conversion, Filling, Format, Source, Te
 from retrain.exports.proof.limits import FLOAT32
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from label_image.runtimes import Outputs
     from retrain.exports.classifier import Classifier
     from retrain.exports.top import Top
+    from retrain.training.head import Matrix
 
 FILE = "model.tflite"
 
@@ -71,24 +70,14 @@ def exchange_top(model: bytes, old: "Top", new: "Top") -> bytes:
 
     Raises ExportError if the values of the old one are not there exactly once.
     """
-    data = bytearray(model)
-    for before, after in zip(old.arrays, new.arrays, strict=True):
-        place, length = _only_place(data, _bytes(before)), before.size * 4
-        data[place : place + length] = _bytes(after)
-    return bytes(data)
+    from retrain.exports.top import exchanged  # here, and not above: it imports NumPy
+
+    return exchanged(FILE, model, _turned(old), _turned(new))
 
 
-def _only_place(data: bytearray, values: bytes) -> int:
-    place = data.find(values)
-    if place < 0 or data.find(values, place + 1) >= 0:
-        raise ExportError("model.tflite does not hold its top exactly once: this TensorFlow's converter is not known.")
-    return place
-
-
-def _bytes(values: "np.ndarray") -> bytes:
-    import numpy as np
-
-    return np.ascontiguousarray(values, "<f4").tobytes()
+def _turned(top: "Top") -> tuple["Matrix", ...]:
+    """The numbers of a top as TFLite holds them: products turned around, (outputs, inputs)."""
+    return tuple(array.T for array in top.arrays)
 
 
 def append_files(model: bytes, files: Mapping[str, str]) -> bytes:

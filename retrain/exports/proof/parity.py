@@ -2,17 +2,18 @@
 
 Each export is loaded again from disk by its own runtime and run on real photos, prepared by the
 very code that prepared the training photos; TFLite and SavedModel are loaded by `label_image`
-itself, which is what will run them. The reference is the backbone's bottlenecks in float32 with
-the head.
+itself, which is what will run them, but for a SavedModel of a proven template (`c_library`). The
+reference is the backbone's bottlenecks in float32 with the head.
 """
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
 from label_image.model import Outputs, named_outputs
@@ -21,7 +22,11 @@ from retrain.core.defaults import FINAL_TENSOR_NAME
 from retrain.core.errors import ParityError
 from retrain.exports.proof.limits import TOLERANCE
 
+if TYPE_CHECKING:
+    from retrain.exports.proof.c_library import Session
+
 BATCH = 16
+NUMBERS = ("scores", "similarity")  # the outputs of a signature that are numbers
 
 Runner = Callable[[Pixels], Outputs]
 
@@ -95,6 +100,29 @@ def bytes_runner(loaded: Any) -> Runner:
         return _in_batches(answer, pixels)
 
     return run
+
+
+def c_pixels_runner(session: "Session", tensors: Mapping[str, str]) -> Runner:
+    """`serving_default` of a SavedModel in TensorFlow's C library; `tensors` is what it calls its own."""
+
+    def answer(batch: Pixels) -> Outputs:
+        return _numbers(session.run(tensors["image"], batch.astype(np.float32), [tensors[name] for name in NUMBERS]))
+
+    return lambda pixels: _in_batches(answer, pixels)
+
+
+def c_bytes_runner(session: "Session", tensors: Mapping[str, str]) -> Runner:
+    """`serve_bytes` there, fed with the pixels as PNG files."""
+
+    def answer(batch: Pixels) -> Outputs:
+        photos = [_png(photo) for photo in batch]
+        return _numbers(session.run(tensors["image_bytes"], photos, [tensors[name] for name in NUMBERS]))
+
+    return lambda pixels: _in_batches(answer, pixels)
+
+
+def _numbers(values: list[npt.NDArray[np.float32]]) -> Outputs:
+    return named_outputs(dict(zip(NUMBERS, values, strict=True)))
 
 
 def graph_def_runner(path: Path, final_tensor_name: str = FINAL_TENSOR_NAME) -> Runner:

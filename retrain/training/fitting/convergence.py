@@ -330,12 +330,19 @@ def _loss_and_gradient(
     bottlenecks: Standardised, labels: Classes, weights: Matrix, l2: float, loss: Loss = CROSS_ENTROPY
 ) -> tuple[float, Matrix]:
     """The loss + l2 / 2 * ||W||^2 and its gradient, in one pass."""
-    total = 0.0
-    by_class = np.zeros(weights.shape[::-1], np.float32)  # classes before features: the faster product
-    for positions, block in bottlenecks.blocks():
-        block_loss, block_gradient = _sums(block, labels[positions], weights, loss)
-        total += block_loss
-        by_class += block_gradient
+
+    def of_lane(lane: slice) -> tuple[float, Matrix]:
+        total, by_class = 0.0, np.zeros(weights.shape[::-1], np.float32)
+        for positions, block in bottlenecks.blocks(lane):
+            block_loss, block_gradient = _sums(block, labels[positions], weights, loss)
+            total += block_loss
+            by_class += block_gradient
+        return total, by_class
+
+    total, by_class = 0.0, np.zeros(weights.shape[::-1], np.float32)
+    for lane_loss, lane_gradient in bottlenecks.in_lanes(of_lane, weights.shape[1]):
+        total += lane_loss
+        by_class += lane_gradient
     gradient = np.ascontiguousarray(by_class.T)
     gradient /= len(bottlenecks)
     kernel = weights[:-1]

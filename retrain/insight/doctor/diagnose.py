@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -50,10 +51,7 @@ def diagnose(
     labels = sorted({photo.label for photo in photos})
     classes = class_indices(photos, labels)
     findings: list[Finding] = unreadable_findings(extraction.skipped)
-
-    def told(share: float) -> None:
-        observe(math.floor(share * len(photos)))
-
+    told = partial(_tell, observe, len(photos))
     with timed(seconds, "looks"):
         looks = look_at(photos, lambda done: told(LOOKED_AT * done / len(photos)))
     gone = sum(photo.gone for photo in photos)
@@ -93,6 +91,10 @@ def diagnose(
     order = {kind: place for place, kind in enumerate(KINDS)}
     findings.sort(key=lambda finding: (order[finding.kind], -finding.score, finding.path))
     return Diagnosis(photos, counts, tuple(findings), copies, shortcut, tuple(remarks), seconds)
+
+
+def _tell(observe: Callable[[int], None], photos: int, share: float) -> None:
+    observe(math.floor(share * photos))
 
 
 def _ask(extraction: Extraction, classes: Classes, groups: Sequence[str], count: int, seed: int) -> Asked:

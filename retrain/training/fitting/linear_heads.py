@@ -23,7 +23,7 @@ from retrain.training.fitting.lanes import Found, cut, side_by_side
 from retrain.training.fitting.preconditioner import Preconditioner
 from retrain.training.fitting.sample import Classes, Matrix, Rows, Sample, Standardised, block_rows
 from retrain.training.fitting.wide_lbfgs import Indices, Memory, Numbers, minimise_together
-from retrain.training.head import class_weights
+from retrain.training.head import Head, class_weights, fold
 
 # Of the loss; a step that gains less is the last one. Three times that of a head that is kept: at the best
 # strengths for 12 cat breeds held-out cross-entropies then are within 0.001 of the optimum's; a difference
@@ -39,7 +39,8 @@ class Answers:
 
     `log_probabilities` (n, classes), photos in the order of the sample; `training_losses` (folds,) are the minima
     that were reached, penalty included, to about 0.0005 nats. `training_accuracy` and `training_cross_entropy` are
-    means over the heads, on the photos that each has seen.
+    means over the heads, on the photos that each has seen. `mean` is the mean of the heads, for bottlenecks as they
+    are: a head that is fitted to all photos is near it.
     """
 
     l2: float
@@ -47,6 +48,7 @@ class Answers:
     training_losses: Numbers
     training_accuracy: float
     training_cross_entropy: float
+    mean: Head
 
 
 @dataclass(frozen=True)
@@ -104,7 +106,7 @@ def answers_along(
         said = np.empty((len(sample), classes), np.float32)
         for positions, log_probabilities in heads.answer_held_out(weights):
             said[positions] = log_probabilities
-        yield Answers(l2, said, minima, *heads.score_seen(weights))
+        yield Answers(l2, said, minima, *heads.score_seen(weights), heads.mean(weights))
 
 
 @dataclass(frozen=True)
@@ -174,6 +176,11 @@ class _Heads:
             return self._order[lane.positions], said
 
         return self._in_lanes(of_lane, 1)
+
+    def mean(self, weights: Matrix) -> Head:
+        """The mean of the heads, for bottlenecks as they are."""
+        mean = weights.mean(axis=0)
+        return Head(*fold(mean[:, :-1].T, mean[:, -1], self._bottlenecks.mean, self._bottlenecks.scale))
 
     def score_seen(self, weights: Matrix) -> tuple[float, float]:
         """The accuracy of the heads on what they have seen, and the cross-entropy, weighted by class as the loss is."""
@@ -289,10 +296,10 @@ class _Heads:
     def _seen_variances(self) -> Numbers:
         """The mean variance of the features over the photos that each head sees (that over all photos is 1)."""
         sums, squares = np.zeros((self.count, self._bottlenecks.dim)), np.zeros(self.count)
-        for fold, (start, end) in enumerate(pairwise([0, *self._ends.tolist()])):
+        for head, (start, end) in enumerate(pairwise([0, *self._ends.tolist()])):
             for _, block in self._bottlenecks.blocks(slice(start, end)):
-                sums[fold] += np.ones(len(block), np.float32) @ block
-                squares[fold] += float(np.vdot(block, block))
+                sums[head] += np.ones(len(block), np.float32) @ block
+                squares[head] += float(np.vdot(block, block))
         others = ~np.eye(self.count, dtype=bool)  # sums, not differences: exact whatever a head does not see
         means = others @ sums / self._seen[:, None]
         variances: Numbers = (others @ squares / self._seen - (means**2).sum(axis=1)) / sums.shape[1]

@@ -31,6 +31,7 @@ COVERS = {"gray thumbnail": THUMBNAIL, "of": str(COPY)}  # what the fingerprint 
 FOLDER = "thumbnails"  # in that of the bottlenecks
 LEAST_CORRELATION = 0.95  # of thumbnails
 COARSE = 8  # parts of a thumbnail's side that tell nearly all of it
+COARSE_BLOCK = 64  # rows at a time: what all others are to them stays in the caches
 ROUNDING = 1e-4  # of correlations in float32
 LEAST_CONTRAST = 4.0  # standard deviation of a thumbnail, in grey levels; plain ones correlate by chance
 MOST_COPIES = 8  # of one picture; what more photos have in common is their scene: a fixed camera, a product on a table
@@ -129,11 +130,12 @@ def _may_have_copies(thumbnails: Floats) -> Rows:
         np.concatenate([one.reshape(len(plain), -1), rest[:, None]], axis=1) for one in (parts, parts[:, :, ::-1])
     )
     found = np.zeros(len(plain), np.bool_)
-    for start in range(0, len(plain), BLOCK):
-        rows = slice(start, start + BLOCK)
-        most = np.maximum(straight[rows] @ straight.T, straight[rows] @ mirrored.T)
-        most[np.arange(len(most)), start + np.arange(len(most))] = 0  # with itself
-        found[rows] = most.max(axis=1) >= LEAST_CORRELATION - ROUNDING
+    for start in range(0, len(plain), COARSE_BLOCK):
+        rows = slice(start, start + COARSE_BLOCK)
+        for others in (straight, mirrored):
+            most = straight[rows] @ others.T
+            most[np.arange(len(most)), start + np.arange(len(most))] = 0  # with itself
+            found[rows] |= most.max(axis=1) >= LEAST_CORRELATION - ROUNDING
     return np.flatnonzero(found)
 
 

@@ -23,7 +23,7 @@ from research.comparing import change, comparison_options
 from retrain.backbones.backbone import find_backbone
 from retrain.bottlenecks.bottlenecks import Bottlenecks, extract
 from retrain.bottlenecks.extraction_config import ExtractionConfig
-from retrain.core.blas import threads_for
+from retrain.core.blas import one_thread
 from retrain.photos.augmentation import Augmentation
 from retrain.photos.opening import list_photos
 from retrain.photos.split import split_photos
@@ -44,7 +44,7 @@ def compare(bottlenecks: Bottlenecks, counts: Sequence[int], splits: int) -> dic
             some = replace(bottlenecks, views=bottlenecks.views[: count * len(photos)])
             for tta in (False, True) if count == max(counts) > 1 else (False,):
                 begin = time.perf_counter()
-                with threads_for(some.views.size):
+                with one_thread():
                     test = train_head(some, division, tta=tta).test
                 name = f"{count} views, tta" if tta else f"{count} views" if count > 1 else "1 view"
                 measured.setdefault(name, []).append((test.accuracy or 0.0, time.perf_counter() - begin))

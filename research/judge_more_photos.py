@@ -20,7 +20,7 @@ from rich.table import Table
 
 from research.comparing import Z, change, comparison_options, holds, some
 from retrain import Backbone, Bottlenecks, Dataset, ExtractionConfig, TerminalScreen, extract
-from retrain.core.blas import threads_for
+from retrain.core.blas import one_thread
 from retrain.photos.groups import content_groups
 from retrain.runs.more_photos import Gain, what_more_would_bring
 from retrain.training.fitting.part_heads import PartHeads
@@ -59,7 +59,7 @@ def judge(bottlenecks: Bottlenecks, seed: int) -> tuple[Judged, list[Judged], li
     assert trained.out_of_fold is not None
     l2 = trained.out_of_fold.path[trained.out_of_fold.best]
     counts = [there, ~aside, *(~aside & (there | (classes == index)) for index in range(len(labels)))]
-    with threads_for(1):
+    with one_thread():
         fitter = PartHeads(Sample(bottlenecks.matrix, classes), len(labels), l2)
         start = np.tile(fitter.fit(np.array([there], np.float32)), (len(counts), 1, 1))
         scores = fitter.scores(fitter.fit(np.array(counts, np.float32), start), np.flatnonzero(aside))

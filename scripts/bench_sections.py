@@ -28,6 +28,7 @@ from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.engines.base import BATCH, Engine, freeze_backbone, place
 from retrain.backbones.engines.registry import choose_engine, start_engine
 from retrain.bottlenecks.extraction import extract
+from retrain.core.blas import one_thread
 from retrain.core.machine import has_gpu
 from retrain.photos.dataset import PhotoFile
 from retrain.training.fitting.convergence import fit_to_convergence
@@ -235,7 +236,8 @@ def head_on(bench: Bench, kind: str, separation: float) -> Iterator[Row]:
 
     def ours() -> float:
         begin = time.perf_counter()
-        fitted = fit_to_convergence(training, validation, count, path=(HEAD_L2,)).head
+        with one_thread():  # as in a training: its passes are shared among the cores
+            fitted = fit_to_convergence(training, validation, count, path=(HEAD_L2,)).head
         spent = time.perf_counter() - begin
         # The head is for features as they are; its loss is told of the scaled ones.
         kernel = fitted.kernel.astype(np.float64)

@@ -30,6 +30,9 @@ LEAST_COSINE_TO_READ = 0.6
 COVERS = {"gray thumbnail": THUMBNAIL, "of": str(COPY)}  # what the fingerprint of the kept ones covers
 FOLDER = "thumbnails"  # in that of the bottlenecks
 LEAST_CORRELATION = 0.95  # of thumbnails
+COARSE = 8  # parts of a thumbnail's side that tell nearly all of it
+COARSE_BLOCK = 64  # rows at a time: what all others are to them stays in the caches
+ROUNDING = 1e-4  # of correlations in float32
 LEAST_CONTRAST = 4.0  # standard deviation of a thumbnail, in grey levels; plain ones correlate by chance
 MOST_COPIES = 8  # of one picture; what more photos have in common is their scene: a fixed camera, a product on a table
 MOST_PIXELS = 50_000_000  # of a photo that is read once more for this: larger ones take seconds and much memory
@@ -80,7 +83,7 @@ def thumbnail_store(bottleneck_dir: Path) -> Store:
 
 def near_pairs(matrix: Floats, thumbnails: Floats) -> list[Pair]:
     """Rows that show the same picture, of bottlenecks (n, dim) and thumbnails (n, 32, 32)."""
-    return _alike(*_candidates(matrix, LEAST_COSINE), thumbnails)
+    return _alike(*_candidates(matrix, LEAST_COSINE, _may_have_copies(thumbnails)), thumbnails)
 
 
 def united(n: int, pairs: Sequence[Pair]) -> list[int]:
@@ -113,21 +116,49 @@ def _alike(ones: Rows, others: Rows, thumbnails: Floats) -> list[Pair]:
     return pairs
 
 
-def _candidates(matrix: Floats, least_cosine: float) -> tuple[Rows, Rows]:
-    """Pairs of rows i < j whose bottlenecks, less the mean, have a high cosine; a few for each row."""
+def _may_have_copies(thumbnails: Floats) -> Rows:
+    """The rows whose thumbnails may correlate enough with another's: all that do are among them, and few others.
+
+    The correlation of two is that of their COARSE parts and that of the rest, which is at most the product of the
+    rests' lengths. So few numbers tell, and bottlenecks need be compared of these rows alone.
+    """
+    plain = _normalised(thumbnails)
+    block = THUMBNAIL // COARSE
+    parts = plain.reshape(-1, COARSE, block, COARSE, block).sum(axis=(2, 4)) / block
+    rest = np.sqrt(np.maximum(0, (plain**2).sum(axis=1) - (parts**2).sum(axis=(1, 2))))
+    straight, mirrored = (
+        np.concatenate([one.reshape(len(plain), -1), rest[:, None]], axis=1) for one in (parts, parts[:, :, ::-1])
+    )
+    found = np.zeros(len(plain), np.bool_)
+    for start in range(0, len(plain), COARSE_BLOCK):
+        rows = slice(start, start + COARSE_BLOCK)
+        for others in (straight, mirrored):
+            most = straight[rows] @ others.T
+            most[np.arange(len(most)), start + np.arange(len(most))] = 0  # with itself
+            found[rows] |= most.max(axis=1) >= LEAST_CORRELATION - ROUNDING
+    return np.flatnonzero(found)
+
+
+def _candidates(matrix: Floats, least_cosine: float, asked: Rows | None = None) -> tuple[Rows, Rows]:
+    """Pairs of rows i < j whose bottlenecks, less the mean, have a high cosine; a few for each row that is asked for.
+
+    By default these are all.
+    """
     n = len(matrix)
     if n < 2:
         return np.zeros(0, np.intp), np.zeros(0, np.intp)
     directions = matrix - matrix.mean(axis=0, dtype=np.float64).astype(np.float32)
     directions /= np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-12)
     found: list[Rows] = [np.zeros((0, 2), np.intp)]
-    for start in range(0, n, BLOCK):
-        cosines = directions[start : start + BLOCK] @ directions.T
-        cosines[np.arange(len(cosines)), start + np.arange(len(cosines))] = -1
+    asked = np.arange(n) if asked is None else asked
+    for start in range(0, len(asked), BLOCK):
+        block = asked[start : start + BLOCK]
+        cosines = directions[block] @ directions.T
+        cosines[np.arange(len(block)), block] = -1
         for row in np.flatnonzero((cosines >= least_cosine).sum(axis=1) > NEIGHBOURS):
             cosines[row, np.argpartition(cosines[row], n - NEIGHBOURS)[: n - NEIGHBOURS]] = -1
         rows, columns = np.nonzero(cosines >= least_cosine)
-        found.append(np.sort(np.stack([rows + start, columns], axis=1), axis=1))
+        found.append(np.sort(np.stack([block[rows], columns], axis=1), axis=1))
     pairs = np.unique(np.concatenate(found), axis=0)
     return pairs[:, 0], pairs[:, 1]
 

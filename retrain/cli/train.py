@@ -94,7 +94,8 @@ def _write_report(
 
     progress.say("Examining the photos for the report.")
     sides = run.division.splits if run.division.folds is None else None
-    diagnosis = diagnose(run.extraction, sides, run.backbone.input_size, run.division.seed, trained=run.trained)
+    observe = progress.examining(len(run.extraction.photos))
+    diagnosis = diagnose(run.extraction, sides, run.backbone.input_size, run.division.seed, observe, run.trained)
     # In the order in which they are declared; Click's is that of the command.
     declared = {str(parameter.name): options.get(str(parameter.name)) for parameter in train.params}
     with in_language(options["lang"] or language_of_user()):

@@ -76,6 +76,9 @@ class Progress(Protocol):
     def evaluating(self, photos: int) -> Callable[[int], None]:
         """An evaluation on so many photos begins; what is returned is told how many are done."""
 
+    def examining(self, photos: int) -> Callable[[int], None]:
+        """An examination of so many photos begins; what is returned is told how far it is, in photos."""
+
     def training(self, point: TrainingPoint) -> None:
         """The training of a head has come to this point."""
 
@@ -97,6 +100,9 @@ class Silent:
         return lambda done, computed: None
 
     def evaluating(self, photos: int) -> Callable[[int], None]:
+        return lambda done: None
+
+    def examining(self, photos: int) -> Callable[[int], None]:
         return lambda done: None
 
     def training(self, point: TrainingPoint) -> None: ...

@@ -10,6 +10,7 @@ from rich.progress import (
     DownloadColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
     TaskID,
     TaskProgressColumn,
     TextColumn,
@@ -53,12 +54,7 @@ class TerminalScreen:
 
     def unpacking(self, done: int, total: int) -> None:
         """Called while the photos of a source are written as files."""
-        if self._progress is None:
-            columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-            self._begin(Progress(*columns, console=self._progress_console), "Unpacking photos", total)
-        self._update(completed=done)
-        if done >= total:
-            self.finish()
+        self._counting("Unpacking photos", total, MofNCompleteColumn())(done)
 
     def extracting(self, photos: int) -> Callable[[int, int], None]:
         """Returns the observer of an extraction over `photos` photos."""
@@ -83,16 +79,11 @@ class TerminalScreen:
 
     def evaluating(self, photos: int) -> Callable[[int], None]:
         """Returns the observer of an evaluation on `photos` photos."""
+        return self._counting("Evaluating", photos, MofNCompleteColumn())
 
-        def observe(done: int) -> None:
-            if self._progress is None:
-                columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-                self._begin(Progress(*columns, console=self._progress_console), "Evaluating", photos)
-            self._update(completed=done)
-            if done >= photos:
-                self.finish()
-
-        return observe
+    def examining(self, photos: int) -> Callable[[int], None]:
+        """Returns the observer of an examination of `photos` photos."""
+        return self._counting("Examining", photos, TaskProgressColumn())
 
     def training(self, progress: TrainingPoint) -> None:
         """Called at each point of a training curve; one that takes a second or two has no bar."""
@@ -131,6 +122,19 @@ class TerminalScreen:
             self._progress = None
         self._last_seen = time.monotonic()
         self._training = None
+
+    def _counting(self, what: str, total: int, column: ProgressColumn) -> Callable[[int], None]:
+        """A bar from 0 to a total: how much, and the time left."""
+
+        def observe(done: int) -> None:
+            if self._progress is None:
+                columns = (TextColumn("{task.description}"), BarColumn(), column, TimeRemainingColumn())
+                self._begin(Progress(*columns, console=self._progress_console), what, total)
+            self._update(completed=done)
+            if done >= total:
+                self.finish()
+
+        return observe
 
     def _bytes(self, what: str, done: int, total: int | None) -> None:
         """A bar of bytes: of how many, how fast, and the time left."""

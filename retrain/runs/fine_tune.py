@@ -9,7 +9,7 @@ from typing import Literal
 
 from retrain.backbones.backbone import Backbone
 from retrain.bottlenecks.bottlenecks import Bottlenecks
-from retrain.core.blas import threads_for
+from retrain.core.blas import one_thread
 from retrain.core.errors import DatasetError
 from retrain.core.progress import Progress
 from retrain.training.on_photos.choice import Candidate, best_candidate, choice_json, describe_choice
@@ -73,7 +73,7 @@ def fine_tune_and_choose(
         raise DatasetError("Photos changed during the fine-tuning: run the same command again.")
     # What was computed is what this run computed first.
     again = replace(again, extraction=replace(again.extraction, computed=bottlenecks.extraction.computed))
-    with threads_for(again.views.size):
+    with one_thread():
         after = train_head(again, division, asked.head, asked.tta, progress.training)
     progress.finish()
     # Not before: stopped in between, the same command need not train again.

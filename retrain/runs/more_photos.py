@@ -37,7 +37,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from retrain.core.blas import threads_for
+from retrain.core.blas import one_thread
 from retrain.training.fitting.part_heads import PartHeads
 from retrain.training.fitting.sample import Classes, Matrix, Rows, Sample
 from retrain.training.metrics import design_effect, wilson_interval
@@ -140,7 +140,7 @@ def what_more_would_bring(trained: TrainedHead, observe: Observer = lambda done,
     if experiment is None or experiment.is_too_much:
         unknown = (ClassGain(label, count) for label, count in zip(trained.labels, photos_of, strict=True))
         return MorePhotos((), None, tuple(unknown))
-    with threads_for(trained.bottlenecks.matrix.size):
+    with one_thread():
         tries = experiment.run(observe)
     sure = np.array([one.sure for one in tries])
     whole, half, of_classes = sure[:, 0], sure[:, 1], sure[:, 1 + len(PARTS) :]

@@ -117,7 +117,7 @@ def examine(seen: Seen, trained: TrainedHead | None, config: StudioConfig, progr
             bottlenecks.extraction,
             None,
             bottlenecks.backbone.input_size,
-            observe=progress.evaluating(len(bottlenecks.photos)),
+            observe=progress.examining(len(bottlenecks.photos)),
             trained=trained if is_current else None,
         )
     finally:

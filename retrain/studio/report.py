@@ -40,7 +40,8 @@ def write_report(
 
     progress.say("Examining the photos for the report …")
     extraction, backbone = trained.bottlenecks.extraction, trained.bottlenecks.backbone
-    diagnosis = diagnose(extraction, None, backbone.input_size, trained.division.seed, trained=trained)
+    observe = progress.examining(len(extraction.photos))
+    diagnosis = diagnose(extraction, None, backbone.input_size, trained.division.seed, observe, trained)
     progress.say("Writing the report …")
     asked = TrainConfig(
         SourceConfig(config.folder),

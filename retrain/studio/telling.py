@@ -37,6 +37,9 @@ class Telling:
     def evaluating(self, photos: int) -> Callable[[int], None]:
         return lambda done: self.at(done, photos)
 
+    def examining(self, photos: int) -> Callable[[int], None]:
+        return lambda done: self.at(done, photos)
+
     def training(self, point: TrainingPoint) -> None:
         self._point(point)
 

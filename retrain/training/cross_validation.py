@@ -16,7 +16,7 @@ from retrain.training.calibration import TINY, WIDE_SPREAD, Calibration, calibra
 from retrain.training.fitting.convergence import L2_PATH, strength
 from retrain.training.fitting.linear_heads import Answers, answers_along
 from retrain.training.fitting.sample import Classes, Matrix, Rows, Sample
-from retrain.training.head import Observer, Progress, class_weights
+from retrain.training.head import Head, Observer, Progress, class_weights
 from retrain.training.recipe import HeadRecipe
 
 MOST_STRENGTHS = 13  # down to 1e-6
@@ -34,7 +34,7 @@ class OutOfFold:
     (deals, strengths, n, classes) are those of the photos as they are, which is what an export sees, and `judged` those
     that count as the answers: the same, or the means over all views. `losses` (deals, strengths, n) are the
     cross-entropies of the former, each strength of a deal at its best temperature, and weighted by class as the loss
-    is. `curve` is that of the first deal.
+    is. `curve` is that of the first deal, and `mean_head` the mean of its heads at the best strength.
     """
 
     classes: Classes
@@ -44,11 +44,12 @@ class OutOfFold:
     judged: Matrix
     losses: Losses
     curve: tuple[Progress, ...]
+    mean_head: Head
 
     @property
     def best(self) -> int:
         """Which strength of the path is the best over all photos."""
-        return int(self.losses.sum(axis=(0, 2)).argmin())
+        return _best(self.losses)
 
     def calibration(self) -> Calibration:
         """The temperature for a head of the best strength that is fitted to all photos, and sees them as they are."""
@@ -95,7 +96,12 @@ def cross_validate_path(
     judged = np.array([deal.judged for deal in deals]) if tta else probabilities
     losses = np.array([deal.losses for deal in deals])
     labels = sample.classes[: folds.shape[1]]
-    return OutOfFold(labels, folds, tuple(first.path), probabilities, judged, losses, tuple(first.curve))
+    mean = first.means[_best(losses)]
+    return OutOfFold(labels, folds, tuple(first.path), probabilities, judged, losses, tuple(first.curve), mean)
+
+
+def _best(losses: Losses) -> int:
+    return int(losses.sum(axis=(0, 2)).argmin())
 
 
 @dataclass
@@ -109,6 +115,7 @@ class _OfDeal:
     judged: list[Matrix] = field(default_factory=list)
     losses: list[Losses] = field(default_factory=list)
     curve: list[Progress] = field(default_factory=list)
+    means: list[Head] = field(default_factory=list)
 
     @classmethod
     def along(
@@ -156,6 +163,7 @@ class _OfDeal:
         self.probabilities.append(own)
         self.judged.append(views.mean(axis=0) if tta else own)
         self.losses.append(calibrated_losses)
+        self.means.append(answers.mean)
 
     def strengths(self) -> Iterator[float]:
         """Strong to weak: to the end of the path, and on while the weakest is the best."""

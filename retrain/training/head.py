@@ -125,8 +125,13 @@ def class_weights(labels: Classes, classes: int) -> Matrix:
 def predict(head: Head, sample: Sample, size: int | None = None) -> Matrix:
     """Class probabilities (n, classes) of a sample, `size` photos at a time."""
     probabilities = np.empty((len(sample), len(head.bias)), np.float32)
-    for positions, block in sample.blocks(size):
-        probabilities[positions] = head.probabilities(block)
+
+    def of_lane(lane: slice) -> None:
+        for positions, block in sample.blocks(size, lane):
+            probabilities[positions] = head.probabilities(block)
+
+    for _ in sample.in_lanes(of_lane, head.parameters // sample.dim, size):
+        pass
     return probabilities
 
 
@@ -148,12 +153,18 @@ def fold(kernel: Matrix, bias: Matrix, mean: Matrix, scale: Matrix) -> tuple[Mat
 
 def score(head: Head, sample: Sample, class_weights: Matrix | None = None) -> tuple[float, float]:
     """Accuracy, and mean cross-entropy with each photo weighted by its class. The sample needs photos."""
-    right, loss, total = 0, 0.0, 0.0
-    for positions, block in sample.blocks():
-        labels = sample.classes[positions]
-        log_p = log_softmax(head.logits(block))
-        right += int((log_p.argmax(axis=1) == labels).sum())
-        weights = np.ones(len(labels), np.float32) if class_weights is None else class_weights[labels]
-        loss -= float((log_p[np.arange(len(labels)), labels] * weights).sum(dtype=np.float64))
-        total += float(weights.sum(dtype=np.float64))
+
+    def of_lane(lane: slice) -> tuple[int, float, float]:
+        right, loss, total = 0, 0.0, 0.0
+        for positions, block in sample.blocks(lane=lane):
+            labels = sample.classes[positions]
+            log_p = log_softmax(head.logits(block))
+            right += int((log_p.argmax(axis=1) == labels).sum())
+            weights = np.ones(len(labels), np.float32) if class_weights is None else class_weights[labels]
+            loss -= float((log_p[np.arange(len(labels)), labels] * weights).sum(dtype=np.float64))
+            total += float(weights.sum(dtype=np.float64))
+        return right, loss, total
+
+    lanes = sample.in_lanes(of_lane, head.parameters // sample.dim)
+    right, loss, total = map(sum, zip(*lanes, strict=True))
     return right / len(sample), loss / total if total else 0.0

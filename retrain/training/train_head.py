@@ -114,7 +114,7 @@ def _cross_validate_path(photos: "_Photos", division: Division, fitter: "_Fitter
         return TrainedHead(bottlenecks, division, fit, nothing, nothing, rows, said)
     folds = np.array(division.deals, np.intp)
     out_of_fold = cross_validate_path(everything, folds, len(labels), fitter.recipe, photos.tta, fitter.observe)
-    fit = fitter.fit_everything(everything, out_of_fold.path[out_of_fold.best])
+    fit = fitter.fit_everything(everything, out_of_fold.path[out_of_fold.best], start=out_of_fold.mean_head)
     quoted = out_of_fold.quoted()
     return TrainedHead(
         bottlenecks,
@@ -227,8 +227,12 @@ class _Fitter:
         path: tuple[float, ...] | None = None,
         stop_after: int | None = None,
         everything: Sample | None = None,
+        start: Head | None = None,
     ) -> Fit:
-        """Fit a head; `name` is that of its slot. What ends on validation photos is not refitted to `everything`."""
+        """Fit a head; `name` is that of its slot. What ends on validation photos is not refitted to `everything`.
+
+        To convergence it may begin at `start`.
+        """
         recipe = self.recipe
         slot = self.checkpoint.slot(name) if self.checkpoint else Slot()
         if recipe.optimizer == "lbfgs":
@@ -242,18 +246,21 @@ class _Fitter:
                 balanced=recipe.class_weight is not None,
                 slot=slot,
                 everything=everything,
+                start=start,
             )
         # Here, and not above: it imports TensorFlow.
         from retrain.training.fitting.mini_batches import fit_mini_batches
 
         return fit_mini_batches(training, validation, self.classes, recipe, self.observe, slot, stop_after)
 
-    def fit_everything(self, everything: Sample, l2: float | None = None, share: float | None = None) -> Fit:
-        """Fit all photos, at an L2 strength, or for a share of the steps."""
+    def fit_everything(
+        self, everything: Sample, l2: float | None = None, share: float | None = None, start: Head | None = None
+    ) -> Fit:
+        """Fit all photos: at an L2 strength, from the head `start`, or for a share of the steps."""
         nobody = everything.take(np.zeros(0, np.intp))
         path = None if l2 is None else (l2,)
         stop_after = None if share is None else max(1, round(share * self.recipe.total_steps(len(everything))))
-        return self.fit("all photos", everything, nobody, path, stop_after)
+        return self.fit("all photos", everything, nobody, path, stop_after, start=start)
 
 
 def _median_share(descriptions: list[dict[str, float | int | str]]) -> float | None:

@@ -57,13 +57,23 @@ def fit_novelty_detector(known: Sample, classes: int, refused: float = REFUSED) 
     For the threshold each photo is compared with the means of the others (leave one out): so all of
     them count as photos that were not seen, and few are enough. A class without photos has no mean.
     """
-    sums = np.zeros((classes, known.dim), np.float64)
-    for positions, block in known.blocks():
-        np.add.at(sums, known.classes[positions], _unit(block))
+
+    def sums_of(lane: slice) -> npt.NDArray[np.float64]:
+        sums = np.zeros((classes, known.dim))
+        for positions, block in known.blocks(lane=lane):
+            np.add.at(sums, known.classes[positions], _unit(block))
+        return sums
+
+    sums = sum(known.in_lanes(sums_of, classes), np.zeros((classes, known.dim)))
     means = np.ascontiguousarray(_unit(sums).T, np.float32)
     similarities = np.empty(len(known), np.float32)
-    for positions, block in known.blocks():
-        similarities[positions] = _of_the_others(_unit(block), known.classes[positions], sums, means)
+
+    def compare(lane: slice) -> None:
+        for positions, block in known.blocks(lane=lane):
+            similarities[positions] = _of_the_others(_unit(block), known.classes[positions], sums, means)
+
+    for _ in known.in_lanes(compare, classes):
+        pass
     return Familiar(means, float(np.quantile(similarities, refused)), similarities)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.bottlenecks.executors.base import StartEngine
 from retrain.bottlenecks.in_float32 import are_as_exported
-from retrain.core.blas import threads_for
+from retrain.core.blas import one_thread
 from retrain.core.timing import timed
 from retrain.photos.split import Division
 from retrain.training.as_exported import as_exported
@@ -37,7 +37,7 @@ def train_and_measure(
     step are noted. Raises what `train_head` raises, and DatasetError if a photo that the last step reads has changed.
     """
     seconds = {} if seconds is None else seconds
-    with timed(seconds, "head"), threads_for(bottlenecks.views.size):
+    with timed(seconds, "head"), one_thread():
         trained = train_head(bottlenecks, division, config, tta, observe, checkpoint)
     trained = further(trained)
     with timed(seconds, "confidence"):

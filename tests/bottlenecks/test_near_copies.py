@@ -148,3 +148,19 @@ def test_among_very_many_photos_they_are_not_looked_for(tmp_path: Path, monkeypa
     monkeypatch.setattr(splitting, "find_near_copies", None)
     division = found.split()
     assert splitting.COPIES_NOT_LOOKED_FOR in division.remarks and division.number_of_folds == 5
+
+
+@pytest.mark.parametrize("noise", [2.0, 12.0, 15.0])
+def test_bottlenecks_are_compared_of_all_that_may_be_copies(noise: float) -> None:
+    """Whatever correlates enough is among the rows that are asked for, also where it is mirrored or noisy."""
+    random = np.random.default_rng(0)
+    thumbnails = random.uniform(0, 255, (40, 8, 8)).repeat(4, axis=1).repeat(4, axis=2).astype(np.float32)
+    thumbnails[20:30] = thumbnails[:10]
+    thumbnails[30:] = thumbnails[10:20, :, ::-1]
+    thumbnails += random.normal(size=thumbnails.shape) * noise
+    ones, others = np.triu_indices(40, 1)
+    alike = near_copies._alike(ones, others, thumbnails)
+    assert len(alike) == 20
+    assert near_copies._may_have_copies(thumbnails).tolist() == list(range(40))
+    apart = near_copies._may_have_copies(thumbnails[:20])
+    assert not len(near_copies._alike(*np.triu_indices(20, 1), thumbnails[:20])) and len(apart) < 5

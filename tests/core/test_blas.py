@@ -6,7 +6,7 @@ import pytest
 import scipy.linalg  # noqa: F401  # its BLAS is there before the limits are set, whatever ran before
 from threadpoolctl import threadpool_info, threadpool_limits
 
-from retrain.core.blas import LARGE, threads_for
+from retrain.core.blas import LARGE, one_thread, threads_for
 
 
 def blas_threads() -> set[int]:
@@ -20,6 +20,18 @@ def test_small_products_take_one_thread_and_large_ones_all(values: int, expected
         before = blas_threads()
         with threads_for(values):
             assert blas_threads() == (expected if before == {2} else {1})
+        assert blas_threads() == before
+
+
+def test_of_several_that_need_one_thread_the_last_gives_the_others_back() -> None:
+    with threadpool_limits(2, user_api="blas"):
+        before = blas_threads()
+        one, other = one_thread(), one_thread()
+        one.__enter__()
+        other.__enter__()
+        one.__exit__(None, None, None)
+        assert blas_threads() == {1}
+        other.__exit__(None, None, None)
         assert blas_threads() == before
 
 

@@ -171,3 +171,14 @@ def test_an_error_ends_its_rows_between_words(
     show_error(click.BadParameter("1234567 is not in the range of 1 to 10."))
     rows = capsys.readouterr().err.splitlines()
     assert rows == ["Error: Invalid value: 1234567", "is not in the range of 1 to", "10."]
+
+
+def test_an_examination_has_a_bar(capsys: pytest.CaptureFixture[str]) -> None:
+    shown = TerminalScreen()
+    observe = shown.examining(200)
+    observe(50)
+    assert shown._progress is not None and shown._progress.tasks[0].completed == 50
+    observe(200)
+    assert shown._progress is None
+    said = " ".join(capsys.readouterr().err.split())
+    assert "Examining" in said and "100%" in said

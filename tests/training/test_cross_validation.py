@@ -5,12 +5,14 @@ import pytest
 
 from retrain.training.calibration import calibrate
 from retrain.training.cross_validation import MOST_STRENGTHS, OutOfFold, cross_validate_path
+from retrain.training.fitting import convergence
 from retrain.training.fitting.convergence import L2_PATH, fit_to_convergence
 from retrain.training.fitting.sample import Sample
-from retrain.training.head import Progress, predict
+from retrain.training.head import Head, Progress, predict
 from retrain.training.recipe import HeadConfig, choose_recipe
 
 CLASSES, DIM = 3, 10
+NO_HEAD = Head(np.zeros((0, 2), np.float32), np.zeros(2, np.float32))
 
 
 def sample_of(n: int = 240, distance: float = 1.0, views: int = 1, seed: int = 0) -> Sample:
@@ -48,7 +50,7 @@ def test_what_judges_a_fold_is_chosen_by_the_others() -> None:
     said = np.random.default_rng(0).dirichlet(np.ones(2), (1, 2, 100)).astype(np.float32)
     own = folds[0] == 0
     losses = np.array([[np.where(own, 9.0, 1.0), np.where(own, 1.0, 2.0)]])
-    found = OutOfFold(classes, folds, (0.1, 0.01), said, said, losses, ())
+    found = OutOfFold(classes, folds, (0.1, 0.01), said, said, losses, (), NO_HEAD)
     first = said[0, 0]
     expected = calibrate(first[~own], classes[~own], 1.0).of_probabilities(first[own])
     np.testing.assert_array_equal(found.quoted()[0, own], expected)
@@ -100,3 +102,26 @@ def test_all_views_are_trained_on_and_judged_only_where_that_is_asked() -> None:
     np.testing.assert_array_equal(alone.judged, alone.probabilities)
     np.testing.assert_array_equal(alone.probabilities, together.probabilities)
     assert not np.allclose(together.judged, together.probabilities, atol=0.01)
+
+
+@pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.2}, {"class_weight": "balanced"}, {"l2": 0.03}])
+def test_the_head_that_is_fitted_to_all_photos_begins_near_its_optimum(
+    options: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    passes: list[int] = []
+    real = convergence.loss_and_gradient
+    monkeypatch.setattr(convergence, "loss_and_gradient", lambda *given: passes.append(1) or real(*given))
+    sample = sample_of()
+    found = cross_validated(sample, folds_of(240, deals=2), **options)
+    nobody, l2 = sample.take(np.zeros(0, np.intp)), found.path[found.best]
+    smoothing, balanced = float(options.get("label_smoothing", 0)), "class_weight" in options  # type: ignore[arg-type]
+    heads, counts = [], []
+    for start in (None, found.mean_head):
+        passes.clear()
+        fit = fit_to_convergence(
+            sample, nobody, CLASSES, (l2,), label_smoothing=smoothing, balanced=balanced, start=start
+        )
+        heads.append(fit.head)
+        counts.append(len(passes))
+    assert 0 < counts[1] < counts[0]
+    np.testing.assert_allclose(predict(heads[1], sample), predict(heads[0], sample), atol=0.02)

@@ -72,7 +72,7 @@ def test_cross_validation_tests_each_photo_once_and_keeps_the_strength_that_it_f
     assert trained.test_rows.tolist() == list(range(60))
     # The head that is kept is the one of all photos.
     alone = train(extraction(60), Division(("training",) * 60), l2=trained.fit.description["l2"])
-    np.testing.assert_allclose(trained.fit.head.kernel, alone.fit.head.kernel, atol=1e-3)
+    np.testing.assert_allclose(trained.fit.head.kernel, alone.fit.head.kernel, atol=5e-3)
 
 
 def test_mini_batches_in_folds_validate_on_the_next_one() -> None:

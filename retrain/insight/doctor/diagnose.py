@@ -1,7 +1,9 @@
 """The whole examination, one step after the other."""
 
+import math
 from collections import Counter
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 
@@ -23,6 +25,7 @@ from retrain.photos.folds import deal_folds
 from retrain.training.fitting.sample import Classes
 from retrain.training.trained import TrainedHead
 
+LOOKED_AT, COMPARED, ASKED = 0.6, 0.7, 0.9  # about which shares of the time have passed then
 COLOURS_NOT_JUDGED = message(
     "Colours are not judged with fewer than {least} photos of a class, on average.", least=LEAST_GROUPS
 )
@@ -37,7 +40,7 @@ def diagnose(
     observe: Callable[[int], None] = lambda done: None,
     trained: TrainedHead | None = None,
 ) -> Diagnosis:
-    """Examine photos by their bottlenecks, and by one look at each, of which `observe` is told.
+    """Examine photos by their bottlenecks, and by one look at each; `observe` is told how far it is, in photos.
 
     `sides` has the side of the split of each photo, and is None where accuracy is cross-validated: then all photos
     are trained on and tested. `input_size` is that of the network, in pixels. `trained` is a head that was trained on
@@ -48,13 +51,15 @@ def diagnose(
     labels = sorted({photo.label for photo in photos})
     classes = class_indices(photos, labels)
     findings: list[Finding] = unreadable_findings(extraction.skipped)
+    told = partial(_tell, observe, len(photos))
     with timed(seconds, "looks"):
-        looks = look_at(photos, observe)
+        looks = look_at(photos, lambda done: told(LOOKED_AT * done / len(photos)))
     gone = sum(photo.gone for photo in photos)
     remarks = _not_seen(gone, int((~looks.readable).sum()) - gone)
     findings += quality_findings(photos, looks, input_size)
     with timed(seconds, "copies"):
         copies = find_copies(photos, matrix, looks)
+    told(COMPARED)
     groups = groups_with_copies(photos, copies)
     with timed(seconds, "labels"):
         asked = None if trained is None else asked_in_training(trained, labels)
@@ -62,6 +67,7 @@ def diagnose(
             asked = _ask(extraction, classes, groups, len(labels), seed)
         folds, probabilities = asked.deals[0], asked.probabilities
         suspected, more = label_findings(photos, labels, matrix, probabilities, classes, groups)
+    told(ASKED)
     findings += suspected
     remarks += more
     findings += copy_findings(photos, sides, copies, probabilities[np.arange(len(photos)), classes])
@@ -81,9 +87,14 @@ def diagnose(
         remarks.append(TOO_FEW_PHOTOS)
     counts = dict(Counter(photo.label for photo in photos))
     findings += imbalance_findings(counts)
+    told(1)
     order = {kind: place for place, kind in enumerate(KINDS)}
     findings.sort(key=lambda finding: (order[finding.kind], -finding.score, finding.path))
     return Diagnosis(photos, counts, tuple(findings), copies, shortcut, tuple(remarks), seconds)
+
+
+def _tell(observe: Callable[[int], None], photos: int, share: float) -> None:
+    observe(math.floor(share * photos))
 
 
 def _ask(extraction: Extraction, classes: Classes, groups: Sequence[str], count: int, seed: int) -> Asked:

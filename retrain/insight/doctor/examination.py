@@ -37,4 +37,5 @@ def examine(config: DoctorConfig, progress: Progress = SILENT, start: StartEngin
     division = config.split.divide(bottlenecks.photos)
     progress.say("Looking at each photo once …")
     sides = division.splits if division.folds is None else None
-    return diagnose(bottlenecks.extraction, sides, backbone.input_size, config.split.seed)
+    observe = progress.examining(len(bottlenecks.photos))
+    return diagnose(bottlenecks.extraction, sides, backbone.input_size, config.split.seed, observe)

@@ -14,6 +14,7 @@ from retrain.photos.reading import map_in_order, photo_threads
 from retrain.photos.small_copies import THUMBNAIL, Floats, gray, square_copy, thumbnail
 
 FEW = (0.25, 99.75)  # percent: a hot pixel of a black photo is among the others, a line that is drawn is not
+EACH_CHANNEL = np.array([0, 256, 512], np.uint16)  # levels of its own
 BINS = 4  # of a colour histogram, per channel
 
 
@@ -82,6 +83,25 @@ def colour_histogram(pixels: Pixels) -> Floats:
     return (np.bincount(boxes.ravel(), minlength=BINS**3) / boxes.size).astype(np.float32)
 
 
+def span(pixels: Pixels) -> float:
+    """How far apart the percentiles FEW of a channel of (height, width, 3) are, in the channel where that is most.
+
+    As np.percentile has them, from counts of the levels: a third of its time.
+    """
+    counts = np.bincount((pixels.reshape(-1, 3) + EACH_CHANNEL).ravel(), minlength=3 * 256).reshape(3, 256)
+    pixels_to = counts.cumsum(axis=1)
+    below, above = ([_level(channel, percent) for channel in pixels_to] for percent in FEW)
+    return max(high - low for low, high in zip(below, above, strict=True))
+
+
+def _level(pixels_to: npt.NDArray[np.int64], percent: float) -> float:
+    """The level at a percentile, linear between two pixels; so many pixels have at most each level."""
+    last = int(pixels_to[-1]) - 1
+    place = percent / 100 * last
+    low, high = (int(pixels_to.searchsorted(min(last, int(place) + one), side="right")) for one in (0, 1))
+    return low + (high - low) * (place - int(place))
+
+
 def laplacian_variance(brightness: Floats) -> float:
     """The variance of the Laplacian of the brightness (height, width): low where nothing is sharp.
 
@@ -104,12 +124,13 @@ def _look(photo: Photo) -> _Look | None:
     except PhotoError:
         return None  # it could be read when its bottleneck was computed: changed or gone since then
     brightness = gray(pixels)
-    spread = pixels[::4, ::4].astype(np.int16)
+    red, green, blue = np.moveaxis(pixels[::4, ::4], 2, 0)
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
     return _Look(
         thumbnail(brightness),
         colour_histogram(pixels[::2, ::2]),
         laplacian_variance(brightness),
-        float((spread.max(axis=2) - spread.min(axis=2)).mean()),
-        float(np.ptp(np.percentile(pixels[::2, ::2], FEW, axis=(0, 1)), axis=0).max()),
+        float(spread.mean()),
+        span(pixels[::2, ::2]),
         (header.width, header.height, header.orientation),
     )

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from retrain.core.blas import threads_for
+from retrain.core.blas import one_thread
 from retrain.insight.doctor.findings import Copies
 from retrain.photos.dataset import Photo
 from retrain.photos.groups import content_groups
@@ -69,7 +69,7 @@ def out_of_fold(
     used, numbers = np.unique(folds, return_inverse=True)
     if len(used) < 2:
         return np.full((len(classes), count), 1 / count, np.float32)
-    with threads_for(matrix.size):
+    with one_thread():
         answers = next(answers_along(Sample(matrix, classes, widths=widths), numbers, count, (l2,)))
     probabilities: Floats = np.exp(answers.log_probabilities)
     return probabilities

@@ -19,6 +19,7 @@ import numpy as np
 from retrain.training.calibration import calibrated_loss
 from retrain.training.fitting.checkpoint import Slot, State
 from retrain.training.fitting.lbfgs import Memory, minimise
+from retrain.training.fitting.one_head import CROSS_ENTROPY, Loss, loss_and_gradient
 from retrain.training.fitting.preconditioner import Preconditioner
 from retrain.training.fitting.sample import Classes, Matrix, Sample, Standardised
 from retrain.training.head import Fit, Head, Observer, Progress, class_weights, fold, predict, score
@@ -42,21 +43,8 @@ MANY_BYTES = 2 << 30  # of training bottlenecks in float32; from here on a part 
 PART_BYTES = 512 << 20
 JUDGES_BYTES = 128 << 20  # of the validation photos that choose then
 LEAST_GAIN = 0.001  # nats; what a weaker penalty has to gain where all photos are fitted
+PART_TOLERANCE = 0.01  # of the loss of the part, whose optimum is another one
 PART = 6  # a first fit begins on one photo in so many, where these are as many as features
-
-
-@dataclass(frozen=True)
-class Loss:
-    """What is minimised: mean cross-entropy, with targets `label_smoothing` of the way to 1 / classes.
-
-    With `class_weights` (classes,) each photo counts with the weight of its class.
-    """
-
-    label_smoothing: float = 0.0
-    class_weights: Matrix | None = None
-
-
-CROSS_ENTROPY = Loss()
 
 
 def fit_to_convergence(
@@ -70,6 +58,7 @@ def fit_to_convergence(
     balanced: bool = False,
     slot: Slot | None = None,
     everything: Sample | None = None,
+    start: Head | None = None,
 ) -> Fit:
     """Fit at each L2 strength of the path; keep the one with the lowest calibrated validation loss.
 
@@ -82,7 +71,7 @@ def fit_to_convergence(
 
     With `everything`, the photos for training and validation together, the head that was chosen is at last
     refitted to all of them at its strength; see `refit_helps`. The loss is a mean over photos, so the strength
-    needs no rescaling.
+    needs no rescaling. The first fit begins at `start`, where there is one: it changes the time alone.
     """
     if path is None:
         path = L2_PATH if len(validation) else (L2_WITHOUT_VALIDATION,)
@@ -92,7 +81,7 @@ def fit_to_convergence(
         training, validation = training.drawn(PART_BYTES), validation.drawn(JUDGES_BYTES)
     standardised = Standardised(training)
     loss = Loss(label_smoothing, class_weights(everybody.classes, classes) if balanced else None)
-    fits = _Fits(standardised, training.classes, classes, loss)
+    fits = _Fits(standardised, training.classes, classes, loss, start)
     choice = _Choice()
     slot.restore(fits, choice)
 
@@ -100,10 +89,8 @@ def fit_to_convergence(
         return _joined(fits.state(), choice.state())
 
     for step, l2 in enumerate(path):
-        if step < len(choice.curve):
-            continue  # before the run was stopped
-        if choice.ended:
-            break
+        if step < len(choice.curve) or choice.ended:
+            continue  # it was fitted before the run was stopped, or is not worth it
         head = _fold(fits.fit(l2), standardised.mean, standardised.scale)
         progress = _progress(step, head, training, validation, loss.class_weights, len(path))
         observe(progress)
@@ -236,8 +223,16 @@ class _Fits:
     point to: weights are a smooth function of log(l2).
     """
 
-    def __init__(self, bottlenecks: Standardised, labels: Classes, classes: int, loss: Loss = CROSS_ENTROPY) -> None:
+    def __init__(
+        self,
+        bottlenecks: Standardised,
+        labels: Classes,
+        classes: int,
+        loss: Loss = CROSS_ENTROPY,
+        start: Head | None = None,
+    ) -> None:
         self.bottlenecks, self._labels, self._classes, self.loss = bottlenecks, labels, classes, loss
+        self._start = None if start is None else _unfold(start, bottlenecks.mean, bottlenecks.scale)
         self._preconditioner = Preconditioner(bottlenecks, classes)
         self._many = len(bottlenecks) // PART >= bottlenecks.dim
         self._memory = Memory()
@@ -253,8 +248,8 @@ class _Fits:
             (l2_before, before), (l2_last, last) = self._fitted
             weights = last + np.float32(np.log(l2 / l2_last) / np.log(l2_last / l2_before)) * (last - before)
         if not self._fitted:
-            weights = self._begin_on_a_part(weights, l2)
-        weights = self._minimise(self.bottlenecks, self._labels, weights, l2, self.loss, rescale=not self._fitted)
+            weights = self._begin_on_a_part(weights, l2) if self._start is None else self._start
+        weights = self._minimise(self.bottlenecks, self._labels, weights, l2, self.loss)
         others = [one for one in self._fitted if one[0] != l2]  # what a part gave for it is not needed any more
         self._fitted = [*others, (l2, weights)][-2:]
         return weights
@@ -274,7 +269,7 @@ class _Fits:
         The curvature that was met at other strengths is forgotten; nothing can follow.
         """
         self._memory = Memory()
-        return self._minimise(bottlenecks, labels, weights, l2, loss, rescale=True)
+        return self._minimise(bottlenecks, labels, weights, l2, loss)
 
     def _begin_on_a_part(self, weights: Matrix, l2: float) -> Matrix:
         """Go most of the way on a part of the photos, for a part of the cost; not at all where these are few.
@@ -286,23 +281,32 @@ class _Fits:
             return weights
         drawn = np.sort(np.random.default_rng(0).permutation(count)[: count // PART])
         part, labels = self.bottlenecks.part(drawn), self._labels[drawn]
-        return self._minimise(part, labels, weights, l2, self.loss, rescale=True)
+        weights = self._minimise(part, labels, weights, l2, self.loss, ends=(PART_TOLERANCE, LEAST_LOSS))
+        self._memory = Memory()  # where it ends, few of the part's photos are uncertain any more, and most of all are
+        return weights
 
     def _minimise(
-        self, bottlenecks: Standardised, labels: Classes, start: Matrix, l2: float, loss: Loss, rescale: bool = False
+        self,
+        bottlenecks: Standardised,
+        labels: Classes,
+        start: Matrix,
+        l2: float,
+        loss: Loss,
+        *,
+        ends: tuple[float, float] | None = None,
     ) -> Matrix:
-        """The weights at which the loss on these photos is least."""
+        """The weights at which the loss on these photos is least; it `ends` at a tolerance, with a least loss."""
 
         def objective(weights: Matrix) -> tuple[float, Matrix]:
-            return _loss_and_gradient(bottlenecks, labels, weights, l2, loss)
+            return loss_and_gradient(bottlenecks, labels, weights, l2, loss)
 
         def precondition(gradient: Matrix) -> Matrix:
             result = np.empty_like(gradient)
             result[:-1], result[-1] = self._preconditioner.solve(gradient[:-1], gradient[-1], l2)
             return result
 
-        least_loss = LEAST_LOSS_OF_MANY if self._many else LEAST_LOSS
-        return minimise(objective, start, precondition, self._memory, TOLERANCE, least_loss, rescale=rescale)
+        tolerance, least_loss = ends or (TOLERANCE, LEAST_LOSS_OF_MANY if self._many else LEAST_LOSS)
+        return minimise(objective, start, precondition, self._memory, tolerance, least_loss)
 
     def state(self) -> State:
         """All that the next fit starts from."""
@@ -324,50 +328,6 @@ class _Fits:
             (arrays[f"memory/{index}/step"], arrays[f"memory/{index}/change"], curvature)
             for index, curvature in enumerate(values["curvatures"])
         )
-
-
-def _loss_and_gradient(
-    bottlenecks: Standardised, labels: Classes, weights: Matrix, l2: float, loss: Loss = CROSS_ENTROPY
-) -> tuple[float, Matrix]:
-    """The loss + l2 / 2 * ||W||^2 and its gradient, in one pass."""
-    total = 0.0
-    by_class = np.zeros(weights.shape[::-1], np.float32)  # classes before features: the faster product
-    for positions, block in bottlenecks.blocks():
-        block_loss, block_gradient = _sums(block, labels[positions], weights, loss)
-        total += block_loss
-        by_class += block_gradient
-    gradient = np.ascontiguousarray(by_class.T)
-    gradient /= len(bottlenecks)
-    kernel = weights[:-1]
-    gradient[:-1] += np.float32(l2) * kernel
-    return total / len(bottlenecks) + 0.5 * l2 * float(np.vdot(kernel, kernel)), gradient
-
-
-def _sums(bottlenecks: Matrix, labels: Classes, weights: Matrix, loss: Loss) -> tuple[float, Matrix]:
-    """Sum of the losses of photos, and its gradient (classes, dim + 1)."""
-    rows, smoothing = np.arange(len(labels)), np.float32(loss.label_smoothing)
-    scores = bottlenecks @ weights[:-1]
-    scores += weights[-1]
-    scores -= scores.max(axis=1, keepdims=True)
-    losses = (smoothing - 1) * scores[rows, labels]
-    if smoothing:
-        losses -= smoothing * scores.mean(axis=1)
-    # From here on in place: exponentials, probabilities, errors.
-    np.exp(scores, out=scores)
-    totals = scores.sum(axis=1, keepdims=True)
-    losses += np.log(totals[:, 0])
-    scores /= totals
-    scores[rows, labels] -= 1 - smoothing
-    if smoothing:
-        scores -= smoothing / np.float32(scores.shape[1])
-    if loss.class_weights is not None:
-        photo_weights = loss.class_weights[labels]
-        losses *= photo_weights
-        scores *= photo_weights[:, np.newaxis]
-    gradient = np.empty(weights.shape[::-1], np.float32)
-    np.matmul(scores.T, bottlenecks, out=gradient[:, :-1])
-    gradient[:, -1] = scores.sum(axis=0)
-    return float(losses.sum(dtype=np.float64)), gradient
 
 
 def _fold(weights: Matrix, mean: Matrix, scale: Matrix) -> Head:

@@ -12,16 +12,18 @@ penalised; the scale is made up for in the L2 strength. Of bottlenecks side by s
 how the backbones compare to each other is taken from all photos.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
 
+from retrain.training.fitting.lanes import Found, cut, side_by_side
 from retrain.training.fitting.preconditioner import Preconditioner
-from retrain.training.fitting.sample import Classes, Matrix, Rows, Sample, Standardised
+from retrain.training.fitting.sample import Classes, Matrix, Rows, Sample, Standardised, block_rows
 from retrain.training.fitting.wide_lbfgs import Indices, Memory, Numbers, minimise_together
-from retrain.training.head import class_weights
+from retrain.training.head import Head, class_weights, fold
 
 # Of the loss; a step that gains less is the last one. Three times that of a head that is kept: at the best
 # strengths for 12 cat breeds held-out cross-entropies then are within 0.001 of the optimum's; a difference
@@ -37,7 +39,8 @@ class Answers:
 
     `log_probabilities` (n, classes), photos in the order of the sample; `training_losses` (folds,) are the minima
     that were reached, penalty included, to about 0.0005 nats. `training_accuracy` and `training_cross_entropy` are
-    means over the heads, on the photos that each has seen.
+    means over the heads, on the photos that each has seen. `mean` is the mean of the heads, for bottlenecks as they
+    are: a head that is fitted to all photos is near it.
     """
 
     l2: float
@@ -45,6 +48,7 @@ class Answers:
     training_losses: Numbers
     training_accuracy: float
     training_cross_entropy: float
+    mean: Head
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,15 @@ def answers_along(
         said = np.empty((len(sample), classes), np.float32)
         for positions, log_probabilities in heads.answer_held_out(weights):
             said[positions] = log_probabilities
-        yield Answers(l2, said, minima, *heads.score_seen(weights))
+        yield Answers(l2, said, minima, *heads.score_seen(weights), heads.mean(weights))
+
+
+@dataclass(frozen=True)
+class _Lane:
+    """Positions among photos that are sorted by fold, all of one fold."""
+
+    fold: int
+    positions: slice
 
 
 class _Heads:
@@ -154,21 +166,39 @@ class _Heads:
 
     def answer_held_out(self, weights: Matrix) -> Iterator[tuple[Rows, Matrix]]:
         """Photos (positions in the sample), and the logarithms of their probabilities (photos, classes)."""
-        for fold, positions, block in self._blocks():
-            yield self._order[positions], self._log_probabilities(block, weights[fold : fold + 1])[0].T
+
+        def of_lane(lane: _Lane) -> tuple[Rows, Matrix]:
+            own = weights[lane.fold : lane.fold + 1]
+            said = np.empty((lane.positions.stop - lane.positions.start, self._classes), np.float32)
+            for positions, block in self._bottlenecks.blocks(lane.positions):
+                start = positions.start - lane.positions.start
+                said[start : start + len(block)] = self._log_probabilities(block, own)[0].T
+            return self._order[lane.positions], said
+
+        return self._in_lanes(of_lane, 1)
+
+    def mean(self, weights: Matrix) -> Head:
+        """The mean of the heads, for bottlenecks as they are."""
+        mean = weights.mean(axis=0)
+        return Head(*fold(mean[:, :-1].T, mean[:, -1], self._bottlenecks.mean, self._bottlenecks.scale))
 
     def score_seen(self, weights: Matrix) -> tuple[float, float]:
         """The accuracy of the heads on what they have seen, and the cross-entropy, weighted by class as the loss is."""
-        right, losses = 0, 0.0
-        for fold, positions, block in self._blocks():
-            seeing = np.flatnonzero(np.arange(self.count) != fold)
-            said, labels = self._log_probabilities(block, weights[seeing]), self._labels[positions]
-            right += int((said.argmax(axis=1) == labels).sum())
-            own = said[:, labels, np.arange(len(labels))]
-            if self._class_weights is not None:
-                own *= self._class_weights[seeing][:, labels]
-            losses -= float(own.sum(dtype=np.float64))
-        return right / int(self._seen.sum()), losses / int(self._seen.sum())
+
+        def of_lane(lane: _Lane) -> tuple[int, float]:
+            seeing = np.flatnonzero(np.arange(self.count) != lane.fold)
+            asked, right, losses = weights[seeing], 0, 0.0
+            for positions, block in self._bottlenecks.blocks(lane.positions):
+                said, labels = self._log_probabilities(block, asked), self._labels[positions]
+                right += int((said.argmax(axis=1) == labels).sum())
+                own = said[:, labels, np.arange(len(labels))]
+                photo_weights = self._photo_weights(seeing, labels)
+                losses -= float((own if photo_weights is None else own * photo_weights).sum(dtype=np.float64))
+            return right, losses
+
+        lanes = list(self._in_lanes(of_lane, self.count))
+        seen = int(self._seen.sum())
+        return sum(right for right, _ in lanes) / seen, sum(losses for _, losses in lanes) / seen
 
     def _log_probabilities(self, block: Matrix, weights: Matrix) -> Matrix:
         """What heads (m, classes, dim + 1) say of a block of photos, (m, classes, photos)."""
@@ -185,29 +215,37 @@ class _Heads:
         scores -= scores.max(axis=1, keepdims=True)
         return scores
 
-    def _blocks(self) -> Iterator[tuple[int, slice, Matrix]]:
-        """Fold, positions among the sorted photos, and standardised bottlenecks; no block has two folds."""
-        for positions, block in self._bottlenecks.blocks():
-            start, end = positions.start, positions.start + len(block)
-            while start < end:
-                fold = int(np.searchsorted(self._ends, start, side="right"))
-                stop = min(end, int(self._ends[fold]))
-                yield fold, slice(start, stop), block[start - positions.start : stop - positions.start]
-                start = stop
+    def _in_lanes(self, job: Callable[["_Lane"], Found], heads: int) -> Iterator[Found]:
+        """What a job gives for each lane, in their order, and by all cores; so many heads look at a photo."""
+        size, products = block_rows(self._bottlenecks.dim), heads * self._classes * self._bottlenecks.dim
+        ends = [0, *self._ends.tolist()]
+        lanes = [
+            _Lane(fold, positions)
+            for fold, (start, end) in enumerate(pairwise(ends))
+            for positions in cut(slice(start, end), size, (end - start) * products)
+        ]
+        return side_by_side(job, lanes, ends[-1] * products)
 
     def _losses_and_gradients(self, heads: Indices, weights: Matrix, l2: float) -> tuple[Numbers, Matrix]:
         """Mean cross-entropy + penalty, (m,), and its gradient, (m, classes * (dim + 1)), of some of the heads."""
         weights = weights.reshape(-1, *self._shape)
         losses, gradients = np.zeros(len(heads)), np.zeros_like(weights)
-        for fold, positions, block in self._blocks():
-            seeing = np.flatnonzero(heads != fold)
-            if len(seeing):
-                photo_weights = self._photo_weights(heads[seeing], self._labels[positions])
-                block_losses, block_gradients = self._sums(
-                    block, self._labels[positions], weights[seeing], photo_weights
-                )
-                losses[seeing] += block_losses
-                gradients[seeing] += block_gradients
+
+        def of_lane(lane: _Lane) -> tuple[Indices, Numbers, Matrix]:
+            seeing = np.flatnonzero(heads != lane.fold)
+            asked = weights[seeing]
+            losses, gradients = np.zeros(len(seeing)), np.zeros_like(asked)
+            for positions, block in self._bottlenecks.blocks(lane.positions) if len(seeing) else ():
+                labels = self._labels[positions]
+                photo_weights = self._photo_weights(heads[seeing], labels)
+                block_losses, block_gradients = self._sums(block, labels, asked, photo_weights)
+                losses += block_losses
+                gradients += block_gradients
+            return seeing, losses, gradients
+
+        for seeing, lane_losses, lane_gradients in self._in_lanes(of_lane, len(heads)):
+            losses[seeing] += lane_losses
+            gradients[seeing] += lane_gradients
         photos, variances = self._seen[heads], self._variances[heads]
         losses /= photos
         gradients /= photos[:, None, None].astype(np.float32)
@@ -258,9 +296,10 @@ class _Heads:
     def _seen_variances(self) -> Numbers:
         """The mean variance of the features over the photos that each head sees (that over all photos is 1)."""
         sums, squares = np.zeros((self.count, self._bottlenecks.dim)), np.zeros(self.count)
-        for fold, _, block in self._blocks():
-            sums[fold] += np.ones(len(block), np.float32) @ block
-            squares[fold] += float(np.vdot(block, block))
+        for head, (start, end) in enumerate(pairwise([0, *self._ends.tolist()])):
+            for _, block in self._bottlenecks.blocks(slice(start, end)):
+                sums[head] += np.ones(len(block), np.float32) @ block
+                squares[head] += float(np.vdot(block, block))
         others = ~np.eye(self.count, dtype=bool)  # sums, not differences: exact whatever a head does not see
         means = others @ sums / self._seen[:, None]
         variances: Numbers = (others @ squares / self._seen - (means**2).sum(axis=1)) / sums.shape[1]

@@ -4,7 +4,7 @@ A `Sample` is a view: rows of a matrix that belongs to somebody else and may be 
 here copies it whole, unless what it takes of it is small.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from retrain.core.matrix_file import Matrix as Stored
 from retrain.core.matrix_file import in_float32, release_pages
+from retrain.training.fitting.lanes import Found, cut, side_by_side
 
 Matrix = npt.NDArray[np.float32]
 Classes = npt.NDArray[np.intp]
@@ -87,13 +88,21 @@ class Sample:
                 release_pages(self.matrix)
         return filled
 
-    def blocks(self, size: int | None = None) -> Iterator[tuple[slice, Matrix]]:
-        """Positions and bottlenecks, `size` photos at a time. A block is not to be changed, and good until the next."""
-        size = size or block_rows(self.dim)
+    @property
+    def all(self) -> slice:
+        """All positions."""
+        return slice(0, len(self))
+
+    def blocks(self, size: int | None = None, lane: slice | None = None) -> Iterator[tuple[slice, Matrix]]:
+        """Positions and bottlenecks of all or of a lane, `size` photos at a time.
+
+        A block is not to be changed, and good until the next.
+        """
+        size, lane = size or block_rows(self.dim), lane or self.all
         as_it_is = self.rows is None and self.matrix.dtype == np.float32
-        buffer = np.empty((0 if as_it_is else min(size, len(self)), self.dim), np.float32)
-        for start in range(0, len(self), size):
-            end = min(start + size, len(self))
+        buffer = np.empty((0 if as_it_is else min(size, lane.stop - lane.start), self.dim), np.float32)
+        for start in range(lane.start, lane.stop, size):
+            end = min(start + size, lane.stop)
             block: Matrix
             if as_it_is:
                 block = np.asarray(self.matrix[start:end], np.float32)
@@ -103,6 +112,14 @@ class Sample:
                 block = self.gather(np.arange(start, end), buffer)
             yield slice(start, end), block
             release_pages(self.matrix)
+
+    def in_lanes(self, job: Callable[[slice], Found], products: int, size: int | None = None) -> Iterator[Found]:
+        """What a job gives for each lane of positions, in their order, by all cores; lanes are blocks of `size` photos.
+
+        Each number of a bottleneck is multiplied about `products` times.
+        """
+        work = len(self) * self.dim * products
+        return side_by_side(job, cut(self.all, size or block_rows(self.dim), work), work)
 
 
 class Standardised:
@@ -140,16 +157,21 @@ class Standardised:
         """The length of a bottleneck."""
         return self._sample.dim
 
-    def blocks(self) -> Iterator[tuple[slice, Matrix]]:
-        """Positions and standardised bottlenecks. A block is good until the next one."""
-        size = block_rows(self.dim)
+    def blocks(self, lane: slice | None = None) -> Iterator[tuple[slice, Matrix]]:
+        """Positions and standardised bottlenecks of all or of a lane. A block is good until the next one."""
+        size, lane = block_rows(self.dim), lane or self._sample.all
         if self._kept is not None:
-            for start in range(0, len(self), size):
-                yield slice(start, start + size), self._kept[start : start + size]
+            for start in range(lane.start, lane.stop, size):
+                positions = slice(start, min(start + size, lane.stop))
+                yield positions, self._kept[positions]
             return
-        buffer = np.empty((min(size, len(self)), self.dim), np.float32)
-        for positions, block in self._sample.blocks(size):
+        buffer = np.empty((min(size, lane.stop - lane.start), self.dim), np.float32)
+        for positions, block in self._sample.blocks(size, lane):
             yield positions, self._standardise(block, buffer[: len(block)])
+
+    def in_lanes(self, job: Callable[[slice], Found], products: int) -> Iterator[Found]:
+        """As `Sample.in_lanes`."""
+        return self._sample.in_lanes(job, products)
 
     def batches(self, batches: Iterator[Rows]) -> Iterator[tuple[Rows, Matrix]]:
         """The standardised bottlenecks at each of these positions. A batch is good until the next one."""
@@ -171,11 +193,19 @@ class Standardised:
     def covariance(self, most: int) -> Matrix:
         """The covariance of the features (dim, dim), of about `most` photos at even distances over all."""
         sample = self._sample.spread(most)
+        size, work = block_rows(self.dim), len(sample) * self.dim**2
+
+        def of_lane(lane: slice) -> Matrix:
+            total = np.zeros((self.dim, self.dim), np.float32)
+            buffer = np.empty((min(size, lane.stop - lane.start), self.dim), np.float32)
+            for _, block in sample.blocks(size, lane):
+                standardised = self._standardise(block, buffer[: len(block)])
+                total += standardised.T @ standardised
+            return total
+
         total = np.zeros((self.dim, self.dim), np.float32)
-        buffer = np.empty((min(block_rows(self.dim), len(sample)), self.dim), np.float32)
-        for _, block in sample.blocks():
-            standardised = self._standardise(block, buffer[: len(block)])
-            total += standardised.T @ standardised
+        for part in side_by_side(of_lane, cut(sample.all, size, work), work):
+            total += part
         total /= len(sample)
         return total
 

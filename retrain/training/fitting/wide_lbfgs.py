@@ -50,6 +50,18 @@ class Memory:
         if len(self._order) < len(self._steps):
             self._pack()
 
+    @property
+    def last_change(self) -> Array:
+        """How the gradient changed over the last step; zeros without one."""
+        change: Array = self._changes[self._order[-1] if self._order else 0]
+        return change
+
+    def scale(self, preconditioned: Array) -> np.float32:
+        """As `lbfgs.Memory.scale`, from the last change after the preconditioner; 1 without one."""
+        product = float(self.last_change @ preconditioned)
+        last = self._order[-1] if self._order else 0
+        return np.float32(self._products[last, last] / product if product > 0 else 1)  # it may underflow
+
     def before(self, gradient: Array) -> tuple[Array, Numbers]:
         """First loop: what is left of the gradient for the preconditioner, and the shares of the steps."""
         used = self._order
@@ -103,11 +115,8 @@ def minimise_together(
     active = np.arange(len(start))
     values, gradients = evaluate(active, parameters)
     for _ in range(most_steps):
-        loops = [memories[int(index)].before(gradients[index]) for index in active]
-        rests = precondition(np.stack([rest for rest, _ in loops]))
         directions = np.empty_like(parameters)
-        for index, rest, (_, shares) in zip(active, rests, loops, strict=True):
-            directions[index] = memories[int(index)].after(rest, shares)
+        directions[active] = _directions([memories[int(index)] for index in active], gradients[active], precondition)
         slopes = np.array([float(gradients[index] @ directions[index]) for index in active])
         # A quadratic falls by half of what the slope promises: known without another evaluation.
         promising = slopes / 2 > tolerance * np.maximum(np.abs(values[active]), least_loss)
@@ -142,3 +151,15 @@ def minimise_together(
         if not len(active):
             break
     return parameters, values
+
+
+def _directions(memories: Sequence[Memory], gradients: Array, precondition: Callable[[Array], Array]) -> Array:
+    """The inverses of the estimated Hessians times the gradients (m, size), as `lbfgs.Memory.direction`."""
+    loops = [memory.before(gradient) for memory, gradient in zip(memories, gradients, strict=True)]
+    changes = (memory.last_change for memory in memories)
+    rests, of_changes = np.split(precondition(np.stack([*(rest for rest, _ in loops), *changes])), 2)
+    directions = [
+        memory.after(memory.scale(of_change) * rest, shares)
+        for memory, rest, of_change, (_, shares) in zip(memories, rests, of_changes, loops, strict=True)
+    ]
+    return np.stack(directions)

@@ -105,3 +105,11 @@ def test_of_tiny_classes_nothing_is_said_of_colours(tmp_path: Path) -> None:
     diagnosis = module.diagnose(Extraction(photos, matrix.astype(np.float32), (), 0, 60, 0, "f", {}), None, 32)
     assert diagnosis.shortcut is None
     assert "Colours are not judged with fewer than 5 photos of a class, on average." in diagnosis.remarks
+
+
+def test_it_is_told_how_far_the_examination_is() -> None:
+    told: list[int] = []
+    photos = extraction()
+    module.diagnose(photos, None, 32, observe=told.append)
+    assert told == sorted(told) and told[-1] == len(photos.photos)
+    assert len(set(told)) > 20 and told[len(photos.photos) - 1] < len(photos.photos)  # looks are not all of it

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from retrain.insight.doctor import photo_quality
+from retrain.insight.doctor import looks, photo_quality
 from retrain.insight.doctor.findings import Shortcut
 from retrain.insight.doctor.imbalance import imbalance_findings
 from retrain.insight.doctor.looks import colour_histogram, laplacian_variance, look_at
@@ -142,3 +142,12 @@ def test_what_is_said_of_colours(colours: float, network: float, share: float, s
     shortcut = Shortcut(colours, network, 0.5)
     assert (shortcut.share, shortcut.suspicious) == (share, suspicious)
     assert said in shortcut.sentence
+
+
+def test_the_span_of_levels_is_that_of_percentiles() -> None:
+    random = np.random.default_rng(0)
+    for size in (2, 9, 80):
+        for levels in (1, 4, 256):
+            pixels = random.integers(0, levels, (size, size, 3)).astype(np.uint8)
+            expected = np.ptp(np.percentile(pixels, looks.FEW, axis=(0, 1)), axis=0).max()
+            assert looks.span(pixels) == pytest.approx(expected, abs=1e-9)

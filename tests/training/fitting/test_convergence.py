@@ -32,7 +32,7 @@ def test_gradient_is_that_of_finite_differences() -> None:
     flat = np.random.default_rng(1).normal(size=5 * 3)
     expected = approx_fprime(flat, loss64, 1e-7, x, sample.classes, 3, 0.3)
     weights = flat.reshape(5, 3).astype(np.float32)
-    loss, gradient = convergence._loss_and_gradient(Standardised(sample), sample.classes, weights, 0.3)
+    loss, gradient = convergence.loss_and_gradient(Standardised(sample), sample.classes, weights, 0.3)
     assert loss == pytest.approx(loss64(flat, x, sample.classes, 3, 0.3), rel=1e-5)
     assert np.allclose(gradient.ravel(), expected, atol=1e-5)
 
@@ -145,8 +145,8 @@ def test_each_fit_of_a_path_reaches_the_optimum_of_a_fit_of_its_own() -> None:
 
 def test_a_path_needs_few_evaluations(monkeypatch: pytest.MonkeyPatch) -> None:
     evaluations = []
-    real = convergence._loss_and_gradient
-    monkeypatch.setattr(convergence, "_loss_and_gradient", lambda *arguments: evaluations.append(1) or real(*arguments))
+    real = convergence.loss_and_gradient
+    monkeypatch.setattr(convergence, "loss_and_gradient", lambda *arguments: evaluations.append(1) or real(*arguments))
     fit = fit_to_convergence(blobs(n=600, dim=40, spread=4.0), blobs(n=600, dim=40, spread=4.0, seed=1), 3)
     assert len(evaluations) < 10 * len(fit.curve)
 
@@ -188,9 +188,9 @@ def test_a_large_matrix_is_never_copied_whole(tmp_path: Path, monkeypatch: pytes
 
 def test_a_first_fit_to_many_photos_begins_on_a_part_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     evaluated = []
-    real = convergence._loss_and_gradient
+    real = convergence.loss_and_gradient
     monkeypatch.setattr(
-        convergence, "_loss_and_gradient", lambda *given: evaluated.append(len(given[0])) or real(*given)
+        convergence, "loss_and_gradient", lambda *given: evaluated.append(len(given[0])) or real(*given)
     )
     fit_to_convergence(blobs(n=600, dim=20, spread=2.0), NOBODY, 3, path=(0.01,))
     assert set(evaluated) == {100, 600} and evaluated == sorted(evaluated)
@@ -201,8 +201,8 @@ def test_a_first_fit_to_many_photos_begins_on_a_part_of_them(monkeypatch: pytest
 
 def test_a_fit_to_many_photos_ends_sooner(monkeypatch: pytest.MonkeyPatch) -> None:
     evaluations = []
-    real = convergence._loss_and_gradient
-    monkeypatch.setattr(convergence, "_loss_and_gradient", lambda *given: evaluations.append(1) or real(*given))
+    real = convergence.loss_and_gradient
+    monkeypatch.setattr(convergence, "loss_and_gradient", lambda *given: evaluations.append(1) or real(*given))
     many = blobs(n=600, dim=20, spread=1.0)
     sooner = fit_to_convergence(many, NOBODY, 3, path=(0.001,))
     count = len(evaluations)

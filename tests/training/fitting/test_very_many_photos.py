@@ -36,9 +36,9 @@ def very_many(monkeypatch: pytest.MonkeyPatch) -> None:
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many photos each evaluation of the loss has looked at."""
     evaluated: list[int] = []
-    real = convergence._loss_and_gradient
+    real = convergence.loss_and_gradient
     monkeypatch.setattr(
-        convergence, "_loss_and_gradient", lambda *given: evaluated.append(len(given[0])) or real(*given)
+        convergence, "loss_and_gradient", lambda *given: evaluated.append(len(given[0])) or real(*given)
     )
     return evaluated
 

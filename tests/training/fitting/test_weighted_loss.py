@@ -38,7 +38,7 @@ def test_gradient_of_the_smoothed_and_weighted_loss_is_that_of_finite_difference
     flat = np.random.default_rng(1).normal(size=5 * 3)
     expected = approx_fprime(flat, lambda f: general_loss64(f, x, sample.classes, 3, 0.3, 0.2, weights)[0], 1e-7)
     loss = Loss(0.2, weights.astype(np.float32))
-    value, gradient = convergence._loss_and_gradient(
+    value, gradient = convergence.loss_and_gradient(
         Standardised(sample), sample.classes, flat.reshape(5, 3).astype(np.float32), 0.3, loss
     )
     # The weights of these labels are 1 on average.

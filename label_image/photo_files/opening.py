@@ -27,8 +27,9 @@ TURNS = {  # by EXIF orientation
 # MAX_PIXELS above is checked on the header of every photo and replaces Pillow's global limit,
 # whose warning is not safe to catch in threads.
 Image.MAX_IMAGE_PIXELS = None
-# What Pillow reads and gives at a time: the whole square of pixels, and not three or four parts that are joined.
-ImageFile.MAXBLOCK = 2**19
+# What Pillow reads and gives at a time: a whole square of 224 pixels, and not three parts that are joined. Of twice as
+# much the memory would come from the system, and go back to it, each time.
+ImageFile.MAXBLOCK = 2**18
 # A photo decodes or is listed as skipped; Pillow's remarks about its metadata help nobody.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 

@@ -22,7 +22,7 @@ _PROGRESSIVE = {0xC2, 0xC6, 0xCA, 0xCE}
 _ARITHMETIC = {*range(0xC9, 0xD0)}
 _WITHOUT_LENGTH = {0x01, *range(0xD0, 0xDA)}
 _ARITHMETIC_COST = 10  # as slow for a block of nothing as the other codes for ten
-_MARKER = re.compile(rb"[^\xff]*\xff+([^\xff])")
+_FILL = re.compile(rb"\xff*")
 _NEXT_MARKER = re.compile(rb"\xff[^\x00\xd0-\xd7\xff]")
 
 
@@ -43,10 +43,10 @@ def read_frame(data: bytes) -> Frame:
     at, padding, exif, frame, marker = 2, 0, [], None, 0
     for _ in range(MOST_SEGMENTS):
         # As Pillow: whatever is no marker is passed over, and a marker may begin with many 0xff.
-        found = _MARKER.match(data, at)
-        if found is None:
+        found = _FILL.match(data, begins) if (begins := data.find(b"\xff", at)) >= 0 else None
+        if found is None or found.end() == len(data):
             raise PhotoError(f"is cut off: its {len(data)} bytes end before the picture begins")
-        marker, padding, at = found[1][0], padding + found.end() - at - 2, found.end()
+        marker, padding, at = data[found.end()], padding + found.end() - at - 1, found.end() + 1
         if padding > MOST_PADDING:
             raise PhotoError(f"is damaged: {padding} bytes before the picture belong to nothing")
         if marker == 0 or marker in _WITHOUT_LENGTH:

@@ -2,9 +2,9 @@
 
 Question: the faster the network, the more decoding bounds a run (docs/speed.md). Where does the time go, is it Python's
 lock, and is there something faster than Pillow for everyone that gives Pillow's pixels to the bit?
-Result (docs/speed.md), cats of about 400 x 300 pixels on two cores of Sapphire Rapids: libjpeg 0.48 ms and Pillow's
-resize 0.54 of 1.25 ms; the rest is reading, hashing and opening. Threads are as fast as processes. onnxruntime's resize
-takes longer, and has other pixels.
+Result (docs/speed.md), cats of about 400 x 300 pixels on two cores of Sapphire Rapids: libjpeg 0.50 ms and Pillow's
+resize 0.57 of 1.30 ms; the rest is reading, hashing and opening. Two processes do 1,479 photos a second, two threads
+1,259: not enough for what processes cost. onnxruntime's resize takes twice as long, and has other pixels.
 
     python -m research.time_decoding --image_dir cats
 """

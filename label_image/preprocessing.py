@@ -152,7 +152,7 @@ class Preprocessing:
                 box = self._decode_smaller(photo.image)
                 with decoded(photo, self.size, orient, whole=distort is not None) as ready:
                     if distort is None:
-                        return np.asarray(ready.square(self.size, resample, box))
+                        return _as_array(ready.square(self.size, resample, box))
                     return np.asarray(distort(ready.upright(box), self.size, resample))
         except PhotoError:
             raise
@@ -168,6 +168,8 @@ class Preprocessing:
         for margin in self._step("decode").arguments:
             side = int(margin) * self.size
             whole = image.size
+            if min(whole) < 2 * side:  # 1/2 would be too small; asking Pillow takes longer
+                return None
             _, box = image.draft(None, (side, side)) or (None, None)
             return box if image.size != whole else None
         return None
@@ -209,6 +211,10 @@ def read_header(data: bytes) -> Header:
         raise
     except Exception as error:
         raise explained(error, data) from None
+
+
+def _as_array(square: Image.Image) -> Pixels:
+    return np.frombuffer(square.tobytes(), np.uint8).reshape(square.height, square.width, 3)
 
 
 def _parse_step(text: str) -> Step:

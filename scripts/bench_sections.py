@@ -23,13 +23,14 @@ import numpy.typing as npt
 from bench_measuring import MEGABYTE, Bench, Process, Row, run_process, spread, take_turns
 from bench_scale import BLOCK, DIM, make_files, make_store, pooled_features, seconds_of
 
-from label_image.preprocessing import load_pixels
+from label_image.files import sha256_of_bytes
+from label_image.preprocessing import Pixels, load_pixels, photo_bytes
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.engines.base import BATCH, Engine, freeze_backbone, place
 from retrain.backbones.engines.registry import choose_engine, start_engine
 from retrain.bottlenecks.extraction import extract
 from retrain.core.blas import one_thread
-from retrain.core.machine import has_gpu
+from retrain.core.machine import cores, has_gpu
 from retrain.photos.dataset import PhotoFile
 from retrain.training.fitting.convergence import fit_to_convergence
 from retrain.training.head import Classes, Matrix, Sample
@@ -37,6 +38,7 @@ from retrain.training.head import Classes, Matrix, Sample
 Item = TypeVar("Item")
 
 SCRIPTS = Path(__file__).resolve().parent
+NETWORK, DECODING = "the network on ready tensors", "reading, hashing and decoding"
 READY = 256  # photos held decoded for the raw engine; Keras gets as many
 ONE_BY_ONE = 64
 HEAD_L2 = 0.001
@@ -81,7 +83,14 @@ def extraction_of(bench: Bench, backbone: Backbone) -> Iterator[Row]:
     def raw(engine: Engine) -> Callable[[], float]:
         return lambda: len(ready) / seconds_of(lambda: engine(ready))
 
-    jobs: dict[str, Callable[[], float]] = {"extract, end to end": end_to_end}
+    def alone(work: Callable[[], object]) -> Callable[[], float]:
+        return lambda: core_milliseconds(work) / len(sample)
+
+    jobs: dict[str, Callable[[], float]] = {
+        "extract, end to end": end_to_end,
+        NETWORK: alone(lambda: engines[chosen](ready)),
+        DECODING: alone(lambda: [read_and_decode(path, backbone) for path in sample]),
+    }
     jobs.update({f"{name} engine on ready tensors": raw(engine) for name, engine in engines.items()})
     if has_network:
         run_one, predict = one_by_one(backbone), keras_predict(backbone)
@@ -89,13 +98,34 @@ def extraction_of(bench: Bench, backbone: Backbone) -> Iterator[Row]:
         jobs["keras predict, batch by batch"] = lambda: len(sample) / seconds_of(lambda: predict(sample))
         run_one(few[0])
         predict(sample[:BATCH])
-    rates = {name: Row(section, name, rate, "photos/s") for name, rate in take_turns(jobs, bench.repeat).items()}
+    medians = take_turns(jobs, bench.repeat)
+    spent = [Row(section, what, medians.pop(what), "ms of a core for a photo") for what in (NETWORK, DECODING)]
+    rates = {name: Row(section, name, rate, "photos/s") for name, rate in medians.items()}
     whole = rates.pop("extract, end to end")
     engine_rates = {name: rates.pop(f"{name} engine on ready tensors") for name in engines}
     yield from (*rates.values(), *engine_rates.values())
     yield from (whole.against(row) for row in (engine_rates[chosen], *rates.values()))
+    if not has_gpu():
+        most = Row(
+            section, "all cores at these two alone", 1000 * cores() / sum(row.value for row in spent), "photos/s"
+        )
+        yield from (*spent, most.against(engine_rates[chosen]), whole.against(most))
     if both:
         yield engine_rates["openvino"].against(engine_rates["tensorflow"])
+
+
+def core_milliseconds(work: Callable[[], object]) -> float:
+    """What a call takes of all cores together."""
+    begin = time.process_time()
+    work()
+    return 1000 * (time.process_time() - begin)
+
+
+def read_and_decode(path: str, backbone: Backbone) -> Pixels:
+    """All that comes before the network, for one photo."""
+    with photo_bytes(path) as data:
+        sha256_of_bytes(data)
+        return backbone.preprocessing.pixels(data)
 
 
 def one_by_one(backbone: Backbone) -> Callable[[str], object]:

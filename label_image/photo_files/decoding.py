@@ -68,9 +68,9 @@ class Decoded:
     def square(self, side: int, resample: Image.Resampling, box: Box | None = None) -> Image.Image:
         """The upright photo in RGB, squeezed to a square. `box` is what it fills of the picture, if not all."""
         if box is None:
-            return _squeezed(self, side, resample).convert("RGB")
+            return _rgb(_squeezed(self, side, resample))
         stored = Decoded(self.image, None, self.convert)
-        return _turned(_squeezed(stored, side, resample, box), self.turn).convert("RGB")
+        return _rgb(_turned(_squeezed(stored, side, resample, box), self.turn))
 
     def upright(self, box: Box | None = None) -> Image.Image:
         """The upright photo in RGB. A large one, by LARGEST or `times`, is made smaller by a whole number."""
@@ -208,6 +208,10 @@ def _bands(photo: Decoded, size: Size, times: int = 1) -> Iterator[tuple[int, Im
         first, end = (height - bottom, height - top) if photo.turn in _BACKWARD else (top, bottom)
         box = (first, 0, end, size[1]) if photo.turn in _SWAPPING else (0, first, size[0], end)
         yield top, _turned(photo.convert(photo.image.crop(box)), photo.turn)
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    return image if image.mode == "RGB" else image.convert("RGB")  # which copies what is RGB already
 
 
 def _turned(image: Image.Image, turn: Turn) -> Image.Image:

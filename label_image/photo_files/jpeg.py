@@ -135,6 +135,8 @@ def _count_scans(data: bytes, scan: int) -> int:
 
 
 def _check_exif(segments: list[bytes]) -> None:
+    if not segments:
+        return
     if sum(map(len, segments)) > MOST_EXIF:
         raise PhotoError(f"has more than {MOST_EXIF} bytes of EXIF data")
     check_directory(b"".join(segments))

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageFile, UnidentifiedImageError
 
 from label_image.errors import PhotoError
 from label_image.photo_files import bmp, gif, jpeg, png, tiff
@@ -27,6 +27,9 @@ TURNS = {  # by EXIF orientation
 # MAX_PIXELS above is checked on the header of every photo and replaces Pillow's global limit,
 # whose warning is not safe to catch in threads.
 Image.MAX_IMAGE_PIXELS = None
+# What Pillow reads and gives at a time: a whole square of 224 pixels, and not three parts that are joined. Of twice as
+# much the memory would come from the system, and go back to it, each time.
+ImageFile.MAXBLOCK = 2**18
 # A photo decodes or is listed as skipped; Pillow's remarks about its metadata help nobody.
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 

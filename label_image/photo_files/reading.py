@@ -57,7 +57,8 @@ def _photo_object(address: str) -> Iterator[tuple[BinaryIO, int]]:
 def _photo_file(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, int]]:
     """A file that is open for reading, and its size."""
     try:
-        file = open(path, "rb", opener=_open_without_waiting)  # noqa: SIM115 - what the caller raises is not ours
+        # Unbuffered, as it is read in one go; what the caller raises is not ours.
+        file = open(path, "rb", buffering=0, opener=_open_without_waiting)  # noqa: SIM115
     except OSError as error:
         raise PhotoError(f"cannot be read: {error.strerror or error}") from None
     except ValueError as error:  # a NUL in the path
@@ -78,6 +79,8 @@ def _check_size(size: int) -> None:
 def _all_of(file: BinaryIO, size: int) -> bytes:
     try:
         data = file.read(size + 1)
+        while len(data) <= size and (rest := file.read(size + 1 - len(data))):  # one reading may give less
+            data += rest
     except OSError as error:
         raise PhotoError(f"cannot be read: {error.strerror or error}") from None
     if len(data) > size:

@@ -33,6 +33,7 @@ class Contents:
         self._hashes = hashes
         self._saved = time.monotonic()
         self._twice: list[Skipped] = []
+        self._folders: dict[str, str] = {}  # see `absolute_paths`
 
     def learn(self, photo: ReadPhoto) -> None:
         """Take note of a file that was read."""
@@ -47,7 +48,7 @@ class Contents:
             self.undecodable[photo.sha256] = photo.problem
         if self.sha256s[photo.index] is None:
             self.sha256s[photo.index] = photo.sha256
-            remember_content(self.files[photo.index], photo.sha256, photo.read_ns, self._hashes)
+            remember_content(self.files[photo.index], photo.sha256, photo.read_ns, self._hashes, self._folders)
         if time.monotonic() - self._saved >= SAVE_SECONDS:
             self.save()
 

@@ -60,15 +60,20 @@ def known_contents(files: Sequence[PhotoFile], hashes: PhotoHashes) -> list[str 
     )
 
 
-def remember_content(file: PhotoFile, sha256: str, read_ns: int, hashes: PhotoHashes) -> None:
-    """Keep the SHA-256 of a file that was read at `read_ns`, after it was listed."""
-    (path,) = absolute_paths([file.path])
+def remember_content(
+    file: PhotoFile, sha256: str, read_ns: int, hashes: PhotoHashes, folders: dict[str, str] | None = None
+) -> None:
+    """Keep the SHA-256 of a file that was read at `read_ns`, after it was listed; see `absolute_paths` of `folders`."""
+    (path,) = absolute_paths([file.path], folders)
     hashes.record(path, file.size, file.mtime_ns, sha256, inode=file.inode, ctime_ns=file.ctime_ns, read_ns=read_ns)
 
 
-def absolute_paths(paths: Iterable[str]) -> list[str]:
-    """`os.path.abspath` of paths of files, most of which share their folders with others; addresses as they are."""
-    folders: dict[str, str] = {}
+def absolute_paths(paths: Iterable[str], folders: dict[str, str] | None = None) -> list[str]:
+    """`os.path.abspath` of paths of files, most of which share their folders with others; addresses as they are.
+
+    `folders` are those that were looked up before; it gets the others.
+    """
+    folders = {} if folders is None else folders
     absolute = []
     for path in paths:
         name = path.rpartition(os.sep)[2]

@@ -64,6 +64,8 @@ def test_absolute_paths_are_those_of_os(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.chdir(tmp_path)
     paths = ["a.jpg", "x/a.jpg", "x/../b.jpg", "/a.jpg", "//a.jpg", "./x//y/c.jpg", "../d.jpg", "/x/y/\udce9.jpg"]
     assert absolute_paths(paths) == [os.path.abspath(path) for path in paths]
+    folders: dict[str, str] = {}
+    assert [absolute_paths([path], folders) for path in paths] == [[os.path.abspath(path)] for path in paths]
 
 
 def test_results_come_in_order_and_no_more_than_asked_for_ahead(threads: ThreadPoolExecutor) -> None:

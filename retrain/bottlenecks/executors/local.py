@@ -59,13 +59,33 @@ class _LocalSession:
         return self._engine(pixels)
 
     def run(self, work: Work) -> Generator[Batch, None, None]:
-        """The pixels of a batch are overwritten by the next one's."""
+        """While the network runs on a batch, the one before it is kept, and the photos of the next are put together."""
+        network = ThreadPoolExecutor(1, thread_name_prefix="network")
+        before: Batch | None = None
+        try:
+            for batch in self._batches(work):
+                if self._engine is None:  # it is started when it is asked for
+                    yield batch
+                    continue
+                if batch.sha256s:
+                    batch = replace(batch, vectors=network.submit(batch.vectors).result)
+                if before is not None:
+                    yield before
+                before = batch
+            if before is not None:
+                yield before
+        finally:
+            network.shutdown(wait=True, cancel_futures=True)
+
+    def _batches(self, work: Work) -> Iterator[Batch]:
+        """The pixels of a batch are overwritten by those of the next but one."""
         size = self._backbone.input_size
-        buffer: npt.NDArray[np.uint8] = np.empty((BATCH, size, size, 3), np.uint8)
-        ahead = max(BATCH, min(AHEAD, AHEAD_BYTES // buffer[0].nbytes))
+        buffers: npt.NDArray[np.uint8] = np.empty((2, BATCH, size, size, 3), np.uint8)
+        ahead = max(BATCH, min(AHEAD, AHEAD_BYTES // buffers[0, 0].nbytes))
         prepare = Prepare(self._backbone.preprocessing, work.view)
         read: list[ReadPhoto] = []
         sha256s: list[str] = []
+        buffer, other = buffers
         wanted = ((index, work.known[index]) for index in work.wanted)
         photos = read_photos(wanted, work.files, work.stored, prepare, work.accept_truncated, self._threads, ahead)
         for files_read, photo in enumerate(photos, 1):
@@ -75,7 +95,7 @@ class _LocalSession:
                 sha256s.append(photo.sha256)
             if len(sha256s) == BATCH:
                 yield Batch(read, sha256s, partial(self.embed, buffer))
-                read, sha256s = [], []
+                read, sha256s, buffer, other = [], [], other, buffer
             elif files_read % REPORT_FILES == 0:
                 yield Batch(read, (), partial(self.embed, buffer[:0]))
                 read = []

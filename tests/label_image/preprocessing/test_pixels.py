@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from encoding import BLUE, GREEN, RED, WHITE, encoded, random_pixels, square
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from PIL import Image, ImageOps, features
 
 from label_image.errors import PhotoError
 from label_image.photo_files import opening
+from label_image.photo_files.resizing import squeezed
 from label_image.preprocessing import FILTERS, load_pixels
 
 SHARED = Path(__file__).resolve().parents[3].parent / "shared"
@@ -154,6 +157,21 @@ def test_the_resize_is_the_one_that_the_string_names(resample: str) -> None:
     pixels = random_pixels(50, 70, 3)
     expected = Image.fromarray(pixels).resize((31, 31), Image.Resampling[resample.upper()])
     assert np.array_equal(square(31, resample).pixels(encoded(Image.fromarray(pixels), "PNG")), np.asarray(expected))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(1, 700),
+    st.integers(1, 700),
+    st.sampled_from([1, 7, 128, 224, 299, 450]),
+    st.sampled_from(["L", "RGB", "CMYK"]),
+)
+def test_the_pixels_of_a_jpeg_are_those_of_pillow(width: int, height: int, side: int, mode: str) -> None:
+    """To the bit, also where they are more than Pillow gives at a time."""
+    data = encoded(Image.fromarray(random_pixels(height, width, 3)).convert(mode), "JPEG")
+    with Image.open(io.BytesIO(data)) as image:
+        expected = squeezed(image if mode == "L" else image.convert("RGB"), side).convert("RGB")
+    assert np.array_equal(square(side, "bilinear").pixels(data), np.asarray(expected))
 
 
 def test_pixels_are_of_the_promised_type() -> None:

@@ -27,8 +27,10 @@ from label_image.preprocessing import load_pixels
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.engines.base import BATCH, Engine, freeze_backbone, place
 from retrain.backbones.engines.registry import choose_engine, start_engine
+from retrain.bottlenecks.calibrating import calibrated
 from retrain.bottlenecks.extraction import extract
-from retrain.core.machine import has_gpu
+from retrain.core.machine import choose_precision, has_gpu
+from retrain.core.places import place_of
 from retrain.photos.dataset import PhotoFile
 from retrain.training.fitting.convergence import fit_to_convergence
 from retrain.training.head import Classes, Matrix, Sample
@@ -55,7 +57,11 @@ def extraction_of(bench: Bench, backbone: Backbone) -> Iterator[Row]:
     section = f"extraction, {backbone.architecture}"
     chosen = choose_engine(bench.engine, backbone.compute_dtype)
     has_network = backbone.architecture != "fake"
-    both = has_network and find_spec("openvino") is not None and not has_gpu()
+    if backbone.compute_dtype == "int8":
+        begin = time.perf_counter()
+        backbone = calibrated(backbone, bench.photos.files, place_of(bench.folder / "calibrated"))
+        yield Row(section, "calibration, once for a store", time.perf_counter() - begin, "s")
+    both = has_network and not backbone.calibrated and find_spec("openvino") is not None and not has_gpu()
     engines: dict[str, Engine] = {}
     blank = np.zeros((1, backbone.input_size, backbone.input_size, 3), np.uint8)
     for name in dict.fromkeys((chosen, *(("tensorflow", "openvino") if both else ()))):
@@ -72,16 +78,21 @@ def extraction_of(bench: Bench, backbone: Backbone) -> Iterator[Row]:
     few = spread(sample, ONE_BY_ONE)
     ready = np.stack([load_pixels(path, backbone.preprocessing) for path in sample])
 
-    def end_to_end() -> float:
+    def end_to_end(backbone: Backbone, engine: Engine) -> float:
         with tempfile.TemporaryDirectory(dir=bench.folder) as store:
-            spent = seconds_of(lambda: extract(listing, backbone, store, start=lambda _: engines[chosen]))
+            spent = seconds_of(lambda: extract(listing, backbone, store, start=lambda _: engine))
         return len(listing.files) / spent
 
     def raw(engine: Engine) -> Callable[[], float]:
         return lambda: len(ready) / seconds_of(lambda: engine(ready))
 
-    jobs: dict[str, Callable[[], float]] = {"extract, end to end": end_to_end}
+    jobs: dict[str, Callable[[], float]] = {"extract, end to end": lambda: end_to_end(backbone, engines[chosen])}
     jobs.update({f"{name} engine on ready tensors": raw(engine) for name, engine in engines.items()})
+    if backbone.calibrated:
+        other = backbone.computed_in(choose_precision("auto"))
+        beside = start_engine(other)
+        jobs[f"extract in {other.compute_dtype}, end to end"] = lambda: end_to_end(other, beside)
+        jobs[f"engine in {other.compute_dtype} on ready tensors"] = raw(beside)
     if has_network:
         run_one, predict = one_by_one(backbone), keras_predict(backbone)
         jobs["one photo at a time"] = lambda: len(few) / seconds_of(lambda: [run_one(path) for path in few])

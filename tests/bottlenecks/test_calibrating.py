@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from extracting import photo_bytes, write
+from object_server import ObjectServer
 
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone, find_backbone
@@ -23,7 +24,7 @@ from retrain.bottlenecks.merging import merge_stores
 from retrain.bottlenecks.probe import relative_error
 from retrain.bottlenecks.pruning import plan_pruning, prune_store
 from retrain.core.errors import OptionError, StoreError, UnwritableStoreError
-from retrain.core.places import LocalPlace
+from retrain.core.places import LocalPlace, place_of
 from retrain.core.sealed import write_shard
 from retrain.photos.dataset import Dataset
 from retrain.photos.opening import list_photos
@@ -194,6 +195,13 @@ def test_a_damaged_network_is_set_aside_and_made_anew(photos: Path, tmp_path: Pa
     file.unlink()
     with pytest.raises(StoreError, match="is gone: run the same command again"):
         network.read()
+
+
+def test_a_network_lies_on_object_storage_too(photos: Path, storage: ObjectServer, quantiser: Quantiser) -> None:
+    place, files = place_of("s3://photos/store"), list_photos(photos).files
+    one, other = (calibrated(INT8, files, place).calibrated for _ in range(2))
+    assert one is not None and one == other and len(quantiser.seen) == 1
+    assert one.read() == (b"<net/>", quantiser.seen[0].tobytes())
 
 
 def test_a_store_that_cannot_be_written_is_refused_before_anything_is_computed(

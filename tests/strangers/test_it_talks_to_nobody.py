@@ -61,7 +61,7 @@ STAGES = (
 PACKAGES = {
     "openvino in float32": ("openvino",),
     "openvino in bfloat16": ("openvino", "bfloat16"),
-    "openvino in int8": ("openvino", "int8"),
+    "openvino in int8": ("openvino", "nncf", "int8"),
     "fine-tuning and comparison": ("matplotlib",),
     "export": ("tf2onnx", "onnx", "onnxruntime", "coremltools"),
     "label_image, ONNX": ("onnxruntime",),

@@ -23,7 +23,7 @@ from retrain.bottlenecks.kept_networks import network_folder
 from retrain.bottlenecks.merging import merge_stores
 from retrain.bottlenecks.probe import relative_error
 from retrain.bottlenecks.pruning import plan_pruning, prune_store
-from retrain.core.errors import OptionError, StoreError, UnwritableStoreError
+from retrain.core.errors import BackboneError, OptionError, StoreError, UnwritableStoreError
 from retrain.core.places import LocalPlace, place_of
 from retrain.core.sealed import write_shard
 from retrain.photos.dataset import Dataset
@@ -263,8 +263,15 @@ def no_engine(backbone: Backbone) -> None:
     raise AssertionError("nothing has to be computed")
 
 
+def test_what_cannot_be_calibrated_is_said(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nncf = pytest.importorskip("nncf", reason="NNCF is not installed: `make cluster`")
+    monkeypatch.setattr(nncf, "quantize", lambda *given, **options: 1 / 0)
+    with pytest.raises(BackboneError, match=r"efficientnet_lite0 cannot be calibrated for int8 \(division by zero\)"):
+        by(photos, tmp_path / "store")
+
+
 def test_an_engine_for_a_network_that_nobody_calibrated_is_refused() -> None:
-    with pytest.raises(Exception, match="is not calibrated"):
+    with pytest.raises(BackboneError, match="is not calibrated"):
         start_engine(INT8)
 
 

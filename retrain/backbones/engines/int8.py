@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from label_image.installing import how_to_install
 from retrain.backbones.engines.openvino import read_network
-from retrain.core.errors import OptionError
+from retrain.core.errors import BackboneError, OptionError
 
 if TYPE_CHECKING:
     from label_image.preprocessing import Pixels
@@ -47,12 +47,21 @@ def quantised(backbone: "Backbone", pixels: "Pixels") -> tuple[bytes, bytes]:
     whole = [pixels[start : start + shape[0]] for start in range(0, len(pixels) - shape[0] + 1, shape[0])]
     batches = whole or [fill_up(pixels, shape)]
     with without_output():
-        model = nncf.quantize(
-            model, nncf.Dataset(batches), preset=nncf.QuantizationPreset.MIXED, subset_size=len(batches)
-        )
+        model = _quantised(nncf, model, batches, backbone.architecture)
     # OpenVINO counts its operations while the process lives; what is named by that would be other bytes each time.
     for number, operation in enumerate(model.get_ordered_ops()):
         operation.set_friendly_name(f"{operation.get_type_name()}_{number}")
     with scratch_folder() as folder:
         openvino.save_model(model, folder / "network.xml", compress_to_fp16=False)
         return (folder / "network.xml").read_bytes(), (folder / "network.bin").read_bytes()
+
+
+def _quantised(nncf: Any, model: Any, batches: "list[Pixels]", architecture: str) -> Any:
+    try:
+        return nncf.quantize(
+            model, nncf.Dataset(batches), preset=nncf.QuantizationPreset.MIXED, subset_size=len(batches)
+        )
+    except Exception as error:  # of NNCF, or of OpenVINO below it: layers that one of them does not know
+        raise BackboneError(
+            f"{architecture} cannot be calibrated for int8 ({error}): choose another `precision`."
+        ) from error

@@ -12,9 +12,9 @@ correction is measurably better than none: fitted to corrected bottlenecks, agai
 says what float32 changes. On 32, 100 and 300 photos the error of a bottleneck was 0.160, 0.147 and 0.144 (Lite0, cats),
 and 0.118, 0.114 and 0.114 (MobileNet), with the same accuracy: 100 will do.
 What did matter is the first layer, which NNCF gives 7 bits unless it is told not to. With 7 bits 8,242 photos of 100
-classes (Caltech-101, 128 pixels) showed a loss: Lite0 -0.0040 +- 0.0017 as it is, -0.0025 +- 0.0011 fitted to corrected.
-With 8 bits it is -0.0019 +- 0.0010 as it is, fitted to corrected +0.0002 +- 0.0006 better than that, and -0.0024 +-
-0.0016 where int8 itself is run. So about 0.2 points may be lost there, and int8 is never chosen by itself.
+classes (Caltech-101, 128 pixels) showed a loss: Lite0 -0.0040 +- 0.0017 as it is, -0.0025 +- 0.0011 fitted to
+corrected. With 8 bits it is -0.0019 +- 0.0010 as it is, fitted to corrected +0.0002 +- 0.0006 better than that, and
+-0.0024 +- 0.0016 where int8 itself is run. So about 0.2 points may be lost, and int8 is never chosen by itself.
 
     python -m research.compare_int8 --image_dir cats --image_dir flowers --architecture efficientnet_lite0
 """

@@ -48,7 +48,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-cluster: $(CLUSTER_INSTALLED)  ## Install what more than one machine needs into .venv, too: Ray, and object storage (docs/cluster.md)
+cluster: $(CLUSTER_INSTALLED)  ## Install what only some need into .venv, too: Ray and object storage (docs/cluster.md), int8 (docs/speed.md)
 
 $(CLUSTER_INSTALLED): requirements-cluster.lock $(INSTALLED)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-cluster.lock

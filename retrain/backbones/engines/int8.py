@@ -39,16 +39,14 @@ def quantised(backbone: "Backbone", pixels: "Pixels") -> tuple[bytes, bytes]:
     """
     from label_image.files import scratch_folder
     from label_image.strangers import import_openvino, without_output
-    from retrain.backbones.engines.base import fill_up
 
     nncf, openvino = import_quantiser(), import_openvino()
     model = read_network(openvino.Core(), backbone)
     # The graph comes with an input that nothing takes, and NNCF fills in all inputs.
     model = openvino.Model([model.output(0)], [model.input(0).get_node()], backbone.architecture)
-    shape = tuple(model.input(0).shape)
-    # No black photos beside real ones: they would count.
-    whole = [pixels[start : start + shape[0]] for start in range(0, len(pixels) - shape[0] + 1, shape[0])]
-    batches = whole or [fill_up(pixels, shape)]
+    batch = model.input(0).shape[0]
+    # Whole ones alone: black photos beside real ones would count.
+    batches = [pixels[start : start + batch] for start in range(0, len(pixels) - batch + 1, batch)]
     with without_output():
         model = _quantised(nncf, model, batches, backbone.architecture)
     # OpenVINO counts its operations while the process lives; what is named by that would be other bytes each time.

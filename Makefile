@@ -48,7 +48,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-cluster: $(CLUSTER_INSTALLED)  ## Install what more than one machine needs into .venv, too: Ray, and object storage (docs/cluster.md)
+cluster: $(CLUSTER_INSTALLED)  ## Install what only some need into .venv, too: Ray and object storage (docs/cluster.md), int8 (docs/speed.md)
 
 $(CLUSTER_INSTALLED): requirements-cluster.lock $(INSTALLED)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-cluster.lock
@@ -131,7 +131,7 @@ lock: $(INSTALLED)  ## Pin the newest dependencies that fit pyproject.toml into 
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra openvino --extra tfds --extra report --extra export --extra serve \
 		--constraint requirements.lock --generate-hashes --no-header --no-annotate --no-emit-find-links pyproject.toml \
 		--output-file docker/retrain.lock
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra ray --extra storage --extra dev-cluster --constraint requirements.lock \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra ray --extra storage --extra int8 --extra dev-cluster --constraint requirements.lock \
 		--generate-hashes --no-header --no-annotate --no-emit-find-links pyproject.toml --output-file requirements-cluster.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra ray --extra storage --constraint requirements.lock \
 		--generate-hashes --no-header --no-annotate --no-emit-find-links pyproject.toml --output-file docker/cluster.lock

@@ -3,7 +3,8 @@
 What they would do otherwise, when they are imported or first used:
 
 - onnxruntime (since 1.29) sends what it runs to its maker, and keeps a device number in ~/.cache/Microsoft;
-- openvino sends that it was imported to an analytics host, and keeps a client number in ~/intel;
+- openvino sends that it was imported to an analytics host, and keeps a client number in ~/intel; nncf does the
+  same, prints what it does among the answers, and changes the kind of every logger that is made later;
 - Keras, tf_keras and TensorFlow's copy of Keras write ~/.keras/keras.json, and obey one that is there;
 - matplotlib, which Keras imports where it finds it, fills ~/.config/matplotlib and ~/.cache/matplotlib;
 - pandas, which Ray brings, is imported by pyarrow and Keras where they find it: half a second in every run, and pyarrow
@@ -14,6 +15,8 @@ tests/strangers/ watches every command. Imports are lazy: this module itself nee
 """
 
 import contextlib
+import io
+import logging
 import os
 import sys
 from collections.abc import Iterator
@@ -155,6 +158,25 @@ def import_openvino() -> Any:
     with without_modules("openvino_telemetry"):
         import openvino
     return openvino
+
+
+def import_nncf() -> Any:
+    """nncf, which says nothing and reports to nobody. Raises ImportError."""
+    before = logging.getLoggerClass()
+    try:
+        with without_modules("openvino_telemetry"), without_output():  # it keeps the standard output of its import
+            import nncf
+    finally:
+        logging.setLoggerClass(before)
+    nncf.disable_logging()
+    return nncf
+
+
+@contextlib.contextmanager
+def without_output() -> Iterator[None]:
+    """What Python prints on standard output in here goes nowhere."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        yield
 
 
 @contextlib.contextmanager

@@ -28,9 +28,11 @@ from label_image.preprocessing import Pixels, load_pixels, photo_bytes
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.engines.base import BATCH, Engine, freeze_backbone, place
 from retrain.backbones.engines.registry import choose_engine, start_engine
+from retrain.bottlenecks.calibrating import calibrated
 from retrain.bottlenecks.extraction import extract
 from retrain.core.blas import one_thread
-from retrain.core.machine import cores, has_gpu
+from retrain.core.machine import choose_precision, cores, has_gpu
+from retrain.core.places import place_of
 from retrain.photos.dataset import PhotoFile
 from retrain.training.fitting.convergence import fit_to_convergence
 from retrain.training.head import Classes, Matrix, Sample
@@ -58,13 +60,15 @@ def extraction_of(bench: Bench, backbone: Backbone) -> Iterator[Row]:
     section = f"extraction, {backbone.architecture}"
     chosen = choose_engine(bench.engine, backbone.compute_dtype)
     has_network = backbone.architecture != "fake"
-    both = has_network and find_spec("openvino") is not None and not has_gpu()
+    if backbone.compute_dtype == "int8":
+        begin = time.perf_counter()
+        backbone = calibrated(backbone, bench.photos.files, place_of(bench.folder / "calibrated"))
+        yield Row(section, "calibration, once for a store", time.perf_counter() - begin, "s")
+    both = has_network and not backbone.calibrated and find_spec("openvino") is not None and not has_gpu()
     engines: dict[str, Engine] = {}
-    blank = np.zeros((1, backbone.input_size, backbone.input_size, 3), np.uint8)
     for name in dict.fromkeys((chosen, *(("tensorflow", "openvino") if both else ()))):
         begin = time.perf_counter()
-        engines[name] = start_engine(backbone, name)
-        engines[name](blank)
+        engines[name] = started(backbone, name)
         yield Row(section, f"start of the {name} engine", time.perf_counter() - begin, "s")
 
     # Reads all photos once: they are then in the page cache for everyone, and those that cannot be read are known.
@@ -75,9 +79,9 @@ def extraction_of(bench: Bench, backbone: Backbone) -> Iterator[Row]:
     few = spread(sample, ONE_BY_ONE)
     ready = np.stack([load_pixels(path, backbone.preprocessing) for path in sample])
 
-    def end_to_end() -> float:
+    def end_to_end(backbone: Backbone, engine: Engine) -> float:
         with tempfile.TemporaryDirectory(dir=bench.folder) as store:
-            spent = seconds_of(lambda: extract(listing, backbone, store, start=lambda _: engines[chosen]))
+            spent = seconds_of(lambda: extract(listing, backbone, store, start=lambda _: engine))
         return len(listing.files) / spent
 
     def raw(engine: Engine) -> Callable[[], float]:
@@ -87,11 +91,16 @@ def extraction_of(bench: Bench, backbone: Backbone) -> Iterator[Row]:
         return lambda: core_milliseconds(work) / len(sample)
 
     jobs: dict[str, Callable[[], float]] = {
-        "extract, end to end": end_to_end,
+        "extract, end to end": lambda: end_to_end(backbone, engines[chosen]),
         NETWORK: alone(lambda: engines[chosen](ready)),
         DECODING: alone(lambda: [read_and_decode(path, backbone) for path in sample]),
     }
     jobs.update({f"{name} engine on ready tensors": raw(engine) for name, engine in engines.items()})
+    if backbone.calibrated:
+        other = backbone.computed_in(choose_precision("auto"))
+        beside = start_engine(other)
+        jobs[f"extract in {other.compute_dtype}, end to end"] = lambda: end_to_end(other, beside)
+        jobs[f"engine in {other.compute_dtype} on ready tensors"] = raw(beside)
     if has_network:
         run_one, predict = one_by_one(backbone), keras_predict(backbone)
         jobs["one photo at a time"] = lambda: len(few) / seconds_of(lambda: [run_one(path) for path in few])
@@ -106,12 +115,23 @@ def extraction_of(bench: Bench, backbone: Backbone) -> Iterator[Row]:
     yield from (*rates.values(), *engine_rates.values())
     yield from (whole.against(row) for row in (engine_rates[chosen], *rates.values()))
     if not has_gpu():
-        most = Row(
-            section, "all cores at these two alone", 1000 * cores() / sum(row.value for row in spent), "photos/s"
-        )
-        yield from (*spent, most.against(engine_rates[chosen]), whole.against(most))
+        yield from what_cores_allow(spent, whole, engine_rates[chosen])
     if both:
         yield engine_rates["openvino"].against(engine_rates["tensorflow"])
+
+
+def started(backbone: Backbone, name: str) -> Engine:
+    """An engine that has run once."""
+    engine = start_engine(backbone, name)
+    engine(np.zeros((1, backbone.input_size, backbone.input_size, 3), np.uint8))
+    return engine
+
+
+def what_cores_allow(spent: Sequence[Row], whole: Row, raw: Row) -> Iterator[Row]:
+    """The rate at which all cores would be at the network and at decoding alone, beside what is reached."""
+    rate = 1000 * cores() / sum(row.value for row in spent)
+    most = Row(whole.section, "all cores at these two alone", rate, "photos/s")
+    yield from (*spent, most.against(raw), whole.against(most))
 
 
 def core_milliseconds(work: Callable[[], object]) -> float:

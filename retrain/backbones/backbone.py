@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from label_image.preprocessing import DECODER, Preprocessing
+from retrain.backbones.calibrated import CalibratedNetwork
 from retrain.backbones.registry import ARCHITECTURES, DEFAULT_ARCHITECTURE, architecture
 from retrain.backbones.weights import check_digest, file_sha256, find_weights
 from retrain.core.defaults import MODEL_DIR
@@ -34,7 +35,8 @@ class Backbone:
 
     `weights_file` is None for the fake backbone and for random weights; for a TF-Hub module it is
     the folder of the SavedModel. `dim` is the length of the bottleneck vector. A joined backbone has
-    `parts`, each with weights and arithmetic of its own, and no arithmetic itself.
+    `parts`, each with weights and arithmetic of its own, and no arithmetic itself. In int8 a bottleneck depends on
+    the photos that the network was `calibrated` on, too.
     """
 
     architecture: str
@@ -46,6 +48,7 @@ class Backbone:
     compute_dtype: str = "float32"
     stored_dtype: str = "float32"
     parts: tuple["Backbone", ...] = ()
+    calibrated: CalibratedNetwork | None = None
 
     @classmethod
     def find(
@@ -77,22 +80,26 @@ class Backbone:
         return entry is None or bool(entry.weights_file)
 
     def describe(self) -> str:
-        """What it is, for people, as in `efficientnet_lite0, 1280 numbers from 224 x 224 pixels`."""
+        """What it is, for people, as in `efficientnet_lite0, 1280 numbers from 224 x 224 pixels`.
+
+        int8 is named, which was asked for; what `auto` chooses is not.
+        """
         size = self.input_size
         untrained = ", untrained" if self.weights_sha256.startswith("random-") else ""
-        return f"{self.architecture}{untrained}, {self.dim} numbers from {size} x {size} pixels"
+        int8 = " in int8" if self.compute_dtype == "int8" else ""
+        return f"{self.architecture}{int8}{untrained}, {self.dim} numbers from {size} x {size} pixels"
 
     def in_float32(self) -> "Backbone":
         """The same backbone as exports compute it, whatever precision its bottlenecks have."""
         parts = tuple(part.in_float32() for part in self.parts)
-        return replace(self, compute_dtype="float32", stored_dtype="float32", parts=parts)
+        return replace(self, compute_dtype="float32", stored_dtype="float32", parts=parts, calibrated=None)
 
     def computed_in(self, precision: str) -> "Backbone":
         """The same backbone with bottlenecks of this precision; the fake one supports only float32."""
         if not self.has_weights:
             return self
         parts = tuple(part.computed_in(precision) for part in self.parts)
-        return replace(self, compute_dtype=precision, parts=parts)
+        return replace(self, compute_dtype=precision, parts=parts, calibrated=None)
 
     def stored_in(self, dtype: str) -> "Backbone":
         """The same backbone with bottlenecks that are kept in float32 or float16."""
@@ -112,6 +119,7 @@ class Backbone:
             # Those of a joined one are kept for each part.
             **({} if self.parts or not self.has_weights else {"engine_revision": ENGINE_REVISION}),
             **({"parts": [part.covers() for part in self.parts]} if self.parts else {}),
+            **({"calibrated": self.calibrated.sha256} if self.calibrated else {}),
         }
 
 

@@ -151,6 +151,7 @@ def extract_with_fallback(
             observe=lambda view: progress.extracting(len(dataset.files)),
             executor=executor or find_executor(config),
             accept_truncated=config.accept_truncated,
+            say=progress.say,
         )
 
     try:

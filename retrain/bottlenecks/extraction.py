@@ -23,6 +23,7 @@ import numpy as np
 from label_image.files import sha256_of_bytes
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.registry import start_engine
+from retrain.bottlenecks.calibrating import calibrated
 from retrain.bottlenecks.contents import Contents
 from retrain.bottlenecks.digests import Digests
 from retrain.bottlenecks.executors.base import REPORT_FILES, Batch, Executor, Session, StartEngine, Work
@@ -240,13 +241,14 @@ def extract(
     observe: Observer = lambda done, computed: None,
     executor: Executor = LOCAL,
     accept_truncated: bool = False,
+    say: Callable[[str], None] = lambda sentence: None,
 ) -> Extraction:
     """The bottleneck of one view of every photo of a data set, from the store where it has them.
 
     `executor` is where the others are computed, by an engine that `start` makes; neither is asked unless something
     must be computed. `paranoid` reads every photo again instead of trusting its size, dates and inode. Photos that
     cannot be used are in `skipped` with the reason; JPEGs that end early are among them unless `accept_truncated`.
-    A store that has them all may be read-only. Raises StoreError
+    A store that has them all may be read-only. `say` is told where a network is calibrated first. Raises StoreError
     (UnwritableStoreError before anything is computed) and BackboneError.
     """
     place = place_of(bottleneck_dir)
@@ -255,11 +257,12 @@ def extract(
             # The first one leaves hashes that can be trusted.
             extract(
                 dataset, part, place, view=view, start=start, paranoid=paranoid and not number, observe=observe,
-                executor=executor, accept_truncated=accept_truncated,
+                executor=executor, accept_truncated=accept_truncated, say=say,
             )
             for number, part in enumerate(backbone.parts)
         ]  # fmt: skip
         return _join(extractions, [extraction.matrix for extraction in extractions], place.local_dir)[0]
+    backbone = calibrated(backbone, dataset.files, place, say)
     with executor.open(backbone, start) as session:
         return _extract_one(dataset, backbone, place, view, session, paranoid, observe, accept_truncated)
 
@@ -275,6 +278,7 @@ def extract_views(
     paranoid: bool = False,
     executor: Executor = LOCAL,
     accept_truncated: bool = False,
+    say: Callable[[str], None] = lambda sentence: None,
 ) -> tuple[Extraction, Matrix]:
     """Several views of every photo, the first of which is the photo itself; see `extract`.
 
@@ -286,11 +290,12 @@ def extract_views(
         found = [
             extract_views(
                 dataset, part, place, views, start=start, observe=observe, paranoid=paranoid and not number,
-                executor=executor, accept_truncated=accept_truncated,
+                executor=executor, accept_truncated=accept_truncated, say=say,
             )
             for number, part in enumerate(backbone.parts)
         ]  # fmt: skip
         return _join([extraction for extraction, _ in found], [matrix for _, matrix in found], place.local_dir)
+    backbone = calibrated(backbone, dataset.files, place, say)
     with executor.open(backbone, start) as session:
         first = _extract_one(dataset, backbone, place, ORIGINAL, session, paranoid, observe(views[0]), accept_truncated)
         if len(views) == 1:

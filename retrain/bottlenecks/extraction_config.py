@@ -22,7 +22,7 @@ class ExtractionConfig:
     """Where bottlenecks are kept, and how those that are missing are computed.
 
     `bottleneck_dir` is a folder, or an address of object storage (s3://, gs://, hdfs://).
-    `precision` is auto, float32, bfloat16 or float16, `engine` auto, tensorflow or openvino. They are kept in
+    `precision` is auto, float32, bfloat16, float16 or int8, `engine` auto, tensorflow or openvino. They are kept in
     `store_dtype`, float32 or float16. `require_gpu`: not without one. `paranoid`: read every photo again, whatever its
     size and dates say. `accept_truncated`: read JPEGs that end early as far as they go. `executor` is where networks
     run: local, or ray, which is then the one at `ray_address` (by default that of the variable RAY_ADDRESS, or else one
@@ -46,6 +46,10 @@ class ExtractionConfig:
             raise OptionError(
                 "`require_gpu` looks for a GPU in this machine: with `executor` ray give `precision` float16 instead, "
                 "which is computed on the GPUs of the cluster alone."
+            )
+        if self.precision == "int8" and self.executor == "ray":
+            raise OptionError(
+                "`precision` int8 is computed on this machine: leave `executor` ray out, or choose another precision."
             )
         object.__setattr__(self, "bottleneck_dir", place_of(self.bottleneck_dir).where)  # a path is taken as text, too
         if self.store_dtype not in STORE_DTYPES:

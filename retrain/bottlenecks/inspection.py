@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from retrain.bottlenecks.kept_networks import damaged_networks
 from retrain.bottlenecks.shards import KEY_COLUMNS, KeyIndex, vector_array
 from retrain.bottlenecks.store_folders import DamagedFile, StoreFolder, store_folders
 from retrain.core.errors import UnwritableStoreError
@@ -76,7 +77,7 @@ def verify_store(bottleneck_dir: Path | str, repair: bool = False) -> Verificati
         vectors += shard.rows
 
     damaged = [file for folder in store_folders(bottleneck_dir) for file in folder.each_shard(look)]
-    damaged += _each_table_of_hashes(bottleneck_dir, lambda table: None)
+    damaged += _each_table_of_hashes(bottleneck_dir, lambda table: None) + damaged_networks(bottleneck_dir)
     if repair:
         damaged = [replace(file, name=_set_aside(file)) for file in damaged]
     return Verification(shards, vectors, tuple(damaged), repair)

@@ -11,18 +11,22 @@ from pathlib import Path
 import numpy as np
 
 from retrain.bottlenecks import fingerprint_file, probe
+from retrain.bottlenecks.kept_networks import copy_network, network_of
 from retrain.bottlenecks.shards import KEY_COLUMNS, Vectors, vector_array
 from retrain.bottlenecks.store_folders import DamagedFile, StoreFolder, store_folders
 from retrain.core.errors import OptionError, StoreError
 from retrain.core.places import Place, place_of
-from retrain.core.sealed import Shard, copy_shard
+from retrain.core.sealed import Damaged, Shard, copy_shard
 
 Probe = dict[str, Vectors]  # the bottleneck of each of the probe's photos, by its SHA-256
 
 
 @dataclass(frozen=True)
 class Merged:
-    """What was added to a store, and what was not: damaged shards, and folders of another environment's numbers."""
+    """What was added to a store, and what was not: damaged files, and folders of other numbers.
+
+    These are another environment's, or those of a network in int8 that was calibrated on other photos.
+    """
 
     copied: int
     there_already: int
@@ -40,7 +44,14 @@ def merge_stores(others: Sequence[Path | str], bottleneck_dir: Path | str) -> Me
     for found in folders.values():
         for folder in found:
             target = replace(folder, parent=here)
-            if not _agree(folder, target):
+            try:
+                same = _agree(folder, target) and copy_network(folder, target)
+            except Damaged as why:
+                network = network_of(folder)
+                assert network is not None
+                damaged.append(DamagedFile(network.place, network.name, str(why)))
+                continue
+            if not same:
                 other_numbers.append(folder.path)
                 continue
             _make(target)

@@ -11,12 +11,13 @@ from pathlib import Path
 import pyarrow as pa
 
 from retrain.bottlenecks import fingerprint_file
+from retrain.bottlenecks.kept_networks import remove_network
 from retrain.bottlenecks.near_copies import FOLDER as THUMBNAILS
 from retrain.bottlenecks.shards import rows_of_photos
 from retrain.bottlenecks.store import Store
 from retrain.bottlenecks.store_folders import StoreFolder, count_photos_and_vectors, store_folders
 from retrain.core.errors import OptionError, StoreError, UnwritableStoreError
-from retrain.core.places import Place, place_of
+from retrain.core.places import place_of
 from retrain.core.sealed import list_shards
 
 
@@ -84,7 +85,7 @@ def prune_store(pruning: Pruning) -> tuple[Path | str, ...]:
     left: list[Path | str] = []
     for planned in pruning.folders:
         if planned.whole:
-            left += [] if _remove(planned.folder.place) else [planned.folder.path]
+            left += [] if _remove(planned.folder) else [planned.folder.path]
         elif planned.folder.description is not None and pruning.photos is not None:
             made_for = planned.folder.description
             with Store(pruning.bottleneck_dir, made_for.covers, made_for.dim, made_for.dtype) as store:
@@ -95,15 +96,17 @@ def prune_store(pruning: Pruning) -> tuple[Path | str, ...]:
     return tuple(left)
 
 
-def _remove(folder: Place) -> bool:
+def _remove(folder: StoreFolder) -> bool:
     """Remove the bottlenecks of a folder, and the folder where nothing else is in it; whether it is gone."""
+    place = folder.place
     try:
-        folder.tidy()
-        for name in list_shards(folder):
-            folder.remove(name)
-        folder.remove(fingerprint_file.NAME)  # last: until then it says what the rest is
+        place.tidy()
+        for name in list_shards(place):
+            place.remove(name)
+        place.remove(fingerprint_file.NAME)  # last: until then it says what the rest is
+        remove_network(folder)
     except OSError as error:
         raise UnwritableStoreError(
-            f"{folder} cannot be removed ({error.strerror}): give this user the right to write there."
+            f"{place} cannot be removed ({error.strerror}): give this user the right to write there."
         ) from None
-    return folder.remove_if_empty()
+    return place.remove_if_empty()

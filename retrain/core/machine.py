@@ -1,7 +1,7 @@
 """What this machine can compute with: its cores, its GPU, and the precision of the bottlenecks.
 
-bfloat16 and float16 run convolutions about twice as fast. Their bottlenecks are not float32's (they
-differ by 1 to 10 %), so the precision is part of the bottleneck fingerprint; what that costs in
+bfloat16 and float16 run convolutions about twice as fast, int8 once more so. Their bottlenecks are not float32's
+(they differ by 1 to 10 %), so the precision is part of the bottleneck fingerprint; what that costs in
 accuracy was measured to be within the noise, see docs/speed.md. Exports are float32 in any case.
 
 A warm run has to know its fingerprint without TensorFlow; nothing here imports it. So a GPU that
@@ -18,11 +18,12 @@ from pathlib import Path
 from label_image.installing import how_to_install
 from retrain.core.errors import OptionError
 
-PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")
 
 CORES = "RETRAIN_CORES"  # the environment variable that says how many cores a worker may use
 CPU_INFO = Path("/proc/cpuinfo")
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}  # without them bfloat16 is emulated, and slow
+INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}  # without them int8 is no faster, and sums may overflow
 NVIDIA_DEVICES = "/dev/nvidia[0-9]*"
 WSL_DEVICE = "/dev/dxg"  # of Linux under Windows, for GPUs of any maker
 DRIVER = "libcuda.so.1"
@@ -41,9 +42,9 @@ def cores() -> int:
 
 
 def choose_precision(asked: str) -> str:
-    """The compute dtype for `--precision asked` on this machine: float32, bfloat16 or float16.
+    """The compute dtype for `--precision asked` on this machine: float32, bfloat16, float16 or int8.
 
-    `auto` is float16 on a GPU, bfloat16 on a CPU that has instructions for it, else float32.
+    `auto` is float16 on a GPU, bfloat16 on a CPU that has instructions for it, else float32; never int8.
     Raises OptionError for what the machine cannot do.
     """
     if asked not in PRECISIONS:
@@ -53,6 +54,11 @@ def choose_precision(asked: str) -> str:
     if asked == "bfloat16" and not has_bfloat16():
         raise OptionError(
             "`precision` bfloat16 needs a CPU with AVX512-BF16 or AMX-BF16, and this one has neither: "
+            "leave it out, or use float32."
+        )
+    if asked == "int8" and not has_int8():
+        raise OptionError(
+            "`precision` int8 needs a CPU with AVX512-VNNI, AVX-VNNI or AMX-INT8, and this one has none of them: "
             "leave it out, or use float32."
         )
     if asked != "auto":
@@ -130,12 +136,20 @@ def _comes_with_packages(library: str) -> bool:
     return any(Path(spec.origin).parents[1].glob(f"nvidia/*/lib/{library}"))
 
 
-@functools.cache
 def has_bfloat16() -> bool:
     """Whether the CPU multiplies bfloat16 natively."""
+    return bool(BFLOAT16_FLAGS & _cpu_flags())
+
+
+def has_int8() -> bool:
+    """Whether the CPU adds up products of bytes natively."""
+    return bool(INT8_FLAGS & _cpu_flags())
+
+
+@functools.cache
+def _cpu_flags() -> frozenset[str]:
     try:
         lines = CPU_INFO.read_text(encoding="ascii", errors="replace").splitlines()
     except OSError:
-        return False
-    flags = next((line for line in lines if line.startswith("flags")), "")
-    return bool(BFLOAT16_FLAGS & set(flags.split()))
+        return frozenset()
+    return frozenset(next((line for line in lines if line.startswith("flags")), "").split())

@@ -42,6 +42,7 @@ def manifest(trained: TrainedHead, formats: Sequence[str]) -> dict[str, object]:
             "dataset": NAME,
             **({} if bottlenecks.dataset.ordinary else {"read_as": bottlenecks.dataset.reading}),
             "weights_sha256": backbone.weights_sha256,
+            "precision": backbone.compute_dtype,
             "bottleneck_fingerprint": bottlenecks.extraction.fingerprint,
             "testing_percentage": division.testing_percentage,
             "validation_percentage": division.validation_percentage,

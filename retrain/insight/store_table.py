@@ -109,7 +109,8 @@ def show_merged(merged: Merged, console: Console) -> None:
     _show_damaged(merged.damaged, console)
     for path in merged.other_numbers:
         console.print(
-            f"{escape(str(path))} is not merged: an environment computed it whose numbers differ from those here.",
+            f"{escape(str(path))} is not merged: its numbers differ from those here, as they come from another "
+            "environment, or from a network that was calibrated on other photos.",
             soft_wrap=True,
         )
     console.print(f"Shards added: {merged.copied}; there already: {merged.there_already}.")

@@ -15,6 +15,7 @@ from pathlib import Path
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.backbone_config import BackboneConfig
 from retrain.backbones.engines.registry import start_engine
+from retrain.bottlenecks.calibrating import calibrated
 from retrain.bottlenecks.executors.base import Session, StartEngine
 from retrain.bottlenecks.executors.registry import find_executor
 from retrain.bottlenecks.extraction_config import ExtractionConfig
@@ -131,14 +132,18 @@ def _extracted(config: ExtractConfig, backbone: Backbone, progress: Progress, st
     )
     start = start or partial(start_engine, engine=extraction.engine)
     executor = find_executor(extraction)
+    sessions: list[tuple[Backbone, Session]] = []
     with ExitStack() as stack:
-        sessions = [(part, stack.enter_context(executor.open(part, start))) for part in backbone.parts or (backbone,)]
         listed = 0
         for portion in in_portions(config.sources, unpacking, config.files_at_a_time):
             if listed or len(portion) == config.files_at_a_time:
                 progress.say(f"Files {listed + 1:,} to {listed + len(portion):,}.")
             listed += len(portion)
             extracted.skip(portion.skipped)
+            if not sessions:  # a network in int8 is calibrated on photos of the first portion
+                place = place_of(extraction.bottleneck_dir)
+                parts = [calibrated(part, portion.files, place, progress.say) for part in backbone.parts or (backbone,)]
+                sessions = [(part, stack.enter_context(executor.open(part, start))) for part in parts]
             _fill(portion.files, sessions, config, progress, extracted)
     return extracted
 

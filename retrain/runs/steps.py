@@ -9,6 +9,6 @@ from retrain.core.progress import SILENT, Progress
 def choose_backbone(asked: BackboneConfig, extraction: ExtractionConfig, progress: Progress = SILENT) -> Backbone:
     """The backbone that is asked for, with its weights at hand and its precision chosen."""
     extraction.choose_precision()  # what is not there is refused before anything is downloaded
-    backbone = asked.find(progress)
+    backbone = extraction.computed_and_kept(asked.find(progress))
     progress.say(f"Backbone: {backbone.describe()}.")
-    return extraction.computed_and_kept(backbone)
+    return backbone

@@ -27,11 +27,11 @@ from retrain.training.trained import TrainedHead
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator["Machine"]:
     this_machine.why_no_gpu.cache_clear()
-    this_machine.has_bfloat16.cache_clear()
+    this_machine._cpu_flags.cache_clear()
     monkeypatch.setattr(this_machine, "_tensorflow_finds_none", False)
     yield Machine(tmp_path, monkeypatch)
     this_machine.why_no_gpu.cache_clear()
-    this_machine.has_bfloat16.cache_clear()
+    this_machine._cpu_flags.cache_clear()
 
 
 class Machine:
@@ -84,12 +84,41 @@ def test_a_machine_that_tells_nothing_of_its_cpu_computes_in_float32(machine: Ma
     assert choose_precision("auto") == "float32"
 
 
-@pytest.mark.parametrize(("asked", "needs"), [("float16", "GPU"), ("bfloat16", "AVX512-BF16")])
+@pytest.mark.parametrize(("asked", "needs"), [("float16", "GPU"), ("bfloat16", "AVX512-BF16"), ("int8", "AVX512-VNNI")])
 def test_what_the_machine_cannot_do_is_refused(machine: Machine, asked: str, needs: str) -> None:
     machine.flags("sse2")
     with pytest.raises(OptionError, match=needs) as caught:
         choose_precision(asked)
     assert caught.value.exit_code == 2
+
+
+@pytest.mark.parametrize("flags", ["avx512_vnni", "avx_vnni lm", "amx_int8"])
+def test_int8_is_there_where_the_cpu_has_it_and_only_if_asked_for(machine: Machine, flags: str) -> None:
+    machine.flags(flags)
+    assert (choose_precision("int8"), choose_precision("auto")) == ("int8", "float32")
+
+
+def test_int8_is_openvino_s_beside_a_gpu_too(machine: Machine) -> None:
+    machine.flags("amx_int8")
+    machine.add_gpu()
+    assert choose_engine("auto", "int8") == "openvino"
+
+
+def test_int8_by_another_engine_is_refused(machine: Machine) -> None:
+    with pytest.raises(OptionError, match="`engine` tensorflow computes, in float32 or bfloat16 or float16"):
+        choose_engine("tensorflow", "int8")
+
+
+def test_int8_without_openvino_says_what_is_missing(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("retrain.backbones.engines.registry.find_spec", lambda name: None)
+    with pytest.raises(OptionError, match="`precision` int8 needs openvino, which is not installed") as refused:
+        choose_engine("auto", "int8")
+    assert how_to_install("openvino") in str(refused.value)
+
+
+def test_int8_on_a_cluster_is_refused() -> None:
+    with pytest.raises(OptionError, match="`precision` int8 is computed on this machine"):
+        ExtractionConfig(precision="int8", executor="ray")
 
 
 def test_float32_is_always_there(machine: Machine) -> None:

@@ -57,7 +57,7 @@ def test_in_a_clone_make_setup_installs_what_is_in_the_lock_file(clone: Path) ->
     assert how_to_install("export") == f"run `make setup` in {clone}"
 
 
-@pytest.mark.parametrize("extra", ["ray", "storage"])
+@pytest.mark.parametrize("extra", ["ray", "storage", "int8"])
 def test_in_a_clone_make_cluster_installs_what_more_machines_need(clone: Path, extra: str) -> None:
     assert how_to_install(extra) == f"run `make cluster` in {clone}"
 

@@ -17,7 +17,7 @@ from PIL import Image
 from watched import Run, run_watched
 from web_site import Site, running
 
-from retrain.core.machine import has_bfloat16
+from retrain.core.machine import has_bfloat16, has_int8
 
 CLASSES = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 60, 220)}
 PHOTO = "photos/red/0.jpg"
@@ -33,6 +33,8 @@ STAGES = (
         "--bottleneck_dir given/float32 --output_dir given/of_openvino --formats saved_model",
         "openvino in bfloat16": f"{TRAIN} --architecture fake --engine openvino --precision bfloat16 "
         "--output_dir given/of_bfloat16",
+        "openvino in int8": f"{TRAIN} --architecture efficientnet_lite0 --precision int8 "
+        "--bottleneck_dir given/int8 --output_dir given/of_int8 --formats saved_model",
         "fine-tuning and comparison": f"retrain --image_dir few {STORE} --architecture mobilenet_0.25_128 "
         "--image_size 32 --weights random --fine_tune_layers 2 --compare scratch --epochs 1 --output_dir given/tuned",
         "a network of Keras": f"{TRAIN} --architecture mobilenet_v2_0.35_96 --weights random "
@@ -59,6 +61,7 @@ STAGES = (
 PACKAGES = {
     "openvino in float32": ("openvino",),
     "openvino in bfloat16": ("openvino", "bfloat16"),
+    "openvino in int8": ("openvino", "nncf", "int8"),
     "fine-tuning and comparison": ("matplotlib",),
     "export": ("tf2onnx", "onnx", "onnxruntime", "coremltools"),
     "label_image, ONNX": ("onnxruntime",),
@@ -68,7 +71,8 @@ PACKAGES = {
 def lacks(name: str) -> list[str]:
     """What this machine lacks for a command; one without coremltools exports no Core ML."""
     needed = PACKAGES.get(name, ())
-    return [one for one in needed if not (has_bfloat16() if one == "bfloat16" else find_spec(one))]
+    able = {"bfloat16": has_bfloat16, "int8": has_int8}
+    return [one for one in needed if not (able[one]() if one in able else find_spec(one))]
 
 
 @pytest.fixture(scope="module")

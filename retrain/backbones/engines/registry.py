@@ -3,6 +3,7 @@
 A new engine is a file beside this one, which declares it as `ENGINE`, and a line in KINDS.
 """
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -50,15 +51,28 @@ def choose_engine(asked: str, compute_dtype: str) -> str:
         raise OptionError(f"`engine` {asked} is not known; choose from {', '.join(ENGINES)}.")
     kinds = [kind for kind in KINDS if kind.name in ENGINES]
     if asked == AUTO:
-        return next(kind.name for kind in reversed(kinds) if _runs_here(kind, compute_dtype))
+        return _best_of(kinds, compute_dtype)
     chosen = next(kind for kind in kinds if kind.name == asked)
     if not _is_installed(chosen):
         raise OptionError(f"`engine` {asked}: it is not installed; {how_to_install(chosen.extra)}.")
     if compute_dtype not in chosen.precisions:
+        where = "runs on the CPU" if chosen.cpu_only else "computes"
         raise OptionError(
-            f"`engine` {asked} runs on the CPU, in {' or '.join(chosen.precisions)}: choose one with `precision`."
+            f"`engine` {asked} {where}, in {' or '.join(chosen.precisions)}: choose one with `precision`."
         )
     return asked
+
+
+def _best_of(kinds: Sequence[EngineKind], compute_dtype: str) -> str:
+    """The last one that can run here; one for CPUs beside a GPU only where no other computes in that precision."""
+    able = [kind for kind in kinds if compute_dtype in kind.precisions]
+    there = [kind for kind in able if _is_installed(kind)]
+    if not there:
+        raise OptionError(
+            f"`precision` {compute_dtype} needs {able[-1].package}, which is not installed; "
+            f"{how_to_install(able[-1].extra)}."
+        )
+    return next((kind.name for kind in reversed(there) if not (kind.cpu_only and has_gpu())), there[-1].name)
 
 
 def _checked(engine: "Engine", size: int) -> "Engine":
@@ -70,10 +84,6 @@ def _checked(engine: "Engine", size: int) -> "Engine":
         return engine(pixels)
 
     return run
-
-
-def _runs_here(kind: EngineKind, compute_dtype: str) -> bool:
-    return _is_installed(kind) and compute_dtype in kind.precisions and not (kind.cpu_only and has_gpu())
 
 
 def _is_installed(kind: EngineKind) -> bool:

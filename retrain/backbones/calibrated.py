@@ -1,0 +1,58 @@
+"""A network in int8, calibrated on photos: a sealed file that lies in the store beside what it computes.
+
+Which numbers a network in int8 gives depends on the photos on which the range of each of its layers was measured. So it
+is made once and kept, and its digest is part of the bottlenecks' fingerprint.
+"""
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from retrain.core.errors import StoreError
+from retrain.core.places import Place
+from retrain.core.sealed import Damaged, list_shards, put_aside, read_shard, write_shard
+
+SCHEMA = pa.schema([("description", pa.binary()), ("weights", pa.binary())])  # of OpenVINO: a file of XML, and numbers
+
+
+@dataclass(frozen=True)
+class CalibratedNetwork:
+    """A network in int8 in its folder, known by the SHA-256 of its file; nothing is read before it has to run."""
+
+    place: Place
+    sha256: str
+
+    @classmethod
+    def find(cls, place: Place) -> "CalibratedNetwork | None":
+        """The one of a folder; of several, which writers at the same moment may have left, the first by name."""
+        name = next(iter(list_shards(place)), None)
+        return None if name is None else cls(place, name.removesuffix(".parquet"))
+
+    @classmethod
+    def keep(cls, place: Place, description: bytes, weights: bytes) -> "CalibratedNetwork":
+        """Write a network into a folder, unless one is there by now; returns that of the folder. Raises StoreError."""
+        found = cls.find(place)
+        if found is None:
+            write_shard(place, pa.table([[description], [weights]], schema=SCHEMA))
+            found = cls.find(place)
+        assert found is not None
+        return found
+
+    @property
+    def name(self) -> str:
+        """That of its file."""
+        return f"{self.sha256}.parquet"
+
+    def read(self) -> tuple[bytes, bytes]:
+        """OpenVINO's description of the network, and its weights. Raises StoreError where they are gone or damaged."""
+        try:
+            row = read_shard(self.place, self.name).to_pylist()[0]
+        except FileNotFoundError:
+            raise StoreError(f"{self.place.at(self.name)} is gone: {_AGAIN}") from None
+        except Damaged as why:
+            put_aside(self.place, self.name, str(why))
+            raise StoreError(f"{self.place.at(self.name)} is damaged: {_AGAIN}") from None
+        return row["description"], row["weights"]
+
+
+_AGAIN = "run the same command again, which calibrates the network anew and computes its bottlenecks again."

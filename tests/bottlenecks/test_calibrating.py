@@ -1,0 +1,321 @@
+"""A network in int8 is calibrated once for a store, on photos that their content chooses."""
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from extracting import photo_bytes, write
+from object_server import ObjectServer
+
+from label_image.preprocessing import Pixels
+from retrain.backbones.backbone import Backbone, find_backbone
+from retrain.backbones.calibrated import SCHEMA, CalibratedNetwork
+from retrain.backbones.engines.registry import start_engine
+from retrain.bottlenecks import calibrating
+from retrain.bottlenecks.calibrating import LEAST, calibrated
+from retrain.bottlenecks.extraction import Extraction, extract
+from retrain.bottlenecks.inspection import verify_store
+from retrain.bottlenecks.kept_networks import network_folder
+from retrain.bottlenecks.merging import merge_stores
+from retrain.bottlenecks.probe import relative_error
+from retrain.bottlenecks.pruning import plan_pruning, prune_store
+from retrain.core.errors import BackboneError, OptionError, StoreError, UnwritableStoreError
+from retrain.core.places import LocalPlace, place_of
+from retrain.core.sealed import write_shard
+from retrain.photos.dataset import Dataset
+from retrain.photos.opening import list_photos
+
+# Its weights come with a package. In an untrained one all numbers are so small that int8 makes zeros of them.
+INT8 = find_backbone("efficientnet_lite0", Path("unused"), image_size=32).computed_in("int8")
+
+
+class Quantiser:
+    """Stands in for NNCF: what it makes of photos is their bytes, and the photos themselves are remembered."""
+
+    def __init__(self) -> None:
+        self.seen: list[Pixels] = []
+
+    def __call__(self, backbone: Backbone, pixels: Pixels) -> tuple[bytes, bytes]:
+        self.seen.append(pixels)
+        return b"<net/>", pixels.tobytes()
+
+
+@pytest.fixture
+def quantiser(monkeypatch: pytest.MonkeyPatch) -> Quantiser:
+    found = Quantiser()
+    monkeypatch.setattr(calibrating, "quantised", found)
+    monkeypatch.setattr(calibrating, "import_quantiser", lambda: None)
+    return found
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    return some_photos(tmp_path / "photos", LEAST)
+
+
+def some_photos(folder: Path, count: int, first: int = 0) -> Path:
+    for number in range(first, first + count):
+        write(folder / "ab"[number % 2] / f"{number}.jpg", photo_bytes(number))
+    return folder
+
+
+def by(photos: Path, store: Path) -> Backbone:
+    return calibrated(INT8, list_photos(photos).files, LocalPlace(store))
+
+
+def digest(photos: Path, store: Path) -> str:
+    found = by(photos, store).calibrated
+    assert found is not None
+    return found.sha256
+
+
+# Which photos
+
+
+def test_the_content_of_photos_chooses_them_and_not_their_names(
+    photos: Path, tmp_path: Path, quantiser: Quantiser
+) -> None:
+    others = tmp_path / "others"
+    for number, path in enumerate(sorted(photos.rglob("*.jpg"), key=lambda path: path.read_bytes())):
+        write(others / "cd"[number % 2] / f"{number}.jpg", path.read_bytes())
+    assert digest(photos, tmp_path / "one") == digest(others, tmp_path / "other")
+    np.testing.assert_array_equal(quantiser.seen[0], quantiser.seen[1])
+
+
+def test_copies_of_a_photo_count_once(photos: Path, tmp_path: Path, quantiser: Quantiser) -> None:
+    before = digest(photos, tmp_path / "one")
+    write(photos / "a" / "copy.jpg", photo_bytes(0))
+    assert digest(photos, tmp_path / "other") == before
+
+
+def test_more_photos_than_are_needed_leave_some_out(photos: Path, tmp_path: Path, quantiser: Quantiser) -> None:
+    some_photos(photos, 10, first=100)
+    calibrated(INT8, list_photos(photos).files, LocalPlace(tmp_path / "store"), photos=LEAST)
+    assert len(quantiser.seen[0]) == LEAST
+
+
+def test_what_cannot_be_decoded_or_is_gone_is_no_photo_to_calibrate_on(
+    photos: Path, tmp_path: Path, quantiser: Quantiser
+) -> None:
+    before = digest(photos, tmp_path / "one")
+    write(photos / "a" / "broken.jpg", photo_bytes(0)[:60])
+    listing = list_photos(photos)
+    gone = replace(listing.files[0], path="nowhere.jpg", gone_sha256="0" * 64)
+    found = calibrated(INT8, [gone, *listing.files], LocalPlace(tmp_path / "other")).calibrated
+    assert found is not None and found.sha256 == before
+
+
+def test_too_few_photos_are_refused_and_nothing_is_kept(photos: Path, tmp_path: Path, quantiser: Quantiser) -> None:
+    next(photos.rglob("*.jpg")).unlink()
+    with pytest.raises(OptionError, match="31 are too few: at least 32"):
+        by(photos, tmp_path / "store")
+    assert not quantiser.seen and not list((tmp_path / "store" / "calibrated").rglob("*.parquet"))
+
+
+def test_a_person_is_told_when_a_network_is_made(photos: Path, tmp_path: Path, quantiser: Quantiser) -> None:
+    said: list[str] = []
+    for _ in range(2):
+        calibrated(INT8, list_photos(photos).files, LocalPlace(tmp_path / "store"), said.append)
+    assert said == ["efficientnet_lite0 is calibrated for int8 on 32 of the photos, once for this store."]
+
+
+def test_without_the_quantiser_it_says_what_is_missing(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "nncf", None)
+    with pytest.raises(OptionError, match=r"`precision` int8 needs nncf .* which is not installed"):
+        by(photos, tmp_path / "store")
+
+
+# Once for a store
+
+
+def test_a_store_that_grows_or_is_copied_goes_on_with_its_network(
+    photos: Path, tmp_path: Path, quantiser: Quantiser
+) -> None:
+    first = digest(photos, tmp_path / "store")
+    some_photos(photos, 20, first=100)
+    shutil.copytree(tmp_path / "store", tmp_path / "copied")
+    assert {digest(photos, tmp_path / "store"), digest(photos, tmp_path / "copied")} == {first}
+    assert len(quantiser.seen) == 1
+    assert digest(photos, tmp_path / "new") != first
+
+
+def test_each_backbone_has_a_network_of_its_own(photos: Path, tmp_path: Path, quantiser: Quantiser) -> None:
+    place, files = LocalPlace(tmp_path / "store"), list_photos(photos).files
+    other = replace(INT8, weights_sha256="random-1")
+    joined = replace(INT8, parts=(INT8, other))
+    assert calibrated(joined, files, place) is joined  # its parts are looked at one by one
+    for backbone in (INT8, other):
+        calibrated(backbone, files, place)
+    assert len(quantiser.seen) == 2
+    assert calibrated(INT8.in_float32(), files, place).calibrated is None
+
+
+def test_two_who_calibrate_at_once_take_the_one_that_was_kept_first(
+    photos: Path, tmp_path: Path, quantiser: Quantiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = network_folder(LocalPlace(tmp_path / "store"), INT8.covers())
+    first: list[CalibratedNetwork] = []
+
+    def meanwhile(backbone: Backbone, pixels: Pixels) -> tuple[bytes, bytes]:
+        first.append(CalibratedNetwork.keep(place, b"<other/>", b"other"))
+        return quantiser(backbone, pixels)
+
+    monkeypatch.setattr(calibrating, "quantised", meanwhile)
+    assert by(photos, tmp_path / "store").calibrated == first[0] == CalibratedNetwork.find(place)
+
+
+def test_of_two_that_were_written_at_the_same_moment_all_take_one(
+    photos: Path, tmp_path: Path, quantiser: Quantiser
+) -> None:
+    first = digest(photos, tmp_path / "store")
+    place = network_folder(LocalPlace(tmp_path / "store"), INT8.covers())
+    name = write_shard(place, pa.table([[b"<other/>"], [b"other"]], schema=SCHEMA))
+    expected = min(first, name.removesuffix(".parquet"))
+    assert [digest(photos, tmp_path / "store") for _ in range(2)] == [expected, expected]
+
+
+def test_a_damaged_network_is_set_aside_and_made_anew(photos: Path, tmp_path: Path, quantiser: Quantiser) -> None:
+    network = by(photos, tmp_path / "store").calibrated
+    assert network is not None
+    file = Path(network.place.at(network.name))
+    file.write_bytes(b"damaged")
+    assert [str(one.path) for one in verify_store(tmp_path / "store").damaged] == [str(file)]
+    with pytest.raises(StoreError, match="is damaged: run the same command again"):
+        network.read()
+    assert file.with_name(f"{file.name}.damaged").exists()
+    assert by(photos, tmp_path / "store").calibrated == network  # of the same photos
+    assert len(quantiser.seen) == 2
+    assert not verify_store(tmp_path / "store").damaged
+    file.unlink()
+    with pytest.raises(StoreError, match="is gone: run the same command again"):
+        network.read()
+
+
+def test_a_network_lies_on_object_storage_too(photos: Path, storage: ObjectServer, quantiser: Quantiser) -> None:
+    place, files = place_of("s3://photos/store"), list_photos(photos).files
+    one, other = (calibrated(INT8, files, place).calibrated for _ in range(2))
+    assert one is not None and one == other and len(quantiser.seen) == 1
+    assert one.read() == (b"<net/>", quantiser.seen[0].tobytes())
+
+
+def test_a_store_that_cannot_be_written_is_refused_before_anything_is_computed(
+    photos: Path, tmp_path: Path, quantiser: Quantiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digest(photos, tmp_path / "store")
+    monkeypatch.setattr(LocalPlace, "try_writing", refuse_writing)
+    digest(photos, tmp_path / "store")
+    with pytest.raises(UnwritableStoreError, match="choose another `bottleneck_dir`"):
+        by(photos, tmp_path / "other")
+    assert len(quantiser.seen) == 1
+
+
+def refuse_writing(place: LocalPlace) -> None:
+    raise PermissionError(13, "Permission denied", str(place))
+
+
+# Looking after a store, and the real thing
+
+
+@pytest.fixture(scope="module")
+def computed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Extraction]]:
+    """A folder with photos, and a store with their bottlenecks in int8, by a network that NNCF has calibrated."""
+    pytest.importorskip("nncf", reason="NNCF is not installed: `make cluster`")
+    folder = tmp_path_factory.mktemp("int8")
+    listing = list_photos(some_photos(folder / "photos", LEAST + 3))
+    yield folder, extract(listing, INT8, folder / "store")
+
+
+def in_int8(folder: Path, store: str = "store") -> Extraction:
+    return extract(list_photos(folder / "photos"), INT8, folder / store)
+
+
+def test_int8_is_another_arithmetic_for_the_same_features(computed: tuple[Path, Extraction]) -> None:
+    folder, first = computed
+    exact = extract(list_photos(folder / "photos"), INT8.in_float32(), folder / "float32")
+    assert first.fingerprint != exact.fingerprint
+    assert 1e-4 < relative_error(first.matrix, exact.matrix) < 0.5
+
+
+def test_the_same_photos_give_the_same_bottlenecks(computed: tuple[Path, Extraction]) -> None:
+    folder, first = computed
+    again = in_int8(folder, "again")
+    assert (again.fingerprint, again.computed) == (first.fingerprint, LEAST + 3)
+    np.testing.assert_array_equal(again.matrix, first.matrix)
+    warm = extract(list_photos(folder / "photos"), INT8, folder / "store", start=no_engine)
+    assert (warm.fingerprint, warm.hits) == (first.fingerprint, LEAST + 3)
+
+
+def test_more_photos_go_through_the_network_of_before(computed: tuple[Path, Extraction], tmp_path: Path) -> None:
+    folder, first = computed
+    shutil.copytree(folder / "store", tmp_path / "store")
+    some_photos(tmp_path / "photos", 3, first=200)
+    grown = in_int8(tmp_path)  # fewer than a network could be calibrated on
+    assert (grown.fingerprint, grown.computed) == (first.fingerprint, 3)
+
+
+def no_engine(backbone: Backbone) -> None:
+    raise AssertionError("nothing has to be computed")
+
+
+def test_what_cannot_be_calibrated_is_said(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    nncf = pytest.importorskip("nncf", reason="NNCF is not installed: `make cluster`")
+    monkeypatch.setattr(nncf, "quantize", lambda *given, **options: 1 / 0)
+    with pytest.raises(BackboneError, match=r"efficientnet_lite0 cannot be calibrated for int8 \(division by zero\)"):
+        by(photos, tmp_path / "store")
+
+
+def test_an_engine_for_a_network_that_nobody_calibrated_is_refused() -> None:
+    with pytest.raises(BackboneError, match="is not calibrated"):
+        start_engine(INT8)
+
+
+def test_a_network_is_merged_with_its_bottlenecks(computed: tuple[Path, Extraction], tmp_path: Path) -> None:
+    folder, first = computed
+    assert merge_stores([folder / "store"], tmp_path / "store").copied
+    shutil.copytree(folder / "photos", tmp_path / "photos")
+    merged = in_int8(tmp_path)
+    assert (merged.fingerprint, merged.computed) == (first.fingerprint, 0)
+
+
+def test_bottlenecks_of_another_network_are_not_merged(
+    computed: tuple[Path, Extraction], tmp_path: Path, quantiser: Quantiser
+) -> None:
+    folder, first = computed
+    by(some_photos(tmp_path / "photos", LEAST, first=300), tmp_path / "store")
+    merged = merge_stores([folder / "store"], tmp_path / "store")
+    assert [Path(path).name for path in merged.other_numbers] == [first.fingerprint]
+    assert not (tmp_path / "store" / first.fingerprint).exists()
+
+
+def test_a_damaged_network_is_named_and_its_bottlenecks_are_not_merged(
+    computed: tuple[Path, Extraction], tmp_path: Path
+) -> None:
+    folder, first = computed
+    shutil.copytree(folder / "store", tmp_path / "other")
+    (file,) = (tmp_path / "other" / "calibrated").rglob("*.parquet")
+    file.write_bytes(b"damaged")
+    merged = merge_stores([tmp_path / "other"], tmp_path / "store")
+    assert [str(one.path) for one in merged.damaged] == [str(file)]
+    assert not (tmp_path / "store" / first.fingerprint).exists()
+
+
+def test_a_network_goes_with_the_last_of_its_bottlenecks(computed: tuple[Path, Extraction], tmp_path: Path) -> None:
+    folder, first = computed
+    shutil.copytree(folder / "store", tmp_path / "store")
+    extract(Dataset(()), INT8.in_float32(), tmp_path / "store")
+    other = next(
+        path.name
+        for path in (tmp_path / "store").iterdir()
+        if path.name not in (first.fingerprint, "calibrated") and path.is_dir()
+    )
+    prune_store(plan_pruning(tmp_path / "store", None, [first.fingerprint]))
+    assert list((tmp_path / "store" / "calibrated").rglob("*.parquet"))
+    extract(Dataset(()), INT8.in_float32(), tmp_path / "store")
+    prune_store(plan_pruning(tmp_path / "store", None, [other]))
+    assert not list((tmp_path / "store" / "calibrated").rglob("*.parquet"))

@@ -76,7 +76,6 @@ def extraction_of(bench: Bench, backbone: Backbone) -> Iterator[Row]:
         readable = {photo.path for photo in extract(bench.photos, find_backbone("fake", bench.folder), store).photos}
     listing = replace(bench.photos, files=tuple(file for file in bench.photos.files if file.path in readable))
     sample = [file.path for file in spread(listing.files, READY)]
-    few = spread(sample, ONE_BY_ONE)
     ready = np.stack([load_pixels(path, backbone.preprocessing) for path in sample])
 
     def end_to_end(backbone: Backbone, engine: Engine) -> float:
@@ -102,11 +101,7 @@ def extraction_of(bench: Bench, backbone: Backbone) -> Iterator[Row]:
         jobs[f"extract in {other.compute_dtype}, end to end"] = lambda: end_to_end(other, beside)
         jobs[f"engine in {other.compute_dtype} on ready tensors"] = raw(beside)
     if has_network:
-        run_one, predict = one_by_one(backbone), keras_predict(backbone)
-        jobs["one photo at a time"] = lambda: len(few) / seconds_of(lambda: [run_one(path) for path in few])
-        jobs["keras predict, batch by batch"] = lambda: len(sample) / seconds_of(lambda: predict(sample))
-        run_one(few[0])
-        predict(sample[:BATCH])
+        jobs.update(what_others_do(backbone, sample, spread(sample, ONE_BY_ONE)))
     medians = take_turns(jobs, bench.repeat)
     spent = [Row(section, what, medians.pop(what), "ms of a core for a photo") for what in (NETWORK, DECODING)]
     rates = {name: Row(section, name, rate, "photos/s") for name, rate in medians.items()}
@@ -132,6 +127,17 @@ def what_cores_allow(spent: Sequence[Row], whole: Row, raw: Row) -> Iterator[Row
     rate = 1000 * cores() / sum(row.value for row in spent)
     most = Row(whole.section, "all cores at these two alone", rate, "photos/s")
     yield from (*spent, most.against(raw), whole.against(most))
+
+
+def what_others_do(backbone: Backbone, sample: Sequence[str], few: Sequence[str]) -> dict[str, Callable[[], float]]:
+    """The rates of the two ways that people have without this program, each of which has run once."""
+    run_one, predict = one_by_one(backbone), keras_predict(backbone)
+    run_one(few[0])
+    predict(sample[:BATCH])
+    return {
+        "one photo at a time": lambda: len(few) / seconds_of(lambda: [run_one(path) for path in few]),
+        "keras predict, batch by batch": lambda: len(sample) / seconds_of(lambda: predict(sample)),
+    }
 
 
 def core_milliseconds(work: Callable[[], object]) -> float:

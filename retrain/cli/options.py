@@ -252,7 +252,7 @@ store_options = group(
         default=AUTO,
         show_default=True,
         help="Precision in which bottlenecks are computed; auto: float16 on a GPU, bfloat16 on a CPU that supports it, "
-        "else float32. int8 (extra int8, on a CPU) is calibrated on the first photos. Exports are always float32.",
+        "else float32. int8 (extra int8, on a CPU) is calibrated on some photos. Exports are float32.",
     ),
     click.option(
         "--store_dtype",

@@ -71,7 +71,7 @@ def fetch_template(kept: Path, covered: Covers, folder: Path) -> dict[str, Parit
     written.
     """
     remove_leftovers(kept.parent)
-    if not kept.exists():
+    if not os.path.lexists(kept):
         return None
     try:
         record = _read_record(kept / RECORD, covered)
@@ -112,6 +112,7 @@ def _files(covered: Covers) -> tuple[str, ...]:
 
 
 def _read_record(path: Path, covered: Covers) -> dict[str, Any]:
+    _check_regular(path)
     try:
         content = parse_json(read_limited(path), dict[str, Any])
         seal = content.pop("seal")
@@ -134,7 +135,13 @@ def _copy_checked(source: Path, target: Path, sha256: str) -> None:
         raise _Damaged(f"its {source.name} was changed")
 
 
+def _check_regular(path: Path) -> None:
+    if path.exists() and not path.is_file():  # a FIFO would be waited for
+        raise _Damaged(f"its {path.name} is not a file")
+
+
 def _chunks(path: Path) -> Iterator[bytes]:
+    _check_regular(path)
     try:
         with open(path, "rb") as file:
             while chunk := file.read(2**20):

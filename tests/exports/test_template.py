@@ -110,7 +110,7 @@ def test_there_is_none_at_first(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", [*FILES[SAVED_MODEL], RECORD])
-@pytest.mark.parametrize("damage", ["first byte", "middle byte", "last byte", "cut", "empty", "gone", "a folder"])
+@pytest.mark.parametrize("damage", ["first byte", "middle byte", "last byte", "cut", "empty", "gone", "folder", "pipe"])
 def test_damaged_template_is_removed_and_not_used(name: str, damage: str, kept: Path, tmp_path: Path) -> None:
     path = kept / name
     size = path.stat().st_size
@@ -122,11 +122,27 @@ def test_damaged_template_is_removed_and_not_used(name: str, damage: str, kept: 
         path.write_bytes(b"")
     else:
         path.unlink()
-        if damage == "a folder":
+        if damage == "folder":
             path.mkdir()
+        elif damage == "pipe":  # which nobody writes to
+            os.mkfifo(path)
     assert fetch_template(kept, COVERS, tmp_path / "copy") is None
     assert not kept.exists()
     assert not (tmp_path / "copy").exists()
+
+
+@pytest.mark.parametrize("kind", ["link to nothing", "link to itself", "pipe", "file"])
+def test_what_is_no_template_makes_way_for_one(kind: str, kept: Path, tmp_path: Path) -> None:
+    shutil.move(kept, tmp_path / "new")
+    if kind == "pipe":
+        os.mkfifo(kept)
+    elif kind == "file":
+        kept.touch()
+    else:
+        kept.symlink_to(kept if kind == "link to itself" else tmp_path / "nothing")
+    assert fetch_template(kept, COVERS, tmp_path / "copy") is None
+    keep_template(tmp_path / "new", kept, COVERS, PROOF)
+    assert fetch_template(kept, COVERS, tmp_path / "copy") == PROOF
 
 
 def test_template_of_something_else_is_not_used(kept: Path, tmp_path: Path) -> None:

@@ -46,13 +46,21 @@ class CalibratedNetwork:
     def read(self) -> tuple[bytes, bytes]:
         """OpenVINO's description of the network, and its weights. Raises StoreError where they are gone or damaged."""
         try:
-            row = read_shard(self.place, self.name).to_pylist()[0]
+            return read_network_file(self.place, self.name)
         except FileNotFoundError:
             raise StoreError(f"{self.place.at(self.name)} is gone: {_AGAIN}") from None
         except Damaged as why:
             put_aside(self.place, self.name, str(why))
             raise StoreError(f"{self.place.at(self.name)} is damaged: {_AGAIN}") from None
-        return row["description"], row["weights"]
+
+
+def read_network_file(place: Place, name: str) -> tuple[bytes, bytes]:
+    """OpenVINO's description of the network in a file, and its weights. Raises what `read_shard` raises."""
+    table = read_shard(place, name)
+    if table.schema != SCHEMA or table.num_rows != 1:
+        raise Damaged("it holds no network")
+    (row,) = table.to_pylist()
+    return row["description"], row["weights"]
 
 
 _AGAIN = "run the same command again, which calibrates the network anew and computes its bottlenecks again."

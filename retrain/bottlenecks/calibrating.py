@@ -14,6 +14,7 @@ from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.calibrated import CalibratedNetwork
 from retrain.backbones.engines.int8 import import_quantiser, quantised
+from retrain.backbones.engines.openvino import OPENVINO_BATCH
 from retrain.bottlenecks.contents import Contents
 from retrain.bottlenecks.executors.local import Prepare
 from retrain.bottlenecks.kept_networks import make, network_folder
@@ -58,7 +59,7 @@ def calibrated(
 
 
 def _photos(backbone: Backbone, files: Sequence[PhotoFile], bottleneck_dir: Place, most: int) -> Pixels:
-    """The photos with the first hashes that can be decoded. Raises OptionError where they are too few."""
+    """The photos with the first hashes that can be decoded, in whole batches. Raises OptionError: too few."""
     some = [files[index] for index in spread(len(files), MOST_READ)]
     contents = Contents(some, PhotoHashes(bottleneck_dir), trusted=True)
     contents.read_unknown()
@@ -75,7 +76,7 @@ def _photos(backbone: Backbone, files: Sequence[PhotoFile], bottleneck_dir: Plac
                 break
     if len(pixels) < LEAST:
         raise OptionError(
-            f"`precision` int8 is calibrated on photos, and {len(pixels)} are too few: at least {LEAST} are needed. "
-            "Leave it out."
+            f"`precision` int8 is calibrated on photos, and {len(pixels)} are too few: at least {LEAST} are needed, "
+            "all different, that can be decoded. Leave it out."
         )
-    return np.stack(pixels)
+    return np.stack(pixels[: len(pixels) - len(pixels) % OPENVINO_BATCH])

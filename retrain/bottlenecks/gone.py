@@ -86,6 +86,9 @@ def _options(covers: Mapping[str, object], views: str, backbone: Backbone) -> It
         yield f"`store_dtype` {covers.get('stored_dtype')}"
     if architecture == backbone.architecture and covers.get("weights_sha256") != backbone.weights_sha256:
         yield f"other `weights` (SHA-256 {str(covers.get('weights_sha256'))[:12]}…)"
+    ours = backbone.covers()
+    if covers != ours and {**covers, "calibrated": ours.get("calibrated")} == ours:
+        yield f"calibrated on other photos (SHA-256 {str(covers.get('calibrated'))[:12]}…)"
     if "environment" in covers:
         yield "computed on another machine"
     if views:

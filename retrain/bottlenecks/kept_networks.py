@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from retrain.backbones.calibrated import CalibratedNetwork
+from retrain.backbones.calibrated import CalibratedNetwork, read_network_file
 from retrain.bottlenecks.fingerprint_file import cannot_open, fingerprint
 from retrain.bottlenecks.store_folders import DamagedFile, StoreFolder, store_folders
 from retrain.core.places import Place, place_of
-from retrain.core.sealed import Damaged, copy_shard, list_shards, read_shard
+from retrain.core.sealed import Damaged, copy_shard, list_shards
 
 FOLDER = "calibrated"
 NOT_OF_THE_NETWORK = ("calibrated", "environment")  # of what a fingerprint covers
@@ -71,7 +71,7 @@ def remove_network(folder: StoreFolder) -> None:
 
 
 def damaged_networks(bottleneck_dir: Path | str) -> list[DamagedFile]:
-    """Those whose bytes are not the ones that their names promise. Raises StoreError."""
+    """Those whose bytes are not the ones that their names promise, or are no network. Raises StoreError."""
     networks = place_of(bottleneck_dir).below(FOLDER)
     damaged = []
     try:
@@ -81,7 +81,7 @@ def damaged_networks(bottleneck_dir: Path | str) -> list[DamagedFile]:
     for place in map(networks.below, names):
         for name in list_shards(place):
             try:
-                read_shard(place, name)
+                read_network_file(place, name)
             except FileNotFoundError:
                 continue
             except Damaged as why:

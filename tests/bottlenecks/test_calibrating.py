@@ -109,6 +109,22 @@ def test_what_cannot_be_decoded_or_is_gone_is_no_photo_to_calibrate_on(
     assert found is not None and found.sha256 == before
 
 
+def test_photos_that_fill_no_batch_are_left_out_and_not_counted(
+    photos: Path, tmp_path: Path, quantiser: Quantiser
+) -> None:
+    some_photos(photos, 3, first=100)
+    said: list[str] = []
+    calibrated(INT8, list_photos(photos).files, LocalPlace(tmp_path / "store"), said.append)
+    assert len(quantiser.seen[0]) == LEAST and "on 32 of the photos" in said[0]
+
+
+def test_copies_of_one_photo_are_too_few(tmp_path: Path, quantiser: Quantiser) -> None:
+    for number in range(LEAST):
+        write(tmp_path / "photos" / "ab"[number % 2] / f"{number}.jpg", photo_bytes(0))
+    with pytest.raises(OptionError, match="1 are too few: at least 32 are needed, all different, that can be decoded"):
+        by(tmp_path / "photos", tmp_path / "store")
+
+
 def test_too_few_photos_are_refused_and_nothing_is_kept(photos: Path, tmp_path: Path, quantiser: Quantiser) -> None:
     next(photos.rglob("*.jpg")).unlink()
     with pytest.raises(OptionError, match="31 are too few: at least 32"):
@@ -195,6 +211,39 @@ def test_a_damaged_network_is_set_aside_and_made_anew(photos: Path, tmp_path: Pa
     file.unlink()
     with pytest.raises(StoreError, match="is gone: run the same command again"):
         network.read()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pa.table([["a"], ["b"]], names=["description", "weights"]),
+        pa.table([[], []], schema=SCHEMA),
+        pa.table([[b"a", b"b"], [b"", b""]], schema=SCHEMA),
+        pa.table([["0" * 64]], names=["photo_sha256"]),
+    ],
+)
+def test_a_sound_file_that_holds_no_network_counts_as_damaged(
+    photos: Path, tmp_path: Path, quantiser: Quantiser, table: pa.Table
+) -> None:
+    place = network_folder(LocalPlace(tmp_path / "store"), INT8.covers())
+    place.make()
+    name = write_shard(place, table)
+    assert [(one.name, one.reason) for one in verify_store(tmp_path / "store").damaged] == [
+        (name, "it holds no network")
+    ]
+    network = by(photos, tmp_path / "store").calibrated
+    assert network is not None
+    with pytest.raises(StoreError, match="is damaged: run the same command again"):
+        network.read()
+    by(photos, tmp_path / "store")
+    assert len(quantiser.seen) == 1
+
+
+def test_a_network_that_openvino_cannot_read_is_named(tmp_path: Path) -> None:
+    pytest.importorskip("openvino", reason="OpenVINO is not installed: `make venv`")
+    network = CalibratedNetwork.keep(LocalPlace(tmp_path), b"<net/>", b"")
+    with pytest.raises(BackboneError, match=f"{network.name} is no network that the installed OpenVINO can read: upd"):
+        start_engine(replace(INT8, calibrated=network))
 
 
 def test_a_network_lies_on_object_storage_too(photos: Path, storage: ObjectServer, quantiser: Quantiser) -> None:

@@ -10,10 +10,12 @@ from painting import paint_classes
 
 from label_image.files import sha256_of
 from retrain.backbones.backbone import Backbone, find_backbone
+from retrain.backbones.calibrated import CalibratedNetwork
 from retrain.backbones.engines.base import Bottlenecks, Engine
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.extraction import Extraction, extract, extract_views
 from retrain.core.errors import DatasetError
+from retrain.core.places import LocalPlace
 from retrain.photos.augmentation import Augmentation
 from retrain.photos.dataset import Dataset, PhotoFile
 from retrain.photos.opening import list_photos
@@ -111,6 +113,13 @@ def test_other_weights_of_the_same_network_are_named(pets: Dataset, store: Path)
     extract(replace(pets, files=pets.files[:2]), replace(FAKE, weights_sha256="b" * 64), store, start=start())
     with pytest.raises(DatasetError, match=r"It has 2 by .* other `weights` \(SHA-256 bbbbbbbbbbbb…\)\. Ask"):
         extracted(gone(pets), store)
+
+
+def test_a_network_that_was_calibrated_on_other_photos_is_named(pets: Dataset, store: Path) -> None:
+    before, now = (replace(FAKE, calibrated=CalibratedNetwork(LocalPlace(store), digit * 64)) for digit in "cd")
+    extract(pets, before, store, start=start())
+    with pytest.raises(DatasetError, match=r"It has all by .* calibrated on other photos \(SHA-256 cccccccccccc"):
+        extract(gone(pets), now, store, start=never)
 
 
 def test_a_store_that_has_none_of_them_is_not_theirs(pets: Dataset, store: Path) -> None:

@@ -81,7 +81,14 @@ def _read_calibrated(core: Any, backbone: "Backbone") -> Any:
     if backbone.calibrated is None:
         raise BackboneError(f"{backbone.architecture} is not calibrated, as it has to be before it computes in int8.")
     description, weights = backbone.calibrated.read()
-    return core.read_model(description, weights)
+    try:
+        return core.read_model(description, weights)
+    except RuntimeError:  # OpenVINO's own text has several lines, and names neither the file nor what to do
+        network = backbone.calibrated
+        raise BackboneError(
+            f"{network.place.at(network.name)} is no network that the installed OpenVINO can read: update openvino, or "
+            "remove the file, and the next run calibrates the network anew and computes its bottlenecks again."
+        ) from None
 
 
 ENGINE = EngineKind(

@@ -10,9 +10,10 @@ import pyarrow as pa
 
 from retrain.core.errors import StoreError
 from retrain.core.places import Place
-from retrain.core.sealed import Damaged, list_shards, put_aside, read_shard, write_shard
+from retrain.core.sealed import Damaged, Shard, list_shards, put_aside, write_shard
 
 SCHEMA = pa.schema([("description", pa.binary()), ("weights", pa.binary())])  # of OpenVINO: a file of XML, and numbers
+FOR = b"retrain.fingerprint"  # the name of its folder, which is that of its backbone
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,8 @@ class CalibratedNetwork:
         """Write a network into a folder, unless one is there by now; returns that of the folder. Raises StoreError."""
         found = cls.find(place)
         if found is None:
-            write_shard(place, pa.table([[description], [weights]], schema=SCHEMA))
+            schema = SCHEMA.with_metadata({FOR: _fingerprint(place)})
+            write_shard(place, pa.table([[description], [weights]], schema=schema))
             found = cls.find(place)
         assert found is not None
         return found
@@ -55,12 +57,18 @@ class CalibratedNetwork:
 
 
 def read_network_file(place: Place, name: str) -> tuple[bytes, bytes]:
-    """OpenVINO's description of the network in a file, and its weights. Raises what `read_shard` raises."""
-    table = read_shard(place, name)
-    if table.schema != SCHEMA or table.num_rows != 1:
+    """OpenVINO's description of the network in a file, and its weights. Raises what `Shard` raises."""
+    shard = Shard(place, name)
+    if not shard.schema.equals(SCHEMA) or shard.rows != 1:
         raise Damaged("it holds no network")
-    (row,) = table.to_pylist()
+    if shard.metadata.get(FOR) != _fingerprint(place):
+        raise Damaged("it is the network of another backbone")
+    (row,) = shard.read().to_pylist()
     return row["description"], row["weights"]
+
+
+def _fingerprint(place: Place) -> bytes:
+    return str(place.where).rpartition("/")[2].encode()
 
 
 _AGAIN = "run the same command again, which calibrates the network anew and computes its bottlenecks again."

@@ -25,7 +25,7 @@ from retrain.bottlenecks.probe import relative_error
 from retrain.bottlenecks.pruning import plan_pruning, prune_store
 from retrain.core.errors import BackboneError, OptionError, StoreError, UnwritableStoreError
 from retrain.core.places import LocalPlace, place_of
-from retrain.core.sealed import write_shard
+from retrain.core.sealed import copy_shard, write_shard
 from retrain.photos.dataset import Dataset
 from retrain.photos.opening import list_photos
 
@@ -239,8 +239,23 @@ def test_a_sound_file_that_holds_no_network_counts_as_damaged(
     assert len(quantiser.seen) == 1
 
 
+def test_the_network_of_another_backbone_is_not_run(photos: Path, tmp_path: Path, quantiser: Quantiser) -> None:
+    """Of the same size, its numbers would be taken for those of this one."""
+    place = network_folder(LocalPlace(tmp_path / "store"), INT8.covers())
+    other = CalibratedNetwork.keep(LocalPlace(tmp_path / "0123"), b"<other/>", b"other")
+    copy_shard(other.place, other.name, place)
+    (damaged,) = verify_store(tmp_path / "store").damaged
+    assert damaged.reason == "it is the network of another backbone"
+    network = by(photos, tmp_path / "store").calibrated
+    assert network is not None
+    with pytest.raises(StoreError, match="is damaged: run the same command again"):
+        network.read()
+    assert by(photos, tmp_path / "store").calibrated != network
+    assert not verify_store(tmp_path / "store").damaged
+
+
 def test_a_network_that_openvino_cannot_read_is_named(tmp_path: Path) -> None:
-    pytest.importorskip("openvino", reason="OpenVINO is not installed: `make venv`")
+    pytest.importorskip("openvino", reason="OpenVINO is not installed: `make setup`")
     network = CalibratedNetwork.keep(LocalPlace(tmp_path), b"<net/>", b"")
     with pytest.raises(BackboneError, match=f"{network.name} is no network that the installed OpenVINO can read: upd"):
         start_engine(replace(INT8, calibrated=network))

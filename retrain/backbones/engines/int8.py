@@ -30,6 +30,11 @@ def import_quantiser() -> Any:
             f"`precision` int8 needs {error.name} to calibrate a network, which is not installed: "
             f"{how_to_install('int8')}."
         ) from error
+    except ImportError as error:
+        raise OptionError(
+            f"`precision` int8 needs nncf, which does not fit what is installed beside it ({error}): "
+            f"{how_to_install('int8')}."
+        ) from error
 
 
 def quantised(backbone: "Backbone", pixels: "Pixels") -> tuple[bytes, bytes]:

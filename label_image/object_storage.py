@@ -338,10 +338,5 @@ def _reason(error: Exception) -> str:
     return re.sub(r"//[^/@\s]+@", "//…@", line)
 
 
-def _forget_connections() -> None:
-    _file_system.cache_clear()
-    _s3_client.cache_clear()
-
-
 if hasattr(os, "register_at_fork"):  # a forked child must not use the connections of its parent
-    os.register_at_fork(after_in_child=_forget_connections)
+    os.register_at_fork(after_in_child=forget_connections)

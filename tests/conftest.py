@@ -191,7 +191,7 @@ def _object_server() -> "Iterator[ObjectServer]":
 
 
 @pytest.fixture
-def storage(_object_server: "ObjectServer", monkeypatch: pytest.MonkeyPatch) -> "ObjectServer":
+def storage(_object_server: "ObjectServer", monkeypatch: pytest.MonkeyPatch) -> "Iterator[ObjectServer]":
     """An object storage on loopback with an empty bucket, which this process finds in its environment."""
     from label_image import object_storage
 
@@ -199,4 +199,5 @@ def storage(_object_server: "ObjectServer", monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setenv(name, value)
     object_storage.forget_connections()
     _object_server.empty()
-    return _object_server
+    yield _object_server
+    object_storage.forget_connections()  # another test's server has another address

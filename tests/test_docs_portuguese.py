@@ -164,7 +164,7 @@ def printed(house: Path) -> dict[str, str]:
 
 def test_commands_of_the_quick_start_do_what_it_says(house: Path, printed: dict[str, str]) -> None:
     assert "5-fold cross-validation: accuracy" in printed["make retrain IMAGE_DIR=fotos"]
-    assert re.search(r"^ +9\d\.\d%  garrafa$", printed["make label IMAGE=minha_foto.jpg"], re.M)
+    assert re.search(r"^ +[89]\d\.\d%  garrafa$", printed["make label IMAGE=minha_foto.jpg"], re.M)
     for page in ("tf_files/report.html", "tf_files/doctor/doctor.html"):
         assert '<html lang="pt-BR">' in (house / page).read_text(encoding="utf-8")
     assert (house / "tf_files/model/skipped.csv").exists()

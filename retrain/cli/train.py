@@ -53,17 +53,24 @@ def train(as_json: bool, **options: Any) -> None:
     asked.check()
     screen, console = TerminalScreen(as_options), Console(stderr=as_json, highlight=False)
 
+    ended: list[SystemExit] = []  # by output that nobody reads, or a full disk: the export is written all the same
+
     def measured(trained: "TrainedHead") -> None:
         screen.finish()
-        console.print()
-        if options["print_misclassified_test_images"]:
-            show_misclassified(trained, asked.top_k, console)
-        show_found(trained, console)
+        try:
+            console.print()
+            if options["print_misclassified_test_images"]:
+                show_misclassified(trained, asked.top_k, console)
+            show_found(trained, console)
+        except SystemExit as end:
+            ended.append(end)
 
     try:
         run = told(run_training(config, screen, measured=measured), asked, options, screen)
     finally:
         screen.finish()
+    if ended:
+        raise ended[0]
     show_written(run, console)
     if as_json:
         print(json_line(run.summary()))

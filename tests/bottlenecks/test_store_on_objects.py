@@ -60,9 +60,9 @@ def address(world: Storage) -> Iterator[str]:
 def soon_tired(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Requests are tried twice, and no more."""
     monkeypatch.setattr(object_storage, "ATTEMPTS", 2)
-    object_stores.forget()
+    object_storage.forget_connections()
     yield
-    object_stores.forget()
+    object_storage.forget_connections()
 
 
 def prefix(address: str) -> str:

@@ -85,7 +85,7 @@ def test_hidden_layers_learn_flowers(activation: str, flowers: SimpleNamespace) 
     linear, _ = score(fit(flowers).head, flowers.test)
     deep, _ = score(fit(flowers, **MLP, activation=activation).head, flowers.test)
     assert linear > 0.7
-    assert deep > linear - 0.08
+    assert deep > linear - 0.1  # of 103 photos
 
 
 def test_each_head_is_trained_for_its_activation(flowers: SimpleNamespace) -> None:

@@ -43,15 +43,9 @@ def storage() -> Iterator[Storage]:
     with object_server() as server, failing_proxy(server.endpoint) as proxy, pytest.MonkeyPatch.context() as patch:
         for name, value in environment_for(proxy.endpoint).items():
             patch.setenv(name, value)
-        forget()
+        object_storage.forget_connections()
         yield Storage(server, proxy)
-    forget()
-
-
-def forget() -> None:
-    """The connections of this process are made anew."""
-    object_storage._file_system.cache_clear()
-    object_storage._s3_client.cache_clear()
+    object_storage.forget_connections()
 
 
 def rows(address: str) -> dict[tuple[str, str], np.ndarray]:

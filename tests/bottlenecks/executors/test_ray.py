@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from machines import can_be_made, machines
 
 from label_image.on_ray import RETRIES, RayConfig, connected
 from label_image.preprocessing import Pixels
@@ -120,6 +119,7 @@ def test_bottlenecks_of_the_cats_on_two_nodes_are_those_of_this_machine(tmp_path
     pytest.importorskip("ray", reason="Ray is not installed")
     if not CATS.is_dir():
         pytest.skip("no photos in ../shared/data/cats")
+    from machines import can_be_made, machines
     from ray_nodes import ray_nodes
 
     here = extracted("local", tmp_path, {})

@@ -8,6 +8,7 @@ import pytest
 from labelling import label, rows
 from painting import paint
 
+from label_image import object_storage
 from label_image.many.on_node import Export, OnNode, block_of, rows_of
 from label_image.model import load_model
 from label_image.rows import labels_photos
@@ -41,6 +42,7 @@ def stored(server: ObjectServer, here: Path, monkeypatch: pytest.MonkeyPatch) ->
         server.put(key, data)
     for name, value in server.environment.items():
         monkeypatch.setenv(name, value)
+    object_storage.forget_connections()
     return server
 
 

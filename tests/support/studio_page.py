@@ -32,15 +32,16 @@ class Opening:
 def opening(browser: Browser) -> Iterator[Opening]:
     """Open pages until the end of the block; no page may have said an error by then."""
     browser.said.clear()
-    found = Opening(browser)
+    found, said = Opening(browser), []
     try:
         yield found
+        said = list(browser.said)  # before pages close, which may end requests that they wait for
     finally:
         for page in found.pages:
             page.close()
         for server in found.servers:
             server.stop()
-    assert browser.said == []
+    assert said == [], said
 
 
 def at(page: Page, kind: str, label: str = "") -> None:

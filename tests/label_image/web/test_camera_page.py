@@ -249,11 +249,13 @@ def test_a_page_that_does_not_start_says_why(browser: str, site: str, host: Host
     for name, data in page_files_of(host, "some/where/").items():
         (folder / name).write_bytes(data)
     # Until its style is there it is shown for a moment, and then hidden till the modules had their time.
-    is_said = "document.querySelector('#asleep').innerText.includes('web server')"
+    is_said = (
+        "(said => document.readyState === 'complete' && said.includes('web server') && said.includes('servidor'))"
+        "(document.querySelector('#asleep').innerText)"
+    )
     with browsing(browser, tmp_path) as running:
         page = running.open((folder / "index.html").as_uri())
         page.wait(is_said)
-        assert "servidor" in page.text("#asleep")
         page.go(site)
         page.wait(STARTED)
         assert page.run("getComputedStyle(document.querySelector('#asleep')).display") == "none"

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from label_image.installing import how_to_install
 from label_image.manifest import read_manifest
-from retrain.exports.rendering import render
+from retrain.core.errors import ExportError
 
 CLIENTS = "clients"  # the folder of them in an export
+TEMPLATES = Path(__file__).with_name("templates")
 FILES = ("classify.py", "tf_serving.sh", "Classifier.kt", "Classifier.swift", "classify.mjs", "classify.cpp")
 # Controls, line ends, and what turns the direction of writing: in a program it would read as another one.
 STEERING = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
@@ -18,10 +20,18 @@ NEVER = -2.0  # no cosine is lower: a threshold below which no photo is
 
 def write_clients(folder: Path) -> None:
     """Write `clients/` into an export folder, from its manifest. Raises ExportError if jinja2 is missing."""
-    values = _values(read_manifest(folder).content)
+    try:
+        import jinja2
+    except ImportError:
+        raise ExportError(f"The client programs need jinja2: {how_to_install('train')}.") from None
+    manifest = read_manifest(folder).content
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
+    )
+    environment.filters.update(LITERALS)
     (folder / CLIENTS).mkdir(exist_ok=True)
     for name in FILES:
-        text = render(name, LITERALS, values)
+        text = environment.get_template(f"{name}.jinja").render(_values(manifest))
         (folder / CLIENTS / name).write_text(text, encoding="utf-8", newline="\n")
 
 

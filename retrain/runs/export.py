@@ -43,11 +43,11 @@ from retrain.exports.formats.base import Source
 from retrain.exports.proof.judgement import Judgement, Reference, judge
 from retrain.exports.proof.limits import FLOAT32
 from retrain.exports.proof.photos import ExportPhotos, LabelledPixels, export_photos
+from retrain.exports.publication import PROOFS
 from retrain.exports.registry import FORMATS, SAVED_MODEL, check_packages
 from retrain.photos.layouts.reading import Layout
 from retrain.photos.source import SourceConfig
 
-PROOFS = ("parity", "parity_on", "template")  # in the manifest of a folder, not in those that a file carries
 SERVE_BYTES = "saved_model_bytes"
 SAVED_MODEL_FILES = ("saved_model.pb", "variables")
 

@@ -22,17 +22,9 @@ from label_image.model import load_model
 from retrain.backbones.registry import ARCHITECTURES
 from retrain.cli.main import main
 from retrain.core.errors import ExportError
-from retrain.exports.card import (
-    CARD,
-    LICENCES,
-    SHOWN,
-    brief,
-    card,
-    is_unchanged,
-    licence_of,
-    markdown_text,
-    yaml_literal,
-)
+from retrain.exports.card import CARD, card, is_unchanged
+from retrain.exports.card_content import LICENCES, licence_of
+from retrain.exports.card_sections import SHOWN, brief, markdown_text, yaml_literal
 
 HOSTILE = ("cats: {", "two\nlines", "a | b", "<script>alert(1)</script>", "*b* _i_ `c` ~~s~~", "---", "[x](http://y)",
            "&amp; www.example.com", "# 1", "'\"\\", "\u202egod", "$x$ :cat: @me")  # fmt: skip
@@ -132,7 +124,7 @@ def test_many_classes_and_long_names_are_cut(manifest: dict[str, Any]) -> None:
 
 def test_a_manifest_without_figures_has_a_card(small_manifest: dict[str, object]) -> None:
     text = card(small_manifest, [])
-    assert "measured nothing" in text and "None was proven yet." in text and "model-index" not in head_of(text)
+    assert "measured nothing" in text and "compared on" not in text and "model-index" not in head_of(text)
 
 
 def test_a_manifest_of_another_kind_is_a_sentence(manifest: dict[str, Any]) -> None:

@@ -19,11 +19,14 @@ LICENCES = {"Apache 2.0": "apache-2.0", "MIT": "mit", "BSD 3-clause": "bsd-3-cla
 
 
 @dataclass(frozen=True)
-class Tested:
-    """On how many photos that the model was not trained on a format was tested, and the share that it got right."""
+class Beside:
+    """Which share of the photos a format gets right less often than the SavedModel, with its 95 % interval.
 
-    accuracy: float
-    n: int
+    The accuracy that stands beside it in the manifest is none to show: the photos may be those of the training.
+    """
+
+    drop: float
+    drop_interval: tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,7 @@ class Proof:
     greatest_difference: float
     top_1_agreement: float
     photos: int
-    test: Tested | None = None
+    test: Beside | None = None
 
 
 @dataclass(frozen=True)

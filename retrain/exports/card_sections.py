@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
-from retrain.exports.card_content import Content, licence_of
-from retrain.exports.registry import FORMATS
+from retrain.exports.card_content import Beside, Content, licence_of
+from retrain.exports.registry import FORMATS, SAVED_MODEL
 
 SHOWN = 100  # classes in the table
 # What Hugging Face calls programs that run a format; others go by their own names.
@@ -128,7 +128,13 @@ def files(content: Content) -> Iterator[str]:
     if content.proofs:
         where = f" ({markdown_text(content.manifest.parity_on)})" if content.manifest.parity_on else ""
         yield from (f"Each was loaded again and compared with the model it was made from, on photos{where}.", "")
-        heads = ("file", "compared on", "greatest change of a probability", "same first answer", "accuracy")
+        heads = (
+            "file",
+            "compared on",
+            "greatest change of a probability",
+            "same first answer",
+            "points of accuracy lost (95 %)",
+        )
         yield from _table(heads, ("---", *["---:"] * 4), _proofs(content))
     size = content.manifest.input.size
     yield (
@@ -174,14 +180,20 @@ def where_from(content: Content) -> Iterator[str]:
 
 def _proofs(content: Content) -> Iterator[tuple[str, ...]]:
     for name, proof in content.proofs.items():
-        format, tested = FORMATS[name], proof.test
+        format = FORMATS[name]
         yield (
             f"`{format.file}`" + ("" if format.own_program else " (run by TensorFlow)"),
             f"{proof.photos:,}",
             brief(proof.greatest_difference),
             f"{100 * proof.top_1_agreement:.1f} %",
-            "–" if tested is None else f"{100 * tested.accuracy:.1f} % of {tested.n:,}",
+            "–" if proof.test is None or name == SAVED_MODEL else _lost(proof.test),
         )
+
+
+def _lost(beside: Beside) -> str:
+    """In points of accuracy; a format that is right more often has lost less than nothing."""
+    lost, low, high = (100 * share + 0.0 for share in (beside.drop, *beside.drop_interval))
+    return f"{lost:.1f} ({low:.1f} to {high:.1f})"
 
 
 def _table(heads: Iterable[str], lines: Iterable[str], rows: Iterable[Iterable[str]]) -> Iterator[str]:

@@ -154,7 +154,7 @@ def test_a_format_more_is_on_the_card_and_a_card_of_the_user_stays(trained: Path
     converted(model, ["tflite_float16"], str(trained / "photos"), tmp_path)
     after = (model / CARD).read_text(encoding="utf-8")
     assert "model_float16.tflite" in after and "model_float16.tflite" not in before
-    assert " % of 12 |" in after or re.search(r"\d % of \d+ \|", after)
+    assert re.search(r"\| `model_float16.tflite` \| \d+ \| 0[.\d]* \| 100.0 % \| 0.0 \(-[\d.]+ to [\d.]+\) \|", after)
     (model / CARD).write_text("# Mine\n", encoding="utf-8")
     done = call(main, "export", model, "--to", "tflite", "--image_dir", trained / "photos")
     assert done.code == 0 and "README.md was changed by hand" in " ".join(done.err.split())

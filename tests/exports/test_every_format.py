@@ -111,7 +111,8 @@ def test_it_is_on_the_card_with_its_proof(name: str, exported: Path) -> None:
     text = (exported / CARD).read_text(encoding="utf-8")
     (row,) = (line for line in text.splitlines() if line.startswith(f"| `{FORMATS[name].file}`"))
     assert f" | {entry['photos']} | {brief(entry['greatest_difference'])} | " in row
-    assert row.endswith(f" | 100.0 % of {entry['test']['n']} |")
+    low, high = (100 * end for end in entry["test"]["drop_interval"])
+    assert row.endswith(f" | 0.0 ({low:.1f} to {high:.1f}) |")
 
 
 def test_what_is_written_is_part_of_an_export(exported: Path, tmp_path: Path) -> None:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
     from retrain.exports.writer import Exported, export
     from retrain.insight.terminal import TerminalScreen
     from retrain.photos.augmentation import Augmentation
+    from retrain.photos.division import Division
     from retrain.photos.opening import Dataset
-    from retrain.photos.split import Division, SplitConfig
+    from retrain.photos.split import SplitConfig
     from retrain.photos.views import ViewsConfig
     from retrain.training.fit_head import evaluate, fit_head
     from retrain.training.head import Head
@@ -36,8 +37,9 @@ _HOMES = {
     "exports.writer": ("Exported", "export"),
     "insight.terminal": ("TerminalScreen",),
     "photos.augmentation": ("Augmentation",),
+    "photos.division": ("Division",),
     "photos.opening": ("Dataset",),
-    "photos.split": ("Division", "SplitConfig"),
+    "photos.split": ("SplitConfig",),
     "photos.views": ("ViewsConfig",),
     "training.fit_head": ("evaluate", "fit_head"),
     "training.head": ("Head",),

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from label_image.installing import versions
 from retrain.core.outputs import FORMAT
 from retrain.photos.dataset import dataset_digest
+from retrain.photos.division import division_digest
 from retrain.photos.record import NAME
 from retrain.training.trained import TrainedHead
 from retrain.training.unknown import OUTPUT
@@ -44,9 +45,8 @@ def manifest(trained: TrainedHead, formats: Sequence[str]) -> dict[str, object]:
             "weights_sha256": backbone.weights_sha256,
             "precision": backbone.compute_dtype,
             "bottleneck_fingerprint": bottlenecks.extraction.fingerprint,
-            "testing_percentage": division.testing_percentage,
-            "validation_percentage": division.validation_percentage,
-            "seed": division.seed,
+            **division.plain(),
+            **({"split_digest": division_digest(bottlenecks.photos, division)} if division.given else {}),
             "versions": versions(PACKAGES),
         },
     }

@@ -12,8 +12,8 @@ from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.classes import class_indices
+from retrain.photos.division import Division, division_for
 from retrain.photos.seen_photos import photo_ids, seen_mask
-from retrain.photos.split import Division
 from retrain.training.fitting.sample import Sample
 from retrain.training.head import predict
 from retrain.training.metrics import Metrics, measure
@@ -34,14 +34,11 @@ def fit_head(
 
     Without arguments it is a linear head fitted to convergence. docs/heads.md says what each of `config` means and
     which go together; mini-batches take the seed of the division. `tta` judges by the mean answer to all views. Raises
-    OptionError for a division of other photos; DatasetError if no photo is left for training. Where the bottlenecks are
-    not in float32, those of the test photos are computed in it, too: then the photos must be as they were.
+    OptionError for a division of other photos, or with copies of one on several sides; DatasetError if no photo is left
+    for training. Where the bottlenecks are not in float32, those of the test photos are computed in it, too: then the
+    photos must be as they were.
     """
-    if len(division.splits) != len(bottlenecks.photos):
-        raise OptionError(
-            f"The division is one of {len(division.splits)} photos, the bottlenecks are those of "
-            f"{len(bottlenecks.photos)}: use `bottlenecks.split()`."
-        )
+    division = division_for(division, bottlenecks.photos)
     if tta and len(bottlenecks.views) == len(bottlenecks.matrix):
         raise OptionError("tta=True judges by several views of each photo: ask `extract` for them.")
     try:

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.core.errors import DatasetError, OptionError
-from retrain.photos.dataset import Photo, dataset_digest, digest_of_lines
-from retrain.photos.split import Division, testable
+from retrain.photos.dataset import dataset_digest
+from retrain.photos.division import Division, division_digest
+from retrain.photos.split import testable
 from retrain.training.cross_validation import cross_validate_path
 from retrain.training.fitting.checkpoint import Checkpoint, Slot
 from retrain.training.fitting.convergence import fit_to_convergence, refit_helps
@@ -41,7 +42,7 @@ def training_origin(bottlenecks: Bottlenecks, division: Division, config: HeadCo
         "testing_percentage": division.testing_percentage,
         "validation_percentage": division.validation_percentage,
         "seed": division.seed,
-        "split": _split_digest(bottlenecks.photos, division),
+        "split": division_digest(bottlenecks.photos, division),
         "views": ", ".join(bottlenecks.view_ids),
         **choose_recipe(config, division.seed).identity(),
     }
@@ -267,13 +268,3 @@ def _median_share(descriptions: list[dict[str, float | int | str]]) -> float | N
     """After which share of their steps the fits of the folds were best on their validation photos, in the median."""
     shares = sorted((float(found["best_step"]) + 1) / float(found["steps"]) for found in descriptions)
     return shares[len(shares) // 2] if shares else None
-
-
-def _split_digest(photos: Sequence[Photo], division: Division) -> str:
-    """SHA-256 over the sides and folds of the photos, whatever their order."""
-
-    def line(row: int) -> str:
-        fold = "" if division.folds is None else division.folds[row]
-        return f"{photos[row].sha256} {photos[row].label} {division.splits[row]} {fold}\n"
-
-    return digest_of_lines(photos, line)

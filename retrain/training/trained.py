@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrain.bottlenecks.bottlenecks import Bottlenecks
-from retrain.photos.split import Division
+from retrain.photos.division import Division
 from retrain.training.calibration import Calibration
 from retrain.training.cross_validation import OutOfFold
 from retrain.training.fitting.sample import Matrix

@@ -7,7 +7,7 @@ from retrain.bottlenecks.executors.base import StartEngine
 from retrain.bottlenecks.in_float32 import are_as_exported
 from retrain.core.blas import one_thread
 from retrain.core.timing import timed
-from retrain.photos.split import Division
+from retrain.photos.division import Division
 from retrain.training.as_exported import as_exported
 from retrain.training.confidence import with_confidence
 from retrain.training.fitting.checkpoint import Checkpoint

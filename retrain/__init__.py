@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from retrain.training.head import Head
     from retrain.training.metrics import Metrics
     from retrain.training.recipe import HeadConfig
-    from retrain.training.trained import TrainedHead
+    from retrain.training.trained_head import TrainedHead
 
 _HOMES = {
     "backbones.backbone": ("Backbone",),
@@ -45,7 +45,7 @@ _HOMES = {
     "training.head": ("Head",),
     "training.metrics": ("Metrics",),
     "training.recipe": ("HeadConfig",),
-    "training.trained": ("TrainedHead",),
+    "training.trained_head": ("TrainedHead",),
 }
 _HOME_OF = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -21,6 +21,7 @@ from retrain.backbones.weights import check_digest, file_sha256, find_weights
 from retrain.core.defaults import MODEL_DIR
 from retrain.core.download import Progress
 from retrain.core.errors import OptionError
+from retrain.core.observing import Observe, ending, not_observed
 
 # Counts the faults of the engines that put wrong bottlenecks into stores: whoever mends one adds 1, and they are never
 # served again. 2: TensorFlow's engine ran one kernel in several threads, which mixed up photos in residual networks.
@@ -59,14 +60,17 @@ class Backbone:
         image_size: int | None = None,
         model_dir: str | os.PathLike[str] = MODEL_DIR,
         seed: int = 0,
-        observe: Progress = lambda done, total: None,
+        observe: Observe = not_observed,
     ) -> "Backbone":
         """An architecture of the registry with its weights, for Python users; see `find_backbone`.
 
-        `observe` is told of a download: the bytes so far, and how many there are if it is known.
+        `observe` is told of a download: the bytes so far, and how many there are if it is known; where it returns
+        False, Stopped is raised.
         """
+        if not isinstance(name, str):
+            raise OptionError(f"`architecture` is a name, such as {DEFAULT_ARCHITECTURE}; got {type(name).__name__}.")
         weights = os.fspath(weights) if isinstance(weights, os.PathLike) else weights
-        return find_backbone(name, Path(model_dir), weights, image_size, seed, observe)
+        return find_backbone(name, Path(model_dir), weights, image_size, seed, ending(observe))
 
     @property
     def input_size(self) -> int:

@@ -21,7 +21,9 @@ from retrain.bottlenecks.extraction import Extraction, extract_views
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.bottlenecks.near_copies import MOST_COMPARED, find_near_copies
 from retrain.core.matrix_file import Matrix
+from retrain.core.observing import Observe, not_observed, observed
 from retrain.core.progress import SILENT, Progress
+from retrain.core.typed import require
 from retrain.photos.adding import in_two_classes
 from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Dataset, Photo, Skipped, require_two_classes
@@ -51,6 +53,7 @@ class Bottlenecks:
     labels: tuple[str, ...]
     config: ExtractionConfig = ExtractionConfig()
     view_ids: tuple[str, ...] = (ORIGINAL_ID,)
+    asked_views: ViewsConfig = ViewsConfig()
 
     def __repr__(self) -> str:
         n, dim = self.matrix.shape
@@ -94,6 +97,7 @@ class Bottlenecks:
         where folds take turns: then copies in other bytes are looked for, too, unless photos are very many. A split
         that the source gives is kept.
         """
+        require(config, SplitConfig, "config", "split", "SplitConfig(…), or Division.of_sides(…) for sides of your own")
         if not config.takes_turns(self.photos):
             return config.divide(self.photos)
         if len(self.photos) > MOST_COMPARED:
@@ -111,13 +115,21 @@ def extract(
     *,
     executor: Executor | None = None,
     progress: Progress = SILENT,
+    observe: Observe = not_observed,
 ) -> Bottlenecks:
     """The bottleneck of every photo, from the store where it has them; the others are computed by the `executor`.
 
     That is the one of `config`, unless another one is given.
-    `views` asks for distorted views, too (docs/views.md). `progress` is told how it goes. Raises OptionError,
-    DatasetError if fewer than two classes have a photo that can be used, BackboneError, StoreError and GpuError.
+    `views` asks for distorted views, too (docs/views.md). `progress` is told how it goes; `observe` how many photos are
+    done, and of how many: where it returns False, the work ends with Stopped, and what was computed is kept. Raises
+    OptionError, DatasetError if fewer than two classes have a photo that can be used, BackboneError, StoreError and
+    GpuError.
     """
+    require(dataset, Dataset, "dataset", "extract", f"Dataset.open({dataset if isinstance(dataset, str) else '…'!r})")
+    require(backbone, Backbone, "backbone", "extract", "Backbone.find()")
+    require(config, ExtractionConfig, "config", "extract", "ExtractionConfig(…)")
+    require(views, ViewsConfig, "views", "extract", "ViewsConfig(…)")
+    progress = observed(progress, observe)
     backbone = config.computed_and_kept(backbone)
     config.look_for_gpu(progress)
     return extract_with_fallback(dataset, backbone, config, views, progress, executor=executor)
@@ -166,4 +178,5 @@ def extract_with_fallback(
         progress.say(f"No photo of these classes can be used, they are left out: {lost}.")
     found = tuple(sorted(used) if labels is None else (label for label in labels if label in used))
     require_two_classes(found, dataset.source, extraction.skipped)
-    return Bottlenecks(dataset, backbone, extraction, matrix, found, config, tuple(view.id for view in views.chosen))
+    view_ids = tuple(view.id for view in views.chosen)
+    return Bottlenecks(dataset, backbone, extraction, matrix, found, config, view_ids, views)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from label_image.installing import versions
 from retrain.core.outputs import FORMAT
+from retrain.exports.options import options_of
 from retrain.photos.dataset import dataset_digest
 from retrain.photos.division import division_digest
 from retrain.photos.record import NAME
@@ -47,6 +48,7 @@ def manifest(trained: TrainedHead, formats: Sequence[str]) -> dict[str, object]:
             "bottleneck_fingerprint": bottlenecks.extraction.fingerprint,
             **division.plain(),
             **({"split_digest": division_digest(bottlenecks.photos, division)} if division.given else {}),
+            "options": options_of(trained, formats),
             "versions": versions(PACKAGES),
         },
     }

@@ -92,7 +92,7 @@ class Dataset:
 
     No file has been read yet. `source` is the name under which it was opened; `reading` says as what a folder was read,
     as in `train, val with the classes ants, bees; left out: logs`. `ordinary` if there was nothing to understand: class
-    folders alone, or no folder at all.
+    folders alone, or no folder at all. `max_images_per_class` is the limit that was kept to, where one was asked for.
     """
 
     files: tuple[PhotoFile, ...]
@@ -101,6 +101,7 @@ class Dataset:
     source: str = ""
     reading: str = ""
     ordinary: bool = True
+    max_images_per_class: int | None = None
 
     def __repr__(self) -> str:
         return f"<Dataset {self.source}: {len(self.files)} files of {len(self.labels)} classes>"

@@ -13,6 +13,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from retrain.core.errors import OptionError
+from retrain.core.typed import check_fields
 from retrain.photos.dataset import Photo, Split
 from retrain.photos.division import TESTING_PERCENTAGE, VALIDATION_PERCENTAGE, digest_of_photos, numbered
 from retrain.photos.division import Division as Division
@@ -52,6 +53,7 @@ class SplitConfig:
     folds: int | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check_split(*self._percentages, self.seed)
         if self.folds is not None and (self.folds < 0 or self.folds == 1):
             raise OptionError(f"`folds` {self.folds} must be at least 2, or 0 for one split.")

@@ -46,7 +46,8 @@ from retrain.exports.registry import FORMATS, SAVED_MODEL, check_packages
 from retrain.photos.layouts.reading import Layout
 from retrain.photos.source import SourceConfig
 
-PROOFS = ("parity", "parity_on", "template")  # in the manifest of a folder, not in those that a file carries
+# In the manifest of a folder, not in those that a file carries.
+PROOFS = ("parity", "parity_on", "template", "formats")
 SERVE_BYTES = "saved_model_bytes"
 SAVED_MODEL_FILES = ("saved_model.pb", "variables")
 
@@ -327,6 +328,8 @@ def record_parity(export: Path, temporary: Path, found: Mapping[str, Mapping[str
     manifest = read_manifest(export)
     proofs = {**manifest.get("parity", {}), **found}
     manifest["parity"] = {name: proof for name, proof in proofs.items() if proof}
+    there = [name for name in FORMATS if found.get(name)]
+    manifest["formats"] = list(dict.fromkeys([*manifest.get("formats", ()), *there]))
     new = temporary / MANIFEST
     new.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     put_into_export(new, export / MANIFEST)

@@ -228,7 +228,7 @@ def _without_proofs(content: Content) -> Content:
     kept = {key: value for key, value in content.items() if key not in (*PROOFS, "formats")}
     origin = kept.get("provenance")
     if isinstance(origin, dict):
-        kept["provenance"] = {key: value for key, value in origin.items() if key != "photos_gone"}
+        kept["provenance"] = {key: value for key, value in origin.items() if key not in ("photos_gone", "options")}
     return kept
 
 

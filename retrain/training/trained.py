@@ -13,6 +13,7 @@ from retrain.training.fitting.sample import Matrix
 from retrain.training.head import Fit, Head
 from retrain.training.metrics import Metrics
 from retrain.training.paired import Change
+from retrain.training.recipe import Description, HeadConfig
 from retrain.training.unknown import Familiar
 
 
@@ -88,6 +89,8 @@ class TrainedHead:
     confidence: Confidence | None = None
     out_of_fold: OutOfFold | None = None
     float32_change: Float32Change | None = None
+    asked: HeadConfig | None = None  # None for a head that was given
+    tta: bool = False
 
     def __repr__(self) -> str:
         return f"<TrainedHead {self.description}, test: {self.test}>"
@@ -103,6 +106,6 @@ class TrainedHead:
         return self.bottlenecks.labels
 
     @property
-    def description(self) -> dict[str, float | int | str]:
+    def description(self) -> Description:
         """How it was trained, as model.json says it under `head`."""
         return self.fit.description

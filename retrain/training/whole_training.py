@@ -1,6 +1,7 @@
 """From bottlenecks to a head that can be exported: the one way, of runs, of the Python API and of the studio."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.bottlenecks.executors.base import StartEngine
@@ -39,6 +40,7 @@ def train_and_measure(
     seconds = {} if seconds is None else seconds
     with timed(seconds, "head"), one_thread():
         trained = train_head(bottlenecks, division, config, tta, observe, checkpoint)
+        trained = replace(trained, asked=config, tta=tta)
     trained = further(trained)
     with timed(seconds, "confidence"):
         trained = with_confidence(trained, tta)

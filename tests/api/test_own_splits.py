@@ -16,7 +16,7 @@ def of(folder: Path) -> Bottlenecks:
     return extract(Dataset.open(folder), Backbone.find("fake"), ExtractionConfig(folder.parent / "kept"))
 
 
-def test_a_division_of_other_photos_is_refused_though_they_are_as_many(bottlenecks: Bottlenecks, tmp_path: Path) -> None:
+def test_a_division_of_as_many_other_photos_is_refused(bottlenecks: Bottlenecks, tmp_path: Path) -> None:
     others = of(paint_classes(tmp_path / "others", {name: name for name in ("red", "green", "blue")}, range(20, 34)))
     with pytest.raises(OptionError, match="`division` is one of 42 other photos"):
         fit_head(bottlenecks, others.split())
@@ -55,7 +55,7 @@ def test_copies_on_several_sides_are_refused_or_said(tmp_path: Path) -> None:
     shutil.copy(folder / "red/0.png", folder / "red/6.png")
     bottlenecks = of(folder)
     sides = ["test" if photo.path.endswith(("5.png", "6.png")) else "train" for photo in bottlenecks.photos]
-    with pytest.raises(OptionError, match="1 photos have copies on several sides, as .*0.png and .*6.png") as caught:
+    with pytest.raises(OptionError, match=r"1 photos have copies on several sides, as .*0\.png and .*6\.png") as caught:
         fit_head(bottlenecks, Division(tuple(sides)))  # type: ignore[arg-type]
     assert "keep_copies=True" in str(caught.value)
     kept = Division.of_sides(bottlenecks.photos, sides, keep_copies=True)

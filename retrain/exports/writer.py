@@ -80,13 +80,7 @@ def export(
     progress: Progress = SILENT,
     observe: Observe = not_observed,
 ) -> Exported:
-    """Write the export folder, which `label_image` reads, and whatever else `config` asks for.
-
-    Each of the formats is loaded again and compared with the model on photos before it takes its place; an export that
-    was there is replaced, anything else is not touched. `progress` is told what was moved; `observe` how many formats
-    are written and proven, before and after: where it returns False, Stopped is raised, and all is as it was. Raises
-    OptionError, ExportError, ParityError for a format that does not answer like the model.
-    """
+    """What `retrain.export` does (`retrain.runs.exporting`), but that no format can be added to what it returns."""
     require(trained, TrainedHead, "trained", "export", "fit_head(bottlenecks, division)")
     require(config, ExportConfig, "config", "export", f"ExportConfig({config if isinstance(config, str) else '…'!r})")
     bottlenecks = trained.bottlenecks

@@ -14,7 +14,7 @@ from label_image.folders import is_litter
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.observing import Observe, not_observed, observed
 from retrain.core.progress import SILENT, Progress
-from retrain.photos import dataset
+from retrain.photos import dataset, handling
 from retrain.photos.adding import joined
 from retrain.photos.fixes import apply_fixes
 from retrain.photos.layouts.reading import LAYOUTS, Layout
@@ -105,13 +105,14 @@ def open_dataset(
     )
 
 
-class Dataset(dataset.Dataset):
-    """The value with its way in, `Dataset.open(source)`: what `retrain.Dataset` is.
+class Dataset(handling.Dataset):
+    """The value with its ways in, `Dataset.open(source)` and lists: what `retrain.Dataset` is.
 
     Here, and not on the value, which the sources make: they would have to import each other.
     """
 
     open = staticmethod(open_dataset)
+    from_folder = staticmethod(open_dataset)
 
 
 def read_source(name: str, unpacking: Unpacking) -> dataset.Dataset:

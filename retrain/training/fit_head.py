@@ -14,6 +14,7 @@ from retrain.core.observing import Observe, not_observed, observed
 from retrain.core.progress import SILENT, Progress
 from retrain.core.typed import require
 from retrain.photos.classes import class_indices
+from retrain.photos.dataset import require_two_classes
 from retrain.photos.division import Division, division_for
 from retrain.photos.seen_photos import photo_ids, seen_mask
 from retrain.training.fitting.sample import Sample
@@ -46,6 +47,7 @@ def fit_head(
     require(bottlenecks, Bottlenecks, "bottlenecks", "fit_head", "extract(dataset, backbone)")
     require(division, Division, "division", "fit_head", "bottlenecks.split()")
     require(config, HeadConfig, "config", "fit_head", "HeadConfig(…)")
+    require_two_classes(bottlenecks.labels if all(bottlenecks.labels) else (), bottlenecks.dataset.source)
     progress = observed(progress, observe)
     division = division_for(division, bottlenecks.photos)
     if tta and len(bottlenecks.views) == len(bottlenecks.matrix):

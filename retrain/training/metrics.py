@@ -80,6 +80,9 @@ class Metrics:
     confusion: tuple[tuple[int, ...], ...]
     answers: int = 1
 
+    def __repr__(self) -> str:
+        return f"<Metrics: {self}>"
+
     def __str__(self) -> str:
         """Accuracy with its interval, and cross-entropy (the loss), for people: 80 columns with a name before it."""
         if self.accuracy is None or self.interval is None:

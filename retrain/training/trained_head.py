@@ -1,5 +1,6 @@
 """The trained head that Python users hold: the value, and the ways to one that `fit_head` did not train."""
 
+import os
 from dataclasses import fields
 
 from retrain.bottlenecks.bottlenecks import Bottlenecks
@@ -9,6 +10,7 @@ from retrain.training import trained
 from retrain.training.as_exported import as_exported
 from retrain.training.confidence import with_confidence
 from retrain.training.given_head import given_fit
+from retrain.training.saved_head import read_saved, write_saved
 from retrain.training.train_head import measure_head
 
 
@@ -22,6 +24,18 @@ class TrainedHead(trained.TrainedHead):
     def made_of(cls, value: trained.TrainedHead) -> "TrainedHead":
         """The same as one of these."""
         return cls(**{field.name: getattr(value, field.name) for field in fields(value)})
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Keep it, with the bottlenecks that it came from, in a folder without pickle. Raises ExportError, StoreError.
+
+        What folds that took turns said of each penalty is not kept. An export is for labelling, this is to go on.
+        """
+        write_saved(self, folder)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> "TrainedHead":
+        """What `save` kept. Raises ExportError for a folder that holds none, DatasetError."""
+        return cls.made_of(read_saved(folder))
 
     @classmethod
     def of(cls, bottlenecks: Bottlenecks, division: Division, head: object) -> "TrainedHead":

@@ -7,9 +7,11 @@ What a head is trained on, and what travels through a run. How the vectors are c
 """
 
 import os
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from html import escape
 from typing import Any
 
 import numpy as np
@@ -65,6 +67,11 @@ class Bottlenecks:
         n, dim = self.matrix.shape
         classes = len(self.labels)
         return f"<Bottlenecks by {self.backbone.architecture}: {n} photos of {classes} classes, {dim} numbers each>"
+
+    def _repr_html_(self) -> str:
+        counts = Counter(photo.label for photo in self.photos)
+        rows = "".join(f"<tr><td>{escape(label)}</td><td>{counts[label]}</td></tr>" for label in self.labels)
+        return f"<p>{escape(repr(self))}</p><table><tr><th>class</th><th>photos</th></tr>{rows}</table>"
 
     def __len__(self) -> int:
         return len(self.photos)

@@ -98,6 +98,9 @@ class TrainedHead:
     def __repr__(self) -> str:
         return f"<TrainedHead {self.description}, test: {self.test}>"
 
+    def _repr_html_(self) -> str:
+        return self.test._repr_html_()
+
     def predict_proba(self, photos: Seen) -> Matrix:
         """Probabilities (n, classes), the columns in the order of `labels`, of photos or of their bottlenecks.
 

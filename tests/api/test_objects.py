@@ -1,6 +1,7 @@
 """Data sets, bottlenecks and heads have the manners of ordinary Python objects."""
 
 import pickle
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,6 +20,7 @@ from retrain import (
     ExportConfig,
     ExtractionConfig,
     HeadConfig,
+    RetrainError,
     SplitConfig,
     TrainedHead,
     evaluate,
@@ -212,6 +214,21 @@ def test_what_travels_is_pickled(trained: TrainedHead, bottlenecks: Bottlenecks)
         assert repr(back) == repr(value) and len(repr(value)) < 600
     again = pickle.loads(pickle.dumps(trained))
     np.testing.assert_array_equal(again.predict_proba(bottlenecks), trained.predict_proba(bottlenecks))
+
+
+def test_notebooks_show_tables(trained: TrainedHead, bottlenecks: Bottlenecks) -> None:
+    for value in (trained, trained.test, bottlenecks, bottlenecks.dataset):
+        shown = value._repr_html_()
+        assert all(f"<td>{label}</td>" in shown for label in ("blue", "green", "red")) and "<table>" in shown
+
+
+def test_frames_are_made_by_pandas(bottlenecks: Bottlenecks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pandas", SimpleNamespace(DataFrame=dict))  # type: ignore[arg-type]
+    frame = bottlenecks.to_frame()
+    assert list(frame) == ["path", "sha256", "label", "split", "bottleneck"] and frame["label"] == list(bottlenecks.y)
+    monkeypatch.setitem(sys.modules, "pandas", None)
+    with pytest.raises(RetrainError, match="to_frame makes a DataFrame by pandas, which is missing"):
+        bottlenecks.to_frame()
 
 
 def test_the_version_is_that_of_the_distribution() -> None:

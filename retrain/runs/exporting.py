@@ -11,15 +11,15 @@ from retrain.core.progress import SILENT, Progress
 from retrain.exports import writer
 from retrain.exports.export_config import ExportConfig
 from retrain.exports.registry import check_names
+from retrain.photos.record import NAME as RECORD
 from retrain.runs.export import ConvertConfig, export_model, read_manifest
 from retrain.training.trained import TrainedHead
 
 
 @dataclass(frozen=True)
 class Exported(writer.Exported):
-    """What was written, with the photos by which further formats are judged; made by `export`."""
+    """What was written, and how to add to it; made by `export`."""
 
-    image_dir: str = ""
     bottleneck_dir: Path | str = ""
 
     def __repr__(self) -> str:
@@ -41,13 +41,13 @@ class Exported(writer.Exported):
         return dict(self.manifest["parity"])
 
     def add(self, formats: str | Sequence[str], *, force: bool = False, progress: Progress = SILENT) -> "Exported":
-        """Write further formats of it, each judged on the photos of its data set, as `retrain export` does.
+        """Write further formats of it, each judged on the photos that it records, as `retrain export` does.
 
         `force` keeps float16 and int8 formats that lose accuracy. Raises OptionError for what is no format, ParityError
         for the first that does not hold; those before it are kept.
         """
         names = check_names((formats,) if isinstance(formats, str) else tuple(formats))
-        config = ConvertConfig(self.folder, names, self.image_dir, self.bottleneck_dir, force)
+        config = ConvertConfig(self.folder, names, str(self.folder / RECORD), self.bottleneck_dir, force)
         report = export_model(config, progress)
         for result in report.results:
             if result.refused is not None:
@@ -70,6 +70,5 @@ def export(
     OptionError, ExportError, ParityError for a format that does not answer like the model.
     """
     written = writer.export(trained, config, progress=progress, observe=observe)
-    known = trained.bottlenecks
-    where = (known.dataset.source, known.config.bottleneck_dir)
-    return Exported(written.folder, written.written, written.manifest, *where)
+    where = trained.bottlenecks.config.bottleneck_dir
+    return Exported(written.folder, written.written, written.manifest, where)

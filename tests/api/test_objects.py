@@ -198,8 +198,10 @@ def test_a_head_is_saved_and_loaded(config: HeadConfig, folds: int, bottlenecks:
         TrainedHead.load(tmp_path / "nowhere")
 
 
-def test_an_export_gets_further_formats(trained: TrainedHead, tmp_path: Path) -> None:
-    written = export(trained, ExportConfig(tmp_path / "model"))
+def test_an_export_gets_further_formats(bottlenecks: Bottlenecks, tmp_path: Path) -> None:
+    listed = Dataset.from_lists(bottlenecks.paths, bottlenecks.y)
+    found = extract(listed, FAKE, bottlenecks.config)
+    written = export(fit_head(found, found.split()), ExportConfig(tmp_path / "model"))
     assert written.path == tmp_path / "model" and written.formats == ("saved_model", "tflite")
     more = written.add("tflite_float16")
     assert more.formats == ("saved_model", "tflite", "tflite_float16") and more.parity["tflite_float16"]["photos"] > 0

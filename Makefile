@@ -48,7 +48,7 @@ $(INSTALLED): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
 	@# Until 0.1.0 the distribution had another project's name: removed first, for its scripts have the same names.
 	@$(BIN)/python -m pip uninstall -qq --yes retrain
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --config-settings editable_mode=compat --editable .
 	@touch $@
 
 cluster: $(CLUSTER_INSTALLED)  ## Install what only some need into .venv, too: Ray and object storage (docs/cluster.md), int8 (docs/speed.md)
@@ -133,7 +133,7 @@ $(SITE_INSTALLED): requirements-docs.lock
 	@touch $@
 
 lint: $(INSTALLED)  ## Check style, types and the layers of imports
-	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/lint-imports
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy tests/api/typed_script.py && $(BIN)/lint-imports
 
 lock: $(INSTALLED)  ## Pin the newest dependencies that fit pyproject.toml into requirements.lock
 	@$(BIN)/python -m pip install --quiet uv

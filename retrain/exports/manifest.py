@@ -6,7 +6,9 @@ import numpy as np
 
 from label_image.installing import versions
 from retrain.core.outputs import FORMAT
+from retrain.exports.options import options_of
 from retrain.photos.dataset import dataset_digest
+from retrain.photos.division import division_digest
 from retrain.photos.record import NAME
 from retrain.training.metrics import most_confused
 from retrain.training.trained import TrainedHead
@@ -44,9 +46,9 @@ def manifest(trained: TrainedHead, formats: Sequence[str]) -> dict[str, object]:
             "weights_sha256": backbone.weights_sha256,
             "precision": backbone.compute_dtype,
             "bottleneck_fingerprint": bottlenecks.extraction.fingerprint,
-            "testing_percentage": division.testing_percentage,
-            "validation_percentage": division.validation_percentage,
-            "seed": division.seed,
+            **division.plain(),
+            **({"split_digest": division_digest(bottlenecks.photos, division)} if division.given else {}),
+            "options": options_of(trained, formats),
             "versions": versions(PACKAGES),
         },
     }

@@ -15,7 +15,7 @@ from retrain.exports.registry import FORMATS
 
 BESIDE = (CARD, "labels.txt", MANIFEST, "metrics.json", CLIENTS)
 # In the manifest of a folder, not in those that a file carries: what came of running the files.
-PROOFS = ("parity", "parity_on", "template")
+PROOFS = ("parity", "parity_on", "template", "formats")
 
 
 @dataclass(frozen=True)

@@ -329,6 +329,8 @@ def record_parity(export: Path, temporary: Path, found: Mapping[str, Mapping[str
     manifest = read_manifest(export)
     proofs = {**manifest.get("parity", {}), **found}
     manifest["parity"] = {name: proof for name, proof in proofs.items() if proof}
+    there = [name for name in FORMATS if found.get(name)]
+    manifest["formats"] = list(dict.fromkeys([*manifest.get("formats", ()), *there]))
     new = temporary / MANIFEST
     new.write_text(json.dumps(manifest, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
     put_into_export(new, export / MANIFEST)

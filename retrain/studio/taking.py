@@ -225,7 +225,7 @@ def _is_whole(output_dir: Path) -> bool:
 
 def _without_proofs(content: Content) -> Content:
     """What depends on the training alone, and not on when it was written and what is there of its photos then."""
-    kept = {key: value for key, value in content.items() if key not in (*PROOFS, "formats")}
+    kept = {key: value for key, value in content.items() if key not in PROOFS}
     origin = kept.get("provenance")
     if isinstance(origin, dict):
         kept["provenance"] = {key: value for key, value in origin.items() if key not in ("photos_gone", "options")}

@@ -17,6 +17,7 @@ from retrain.cli.doctor import doctor
 from retrain.cli.evaluate import evaluate
 from retrain.cli.export import export
 from retrain.cli.extract import extract
+from retrain.cli.features import features
 from retrain.cli.fetch import fetch
 from retrain.cli.help_panels import TrainByDefault
 from retrain.cli.look import look
@@ -51,7 +52,7 @@ def cli() -> None:
     require_address_space(ADDRESS_SPACE)
 
 
-for command in (demo, fetch, look, extract, train, sweep, evaluate, export, doctor, studio, store):
+for command in (demo, fetch, look, extract, features, train, sweep, evaluate, export, doctor, studio, store):
     cli.add_command(command)
 
 

@@ -10,6 +10,7 @@ from extracting import class_folders
 from retrain.backbones.backbone_config import BackboneConfig
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.photos import hashes
+from retrain.runs.embedding import EmbeddingConfig
 from retrain.runs.features import FeaturesConfig, run_features
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
@@ -22,10 +23,8 @@ def fingerprint(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(hashes, "RACY_NS", -(10**12))  # photos of a moment ago are remembered
     cats = class_folders(tmp_path / "cats", 6)
-    config = FeaturesConfig(
-        (cats,), Path("cats.parquet"), BackboneConfig("fake"), ExtractionConfig("tf_files/bottlenecks")
-    )
-    return run_features(config).extraction.fingerprint
+    photos = EmbeddingConfig((cats,), BackboneConfig("fake"), ExtractionConfig("tf_files/bottlenecks"))
+    return run_features(FeaturesConfig(photos, Path("cats.parquet"))).extraction.fingerprint
 
 
 def rows(query: str) -> list[tuple[object, ...]]:

@@ -8,7 +8,7 @@ import click
 from label_image.terminal import json_line
 from label_image.user_path import File
 from retrain.cli.arguments import CheckedCommand
-from retrain.cli.configs import backbone_config, extraction_config, made
+from retrain.cli.configs import embedding_config
 from retrain.cli.dashes import as_options
 from retrain.cli.extract import extract_options
 from retrain.cli.options import (
@@ -41,19 +41,14 @@ def features(data: tuple[Path | str, ...], output: Path, layout: "Layout", as_js
 
     Example: retrain features cats --output cats.parquet
     """
-    backbone = backbone_config(options)
+    config = embedding_config(data, layout, options)
     from rich.console import Console
 
     from retrain.insight.extracted import show_features
     from retrain.insight.terminal import TerminalScreen
-    from retrain.photos.augmentation import Augmentation
-    from retrain.photos.views import ViewsConfig
     from retrain.runs.features import FeaturesConfig, run_features
 
-    views = ViewsConfig(made(Augmentation, options), options["views"])
-    extraction = extraction_config(options)
-    config = FeaturesConfig(data, output, backbone, extraction, views, layout, options["source_dir"])
-    written = run_features(config, TerminalScreen(as_options))
+    written = run_features(FeaturesConfig(config, output), TerminalScreen(as_options))
     show_features(written, Console(stderr=as_json, highlight=False))
     if as_json:
         print(json_line(written.summary()))

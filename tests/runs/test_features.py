@@ -21,6 +21,7 @@ from retrain.core.errors import DatasetError, ExportError, OptionError
 from retrain.photos.augmentation import Augmentation
 from retrain.photos.opening import list_photos
 from retrain.photos.views import ViewsConfig
+from retrain.runs.embedding import EmbeddingConfig
 from retrain.runs.features import Features, FeaturesConfig, run_features
 
 
@@ -31,9 +32,8 @@ def run(
     name: str = "fake",
     start: Callable[..., Engine] | None = None,
 ) -> tuple[Features, pa.Table]:
-    config = FeaturesConfig(
-        sources, folder / "f.parquet", BackboneConfig(name), ExtractionConfig(folder / "store"), views
-    )
+    photos = EmbeddingConfig(sources, BackboneConfig(name), ExtractionConfig(folder / "store"), views)
+    config = FeaturesConfig(photos, folder / "f.parquet")
     written = run_features(config, start=start)
     return written, pq.read_table(config.output)
 
@@ -106,9 +106,9 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
         run(tmp_path, tmp_path / "texts")
     (tmp_path / "file").touch()
     with pytest.raises(ExportError, match="`output`"):
-        FeaturesConfig((tmp_path,), tmp_path / "file" / "f.parquet")
+        FeaturesConfig(EmbeddingConfig((tmp_path,)), tmp_path / "file" / "f.parquet")
     with pytest.raises(OptionError, match="`output`"):
-        FeaturesConfig((tmp_path,), Path("/dev/null"))
+        FeaturesConfig(EmbeddingConfig((tmp_path,)), Path("/dev/null"))
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from retrain.photos.layouts.reading import Layout
 
 
-@click.command(cls=CheckedCommand)
+@click.command(cls=CheckedCommand, short_help="Write bottlenecks as a table, with paths and classes.")
 @extract_options
 @click.option("--output", type=File, required=True, metavar="FILE", help="The Parquet file to write.")
 @layout_option

@@ -42,7 +42,14 @@ def underscores(name: str) -> str:
     return name.replace("-", "_")
 
 
-@click.group(cls=TrainByDefault, context_settings={"token_normalize_func": underscores, "max_content_width": 100})
+@click.group(
+    cls=TrainByDefault,
+    context_settings={
+        "token_normalize_func": underscores,
+        "max_content_width": 100,
+        "auto_envvar_prefix": "RETRAIN",  # RETRAIN_TRAIN_BOTTLENECK_DIR is what `train` takes for --bottleneck_dir
+    },
+)
 @click.version_option(package_name=DISTRIBUTION)
 def cli() -> None:
     """Retrain an image classifier on a folder of photos per class.

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from retrain.photos.layouts.reading import Layout
 
 
-@click.command(cls=CheckedCommand)
+@click.command(cls=CheckedCommand, short_help="Name the photos that are most like one.")
 @click.argument("photo", type=File)
 @click.argument("data", type=Photos, nargs=-1, required=True, metavar="DATA…")
 @click.option(

@@ -131,10 +131,10 @@ def _put_aside(place: Place, file: str, store: Place) -> None:
         log.warning("%s was damaged: it is now %s, and written anew.", path, kept)
 
 
-def cannot_open(folder: Place, error: OSError) -> StoreError:
-    """The error for a folder of bottlenecks that the system refuses to open or make."""
+def cannot_open(folder: Place, error: OSError, held: str = "bottlenecks") -> StoreError:
+    """The error for a folder of bottlenecks, or of something else, that the system refuses to open or make."""
     kind = UnwritableStoreError if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS) else StoreError
     return kind(
-        f"The bottlenecks in {folder} cannot be opened ({error}): "
+        f"The {held} in {folder} cannot be opened ({error}): "
         "give this user the right to read and write there, or choose another `bottleneck_dir`."
     )

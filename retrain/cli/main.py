@@ -21,6 +21,7 @@ from retrain.cli.features import features
 from retrain.cli.fetch import fetch
 from retrain.cli.help_panels import TrainByDefault
 from retrain.cli.look import look
+from retrain.cli.push import push
 from retrain.cli.similar import similar
 from retrain.cli.store import store
 from retrain.cli.studio import studio
@@ -60,7 +61,9 @@ def cli() -> None:
     require_address_space(ADDRESS_SPACE)
 
 
-for command in (demo, fetch, look, extract, features, similar, train, sweep, evaluate, export, doctor, studio, store):
+for command in (
+    demo, fetch, look, extract, features, similar, train, sweep, evaluate, export, push, doctor, studio, store,
+):  # fmt: skip
     cli.add_command(command)
 
 

@@ -105,7 +105,7 @@ def test_int8_is_openvino_s_beside_a_gpu_too(machine: Machine) -> None:
 
 
 def test_int8_by_another_engine_is_refused(machine: Machine) -> None:
-    with pytest.raises(OptionError, match="`engine` tensorflow computes, in float32 or bfloat16 or float16"):
+    with pytest.raises(OptionError, match="`engine` tensorflow runs with `precision` float32, bfloat16, float16 alone"):
         choose_engine("tensorflow", "int8")
 
 

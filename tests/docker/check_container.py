@@ -252,7 +252,7 @@ def test_images_say_what_they_are_and_do_not_run_as_root(image: str) -> None:
 
 
 def test_nothing_of_the_machine_that_built_it_is_left_in_an_image() -> None:
-    look = "cat /etc/pip.conf /root/.config/pip/pip.conf 2>/dev/null; env | grep -i -e PIP_ -e proxy; true"
+    look = "cat /etc/pip.conf ~root/.config/pip/pip.conf 2>/dev/null; env | grep -i -e PIP_ -e proxy; true"
     for image in (TRAINING, LABELLING):
         assert run(image, "-c", look, options=["--entrypoint", "sh"]).stdout == ""
 

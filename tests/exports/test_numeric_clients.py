@@ -6,22 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from classifiers import LABELS, PIXELS, answers_of, assert_same, top_with
+from classifiers import PIXELS, answers_of, assert_same, small_classifier
 
 from label_image.model import Outputs, load_saved_model, named_outputs
-from retrain.backbones.backbone import find_backbone
-from retrain.backbones.network import load_network
 from retrain.core.tensorflow import tf
 from retrain.exports.classifier import Classifier
 from retrain.exports.formats.saved_model import write_saved_model
-from retrain.training.head import Head
 
 
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
-    random = np.random.default_rng(1)
-    head = Head(random.normal(size=(3, 3)).astype(np.float32) * 3, random.normal(size=3).astype(np.float32))
-    return Classifier(load_network(find_backbone("fake", Path("."))), top_with(head), LABELS)
+    return small_classifier()
 
 
 @pytest.fixture(scope="module")

@@ -56,10 +56,8 @@ def choose_engine(asked: str, compute_dtype: str) -> str:
     if not _is_installed(chosen):
         raise OptionError(f"`engine` {asked}: it is not installed; {how_to_install(chosen.extra)}.")
     if compute_dtype not in chosen.precisions:
-        where = "runs on the CPU" if chosen.cpu_only else "computes"
-        raise OptionError(
-            f"`engine` {asked} {where}, in {' or '.join(chosen.precisions)}: choose one with `precision`."
-        )
+        where = "runs on the CPU, with" if chosen.cpu_only else "runs with"
+        raise OptionError(f"`engine` {asked} {where} `precision` {', '.join(chosen.precisions)} alone; choose another.")
     return asked
 
 

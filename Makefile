@@ -130,7 +130,7 @@ lint: $(INSTALLED)  ## Check style, types and the layers of imports
 
 lock: $(INSTALLED)  ## Pin the newest dependencies that fit pyproject.toml into requirements.lock
 	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra openvino --extra tfds --extra report --extra export --extra serve --extra dev \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra openvino --extra tfds --extra report --extra export --extra arduino --extra serve --extra dev \
 		--generate-hashes --no-header --no-emit-find-links pyproject.toml --output-file requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra serve --constraint requirements.lock \
 		--generate-hashes --no-header --no-emit-find-links pyproject.toml --output-file docker/label_image.lock

@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 DISTRIBUTION = "retrain-photos"  # in pyproject.toml; the import packages are retrain and label_image
-LOCKED = frozenset({"train", "openvino", "export", "tfds", "report", "serve", "dev"})  # that requirements.lock holds
+LOCKED = frozenset({"train", "openvino", "export", "arduino", "tfds", "report", "serve", "dev"})  # that requirements.lock holds
 CLUSTER = frozenset({"ray", "storage", "int8", "dev-cluster"})  # that requirements-cluster.lock holds
 TRAIN_MODULES = frozenset({
     "babel", "flatbuffers", "h5py", "jinja2", "keras", "pyarrow", "scipy", "tensorboard", "tensorflow",
@@ -22,7 +22,7 @@ SERVE_MODULES = frozenset({
     "anyio", "cryptography", "httptools", "prometheus_client", "python_multipart", "segno", "starlette", "uvicorn",
 })  # fmt: skip
 IMAGE = "RETRAIN_IMAGE"  # the environment variable that says which of our images this container is of
-IN_TRAINING_IMAGE = LOCKED - {"dev"}
+IN_TRAINING_IMAGE = LOCKED - {"arduino", "dev"}
 
 
 def how_to_install(extra: str) -> str:

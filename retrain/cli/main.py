@@ -20,6 +20,7 @@ from retrain.cli.extract import extract
 from retrain.cli.fetch import fetch
 from retrain.cli.help_panels import TrainByDefault
 from retrain.cli.look import look
+from retrain.cli.push import push
 from retrain.cli.store import store
 from retrain.cli.studio import studio
 from retrain.cli.sweep import sweep
@@ -51,7 +52,7 @@ def cli() -> None:
     require_address_space(ADDRESS_SPACE)
 
 
-for command in (demo, fetch, look, extract, train, sweep, evaluate, export, doctor, studio, store):
+for command in (demo, fetch, look, extract, train, sweep, evaluate, export, push, doctor, studio, store):
     cli.add_command(command)
 
 

@@ -42,6 +42,14 @@ def check_formats(names: Collection[str]) -> tuple[str, ...]:
     return tuple(name for name in TRAINING_FORMATS if name in names)
 
 
+def check_names(names: Iterable[str]) -> tuple[str, ...]:
+    """The names of formats that are known. Raises OptionError."""
+    for name in names:
+        if name not in FORMATS:
+            raise OptionError(f"`formats` {name} is not known; choose from {', '.join(FORMATS)}.")
+    return tuple(names)
+
+
 def check_packages(names: Iterable[str]) -> None:
     """Raises ExportError, before any work, if a package that one of the formats needs, or what else, is missing."""
     for name in names:

@@ -32,7 +32,7 @@ class TerminalScreen:
 
     def __init__(self, words: Callable[[str], str] = str) -> None:
         self._words = words
-        self._progress_console = Console(stderr=True)
+        self._progress_console = Console(stderr=True, force_jupyter=False)  # which would ask for ipywidgets
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._what = ""  # the description of the bar

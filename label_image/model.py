@@ -1,17 +1,20 @@
 """Load an export and label photos with it: everything needed is read from the export itself."""
 
 import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from label_image.any_photo import AnyPhoto, as_photos, batches, name_of
 from label_image.appended_zip import read_appended_manifest
 from label_image.errors import ForeignFileError, ModelError
 from label_image.foreign_text import read_lines
 from label_image.from_file import FromFile, Stamps, stamps
 from label_image.manifest import MANIFEST, Manifest, read_manifest
+from label_image.predictions import Predictions
 from label_image.preprocessing import Preprocessing
 from label_image.runtimes import (
     Outputs,
@@ -26,10 +29,11 @@ from label_image.runtimes import (
 )
 
 __all__ = [
-    "Answer", "Model", "ModelError", "Outputs", "Verdict", "load_model",
+    "Answer", "AnyPhoto", "Model", "ModelError", "Outputs", "Predictions", "Verdict", "load_model",
     "load_saved_model", "named_outputs", "pixels_runner", "saved_model_runner", "tflite_runner",
 ]  # fmt: skip
 
+BATCH = 32  # photos that `predict` runs at a time
 ATTEMPTS = 3  # to load an export that a training or `retrain export` is replacing meanwhile
 
 
@@ -84,6 +88,21 @@ class Model:
     def label(self, photo: bytes, top_k: int = 5) -> Verdict:
         """The `top_k` most probable labels of an encoded photo. Raises PhotoError."""
         return self.verdict(self.run(self.preprocessing.pixels(photo)[None]), top_k)
+
+    def predict(self, photos: AnyPhoto | Iterable[AnyPhoto]) -> Predictions:
+        """What it says of photos: paths, bytes of files, images of Pillow or arrays of uint8; one is enough.
+
+        Raises PhotoError for the first that cannot be read.
+        """
+        asked = as_photos(photos)
+        said = [self.run(pixels) for pixels in batches(asked, self.preprocessing, BATCH)]
+        nothing = Outputs(np.zeros((0, len(self.labels)), np.float32), np.zeros(0, np.float32))
+        outputs = Outputs.joined(said) if said else nothing
+        names = tuple(name_of(photo, place) for place, photo in enumerate(asked))
+        return Predictions(names, self.labels, outputs.probabilities, outputs.similarity, self.refuses(outputs))
+
+    def __repr__(self) -> str:
+        return f"<Model of {len(self.labels)} classes, photos of {self.preprocessing.size} x {self.preprocessing.size}>"
 
     def verdict(self, outputs: Outputs, top_k: int = 5) -> Verdict:
         """What the outputs of one photo say."""

@@ -15,7 +15,7 @@ import numpy as np
 from label_image.errors import PhotoError
 from label_image.files import sha256_of_bytes
 from label_image.preprocessing import Preprocessing, read_photo
-from retrain.insight.doctor.looks import colour_histogram
+from retrain.insight.doctor.measures import colour_histograms
 from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Photo
 from retrain.photos.opening import list_photos
@@ -36,7 +36,7 @@ def main(image_dir: Path, seed: int) -> None:
     for file in list_photos(image_dir).files:
         try:
             data = read_photo(file.path)
-            rows.append(colour_histogram(PREPROCESSING.pixels(data)))
+            rows.append(colour_histograms(PREPROCESSING.pixels(data)[np.newaxis])[0])
         except PhotoError:
             continue  # `retrain` lists these; here they are only left out
         photos.append(Photo(file.path, file.label, sha256_of_bytes(data), file.split))

@@ -31,7 +31,7 @@ from rich.console import Console
 from rich.table import Table
 
 from research.compare_precisions import fit_head
-from research.comparing import change, comparison_options
+from research.comparing import change, comparison_options, data_options
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.bottlenecks.calibrating import calibrated
 from retrain.bottlenecks.extraction import extract
@@ -97,9 +97,7 @@ def bottlenecks_in_int8(listing: Dataset, backbone: Backbone, folder: Path, phot
 
 
 @command
-@click.option("--image_dir", multiple=True, required=True, type=click.Path(path_type=Path), help="May be given twice.")
-@click.option("--architecture", default="efficientnet_lite0", show_default=True)
-@click.option("--weights", metavar="FILE", help="Weights of the backbone, instead of the published ones.")
+@data_options("efficientnet_lite0")
 @click.option("--photos", multiple=True, type=click.IntRange(min=32), default=[100], help="To be calibrated on.")
 @comparison_options
 def main(

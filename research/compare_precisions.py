@@ -20,7 +20,7 @@ import numpy.typing as npt
 from rich.console import Console
 from rich.table import Table
 
-from research.comparing import comparison_options
+from research.comparing import comparison_options, data_options
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.bottlenecks.extraction import extract
 from retrain.core.machine import PRECISIONS, choose_precision
@@ -85,9 +85,7 @@ def compare_folder(
 
 
 @command
-@click.option("--image_dir", multiple=True, required=True, type=click.Path(path_type=Path), help="May be given twice.")
-@click.option("--architecture", default="mobilenet_v2_1.0_224", show_default=True)
-@click.option("--weights", metavar="FILE", help="Weights of the backbone, instead of the published ones.")
+@data_options("mobilenet_v2_1.0_224")
 @click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True, help="The faster one.")
 @comparison_options
 def main(

@@ -19,7 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from research.compare_precisions import Comparison, compare
-from research.comparing import comparison_options
+from research.comparing import comparison_options, data_options
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.bottlenecks.extraction import extract
 from retrain.core.machine import PRECISIONS, choose_precision
@@ -34,9 +34,7 @@ def compare_folder(image_dir: Path, backbone: Backbone, bottleneck_dir: Path, sp
 
 
 @command
-@click.option("--image_dir", multiple=True, required=True, type=click.Path(path_type=Path), help="May be given twice.")
-@click.option("--architecture", default="efficientnet_lite0", show_default=True)
-@click.option("--weights", metavar="FILE", help="Weights of the backbone, instead of the published ones.")
+@data_options("efficientnet_lite0")
 @click.option("--precision", type=click.Choice(PRECISIONS), default="auto", show_default=True)
 @comparison_options
 def main(

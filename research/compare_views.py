@@ -19,7 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from research.comparing import change, comparison_options
+from research.comparing import change, comparison_options, data_options
 from retrain.backbones.backbone import find_backbone
 from retrain.bottlenecks.bottlenecks import Bottlenecks, extract
 from retrain.bottlenecks.extraction_config import ExtractionConfig
@@ -52,9 +52,7 @@ def compare(bottlenecks: Bottlenecks, counts: Sequence[int], splits: int) -> dic
 
 
 @command
-@click.option("--image_dir", multiple=True, required=True, type=click.Path(path_type=Path), help="May be given twice.")
-@click.option("--architecture", default="mobilenet_v2_1.0_224", show_default=True)
-@click.option("--weights", metavar="FILE", help="Instead of the published ones.")
+@data_options("mobilenet_v2_1.0_224")
 @click.option("--views", type=click.IntRange(min=2), default=8, show_default=True)
 @comparison_options
 def main(

@@ -28,6 +28,22 @@ def comparison_options(function: Function) -> Function:
     return function
 
 
+def data_options(architecture: str) -> Callable[[Function], Function]:
+    """Which photos are compared, and with which backbone: `architecture` where none is named."""
+
+    def add(function: Function) -> Function:
+        image_dir = click.Path(path_type=Path)
+        for option in (
+            click.option("--weights", metavar="FILE", help="Weights of the backbone, instead of the published ones."),
+            click.option("--architecture", default=architecture, show_default=True),
+            click.option("--image_dir", multiple=True, required=True, type=image_dir, help="May be given twice."),
+        ):
+            function = option(function)
+        return function
+
+    return add
+
+
 def holds(interval: tuple[float, float], quoted: float, truth: float, truth_error: float) -> bool:
     """Whether an interval holds a truth that is measured, with a standard error: as wide as that of a difference."""
     low, high = (edge - quoted for edge in interval)

@@ -9,7 +9,7 @@ import click
 import numpy as np
 from storm_commands import Storm, run
 
-from label_image.files import sha256_of_bytes
+from label_image.files import sha256_of, sha256_of_bytes
 from label_image.model import load_model
 from label_image.preprocessing import load_pixels
 from retrain.backbones.backbone import Backbone
@@ -17,8 +17,10 @@ from retrain.bottlenecks.extraction import extract
 from retrain.bottlenecks.near_copies import FOLDER, thumbnail_store
 from retrain.bottlenecks.probe import TOLERANCES, relative_error
 from retrain.bottlenecks.store import Store, fingerprint
+from retrain.insight.doctor.looks import look_store, measured
+from retrain.photos.dataset import Photo
 from retrain.photos.opening import list_photos
-from retrain.photos.small_copies import gray, square_copy, thumbnail
+from retrain.photos.small_copies import gray, square_copy, thumbnails
 
 EXPORTS = ("model", "model.previous", "other", "other.previous")
 TEMPORARY = re.compile(r"\.tmp$|^\.tmp|^\.retrain-|\.part$|\.old$|\.damaged$")
@@ -81,8 +83,18 @@ def _check_thumbnails(storm: Storm) -> int:
     store = storm.plan.folder / "storm/store"
     kept = _stored(thumbnail_store(store)) if (store / FOLDER).exists() else {}
     for (sha256, _), row in kept.items():
-        if not np.array_equal(row, thumbnail(gray(square_copy(photos[sha256]))).ravel().astype(row.dtype)):
+        if not np.array_equal(row, thumbnails(gray(square_copy(photos[sha256]))[np.newaxis]).ravel().astype(row.dtype)):
             storm.fault("a wrong thumbnail")
+    return len(kept) + _check_looks(storm, store)
+
+
+def _check_looks(storm: Storm, store: Path) -> int:
+    """Compare every look that the doctor kept with that at its photo now; returns how many there are."""
+    photos = {sha256_of(path): path for path in (storm.plan.folder / "photos").rglob("*.*")}
+    kept = _stored(look_store(store)) if (store / FOLDER).exists() else {}
+    for (sha256, _), row in kept.items():
+        if not np.array_equal(row, measured([Photo(str(photos[sha256]), "", sha256)])[0][0]):
+            storm.fault("a look that is not that of its photo")
     return len(kept)
 
 

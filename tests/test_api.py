@@ -107,8 +107,7 @@ def test_export_has_the_bytes_of_the_command_line(
     distortions: dict[str, int],
 ) -> None:
     Path("fixes.csv").write_text("file,action\nred/3.png,remove\ngreen/5.png,relabel:blue\n")
-    for _ in range(2):  # the first makes the template that the other and the API take
-        main(f"--image_dir photos --architecture fake --output_dir command {options}".split())
+    main(f"--image_dir photos --architecture fake --output_dir command {options}".split())
     views = ViewsConfig(Augmentation(**distortions), 3 if distortions else None)
     bottlenecks = extract(Dataset.open("photos", **chosen), FAKE, views=views)
     trained = fit_head(
@@ -133,11 +132,7 @@ def test_cats_get_the_head_of_the_command_line() -> None:
         f"--image_dir {photos} --max_images_per_class 60 --architecture mobilenet_0.25_128 --weights {WEIGHTS} "
         "--seed 1 --output_dir command --formats saved_model".split()
     )
-    api, command = files_of(Path("api")), files_of(Path("command"))
-    # It was proven on more photos for the API, which came first.
-    manifests = [json.loads(files.pop("model.json")) for files in (api, command)]
-    assert api == command
-    assert {**manifests[0], "parity": 0} == {**manifests[1], "parity": 0}
+    assert files_of(Path("api")) == files_of(Path("command"))
     assert evaluate(trained).accuracy > 0.5
 
 
@@ -266,7 +261,7 @@ def test_every_option_of_the_head_is_a_field() -> None:
 
 def test_steps_take_a_handful_of_parameters() -> None:
     for step in (extract, Bottlenecks.split, fit_head, evaluate, export):
-        assert len(inspect.signature(step).parameters) <= 6, step
+        assert len(inspect.signature(step).parameters) <= 7, step
 
 
 # Errors

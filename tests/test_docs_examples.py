@@ -71,6 +71,17 @@ def test_notebook_runs_from_top_to_bottom(house: Path) -> None:
     assert re.search(r"^tabby$", printed, re.M)
 
 
+def test_what_others_call_it_is_there(house: Path) -> None:
+    page = (ROOT / "docs/api.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| \S+ \| `.*` \| `(.*)` \|$", page, re.M)
+    assert len(rows) == 10
+    (names,) = re.findall(r"^With `(.*)`, `(.*)` and `(.*)`:$", page, re.M)
+    first = code_blocks(ROOT / "docs/api.md")[0]
+    begin = ["from label_image.model import load_model", "from retrain import *", *names, first]
+    lists = "paths, labels = [file.path for file in dataset], [file.label for file in dataset]"
+    assert run([*begin, lists, *(f"print('row', {row})" for row in rows)], house).count("row ") == len(rows)
+
+
 def test_page_of_the_api_is_true(house: Path) -> None:
     blocks = code_blocks(ROOT / "docs/api.md")
     claims = sum(len(CLAIM.findall(block)) for block in blocks)

@@ -11,8 +11,9 @@ if it were alone.
 import hashlib
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from label_image.preprocessing import DECODER, Preprocessing
 from retrain.backbones.calibrated import CalibratedNetwork
@@ -21,6 +22,10 @@ from retrain.backbones.weights import check_digest, file_sha256, find_weights
 from retrain.core.defaults import MODEL_DIR
 from retrain.core.download import Progress
 from retrain.core.errors import OptionError
+from retrain.core.observing import Observe, ending, not_observed
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 # Counts the faults of the engines that put wrong bottlenecks into stores: whoever mends one adds 1, and they are never
 # served again. 2: TensorFlow's engine ran one kernel in several threads, which mixed up photos in residual networks.
@@ -59,14 +64,18 @@ class Backbone:
         image_size: int | None = None,
         model_dir: str | os.PathLike[str] = MODEL_DIR,
         seed: int = 0,
-        observe: Progress = lambda done, total: None,
-    ) -> "Backbone":
+        observe: Observe = not_observed,
+    ) -> "Self":
         """An architecture of the registry with its weights, for Python users; see `find_backbone`.
 
-        `observe` is told of a download: the bytes so far, and how many there are if it is known.
+        `observe` is told of a download: the bytes so far, and how many there are if it is known; where it returns
+        False, Stopped is raised.
         """
+        if not isinstance(name, str):
+            raise OptionError(f"`architecture` is a name, such as {DEFAULT_ARCHITECTURE}; got {type(name).__name__}.")
         weights = os.fspath(weights) if isinstance(weights, os.PathLike) else weights
-        return find_backbone(name, Path(model_dir), weights, image_size, seed, observe)
+        found = find_backbone(name, Path(model_dir), weights, image_size, seed, ending(observe))
+        return cls(**{field.name: getattr(found, field.name) for field in fields(found)})
 
     @property
     def input_size(self) -> int:

@@ -13,6 +13,7 @@ from retrain.core.errors import GpuError, OptionError
 from retrain.core.machine import choose_precision, do_without_gpu, gpu_remark, has_gpu
 from retrain.core.places import place_of
 from retrain.core.progress import SILENT, Progress
+from retrain.core.typed import check_fields
 
 Found = TypeVar("Found")
 
@@ -40,6 +41,7 @@ class ExtractionConfig:
     store_dtype: str = STORE_DTYPES[0]
 
     def __post_init__(self) -> None:
+        check_fields(self)
         if self.ray_address is not None and self.executor != "ray":
             raise OptionError("`ray_address` is for `executor` ray: give both, or neither.")
         if self.require_gpu and self.executor == "ray":

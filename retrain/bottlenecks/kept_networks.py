@@ -58,7 +58,7 @@ def make(place: Place) -> None:
         place.tidy()
         place.try_writing()
     except OSError as error:
-        raise cannot_open(place, error) from error
+        raise cannot_open(place, error, "networks in int8") from error
 
 
 def remove_network(folder: StoreFolder) -> None:
@@ -78,6 +78,8 @@ def damaged_networks(bottleneck_dir: Path | str) -> list[DamagedFile]:
         names = networks.folders()
     except FileNotFoundError:
         return []
+    except OSError as error:
+        raise cannot_open(networks, error, "networks in int8") from error
     for place in map(networks.below, names):
         for name in list_shards(place):
             try:

@@ -20,7 +20,7 @@ from retrain.bottlenecks.store import Key, Store
 from retrain.core.errors import StoreError
 from retrain.photos.dataset import Photo
 from retrain.photos.reading import map_in_order, photo_threads
-from retrain.photos.small_copies import COPY, THUMBNAIL, Floats, gray, square_copy, thumbnail
+from retrain.photos.small_copies import COPY, THUMBNAIL, Floats, gray, square_copy, thumbnails
 from retrain.photos.views import ORIGINAL_ID
 
 LEAST_COSINE = 0.3  # of centred bottlenecks; copies at a third of the size still have 0.43
@@ -204,6 +204,7 @@ def _thumbnail(photo: Photo) -> Floats | None:
             header = read_header(data)
             if header.width * header.height > MOST_PIXELS:
                 return None
-            return thumbnail(gray(square_copy(data)))
+            small: Floats = thumbnails(gray(square_copy(data))[np.newaxis])[0]
+            return small
     except PhotoError:
         return None  # it could be read when its bottleneck was computed: changed or gone since then

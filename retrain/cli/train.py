@@ -102,7 +102,10 @@ def _write_report(
     progress.say("Examining the photos for the report.")
     sides = run.division.splits if run.division.folds is None else None
     observe = progress.examining(len(run.extraction.photos))
-    diagnosis = diagnose(run.extraction, sides, run.backbone.input_size, run.division.seed, observe, run.trained)
+    kept_in = run.config.extraction.local_dir
+    diagnosis = diagnose(
+        run.extraction, sides, run.backbone.input_size, run.division.seed, observe, run.trained, kept_in
+    )
     # In the order in which they are declared; Click's is that of the command.
     declared = {str(parameter.name): options.get(str(parameter.name)) for parameter in train.params}
     with in_language(options["lang"] or language_of_user()):

@@ -11,6 +11,7 @@
     ├── BackboneError           an unknown architecture, or weights that do not fit it
     ├── GpuError                a GPU is required, and there is none
     ├── CheckpointError         a checkpoint is damaged, or belongs to another training
+    ├── Stopped                 a function that was passed as `observe` ended the step
     ├── StoreError              the bottleneck store cannot be read or written
     │   └── UnwritableStoreError    it lacks something, which cannot be added to it
     ├── ExportError             an export cannot be written or read
@@ -46,6 +47,10 @@ class GpuError(RetrainError):
 
 class CheckpointError(RetrainError):
     """A checkpoint that is damaged, or belongs to another training."""
+
+
+class Stopped(RetrainError):
+    """A step was ended by the function that observed it."""
 
 
 class StoreError(RetrainError):

@@ -16,6 +16,7 @@ from retrain.core.outputs import (
     check_outside,
     check_replaceable_folder,
 )
+from retrain.core.typed import check_fields
 from retrain.exports.folder import check_export_dir, previous_of
 from retrain.exports.registry import SAVED_MODEL, TRAINING_FORMATS, check_formats
 from retrain.photos.record import NAME as RECORD
@@ -42,6 +43,7 @@ class ExportConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "output_dir", Path(self.output_dir))  # text is taken, too
         object.__setattr__(self, "formats", check_formats(self.formats))
+        check_fields(self)
         made_of_it = {"`output_graph`": self.output_graph, "`saved_model_dir`": self.saved_model_dir}
         option = next((option for option, path in made_of_it.items() if path is not None), None)
         if option and SAVED_MODEL not in self.formats:

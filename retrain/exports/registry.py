@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 
 from label_image.installing import how_to_install
 from retrain.core.errors import ExportError, OptionError
-from retrain.exports.formats import coreml, graph_def, onnx, saved_model, tfjs, tflite, tflite_variants, web
+from retrain.exports.formats import arduino, coreml, graph_def, onnx, saved_model, tfjs, tflite, tflite_variants, web
 from retrain.exports.formats.base import Format
 
 FORMATS: dict[str, Format] = {
@@ -23,6 +23,7 @@ FORMATS: dict[str, Format] = {
         *coreml.FORMATS,
         *tfjs.FORMATS,
         *web.FORMATS,
+        *arduino.FORMATS,
     )
 }
 # What `retrain export` makes the others of, and compares them with.
@@ -39,6 +40,14 @@ def check_formats(names: Collection[str]) -> tuple[str, ...]:
         if name not in TRAINING_FORMATS:
             raise OptionError(f"`formats` {name} is not known; choose from {', '.join(TRAINING_FORMATS)}.")
     return tuple(name for name in TRAINING_FORMATS if name in names)
+
+
+def check_names(names: Iterable[str]) -> tuple[str, ...]:
+    """The names of formats that are known. Raises OptionError."""
+    for name in names:
+        if name not in FORMATS:
+            raise OptionError(f"`formats` {name} is not known; choose from {', '.join(FORMATS)}.")
+    return tuple(names)
 
 
 def check_packages(names: Iterable[str]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from label_image.files import reason_of
+from label_image.files import reason_of, temporary_folder
 from label_image.model import Outputs, load_saved_model
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
@@ -21,9 +21,12 @@ from retrain.backbones.engines.base import Engine
 from retrain.bottlenecks.in_float32 import float32_rows
 from retrain.core.errors import ExportError, ParityError, UnwritableStoreError
 from retrain.core.evenly import spread
+from retrain.core.observing import Observe, check_progress, ending, not_observed
 from retrain.core.outputs import MANIFEST, place, temporary_beside
 from retrain.core.placing import KEPT_INSIDE, obey_umask
 from retrain.core.progress import SILENT, Progress
+from retrain.core.typed import require
+from retrain.exports.card import write_card
 from retrain.exports.export_config import ExportConfig
 from retrain.exports.folder import REMARKS, replace_export
 from retrain.exports.formats.base import Filling
@@ -71,16 +74,20 @@ class Exported:
     manifest: Mapping[str, Any]
 
 
-def export(trained: TrainedHead, config: ExportConfig = ExportConfig(), *, progress: Progress = SILENT) -> Exported:
-    """Write the export folder, which `label_image` reads, and whatever else `config` asks for.
-
-    Each of the formats is loaded again and compared with the model on photos before it takes its place; an export that
-    was there is replaced, anything else is not touched. `progress` is told what was moved. Raises OptionError,
-    ExportError, ParityError for a format that does not answer like the model.
-    """
+def export(
+    trained: TrainedHead,
+    config: ExportConfig = ExportConfig(),
+    *,
+    progress: Progress = SILENT,
+    observe: Observe = not_observed,
+) -> Exported:
+    """What `retrain.export` does (`retrain.runs.exporting`), but that no format can be added to what it returns."""
+    require(trained, TrainedHead, "trained", "export", "fit_head(bottlenecks, division)")
+    require(config, ExportConfig, "config", "export", f"ExportConfig({config if isinstance(config, str) else '…'!r})")
     bottlenecks = trained.bottlenecks
     config.check(Path(bottlenecks.dataset.source), {"`bottleneck_dir`": bottlenecks.config.local_dir})
-    return write_outputs(trained, config, progress)
+    check_progress(progress)
+    return write_outputs(trained, config, progress, observe=ending(observe))
 
 
 def write_outputs(
@@ -89,6 +96,7 @@ def write_outputs(
     progress: Progress = SILENT,
     notes: Mapping[str, object] = MappingProxyType({}),
     files: Mapping[str, bytes] = MappingProxyType({}),
+    observe: Observe = not_observed,
 ) -> Exported:
     """Write the export directory and whatever else was asked for, where `config` was checked.
 
@@ -102,6 +110,7 @@ def write_outputs(
     with _beside(config.output_dir) as scratch:
         temporary = scratch / "export"
         temporary.mkdir()
+        observe(0, len(config.formats))
         short = {**manifest(trained, config.formats), **notes}
         proven_on = {} if bottlenecks.gone < len(bottlenecks.photos) else {"parity_on": BUILT_IN}
         parity, proven = _Writing(trained, config, temporary, scratch / "templates", short).write()
@@ -112,12 +121,14 @@ def write_outputs(
         )
         for name, data in files.items():
             (temporary / name).write_bytes(data)
+        write_card(temporary, content, config.formats)
         write_seen_photos(temporary, compress(bottlenecks.photos, seen_mask(trained.division)))
         write_record(temporary, bottlenecks.photos, trained.division, bottlenecks.dataset.reading)
         _write_reasons(bottlenecks.skipped, temporary / "skipped.csv")
         if bottlenecks.truncated:
             _write_reasons(remarks_on(bottlenecks.truncated), temporary / REMARKS, "remark")
         obey_umask(temporary)
+        observe(len(config.formats), len(config.formats))
         return Exported(config.output_dir, _put_in_place(config, temporary, progress), content)
 
 
@@ -132,35 +143,55 @@ class _Writing:
     short: Mapping[str, object]
 
     def write(self) -> tuple[dict[str, Parity], dict[str, Parity]]:
-        """Write labels.txt and all formats; returns how they answer, and how the templates that they came from did."""
+        """Write labels.txt and all formats; returns how they answer, and how the templates that they came from did.
+
+        A new template is proven first, by an export of its own. What is handed over comes of proven ones, so that it
+        has the same bytes whether they were kept or not.
+        """
         bottlenecks, labels, formats = self.trained.bottlenecks, self.trained.labels, self.config.formats
-        backbone = bottlenecks.backbone
-        covered = {name: covers(name, backbone, labels, self.top.head.hidden) for name in formats}
+        covered = {name: covers(name, bottlenecks.backbone, labels, self.top.head.hidden) for name in formats}
         kept = {name: kept_folder(bottlenecks.config.local_dir, covered[name]) for name in formats}
         fetched = {name: fetch_template(kept[name], covered[name], self.templates / name) for name in formats}
         new = [name for name, found in fetched.items() if found is None]
-        rows = parity_photos(bottlenecks.extraction, self.trained.division, PROOF_PHOTOS if new else CHECK_PHOTOS)
-        pixels = parity_pixels(bottlenecks.extraction, rows, backbone) if rows else built_in_pixels(backbone)
+        rows = self._rows(CHECK_PHOTOS)
+        if new:
+            with temporary_folder(self.templates.parent) as scratch:
+                proven = self._written(scratch, new, self._rows(PROOF_PHOTOS), new)
+            for name in new:
+                fetched[name] = {what: proven[what] for what in FORMATS[name].titles}
+        parity = self._written(self.folder, formats, rows)
+        for name in new if rows else ():  # one that no photo has proven is not kept for others
+            keep_template(self.templates / name, kept[name], covered[name], fetched[name] or {})
+        return parity, {what: value for proof in fetched.values() if proof for what, value in proof.items()}
+
+    def _rows(self, count: int) -> list[int]:
+        return parity_photos(self.trained.bottlenecks.extraction, self.trained.division, count)
+
+    def _written(
+        self, folder: Path, formats: Sequence[str], rows: list[int], new: Sequence[str] = ()
+    ) -> dict[str, Parity]:
+        """Write formats, and run them on these photos; the templates of those in `new` are made before."""
         # The order of the labels is the order of the scores.
-        label_lines = "".join(f"{label}\n" for label in labels)
-        (self.folder / "labels.txt").write_text(label_lines, encoding="utf-8", newline="\n")
-        texts = {"labels.txt": label_lines, MANIFEST: _json(self.short)}
-        filling = Filling(self.templates, self.folder, self.top, texts, pixels, is_proven=not new)
+        (folder / "labels.txt").write_text(self._label_lines, encoding="utf-8", newline="\n")
+        bottlenecks = self.trained.bottlenecks
+        backbone = bottlenecks.backbone
+        pixels = parity_pixels(bottlenecks.extraction, rows, backbone) if rows else built_in_pixels(backbone)
+        texts = {"labels.txt": self._label_lines, MANIFEST: _json(self.short)}
+        filling = Filling(self.templates, folder, self.top, texts, pixels, is_proven=not new)
         answers, expected = write_formats(
             formats, filling, new, self._classifier, lambda: self._reference(rows, pixels)
         )
-        if self.config.output_graph is not None:
-            answers["graph_def"] = _write_graph_def(self.folder, self.config.final_tensor_name, self.short, pixels)
+        if self.config.output_graph is not None and not new:
+            answers["graph_def"] = _write_graph_def(folder, self.config.final_tensor_name, self.short, pixels)
         try:
-            parity = _compare(answers, expected)
+            return _compare(answers, expected)
         except ParityError:
             # They may come from another machine, whose float32 is not this one's to the last bit.
-            parity = _compare(answers, self.top.outputs(self._engine()(pixels)))
-        for name in new:
-            proof = fetched[name] = {what: parity[what] for what in FORMATS[name].titles}
-            if rows:  # one that no photo has proven is not kept for others
-                keep_template(self.templates / name, kept[name], covered[name], proof)
-        return parity, {what: value for proof in fetched.values() if proof for what, value in proof.items()}
+            return _compare(answers, self.top.outputs(self._engine()(pixels)))
+
+    @cached_property
+    def _label_lines(self) -> str:
+        return "".join(f"{label}\n" for label in self.trained.labels)
 
     @cached_property
     def top(self) -> Top:

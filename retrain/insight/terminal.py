@@ -32,7 +32,7 @@ class TerminalScreen:
 
     def __init__(self, words: Callable[[str], str] = str) -> None:
         self._words = words
-        self._progress_console = Console(stderr=True)
+        self._progress_console = Console(stderr=True, force_jupyter=False)  # which would ask for ipywidgets
         self._progress: Progress | None = None
         self._task: TaskID | None = None
         self._what = ""  # the description of the bar
@@ -80,6 +80,10 @@ class TerminalScreen:
     def evaluating(self, photos: int) -> Callable[[int], None]:
         """Returns the observer of an evaluation on `photos` photos."""
         return self._counting("Evaluating", photos, MofNCompleteColumn())
+
+    def writing(self, rows: int) -> Callable[[int], None]:
+        """Returns the observer of a table of `rows` rows."""
+        return self._counting("Writing", rows, MofNCompleteColumn())
 
     def examining(self, photos: int) -> Callable[[int], None]:
         """Returns the observer of an examination of `photos` photos."""

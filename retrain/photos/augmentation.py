@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from retrain.core.errors import OptionError
+from retrain.core.typed import check_fields
 
 VIEWS = 4  # of a photo, where augmentation is asked for, but not how many views
 MOST = {"random_crop": 99, "random_scale": None, "random_brightness": 99, "random_rotation": 180}
@@ -25,6 +26,7 @@ class Augmentation:
     random_rotation: int = 0
 
     def __post_init__(self) -> None:
+        check_fields(self)
         for name, most in MOST.items():
             value = getattr(self, name)
             if value < 0 or (most is not None and value > most):

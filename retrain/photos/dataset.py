@@ -12,11 +12,12 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from operator import attrgetter
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 from retrain.core.errors import DatasetError
 from retrain.photos import left_out
 
+Kind = TypeVar("Kind", bound="Dataset")
 Split = Literal["training", "validation", "testing"]
 
 SPLIT_FOLDERS: dict[str, Split] = {
@@ -92,7 +93,7 @@ class Dataset:
 
     No file has been read yet. `source` is the name under which it was opened; `reading` says as what a folder was read,
     as in `train, val with the classes ants, bees; left out: logs`. `ordinary` if there was nothing to understand: class
-    folders alone, or no folder at all.
+    folders alone, or no folder at all. `max_images_per_class` is the limit that was kept to, where one was asked for.
     """
 
     files: tuple[PhotoFile, ...]
@@ -101,9 +102,15 @@ class Dataset:
     source: str = ""
     reading: str = ""
     ordinary: bool = True
+    max_images_per_class: int | None = None
 
     def __repr__(self) -> str:
         return f"<Dataset {self.source}: {len(self.files)} files of {len(self.labels)} classes>"
+
+    @property
+    def is_unlabelled(self) -> bool:
+        """Whether there are photos, and none has a class."""
+        return bool(self.files) and not any(file.label for file in self.files)
 
     def told(self) -> tuple[str, ...]:
         """What a person should know before any work: as what the source was read, and the remarks."""
@@ -130,15 +137,16 @@ class Photo:
     gone: bool = False
 
 
-def in_order(dataset: Dataset, source: str | os.PathLike[str]) -> Dataset:
+def in_order(dataset: Kind, source: str | os.PathLike[str], any_classes: bool = False) -> Kind:
     """A data set sorted by class and path, if it holds a classification problem.
 
-    Raises DatasetError where there are fewer than two classes, or class names that could not be told apart or kept in
-    a labels file.
+    Raises DatasetError where there are fewer than two classes, unless `any_classes` will do, or class names that could
+    not be told apart or kept in a labels file.
     """
     labels = dataset.labels
     check_class_names(labels)
-    require_two_classes(labels, source, dataset.skipped)
+    if not any_classes:
+        require_two_classes(labels, source, dataset.skipped)
     files = sorted(dataset.files, key=attrgetter("path"))
     files.sort(key=attrgetter("label"))  # two keys in turn: pairs of them would take twice as long to compare
     return replace(dataset, files=tuple(files))

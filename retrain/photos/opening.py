@@ -12,8 +12,9 @@ from pathlib import Path
 
 from label_image.folders import is_litter
 from retrain.core.errors import DatasetError, OptionError
+from retrain.core.observing import Observe, not_observed, observed
 from retrain.core.progress import SILENT, Progress
-from retrain.photos import dataset
+from retrain.photos import dataset, handling
 from retrain.photos.adding import joined
 from retrain.photos.fixes import apply_fixes
 from retrain.photos.layouts.reading import LAYOUTS, Layout
@@ -75,29 +76,43 @@ def open_dataset(
     layout: Layout = "auto",
     source_dir: str | os.PathLike[str] | None = None,
     progress: Progress = SILENT,
+    observe: Observe = not_observed,
 ) -> "Dataset":
     """The photos of whatever `--image_dir` takes: a folder, a manifest, Parquet, an archive, an address, `tfds:NAME`.
 
     Those of `add_images` are added to them: each is whatever a source may be, or a folder of one class. `fixes` and
     `max_images_per_class` choose among all. Photos that are no files are written once to `source_dir`, or else beside
-    `bottleneck_dir`; `progress` is told of it, of downloads and of archives. `layout` says how a folder is to be read,
-    where its names do not (docs/photos.md). Raises DatasetError if there are fewer than two classes, or the source or
+    `bottleneck_dir`; `progress` is told of it, of downloads and of archives, and so is `observe`, as two numbers: where
+    it returns False, Stopped is raised. `layout` says how a folder is to be read, where its names do not
+    (docs/photos.md). Raises DatasetError if there are fewer than two classes, or the source or
     the fixes cannot be read; DownloadError; OptionError.
     """
+    if not isinstance(source, str | os.PathLike):
+        raise OptionError(f"`image_dir` is a path or an address; Dataset.open got {type(source).__name__}.")
+    progress = observed(progress, observe)
     unpacking = unpacking_beside(bottleneck_dir, paranoid, layout, source_dir, progress)
     found = list_together([source, *add_images], unpacking)
     found = apply_fixes(found, None if fixes is None else Path(fixes), source, add_images)
     found = limit_per_class(found, max_images_per_class)
-    return Dataset(found.files, found.skipped, found.remarks, os.fspath(source), found.reading, found.ordinary)
+    return Dataset(
+        found.files,
+        found.skipped,
+        found.remarks,
+        os.fspath(source),
+        found.reading,
+        found.ordinary,
+        found.max_images_per_class,
+    )
 
 
-class Dataset(dataset.Dataset):
-    """The value with its way in, `Dataset.open(source)`: what `retrain.Dataset` is.
+class Dataset(handling.Dataset):
+    """The value with its ways in, `Dataset.open(source)` and lists: what `retrain.Dataset` is.
 
     Here, and not on the value, which the sources make: they would have to import each other.
     """
 
     open = staticmethod(open_dataset)
+    from_folder = staticmethod(open_dataset)
 
 
 def read_source(name: str, unpacking: Unpacking) -> dataset.Dataset:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from retrain.photos.dataset import Photo
-from retrain.photos.split import Division
+from retrain.photos.division import Division
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,9 +58,7 @@ def _about(division: Division, read_as: str) -> dict[str, object]:
         "version": VERSION,
         "read_as": read_as,
         "split": {
-            "testing_percentage": division.testing_percentage,
-            "validation_percentage": division.validation_percentage,
-            "seed": division.seed,
+            **division.plain(),
             "folds": None if division.folds is None else max(division.folds) + 1,
         },
     }

@@ -14,7 +14,7 @@ from label_image.errors import ForeignFileError
 from retrain.core.array_files import read_npy
 from retrain.core.errors import ExportError
 from retrain.photos.dataset import Photo
-from retrain.photos.split import Division
+from retrain.photos.division import Division
 
 NAME = "seen_photos.npy"
 Ids = npt.NDArray[np.uint64]

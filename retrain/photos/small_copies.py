@@ -28,11 +28,11 @@ def gray(pixels: Pixels) -> Floats:
     return brightness
 
 
-def thumbnail(brightness: Floats) -> Floats:
-    """The means of the blocks of a gray square copy, (32, 32)."""
+def thumbnails(brightness: Floats) -> Floats:
+    """The means of the blocks of gray square copies (n, 160, 160): (n, 32, 32)."""
     block = SIDE // THUMBNAIL
-    rows = brightness.reshape(THUMBNAIL, block, SIDE).sum(axis=1)  # one axis after the other: three times as fast
-    means: Floats = rows.reshape(THUMBNAIL, THUMBNAIL, block).sum(axis=2) / np.float32(block**2)
+    rows = brightness.reshape(-1, THUMBNAIL, block, SIDE).sum(axis=2)  # one axis after the other: three times as fast
+    means: Floats = rows.reshape(-1, THUMBNAIL, THUMBNAIL, block).sum(axis=3) / np.float32(block**2)
     return means
 
 

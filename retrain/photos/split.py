@@ -12,15 +12,14 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-import numpy.typing as npt
-
 from retrain.core.errors import OptionError
+from retrain.core.typed import check_fields
 from retrain.photos.dataset import Photo, Split
+from retrain.photos.division import TESTING_PERCENTAGE, VALIDATION_PERCENTAGE, digest_of_photos, numbered
+from retrain.photos.division import Division as Division
 from retrain.photos.folds import FOLDS, Folds, deal_folds
 from retrain.photos.groups import content_groups, positions_of
 
-TESTING_PERCENTAGE = VALIDATION_PERCENTAGE = 10  # of the photos, where a split is made
 SMALLEST_CLASS = 3  # content groups that a class needs to have one on each side
 FEWEST_GROUPS = 5  # of a class; with fewer, its heads lack a good part of what the one that is kept has seen
 # With more photos, or more photos times classes, there is one split: 10 % are enough to tell, and five heads take long.
@@ -39,39 +38,6 @@ DEALS_OF_FEW = 4
 
 
 @dataclass(frozen=True)
-class Division:
-    """How photos are divided, aligned with the photos it was made for.
-
-    `splits[i]` is the side of photo i. Where folds take turns, `folds[i]` (0..k-1) is its fold, `further_folds` are
-    other deals of the same groups, and all photos are on the training side. `groups[i]` numbers its content group.
-    The percentages and the seed are those that it was made with.
-    """
-
-    splits: tuple[Split, ...]
-    folds: Folds | None = None
-    remarks: tuple[str, ...] = ()
-    testing_percentage: float = TESTING_PERCENTAGE
-    validation_percentage: float = VALIDATION_PERCENTAGE
-    seed: int = 0
-    further_folds: tuple[Folds, ...] = ()
-    groups: tuple[int, ...] = ()
-
-    @property
-    def deals(self) -> tuple[Folds, ...]:
-        """All deals of the folds; none where there is one split."""
-        return () if self.folds is None else (self.folds, *self.further_folds)
-
-    def groups_of(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_]) -> npt.NDArray[np.intp] | None:
-        """The numbers of the content groups of some photos; None for a division that does not say them."""
-        return np.array(self.groups, np.intp)[rows] if self.groups else None
-
-    @property
-    def number_of_folds(self) -> int | None:
-        """How many folds take turns; None where there is one split."""
-        return None if self.folds is None else max(self.folds) + 1
-
-
-@dataclass(frozen=True)
 class SplitConfig:
     """How photos are divided.
 
@@ -87,6 +53,7 @@ class SplitConfig:
     folds: int | None = None
 
     def __post_init__(self) -> None:
+        check_fields(self)
         check_split(*self._percentages, self.seed)
         if self.folds is not None and (self.folds < 0 or self.folds == 1):
             raise OptionError(f"`folds` {self.folds} must be at least 2, or 0 for one split.")
@@ -107,6 +74,9 @@ class SplitConfig:
 
     def divide(self, photos: Sequence[Photo], copies: Iterable[tuple[int, int]] = ()) -> Division:
         """Divide these photos; `copies`, pairs of positions, are in one fold. Raises OptionError for too many folds."""
+        return replace(self._divided(photos, copies), photos_digest=digest_of_photos(photos))
+
+    def _divided(self, photos: Sequence[Photo], copies: Iterable[tuple[int, int]]) -> Division:
         folds = self._folds_of(photos)
         if folds >= 2:
             groups = content_groups(photos, copies)
@@ -160,7 +130,7 @@ def cross_validated(photos: Sequence[Photo], groups: Sequence[str], folds: int =
         0,
         seed,
         tuple(further),
-        _numbered(groups),
+        numbered(groups),
     )
 
 
@@ -194,7 +164,7 @@ def split_photos(
             f"accuracy is measured by {max(folds) + 1}-fold cross-validation over all photos.",
         )
     splits = tuple(sides[group] for group in groups)
-    return Division(splits, folds, remarks, testing_percentage, validation_percentage, seed, groups=_numbered(groups))
+    return Division(splits, folds, remarks, testing_percentage, validation_percentage, seed, groups=numbered(groups))
 
 
 def check_split(testing_percentage: float, validation_percentage: float, seed: int) -> None:
@@ -217,12 +187,6 @@ def testable(photos: Sequence[Photo], folds: Folds) -> list[bool]:
     for photo, fold in zip(photos, folds, strict=True):
         folds_of[photo.label].add(fold)
     return [len(folds_of[photo.label]) > 1 for photo in photos]
-
-
-def _numbered(groups: Sequence[str]) -> tuple[int, ...]:
-    """The groups as numbers, in the order in which they come first."""
-    numbers: dict[str, int] = {}
-    return tuple(numbers.setdefault(group, len(numbers)) for group in groups)
 
 
 def _small_class_remarks(photos: Sequence[Photo], groups: Sequence[str]) -> list[str]:
@@ -345,7 +309,8 @@ def _complete_given_splits(
         testing_percentage,
         validation_percentage,
         seed,
-        groups=_numbered(groups),
+        groups=numbered(groups),
+        given=not (testing or validation) and len(settled) == len(photos),
     )
 
 

@@ -28,14 +28,14 @@ def limit_per_class(dataset: Dataset, limit: int | None) -> Dataset:
     files = tuple(file for file in dataset.files if file.path in kept)
     left_out = len(dataset.files) - len(files)
     if not left_out:
-        return dataset
+        return replace(dataset, max_images_per_class=limit)
     classes = len({label for (label, _), files in members.items() if len(files) > limit})
     given = " and side of the given split" if any(split for _, split in members) else ""
     remark = (
         f"{left_out} photos of {classes} classes are left out: `max_images_per_class` {limit} "
         f"keeps at most {limit} per class{given}."
     )
-    return replace(dataset, files=files, remarks=(*dataset.remarks, remark))
+    return replace(dataset, files=files, remarks=(*dataset.remarks, remark), max_images_per_class=limit)
 
 
 def _rank(file: PhotoFile) -> tuple[bytes, str]:

@@ -17,6 +17,7 @@ from PIL import Image, ImageEnhance
 
 from label_image.preprocessing import Distort
 from retrain.core.errors import OptionError
+from retrain.core.typed import check_fields
 from retrain.photos.augmentation import VIEWS
 from retrain.photos.augmentation import Augmentation as Augmentation
 
@@ -102,6 +103,7 @@ class ViewsConfig:
     tta: bool = False
 
     def __post_init__(self) -> None:
+        check_fields(self)
         choose_views(self.augmentation, self.views, self.tta)
 
     @property

@@ -119,6 +119,7 @@ def examine(seen: Seen, trained: TrainedHead | None, config: StudioConfig, progr
             bottlenecks.backbone.input_size,
             observe=progress.examining(len(bottlenecks.photos)),
             trained=trained if is_current else None,
+            kept_in=config.extraction.local_dir,
         )
     finally:
         progress.finish()

@@ -41,7 +41,8 @@ def write_report(
     progress.say("Examining the photos for the report …")
     extraction, backbone = trained.bottlenecks.extraction, trained.bottlenecks.backbone
     observe = progress.examining(len(extraction.photos))
-    diagnosis = diagnose(extraction, None, backbone.input_size, trained.division.seed, observe, trained)
+    kept_in = config.extraction.local_dir
+    diagnosis = diagnose(extraction, None, backbone.input_size, trained.division.seed, observe, trained, kept_in)
     progress.say("Writing the report …")
     asked = TrainConfig(
         SourceConfig(config.folder),

@@ -10,15 +10,19 @@ import numpy as np
 
 from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.core.errors import DatasetError, OptionError
+from retrain.core.observing import Observe, not_observed, observed
 from retrain.core.progress import SILENT, Progress
+from retrain.core.typed import require
 from retrain.photos.classes import class_indices
+from retrain.photos.dataset import require_two_classes
+from retrain.photos.division import Division, division_for
 from retrain.photos.seen_photos import photo_ids, seen_mask
-from retrain.photos.split import Division
 from retrain.training.fitting.sample import Sample
 from retrain.training.head import predict
 from retrain.training.metrics import Metrics, measure
 from retrain.training.recipe import HeadConfig
-from retrain.training.trained import TrainedHead
+from retrain.training.trained import TrainedHead as Value
+from retrain.training.trained_head import TrainedHead
 from retrain.training.whole_training import train_and_measure
 
 
@@ -29,23 +33,27 @@ def fit_head(
     *,
     tta: bool = False,
     progress: Progress = SILENT,
+    observe: Observe = not_observed,
 ) -> TrainedHead:
     """Train a head on the training photos, choose on the validation photos, calibrate, and measure on the others.
 
     Without arguments it is a linear head fitted to convergence. docs/heads.md says what each of `config` means and
-    which go together; mini-batches take the seed of the division. `tta` judges by the mean answer to all views. Raises
-    OptionError for a division of other photos; DatasetError if no photo is left for training. Where the bottlenecks are
-    not in float32, those of the test photos are computed in it, too: then the photos must be as they were.
+    which go together; mini-batches take the seed of the division. `tta` judges by the mean answer to all views.
+    `observe` is told the step and how many there are; where it returns False, Stopped is raised. Raises OptionError for
+    a division of other photos, or with copies of one on several sides; DatasetError if no photo is left for training.
+    Where the bottlenecks are not in float32, those of the test photos are computed in it, too: then the photos must be
+    as they were.
     """
-    if len(division.splits) != len(bottlenecks.photos):
-        raise OptionError(
-            f"The division is one of {len(division.splits)} photos, the bottlenecks are those of "
-            f"{len(bottlenecks.photos)}: use `bottlenecks.split()`."
-        )
+    require(bottlenecks, Bottlenecks, "bottlenecks", "fit_head", "extract(dataset, backbone)")
+    require(division, Division, "division", "fit_head", "bottlenecks.split()")
+    require(config, HeadConfig, "config", "fit_head", "HeadConfig(…)")
+    require_two_classes(bottlenecks.labels if all(bottlenecks.labels) else (), bottlenecks.dataset.source)
+    progress = observed(progress, observe)
+    division = division_for(division, bottlenecks.photos)
     if tta and len(bottlenecks.views) == len(bottlenecks.matrix):
         raise OptionError("tta=True judges by several views of each photo: ask `extract` for them.")
     try:
-        return train_and_measure(bottlenecks, division, config, tta, observe=progress.training)
+        return TrainedHead.made_of(train_and_measure(bottlenecks, division, config, tta, observe=progress.training))
     finally:
         progress.finish()
 
@@ -56,8 +64,10 @@ def evaluate(trained: TrainedHead, bottlenecks: Bottlenecks | None = None) -> Me
     Of other bottlenecks, photos that the head was trained or chosen on are left out, and photos of classes that it
     does not know. Raises OptionError if another backbone made them, DatasetError if no photo is left.
     """
+    require(trained, Value, "trained", "evaluate", "fit_head(bottlenecks, division)")
     if bottlenecks is None:
         return trained.test
+    require(bottlenecks, Bottlenecks, "bottlenecks", "evaluate", "extract(dataset, backbone)")
     own = trained.bottlenecks
     if bottlenecks.extraction.fingerprint != own.extraction.fingerprint:
         raise OptionError("These bottlenecks are not those of the head's backbone: extract them with it.")

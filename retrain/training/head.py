@@ -14,6 +14,7 @@ import numpy as np
 from retrain.training.fitting.sample import Classes as Classes
 from retrain.training.fitting.sample import Matrix as Matrix
 from retrain.training.fitting.sample import Sample as Sample
+from retrain.training.recipe import Description
 
 
 @dataclass(frozen=True)
@@ -106,7 +107,7 @@ class Fit:
     """
 
     head: Head
-    description: dict[str, float | int | str]
+    description: Description
     curve: tuple[Progress, ...]
     before_refit: Head | None = None
 

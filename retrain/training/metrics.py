@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 import numpy.typing as npt
@@ -80,6 +81,9 @@ class Metrics:
     confusion: tuple[tuple[int, ...], ...]
     answers: int = 1
 
+    def __repr__(self) -> str:
+        return f"<Metrics: {self}>"
+
     def __str__(self) -> str:
         """Accuracy with its interval, and cross-entropy (the loss), for people: 80 columns with a name before it."""
         if self.accuracy is None or self.interval is None:
@@ -90,9 +94,23 @@ class Metrics:
             f"loss {self.cross_entropy:.3f}"
         )
 
+    def _repr_html_(self) -> str:
+        """In a notebook: the sentence, and a row for each class."""
+        rows = "".join(
+            f"<tr><td>{escape(one.label)}</td><td>{one.support}</td><td>{_share(one.precision)}</td>"
+            f"<td>{_share(one.recall)}</td><td>{_share(one.f1)}</td></tr>"
+            for one in self.classes
+        )
+        names = "".join(f"<th>{name}</th>" for name in ("class", "photos", "precision", "recall", "F1"))
+        return f"<p>{escape(str(self))}</p><table><tr>{names}</tr>{rows}</table>"
+
     def headline(self) -> dict[str, object]:
         """The part that the manifest and `--json` carry."""
         return {"accuracy": self.accuracy, "interval": list(self.interval) if self.interval else None, "n": self.n}
+
+
+def _share(value: float | None) -> str:
+    return "" if value is None else f"{value:.1%}"
 
 
 def wilson_interval(successes: float, trials: float, z: float = 1.959964) -> tuple[float, float]:

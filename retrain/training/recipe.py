@@ -10,8 +10,10 @@ Nothing here is heavy: a combination that makes no sense is refused before any w
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from retrain.core.errors import OptionError
+from retrain.core.typed import check_fields
 
 OPTIMIZERS = ("lbfgs", "sgd", "momentum", "adam", "adamw")
 ACTIVATIONS = ("relu", "gelu", "tanh")
@@ -37,6 +39,8 @@ OF_2017 = {
 MOST_UNITS = 16384
 MOST_COUNT = 10**9
 MOST_L2 = 1e6
+
+Description = dict[str, Any]  # how a head was trained, as `head` of the manifest says it: plain JSON
 
 
 @dataclass(frozen=True)
@@ -77,9 +81,9 @@ class HeadRecipe:
         """Batches that cover so many photos once; the last may be smaller."""
         return max(1, math.ceil(photos / self.batch_size))
 
-    def loss_description(self) -> dict[str, float | int | str]:
+    def loss_description(self) -> Description:
         """What is special about the loss, for the manifest."""
-        special: dict[str, float | int | str] = {}
+        special: Description = {}
         if self.l2 is not None and (self.l2 or self.optimizer == "lbfgs"):
             special["l2"] = self.l2
         if self.label_smoothing:
@@ -132,7 +136,9 @@ class HeadConfig:
     early_stopping_patience: int | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "hidden_units", tuple(self.hidden_units))  # a list is taken, too
+        if isinstance(self.hidden_units, list):
+            object.__setattr__(self, "hidden_units", tuple(self.hidden_units))
+        check_fields(self)
         _check_names(
             {
                 "optimizer": (self.optimizer, OPTIMIZERS),

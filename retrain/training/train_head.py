@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -10,15 +10,16 @@ import numpy.typing as npt
 
 from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.core.errors import DatasetError, OptionError
-from retrain.photos.dataset import Photo, dataset_digest, digest_of_lines
-from retrain.photos.split import Division, testable
+from retrain.photos.dataset import dataset_digest
+from retrain.photos.division import Division, division_digest
+from retrain.photos.split import testable
 from retrain.training.cross_validation import cross_validate_path
 from retrain.training.fitting.checkpoint import Checkpoint, Slot
 from retrain.training.fitting.convergence import fit_to_convergence, refit_helps
 from retrain.training.fitting.sample import Classes, Matrix, Sample
 from retrain.training.head import Fit, Head, Observer, predict
 from retrain.training.metrics import measure
-from retrain.training.recipe import HeadConfig, HeadRecipe, choose_recipe
+from retrain.training.recipe import Description, HeadConfig, HeadRecipe, choose_recipe
 from retrain.training.trained import TrainedHead
 
 Mask = npt.NDArray[np.bool_]
@@ -41,7 +42,7 @@ def training_origin(bottlenecks: Bottlenecks, division: Division, config: HeadCo
         "testing_percentage": division.testing_percentage,
         "validation_percentage": division.validation_percentage,
         "seed": division.seed,
-        "split": _split_digest(bottlenecks.photos, division),
+        "split": division_digest(bottlenecks.photos, division),
         "views": ", ".join(bottlenecks.view_ids),
         **choose_recipe(config, division.seed).identity(),
     }
@@ -65,15 +66,14 @@ def train_head(
     `tta`: it is judged by the mean answer to all views. With a checkpoint the fits go on from its states, and leave
     theirs there. Raises DatasetError if no photo falls on the training side.
     """
-    labels, classes = bottlenecks.labels, bottlenecks.classes
+    labels = bottlenecks.labels
     fitter = _Fitter(choose_recipe(config, division.seed), len(labels), observe, checkpoint)
     photos = _Photos(bottlenecks, tta, config.test_batch_size if config.test_batch_size > 0 else None)
     if division.folds is not None:
         if fitter.recipe.optimizer == "lbfgs":
             return _cross_validate_path(photos, division, fitter)
         return _cross_validate(photos, division, fitter)
-    splits = np.array(division.splits)
-    training, validating, testing = (splits == side for side in ("training", "validation", "testing"))
+    training, validating = division.mask("training"), division.mask("validation")
     if not training.any():
         raise DatasetError(
             f"{bottlenecks.dataset.source} leaves no photos for training: all of them are validation or test photos."
@@ -85,11 +85,22 @@ def train_head(
     refit = validating.any() and refit_helps(int(training.sum()), len(labels))
     everything = photos.all_views(training | validating) if refit else None
     fit = fitter.fit("training", photos.all_views(training), photos.themselves(validating), everything=everything)
+    return _measured(photos, division, fit)
+
+
+def measure_head(bottlenecks: Bottlenecks, division: Division, fit: Fit, tta: bool = False) -> TrainedHead:
+    """A head that is there, measured on the sides of one split; it is not calibrated yet."""
+    return _measured(_Photos(bottlenecks, tta, None), division, fit)
+
+
+def _measured(photos: "_Photos", division: Division, fit: Fit) -> TrainedHead:
+    labels, classes = photos.bottlenecks.labels, photos.classes
+    validating, testing = division.mask("validation"), division.mask("testing")
     validated_head = fit.before_refit or fit.head
     validation = photos.probabilities(validated_head, validating)
     test = photos.probabilities(fit.head, testing)
     return TrainedHead(
-        bottlenecks,
+        photos.bottlenecks,
         division,
         fit,
         measure(validation, classes[validating], labels, division.groups_of(validating)),
@@ -263,17 +274,7 @@ class _Fitter:
         return self.fit("all photos", everything, nobody, path, stop_after, start=start)
 
 
-def _median_share(descriptions: list[dict[str, float | int | str]]) -> float | None:
+def _median_share(descriptions: list[Description]) -> float | None:
     """After which share of their steps the fits of the folds were best on their validation photos, in the median."""
     shares = sorted((float(found["best_step"]) + 1) / float(found["steps"]) for found in descriptions)
     return shares[len(shares) // 2] if shares else None
-
-
-def _split_digest(photos: Sequence[Photo], division: Division) -> str:
-    """SHA-256 over the sides and folds of the photos, whatever their order."""
-
-    def line(row: int) -> str:
-        fold = "" if division.folds is None else division.folds[row]
-        return f"{photos[row].sha256} {photos[row].label} {division.splits[row]} {fold}\n"
-
-    return digest_of_lines(photos, line)

@@ -1,18 +1,22 @@
 """A head that was trained: what it is worth, and how sure it is of its answers."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
 from retrain.bottlenecks.bottlenecks import Bottlenecks
-from retrain.photos.split import Division
+from retrain.bottlenecks.seen import Seen, vectors_of
+from retrain.core.errors import OptionError
+from retrain.photos.division import Division
 from retrain.training.calibration import Calibration
 from retrain.training.cross_validation import OutOfFold
 from retrain.training.fitting.sample import Matrix
 from retrain.training.head import Fit, Head
 from retrain.training.metrics import Metrics
 from retrain.training.paired import Change
+from retrain.training.recipe import Description, HeadConfig
 from retrain.training.unknown import Familiar
 
 
@@ -88,9 +92,40 @@ class TrainedHead:
     confidence: Confidence | None = None
     out_of_fold: OutOfFold | None = None
     float32_change: Float32Change | None = None
+    asked: HeadConfig | None = None  # None for a head that was given
+    tta: bool = False
 
     def __repr__(self) -> str:
         return f"<TrainedHead {self.description}, test: {self.test}>"
+
+    def _repr_html_(self) -> str:
+        return self.test._repr_html_()
+
+    def predict_proba(self, photos: Seen) -> Matrix:
+        """Probabilities (n, classes), the columns in the order of `labels`, of photos or of their bottlenecks.
+
+        Photos are paths, bytes of files, images of Pillow or arrays of uint8, seen in float32 as exports see them.
+        Raises PhotoError for the first that cannot be read, OptionError for bottlenecks of another backbone.
+        """
+        return self.head.probabilities(vectors_of(self.bottlenecks, photos))
+
+    def predict(self, photos: Seen) -> npt.NDArray[np.str_]:
+        """The most probable label of each photo (n,); see `predict_proba`."""
+        found: npt.NDArray[np.str_] = np.array(self.labels, np.str_)[self.predict_proba(photos).argmax(axis=1)]
+        return found
+
+    def score(self, photos: Seen, labels: Iterable[str] | None = None) -> float:
+        """The share of photos whose most probable label is theirs; bottlenecks know their labels.
+
+        Nothing is left out: on photos that the head has seen it is too high (`evaluate` leaves them out).
+        """
+        if labels is None and not isinstance(photos, Bottlenecks):
+            raise OptionError("`labels` are needed to score photos: give the class of each.")
+        truth = np.array(list(photos.y if labels is None else labels), np.str_)  # type: ignore[union-attr]
+        said = self.predict(photos)
+        if len(truth) != len(said):
+            raise OptionError(f"`labels` are of {len(truth)} photos, and there are {len(said)}.")
+        return float((said == truth).mean())
 
     @property
     def head(self) -> Head:
@@ -103,6 +138,6 @@ class TrainedHead:
         return self.bottlenecks.labels
 
     @property
-    def description(self) -> dict[str, float | int | str]:
+    def description(self) -> Description:
         """How it was trained, as model.json says it under `head`."""
         return self.fit.description

@@ -1,13 +1,14 @@
 """From bottlenecks to a head that can be exported: the one way, of runs, of the Python API and of the studio."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.bottlenecks.executors.base import StartEngine
 from retrain.bottlenecks.in_float32 import are_as_exported
 from retrain.core.blas import one_thread
 from retrain.core.timing import timed
-from retrain.photos.split import Division
+from retrain.photos.division import Division
 from retrain.training.as_exported import as_exported
 from retrain.training.confidence import with_confidence
 from retrain.training.fitting.checkpoint import Checkpoint
@@ -39,6 +40,7 @@ def train_and_measure(
     seconds = {} if seconds is None else seconds
     with timed(seconds, "head"), one_thread():
         trained = train_head(bottlenecks, division, config, tta, observe, checkpoint)
+        trained = replace(trained, asked=config, tta=tta)
     trained = further(trained)
     with timed(seconds, "confidence"):
         trained = with_confidence(trained, tta)

@@ -274,9 +274,15 @@ def test_a_store_that_cannot_be_written_is_refused_before_anything_is_computed(
     digest(photos, tmp_path / "store")
     monkeypatch.setattr(LocalPlace, "try_writing", refuse_writing)
     digest(photos, tmp_path / "store")
-    with pytest.raises(UnwritableStoreError, match="choose another `bottleneck_dir`"):
+    with pytest.raises(UnwritableStoreError, match=r"^The networks in int8 in .* choose another `bottleneck_dir`"):
         by(photos, tmp_path / "other")
     assert len(quantiser.seen) == 1
+
+
+def test_a_file_in_the_place_of_the_networks_is_a_sentence(tmp_path: Path) -> None:
+    write(tmp_path / "calibrated", b"no folder")
+    with pytest.raises(StoreError, match=r"^The networks in int8 in .*calibrated cannot be opened"):
+        verify_store(tmp_path)
 
 
 def refuse_writing(place: LocalPlace) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from classifiers import LABELS, PIXELS, answers_of, assert_same, top_with
+from classifiers import LABELS, PIXELS, answers_of, assert_same, small_classifier, top_with
 
 from label_image.errors import ModelError
 from label_image.model import load_saved_model, pixels_runner
@@ -32,9 +32,7 @@ def library() -> ctypes.CDLL:
 
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
-    random = np.random.default_rng(1)
-    head = Head(random.normal(size=(3, 3)).astype(np.float32) * 3, random.normal(size=3).astype(np.float32))
-    return Classifier(load_network(find_backbone("fake", Path("."))), top_with(head), LABELS)
+    return small_classifier()
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from classifiers import LABELS, PIXELS, answers_of, assert_same, top_with
+from classifiers import LABELS, PIXELS, answers_of, assert_same, small_classifier, small_top, top_with
 
 from label_image.model import load_saved_model, pixels_runner, saved_model_runner, tflite_runner
 from retrain.backbones.backbone import find_backbone
@@ -24,15 +24,13 @@ from retrain.training.head import Head
 
 
 @pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    return small_classifier()
+
+
+@pytest.fixture
 def top() -> Top:
-    random = np.random.default_rng(1)
-    head = Head(random.normal(size=(3, 3)).astype(np.float32) * 3, random.normal(size=3).astype(np.float32))
-    return top_with(head)
-
-
-@pytest.fixture(scope="module")
-def classifier(top: Top) -> Classifier:
-    return Classifier(load_network(find_backbone("fake", Path("."))), top, LABELS)
+    return small_top()
 
 
 def test_all_formats_answer_like_the_classifier(classifier: Classifier, tmp_path: Path) -> None:

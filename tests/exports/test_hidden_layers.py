@@ -77,7 +77,7 @@ def test_whole_command_with_hidden_layers_twice(tmp_path: Path, monkeypatch: pyt
         manifest = json.loads(Path("tf_files/model/model.json").read_text(encoding="utf-8"))
         assert set(manifest["parity"]) == {"saved_model", "saved_model_bytes", "tflite", "graph_def"}
         assert all(proof["greatest_difference"] <= 1e-5 for proof in manifest["parity"].values())
-        assert (manifest["head"]["hidden_units"], manifest["head"]["activation"]) == ("9,5", "gelu")
+        assert (manifest["head"]["hidden_units"], manifest["head"]["activation"]) == ([9, 5], "gelu")
     assert len(list(Path("tf_files/bottlenecks/templates").iterdir())) == 2  # a format's one served both runs
     model = load_model(Path("tf_files/model"))
     pixels = np.stack([np.full((8, 8, 3), np.roll([204, 40, 44], index), np.uint8) for index in range(3)])

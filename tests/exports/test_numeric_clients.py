@@ -6,22 +6,17 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from classifiers import LABELS, PIXELS, answers_of, assert_same, top_with
+from classifiers import PIXELS, answers_of, assert_same, small_classifier
 
 from label_image.model import Outputs, load_saved_model, named_outputs
-from retrain.backbones.backbone import find_backbone
-from retrain.backbones.network import load_network
 from retrain.core.tensorflow import tf
 from retrain.exports.classifier import Classifier
 from retrain.exports.formats.saved_model import write_saved_model
-from retrain.training.head import Head
 
 
 @pytest.fixture(scope="module")
 def classifier() -> Classifier:
-    random = np.random.default_rng(1)
-    head = Head(random.normal(size=(3, 3)).astype(np.float32) * 3, random.normal(size=3).astype(np.float32))
-    return Classifier(load_network(find_backbone("fake", Path("."))), top_with(head), LABELS)
+    return small_classifier()
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +34,16 @@ def test_the_numeric_signature_answers_as_the_default_one_and_has_no_text(folder
     }  # fmt: skip
     said = numeric(image=tf.constant(PIXELS, tf.float32))
     assert_same(named_outputs({name: value.numpy() for name, value in said.items()}), answers_of(classifier))
+
+
+def test_the_embeddings_are_what_the_head_answers_for(folder: Path, classifier: Classifier) -> None:
+    embed = load_saved_model(folder).signatures["embed"]
+    assert {name: output.shape.as_list() for name, output in embed.structured_outputs.items()} == {
+        "embedding": [None, 3]
+    }
+    found = embed(image=tf.constant(PIXELS, tf.float32))["embedding"].numpy()
+    assert np.array_equal(found, classifier.features(tf.constant(PIXELS, tf.float32)).numpy())
+    assert_same(classifier._top.outputs(found), answers_of(classifier))
 
 
 PROGRAM = """

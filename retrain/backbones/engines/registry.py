@@ -56,10 +56,8 @@ def choose_engine(asked: str, compute_dtype: str) -> str:
     if not _is_installed(chosen):
         raise OptionError(f"`engine` {asked}: it is not installed; {how_to_install(chosen.extra)}.")
     if compute_dtype not in chosen.precisions:
-        where = "runs on the CPU" if chosen.cpu_only else "computes"
-        raise OptionError(
-            f"`engine` {asked} {where}, in {' or '.join(chosen.precisions)}: choose one with `precision`."
-        )
+        where = "runs on the CPU, with" if chosen.cpu_only else "runs with"
+        raise OptionError(f"`engine` {asked} {where} `precision` {', '.join(chosen.precisions)} alone; choose another.")
     return asked
 
 
@@ -68,9 +66,9 @@ def _best_of(kinds: Sequence[EngineKind], compute_dtype: str) -> str:
     able = [kind for kind in kinds if compute_dtype in kind.precisions]
     there = [kind for kind in able if _is_installed(kind)]
     if not there:
+        extra = "int8" if compute_dtype == "int8" else able[-1].extra  # which brings what calibrates, too
         raise OptionError(
-            f"`precision` {compute_dtype} needs {able[-1].package}, which is not installed; "
-            f"{how_to_install(able[-1].extra)}."
+            f"`precision` {compute_dtype} needs {able[-1].package}, which is not installed; {how_to_install(extra)}."
         )
     return next((kind.name for kind in reversed(there) if not (kind.cpu_only and has_gpu())), there[-1].name)
 

@@ -12,7 +12,7 @@ from retrain.bottlenecks.extraction import Extraction
 from retrain.bottlenecks.probe import probe_photos
 from retrain.core.errors import ExportError
 from retrain.core.evenly import spread
-from retrain.photos.split import Division
+from retrain.photos.division import Division
 
 if TYPE_CHECKING:
     from retrain.backbones.network import Network

@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -39,12 +40,13 @@ def diagnose(
     seed: int = 0,
     observe: Callable[[int], None] = lambda done: None,
     trained: TrainedHead | None = None,
+    kept_in: Path | None = None,
 ) -> Diagnosis:
     """Examine photos by their bottlenecks, and by one look at each; `observe` is told how far it is, in photos.
 
     `sides` has the side of the split of each photo, and is None where accuracy is cross-validated: then all photos
     are trained on and tested. `input_size` is that of the network, in pixels. `trained` is a head that was trained on
-    these photos: the answers of its folds, where it has some, are not asked for again.
+    these photos: answers of its folds are not asked for again. Looks are kept in the folder of a store, `kept_in`.
     """
     seconds: dict[str, float] = {}
     photos, matrix = extraction.photos, extraction.matrix
@@ -53,7 +55,7 @@ def diagnose(
     findings: list[Finding] = unreadable_findings(extraction.skipped)
     told = partial(_tell, observe, len(photos))
     with timed(seconds, "looks"):
-        looks = look_at(photos, lambda done: told(LOOKED_AT * done / len(photos)))
+        looks = look_at(photos, kept_in, lambda done: told(LOOKED_AT * done / len(photos)))
     gone = sum(photo.gone for photo in photos)
     remarks = _not_seen(gone, int((~looks.readable).sum()) - gone)
     findings += quality_findings(photos, looks, input_size)
@@ -80,7 +82,7 @@ def diagnose(
             remarks.append(message("Outliers are not judged: too many of the photos are copies."))
         if len(photos) < LEAST_GROUPS * len(labels):  # heads believe least in the class of which they have not seen one
             remarks.append(COLOURS_NOT_JUDGED)
-        elif not gone:  # of some classes alone it would be another question
+        elif not gone and looks.readable.any():  # of some classes alone it would be another question
             with timed(seconds, "shortcut"):
                 shortcut = check_shortcut(looks, classes, folds, probabilities)
     else:

@@ -38,4 +38,5 @@ def examine(config: DoctorConfig, progress: Progress = SILENT, start: StartEngin
     progress.say("Looking at each photo once …")
     sides = division.splits if division.folds is None else None
     observe = progress.examining(len(bottlenecks.photos))
-    return diagnose(bottlenecks.extraction, sides, backbone.input_size, config.split.seed, observe)
+    kept_in = config.extraction.local_dir
+    return diagnose(bottlenecks.extraction, sides, backbone.input_size, config.split.seed, observe, kept_in=kept_in)

@@ -1,32 +1,48 @@
-"""What photos look like, in a few numbers each: every photo is read and decoded once, at a small size."""
+"""What photos look like, in a few numbers each: every photo is decoded once for it, at a small size."""
 
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import PhotoError
-from label_image.preprocessing import Pixels, photo_bytes, read_header
+from label_image.preprocessing import photo_bytes, read_header
+from retrain.bottlenecks.near_copies import FOLDER
+from retrain.bottlenecks.store import Key, Store
+from retrain.core.errors import StoreError
 from retrain.core.machine import cores
+from retrain.insight.doctor.measures import BINS, colour_histograms, colourfulness, laplacian_variances, spans
 from retrain.photos.dataset import Photo
 from retrain.photos.reading import map_in_order, photo_threads
-from retrain.photos.small_copies import THUMBNAIL, Floats, gray, square_copy, thumbnail
+from retrain.photos.small_copies import COPY, SIDE, THUMBNAIL, Floats, gray, square_copy, thumbnails
+from retrain.photos.views import ORIGINAL_ID
 
-FEW = (0.25, 99.75)  # percent: a hot pixel of a black photo is among the others, a line that is drawn is not
-EACH_CHANNEL = np.array([0, 256, 512], np.uint16)  # levels of its own
-BINS = 4  # of a colour histogram, per channel
+AT_ONCE = 32  # photos: a thread that measures them one by one waits for the others most of the time
+# What the fingerprint of those that are kept covers; they lie beside the thumbnails of copies, 2 KB each.
+COVERS = {"look": 1, "of": str(COPY), "gray thumbnail": THUMBNAIL, "bins": BINS}
+# A look is a row of a thumbnail, a histogram, and eight numbers more; float16 holds whole ones up to 2,048.
+THUMBNAIL_END = THUMBNAIL**2
+HISTOGRAM_END = THUMBNAIL_END + BINS**3
+LENGTH = HISTOGRAM_END + 8
+THOUSAND = 1000
+
+Rows = npt.NDArray[np.float16]  # (n, LENGTH)
+Flags = npt.NDArray[np.bool_]  # (n,)
 
 
 @dataclass(frozen=True)
 class Looks:
-    """What n photos look like, row i belonging to photo i.
+    """What n photos look like, row i belonging to photo i, each number to the precision of float16.
 
     `thumbnails` (n, 32, 32) float32 gray 0..255; `histograms` (n, 64) shares of colours; `sharpness` (n,) the variance
     of the Laplacian of a gray copy of 160 x 160; `colourfulness` (n,) the mean distance of the channels, 0..255;
-    `spans` (n,) how far apart the darkest and the brightest pixels are, but for FEW of them, in the channel where that
-    is most, 0..255; `widths` and `heights` (n,) in pixels as stored; `orientations` (n,) of EXIF, 1..8. `readable` (n,)
-    is False where a photo is gone or could not be read any more; its numbers mean nothing then.
+    `spans` (n,) how far apart the darkest and the brightest pixels are, but for a few of them, in the channel where
+    that is most, 0..255; `widths` and `heights` (n,) in pixels as stored; `orientations` (n,) of EXIF, 1..8.
+    `readable` (n,) is False where a photo is gone or could not be read any more; its numbers mean nothing then.
     """
 
     thumbnails: Floats
@@ -37,100 +53,83 @@ class Looks:
     widths: npt.NDArray[np.int64]
     heights: npt.NDArray[np.int64]
     orientations: npt.NDArray[np.int64]
-    readable: npt.NDArray[np.bool_]
+    readable: Flags
+
+    @classmethod
+    def of(cls, rows: Rows, readable: Flags) -> "Looks":
+        """What is in rows (n, LENGTH), as `measured` makes them."""
+        root, colourful, apart, *header = rows[:, HISTOGRAM_END:].astype(np.float32).T
+        wide_thousands, wide, high_thousands, high, orientations = (number.astype(np.int64) for number in header)
+        return cls(
+            rows[:, :THUMBNAIL_END].astype(np.float32).reshape(-1, THUMBNAIL, THUMBNAIL),
+            rows[:, THUMBNAIL_END:HISTOGRAM_END].astype(np.float32),
+            root**2,
+            colourful,
+            apart,
+            THOUSAND * wide_thousands + wide,
+            THOUSAND * high_thousands + high,
+            orientations,
+            readable,
+        )
 
 
-@dataclass(frozen=True)
-class _Look:
-    thumbnail: Floats
-    histogram: Floats
-    sharpness: float
-    colourfulness: float
-    span: float
-    header: tuple[int, int, int]
+def look_at(
+    photos: Sequence[Photo], kept_in: Path | None = None, observe: Callable[[int], None] = lambda done: None
+) -> Looks:
+    """Look at all photos, in threads; `observe` is told how many are done.
 
-
-def look_at(photos: Sequence[Photo], observe: Callable[[int], None] = lambda done: None) -> Looks:
-    """Read all photos, in threads; `observe` is told how many are done."""
-    n = len(photos)
-    looks = Looks(
-        np.zeros((n, THUMBNAIL, THUMBNAIL), np.float32),
-        np.zeros((n, BINS**3), np.float32),
-        np.zeros(n, np.float32),
-        np.zeros(n, np.float32),
-        np.zeros(n, np.float32),
-        np.zeros(n, np.int64),
-        np.zeros(n, np.int64),
-        np.ones(n, np.int64),
-        np.zeros(n, np.bool_),
-    )
-    with photo_threads() as threads:
-        for row, look in enumerate(map_in_order(_look, photos, threads, 8 * cores())):
-            if look is not None:
-                looks.thumbnails[row], looks.histograms[row] = look.thumbnail, look.histogram
-                looks.sharpness[row], looks.colourfulness[row] = look.sharpness, look.colourfulness
-                looks.spans[row] = look.span
-                looks.widths[row], looks.heights[row], looks.orientations[row] = look.header
-                looks.readable[row] = True
-            observe(row + 1)
-    return looks
-
-
-def colour_histogram(pixels: Pixels) -> Floats:
-    """Share of the pixels (height, width, 3) in each of BINS^3 boxes of RGB: float32 (BINS ** 3,)."""
-    levels = pixels // (256 // BINS)
-    boxes = (levels[..., 0] * BINS + levels[..., 1]) * BINS + levels[..., 2]
-    return (np.bincount(boxes.ravel(), minlength=BINS**3) / boxes.size).astype(np.float32)
-
-
-def span(pixels: Pixels) -> float:
-    """How far apart the percentiles FEW of a channel of (height, width, 3) are, in the channel where that is most.
-
-    As np.percentile has them, from counts of the levels: a third of its time.
+    With the folder of a store, `kept_in`, what was seen is kept there and not looked at again. Where that cannot be
+    read or written, photos are looked at all the same.
     """
-    counts = np.bincount((pixels.reshape(-1, 3) + EACH_CHANNEL).ravel(), minlength=3 * 256).reshape(3, 256)
-    pixels_to = counts.cumsum(axis=1)
-    below, above = ([_level(channel, percent) for channel in pixels_to] for percent in FEW)
-    return max(high - low for low, high in zip(below, above, strict=True))
+    rows = np.zeros((len(photos), LENGTH), np.float16)
+    readable = np.zeros(len(photos), np.bool_)
+    there = np.array([not photo.gone for photo in photos], np.bool_)  # at the path of one that is gone may be another
+    keys = [Key(photo.sha256, ORIGINAL_ID) for photo in photos]
+    store = None
+    if kept_in is not None:
+        with suppress(StoreError):
+            store = look_store(kept_in)
+            readable = store.get_many(keys, rows)[1] & there
+    lacking = np.flatnonzero(there & ~readable)
+    parts = [lacking[start : start + AT_ONCE] for start in range(0, len(lacking), AT_ONCE)]
+    done = len(photos) - len(lacking)
+    observe(done)
+    with suppress(StoreError), nullcontext() if store is None else store, photo_threads() as threads:
+        looks = map_in_order(measured, ([photos[row] for row in part] for part in parts), threads, 2 * cores())
+        for part, (seen, could_be_read, unchanged) in zip(parts, looks, strict=True):
+            rows[part], readable[part] = seen, could_be_read
+            if store is not None:
+                with suppress(StoreError):
+                    store.put_many([keys[row] for row in part[unchanged]], seen[unchanged])
+            done += len(part)
+            observe(done)
+    return Looks.of(rows, readable)
 
 
-def _level(pixels_to: npt.NDArray[np.int64], percent: float) -> float:
-    """The level at a percentile, linear between two pixels; so many pixels have at most each level."""
-    last = int(pixels_to[-1]) - 1
-    place = percent / 100 * last
-    low, high = (int(pixels_to.searchsorted(min(last, int(place) + one), side="right")) for one in (0, 1))
-    return low + (high - low) * (place - int(place))
+def look_store(bottleneck_dir: Path) -> Store:
+    """Where looks are kept. Raises StoreError."""
+    return Store(bottleneck_dir / FOLDER, COVERS, LENGTH, "float16")
 
 
-def laplacian_variance(brightness: Floats) -> float:
-    """The variance of the Laplacian of the brightness (height, width): low where nothing is sharp.
-
-    The focus measure of Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy" (ICPR 2000).
-    """
-    centre = brightness[1:-1, 1:-1]
-    up, down = brightness[:-2, 1:-1], brightness[2:, 1:-1]
-    left, right = brightness[1:-1, :-2], brightness[1:-1, 2:]
-    laplacian = up + down + left + right - 4 * centre
-    return float(laplacian.var())
-
-
-def _look(photo: Photo) -> _Look | None:
-    if photo.gone:
-        return None  # another one may be at its path
-    try:
-        with photo_bytes(photo.path) as data:
+def measured(photos: Sequence[Photo]) -> tuple[Rows, Flags, Flags]:
+    """The looks of some photos (n, LENGTH), which of them could be read, and which have the content that they had."""
+    pixels = np.zeros((len(photos), SIDE, SIDE, 3), np.uint8)
+    headers = np.zeros((len(photos), 5), np.float16)
+    readable, unchanged = np.zeros(len(photos), np.bool_), np.zeros(len(photos), np.bool_)
+    for row, photo in enumerate(photos):
+        # It could be read when its bottleneck was computed: one that cannot be read has been changed or is gone.
+        with suppress(PhotoError), photo_bytes(photo.path) as data:
             header = read_header(data)
-            pixels = square_copy(data)
-    except PhotoError:
-        return None  # it could be read when its bottleneck was computed: changed or gone since then
+            pixels[row] = square_copy(data)
+            headers[row] = *divmod(header.width, THOUSAND), *divmod(header.height, THOUSAND), header.orientation
+            readable[row], unchanged[row] = True, sha256(data).hexdigest() == photo.sha256
     brightness = gray(pixels)
-    red, green, blue = np.moveaxis(pixels[::4, ::4], 2, 0)
-    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
-    return _Look(
-        thumbnail(brightness),
-        colour_histogram(pixels[::2, ::2]),
-        laplacian_variance(brightness),
-        float(spread.mean()),
-        span(pixels[::2, ::2]),
-        (header.width, header.height, header.orientation),
+    half = np.ascontiguousarray(pixels[:, ::2, ::2])
+    numbers = (np.sqrt(laplacian_variances(brightness)), colourfulness(half[:, ::2, ::2]), spans(half))
+    parts = (
+        thumbnails(brightness).reshape(len(photos), -1),
+        colour_histograms(half),
+        np.stack(numbers, axis=1),
+        headers,
     )
+    return np.concatenate(parts, axis=1).astype(np.float16), readable, unchanged

@@ -23,6 +23,7 @@ from retrain.training.fitting.one_head import CROSS_ENTROPY, Loss, loss_and_grad
 from retrain.training.fitting.preconditioner import Preconditioner
 from retrain.training.fitting.sample import Classes, Matrix, Sample, Standardised
 from retrain.training.head import Fit, Head, Observer, Progress, class_weights, fold, predict, score
+from retrain.training.recipe import Description
 
 
 def strength(step: int) -> float:
@@ -154,7 +155,7 @@ def _loss_left(head: Head, judges: Sample, loss: Loss) -> float | None:
     return calibrated_loss(predict(head, judges), judges.classes, loss.class_weights) if len(judges) else None
 
 
-def _description(l2: float, label_smoothing: float, balanced: bool, refitted: bool) -> dict[str, float | int | str]:
+def _description(l2: float, label_smoothing: float, balanced: bool, refitted: bool) -> Description:
     """What the manifest says of the fit."""
     return {
         "optimizer": "lbfgs",

@@ -20,7 +20,7 @@ from retrain.core.tensorflow import tf
 from retrain.training.fitting.checkpoint import Slot, State
 from retrain.training.fitting.sample import Rows, Sample, Standardised
 from retrain.training.head import Fit, Head, Hidden, Matrix, Observer, Progress, class_weights, fold, score
-from retrain.training.recipe import HeadRecipe
+from retrain.training.recipe import Description, HeadRecipe
 
 MOMENTUM = 0.9
 
@@ -292,11 +292,11 @@ def _is_evaluated(step: int, recipe: HeadRecipe, photos: int) -> bool:
     return (step + 1) % recipe.steps_per_epoch(photos) == 0
 
 
-def _description(recipe: HeadRecipe, total: int, best_step: int) -> dict[str, float | int | str]:
+def _description(recipe: HeadRecipe, total: int, best_step: int) -> Description:
     """What the manifest says of the head: what differs from a linear head without penalty, and where it stopped."""
-    description: dict[str, float | int | str] = {"optimizer": recipe.optimizer}
+    description: Description = {"optimizer": recipe.optimizer}
     if recipe.hidden_units:
-        description["hidden_units"] = ",".join(map(str, recipe.hidden_units))
+        description["hidden_units"] = list(recipe.hidden_units)
         description["activation"] = recipe.activation
         description["dropout"] = recipe.dropout
     if recipe.epochs is not None:

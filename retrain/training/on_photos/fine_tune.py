@@ -20,7 +20,7 @@ from retrain.backbones.backbone import Backbone
 from retrain.backbones.network import apply_arithmetic, load_network
 from retrain.backbones.weights import file_sha256
 from retrain.core.errors import BackboneError, OptionError
-from retrain.photos.split import Division
+from retrain.photos.division import Division
 from retrain.training.head import Head
 from retrain.training.on_photos.keras_training import (
     Epoch,

@@ -8,7 +8,7 @@ from label_image.preprocessing import Preprocessing
 from retrain.core.errors import OptionError
 from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Photo, Split
-from retrain.photos.split import Division
+from retrain.photos.division import Division
 from retrain.training.on_photos.checkpoint import TrainingCheckpoint
 from retrain.training.on_photos.keras_training import TrainingConfig
 from retrain.training.on_photos.photo_batches import PhotoSet

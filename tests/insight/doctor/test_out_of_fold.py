@@ -1,5 +1,6 @@
 """The doctor's heads: the training's own where it has them, else asked by the same function."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ from stand_ins import bottlenecks_of
 
 from retrain.bottlenecks.extraction import Extraction
 from retrain.insight.doctor import diagnose as module
+from retrain.insight.doctor import looks
 from retrain.insight.doctor.out_of_fold import L2, asked_in_training, groups_with_copies, out_of_fold
 from retrain.photos.dataset import Photo
 from retrain.photos.split import SplitConfig
@@ -107,9 +109,11 @@ def test_of_tiny_classes_nothing_is_said_of_colours(tmp_path: Path) -> None:
     assert "Colours are not judged with fewer than 5 photos of a class, on average." in diagnosis.remarks
 
 
-def test_it_is_told_how_far_the_examination_is() -> None:
+def test_it_is_told_how_far_the_examination_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(looks, "AT_ONCE", 1)
     told: list[int] = []
     photos = extraction()
+    photos = replace(photos, photos=tuple(replace(photo, gone=False) for photo in photos.photos))
     module.diagnose(photos, None, 32, observe=told.append)
     assert told == sorted(told) and told[-1] == len(photos.photos)
     assert len(set(told)) > 20 and told[len(photos.photos) - 1] < len(photos.photos)  # looks are not all of it

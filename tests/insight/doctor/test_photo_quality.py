@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageFilter
 
-from retrain.insight.doctor import looks, photo_quality
+from retrain.insight.doctor import measures, photo_quality
 from retrain.insight.doctor.findings import Shortcut
 from retrain.insight.doctor.imbalance import imbalance_findings
-from retrain.insight.doctor.looks import colour_histogram, laplacian_variance, look_at
+from retrain.insight.doctor.looks import look_at
 from retrain.insight.doctor.photo_quality import quality_findings, unreadable_findings
 from retrain.insight.doctor.shortcut import check_shortcut
 from retrain.photos.dataset import Photo, Skipped
@@ -83,12 +83,12 @@ def test_a_set_without_colours_is_no_finding(tmp_path: Path) -> None:
 def test_sharpness_of_a_line_by_hand() -> None:
     gray = np.zeros((5, 5), np.float32)
     gray[:, 2] = 1
-    assert laplacian_variance(gray) == pytest.approx(np.var([1, -2, 1]))
+    assert measures.laplacian_variances(gray[np.newaxis])[0] == pytest.approx(np.var([1, -2, 1]))
 
 
 def test_histograms_are_shares() -> None:
     pixels = np.array([[[0, 0, 0], [255, 255, 255]], [[0, 0, 255], [0, 0, 192]]], np.uint8)
-    histogram = colour_histogram(pixels)
+    histogram = measures.colour_histograms(pixels[np.newaxis])[0]
     assert {index: share for index, share in enumerate(histogram.tolist()) if share} == {0: 0.25, 3: 0.5, 63: 0.25}
 
 
@@ -149,5 +149,5 @@ def test_the_span_of_levels_is_that_of_percentiles() -> None:
     for size in (2, 9, 80):
         for levels in (1, 4, 256):
             pixels = random.integers(0, levels, (size, size, 3)).astype(np.uint8)
-            expected = np.ptp(np.percentile(pixels, looks.FEW, axis=(0, 1)), axis=0).max()
-            assert looks.span(pixels) == pytest.approx(expected, abs=1e-9)
+            expected = np.ptp(np.percentile(pixels, measures.FEW, axis=(0, 1)), axis=0).max()
+            assert measures.spans(pixels[np.newaxis])[0] == pytest.approx(expected, abs=1e-9)

@@ -1,0 +1,141 @@
+"""Bottlenecks with all that they come from as one Parquet file: a table for anybody, and the way back.
+
+    path, sha256, label, split      of the photo; a path on this machine is absolute, the split that of its source
+    view                            what the row shows of the photo: `original`, or how it was distorted
+    bottleneck                      as many float32 as the backbone gives
+
+The schema's metadata have the rest, as JSON under `retrain.bottlenecks`: the backbone, the classes in their order, and
+how the photos were read.
+"""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from label_image.errors import ForeignFileError
+from label_image.files import reason_of
+from label_image.foreign_text import parse_json
+from label_image.not_paths import is_object_address
+from label_image.preprocessing import Preprocessing
+from retrain.backbones.backbone import Backbone
+from retrain.backbones.calibrated import CalibratedNetwork
+from retrain.core.errors import DatasetError, StoreError
+from retrain.core.matrix_file import Matrix
+from retrain.core.places import place_of
+from retrain.photos.dataset import Photo
+from retrain.photos.reading import absolute_paths
+from retrain.photos.sources.parquet_file import opened_parquet
+
+METADATA = b"retrain.bottlenecks"
+VERSION = 1
+ROWS = 10_000  # written at a time
+PHOTO_COLUMNS = ("path", "sha256", "label", "split")
+
+
+def write_table(
+    path: str | os.PathLike[str],
+    about: Mapping[str, object],
+    photos: Sequence[Photo],
+    views: Matrix,
+    view_ids: Sequence[str],
+) -> None:
+    """Write the file, aside and then in its place. `views` is (views * n, dim). Raises StoreError."""
+    target = Path(path)
+    aside = target.with_name(f".{target.name}.{os.getpid()}")
+    dim, count = views.shape[1], len(photos)
+    columns = columns_of(photos)
+    try:
+        with pq.ParquetWriter(aside, _schema(about, dim), compression="zstd", use_dictionary=["label", "split", "view"],
+                              write_statistics=False) as file:  # fmt: skip
+            for number, view in enumerate(view_ids):
+                for start in range(0, count, ROWS):
+                    rows = slice(start, min(start + ROWS, count))
+                    vectors = np.asarray(views[number * count + rows.start : number * count + rows.stop], np.float32)
+                    cells = [pa.array(columns[name][rows], pa.string()) for name in PHOTO_COLUMNS]
+                    cells.append(pa.array([view] * len(vectors), pa.string()))
+                    cells.append(pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dim))
+                    file.write_batch(pa.record_batch(cells, schema=file.schema))
+        os.replace(aside, target)
+    except OSError as error:
+        raise StoreError(f"{target} cannot be written: {reason_of(error)}.") from None
+    finally:
+        aside.unlink(missing_ok=True)
+
+
+def columns_of(photos: Sequence[Photo]) -> dict[str, list[str | None]]:
+    """What a table says of photos, a list for each column."""
+    paths = absolute_paths(photo.path for photo in photos)
+    return {
+        "path": [os.fsencode(path).decode(errors="backslashreplace") for path in paths],
+        "sha256": [photo.sha256 for photo in photos],
+        "label": [photo.label for photo in photos],
+        "split": [photo.split for photo in photos],
+    }
+
+
+def read_table(path: str | os.PathLike[str]) -> tuple[dict[str, Any], tuple[Photo, ...], Matrix]:
+    """What `write_table` was given: the metadata, the photos and the views. Raises DatasetError."""
+    with opened_parquet(Path(path)) as file:
+        about = _about(Path(path), file.schema_arrow.metadata or {})
+        table = file.read()
+    count = table.num_rows // max(1, len(about["view_ids"]))
+    cells = [table.column(name).slice(0, count).to_pylist() for name in PHOTO_COLUMNS]
+    photos = tuple(
+        Photo(where, label, sha256, split, gone=not is_object_address(where) and not os.path.isfile(where))
+        for where, sha256, label, split in zip(*cells, strict=True)
+    )
+    vectors = table.column("bottleneck").combine_chunks()
+    values = vectors.flatten().to_numpy(zero_copy_only=False)
+    return about, photos, np.ascontiguousarray(values, np.float32).reshape(table.num_rows, -1)
+
+
+def plain_backbone(backbone: Backbone) -> dict[str, Any]:
+    """A backbone as JSON."""
+    calibrated = backbone.calibrated
+    return {
+        "architecture": backbone.architecture,
+        "preprocessing": str(backbone.preprocessing),
+        "dim": backbone.dim,
+        "weights_sha256": backbone.weights_sha256,
+        "weights_file": None if backbone.weights_file is None else os.path.abspath(backbone.weights_file),
+        "feature_layer": backbone.feature_layer,
+        "compute_dtype": backbone.compute_dtype,
+        "stored_dtype": backbone.stored_dtype,
+        "parts": [plain_backbone(part) for part in backbone.parts],
+        "calibrated": None if calibrated is None else [str(calibrated.place.where), calibrated.sha256],
+    }
+
+
+def backbone_of(plain: Mapping[str, Any], kind: type[Backbone] = Backbone) -> Backbone:
+    """The backbone that `plain_backbone` described."""
+    found = kind(**{**plain, "preprocessing": Preprocessing.parse(plain["preprocessing"]), "calibrated": None})
+    calibrated, file = plain["calibrated"], plain["weights_file"]
+    return replace(
+        found,
+        weights_file=None if file is None else Path(file),
+        parts=tuple(backbone_of(part, kind) for part in plain["parts"]),
+        calibrated=None if calibrated is None else CalibratedNetwork(place_of(calibrated[0]), calibrated[1]),
+    )
+
+
+def _schema(about: Mapping[str, object], dim: int) -> pa.Schema:
+    fields = [pa.field(name, pa.string(), nullable=name == "split") for name in (*PHOTO_COLUMNS, "view")]
+    fields.append(pa.field("bottleneck", pa.list_(pa.float32(), dim)))
+    return pa.schema(fields, {METADATA: json.dumps({"version": VERSION, **about}, ensure_ascii=False).encode()})
+
+
+def _about(path: Path, metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
+    try:
+        about = parse_json(metadata[METADATA], dict[str, Any])
+    except (KeyError, ForeignFileError):
+        raise DatasetError(f"{path} was not written by `to_parquet` of bottlenecks.") from None
+    if about.get("version") != VERSION:
+        raise DatasetError(f"{path} is in another version of its format, and this program reads {VERSION}.")
+    return about

@@ -1,0 +1,125 @@
+"""A trained head as a folder, without pickle: what it is, what it was measured on, and the bottlenecks it came from.
+
+    head.json             how it was trained and divided, its figures, its calibration
+    head.npz              its numbers, and its answers for the test and validation photos
+    bottlenecks.parquet   as `Bottlenecks.to_parquet` writes them
+
+What folds that took turns said of each penalty is not kept: it is for the report of a run alone.
+"""
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from label_image.files import reason_of, write_in_one_step
+from retrain.bottlenecks.bottlenecks import Bottlenecks
+from retrain.core.array_files import read_npz
+from retrain.core.errors import ExportError
+from retrain.photos.division import Division
+from retrain.training.calibration import Calibration
+from retrain.training.head import Fit, Head, Hidden, Progress
+from retrain.training.metrics import Metrics
+from retrain.training.recipe import HeadConfig
+from retrain.training.trained import Confidence, Float32Change, TrainedHead
+from retrain.training.unknown import Familiar
+
+VERSION = 1
+ABOUT, NUMBERS, BOTTLENECKS = "head.json", "head.npz", "bottlenecks.parquet"
+MOST_BYTES = 2**33  # of numbers that are read
+
+
+def write_saved(trained: TrainedHead, folder: str | os.PathLike[str]) -> None:
+    """Write the files into a folder, which is made where it is missing. Raises ExportError, StoreError."""
+    target = Path(folder)
+    confidence = trained.confidence
+    about = {
+        "version": VERSION,
+        "description": trained.description,
+        "activations": trained.head.activations,
+        "curve": [asdict(point) for point in trained.fit.curve],
+        "division": asdict(trained.division),
+        "validation": asdict(trained.validation),
+        "test": asdict(trained.test),
+        "calibration": None if confidence is None else asdict(confidence.calibration),
+        "threshold": None if confidence is None else confidence.familiar.threshold,
+        "ece_before": None if confidence is None else confidence.ece_before,
+        "refused": None if confidence is None else confidence.refused,
+        "float32_change": None if trained.float32_change is None else asdict(trained.float32_change),
+        "asked": None if trained.asked is None else asdict(trained.asked),
+        "tta": trained.tta,
+    }
+    arrays: dict[str, Any] = {
+        "test_rows": trained.test_rows,
+        "test_probabilities": trained.test_probabilities,
+        "validation_rows": trained.validation_rows,
+        "validation_probabilities": trained.validation_probabilities,
+    }
+    for number, (kernel, bias) in enumerate(trained.head.layers):
+        arrays |= {f"kernel_{number}": kernel, f"bias_{number}": bias}
+    if confidence is not None:
+        arrays |= {"means": confidence.familiar.means, "left_out": confidence.familiar.left_out}
+    try:
+        target.mkdir(parents=True, exist_ok=True)
+        with open(target / NUMBERS, "wb") as file:
+            np.savez(file, **arrays)
+        write_in_one_step(target / ABOUT, json.dumps(about, ensure_ascii=False).encode())
+    except OSError as error:
+        raise ExportError(f"The head cannot be saved in {target}: {reason_of(error)}.") from None
+    trained.bottlenecks.to_parquet(target / BOTTLENECKS)
+
+
+def read_saved(folder: str | os.PathLike[str]) -> TrainedHead:
+    """What `write_saved` wrote. Raises ExportError for what is no such folder, DatasetError."""
+    source = Path(folder)
+    try:
+        about = json.loads((source / ABOUT).read_bytes())
+        arrays = read_npz(source / NUMBERS, MOST_BYTES)
+        if about["version"] != VERSION:
+            raise ValueError(f"it is in version {about['version']}, and this program reads {VERSION}")
+        return _trained(about, arrays, Bottlenecks.read(source / BOTTLENECKS))
+    except OSError as error:
+        raise ExportError(f"{source} is no saved head ({reason_of(error)}): pass the folder of `save`.") from None
+    except (ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
+        raise ExportError(f"The head in {source} cannot be read: {error}.") from None
+
+
+def _trained(about: dict[str, Any], arrays: dict[str, Any], bottlenecks: Bottlenecks) -> TrainedHead:
+    layers = [(arrays[f"kernel_{number}"], arrays[f"bias_{number}"]) for number in range(len(about["activations"]) + 1)]
+    hidden = tuple(Hidden(*layer, name) for layer, name in zip(layers[:-1], about["activations"], strict=True))
+    curve = _as(about["curve"], tuple[Progress, ...])
+    confidence = None
+    if (calibration := _as(about["calibration"], Calibration | None)) is not None:
+        familiar = Familiar(arrays["means"], about["threshold"], arrays["left_out"])
+        confidence = Confidence(calibration, familiar, about["ece_before"], about["refused"])
+    return TrainedHead(
+        bottlenecks,
+        Division(**_tuples(about["division"])),
+        Fit(Head(*layers[-1], hidden), about["description"], curve),
+        _as(about["validation"], Metrics),
+        _as(about["test"], Metrics),
+        arrays["test_rows"],
+        arrays["test_probabilities"],
+        validation_rows=arrays["validation_rows"],
+        validation_probabilities=arrays["validation_probabilities"],
+        confidence=confidence,
+        float32_change=_as(about["float32_change"], Float32Change | None),
+        asked=None if about["asked"] is None else HeadConfig(**_tuples(about["asked"])),
+        tta=about["tta"],
+    )
+
+
+def _tuples(value: Any) -> Any:
+    """JSON with tuples for its lists; numbers stay what they are, 10 and 10.0."""
+    if isinstance(value, dict):
+        return {name: _tuples(one) for name, one in value.items()}
+    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+
+
+def _as(value: object, kind: Any) -> Any:
+    """JSON as a frozen dataclass, with those in it."""
+    return msgspec.convert(value, kind, str_keys=True)

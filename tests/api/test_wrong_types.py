@@ -1,0 +1,89 @@
+"""What is of another type than the one that is meant gets a sentence, and every error says of which field it is."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from label_image.errors import PhotoError
+from retrain import (
+    Augmentation,
+    Backbone,
+    Bottlenecks,
+    Dataset,
+    ExportConfig,
+    ExtractionConfig,
+    HeadConfig,
+    RetrainError,
+    SplitConfig,
+    ViewsConfig,
+    evaluate,
+    export,
+    extract,
+    fit_head,
+)
+from retrain.core.errors import OptionError
+
+ANY: Any = object()
+
+
+@pytest.mark.parametrize(
+    ("call", "sentence", "field"),
+    [
+        (lambda _: extract("small", ANY),
+         "extract takes a Dataset as `dataset`; got str 'small': Dataset.open('small')", "dataset"),
+        (lambda its: extract(its.dataset, "fake"), "extract takes a Backbone as `backbone`; got str 'fake'",
+         "backbone"),
+        (lambda its: its.split(3), "split takes a SplitConfig as `config`; got int 3", "config"),
+        (lambda its: fit_head(its.matrix, ANY), "fit_head takes a Bottlenecks as `bottlenecks`; got ndarray: extract",
+         "bottlenecks"),
+        (lambda its: fit_head(its, [1]), "fit_head takes a Division as `division`; got list", "division"),
+        (lambda its: fit_head(its, its.split(), {"l2": 1}), "fit_head takes a HeadConfig as `config`; got dict",
+         "config"),
+        (lambda its: evaluate(its), "evaluate takes a TrainedHead as `trained`; got Bottlenecks: fit_head", "trained"),
+        (lambda its: export(its), "export takes a TrainedHead as `trained`; got Bottlenecks", "trained"),
+        (lambda its: export(fit_head(its, its.split()), "out"),
+         "export takes a ExportConfig as `config`; got str 'out': ExportConfig('out')", "config"),
+        (lambda _: Dataset.open(3), "`image_dir` is a path or an address; Dataset.open got int", "image_dir"),
+        (lambda _: Backbone.find(None), "`architecture` is a name, such as efficientnet_lite0; got NoneType",
+         "architecture"),
+        (lambda _: HeadConfig(l2="x"), "`l2` takes a number or None; got str 'x'.", "l2"),
+        (lambda _: HeadConfig(hidden_units=8), "`hidden_units` takes a list, each a whole number; got int 8.",
+         "hidden_units"),
+        (lambda _: HeadConfig(epochs=True), "`epochs` takes a whole number or None; got bool True.", "epochs"),
+        (lambda _: SplitConfig(folds="5"), "`folds` takes a whole number or None; got str '5'.", "folds"),
+        (lambda _: SplitConfig(seed=0.5), "`seed` takes a whole number; got float 0.5.", "seed"),
+        (lambda _: ExtractionConfig(paranoid="no"), "`paranoid` takes True or False; got str 'no'.", "paranoid"),
+        (lambda _: ExtractionConfig(7), "`bottleneck_dir` takes a path or text; got int 7.", "bottleneck_dir"),
+        (lambda _: ExportConfig(final_tensor_name=None), "`final_tensor_name` takes text; got NoneType.",
+         "final_tensor_name"),
+        (lambda _: ViewsConfig("flip"), "`augmentation` takes a Augmentation; got str 'flip'.", "augmentation"),
+        (lambda _: Augmentation(random_crop=None), "`random_crop` takes a whole number; got NoneType.", "random_crop"),
+    ],
+)  # fmt: skip
+def test_another_type_gets_a_sentence(
+    call: Callable[[Bottlenecks], object], sentence: str, field: str, bottlenecks: Bottlenecks
+) -> None:
+    with pytest.raises(OptionError) as caught:
+        call(bottlenecks)
+    assert sentence in str(caught.value).replace('"', "'")
+    assert (caught.value.field, caught.value.option) == (field, f"--{field}")
+
+
+def test_numbers_of_numpy_and_paths_are_taken(tmp_path: Path) -> None:
+    import numpy as np
+
+    assert SplitConfig(seed=np.int64(3), testing_percentage=np.float32(20)).seed == 3
+    assert HeadConfig(l2=1, hidden_units=[]).l2 == 1
+    assert ExtractionConfig(tmp_path).bottleneck_dir == ExtractionConfig(str(tmp_path)).bottleneck_dir
+    assert Dataset.__name__ and ExportConfig(tmp_path).output_dir == tmp_path
+
+
+def test_every_error_is_of_one_root_and_may_name_no_field() -> None:
+    from retrain.core import errors
+
+    own = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, Exception)]
+    assert own and all(issubclass(error, RetrainError) for error in own)
+    assert PhotoError("is no photo").field is None and PhotoError("is no photo").option is None
+    assert RetrainError("--threshold 2 must be less.").option == "--threshold"

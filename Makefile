@@ -30,7 +30,7 @@ RUNTIME_SOURCES := web/package.json web/package-lock.json web/build.mjs web/work
 PYTEST = $(BIN)/python -m pytest -q --numprocesses $(WORKERS) --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup cluster fetch retrain report label serve studio export tflite web web-runtime web-check tensorboard bench test test-fast coverage smoke words docs lint lock clean
+.PHONY: help setup cluster fetch retrain report label serve studio export tflite web web-runtime web-check tensorboard bench test test-fast coverage smoke wheel-check release words docs lint lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -119,6 +119,12 @@ coverage: $(CLUSTER_INSTALLED)  ## Run all tests, and say which share of the lin
 smoke:  ## Install the lock for PYTHON=python3.13 aside, and train, label and export with it [SMOKE=folder]
 	@scripts/smoke.sh "$(PYTHON)" "$(SMOKE)"
 
+wheel-check: $(INSTALLED)  ## Install the package with PYTHON=python3.13 into empty environments, and use it there [WHEEL=file]
+	@scripts/check_wheel.sh "$(PYTHON)" "$(WHEEL)"
+
+release: $(INSTALLED)  ## Build and check the package of a committed version, and say how it is tagged [ARGS=--draft]
+	@$(BIN)/python scripts/release.py $(ARGS)
+
 words: $(INSTALLED)  ## Bring what pages say in other languages (retrain/locales) up to what the code says
 	@$(BIN)/python -m scripts.words
 
@@ -137,7 +143,7 @@ lint: $(INSTALLED)  ## Check style, types and the layers of imports
 
 lock: $(INSTALLED)  ## Pin the newest dependencies that fit pyproject.toml into requirements.lock
 	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra openvino --extra tfds --extra report --extra export --extra serve --extra dev \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra openvino --extra tfds --extra report --extra export --extra arduino --extra serve --extra dev \
 		--generate-hashes --no-header --no-emit-find-links pyproject.toml --output-file requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra serve --constraint requirements.lock \
 		--generate-hashes --no-header --no-emit-find-links pyproject.toml --output-file docker/label_image.lock
@@ -157,4 +163,4 @@ lock: $(INSTALLED)  ## Pin the newest dependencies that fit pyproject.toml into 
 include docker/docker.mk
 
 clean:  ## Remove .venv and caches; never anything in tf_files
-	rm -rf .venv .venv-docs build web/node_modules label_image/web/runtime .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov *.egg-info
+	rm -rf .venv .venv-docs build dist web/node_modules label_image/web/runtime .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov *.egg-info

@@ -55,6 +55,7 @@ WORDS = MappingProxyType(
         "onnx": ("ONNX", translatable("programs in C#, C++, Java and others")),
         "tfjs": ("TensorFlow.js", translatable("a web page of your own")),
         "saved_model": ("SavedModel", translatable("TensorFlow, TensorFlow Serving")),
+        "arduino": ("Arduino", translatable("a sketch for microcontrollers, of small networks")),
         "graph_def": (translatable("Frozen graph"), translatable("older programs with TensorFlow")),
         REPORT: (
             translatable("Report"),

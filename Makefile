@@ -18,6 +18,9 @@ WORKERS ?= auto
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 CLUSTER_INSTALLED := .venv/.installed-cluster
+# What builds the site is kept apart: nobody needs it to train or to label.
+SITE := .venv-docs/bin
+SITE_INSTALLED := .venv-docs/.installed
 
 # What runs a model in a browser: npm's packages by a lock file, bundled, and never committed.
 RUNTIME := label_image/web/runtime/worker.js
@@ -27,7 +30,7 @@ RUNTIME_SOURCES := web/package.json web/package-lock.json web/build.mjs web/work
 PYTEST = $(BIN)/python -m pytest -q --numprocesses $(WORKERS) --maxprocesses 8 --dist loadscope --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help setup cluster fetch retrain report label serve studio export tflite web web-runtime web-check tensorboard bench test test-fast coverage smoke words lint lock clean
+.PHONY: help setup cluster fetch retrain report label serve studio export tflite web web-runtime web-check tensorboard bench test test-fast coverage smoke wheel-check release words docs lint lock clean
 
 help:  ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
@@ -116,30 +119,48 @@ coverage: $(CLUSTER_INSTALLED)  ## Run all tests, and say which share of the lin
 smoke:  ## Install the lock for PYTHON=python3.13 aside, and train, label and export with it [SMOKE=folder]
 	@scripts/smoke.sh "$(PYTHON)" "$(SMOKE)"
 
+wheel-check: $(INSTALLED)  ## Install the package with PYTHON=python3.13 into empty environments, and use it there [WHEEL=file]
+	@scripts/check_wheel.sh "$(PYTHON)" "$(WHEEL)"
+
+release: $(INSTALLED)  ## Build and check the package of a committed version, and say how it is tagged [ARGS=--draft]
+	@$(BIN)/python scripts/release.py $(ARGS)
+
 words: $(INSTALLED)  ## Bring what pages say in other languages (retrain/locales) up to what the code says
 	@$(BIN)/python -m scripts.words
+
+docs: $(INSTALLED) $(SITE_INSTALLED)  ## Build the site of docs/, strictly, and with its references: build/site/index.html
+	@$(BIN)/python -m scripts.site_pages build/docs
+	@NO_MKDOCS_2_WARNING=1 $(SITE)/mkdocs build --strict --quiet
+	@echo "Open build/site/index.html."
+
+$(SITE_INSTALLED): requirements-docs.lock
+	@test -x $(SITE)/python || $(PYTHON) -m venv .venv-docs
+	@$(SITE)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-docs.lock
+	@touch $@
 
 lint: $(INSTALLED)  ## Check style, types and the layers of imports
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(BIN)/mypy tests/api/typed_script.py && $(BIN)/lint-imports
 
 lock: $(INSTALLED)  ## Pin the newest dependencies that fit pyproject.toml into requirements.lock
 	@$(BIN)/python -m pip install --quiet uv
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra openvino --extra tfds --extra report --extra export --extra serve --extra dev \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra openvino --extra tfds --extra report --extra export --extra arduino --extra serve --extra dev \
 		--generate-hashes --no-header --no-emit-find-links pyproject.toml --output-file requirements.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra serve --constraint requirements.lock \
 		--generate-hashes --no-header --no-emit-find-links pyproject.toml --output-file docker/label_image.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra openvino --extra tfds --extra report --extra export --extra serve \
 		--constraint requirements.lock --generate-hashes --no-header --no-annotate --no-emit-find-links pyproject.toml \
 		--output-file docker/retrain.lock
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra ray --extra storage --extra int8 --extra dev-cluster --constraint requirements.lock \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra ray --extra storage --extra int8 --extra hub --extra dev-cluster --constraint requirements.lock \
 		--generate-hashes --no-header --no-annotate --no-emit-find-links pyproject.toml --output-file requirements-cluster.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra ray --extra storage --constraint requirements.lock \
 		--generate-hashes --no-header --no-annotate --no-emit-find-links pyproject.toml --output-file docker/cluster.lock
 	@echo 'setuptools>=77,<81' | $(BIN)/uv pip compile --quiet --universal --python-version 3.10 \
 		--constraint requirements.lock --generate-hashes --no-header --no-annotate --no-emit-find-links - \
 		--output-file docker/build.lock
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --group docs \
+		--generate-hashes --no-header --no-annotate --no-emit-find-links --output-file requirements-docs.lock
 
 include docker/docker.mk
 
 clean:  ## Remove .venv and caches; never anything in tf_files
-	rm -rf .venv web/node_modules label_image/web/runtime .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov *.egg-info
+	rm -rf .venv .venv-docs build dist web/node_modules label_image/web/runtime .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage* htmlcov *.egg-info

@@ -35,8 +35,8 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=
 # What builds the package is not left behind, nor a second copy of it.
 RUN --mount=type=bind,target=/context \
     --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=ca.crt \
-    mkdir /tmp/src && cd /context \
-    && cp -r pyproject.toml README.md LICENSE label_image /tmp/src/ && chmod -R a+rX /tmp/src \
+    mkdir -p /tmp/src/docs && cd /context && cp docs/install.md /tmp/src/docs/ \
+    && cp -r pyproject.toml LICENSE label_image /tmp/src/ && chmod -R a+rX /tmp/src \
     && python -m pip install --no-cache-dir --no-deps --require-hashes -r docker/build.lock \
     && python -m pip install --no-cache-dir --no-deps --no-build-isolation /tmp/src \
     && python -m pip uninstall --yes setuptools \

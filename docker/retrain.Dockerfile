@@ -36,7 +36,8 @@ RUN --mount=type=secret,id=pip.conf,target=/etc/pip.conf --mount=type=secret,id=
         python -m pip install --no-cache-dir --no-deps --require-hashes -r /opt/src/docker/cluster.lock \
         && echo 'PATH=/opt/retrain/bin:$PATH' > /etc/profile.d/retrain.sh; fi  # KubeRay starts Ray in a login shell
 
-COPY pyproject.toml README.md LICENSE /opt/src/
+COPY pyproject.toml LICENSE /opt/src/
+COPY docs/install.md /opt/src/docs/
 COPY retrain /opt/src/retrain
 COPY label_image /opt/src/label_image
 COPY scripts /opt/src/scripts

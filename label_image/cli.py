@@ -17,6 +17,8 @@ from label_image.user_path import LocalText, Text
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from click.shell_completion import CompletionItem
+
     from label_image.many.wanted import Wanted
     from label_image.pictures import Pictures
     from label_image.rows import Asked, Row
@@ -26,7 +28,19 @@ FIELD = re.compile("`(executor|ray_address)`")  # as errors name it
 say = partial(print, flush=True)  # for who reads the answers as they come
 
 
+class LabelOrServe(click.Command):
+    """The command, which offers a shell the options of `label_image serve` behind that word."""
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> "list[CompletionItem]":
+        if (context.params.get("images") or ())[:1] != ("serve",):
+            return super().shell_complete(context, incomplete)
+        from label_image.serve.cli import cli as serve
+
+        return serve.shell_complete(click.Context(serve), incomplete)
+
+
 @click.command(
+    cls=LabelOrServe,
     context_settings={"token_normalize_func": lambda name: name.replace("-", "_"), "max_content_width": 100},
     epilog="`label_image serve MODEL` answers over HTTP.",
 )

@@ -5,19 +5,26 @@ Only names of our own are given: a name that is free on the package index may be
 
 import json
 import os
+import shlex
+import shutil
 import sys
 from collections.abc import Iterable
 from pathlib import Path
 
 DISTRIBUTION = "retrain-photos"  # in pyproject.toml; the import packages are retrain and label_image
-LOCKED = frozenset({"train", "openvino", "export", "tfds", "report", "serve", "dev"})  # that requirements.lock holds
-CLUSTER = frozenset({"ray", "storage", "int8", "dev-cluster"})  # that requirements-cluster.lock holds
+LOCKED = frozenset(
+    {"train", "openvino", "export", "arduino", "tfds", "report", "serve", "dev"}
+)  # that requirements.lock holds
+CLUSTER = frozenset({"ray", "storage", "int8", "hub", "dev-cluster"})  # that requirements-cluster.lock holds
 TRAIN_MODULES = frozenset({
     "babel", "flatbuffers", "h5py", "jinja2", "keras", "pyarrow", "scipy", "tensorboard", "tensorflow",
     "tensorflow_hub", "tf_keras", "threadpoolctl",
 })  # fmt: skip
+SERVE_MODULES = frozenset({
+    "anyio", "cryptography", "httptools", "prometheus_client", "python_multipart", "segno", "starlette", "uvicorn",
+})  # fmt: skip
 IMAGE = "RETRAIN_IMAGE"  # the environment variable that says which of our images this container is of
-IN_TRAINING_IMAGE = LOCKED - {"dev"}
+IN_TRAINING_IMAGE = LOCKED - {"arduino", "dev"}
 
 
 def how_to_install(extra: str) -> str:
@@ -28,15 +35,17 @@ def how_to_install(extra: str) -> str:
     clone = Path(__file__).resolve().parents[1]
     if (clone / "Makefile").is_file() and (clone / "pyproject.toml").is_file():
         return _in_clone(clone, extra)
-    return f"run `pip install '{DISTRIBUTION}[{extra}]{_origin()}'`"
+    return _with_pip(f"'{DISTRIBUTION}[{extra}]{_origin()}'")
 
 
 def what_is_missing(error: ModuleNotFoundError) -> str | None:
-    """A sentence where the module of the extra `train` is not installed; None for another one."""
+    """A sentence where a module of the extra `train` or `serve` is not installed; None for another one."""
     module = (error.name or "").partition(".")[0]
-    if module not in TRAIN_MODULES:
-        return None
-    return f"This needs {module}, which is not installed: {how_to_install('train')}."
+    if module in TRAIN_MODULES:
+        return f"This needs {module}, which is not installed: {how_to_install('train')}."
+    if module in SERVE_MODULES:
+        return f"Serving needs {module}, which is not installed: {how_to_install('serve')}."
+    return None
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:
@@ -58,7 +67,7 @@ def _own_version() -> str:
 def _in_container(image: str, extra: str) -> str:
     if image != "retrain" and extra in IN_TRAINING_IMAGE:
         return "use the image retrain, which has it (`make docker-build`)"
-    if extra in CLUSTER - {"int8", "dev-cluster"}:
+    if extra in CLUSTER - {"int8", "hub", "dev-cluster"}:
         return "use the image retrain that was built with it (`make docker-build CLUSTER=yes`)"
     return f"it is not in the image {image}: install this program without a container, and there the extra `{extra}`"
 
@@ -67,6 +76,19 @@ def _in_clone(clone: Path, extra: str) -> str:
     if Path(sys.prefix).resolve() == clone / ".venv" and extra in LOCKED | CLUSTER:
         return f"run `make {'cluster' if extra in CLUSTER else 'setup'}` in {clone}"
     return f"run `{Path(sys.prefix) / 'bin' / 'pip'} install --editable '{clone}[{extra}]'`"
+
+
+def _with_pip(requirement: str) -> str:
+    """By the pip of this environment, which may not be the one that a terminal finds."""
+    environment = Path(sys.prefix)
+    if (environment / "pipx_metadata.json").is_file():
+        if environment.parent.name != "venvs":  # of `pipx run`, and soon gone
+            return f"run `pipx run --spec {requirement} {Path(sys.argv[0]).name} …`"
+        return f"run `pipx runpip {environment.name} install {requirement}`"
+    found = shutil.which("pip")
+    if found is not None and Path(found).parent == environment / Path(sys.executable).parent.name:
+        return f"run `pip install {requirement}`"
+    return f"run `{shlex.quote(sys.executable)} -m pip install {requirement}`"
 
 
 def _origin() -> str:

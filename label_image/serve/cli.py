@@ -9,16 +9,13 @@ import click
 
 from label_image.command_line import run_command
 from label_image.errors import ModelError
-from label_image.installing import how_to_install
+from label_image.installing import what_is_missing
 from label_image.pool import MOST
 from label_image.serve.limits import MEBIBYTE, Limits
 from label_image.serve.settings import Settings
 from label_image.terminal import require_working_folder, shown
 from label_image.user_path import Text
 
-MODULES = frozenset({
-    "anyio", "cryptography", "httptools", "prometheus_client", "python_multipart", "segno", "starlette", "uvicorn",
-})  # fmt: skip
 DEFAULTS = Limits()
 
 
@@ -126,10 +123,9 @@ def cli(**options: Any) -> None:
     try:
         from label_image.serve.starting import serve
     except ModuleNotFoundError as error:
-        module = (error.name or "").partition(".")[0]
-        if module not in MODULES:
+        sentence = what_is_missing(error)
+        if sentence is None:
             raise
-        sentence = f"Serving needs {module}, which is not installed: {how_to_install('serve')}."
         raise click.ClickException(sentence) from None
     try:
         serve(settings, say)

@@ -7,6 +7,7 @@ import click
 from label_image.terminal import json_line
 from label_image.user_path import AnyPath, Folder, Text
 from retrain.cli.arguments import CheckedCommand
+from retrain.cli.completion import one_or_more
 from retrain.cli.configs import made
 from retrain.cli.dashes import as_options
 from retrain.cli.options import (
@@ -45,6 +46,7 @@ further_options = group(
         "--to",
         "formats",
         callback=_exports,
+        shell_complete=one_or_more(lambda: (*FORMATS, ALL), ","),
         required=True,
         metavar="NAME[,NAME…]",
         help=f"Formats to write: {', '.join(FORMATS)}; or {ALL}.",

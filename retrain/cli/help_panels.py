@@ -1,8 +1,12 @@
 """Help on one screen: `--help` shows the options that people use, `--help all` every one of them, in panels."""
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 ALL = "retrain.help.all"  # the key in click's `meta` that says that all options are asked for
 FEW = 13  # a command with no more options than that shows all of them at once
@@ -40,11 +44,11 @@ PANELS: Mapping[str, Sequence[str]] = {
 
 # The options that people use, which `--help` shows: in their order, and for a training in one line each.
 FIRST: Mapping[str, str] = {
-    "--image_dir": "Photos: a folder per class, or a data set  [required]",
+    "--image_dir": "A folder per class, or a data set  [required]",
     "--architecture": "Pretrained network [default: efficientnet_lite0]",
     "--weights": "Weights of the network, instead of its own",
     "--fixes": "Photos to leave out or to relabel",
-    "--seed": "Seed of the split and of random weights  [default: 0]",
+    "--seed": "Seed of split and random weights  [default: 0]",
     "--l2": "Penalty on the weights  [default: chosen]",
     "--hidden_units": "Hidden layers, such as 512  [default: none]",
     "--flip_left_right": "Also train on mirrored photos",
@@ -78,7 +82,19 @@ class PanelGroup(click.Group):
 
 
 class TrainByDefault(PanelGroup):
-    """A group whose help shows the options of `train`, its default command."""
+    """A group whose help shows the options of `train`, its default command, as does what a shell offers."""
+
+    def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
+        # A shell asks what could follow: a call itself names the command when it comes here.
+        if context.resilient_parsing and arguments and arguments[0].startswith("-"):
+            arguments = ["train", *arguments]
+        return super().parse_args(context, arguments)
+
+    def shell_complete(self, context: click.Context, incomplete: str) -> list["CompletionItem"]:
+        train = self.commands["train"]
+        first = train.shell_complete(click.Context(train, parent=context), incomplete)
+        own = super().shell_complete(context, incomplete)
+        return first + [item for item in own if item.value not in {other.value for other in first}]
 
     def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
         train = self.commands["train"]

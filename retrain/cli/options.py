@@ -10,6 +10,7 @@ import click
 from label_image.not_paths import is_object_address
 from label_image.user_path import File, Folder, Text, UserPath
 from retrain.backbones.engines.registry import ENGINES
+from retrain.cli.completion import one_or_more
 from retrain.core.defaults import AUTO, BOTTLENECK_DIR, MODEL_DIR, SEED, STORE_DTYPES
 from retrain.core.language import LANGUAGES
 from retrain.core.machine import PRECISIONS
@@ -198,6 +199,12 @@ def _weights(
     return weights_by_name(context, parameter, values) or None
 
 
+def _architectures() -> tuple[str, ...]:
+    from retrain.backbones.registry import ARCHITECTURES
+
+    return tuple(ARCHITECTURES)
+
+
 trust_option = click.option(
     "--trust_model",
     is_flag=True,
@@ -208,6 +215,7 @@ trust_option = click.option(
 network_options = group(
     click.option(
         "--architecture",
+        shell_complete=one_or_more(_architectures, "+"),
         metavar="NAME",
         help="Pretrained network: efficientnet_lite0, efficientnet_lite2, inception_v3, mobilenet_1.0_224, …; "
         "a+b uses both side by side.  [default: efficientnet_lite0]",

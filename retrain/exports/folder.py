@@ -35,6 +35,7 @@ from retrain.core.placing import (
     is_passed_over,
     put,
 )
+from retrain.exports.card import CARD
 from retrain.exports.clients import CLIENTS
 from retrain.exports.registry import FORMATS
 from retrain.photos.record import NAME as DATASET
@@ -45,7 +46,7 @@ REMARKS = "remarks.csv"  # on photos that are used: what is missing of those tha
 EXPORT_NAMES = frozenset(
     {
         MANIFEST, "labels.txt", "metrics.json", "skipped.csv", REMARKS, "learning_curves.png", "comparison.json",
-        "seen_photos.npy", DATASET, CLIENTS, KEPT_INSIDE,
+        "seen_photos.npy", DATASET, CARD, CLIENTS, KEPT_INSIDE,
         *(name for format in FORMATS.values() for name in format.files),
     }
 )  # fmt: skip

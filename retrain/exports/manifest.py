@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from label_image.installing import versions
 from retrain.core.outputs import FORMAT
 from retrain.exports.options import options_of
 from retrain.photos.dataset import dataset_digest
 from retrain.photos.division import division_digest
 from retrain.photos.record import NAME
+from retrain.training.metrics import most_confused
 from retrain.training.trained import TrainedHead
 from retrain.training.unknown import OUTPUT
 
@@ -31,15 +34,12 @@ def manifest(trained: TrainedHead, formats: Sequence[str]) -> dict[str, object]:
         "labels": list(trained.labels),
         "formats": list(formats),
         "head": trained.fit.description,
-        "metrics": {
-            "validation": {**trained.validation.headline(), "cross_entropy": trained.validation.cross_entropy},
-            "test": {**trained.test.headline(), "cross_entropy": trained.test.cross_entropy},
-            **({"float32_change": change.plain()} if (change := trained.float32_change) else {}),
-        },
+        "metrics": _metrics(trained),
         **_confidence(trained),
         "provenance": {
             "dataset_digest": dataset_digest(bottlenecks.photos),
             "photos": len(bottlenecks.photos),
+            "photos_of_classes": np.bincount(bottlenecks.classes, minlength=len(trained.labels)).tolist(),
             **({"photos_gone": bottlenecks.gone} if bottlenecks.gone else {}),
             "dataset": NAME,
             **({} if bottlenecks.dataset.ordinary else {"read_as": bottlenecks.dataset.reading}),
@@ -51,6 +51,16 @@ def manifest(trained: TrainedHead, formats: Sequence[str]) -> dict[str, object]:
             "options": options_of(trained, formats),
             "versions": versions(PACKAGES),
         },
+    }
+
+
+def _metrics(trained: TrainedHead) -> dict[str, object]:
+    """How good it is; `confused`: true class, answered class and number of the most frequent mistakes."""
+    return {
+        "validation": {**trained.validation.headline(), "cross_entropy": trained.validation.cross_entropy},
+        "test": {**trained.test.headline(), "cross_entropy": trained.test.cross_entropy},
+        "confused": [list(pair) for pair in most_confused(trained.test)],
+        **({"float32_change": change.plain()} if (change := trained.float32_change) else {}),
     }
 
 

@@ -1,8 +1,9 @@
 """What an export says of itself: how good its training found it, on photos that the answering heads had not seen."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from msgspec import Meta
 
@@ -52,8 +53,16 @@ class _Content:
 def quoted_figure(model: Path) -> Quoted | None:
     """The test figure in the manifest of an export, or of the one beside a file of it; None where there is none."""
     try:
-        content = convert(read_manifest(model if model.is_dir() else model.parent).content, _Content)
-    except (ModelError, ForeignFileError):
+        return figure_in(read_manifest(model if model.is_dir() else model.parent).content)
+    except ModelError:
+        return None
+
+
+def figure_in(manifest: Mapping[str, Any]) -> Quoted | None:
+    """The test figure in a manifest; None where there is none."""
+    try:
+        content = convert(manifest, _Content)
+    except ForeignFileError:
         return None
     test = content.metrics.test
     return Quoted(test.accuracy, test.interval, test.n, test.n == content.provenance.photos)

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 
 from label_image.installing import how_to_install
 from retrain.core.errors import ExportError, OptionError
-from retrain.exports.formats import coreml, graph_def, onnx, saved_model, tfjs, tflite, tflite_variants, web
+from retrain.exports.formats import arduino, coreml, graph_def, onnx, saved_model, tfjs, tflite, tflite_variants, web
 from retrain.exports.formats.base import Format
 
 FORMATS: dict[str, Format] = {
@@ -23,6 +23,7 @@ FORMATS: dict[str, Format] = {
         *coreml.FORMATS,
         *tfjs.FORMATS,
         *web.FORMATS,
+        *arduino.FORMATS,
     )
 }
 # What `retrain export` makes the others of, and compares them with.

@@ -26,6 +26,7 @@ from retrain.core.outputs import MANIFEST, place, temporary_beside
 from retrain.core.placing import KEPT_INSIDE, obey_umask
 from retrain.core.progress import SILENT, Progress
 from retrain.core.typed import require
+from retrain.exports.card import write_card
 from retrain.exports.export_config import ExportConfig
 from retrain.exports.folder import REMARKS, replace_export
 from retrain.exports.formats.base import Filling
@@ -120,6 +121,7 @@ def write_outputs(
         )
         for name, data in files.items():
             (temporary / name).write_bytes(data)
+        write_card(temporary, content, config.formats)
         write_seen_photos(temporary, compress(bottlenecks.photos, seen_mask(trained.division)))
         write_record(temporary, bottlenecks.photos, trained.division, bottlenecks.dataset.reading)
         _write_reasons(bottlenecks.skipped, temporary / "skipped.csv")

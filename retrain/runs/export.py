@@ -36,18 +36,18 @@ from retrain.core.outputs import (
 from retrain.core.places import place_of
 from retrain.core.placing import alone_in, obey_umask
 from retrain.core.progress import SILENT, Progress
+from retrain.exports.card import CARD, is_unchanged, write_card
 from retrain.exports.clients import CLIENTS
 from retrain.exports.folder import put_into_export
 from retrain.exports.formats.base import Source
 from retrain.exports.proof.judgement import Judgement, Reference, judge
 from retrain.exports.proof.limits import FLOAT32
 from retrain.exports.proof.photos import ExportPhotos, LabelledPixels, export_photos
+from retrain.exports.publication import PROOFS
 from retrain.exports.registry import FORMATS, SAVED_MODEL, check_packages
 from retrain.photos.layouts.reading import Layout
 from retrain.photos.source import SourceConfig
 
-# In the manifest of a folder, not in those that a file carries.
-PROOFS = ("parity", "parity_on", "template", "formats")
 SERVE_BYTES = "saved_model_bytes"
 SAVED_MODEL_FILES = ("saved_model.pb", "variables")
 
@@ -142,6 +142,7 @@ def export_model(config: ConvertConfig, progress: Progress = SILENT) -> Report:
             results = [Result(SAVED_MODEL, reference)]
             results += [work.serve_bytes() if name == SAVED_MODEL else work.further(name) for name in config.formats]
         _write_clients(export, temporary)
+        _write_card(export, temporary, progress.say)
         serving = None
         if config.serving_dir is not None:
             from retrain.exports.serving import write_serving
@@ -361,3 +362,18 @@ def _write_clients(export: Path, temporary: Path) -> None:
     write_clients(temporary)
     obey_umask(temporary / CLIENTS)
     put_into_export(temporary / CLIENTS, export / CLIENTS)
+
+
+def _write_card(export: Path, temporary: Path, say: Callable[[str], None]) -> None:
+    with alone_in(export):
+        try:
+            text = (export / CARD).read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:  # of an older training
+            text = None
+        if text is not None and not is_unchanged(text):
+            say(f"{export / CARD} was changed by hand, and stays as it is; delete it, and an export writes a new one.")
+            return
+        present = [name for name, format in FORMATS.items() if (export / format.file).exists()]
+        write_card(temporary, read_manifest(export), present)
+        obey_umask(temporary / CARD)
+        put_into_export(temporary / CARD, export / CARD)

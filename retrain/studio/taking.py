@@ -23,10 +23,11 @@ from retrain.core.language import translatable, translated
 from retrain.core.progress import SILENT, Progress
 from retrain.exports.export_config import ExportConfig
 from retrain.exports.manifest import manifest
+from retrain.exports.publication import PROOFS
 from retrain.exports.registry import FORMATS, TRAINING_FORMATS, check_packages
 from retrain.photos.dataset import dataset_digest
 from retrain.photos.record import NAME as RECORD
-from retrain.runs.export import PROOFS, ConvertConfig, export_model, size_of
+from retrain.runs.export import ConvertConfig, export_model, size_of
 from retrain.studio.config import StudioConfig
 from retrain.studio.gone import without_gone
 from retrain.studio.report import report_path, write_report
@@ -54,6 +55,7 @@ WORDS = MappingProxyType(
         "onnx": ("ONNX", translatable("programs in C#, C++, Java and others")),
         "tfjs": ("TensorFlow.js", translatable("a web page of your own")),
         "saved_model": ("SavedModel", translatable("TensorFlow, TensorFlow Serving")),
+        "arduino": ("Arduino", translatable("a sketch for microcontrollers, of small networks")),
         "graph_def": (translatable("Frozen graph"), translatable("older programs with TensorFlow")),
         REPORT: (
             translatable("Report"),

@@ -12,6 +12,7 @@ from typing import BinaryIO
 from label_image.files import reason_of
 from label_image.manifest import MANIFEST
 from retrain.core.errors import StudioError
+from retrain.exports.card import CARD
 from retrain.exports.clients import CLIENTS
 from retrain.exports.registry import FORMATS
 from retrain.insight.html.rendering import shown
@@ -53,7 +54,7 @@ def zip_of(output_dir: Path, name: str) -> Iterator[bytes]:
     if name != ALL and name not in FORMATS:
         raise StudioError(f"The format {name} is not known; choose from {', '.join((*FORMATS, ALL))}.")
     own = [file for format in FORMATS.values() if name in (ALL, format.name) for file in format.files]
-    beside = (*BESIDE, *(("metrics.json", CLIENTS) if name == ALL else ()))
+    beside = (*BESIDE, *(("metrics.json", CARD, CLIENTS) if name == ALL else ()))
     if not any((output_dir / file).exists() for file in own):
         raise StudioError(f"{name} was not written yet: write it first.")
     with ExitStack() as stack:

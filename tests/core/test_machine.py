@@ -113,7 +113,7 @@ def test_int8_without_openvino_says_what_is_missing(machine: Machine, monkeypatc
     monkeypatch.setattr("retrain.backbones.engines.registry.find_spec", lambda name: None)
     with pytest.raises(OptionError, match="`precision` int8 needs openvino, which is not installed") as refused:
         choose_engine("auto", "int8")
-    assert how_to_install("openvino") in str(refused.value)
+    assert how_to_install("int8") in str(refused.value)
 
 
 def test_int8_on_a_cluster_is_refused() -> None:

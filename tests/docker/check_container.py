@@ -130,7 +130,8 @@ def test_a_model_can_be_built_in_also_from_files_that_only_their_owner_reads(tra
     context = tmp_path / "context"
     for name in ("retrain", "label_image", "docker"):
         shutil.copytree(ROOT / name, context / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in (".dockerignore", "pyproject.toml", "README.md", "LICENSE"):
+    (context / "docs").mkdir()
+    for name in (".dockerignore", "pyproject.toml", "docs/install.md", "LICENSE"):
         shutil.copy2(ROOT / name, context / name)
     shutil.copytree(trained / "model", context / "tf_files" / "cats")
     for path in context.rglob("*"):

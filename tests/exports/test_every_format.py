@@ -18,6 +18,8 @@ from label_image.errors import ModelError
 from label_image.installing import how_to_install
 from label_image.model import Outputs, load_model, saved_model_runner
 from retrain.core.errors import ExportError
+from retrain.exports.card import CARD
+from retrain.exports.card_sections import brief
 from retrain.exports.folder import check_export_dir
 from retrain.exports.formats.base import Conversion, Format, Source
 from retrain.exports.proof.limits import FLOAT32
@@ -104,6 +106,15 @@ def test_it_is_there_and_its_proof_is_in_the_manifest(name: str, exported: Path)
         assert entry["similarity_difference"] <= format.limits.tolerance
 
 
+def test_it_is_on_the_card_with_its_proof(name: str, exported: Path) -> None:
+    entry = parity_of(exported)[name]
+    text = (exported / CARD).read_text(encoding="utf-8")
+    (row,) = (line for line in text.splitlines() if line.startswith(f"| `{FORMATS[name].file}`"))
+    assert f" | {entry['photos']} | {brief(entry['greatest_difference'])} | " in row
+    low, high = (100 * end for end in entry["test"]["drop_interval"])
+    assert row.endswith(f" | 0.0 ({low:.1f} to {high:.1f}) |")
+
+
 def test_what_is_written_is_part_of_an_export(exported: Path, tmp_path: Path) -> None:
     check_export_dir(exported)
     assert not [path.name for path in exported.parent.iterdir() if path.name != "model"]
@@ -157,7 +168,7 @@ def test_all_are_the_same_bytes_in_another_process(exported: Path, trained: Path
     command = [sys.executable, "-c", PROGRAM, model, trained / "photos", tmp_path, *reversed(CONVERTED)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, env={**os.environ, "PYTHONHASHSEED": "7"})
     assert done.returncode == 0, done.stderr
-    files = [FORMATS[name].file for name in CONVERTED]
+    files = [CARD, *(FORMATS[name].file for name in CONVERTED)]
     assert [file for file in files if contents(model / file) != contents(exported / file)] == []
 
 

@@ -96,7 +96,37 @@ def test_a_wheel_is_installed_again_from_where_it_came(
     elsewhere: Path, monkeypatch: pytest.MonkeyPatch, origin: object, address: str
 ) -> None:
     installed_from(monkeypatch, origin)
-    assert how_to_install("export") == f"run `pip install 'retrain-photos[export]{address}'`"
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    assert how_to_install("export") == f"run `{sys.executable} -m pip install 'retrain-photos[export]{address}'`"
+
+
+@pytest.mark.parametrize(
+    ("environment", "files", "which", "command"),
+    [
+        ("photos", (), "photos/bin/pip", "pip install"),
+        ("photos", (), "another/bin/pip", "{python} -m pip install"),
+        ("venvs/retrain-photos", ("pipx_metadata.json",), None, "pipx runpip retrain-photos install"),
+        (".cache/1a2b", ("pipx_metadata.json",), None, "pipx run --spec"),
+    ],
+)
+def test_the_pip_is_that_of_the_environment(
+    elsewhere: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    environment: str,
+    files: tuple[str, ...],
+    which: str | None,
+    command: str,
+) -> None:
+    installed_from(monkeypatch, None)
+    prefix = elsewhere / environment
+    prefix.mkdir(parents=True)
+    for file in files:
+        (prefix / file).touch()
+    monkeypatch.setattr(sys, "prefix", str(prefix))
+    monkeypatch.setattr(sys, "executable", str(prefix / "bin" / "python"))
+    monkeypatch.setattr("shutil.which", lambda name: which and str(elsewhere / which))
+    expected = command.format(python=prefix / "bin" / "python")
+    assert how_to_install("train").startswith(f"run `{expected} 'retrain-photos[train]'")
 
 
 def test_containers_name_the_image_that_has_it(elsewhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +142,7 @@ def test_both_images_say_which_they_are() -> None:
 
 
 def test_what_it_says_here_can_be_run() -> None:
-    command = re.fullmatch(r"run `(?:make setup` in .+|(.+/pip) install .+`)", how_to_install("export"))
+    command = re.fullmatch(r"run `(?:make setup` in .+|(.+/(?:pip|python)) .+`)", how_to_install("export"))
     assert command is not None
     assert command[1] is None or Path(command[1]).is_file()
 
@@ -251,3 +281,5 @@ def test_a_module_of_nobody_is_no_matter_of_installing() -> None:
     assert what_is_missing(ModuleNotFoundError("x", name="retrain.typing_error")) is None
     sentence = what_is_missing(ModuleNotFoundError("x", name="pyarrow.parquet"))
     assert sentence is not None and sentence.startswith("This needs pyarrow, which is not installed: run `")
+    sentence = what_is_missing(ModuleNotFoundError("x", name="starlette"))
+    assert sentence is not None and sentence.startswith("Serving needs starlette, which is not installed: run `")

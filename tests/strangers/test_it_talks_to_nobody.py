@@ -56,7 +56,10 @@ STAGES = (
         "label_image, frozen graph": f"label_image --model given/graph.pb {PHOTO}",
         "label_image, SavedModel": f"label_image --model given/of_keras {PHOTO}",
     },
-    {"label_image, ONNX": f"label_image --model given/of_fake/model.onnx {PHOTO}"},
+    {
+        "label_image, ONNX": f"label_image --model given/of_fake/model.onnx {PHOTO}",
+        "push": "retrain push given/of_fake given/published",
+    },
 )
 PACKAGES = {
     "openvino in float32": ("openvino",),

@@ -35,7 +35,7 @@ def test_a_folder_keeps_its_files_in_their_places(three_colours: Path) -> None:
 
 def test_all_formats_without_what_is_of_the_photos(three_colours: Path) -> None:
     names = unzipped(three_colours / "model", ALL).namelist()
-    assert {"saved_model.pb", "model.tflite", "labels.txt", "model.json", "metrics.json"} <= set(names)
+    assert {"saved_model.pb", "model.tflite", "labels.txt", "model.json", "metrics.json", "README.md"} <= set(names)
     assert not {"dataset.parquet", "seen_photos.npy", "skipped.csv"} & set(names)
     assert len(set(names)) == len(names)
 

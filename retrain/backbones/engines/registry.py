@@ -66,9 +66,9 @@ def _best_of(kinds: Sequence[EngineKind], compute_dtype: str) -> str:
     able = [kind for kind in kinds if compute_dtype in kind.precisions]
     there = [kind for kind in able if _is_installed(kind)]
     if not there:
+        extra = "int8" if compute_dtype == "int8" else able[-1].extra  # which brings what calibrates, too
         raise OptionError(
-            f"`precision` {compute_dtype} needs {able[-1].package}, which is not installed; "
-            f"{how_to_install(able[-1].extra)}."
+            f"`precision` {compute_dtype} needs {able[-1].package}, which is not installed; {how_to_install(extra)}."
         )
     return next((kind.name for kind in reversed(there) if not (kind.cpu_only and has_gpu())), there[-1].name)
 

@@ -1,0 +1,91 @@
+"""What of an export others may have: its files, its card and its proofs, and nothing that speaks of the photos."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from label_image.appended_zip import read_appended_manifest
+from label_image.errors import ModelError
+from label_image.files import reason_of
+from label_image.manifest import MANIFEST, read_manifest
+from retrain.core.errors import ExportError
+from retrain.exports.card import CARD, card, is_unchanged
+from retrain.exports.clients import CLIENTS
+from retrain.exports.registry import FORMATS
+
+BESIDE = (CARD, "labels.txt", MANIFEST, "metrics.json", CLIENTS)
+# In the manifest of a folder, not in those that a file carries: what came of running the files.
+PROOFS = ("parity", "parity_on", "template", "formats")
+
+
+@dataclass(frozen=True)
+class Publication:
+    """The files of an export that others may have, by their paths in it; `kept_back` are the names of the others.
+
+    `own_card`: somebody has changed the card, and what it says is that person's word.
+    """
+
+    files: Mapping[str, Path]
+    kept_back: tuple[str, ...]
+    own_card: bool
+
+    @property
+    def bytes(self) -> int:
+        return sum(path.stat().st_size for path in self.files.values())
+
+
+def publication(export: Path) -> Publication:
+    """What may be published of an export, which is as it was written. Raises ExportError where it is not."""
+    try:
+        manifest = read_manifest(export)
+        present = [name for name, format in FORMATS.items() if (export / format.file).exists()]
+        if not present:
+            raise ExportError(f"{export} holds no model: pass the `output_dir` of a training run.")
+        unproven = [FORMATS[name].file for name in present if not manifest.parity.get(name)]
+        if unproven:
+            raise ExportError(
+                f"{export / unproven[0]} has no proof in {MANIFEST}: write it with `retrain export`, or remove it."
+            )
+        labels = (export / "labels.txt").read_text(encoding="utf-8")
+        if labels != "".join(f"{label}\n" for label in manifest.labels):
+            raise ExportError(f"{export / 'labels.txt'} has other classes than {MANIFEST}: export the model again.")
+        _check_embedded(export, present, manifest.content)
+        text = (export / CARD).read_text(encoding="utf-8")
+        if is_unchanged(text) and text != card(manifest.content, present):
+            raise ExportError(
+                f"{export / CARD} and {MANIFEST} do not say the same: write the card again with `retrain export`."
+            )
+    except ModelError as error:
+        raise ExportError(str(error)) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExportError(_unreadable(export, error)) from None
+    names = [*BESIDE, *(file for name in present for file in FORMATS[name].files)]
+    files = {path.relative_to(export).as_posix(): path for name in names for path in _files_of(export / name)}
+    kept_back = sorted(path.name for path in export.iterdir() if path.name not in names and path.name[0] != ".")
+    return Publication(dict(sorted(files.items())), tuple(kept_back), not is_unchanged(text))
+
+
+def _check_embedded(export: Path, present: list[str], content: Mapping[str, object]) -> None:
+    """Refuse a file that carries the manifest of another training. Raises ExportError and ModelError."""
+    short = {key: value for key, value in content.items() if key not in PROOFS}
+    for name in present:
+        path = export / FORMATS[name].file
+        if path.suffix == ".tflite" and read_appended_manifest(path).content != short:
+            raise ExportError(f"{path} is of another training than {MANIFEST}: export the model again.")
+
+
+def _unreadable(export: Path, error: OSError | UnicodeDecodeError) -> str:
+    if isinstance(error, FileNotFoundError) and Path(str(error.filename)).name == CARD:
+        return f"{export} has no {CARD}: `retrain export` writes it, with any format."
+    reason = reason_of(error) if isinstance(error, OSError) else "a text is not UTF-8"
+    return f"{export} cannot be read: {reason}."
+
+
+def _files_of(path: Path) -> list[Path]:
+    return (
+        [file for file in sorted(path.rglob("*")) if file.is_file()]
+        if path.is_dir()
+        else [path]
+        if path.exists()
+        else []
+    )

@@ -1,0 +1,168 @@
+"""`retrain push`: what goes to others is what was proven, it is said before, and nothing there is lost."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from calling import Called, call, python_path
+from hub_server import TOKEN, Hub, hub_server
+
+from label_image.model import load_model
+from retrain.cli.main import main
+
+ROOT = Path(__file__).resolve().parents[2]
+PRIVATE = {"dataset.parquet", "seen_photos.npy", "skipped.csv"}
+
+
+@pytest.fixture
+def export(three_colours: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(three_colours / "model", tmp_path / "model"))
+
+
+@pytest.fixture
+def hub() -> Iterator[Hub]:
+    pytest.importorskip("huggingface_hub", reason="huggingface_hub is not installed: the extra `hub` has it")
+    with hub_server() as server:
+        yield server
+
+
+def one_line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def pushed_to(hub: Hub, tmp_path: Path, *arguments: object, token: str = TOKEN) -> Called:
+    """The command in a process of its own, for its library reads the environment when it is loaded."""
+    # The stand-in has git-LFS alone.
+    own = {"HF_ENDPOINT": hub.url, "HF_TOKEN": token, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_XET": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "retrain", "push", *map(str, arguments)],
+        env={**os.environ, **own, "PYTHONPATH": python_path(ROOT), "COLUMNS": "1000"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr, done.stderr
+    return Called(done.returncode, done.stdout, one_line(done.stderr))
+
+
+def test_a_new_folder_has_all_that_others_need_and_no_photo_lists(export: Path, tmp_path: Path) -> None:
+    done = call(main, "push", export, tmp_path / "out/cats")
+    said = one_line(done.err)
+    assert done.code == 0 and "(a new folder)" in said and " MB: README.md, " in said
+    assert "Stays here, as it speaks of your photos: dataset.parquet, seen_photos.npy, skipped.csv." in said
+    files = {path.name for path in (tmp_path / "out/cats").iterdir()}
+    assert {"README.md", "model.tflite", "saved_model.pb", "labels.txt", "model.json", ".gitattributes"} <= files
+    assert not files & PRIVATE
+    assert load_model(tmp_path / "out/cats").labels == ("blue", "green", "red")
+
+
+def test_the_same_again_does_nothing_and_others_files_stay(export: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    (clone / ".git").mkdir(parents=True)
+    (clone / "notes.txt").write_text("mine")
+    assert call(main, "push", export, clone).code == 0
+    again = call(main, "push", export, clone, "--json")
+    assert json.loads(again.out)["sent"] == [] and "README.md" in json.loads(again.out)["unchanged"]
+    (clone / "README.md").write_text("# Ours\n")
+    refused = call(main, "push", export, clone)
+    assert refused.code == 1 and "has other files of these names: README.md. --replace" in one_line(refused.err)
+    assert (clone / "README.md").read_text() == "# Ours\n"
+    assert call(main, "push", export, clone, "--replace").code == 0
+    assert (clone / "README.md").read_bytes() == (export / "README.md").read_bytes()
+    assert (clone / "notes.txt").read_text() == "mine"
+
+
+def test_a_dry_run_writes_nothing(export: Path, tmp_path: Path) -> None:
+    done = call(main, "push", export, tmp_path / "out", "--dry_run")
+    assert done.code == 0 and "files, " in done.err and not (tmp_path / "out").exists()
+
+
+def change(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new), encoding="utf-8")
+
+
+ALTERED: dict[str, tuple[Callable[[Path], object], str]] = {
+    "labels": (lambda model: change(model / "labels.txt", "red", "rot"), "labels.txt has other classes than"),
+    "figures": (lambda model: change(model / "model.json", '"n": 9', '"n": 900'), "is of another training"),
+    "proofs": (lambda model: change(model / "model.json", '"top_1_agreement": 1.0', '"top_1_agreement": 0.9'),
+               "README.md and model.json do not say the same"),
+    "a file without proof": (lambda model: (model / "model.onnx").touch(), "model.onnx has no proof in model.json"),
+    "no card": (lambda model: (model / "README.md").unlink(), "has no README.md: `retrain export` writes it"),
+    "no manifest": (lambda model: (model / "model.json").unlink(), "holds no readable model.json"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ALTERED)
+def test_what_was_altered_is_refused(what: str, export: Path, tmp_path: Path) -> None:
+    alter, sentence = ALTERED[what]
+    alter(export)
+    done = call(main, "push", export, tmp_path / "out")
+    assert done.code == 1 and sentence in one_line(done.err) and not (tmp_path / "out").exists()
+
+
+def test_a_card_of_ones_own_goes_and_is_mentioned(export: Path, tmp_path: Path) -> None:
+    (export / "README.md").write_text("# My cats\n")
+    done = call(main, "push", export, tmp_path / "out")
+    assert done.code == 0 and "README.md was changed by hand: it goes as it is." in one_line(done.err)
+    assert (tmp_path / "out/README.md").read_text() == "# My cats\n"
+
+
+@pytest.mark.parametrize("dest", ["s3://bucket/x", "hf://cats", "hf://a/b/c", "https://huggingface.co/ana/cats"])
+def test_other_addresses_are_refused(dest: str, export: Path) -> None:
+    done = call(main, "push", export, dest)
+    assert done.code == 2 and "is neither a folder nor hf://OWNER/NAME" in one_line(done.err)
+
+
+def test_public_is_for_the_hub(export: Path, tmp_path: Path) -> None:
+    assert call(main, "push", export, tmp_path / "out", "--public").code == 2
+
+
+def test_a_new_repository_is_private_and_has_everything(hub: Hub, export: Path, tmp_path: Path) -> None:
+    done = pushed_to(hub, tmp_path, export, "hf://ana/cats")
+    assert done.code == 0, done.err
+    assert f"To {hub.url}/ana/cats (new, private): " in done.err
+    assert hub.private == {"ana/cats": True} and len(hub.commits) == 1
+    there = hub.repositories["ana/cats"]
+    assert not there.keys() & PRIVATE
+    assert all(there[name] == (export / name).read_bytes() for name in there if name != ".gitattributes")
+    assert {"README.md", "model.tflite", "variables/variables.index"} <= there.keys()
+    again = pushed_to(hub, tmp_path, export, "hf://ana/cats")
+    assert again.code == 0 and "(private): 0 files" in again.err and len(hub.commits) == 1
+
+
+def test_what_is_on_the_hub_is_replaced_only_where_asked(hub: Hub, export: Path, tmp_path: Path) -> None:
+    hub.repositories["ana/cats"], hub.private["ana/cats"] = {"README.md": b"# Ours\n", "mine.txt": b"1"}, False
+    refused = pushed_to(hub, tmp_path, export, "hf://ana/cats")
+    assert refused.code == 1 and "has other files of these names: README.md. --replace" in refused.err
+    assert hub.repositories["ana/cats"]["README.md"] == b"# Ours\n"
+    hub.moves = True
+    assert (
+        "somebody else has changed it meanwhile" in pushed_to(hub, tmp_path, export, "hf://ana/cats", "--replace").err
+    )
+    hub.moves = False
+    assert pushed_to(hub, tmp_path, export, "hf://ana/cats", "--replace").code == 0
+    assert hub.repositories["ana/cats"]["README.md"] == (export / "README.md").read_bytes()
+    assert hub.repositories["ana/cats"]["mine.txt"] == b"1"
+
+
+def test_who_may_not_write_is_told_how(hub: Hub, export: Path, tmp_path: Path) -> None:
+    done = pushed_to(hub, tmp_path, export, "hf://ana/cats", token="hf_other")
+    assert done.code == 1 and "run `hf auth login`, or put a token that may write into HF_TOKEN" in done.err
+    hub.url = "http://127.0.0.1:9"
+    assert "http://127.0.0.1:9/ana/cats cannot be reached" in pushed_to(hub, tmp_path, export, "hf://ana/cats").err
+
+
+def test_a_card_that_the_hub_cannot_read_is_refused_by_it(hub: Hub, export: Path, tmp_path: Path) -> None:
+    (export / "README.md").write_text("---\nlicense: [\n---\n")
+    done = pushed_to(hub, tmp_path, export, "hf://ana/cats")
+    assert done.code == 1 and "Invalid metadata in README.md. - cannot be read" in done.err and not hub.commits
+
+
+def test_a_missing_package_is_a_sentence(export: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "huggingface_hub", None)
+    done = call(main, "push", export, "hf://ana/cats")
+    assert done.code == 1 and "hf:// needs huggingface_hub: run" in one_line(done.err)

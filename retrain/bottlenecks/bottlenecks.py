@@ -26,6 +26,7 @@ from retrain.bottlenecks.executors.registry import find_executor
 from retrain.bottlenecks.extraction import Extraction, extract_views
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.bottlenecks.near_copies import MOST_COMPARED, find_near_copies
+from retrain.bottlenecks.nearest import Nearest, nearest
 from retrain.core.errors import OptionError
 from retrain.core.matrix_file import Matrix
 from retrain.core.observing import Observe, not_observed, observed
@@ -210,6 +211,10 @@ class Bottlenecks:
     def truncated(self) -> tuple[Photo, ...]:
         """The photos that end early, and were accepted."""
         return tuple(photo for photo in self.photos if photo.sha256 in self.extraction.truncated)
+
+    def nearest(self, vectors: Matrix, count: int = 10) -> Nearest:
+        """The rows that are most like each of some vectors (m, dim), by the cosine: `rows` and `cosines` (m, count)."""
+        return nearest(self.matrix, vectors, count)
 
     def split(self, config: SplitConfig = SplitConfig()) -> Division:
         """Divide the photos by their content, so that copies of one never lie on two sides.

@@ -1,4 +1,4 @@
-"""`fingerprint.json` in a folder of bottlenecks: what its fingerprint covers, for people; checked when it is opened.
+"""`<fingerprint>.json` beside a folder of bottlenecks: what its fingerprint covers; checked when it is opened.
 
 The folder's name is the fingerprint, and each shard carries it too. So nothing is lost with this file: one that
 is damaged is set aside by name and written anew, unless the shards themselves are of another kind.
@@ -14,11 +14,11 @@ from typing import Any
 from label_image.errors import ForeignFileError
 from label_image.files import sha256_of_bytes
 from label_image.foreign_text import parse_json
+from retrain.bottlenecks.beside import INSIDE, description_name
 from retrain.core.errors import StoreError, UnwritableStoreError
 from retrain.core.places import Place
 from retrain.core.sealed import put_in_one_step
 
-NAME = "fingerprint.json"
 LARGEST = 1 << 20  # bytes; a description has a thousand
 log = logging.getLogger(__name__)
 
@@ -37,20 +37,22 @@ def fingerprint(covers: Mapping[str, object]) -> str:
     return sha256_of_bytes(canonical_json(covers).encode())
 
 
-def read_description(folder: Place, name: str) -> Description | None:
-    """What the file in a folder says; None where there is none, or one that does not fit the fingerprint `name`.
+def read_description(store: Place, name: str) -> Description | None:
+    """What a store says of the fingerprint `name`; None where it says nothing, or what does not fit.
 
     Raises StoreError where it cannot be read.
     """
-    try:
-        found = parse_json(_read(folder) or b"", dict[str, Any])
-        description = Description(found["covers"], found["dim"], found["dtype"])
-        fits = isinstance(description.dim, int) and fingerprint(description.covers) == name
-        return description if fits and description.dtype in ("float32", "float16") else None
-    except OSError as error:
-        raise cannot_open(folder, error) from error
-    except (ForeignFileError, KeyError, TypeError, ValueError):
-        return None
+    for place, file in ((store, description_name(name)), (store.below(name), INSIDE)):
+        try:
+            found = parse_json(_read(place, file) or b"", dict[str, Any])
+            description = Description(found["covers"], found["dim"], found["dtype"])
+            if isinstance(description.dim, int) and fingerprint(description.covers) == name:
+                return description if description.dtype in ("float32", "float16") else None
+        except OSError as error:
+            raise cannot_open(place, error) from error
+        except (ForeignFileError, KeyError, TypeError, ValueError):
+            continue
+    return None
 
 
 def canonical_json(value: object) -> str:
@@ -64,39 +66,46 @@ def canonical_json(value: object) -> str:
     )
 
 
-def open_folder(folder: Place, description: Mapping[str, object], holds_others: Callable[[], bool]) -> None:
-    """Make the folder with its description, or check that it was made for the same thing.
+def open_folder(store: Place, name: str, description: Mapping[str, object], holds_others: Callable[[], bool]) -> None:
+    """Make the folder of the fingerprint `name` with its description, or check that it was made for the same thing.
 
     `holds_others` says whether its shards are of another kind than described. Raises StoreError if they are, and
     where the folder cannot be read or made. One that can only be read may lack its description.
     """
+    folder = store.below(name)
+    place, file = store, description_name(name)
     try:
         folder.make()
-        found = _read(folder)
+        found = _read(place, file)
+        if found is None:
+            place, file = folder, INSIDE
+            found = _read(place, file)
     except OSError as error:
         raise cannot_open(folder, error) from error
     if found is not None:
-        if _is(found, description):
+        same = _is(found, description)
+        if same and place is store:
             return
-        if holds_others():
+        if not same and holds_others():
             raise StoreError(
-                f"{folder.at(NAME)} does not describe the bottlenecks that are asked for "
+                f"{place.at(file)} does not describe the bottlenecks that are asked for "
                 f"({description['dtype']}[{description['dim']}]), and those in its folder are others, although it "
                 "has their name: it was edited or renamed. Move the folder away, and the bottlenecks are "
                 "computed again."
             )
-        _put_aside(folder)
+        if not same:
+            _put_aside(place, file, store)
     text = json.dumps(description, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
     try:
-        put_in_one_step(folder, NAME, text.encode())
+        put_in_one_step(store, description_name(name), text.encode())
     except UnwritableStoreError:
-        log.debug("%s cannot be written: the bottlenecks there are read without it.", folder.at(NAME))
+        log.debug("%s cannot be written: the bottlenecks there are read without it.", store.at(description_name(name)))
 
 
-def _read(folder: Place) -> bytes | None:
+def _read(place: Place, file: str) -> bytes | None:
     """The bytes of a description, none if there is no file; empty if they cannot be those of one. Raises OSError."""
     try:
-        return folder.read_beginning(NAME, LARGEST)
+        return place.read_beginning(file, LARGEST)
     except FileNotFoundError:
         return None
     except OSError as error:
@@ -112,10 +121,10 @@ def _is(found: bytes, description: Mapping[str, object]) -> bool:
         return False
 
 
-def _put_aside(folder: Place) -> None:
-    path = folder.at(NAME)
+def _put_aside(place: Place, file: str, store: Place) -> None:
+    path = place.at(file)
     try:
-        kept = folder.set_aside(NAME)
+        kept = place.set_aside(file, store)
     except (OSError, StoreError) as error:
         log.warning("%s is damaged (it cannot be mended: %s); its bottlenecks are used all the same.", path, error)
     else:

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from retrain.bottlenecks.beside import SUFFIX, damaged_of
 from retrain.bottlenecks.kept_networks import damaged_networks
 from retrain.bottlenecks.shards import KEY_COLUMNS, KeyIndex, vector_array
 from retrain.bottlenecks.store_folders import DamagedFile, StoreFolder, store_folders
 from retrain.core.errors import UnwritableStoreError
 from retrain.core.places import place_of
-from retrain.core.sealed import Damaged, Shard, list_shards, read_shard
+from retrain.core.sealed import Damaged, Shard, files_in, list_shards, read_shard
 from retrain.photos.hashes import PREFIX
 
 
@@ -79,7 +80,7 @@ def verify_store(bottleneck_dir: Path | str, repair: bool = False) -> Verificati
     damaged = [file for folder in store_folders(bottleneck_dir) for file in folder.each_shard(look)]
     damaged += _each_table_of_hashes(bottleneck_dir, lambda table: None) + damaged_networks(bottleneck_dir)
     if repair:
-        damaged = [replace(file, name=_set_aside(file)) for file in damaged]
+        damaged = [_set_aside(file) for file in damaged]
     return Verification(shards, vectors, tuple(damaged), repair)
 
 
@@ -87,7 +88,8 @@ def _folder_info(folder: StoreFolder) -> FolderInfo:
     keys = folder.read_keys()
     photos, vectors = keys.count()
     size = sum(keys.shards.values())
-    aside = sum(name.endswith(".damaged") for name, _ in folder.place.names())
+    kept = (*files_in(damaged_of(folder.parent, folder.fingerprint)), *files_in(folder.place))
+    aside = sum(name.endswith(SUFFIX) for name, _ in kept)
     return FolderInfo(
         folder.fingerprint, folder.backbone, photos, vectors, len(keys.shards), size, len(keys.damaged), aside
     )
@@ -106,9 +108,13 @@ def _each_table_of_hashes(bottleneck_dir: Path | str, look: Callable[[pa.Table],
     return damaged
 
 
-def _set_aside(file: DamagedFile) -> str:
+def _set_aside(file: DamagedFile) -> DamagedFile:
+    """The file as it is called then."""
     try:
-        return file.place.set_aside(file.name)
+        where = file.place.set_aside(file.name, file.into)
+        name = Path(where).name
+        into = file.into
+        return replace(file, place=into if into is not None and where == into.at(name) else file.place, name=name)
     except OSError as error:
         raise UnwritableStoreError(
             f"{file.path} is damaged and cannot be renamed ({error.strerror}): give this user the right to write there."

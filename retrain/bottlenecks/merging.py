@@ -85,7 +85,7 @@ def _make(target: StoreFolder) -> None:
     made_for = target.description
     if made_for is not None:
         described = {"covers": dict(made_for.covers), "dim": made_for.dim, "dtype": made_for.dtype}
-        fingerprint_file.open_folder(target.place, described, lambda: False)
+        fingerprint_file.open_folder(target.parent, target.fingerprint, described, lambda: False)
         return
     try:
         target.place.make()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from retrain.bottlenecks import fingerprint_file
+from retrain.bottlenecks.beside import INSIDE, damaged_of, description_name
 from retrain.bottlenecks.kept_networks import remove_network
 from retrain.bottlenecks.near_copies import FOLDER as THUMBNAILS
 from retrain.bottlenecks.shards import rows_of_photos
@@ -18,7 +18,7 @@ from retrain.bottlenecks.store import Store
 from retrain.bottlenecks.store_folders import StoreFolder, count_photos_and_vectors, store_folders
 from retrain.core.errors import OptionError, StoreError, UnwritableStoreError
 from retrain.core.places import place_of
-from retrain.core.sealed import list_shards
+from retrain.core.sealed import files_in, list_shards
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ def plan_pruning(bottleneck_dir: Path | str, photos: Set[str] | None, fingerprin
         (_, before), (_, after) = count_photos_and_vectors(keys), count_photos_and_vectors(kept)
         if not whole and before > after and folder.description is None:
             raise StoreError(
-                f"{folder.path} has no {fingerprint_file.NAME} that says whose bottlenecks it holds: move the folder "
-                "away, or let a training use it once, which writes the file anew."
+                f"{folder.path} has no {description_name(folder.fingerprint)} beside it that says whose bottlenecks it "
+                "holds: move the folder away, or let a training use it once, which writes the file anew."
             )
         if whole or before > after:
             planned.append(PrunedFolder(folder, before - after, after, whole))
@@ -85,7 +85,7 @@ def prune_store(pruning: Pruning) -> tuple[Path | str, ...]:
     left: list[Path | str] = []
     for planned in pruning.folders:
         if planned.whole:
-            left += [] if _remove(planned.folder) else [planned.folder.path]
+            left += _remove(planned.folder)
         elif planned.folder.description is not None and pruning.photos is not None:
             made_for = planned.folder.description
             with Store(pruning.bottleneck_dir, made_for.covers, made_for.dim, made_for.dtype) as store:
@@ -96,17 +96,19 @@ def prune_store(pruning: Pruning) -> tuple[Path | str, ...]:
     return tuple(left)
 
 
-def _remove(folder: StoreFolder) -> bool:
-    """Remove the bottlenecks of a folder, and the folder where nothing else is in it; whether it is gone."""
-    place = folder.place
+def _remove(folder: StoreFolder) -> list[Path | str]:
+    """Remove the bottlenecks of a folder, and the folder where nothing else is in it; what is left then."""
+    place, damaged = folder.place, damaged_of(folder.parent, folder.fingerprint)
     try:
         place.tidy()
         for name in list_shards(place):
             place.remove(name)
-        place.remove(fingerprint_file.NAME)  # last: until then it says what the rest is
+        place.remove(INSIDE)
+        folder.parent.remove(description_name(folder.fingerprint))  # last: until then it says what the rest is
         remove_network(folder)
     except OSError as error:
         raise UnwritableStoreError(
             f"{place} cannot be removed ({error.strerror}): give this user the right to write there."
         ) from None
-    return place.remove_if_empty()
+    left = [damaged.where] if files_in(damaged) else []
+    return left if place.remove_if_empty() else [place.where, *left]

@@ -1,12 +1,12 @@
 """The bottleneck store: each photo's bottleneck is computed once and kept.
 
     <bottleneck_dir>/<fingerprint>/
-        fingerprint.json        what the fingerprint covers, for people; checked when opened
-        <sha256>.parquet        sealed shards (see `retrain.core.sealed`), readable by any Parquet tool:
+        <sha256>.parquet        sealed shards (see `retrain.core.sealed`), together a table for any Parquet tool:
                                 photo_sha256: string, 64 hex digits
                                 view:         string, "original" unless augmented
                                 bottleneck:   fixed_size_list<float32 | float16>[dim], never null
-        <sha256>.parquet.damaged    shards that did not match their names, kept for inspection
+
+What the fingerprint covers, and shards that did not match their names, lie beside (`retrain.bottlenecks.beside`).
 
 Existence is never proof of validity: a shard is served only if its bytes match its name, its
 columns are the promised ones and it was written for this fingerprint. One that fails is set aside
@@ -37,6 +37,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from retrain.bottlenecks import digests
+from retrain.bottlenecks.beside import damaged_of, move_out
 from retrain.bottlenecks.digests import Digests
 from retrain.bottlenecks.fingerprint_file import fingerprint, open_folder
 from retrain.bottlenecks.shard_writer import ShardWriter
@@ -58,7 +59,7 @@ from retrain.bottlenecks.shards import (
 from retrain.core.errors import StoreError, UnwritableStoreError
 from retrain.core.matrix_file import release_pages
 from retrain.core.places import Place, place_of
-from retrain.core.sealed import Damaged, Shard, foreign_files, list_shards, put_aside, remove_shard
+from retrain.core.sealed import Damaged, Shard, list_shards, other_files, put_aside, remove_shard
 
 __all__ = ["Key", "PruneReport", "Store", "fingerprint"]
 
@@ -107,8 +108,11 @@ class Store(AbstractContextManager["Store"]):
         self._writer = ShardWriter(self.place, self.fingerprint, dim, dtype)
         self._buffered_bytes = 0
         self._buffered_since = 0.0
-        open_folder(self.place, {"covers": dict(covers), "dim": dim, "dtype": dtype}, self._holds_others)
-        for name in foreign_files(self.place):
+        description = {"covers": dict(covers), "dim": dim, "dtype": dtype}
+        open_folder(self.bottleneck_dir, self.fingerprint, description, self._holds_others)
+        others = other_files(self.place)
+        move_out(self.bottleneck_dir, self.fingerprint, others)
+        for name in (name for name in others if name.endswith(".parquet")):
             log.warning("%s is ignored: its name is not the digest of a bottleneck shard.", self.place.at(name))
         self.place.tidy()
         if self.place.is_local:  # elsewhere this takes long, and many open a store at once
@@ -376,7 +380,8 @@ class Store(AbstractContextManager["Store"]):
             yield
         except Damaged as why:
             self.set_aside += 1
-            put_aside(self.place, name, f"its bottlenecks will be computed again: {why}")
+            damaged = damaged_of(self.bottleneck_dir, self.fingerprint)
+            put_aside(self.place, name, f"its bottlenecks will be computed again: {why}", damaged)
 
     def _write(self, table: pa.Table, generation: int) -> str:
         return self._writer.write_table(table, generation)

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from retrain.bottlenecks import probe
+from retrain.bottlenecks.beside import damaged_of
 from retrain.bottlenecks.fingerprint_file import Description, read_description
 from retrain.bottlenecks.shards import KEY_COLUMNS, bottleneck_schema, first_rows, key_table, open_shard
 from retrain.core.errors import StoreError
@@ -26,6 +27,7 @@ class DamagedFile:
     place: Place
     name: str
     reason: str
+    into: Place | None = None  # where it goes when it is set aside; None: it stays where it is, by another name
 
     @property
     def path(self) -> Path | str:
@@ -48,7 +50,7 @@ class Keys:
 
 @dataclass(frozen=True)
 class StoreFolder:
-    """The bottlenecks of one fingerprint; without a description where its `fingerprint.json` is missing or damaged."""
+    """The bottlenecks of one fingerprint; without a description where that is missing or damaged."""
 
     parent: Place
     fingerprint: str  # 64 hex digits, the folder's name
@@ -103,7 +105,7 @@ class StoreFolder:
                 except FileNotFoundError:
                     continue
                 except Damaged as why:
-                    damaged.append(DamagedFile(self.place, name, str(why)))
+                    damaged.append(DamagedFile(self.place, name, str(why), damaged_of(self.parent, self.fingerprint)))
         return damaged
 
 
@@ -123,4 +125,4 @@ def store_folders(bottleneck_dir: Path | str | Place) -> list[StoreFolder]:
         raise StoreError(f"There is {what} {place}; check `bottleneck_dir`.") from None
     except OSError as error:
         raise StoreError(f"{place} cannot be read ({error.strerror}); check `bottleneck_dir`.") from None
-    return [StoreFolder(place, name, read_description(place.below(name), name)) for name in names]
+    return [StoreFolder(place, name, read_description(place, name)) for name in names]

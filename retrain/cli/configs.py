@@ -3,17 +3,21 @@
 Nothing heavy is imported before a command does something.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from retrain.backbones.backbone_config import BackboneConfig
     from retrain.bottlenecks.extraction_config import ExtractionConfig
+    from retrain.photos.layouts.reading import Layout
     from retrain.photos.source import SourceConfig
     from retrain.photos.split import SplitConfig
+    from retrain.runs.embedding import EmbeddingConfig
     from retrain.runs.train import TrainConfig
 
 Options = Mapping[str, Any]  # by their names
@@ -54,6 +58,17 @@ def extraction_config(options: Options) -> "ExtractionConfig":
     from retrain.bottlenecks.extraction_config import ExtractionConfig
 
     return made(ExtractionConfig, options)
+
+
+def embedding_config(data: "Sequence[Path | str]", layout: "Layout", options: Options) -> "EmbeddingConfig":
+    """Whose bottlenecks, where photos need no classes."""
+    backbone = backbone_config(options)
+    from retrain.photos.augmentation import Augmentation
+    from retrain.photos.views import ViewsConfig
+    from retrain.runs.embedding import EmbeddingConfig
+
+    views = ViewsConfig(made(Augmentation, options), options.get("views"))
+    return EmbeddingConfig(data, backbone, extraction_config(options), views, layout, options["source_dir"])
 
 
 def train_config(options: Options) -> "TrainConfig":

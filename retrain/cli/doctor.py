@@ -5,11 +5,20 @@ from typing import Any
 
 import click
 
+from label_image.terminal import json_line
 from label_image.user_path import Folder
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import backbone_config, extraction_config, source_config, split_config
 from retrain.cli.dashes import as_options
-from retrain.cli.options import Photos, backbone_options, choice_options, executor_options, group, lang_option
+from retrain.cli.options import (
+    Photos,
+    backbone_options,
+    choice_options,
+    executor_options,
+    group,
+    json_option,
+    lang_option,
+)
 from retrain.core.language import language_of_user
 
 # What the doctor looks at, and where it writes.
@@ -23,6 +32,7 @@ doctor_options = group(
         help="Folder for doctor.html, findings.csv and fixes.csv; an existing fixes.csv is never changed.",
     ),
     lang_option,
+    json_option,
     choice_options,
 )
 
@@ -31,7 +41,7 @@ doctor_options = group(
 @doctor_options
 @backbone_options
 @executor_options
-def doctor(output_dir: Path, lang: str | None, **options: Any) -> None:
+def doctor(output_dir: Path, lang: str | None, as_json: bool, **options: Any) -> None:
     """Find copies, wrong labels, outliers and bad photos.
 
     DATA is photos in class folders, or anything else that --image_dir takes. No photo is changed.
@@ -42,7 +52,7 @@ def doctor(output_dir: Path, lang: str | None, **options: Any) -> None:
     from rich.console import Console
 
     from retrain.insight.doctor.examination import DoctorConfig, examine
-    from retrain.insight.doctor.summary import show_diagnosis
+    from retrain.insight.doctor.summary import diagnosis_summary, show_diagnosis
     from retrain.insight.doctor.written import check_output_dir, write_diagnosis
     from retrain.insight.terminal import TerminalScreen
 
@@ -55,4 +65,6 @@ def doctor(output_dir: Path, lang: str | None, **options: Any) -> None:
     finally:
         screen.finish()
     written = write_diagnosis(diagnosis, config.source.places[0], output_dir, lang or language_of_user())
-    show_diagnosis(diagnosis, written, Console(highlight=False))
+    show_diagnosis(diagnosis, written, Console(stderr=as_json, highlight=False))
+    if as_json:
+        print(json_line(diagnosis_summary(diagnosis, written)))

@@ -44,7 +44,7 @@ PANELS: Mapping[str, Sequence[str]] = {
 
 # The options that people use, which `--help` shows: in their order, and for a training in one line each.
 FIRST: Mapping[str, str] = {
-    "--image_dir": "Photos: a folder per class, or a data set  [required]",
+    "--image_dir": "A folder per class, or a data set  [required]",
     "--architecture": "Pretrained network [default: efficientnet_lite0]",
     "--weights": "Weights of the network, instead of its own",
     "--fixes": "Photos to leave out or to relabel",

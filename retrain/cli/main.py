@@ -17,10 +17,12 @@ from retrain.cli.doctor import doctor
 from retrain.cli.evaluate import evaluate
 from retrain.cli.export import export
 from retrain.cli.extract import extract
+from retrain.cli.features import features
 from retrain.cli.fetch import fetch
 from retrain.cli.help_panels import TrainByDefault
 from retrain.cli.look import look
 from retrain.cli.push import push
+from retrain.cli.similar import similar
 from retrain.cli.store import store
 from retrain.cli.studio import studio
 from retrain.cli.sweep import sweep
@@ -41,7 +43,14 @@ def underscores(name: str) -> str:
     return name.replace("-", "_")
 
 
-@click.group(cls=TrainByDefault, context_settings={"token_normalize_func": underscores, "max_content_width": 100})
+@click.group(
+    cls=TrainByDefault,
+    context_settings={
+        "token_normalize_func": underscores,
+        "max_content_width": 100,
+        "auto_envvar_prefix": "RETRAIN",  # RETRAIN_TRAIN_BOTTLENECK_DIR is what `train` takes for --bottleneck_dir
+    },
+)
 @click.version_option(package_name=DISTRIBUTION)
 def cli() -> None:
     """Retrain an image classifier on a folder of photos per class.
@@ -52,7 +61,9 @@ def cli() -> None:
     require_address_space(ADDRESS_SPACE)
 
 
-for command in (demo, fetch, look, extract, train, sweep, evaluate, export, push, doctor, studio, store):
+for command in (
+    demo, fetch, look, extract, features, similar, train, sweep, evaluate, export, push, doctor, studio, store,
+):  # fmt: skip
     cli.add_command(command)
 
 

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from label_image.terminal import json_line
 from label_image.user_path import File
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.command_line import command_of
@@ -13,6 +14,7 @@ from retrain.cli.options import (
     distortion_options,
     executor_options,
     group,
+    json_option,
     lang_option,
     names,
     numbers,
@@ -146,6 +148,7 @@ sweep_options = group(
     ),
     click.option("--report", type=File, metavar="FILE", help="Also write the table as a web page with charts."),
     lang_option,
+    json_option,
 )
 
 
@@ -161,7 +164,7 @@ def sweep(**options: Any) -> None:
     from rich.console import Console
 
     from retrain.insight.report.sweep_page import write_sweep_page
-    from retrain.insight.sweep_table import check_table, show_sweep, write_table
+    from retrain.insight.sweep_table import check_table, show_sweep, sweep_summary, write_table
     from retrain.insight.terminal import TerminalScreen
     from retrain.photos.augmentation import Augmentation
     from retrain.runs.sweep import Grid, SweepConfig, run_sweep
@@ -191,7 +194,9 @@ def sweep(**options: Any) -> None:
     if report is not None:
         with in_language(options["lang"] or language_of_user()):
             written.append(write_sweep_page(report, result, config, command, table))
-    show_sweep(result, written, command, Console(highlight=False))
+    show_sweep(result, written, command, Console(stderr=options["as_json"], highlight=False))
+    if options["as_json"]:
+        print(json_line(sweep_summary(result, written, command)))
 
 
 def options_of(chosen: "Configuration", options: dict[str, Any]) -> dict[str, Any]:

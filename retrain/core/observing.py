@@ -84,6 +84,9 @@ class _Observed:
     def evaluating(self, photos: int) -> Callable[[int], None]:
         return self._counting(self._progress.evaluating(photos), photos)
 
+    def writing(self, rows: int) -> Callable[[int], None]:
+        return self._counting(self._progress.writing(rows), rows)
+
     def examining(self, photos: int) -> Callable[[int], None]:
         return self._counting(self._progress.examining(photos), photos)
 

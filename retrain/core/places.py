@@ -85,8 +85,11 @@ class Place(ABC):
         """Remove the folder if nothing is in it; whether it is gone."""
 
     @abstractmethod
-    def set_aside(self, name: str) -> str:
-        """Give a file a name that ends in `.damaged`, out of every reader's sight; returns that name."""
+    def set_aside(self, name: str, into: "Place | None" = None) -> Path | str:
+        """Give a file a name that ends in `.damaged`, out of every reader's sight; returns where it is then.
+
+        That is in the same folder, or `into` another one of the same store, where it can be renamed to.
+        """
 
     @abstractmethod
     def try_writing(self) -> None:
@@ -155,8 +158,8 @@ class LocalPlace(Place):
             return False
         return True
 
-    def set_aside(self, name: str) -> str:
-        return set_aside(self.folder / name).name
+    def set_aside(self, name: str, into: Place | None = None) -> Path:
+        return set_aside(self.folder / name, None if into is None else Path(into.where))
 
     def try_writing(self) -> None:
         tempfile.TemporaryFile(dir=self.folder).close()
@@ -230,19 +233,21 @@ class ObjectPlace(Place):
     def remove_if_empty(self) -> bool:
         return not any(self._entries())
 
-    def set_aside(self, name: str) -> str:
+    def set_aside(self, name: str, into: Place | None = None) -> str:
         """A copy under the other name, and only then the object is removed: a kill in between leaves both."""
-        target = f"{name}.damaged"
+        folder = ObjectPlace(str((into or self).where))
+        stem = name.removesuffix(".damaged")
+        target = f"{stem}.damaged"
         try:
-            if object_storage.object_at(self.at(target)) is not None:
-                target = f"{name}.{secrets.token_hex(4)}.damaged"
-            self.put(target, self.read(name))
+            if object_storage.object_at(folder.at(target)) is not None:
+                target = f"{stem}.{secrets.token_hex(4)}.damaged"
+            folder.put(target, self.read(name))
             self.remove(name)
         except FileNotFoundError:
             pass  # another process has done it
         except StorageError as error:
             raise _writing(error) from error
-        return target
+        return folder.at(target)
 
     def try_writing(self) -> None:
         name = f".retrain-{secrets.token_hex(8)}.tmp"

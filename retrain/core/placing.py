@@ -9,7 +9,7 @@ import stat
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from label_image.files import is_temporary
@@ -110,19 +110,28 @@ def put(new: Path, target: Path) -> None:
     shutil.rmtree(new)
 
 
-def set_aside(path: Path) -> Path:
+def set_aside(path: Path, folder: Path | None = None) -> Path:
     """Rename a damaged file or folder to `<name>.damaged`, out of every reader's sight; nothing is deleted.
 
-    Another process may have done it first, which is fine. Raises OSError where the folder is
-    read-only.
+    It goes to another `folder` where one is named, can be made and renamed to. Another process may have done it first,
+    which is fine. Raises OSError where the folder is read-only.
     """
-    target = path.with_name(path.name + ".damaged")
+    name = path.name.removesuffix(".damaged")
+    if folder is not None:
+        with suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+            return _renamed_to(path, folder, name)
+    return _renamed_to(path, path.parent, name)
+
+
+def _renamed_to(path: Path, folder: Path, name: str) -> Path:
+    first = target = folder / f"{name}.damaged"
     if target.exists():
-        target = path.with_name(f"{path.name}.{secrets.token_hex(4)}.damaged")
+        target = folder / f"{name}.{secrets.token_hex(4)}.damaged"
     try:
         os.rename(path, target)
     except FileNotFoundError:
-        return path.with_name(path.name + ".damaged")
+        return first
     return target
 
 

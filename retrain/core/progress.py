@@ -76,6 +76,9 @@ class Progress(Protocol):
     def evaluating(self, photos: int) -> Callable[[int], None]:
         """An evaluation on so many photos begins; what is returned is told how many are done."""
 
+    def writing(self, rows: int) -> Callable[[int], None]:
+        """A table of so many rows begins; what is returned is told how many are written."""
+
     def examining(self, photos: int) -> Callable[[int], None]:
         """An examination of so many photos begins; what is returned is told how far it is, in photos."""
 
@@ -100,6 +103,9 @@ class Silent:
         return lambda done, computed: None
 
     def evaluating(self, photos: int) -> Callable[[int], None]:
+        return lambda done: None
+
+    def writing(self, rows: int) -> Callable[[int], None]:
         return lambda done: None
 
     def examining(self, photos: int) -> Callable[[int], None]:

@@ -141,12 +141,12 @@ def put_in_one_step(place: Place, name: str, data: bytes | memoryview) -> None:
         raise _cannot_write(place, len(data), error) from error
 
 
-def put_aside(place: Place, name: str, why: str) -> None:
+def put_aside(place: Place, name: str, why: str, into: Place | None = None) -> None:
     """Set a damaged shard aside, where that can be done, and say so."""
     path = place.at(name)
     log.warning("%s is set aside, %s.", path, why)
     try:
-        place.set_aside(name)
+        place.set_aside(name, into)
     except (OSError, StoreError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
         log.warning("%s could not be renamed (%s); it is not read.", path, reason)
@@ -157,13 +157,13 @@ def list_shards(place: Place, prefix: str = "") -> dict[str, int]:
 
     Raises StoreError when the place cannot be read.
     """
-    matches = ((name, size, SEALED_NAME.fullmatch(name)) for name, size in _files(place))
+    matches = ((name, size, SEALED_NAME.fullmatch(name)) for name, size in files_in(place))
     return {name: size for name, size, match in matches if match and (match["prefix"] or "") == prefix}
 
 
-def foreign_files(place: Place) -> list[str]:
-    """Parquet files that are no shards: their names promise nothing, so nobody reads them."""
-    return [name for name, _ in _files(place) if name.endswith(".parquet") and not SEALED_NAME.fullmatch(name)]
+def other_files(place: Place) -> list[str]:
+    """The files that are no shards: their names promise nothing, so nobody reads them."""
+    return [name for name, _ in files_in(place) if not SEALED_NAME.fullmatch(name)]
 
 
 def _read_verified(place: Place, name: str) -> bytes:
@@ -189,7 +189,8 @@ def _read_verified(place: Place, name: str) -> bytes:
     raise Damaged("its bytes do not match the digest in its name")
 
 
-def _files(place: Place) -> list[tuple[str, int]]:
+def files_in(place: Place) -> list[tuple[str, int]]:
+    """The files of a place with their bytes, none where there is no folder. Raises StoreError if it cannot be read."""
     try:
         return place.names()
     except FileNotFoundError:

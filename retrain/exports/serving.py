@@ -75,7 +75,7 @@ def _write_version(export: Path, version: Path, model: str, size: int) -> None:
 
 
 def warm_up_requests(model: str, size: int) -> list[bytes]:
-    """A serialised PredictionLog for each signature, with one gray photo."""
+    """A serialised PredictionLog for each signature that every export has, with one gray photo."""
     photo = io.BytesIO()
     Image.new("RGB", (size, size), (128, 128, 128)).save(photo, "JPEG")
     pixels = tf.make_tensor_proto(tf.fill((1, size, size, 3), 128.0).numpy())

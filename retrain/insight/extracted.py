@@ -1,4 +1,4 @@
-"""What `retrain extract` did, for a terminal."""
+"""What `retrain extract` and `retrain features` did, for a terminal."""
 
 from pathlib import Path
 
@@ -6,6 +6,7 @@ from rich.console import Console
 
 from retrain.insight.terminal_text import escape, with_options
 from retrain.runs.extract import Extracted
+from retrain.runs.features import Features
 
 EXAMPLES = 3
 
@@ -23,5 +24,22 @@ def show_extracted(extracted: Extracted, bottleneck_dir: Path | str, console: Co
     console.print(
         f"{extracted.photos:,} photos: {extracted.computed:,} bottlenecks computed, {extracted.hits:,} known, in "
         f"{escape(str(bottleneck_dir))} ({extracted.seconds:.1f} s)",
+        soft_wrap=True,
+    )
+
+
+def show_features(features: Features, console: Console) -> None:
+    """What was skipped and why, and last what is in the file."""
+    for item in features.extraction.skipped[:EXAMPLES]:
+        console.print(f"skipped: {escape(item.path)} {escape(with_options(item.reason))}", soft_wrap=True)
+    if (skipped := len(features.extraction.skipped)) > EXAMPLES:
+        console.print(f"{skipped:,} files were skipped.", soft_wrap=True)
+    if features.kept is not None:
+        console.print(f"What was in {escape(str(features.output))} before is now {escape(str(features.kept))}.")
+    dim = features.extraction.matrix.shape[1]
+    console.print(
+        f"{features.rows:,} rows of {dim:,} numbers, classes: {len(features.labels):,}, in "
+        f"{escape(str(features.output))} "
+        f"({features.seconds:.1f} s)",
         soft_wrap=True,
     )

@@ -1,6 +1,7 @@
 """The results of a sweep as a table, in a CSV file and on the screen."""
 
 import csv
+import math
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,6 +56,24 @@ def write_table(results: Sequence[Result], path: Path) -> None:
         raise ExportError(f"`output_csv` {path} cannot be written: {error.strerror}.") from None
 
 
+def sweep_summary(sweep: Sweep, written: Sequence[Path], command: str) -> dict[str, object]:
+    """The object that `--json` prints: all results, best first, by the columns of the table."""
+    test = sweep.test
+    return {
+        "photos": sweep.photos,
+        "folds": sweep.folds,
+        "results": [_plain(rank, result) for rank, result in enumerate(sweep.results, 1)],
+        "test": {
+            "accuracy": test.accuracy,
+            "interval": None if test.interval is None else list(test.interval),
+            "photos": test.n,
+            "cross_entropy": test.cross_entropy if test.accuracy is not None else None,
+        },
+        "written": [str(path) for path in written],
+        "command": command,
+    }
+
+
 def show_sweep(sweep: Sweep, written: Sequence[Path], command: str, console: Console) -> None:
     """The best results, the test figures of the first, what was written, and how to train it."""
     table = Table(
@@ -106,6 +125,21 @@ def _figures(rank: int, result: Result) -> tuple[str, str, str, str]:
         f"{result.accuracy:.2%}",
         f"{result.mean_recall:.2%}",
     )
+
+
+def _plain(rank: int, result: Result) -> dict[str, object]:
+    """A row of the table as values."""
+    recipe, configuration = result.configuration.recipe, result.configuration
+    figures = (
+        result.cross_entropy, result.difference, result.difference_error, result.accuracy, result.mean_recall,
+        result.seconds,
+    )  # fmt: skip
+    values = (
+        rank, configuration.architecture, configuration.views, list(recipe.hidden_units), recipe.optimizer,
+        recipe.learning_rate or None, recipe.l2, recipe.class_weight,
+        *(figure if math.isfinite(figure) else None for figure in figures),
+    )  # fmt: skip
+    return dict(zip(COLUMNS, values, strict=True))
 
 
 def _row(rank: int, result: Result) -> tuple[object, ...]:

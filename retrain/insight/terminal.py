@@ -81,6 +81,10 @@ class TerminalScreen:
         """Returns the observer of an evaluation on `photos` photos."""
         return self._counting("Evaluating", photos, MofNCompleteColumn())
 
+    def writing(self, rows: int) -> Callable[[int], None]:
+        """Returns the observer of a table of `rows` rows."""
+        return self._counting("Writing", rows, MofNCompleteColumn())
+
     def examining(self, photos: int) -> Callable[[int], None]:
         """Returns the observer of an examination of `photos` photos."""
         return self._counting("Examining", photos, TaskProgressColumn())

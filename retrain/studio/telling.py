@@ -37,6 +37,9 @@ class Telling:
     def evaluating(self, photos: int) -> Callable[[int], None]:
         return lambda done: self.at(done, photos)
 
+    def writing(self, rows: int) -> Callable[[int], None]:
+        return lambda done: self.at(done, rows)
+
     def examining(self, photos: int) -> Callable[[int], None]:
         return lambda done: self.at(done, photos)
 

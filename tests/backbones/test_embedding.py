@@ -9,6 +9,9 @@ from PIL import Image
 from retrain import Backbone, Bottlenecks, Dataset, ExtractionConfig, extract
 from retrain.core.errors import OptionError
 
+SHARED = Path(__file__).resolve().parents[3] / "shared"
+WEIGHTS = SHARED / "weights/mobilenet_0.25_128.weights.h5"
+
 
 def extracted(folder: Path) -> Bottlenecks:
     for name in ("red", "blue"):
@@ -41,3 +44,15 @@ def test_names_are_found_by_a_pattern() -> None:
     with pytest.raises(OptionError, match=r"No `architecture` fits wgg\*: Backbone.names\(\) has them all"):
         Backbone.names("wgg*")
     assert repr(Backbone.find("fake")).startswith("<Backbone fake, 3 numbers from ")
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not WEIGHTS.exists(), reason=f"{SHARED} is absent")
+def test_a_network_sees_what_extract_keeps_from_every_thread(tmp_path: Path) -> None:
+    backbone = Backbone.find("mobilenet_0.25_128", weights=WEIGHTS)
+    paths = sorted(str(path) for path in (SHARED / "data/flowers").glob("*/*.jpg"))[:12]
+    found = extract(Dataset.unlabelled(paths), backbone, ExtractionConfig(tmp_path / "kept", precision="float32"))
+    np.testing.assert_allclose(backbone.embed(paths), found.matrix, atol=1e-5)
+    with ThreadPoolExecutor(4) as threads:
+        one_by_one = np.concatenate(list(threads.map(backbone.embed, paths)))
+    np.testing.assert_allclose(one_by_one, found.matrix, atol=1e-5)

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from calling import exit_code
 from shard_files import list_shards
-from stored import COVERS, DIM, files, key, put_in_pieces, served
+from stored import COVERS, DIM, description, files, key, put_in_pieces, served
 
 from retrain.bottlenecks import store
 from retrain.bottlenecks.compaction import compact_store
@@ -58,7 +58,7 @@ def test_what_another_process_united_meanwhile_is_looked_at_again(
 
 def test_what_has_no_description_is_left_alone_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     opened = in_pieces(tmp_path, 3)
-    (Path(opened.folder) / "fingerprint.json").unlink()
+    description(opened).unlink()
     assert exit_code(main, "store", "compact", "--bottleneck_dir", str(tmp_path)) == 0
     assert "left alone" in capsys.readouterr().out
     assert len(list_shards(opened.folder)) == 3

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
-from stored import COVERS, DIM, put, served
+from stored import COVERS, DIM, description, put, served
 
 from retrain.bottlenecks.store import Store, fingerprint
 
@@ -23,8 +23,7 @@ def test_the_fingerprint_is_of_the_canonical_json() -> None:
 def test_one_folder_per_fingerprint_with_its_description(tmp_path: Path) -> None:
     first, second = Store(tmp_path, COVERS, DIM), Store(tmp_path, {**COVERS, "seed": 1}, DIM)
     assert first.folder == tmp_path / fingerprint(COVERS) != second.folder
-    description = json.loads((first.folder / "fingerprint.json").read_text())
-    assert description == {"covers": COVERS, "dim": DIM, "dtype": "float32"}
+    assert json.loads(description(first).read_text()) == {"covers": COVERS, "dim": DIM, "dtype": "float32"}
     put(first, [1])
     first.flush()
     assert served(second, [1]) == []
@@ -40,22 +39,22 @@ def test_a_damaged_description_is_kept_aside_and_written_anew(tmp_path: Path, da
     with Store(tmp_path, COVERS, DIM) as opened:
         if stored:
             put(opened, [1])
-    path = opened.folder / "fingerprint.json"
+    path = description(opened)
     sound = path.read_bytes()
     path.write_bytes(damaged)
     again = Store(tmp_path, COVERS, DIM)
     assert served(again, [1]) == [1] * stored
     assert path.read_bytes() == sound
-    assert (again.folder / "fingerprint.json.damaged").read_bytes() == damaged
+    assert path.with_name(f"{path.name}.damaged").read_bytes() == damaged
     assert served(Store(tmp_path, COVERS, DIM), [1]) == [1] * stored
-    assert len(list(again.folder.glob("*.damaged"))) == 1
+    assert len(list(tmp_path.rglob("*.damaged"))) == 1
 
 
 def test_any_flipped_bit_of_a_description_is_mended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "fsync", lambda _: None)
     with Store(tmp_path, COVERS, DIM) as opened:
         put(opened, [1])
-    path = opened.folder / "fingerprint.json"
+    path = description(opened)
     sound = path.read_bytes()
     for bit in range(0, 8 * len(sound), 5):
         flipped = bytearray(sound)
@@ -69,7 +68,7 @@ def test_any_flipped_bit_of_a_description_is_mended(tmp_path: Path, monkeypatch:
 def test_what_is_no_file_in_the_place_of_a_description(tmp_path: Path, kind: str) -> None:
     with Store(tmp_path, COVERS, DIM) as opened:
         put(opened, [1])
-    path = opened.folder / "fingerprint.json"
+    path = description(opened)
     sound = path.read_bytes()
     path.unlink()
     if kind == "folder":
@@ -82,11 +81,11 @@ def test_what_is_no_file_in_the_place_of_a_description(tmp_path: Path, kind: str
     assert served(Store(tmp_path, COVERS, DIM), [1]) == [1]
     assert not path.is_symlink() and path.read_bytes() == sound
     if kind == "folder":
-        assert (path.with_name("fingerprint.json.damaged") / "precious").exists()
+        assert (path.with_name(f"{path.name}.damaged") / "precious").exists()
 
 
 def test_a_description_that_is_lost_is_written_anew(tmp_path: Path) -> None:
-    path = Store(tmp_path, COVERS, DIM).folder / "fingerprint.json"
+    path = description(Store(tmp_path, COVERS, DIM))
     sound = path.read_bytes()
     path.unlink()
     Store(tmp_path, COVERS, DIM)

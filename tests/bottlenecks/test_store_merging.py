@@ -31,7 +31,7 @@ def test_small_shards_are_merged_on_close_and_on_open(tmp_path: Path) -> None:
     (merged,) = files(again)
     assert pq.read_metadata(merged).num_rows == 27
     assert served(again, range(30)) == list(range(27))
-    assert sorted(path.name for path in again.folder.iterdir()) == [merged.name, "fingerprint.json"]
+    assert sorted(path.name for path in again.folder.iterdir()) == [merged.name]
 
 
 def test_large_shards_are_left_alone_and_merged_ones_are_not_too_large(

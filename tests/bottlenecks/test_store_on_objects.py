@@ -169,7 +169,7 @@ def test_a_damaged_description_is_mended(address: str, world: Storage) -> None:
     opened = Store(address, COVERS, DIM)
     put(opened, range(3))
     opened.flush()
-    name = f"{prefix(address)}/{opened.fingerprint}/fingerprint.json"
+    name = f"{prefix(address)}/{opened.fingerprint}.json"
     world.server.client().put_object(Bucket=world.server.bucket, Key=name, Body=b"{")
     assert served(Store(address, COVERS, DIM), list(range(3))) == [0, 1, 2]
     assert f"{name}.damaged" in world.keys(prefix(address)) and name in world.keys(prefix(address))

@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from shard_files import list_shards
+from stored import description
 
 from retrain.bottlenecks import probe
 from retrain.bottlenecks.inspection import inspect_store, verify_store
@@ -100,7 +101,9 @@ def test_info_counts_damage_and_files_known_by_their_hashes(tmp_path: Path) -> N
     store = fill(tmp_path, range(5))
     fill(tmp_path, range(5, 9))
     flip(list_shards(store.folder)[0])
-    (store.folder / f"{'0' * 64}.parquet.damaged").touch()
+    aside = tmp_path / "damaged" / store.fingerprint / f"{'0' * 64}.parquet.damaged"
+    aside.parent.mkdir(parents=True)
+    aside.touch()
     hashes = PhotoHashes(tmp_path)
     hashes.record("/a", 1, 0, sha256(1), inode=1, ctime_ns=0)
     hashes.save()
@@ -110,7 +113,7 @@ def test_info_counts_damage_and_files_known_by_their_hashes(tmp_path: Path) -> N
 
 
 def test_info_knows_a_folder_without_its_description(tmp_path: Path) -> None:
-    (fill(tmp_path, range(5)).folder / "fingerprint.json").write_bytes(b"{")
+    description(fill(tmp_path, range(5))).write_bytes(b"{")
     (folder,) = inspect_store(tmp_path).folders
     assert (folder.backbone, folder.photos) == ("unknown", 5)
 
@@ -214,8 +217,8 @@ def test_a_fingerprint_that_is_not_there_removes_nothing(tmp_path: Path) -> None
 
 def test_a_folder_of_unknown_bottlenecks_is_not_pruned_by_photos(tmp_path: Path) -> None:
     store = fill(tmp_path, range(5))
-    (store.folder / "fingerprint.json").unlink()
-    with pytest.raises(StoreError, match=r"has no fingerprint\.json that says whose bottlenecks"):
+    description(store).unlink()
+    with pytest.raises(StoreError, match=r"has no [0-9a-f]+\.json beside it that says whose"):
         plan_pruning(tmp_path, {sha256(1)}, ())
     assert len(list_shards(store.folder)) == 1
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from shard_files import foreign_files, list_shards, open_shard, read_shard, write_shard
+from shard_files import list_shards, open_shard, other_files, read_shard, write_shard
 
 from retrain.core.errors import StoreError
 from retrain.core.placing import set_aside
@@ -88,7 +88,7 @@ def test_set_aside_deletes_nothing_and_may_come_second(tmp_path: Path) -> None:
     write_shard(tmp_path, TABLE)
     second = set_aside(path)
     assert second != first and first.exists() and second.exists()
-    assert list_shards(tmp_path) == [] and foreign_files(tmp_path) == []
+    assert list_shards(tmp_path) == [] and set(other_files(tmp_path)) == {first, second}
 
 
 def test_only_shards_of_the_asked_kind_are_listed(tmp_path: Path) -> None:
@@ -97,10 +97,11 @@ def test_only_shards_of_the_asked_kind_are_listed(tmp_path: Path) -> None:
     stranger = tmp_path / "mine.parquet"
     pq.write_table(TABLE, stranger)
     (tmp_path / ("1" * 64 + ".parquet")).mkdir()
-    (tmp_path / ("2" * 64 + ".parquet.damaged")).touch()
+    damaged = tmp_path / ("2" * 64 + ".parquet.damaged")
+    damaged.touch()
     assert list_shards(tmp_path) == [plain]
     assert list_shards(tmp_path, "photo-hashes") == [named]
-    assert foreign_files(tmp_path) == [stranger]
+    assert other_files(tmp_path) == [damaged, stranger]
     assert list_shards(tmp_path / "missing") == []
 
 

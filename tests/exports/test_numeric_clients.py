@@ -36,6 +36,16 @@ def test_the_numeric_signature_answers_as_the_default_one_and_has_no_text(folder
     assert_same(named_outputs({name: value.numpy() for name, value in said.items()}), answers_of(classifier))
 
 
+def test_the_embeddings_are_what_the_head_answers_for(folder: Path, classifier: Classifier) -> None:
+    embed = load_saved_model(folder).signatures["embed"]
+    assert {name: output.shape.as_list() for name, output in embed.structured_outputs.items()} == {
+        "embedding": [None, 3]
+    }
+    found = embed(image=tf.constant(PIXELS, tf.float32))["embedding"].numpy()
+    assert np.array_equal(found, classifier.features(tf.constant(PIXELS, tf.float32)).numpy())
+    assert_same(classifier._top.outputs(found), answers_of(classifier))
+
+
 PROGRAM = """
 import sys
 import numpy as np

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from shard_files import list_shards, open_shard
+from stored import description, set_aside
 
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.engines.base import Engine
@@ -94,7 +95,7 @@ def _damage_and_recompute(
 ) -> None:
     """For offset after offset: only what is outside is served, and then it is put again."""
     content = path.read_bytes()
-    aside = path.with_name(path.name + ".damaged")
+    aside = opened.folder.parent / "damaged" / opened.fingerprint / f"{path.name}.damaged"
     for count, offset in enumerate(range(0, len(content), step), start=1):
         broken = damage(content, offset)
         path.write_bytes(broken)
@@ -120,7 +121,7 @@ def test_merging_leaves_damaged_shards_out(tmp_path: Path, monkeypatch: pytest.M
     opened.close()
     assert opened.set_aside == 1 and len(list_shards(opened.folder)) == 1
     assert len(served(opened, range(5))) == 4
-    assert len(list(opened.folder.glob("*.damaged"))) == 1
+    assert len(set_aside(opened)) == 1
 
 
 @pytest.fixture
@@ -147,7 +148,7 @@ def test_a_full_disk_loses_nothing(small_disk: Path) -> None:
     for _ in range(2):
         with pytest.raises(StoreError, match=f"{opened.folder} is full .*free some space"):
             opened.flush()
-        assert len(list(opened.folder.iterdir())) == 2
+        assert len(list(opened.folder.iterdir())) == 1
         assert served(opened, range(60)) == list(range(60))
     assert served(Store(small_disk, COVERS, 1000), range(60)) == list(range(20))
     filler.unlink()
@@ -182,7 +183,7 @@ def test_a_file_that_may_not_grow_loses_nothing(tmp_path: Path) -> None:
     put(opened, range(60))
     with largest_file(100_000), pytest.raises(StoreError, match=f"{opened.folder} is full"):
         opened.flush()
-    assert [path.name for path in opened.folder.iterdir()] == ["fingerprint.json"]
+    assert list(opened.folder.iterdir()) == []
     opened.flush()
     assert served(Store(tmp_path, COVERS, 1000), range(60)) == list(range(60))
 
@@ -234,18 +235,19 @@ def test_a_read_only_store_needs_no_sound_description(
 ) -> None:
     with Store(ordinary_user, COVERS, DIM) as first:
         put(first, range(3))
-    description = first.folder / "fingerprint.json"
+    said = description(first)
     if damage == "flipped":
-        description.write_bytes(altered(description.read_bytes(), 9))
+        said.write_bytes(altered(said.read_bytes(), 9))
     elif damage == "lost":
-        description.unlink()
-    before = sorted((path.name, path.read_bytes()) for path in first.folder.iterdir())
+        said.unlink()
+    before = sorted((path, path.read_bytes()) for path in ordinary_user.rglob("*") if path.is_file())
     first.folder.chmod(0o500)
+    ordinary_user.chmod(0o500)
     opened = Store(ordinary_user, COVERS, DIM)
     assert served(opened, range(5)) == [0, 1, 2]
     with pytest.raises(UnwritableStoreError, match=f"missing in {opened.folder}.*`bottleneck_dir`"):
         opened.check_writable()
-    assert sorted((path.name, path.read_bytes()) for path in first.folder.iterdir()) == before
+    assert sorted((path, path.read_bytes()) for path in ordinary_user.rglob("*") if path.is_file()) == before
     assert len(caplog.records) == (damage == "flipped")
 
 

@@ -98,6 +98,24 @@ def test_what_is_not_there(address: str, storage: ObjectServer) -> None:
     assert object_at(address) is None
 
 
+def test_what_goes_between_the_look_at_it_and_the_reading_is_not_there(
+    storage: ObjectServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage.put("merged", bytes(10_000))
+
+    def remove(method: str, path: str) -> None:
+        if method == "GET":
+            storage.client().delete_object(Bucket="photos", Key="merged")
+
+    with failing_proxy(storage.endpoint) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        object_storage.forget_connections()
+        proxy.before = remove
+        with pytest.raises(FileNotFoundError):
+            read_object("s3://photos/merged")
+    object_storage.forget_connections()
+
+
 def test_errors_are_sentences(storage: ObjectServer) -> None:
     with pytest.raises(StorageError, match=r"^s3://no-such-bucket/a cannot be written: .*bucket.*[^.]\.$"):
         put_object("s3://no-such-bucket/a", b"1")

@@ -25,5 +25,5 @@ def write_shard(folder: Path, table: pa.Table, *options: Any) -> Path:
     return folder / sealed.write_shard(LocalPlace(folder), table, *options)
 
 
-def foreign_files(folder: Path) -> list[Path]:
-    return [folder / name for name in sealed.foreign_files(LocalPlace(folder))]
+def other_files(folder: Path) -> list[Path]:
+    return [folder / name for name in sealed.other_files(LocalPlace(folder))]

@@ -39,6 +39,16 @@ def files(opened: Store) -> list[Path]:
     return list_shards(opened.folder)
 
 
+def description(opened: Store) -> Path:
+    """The file that says what the store's fingerprint covers."""
+    return Path(opened.folder).with_suffix(".json")
+
+
+def set_aside(opened: Store) -> list[Path]:
+    """The store's shards that did not match their names."""
+    return sorted((Path(opened.folder).parent / "damaged" / opened.fingerprint).glob("*.damaged"))
+
+
 def put_in_pieces(opened: Store, count: int, start: int = 0) -> None:
     for number in range(start, start + count):
         put(opened, [number])

@@ -3,8 +3,9 @@
     serving_default   image: float32 (n, size, size, 3), RGB 0..255     -> scores, classes, similarity
     serve_bytes       image_bytes: string (n,), JPEG, PNG, WebP, GIF, BMP -> scores, classes, similarity
     numeric           image, as above                                   -> scores, similarity
+    embed             image, as above                                   -> embedding: float32 (n, dim), the bottleneck
 
-The last one is for programs that take no text, as OpenVINO. All share one graph of the network, whose weights are plain
+`numeric` is for programs that take no text, as OpenVINO. All share one graph of the network, whose weights are plain
 variables. The top's numbers are constants in `saved_model.pb`, once: those of another top take their place byte for
 byte, without TensorFlow, and all else of a proven template stays as it is.
 
@@ -26,6 +27,7 @@ from retrain.exports.formats.base import Filling, Format, Template
 from retrain.exports.proof.limits import FLOAT32
 
 if TYPE_CHECKING:
+    from label_image.preprocessing import Pixels
     from label_image.runtimes import Outputs, Run
     from retrain.exports.classifier import Classifier
     from retrain.exports.top import Top
@@ -36,6 +38,7 @@ FILES = (GRAPH, "fingerprint.pb", VARIABLES, "assets")
 # and of one that is proven, where a head, shared by both signatures, is all that is new.
 BYTES_PHOTOS, BYTES_PHOTOS_OF_A_HEAD = 12, 4
 NUMERIC = ("scores", "similarity")  # the outputs that are numbers
+EMBEDDING = "embedding"
 SIGNATURES = "signatures.json"  # beside a template: what the tensors of each signature are called
 
 
@@ -65,9 +68,13 @@ def write_saved_model(classifier: "Classifier", folder: Path) -> None:
         answers: dict[str, Any] = serving_default(image=image)
         return {name: answers[name] for name in NUMERIC}
 
+    def embed(image: Any) -> dict[str, Any]:
+        return {EMBEDDING: classifier.features(image)}
+
     signatures = {
         "serving_default": serving_default,
         "numeric": tf.function(numeric, autograph=False).get_concrete_function(pixels),
+        "embed": tf.function(embed, autograph=False).get_concrete_function(pixels),
         "serve_bytes": tf.function(serve_bytes, autograph=False).get_concrete_function(photos),
     }
     folder.mkdir(parents=True, exist_ok=True)
@@ -140,7 +147,8 @@ def _fill(filling: Filling) -> dict[str, "Outputs"]:
     """Complete a template, and run both signatures, `serve_bytes` on a few photos.
 
     A template that is proven was run by Python's TensorFlow, as users run it. With a top put in it is run by
-    TensorFlow's C library, where that can be had: its import is a tenth.
+    TensorFlow's C library, where that can be had: its import is a tenth. `embed` has nothing of the top, so that it is
+    proven with the template.
     """
     from retrain.core.evenly import spread
     from retrain.exports.proof.c_library import c_library, c_session
@@ -160,7 +168,21 @@ def _fill(filling: Filling) -> dict[str, "Outputs"]:
     from label_image.runtimes import load_saved_model, pixels_runner
 
     loaded = load_saved_model(filling.folder)
+    _check_embed(loaded, some, filling.top)
     return {"saved_model": pixels_runner(loaded)(pixels), "saved_model_bytes": bytes_runner(loaded)(some)}
+
+
+def _check_embed(loaded: Any, pixels: "Pixels", top: "Top") -> None:
+    """Raises ParityError unless the top says of embeddings what `serving_default` says of the photos."""
+    import numpy as np
+
+    from label_image.runtimes import pixels_runner
+    from retrain.core.tensorflow import tf
+    from retrain.exports.proof.parity import compare
+
+    embed = loaded.signatures["embed"]
+    found = [embed(image=tf.constant(photo[None], tf.float32))[EMBEDDING].numpy() for photo in pixels]
+    compare("The SavedModel (embed)", top.outputs(np.concatenate(found)), pixels_runner(loaded)(pixels))
 
 
 def _load(folder: Path) -> "Run":

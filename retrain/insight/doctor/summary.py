@@ -1,5 +1,7 @@
 """The diagnosis on the screen: what to look at, and where."""
 
+import math
+
 from rich.console import Console
 from rich.table import Table
 
@@ -7,6 +9,40 @@ from retrain.insight.doctor.decisions import FIXES
 from retrain.insight.doctor.findings import Diagnosis
 from retrain.insight.doctor.written import Written
 from retrain.insight.terminal_text import escape
+
+
+def diagnosis_summary(diagnosis: Diagnosis, written: Written) -> dict[str, object]:
+    """The object that `--json` prints: every finding, the worst of each kind first."""
+    shortcut = diagnosis.shortcut
+    return {
+        "photos": len(diagnosis.photos),
+        "classes": diagnosis.class_counts,
+        "counts": {kind: number for kind, _, number in diagnosis.counts()},
+        "findings": [
+            {
+                "kind": finding.kind,
+                "path": finding.path,
+                "label": finding.label,
+                "score": finding.score if math.isfinite(finding.score) else None,
+                "sentence": finding.sentence,
+                "suggestion": finding.suggestion,
+            }
+            for finding in diagnosis.findings
+        ],
+        "colours": None
+        if shortcut is None
+        else {
+            "colour_accuracy": shortcut.colour_accuracy,
+            "network_accuracy": shortcut.network_accuracy,
+            "chance": shortcut.chance,
+            "suspicious": bool(shortcut.suspicious),
+        },
+        "remarks": [*diagnosis.remarks, *written.remarks],
+        "page": str(written.page),
+        "table": str(written.findings),
+        "fixes": str(written.fixes),
+        "fixes_kept": written.fixes_kept,
+    }
 
 
 def show_diagnosis(diagnosis: Diagnosis, written: Written, console: Console) -> None:

@@ -1,0 +1,97 @@
+"""The photos whose bottlenecks are most like others: by the cosine, exactly, all of them compared.
+
+Memory is read once, in blocks that stay in a core's cache while their lengths and their products are taken, by a thread
+for each core. An index that guesses would save time only where very many photos are asked about.
+"""
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from retrain.core.blas import one_thread
+from retrain.core.errors import OptionError
+from retrain.core.machine import cores
+from retrain.core.matrix_file import Matrix
+
+BLOCK_BYTES = 1 << 20  # of rows in float32: they stay in the second-level cache
+ASKED = 64  # vectors that are compared at a time
+STRIPE = 65_536  # rows after which the best are sought, so that no more cosines are held
+
+Rows = npt.NDArray[np.intp]
+Cosines = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, eq=False)
+class Nearest:
+    """For each of m vectors the rows (m, count) that are most like it, best first, and their `cosines` (m, count)."""
+
+    rows: Rows
+    cosines: Cosines
+
+
+def nearest(matrix: Matrix, vectors: Matrix, count: int = 10) -> Nearest:
+    """The `count` rows of a matrix (n, dim), or all of fewer, that are most like each of some vectors (m, dim).
+
+    Of rows that are equally like it the first come first. Raises OptionError where the shapes do not fit.
+    """
+    if matrix.ndim != 2 or vectors.ndim != 2 or matrix.shape[1] != vectors.shape[1]:
+        raise OptionError(f"`vectors` of shape {vectors.shape} do not fit bottlenecks of shape {matrix.shape}.")
+    if count < 1:
+        raise OptionError(f"`count` {count} is not a number of photos: give 1 or more.")
+    parts = [_some(matrix, vectors[start : start + ASKED], count) for start in range(0, len(vectors), ASKED)]
+    shape = (0, min(count, len(matrix)))
+    rows = np.concatenate([np.zeros(shape, np.intp), *(part.rows for part in parts)])
+    cosines = np.concatenate([np.zeros(shape, np.float32), *(part.cosines for part in parts)])
+    return Nearest(rows, cosines)
+
+
+def best(parts: Sequence[Nearest], count: int) -> Nearest:
+    """The best of several parts for the same vectors, whose rows are numbered together."""
+    rows = np.concatenate([part.rows for part in parts], axis=1)
+    cosines = np.concatenate([part.cosines for part in parts], axis=1)
+    order = np.lexsort((rows, -cosines), axis=1)[:, :count]
+    return Nearest(np.take_along_axis(rows, order, axis=1), np.take_along_axis(cosines, order, axis=1))
+
+
+def _some(matrix: Matrix, vectors: Matrix, count: int) -> Nearest:
+    directions = np.ascontiguousarray(_directions(vectors).T)
+    starts = range(0, len(matrix), STRIPE)
+
+    def stripe(start: int) -> Nearest:
+        return _best_of_stripe(matrix[start : start + STRIPE], directions, count, start)
+
+    with one_thread(), ThreadPoolExecutor(cores(), thread_name_prefix="nearest") as threads:
+        found = list(threads.map(stripe, starts))
+    empty = Nearest(np.zeros((len(vectors), 0), np.intp), np.zeros((len(vectors), 0), np.float32))
+    return best([empty, *found], count)
+
+
+def _best_of_stripe(stripe: Matrix, directions: npt.NDArray[np.float32], count: int, start: int) -> Nearest:
+    """Of rows that begin at `start`."""
+    cosines = np.empty((directions.shape[1], len(stripe)), np.float32)
+    lengths = np.empty(len(stripe), np.float32)
+    step = max(1, BLOCK_BYTES // (4 * stripe.shape[1]))
+    for first in range(0, len(stripe), step):
+        block = np.asarray(stripe[first : first + step], np.float32)
+        np.einsum("ij,ij->i", block, block, out=lengths[first : first + step])
+        cosines[:, first : first + step] = (block @ directions).T
+    cosines /= np.maximum(np.sqrt(lengths), np.finfo(np.float32).tiny)
+    # Those that are as good as the last one are all looked at: the first rows of them are wanted.
+    most = min(count, len(stripe))
+    limits = np.partition(cosines, len(stripe) - most, axis=1)[:, len(stripe) - most]
+    parts = []
+    for row, limit in zip(cosines, limits, strict=True):
+        candidates = np.flatnonzero(row >= limit)
+        chosen = candidates[np.argsort(-row[candidates], kind="stable")[:most]]
+        parts.append((start + chosen, row[chosen]))
+    return Nearest(np.stack([rows for rows, _ in parts]), np.stack([values for _, values in parts]))
+
+
+def _directions(vectors: Matrix) -> npt.NDArray[np.float32]:
+    exact = vectors.astype(np.float64)
+    lengths = np.linalg.norm(exact, axis=1, keepdims=True)
+    found: npt.NDArray[np.float32] = (exact / np.maximum(lengths, np.finfo(np.float64).tiny)).astype(np.float32)
+    return found

@@ -1,0 +1,105 @@
+"""Bottlenecks of photos that may have no classes: what `retrain features` and `retrain similar` begin with."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from retrain.backbones.backbone import Backbone
+from retrain.backbones.backbone_config import BackboneConfig
+from retrain.backbones.engines.registry import start_engine
+from retrain.bottlenecks.executors.base import StartEngine
+from retrain.bottlenecks.executors.registry import find_executor
+from retrain.bottlenecks.extraction import Extraction, extract_views
+from retrain.bottlenecks.extraction_config import ExtractionConfig
+from retrain.core.errors import DatasetError
+from retrain.core.matrix_file import Matrix
+from retrain.core.progress import SILENT, Progress
+from retrain.photos.adding import joined
+from retrain.photos.dataset import Dataset
+from retrain.photos.layouts.reading import Layout
+from retrain.photos.opening import read_source, unpacking_beside
+from retrain.photos.views import ViewsConfig
+from retrain.runs.steps import choose_backbone
+
+
+@dataclass(frozen=True)
+class EmbeddingConfig:
+    """Whose bottlenecks, and by which network: `sources` are whatever `image_dir` takes, classes or none."""
+
+    sources: Sequence[Path | str]
+    backbone: BackboneConfig = BackboneConfig()
+    extraction: ExtractionConfig = ExtractionConfig()
+    views: ViewsConfig = ViewsConfig()
+    layout: Layout = "auto"
+    source_dir: Path | None = None
+
+
+@dataclass(frozen=True)
+class Embedded:
+    """The bottlenecks of photos; `views` is (views * n, dim), of which the first n rows are those of `extraction`."""
+
+    backbone: Backbone
+    extraction: Extraction
+    views: Matrix
+
+
+def embed(config: EmbeddingConfig, progress: Progress = SILENT, start: StartEngine | None = None) -> Embedded:
+    """The bottlenecks of all photos; `start` makes another engine than that of `config`.
+
+    Raises a RetrainError for whatever a user can cause.
+    """
+    config.extraction.look_for_gpu(progress)
+    dataset = _listed(config, progress)
+    for remark in dataset.told() if any(dataset.labels) else dataset.remarks:
+        progress.say(remark)
+    backbone = choose_backbone(config.backbone, config.extraction, progress)
+    try:
+        return embed_files(dataset, backbone, config, progress, start)
+    finally:
+        progress.finish()
+
+
+def embed_files(
+    dataset: Dataset, backbone: Backbone, config: EmbeddingConfig, progress: Progress, start: StartEngine | None = None
+) -> Embedded:
+    """The bottlenecks of photos that were listed. Raises DatasetError where none can be used."""
+    extraction = config.extraction
+
+    def work(backbone: Backbone) -> tuple[Extraction, Matrix]:
+        return extract_views(
+            dataset,
+            backbone,
+            extraction.bottleneck_dir,
+            config.views.chosen,
+            start=start or partial(start_engine, engine=extraction.engine),
+            observe=lambda view: progress.extracting(len(dataset.files)),
+            paranoid=extraction.paranoid,
+            executor=find_executor(extraction),
+            accept_truncated=extraction.accept_truncated,
+            say=progress.say,
+        )
+
+    backbone, (found, views) = extraction.with_cpu_fallback(backbone, work, progress)
+    if not found.photos:
+        raise DatasetError(_nothing(dataset, found))
+    return Embedded(backbone, found, views)
+
+
+def _listed(config: EmbeddingConfig, progress: Progress) -> Dataset:
+    """The photos of all sources. Those of a folder that holds nothing but photos have no class."""
+    extraction = config.extraction
+    unpacking = unpacking_beside(
+        extraction.local_dir, extraction.paranoid, config.layout, config.source_dir, progress=progress
+    )
+    unpacking = replace(unpacking, class_name="")
+    found = joined([(str(source), read_source(str(source), unpacking)) for source in config.sources])
+    files = tuple(sorted(found.files, key=lambda file: (file.label, file.path)))
+    return replace(found, files=files, source=", ".join(map(str, config.sources)))
+
+
+def _nothing(dataset: Dataset, extraction: Extraction) -> str:
+    if not extraction.skipped:
+        return f"There are no photos in {dataset.source}: check DATA."
+    one = extraction.skipped[0]
+    return f"None of the files in {dataset.source} can be used; {one.path}, for one, {one.reason}."

@@ -1,0 +1,92 @@
+"""`retrain features`: the bottlenecks of a data set as one Parquet file, with paths, classes and sides.
+
+What is missing is computed first, and kept in the store: interrupt it and run the same command again, it goes on. The
+file appears when it is whole; one that was there and differs is moved aside.
+"""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from retrain.bottlenecks.executors.base import StartEngine
+from retrain.bottlenecks.extraction import Extraction
+from retrain.bottlenecks.feature_table import write_feature_table
+from retrain.core.errors import ExportError
+from retrain.core.outputs import check_file, place, temporary_beside
+from retrain.core.progress import SILENT, Progress
+from retrain.runs.embedding import Embedded, EmbeddingConfig, embed
+
+
+@dataclass(frozen=True)
+class FeaturesConfig:
+    """Which bottlenecks become the file `output`."""
+
+    photos: EmbeddingConfig
+    output: Path
+
+    def __post_init__(self) -> None:
+        check_file(self.output, "`output`")
+
+
+@dataclass(frozen=True)
+class Features:
+    """What was written; `kept` is where a file that was there before is now."""
+
+    output: Path
+    kept: Path | None
+    architecture: str
+    extraction: Extraction
+    labels: tuple[str, ...]
+    rows: int
+    seconds: float
+
+    def summary(self) -> dict[str, object]:
+        """The object that `--json` prints."""
+        found = self.extraction
+        return {
+            "output": str(self.output),
+            "kept": None if self.kept is None else str(self.kept),
+            "architecture": self.architecture,
+            "fingerprint": found.fingerprint,
+            "photos": {"used": len(found.photos), "skipped": len(found.skipped)},
+            "labels": list(self.labels),
+            "rows": self.rows,
+            "dim": found.matrix.shape[1],
+            "bottlenecks": {"hits": found.hits, "computed": found.computed, "set_aside": found.set_aside},
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def run_features(config: FeaturesConfig, progress: Progress = SILENT, start: StartEngine | None = None) -> Features:
+    """Write the bottlenecks of all photos; `start` makes another engine than that of `config`.
+
+    Raises a RetrainError for whatever a user can cause.
+    """
+    began = time.perf_counter()
+    embedded = embed(config.photos, progress, start)
+    try:
+        kept = _written(config, embedded, progress)
+    finally:
+        progress.finish()
+    found = embedded.extraction
+    labels = tuple(sorted({photo.label for photo in found.photos if photo.label}))
+    seconds = time.perf_counter() - began
+    return Features(config.output, kept, embedded.backbone.architecture, found, labels, len(embedded.views), seconds)
+
+
+def _written(config: FeaturesConfig, embedded: Embedded, progress: Progress) -> Path | None:
+    """Where an earlier file is now, that the new one takes the place of."""
+    backbone, found, views = embedded.backbone, embedded.extraction, embedded.views
+    about = {
+        "architecture": backbone.architecture,
+        "fingerprint": found.fingerprint,
+        "input_size": backbone.input_size,
+    }
+    view_ids = [view.id for view in config.photos.views.chosen]
+    with temporary_beside(config.output) as folder:
+        new = folder / config.output.name
+        try:
+            write_feature_table(new, found.photos, views, view_ids, about, progress.writing(len(views)))
+            return place(new, config.output)
+        except OSError as error:
+            raise ExportError(f"`output` {config.output} cannot be written: {error.strerror}.") from error

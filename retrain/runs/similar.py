@@ -1,0 +1,97 @@
+"""`retrain similar`: the photos that a network sees as most like one, of a data set or of all that a store knows."""
+
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from retrain.bottlenecks.executors.base import StartEngine
+from retrain.bottlenecks.nearest import nearest
+from retrain.core.errors import DatasetError, OptionError
+from retrain.core.progress import SILENT, Progress
+from retrain.photos.dataset import Dataset, Photo, PhotoFile
+from retrain.photos.reading import absolute_paths
+from retrain.runs.embedding import Embedded, EmbeddingConfig, embed, embed_files
+
+
+@dataclass(frozen=True)
+class SimilarConfig:
+    """The photo that is asked about, those that it is compared with, and how many are wanted."""
+
+    photo: Path
+    among: EmbeddingConfig
+    count: int = 10
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise OptionError(f"`count` {self.count} is not a number of photos: give 1 or more.")
+
+
+@dataclass(frozen=True)
+class SimilarPhoto:
+    """A photo, and the cosine of its bottleneck to that of the one that is asked about."""
+
+    path: str
+    label: str
+    sha256: str
+    cosine: float
+    same_content: bool
+
+
+@dataclass(frozen=True)
+class Similar:
+    """The photos that are most like one, best first, of so many that it was compared with."""
+
+    photo: Path
+    compared: int
+    photos: tuple[SimilarPhoto, ...] = field(default=())
+
+    def summary(self) -> dict[str, object]:
+        """The object that `--json` prints."""
+        return {
+            "photo": str(self.photo),
+            "compared": self.compared,
+            "photos": [
+                {
+                    "path": one.path,
+                    "label": one.label or None,
+                    "sha256": one.sha256,
+                    "cosine": round(one.cosine, 6),
+                    "same_content": one.same_content,
+                }
+                for one in self.photos
+            ],
+        }
+
+
+def run_similar(config: SimilarConfig, progress: Progress = SILENT, start: StartEngine | None = None) -> Similar:
+    """Find the photos; what the store lacks is computed first. The photo itself is not among them, copies of it are.
+
+    Raises a RetrainError for whatever a user can cause.
+    """
+    among = embed(config.among, progress, start)
+    try:
+        asked = embed_files(_alone(config.photo), among.backbone, config.among, progress, start)
+    finally:
+        progress.finish()
+    photos, matrix = among.extraction.photos, among.extraction.matrix
+    found = nearest(matrix, asked.extraction.matrix, config.count + 1)
+    itself = absolute_paths([str(config.photo)])[0]
+    chosen = [
+        _told(photos[row], cosine, asked)
+        for row, cosine in zip(found.rows[0].tolist(), found.cosines[0].tolist(), strict=True)
+        if absolute_paths([photos[row].path])[0] != itself
+    ]
+    return Similar(config.photo, len(photos), tuple(chosen[: config.count]))
+
+
+def _told(photo: Photo, cosine: float, asked: Embedded) -> SimilarPhoto:
+    same = photo.sha256 == asked.extraction.photos[0].sha256
+    return SimilarPhoto(photo.path, photo.label, photo.sha256, cosine, same)
+
+
+def _alone(path: Path) -> Dataset:
+    """A photo as a data set of its own."""
+    try:
+        return Dataset((PhotoFile.of(str(path), "", os.stat(path)),), source=str(path))
+    except OSError as error:
+        raise DatasetError(f"{path} cannot be read: {error.strerror}; check PHOTO.") from None

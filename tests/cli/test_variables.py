@@ -1,0 +1,30 @@
+"""Options that are given by variables of the environment."""
+
+from pathlib import Path
+
+import pytest
+from calling import call
+
+from retrain.cli.main import main
+
+
+def test_a_variable_stands_for_an_option_and_the_command_line_counts_before_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RETRAIN_STORE_INFO_BOTTLENECK_DIR", str(tmp_path / "nowhere"))
+    assert f"There is no folder {tmp_path / 'nowhere'}" in call(main, "store", "info").err
+    (tmp_path / "there").mkdir()
+    assert call(main, "store", "info", "--bottleneck_dir", tmp_path / "there").code == 0
+    monkeypatch.setenv("RETRAIN_STORE_INFO_BOTTLENECK_DIR", "")
+    monkeypatch.chdir(tmp_path)
+    assert "tf_files/bottlenecks" in call(main, "store", "info").err
+
+
+@pytest.mark.parametrize("command", [(), ("train",)])
+def test_the_command_is_train_where_none_is_named(command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RETRAIN_TRAIN_IMAGE_DIR", "no_such_folder")
+    said = call(main, *command)
+    assert said.code != 0 and "There is no folder or manifest no_such_folder" in said.err
+    monkeypatch.setenv("RETRAIN_TRAIN_SEED", "many")
+    said = call(main, *command)
+    assert said.code == 2 and "many" in said.err and "seed" in said.err

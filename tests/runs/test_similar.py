@@ -1,0 +1,73 @@
+"""`retrain similar`: the photos that are most like one."""
+
+import json
+from pathlib import Path
+
+import pytest
+from calling import call
+from extracting import photo_bytes, write
+from painting import paint
+
+from retrain.backbones.backbone_config import BackboneConfig
+from retrain.bottlenecks.bottlenecks import extract
+from retrain.bottlenecks.extraction_config import ExtractionConfig
+from retrain.cli.main import main
+from retrain.core.errors import DatasetError, OptionError
+from retrain.photos.opening import Dataset
+from retrain.runs.embedding import EmbeddingConfig
+from retrain.runs.similar import SimilarConfig, run_similar
+
+COLOURS = {"red": (250, 10, 10), "crimson": (220, 30, 30), "green": (10, 250, 10), "blue": (10, 10, 250)}
+
+
+@pytest.fixture
+def colours(tmp_path: Path) -> Path:
+    for number, (name, colour) in enumerate(COLOURS.items()):
+        paint(tmp_path / "photos" / ("warm" if number < 2 else "cold") / f"{name}.png", colour)
+    return tmp_path / "photos"
+
+
+def config(photo: Path, *sources: Path, count: int = 10) -> SimilarConfig:
+    store = ExtractionConfig(sources[0].with_name("store"))
+    return SimilarConfig(photo, EmbeddingConfig(sources, BackboneConfig("fake"), store), count)
+
+
+def test_the_photos_that_look_most_like_it_come_first(colours: Path, tmp_path: Path) -> None:
+    paint(tmp_path / "asked.png", (240, 20, 20))
+    found = run_similar(config(tmp_path / "asked.png", colours, count=3))
+    assert [Path(one.path).stem for one in found.photos][:2] in (["red", "crimson"], ["crimson", "red"])
+    assert (found.compared, len(found.photos), found.photos[0].label) == (4, 3, "warm")
+    assert found.photos[0].cosine > 0.99 > found.photos[2].cosine
+    bottlenecks = extract(Dataset.open(colours), BackboneConfig("fake").find(), ExtractionConfig(tmp_path / "store"))
+    assert bottlenecks.nearest(bottlenecks.matrix, 1).rows.ravel().tolist() == [0, 1, 2, 3]
+
+
+def test_the_photo_itself_is_left_out_and_a_copy_is_called_one(colours: Path) -> None:
+    asked = colours / "warm" / "red.png"
+    write(colours / "cold" / "copy.png", asked.read_bytes())
+    found = run_similar(config(asked, colours))
+    assert [Path(one.path).name for one in found.photos if one.same_content] == ["copy.png"]
+    assert found.photos[0].same_content and len(found.photos) == 4 and found.compared == 5
+
+
+def test_what_cannot_be_asked_is_a_sentence(colours: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"none\.png cannot be read: .*; check PHOTO"):
+        run_similar(config(tmp_path / "none.png", colours))
+    write(tmp_path / "text.png", b"no photo")
+    with pytest.raises(DatasetError, match=r"text\.png can be used"):
+        run_similar(config(tmp_path / "text.png", colours))
+    with pytest.raises(OptionError, match="`count` 0"):
+        config(tmp_path / "text.png", colours, count=0)
+
+
+def test_the_command(colours: Path, tmp_path: Path) -> None:
+    write(tmp_path / "heap" / "1.jpg", photo_bytes(1))
+    write(tmp_path / "heap" / "2.jpg", photo_bytes(2))
+    options = ("--architecture=fake", f"--bottleneck_dir={tmp_path / 'b'}")
+    said = call(main, "similar", colours / "warm/red.png", colours, tmp_path / "heap", *options, "--json", "--count=3")
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    assert found["compared"] == 6 and len(found["photos"]) == 3 and found["photos"][0]["label"] == "warm"
+    said = call(main, "similar", tmp_path / "heap/1.jpg", tmp_path / "heap", *options)
+    assert said.code == 0 and "2.jpg" in said.out and "Compared with 2 photos." in said.out
+    assert call(main, "similar", colours / "warm/red.png").code == 2

@@ -1,6 +1,7 @@
 """Photos as programs have them: paths, encoded bytes, Pillow's images, arrays of uint8.
 
-What is in memory is handed on as a PNG of the same pixels, so that every photo goes one way from there. A JPEG is best
+What is in memory is handed on as a PNG of the same pixels, gray of more than 8 bits as a TIFF, so that every photo goes
+one way from there. A JPEG is best
 passed as its path or bytes: a large one is decoded at a fraction of its size, as in training.
 """
 
@@ -34,11 +35,14 @@ def as_photos(photos: AnyPhoto | Iterable[AnyPhoto]) -> list[AnyPhoto]:
 
 
 def encoded(photo: AnyPhoto) -> bytes:
-    """The bytes of a photo in memory, those of a PNG where it is not encoded. Raises PhotoError."""
+    """The bytes of a photo in memory, those of a PNG or TIFF where it is not encoded. Raises PhotoError."""
     if isinstance(photo, bytes | bytearray):
         return bytes(photo)
     image = _image(photo)
     file = io.BytesIO()
+    if image.mode.startswith(("I", "F")):  # Pillow's own conversion would make white of all above 255
+        image.save(file, "TIFF")
+        return file.getvalue()
     (image if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA") else image.convert("RGB")).save(
         file, "PNG", compress_level=1
     )

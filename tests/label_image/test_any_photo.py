@@ -80,3 +80,14 @@ def test_a_frame_needs_pandas(three_colours: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setitem(__import__("sys").modules, "pandas", None)
     with pytest.raises(RetrainError, match="to_frame makes a DataFrame by pandas, which is missing: install it"):
         said.to_frame()
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I;16B", "I"])
+def test_gray_of_more_than_8_bits_is_what_its_file_is(mode: str) -> None:
+    values = np.random.default_rng(0).integers(0, 2**16, (9, 9))
+    image = Image.frombytes(mode, (9, 9), values.astype({"I;16": "<u2", "I;16B": ">u2", "I": "<i4"}[mode]).tobytes())
+    file = io.BytesIO()
+    Image.fromarray(values.astype(np.uint16)).save(file, "PNG")
+    assert (pixels_of(image, PLAIN) == pixels_of(file.getvalue(), PLAIN)).all()
+    with pytest.raises(PhotoError, match="has floating-point pixels"):
+        pixels_of(image.convert("F"), PLAIN)

@@ -51,7 +51,7 @@ def underscores(name: str) -> str:
         "auto_envvar_prefix": "RETRAIN",  # RETRAIN_TRAIN_BOTTLENECK_DIR is what `train` takes for --bottleneck_dir
     },
 )
-@click.version_option(package_name=DISTRIBUTION)
+@click.version_option(package_name=DISTRIBUTION, allow_from_autoenv=False)  # RETRAIN_VERSION is no question
 def cli() -> None:
     """Retrain an image classifier on a folder of photos per class.
 

@@ -28,3 +28,10 @@ def test_the_command_is_train_where_none_is_named(command: tuple[str, ...], monk
     monkeypatch.setenv("RETRAIN_TRAIN_SEED", "many")
     said = call(main, *command)
     assert said.code == 2 and "many" in said.err and "seed" in said.err
+
+
+@pytest.mark.parametrize("value", ["1", "1.2"])
+def test_a_variable_of_the_version_asks_nothing(value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RETRAIN_VERSION", value)
+    said = call(main, "store", "info", "--bottleneck_dir", tmp_path / "nowhere")
+    assert said.code != 0 and "There is no folder" in said.err

@@ -101,6 +101,8 @@ class Bottlenecks:
         """The photos of both; one that is in both with the same class is there once. Raises OptionError."""
         if (other.fingerprint, other.view_ids) != (self.fingerprint, self.view_ids):
             raise OptionError("These bottlenecks are of another backbone or other views: extract them with the same.")
+        if all(self.labels) != all(other.labels):
+            raise OptionError("One of these bottlenecks has no classes, the other has: they cannot be put together.")
         there = set(zip(self.sha256s, (photo.label for photo in self.photos), strict=True))
         more = other[[row for row, photo in enumerate(other.photos) if (photo.sha256, photo.label) not in there]]
         photos = (*self.photos, *more.photos)

@@ -89,16 +89,22 @@ def columns_of(photos: Sequence[Photo]) -> dict[str, list[str | None]]:
 
 
 def read_table(path: str | os.PathLike[str]) -> tuple[dict[str, Any], tuple[Photo, ...], Matrix]:
-    """What `write_table` was given: the metadata, the photos and the views. Raises DatasetError."""
+    """What `write_table` was given: the metadata, the photos and the views. Raises DatasetError.
+
+    A table that was changed since, but for rows that were left out, has its labels from its own column.
+    """
     with opened_parquet(Path(path)) as file:
         about = _about(Path(path), file.schema_arrow.metadata or {})
         table = file.read()
-    count = table.num_rows // max(1, len(about["view_ids"]))
+    count = _photos_of(Path(path), table, about["view_ids"])
     cells = [table.column(name).slice(0, count).to_pylist() for name in PHOTO_COLUMNS]
     photos = tuple(
         Photo(where, label or "", sha256, split, gone=not is_object_address(where) and not os.path.isfile(where))
         for where, sha256, label, split in zip(*cells, strict=True)
     )
+    places = {label: place for place, label in enumerate(about["labels"])}
+    used = {photo.label for photo in photos}
+    about["labels"] = sorted(used, key=lambda label: (places.get(label, len(places)), label))
     vectors = table.column("bottleneck").combine_chunks()
     values = vectors.flatten().to_numpy(zero_copy_only=False)
     return about, photos, np.ascontiguousarray(values, np.float32).reshape(table.num_rows, -1)
@@ -137,6 +143,24 @@ def _schema(about: Mapping[str, object], dim: int) -> pa.Schema:
     fields = [pa.field(name, pa.string(), nullable=name in ("label", "split")) for name in (*PHOTO_COLUMNS, "view")]
     fields.append(pa.field("bottleneck", pa.list_(pa.float32(), dim)))
     return pa.schema(fields, {METADATA: json.dumps({"version": VERSION, **about}, ensure_ascii=False).encode()})
+
+
+def _photos_of(path: Path, table: pa.Table, view_ids: Sequence[str]) -> int:
+    """How many photos a table has, in which every view has all of them in one order. Raises DatasetError."""
+    missing = [name for name in (*PHOTO_COLUMNS, "view", "bottleneck") if name not in table.column_names]
+    if missing:
+        raise DatasetError(f"{path} has no column {missing[0]} any more, which `to_parquet` wrote.")
+    count = int(table.num_rows) // max(1, len(view_ids))
+    parts = [table.slice(number * count, count) for number in range(len(view_ids))]
+    same = all(
+        part["view"].to_pylist() == [view] * count and part["sha256"].equals(parts[0]["sha256"])
+        for part, view in zip(parts, view_ids, strict=True)
+    )
+    if count * len(view_ids) != table.num_rows or not same or table["bottleneck"].null_count:
+        raise DatasetError(
+            f"{path} was changed since `to_parquet` wrote it: its views are not of the same photos any more."
+        )
+    return count
 
 
 def _about(path: Path, metadata: Mapping[bytes, bytes]) -> dict[str, Any]:

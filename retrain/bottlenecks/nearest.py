@@ -37,8 +37,11 @@ def nearest(matrix: Matrix, vectors: Matrix, count: int = 10) -> Nearest:
 
     Of rows that are equally like it the first come first. Raises OptionError where the shapes do not fit.
     """
-    if matrix.ndim != 2 or vectors.ndim != 2 or matrix.shape[1] != vectors.shape[1]:
+    vectors = np.asarray(vectors)
+    if matrix.ndim != 2 or vectors.ndim != 2 or vectors.dtype.kind not in "fiu" or matrix.shape[1] != vectors.shape[1]:
         raise OptionError(f"`vectors` of shape {vectors.shape} do not fit bottlenecks of shape {matrix.shape}.")
+    if not np.isfinite(vectors).all():
+        raise OptionError("`vectors` hold numbers that are not finite: nothing is near to them.")
     if count < 1:
         raise OptionError(f"`count` {count} is not a number of photos: give 1 or more.")
     parts = [_some(matrix, vectors[start : start + ASKED], count) for start in range(0, len(vectors), ASKED)]

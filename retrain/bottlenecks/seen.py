@@ -23,5 +23,7 @@ def vectors_of(own: Bottlenecks, photos: Seen) -> npt.NDArray[np.float32]:
         dim = own.matrix.shape[1]
         if photos.shape[1] != dim:
             raise OptionError(f"A bottleneck has {dim} numbers; these have {photos.shape[1]}.")
+        if not np.isfinite(photos).all():
+            raise OptionError("These bottlenecks hold numbers that are not finite: no class can be told from them.")
         return np.asarray(photos, np.float32)
     return embed(own.backbone.in_float32(), photos, own.config.engine)

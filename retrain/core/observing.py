@@ -7,6 +7,8 @@ It is told what a `Progress` is told, as two numbers; the total is None where no
 
 from collections.abc import Callable
 
+import numpy as np
+
 from retrain.core.errors import OptionError, Stopped
 from retrain.core.progress import EpochPoint, Progress, TrainingPoint
 
@@ -27,7 +29,8 @@ def ending(observe: Observe) -> Callable[[int, int | None], None]:
         )
 
     def tell(done: int, total: int | None) -> None:
-        if observe(done, total) is False:
+        said = observe(done, total)
+        if isinstance(said, bool | np.bool_) and not said:
             raise Stopped("Stopped, as `observe` returned False. What is kept already stays.")
 
     return tell

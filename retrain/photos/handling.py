@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 IN_MEMORY = Path("tf_files/sources/in_memory")  # where photos in memory are written, once, by their SHA-256
-ENDINGS = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"RIFF": ".webp", b"GIF8": ".gif", b"BM": ".bmp"}
+ENDINGS = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"RIFF": ".webp", b"GIF8": ".gif", b"BM": ".bmp",
+           b"II*\0": ".tif", b"MM\0*": ".tif"}  # fmt: skip
 UNLABELLED = ""
 
 
@@ -43,6 +44,8 @@ class Dataset(dataset.Dataset):
         Photos are paths, bytes of files, images of Pillow, or arrays of uint8; what is in memory is written once to
         `source_dir`. Raises DatasetError for a photo that is not there, OptionError.
         """
+        if isinstance(labels, str):
+            raise OptionError(f"`labels` are the class of each photo; got the text {labels!r}: write [{labels!r}].")
         listed, names = as_photos(photos), list(labels)
         sides = [None] * len(listed) if splits is None else list(splits)
         if not len(listed) == len(names) == len(sides):
@@ -78,8 +81,10 @@ class Dataset(dataset.Dataset):
             if name not in there:
                 raise OptionError(f"The frame has no column {name}; it has {', '.join(map(str, there))}.")
         columns = [_values(frame[name]) for name in wanted]
-        photos = [os.path.join(folder, one) if folder and isinstance(one, str) else one for one in columns[0]]
-        sides = None if split is None else [one if isinstance(one, str) else None for one in columns[2]]
+        photos = [
+            os.path.join(folder, one) if folder and isinstance(one, str | os.PathLike) else one for one in columns[0]
+        ]
+        sides = None if split is None else [None if _is_missing(one) else one for one in columns[2]]
         return cls.from_lists(photos, columns[1], sides, source_dir=source_dir)
 
     @classmethod
@@ -107,10 +112,12 @@ class Dataset(dataset.Dataset):
         return replace(self, files=tuple(self.files[row] for row in chosen_rows(rows, len(self))))
 
     def __add__(self, other: dataset.Dataset) -> "Self":
-        """The photos of both; one that is in both with the same class is there once."""
+        """The photos of both; one that is in both with the same class is there once. Raises DatasetError."""
         there = {(file.path, file.label) for file in self.files}
         more = tuple(file for file in other.files if (file.path, file.label) not in there)
         files = sorted((*self.files, *more), key=lambda file: (file.label, file.path))
+        if any(file.label for file in files):
+            dataset.check_class_names(sorted({file.label for file in files}))
         return replace(
             self,
             files=tuple(files),
@@ -194,6 +201,11 @@ def _class_called(name: object) -> str:
     if not isinstance(name, str):
         raise OptionError(f"`labels` are texts; got {type(name).__name__} {name!r}: write str(…) of it.")
     return str(name)
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether a cell of a table is empty: None, or what is not even equal to itself, as NaN; pandas has a name for it."""
+    return value is None or type(value).__name__ == "NAType" or value != value
 
 
 def _side(name: str | None) -> Split | None:

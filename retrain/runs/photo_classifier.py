@@ -32,6 +32,7 @@ from retrain.photos.split import SplitConfig
 from retrain.training.fit_head import fit_head
 from retrain.training.metrics import Metrics
 from retrain.training.recipe import HeadConfig
+from retrain.training.scoring import label_array, share_right
 from retrain.training.trained_head import TrainedHead
 
 ABOUT = "classifier.json"
@@ -93,17 +94,23 @@ class PhotoClassifier:
         return self._fitted(found, classes)
 
     def fit_more(self, X: Photos | Dataset, y: Iterable[Any] | None = None) -> "PhotoClassifier":
-        """Learn from these photos and from all before, which may be of other classes; as after `load`."""
+        """Learn from these photos and from all before, which may be of other classes; as after `load`.
+
+        A photo that comes again has the label that it has now.
+        """
         known = self._trained()
         found, classes = self._labelled(X, y)
-        there = {str(one): one for one in self.classes_}
-        return self._fitted(known.bottlenecks + found, np.array(list({**there, **classes}.values())))
+        again = set(found.sha256s)
+        kept = known.bottlenecks[[sha256 not in again for sha256 in known.bottlenecks.sha256s]]
+        classes = {**classes, **{str(one): one for one in self.classes_.tolist()}}
+        label_array(classes.values(), "y")
+        return self._fitted(kept + found, classes)
 
     def predict_proba(self, X: Photos) -> npt.NDArray[np.float32]:
         """Probabilities (n, classes), the columns in the order of `classes_`. Raises PhotoError."""
         trained = self._trained()
         vectors = self._extracted(Dataset.unlabelled(X, source_dir=self._source_dir))
-        columns = [trained.labels.index(str(one)) for one in self.classes_]
+        columns = [trained.labels.index(str(one)) for one in self.classes_.tolist()]
         return trained.head.probabilities(np.asarray(vectors.matrix, np.float32))[:, columns]
 
     def predict(self, X: Photos) -> Labels:
@@ -114,7 +121,7 @@ class PhotoClassifier:
 
     def score(self, X: Photos, y: Iterable[Any]) -> float:
         """The share of photos whose most probable label is theirs."""
-        return float((self.predict(X) == np.array(list(y))).mean())
+        return share_right(self.predict(X), y, "y")
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Keep it in a folder, without pickle; see `TrainedHead.save`. Raises ExportError, StoreError."""
@@ -135,6 +142,8 @@ class PhotoClassifier:
         except (OSError, ValueError, KeyError, TypeError):
             raise ExportError(f"{folder} holds no saved PhotoClassifier: pass the folder of `save`.") from None
         trained = TrainedHead.load(folder)
+        if {str(one) for one in about["classes"]} != set(trained.labels):
+            raise ExportError(f"{folder} holds the head of another PhotoClassifier: save it again.")
         value = trained.bottlenecks.backbone
         found.backbone_ = Backbone(**vars(value))
         return found._taken(trained, classes)
@@ -192,16 +201,18 @@ class PhotoClassifier:
     def _labelled(self, photos: Photos | Dataset, y: Iterable[Any] | None) -> tuple[Bottlenecks, dict[str, Any]]:
         """The bottlenecks of labelled photos, and the labels by their texts."""
         if isinstance(photos, Dataset) or (y is None and isinstance(photos, str | os.PathLike)):
+            if y is not None:
+                raise OptionError("A Dataset has the classes of its photos: leave `y` out, or give them by `relabel`.")
             source = self._extraction.bottleneck_dir
             opened = photos if isinstance(photos, Dataset) else Dataset.open(photos, bottleneck_dir=source)
             found = self._extracted(opened, strict=False)
             return found, {name: name for name in found.labels}
         if y is None:
             raise OptionError("`y` is missing: fit takes the label of each photo, or a folder of class folders.")
-        listed, labels = as_photos(photos), np.array(list(y))
+        listed, labels = as_photos(photos), label_array(y, "y").tolist()
         texts = [str(one) for one in labels]
         opened = Dataset.from_lists(listed, texts, source_dir=self._source_dir)
-        return self._extracted(opened), dict(zip(texts, labels.tolist(), strict=True))
+        return self._extracted(opened), dict(zip(texts, labels, strict=True))
 
     def _extracted(self, photos: Dataset, strict: bool = True) -> Bottlenecks:
         config = self._extraction
@@ -213,7 +224,7 @@ class PhotoClassifier:
             raise PhotoError(f"{found.skipped[0].path} {found.skipped[0].reason}")
         return found
 
-    def _fitted(self, found: Bottlenecks, classes: dict[str, Any] | Labels) -> "PhotoClassifier":
+    def _fitted(self, found: Bottlenecks, classes: dict[str, Any]) -> "PhotoClassifier":
         one_fit = not self.hidden_units and self.epochs is None
         split = SplitConfig(seed=self.seed, folds=self.folds if one_fit or self.folds else 0)
         head = HeadConfig(
@@ -225,8 +236,7 @@ class PhotoClassifier:
             epochs=self.epochs,
         )
         trained = fit_head(found, found.split(split), head)
-        named = classes if isinstance(classes, np.ndarray) else np.array(list(classes.values()))
-        return self._taken(trained, np.unique(named))
+        return self._taken(trained, np.unique([classes[name] for name in found.labels]))
 
     def _taken(self, trained: TrainedHead, classes: Labels) -> "PhotoClassifier":
         self.trained_ = trained

@@ -1,6 +1,6 @@
 """A trained head as a folder, without pickle: what it is, what it was measured on, and the bottlenecks it came from.
 
-    head.json             how it was trained and divided, its figures, its calibration
+    head.json             how it was trained and divided, its figures, its calibration; the SHA-256 of the others
     head.npz              its numbers, and its answers for the test and validation photos
     bottlenecks.parquet   as `Bottlenecks.to_parquet` writes them
 
@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from label_image.files import reason_of, write_in_one_step
+from label_image.files import reason_of, sha256_of, write_in_one_step
 from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.core.array_files import read_npz
 from retrain.core.errors import ExportError
@@ -67,10 +67,11 @@ def write_saved(trained: TrainedHead, folder: str | os.PathLike[str]) -> None:
         target.mkdir(parents=True, exist_ok=True)
         with open(target / NUMBERS, "wb") as file:
             np.savez(file, **arrays)
-        write_in_one_step(target / ABOUT, json.dumps(about, ensure_ascii=False).encode())
+        trained.bottlenecks.to_parquet(target / BOTTLENECKS)
+        written = {**about, "files": _digests(target)}
+        write_in_one_step(target / ABOUT, json.dumps(written, ensure_ascii=False).encode())
     except OSError as error:
         raise ExportError(f"The head cannot be saved in {target}: {reason_of(error)}.") from None
-    trained.bottlenecks.to_parquet(target / BOTTLENECKS)
 
 
 def read_saved(folder: str | os.PathLike[str]) -> TrainedHead:
@@ -81,11 +82,17 @@ def read_saved(folder: str | os.PathLike[str]) -> TrainedHead:
         arrays = read_npz(source / NUMBERS, MOST_BYTES)
         if about["version"] != VERSION:
             raise ValueError(f"it is in version {about['version']}, and this program reads {VERSION}")
+        if about["files"] != _digests(source):
+            raise ValueError("its files are of several savings, or were changed: save it again")
         return _trained(about, arrays, Bottlenecks.read(source / BOTTLENECKS))
     except OSError as error:
         raise ExportError(f"{source} is no saved head ({reason_of(error)}): pass the folder of `save`.") from None
     except (ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
         raise ExportError(f"The head in {source} cannot be read: {error}.") from None
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {name: sha256_of(folder / name) for name in (NUMBERS, BOTTLENECKS)}
 
 
 def _trained(about: dict[str, Any], arrays: dict[str, Any], bottlenecks: Bottlenecks) -> TrainedHead:

@@ -17,6 +17,7 @@ from retrain.training.head import Fit, Head
 from retrain.training.metrics import Metrics
 from retrain.training.paired import Change
 from retrain.training.recipe import Description, HeadConfig
+from retrain.training.scoring import share_right
 from retrain.training.unknown import Familiar
 
 
@@ -119,13 +120,11 @@ class TrainedHead:
 
         Nothing is left out: on photos that the head has seen it is too high (`evaluate` leaves them out).
         """
-        if labels is None and not isinstance(photos, Bottlenecks):
+        if labels is None and isinstance(photos, Bottlenecks) and all(photos.labels):
+            labels = photos.y
+        if labels is None:
             raise OptionError("`labels` are needed to score photos: give the class of each.")
-        truth = np.array(list(photos.y if labels is None else labels), np.str_)  # type: ignore[union-attr]
-        said = self.predict(photos)
-        if len(truth) != len(said):
-            raise OptionError(f"`labels` are of {len(truth)} photos, and there are {len(said)}.")
-        return float((said == truth).mean())
+        return share_right(self.predict(photos), labels, "labels")
 
     @property
     def head(self) -> Head:

@@ -204,7 +204,7 @@ def _class_called(name: object) -> str:
 
 
 def _is_missing(value: Any) -> bool:
-    """Whether a cell of a table is empty: None, or what is not even equal to itself, as NaN; pandas has a name for it."""
+    """Whether a cell of a table is empty: None, NaN, which is not equal to itself, or pandas' NA."""
     return value is None or type(value).__name__ == "NAType" or value != value
 
 

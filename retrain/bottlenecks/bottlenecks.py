@@ -152,7 +152,12 @@ class Bottlenecks:
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
         """Write them as a table, see `bottlenecks_file`; `Bottlenecks.read` has them back. Raises StoreError."""
-        about = {
+        write_table(path, self.origin, self.photos, self.views, self.view_ids)
+
+    @property
+    def origin(self) -> dict[str, object]:
+        """What a table of them says of where they come from, as plain JSON."""
+        return {
             "backbone": plain_backbone(self.backbone),
             "labels": self.labels,
             "fingerprint": self.fingerprint,
@@ -162,7 +167,6 @@ class Bottlenecks:
             "bottleneck_dir": os.path.abspath(self.config.local_dir),
             "view_ids": self.view_ids,
         }
-        write_table(path, about, self.photos, self.views, self.view_ids)
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> "Bottlenecks":

@@ -1,6 +1,7 @@
 """Bottlenecks with all that they come from as one Parquet file: a table for anybody, and the way back.
 
-    path, sha256, label, split      of the photo; a path on this machine is absolute, the split that of its source
+    path, sha256, label, split      of the photo; a path on this machine is absolute, the split that of its source; null
+                                    where there is no class, or no split
     view                            what the row shows of the photo: `original`, or how it was distorted
     bottleneck                      as many float32 as the backbone gives
 
@@ -10,7 +11,7 @@ how the photos were read.
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from label_image.preprocessing import Preprocessing
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.calibrated import CalibratedNetwork
 from retrain.core.errors import DatasetError, StoreError
-from retrain.core.matrix_file import Matrix
+from retrain.core.matrix_file import Matrix, release_pages
 from retrain.core.places import place_of
 from retrain.photos.dataset import Photo
 from retrain.photos.reading import absolute_paths
@@ -35,7 +36,7 @@ from retrain.photos.sources.parquet_file import opened_parquet
 
 METADATA = b"retrain.bottlenecks"
 VERSION = 1
-ROWS = 10_000  # written at a time
+BATCH_BYTES = 16 << 20  # of bottlenecks that are written at a time
 PHOTO_COLUMNS = ("path", "sha256", "label", "split")
 
 
@@ -45,23 +46,30 @@ def write_table(
     photos: Sequence[Photo],
     views: Matrix,
     view_ids: Sequence[str],
+    observe: Callable[[int], object] = lambda rows: None,
 ) -> None:
-    """Write the file, aside and then in its place. `views` is (views * n, dim). Raises StoreError."""
+    """Write the file, aside and then in its place. `views` is (views * n, dim). Raises StoreError.
+
+    `observe` is told how many rows are written. Of bottlenecks that are in a file a batch is held at a time.
+    """
     target = Path(path)
     aside = target.with_name(f".{target.name}.{os.getpid()}")
     dim, count = views.shape[1], len(photos)
+    batch = max(1, BATCH_BYTES // (4 * dim))
     columns = columns_of(photos)
     try:
         with pq.ParquetWriter(aside, _schema(about, dim), compression="zstd", use_dictionary=["label", "split", "view"],
                               write_statistics=False) as file:  # fmt: skip
             for number, view in enumerate(view_ids):
-                for start in range(0, count, ROWS):
-                    rows = slice(start, min(start + ROWS, count))
+                for start in range(0, count, batch):
+                    rows = slice(start, min(start + batch, count))
                     vectors = np.asarray(views[number * count + rows.start : number * count + rows.stop], np.float32)
                     cells = [pa.array(columns[name][rows], pa.string()) for name in PHOTO_COLUMNS]
                     cells.append(pa.array([view] * len(vectors), pa.string()))
                     cells.append(pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dim))
                     file.write_batch(pa.record_batch(cells, schema=file.schema))
+                    release_pages(views)
+                    observe(number * count + rows.stop)
         os.replace(aside, target)
     except OSError as error:
         raise StoreError(f"{target} cannot be written: {reason_of(error)}.") from None
@@ -75,7 +83,7 @@ def columns_of(photos: Sequence[Photo]) -> dict[str, list[str | None]]:
     return {
         "path": [os.fsencode(path).decode(errors="backslashreplace") for path in paths],
         "sha256": [photo.sha256 for photo in photos],
-        "label": [photo.label for photo in photos],
+        "label": [photo.label or None for photo in photos],
         "split": [photo.split for photo in photos],
     }
 
@@ -88,7 +96,7 @@ def read_table(path: str | os.PathLike[str]) -> tuple[dict[str, Any], tuple[Phot
     count = table.num_rows // max(1, len(about["view_ids"]))
     cells = [table.column(name).slice(0, count).to_pylist() for name in PHOTO_COLUMNS]
     photos = tuple(
-        Photo(where, label, sha256, split, gone=not is_object_address(where) and not os.path.isfile(where))
+        Photo(where, label or "", sha256, split, gone=not is_object_address(where) and not os.path.isfile(where))
         for where, sha256, label, split in zip(*cells, strict=True)
     )
     vectors = table.column("bottleneck").combine_chunks()
@@ -126,7 +134,7 @@ def backbone_of(plain: Mapping[str, Any], kind: type[Backbone] = Backbone) -> Ba
 
 
 def _schema(about: Mapping[str, object], dim: int) -> pa.Schema:
-    fields = [pa.field(name, pa.string(), nullable=name == "split") for name in (*PHOTO_COLUMNS, "view")]
+    fields = [pa.field(name, pa.string(), nullable=name in ("label", "split")) for name in (*PHOTO_COLUMNS, "view")]
     fields.append(pa.field("bottleneck", pa.list_(pa.float32(), dim)))
     return pa.schema(fields, {METADATA: json.dumps({"version": VERSION, **about}, ensure_ascii=False).encode()})
 

@@ -48,7 +48,6 @@ FIRST: Mapping[str, str] = {
     "--architecture": "Pretrained network [default: efficientnet_lite0]",
     "--weights": "Weights of the network, instead of its own",
     "--fixes": "Photos to leave out or to relabel",
-    "--seed": "Seed of split and random weights  [default: 0]",
     "--l2": "Penalty on the weights  [default: chosen]",
     "--hidden_units": "Hidden layers, such as 512  [default: none]",
     "--flip_left_right": "Also train on mirrored photos",

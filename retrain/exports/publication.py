@@ -14,7 +14,7 @@ from retrain.exports.clients import CLIENTS
 from retrain.exports.registry import FORMATS
 
 BESIDE = (CARD, "labels.txt", MANIFEST, "metrics.json", CLIENTS)
-# In the manifest of a folder, not in those that a file carries: what came of running the files.
+# Of the folder, and not of the model: what came of running its files, and which there are.
 PROOFS = ("parity", "parity_on", "template", "formats")
 
 
@@ -67,10 +67,15 @@ def publication(export: Path) -> Publication:
 
 def _check_embedded(export: Path, present: list[str], content: Mapping[str, object]) -> None:
     """Refuse a file that carries the manifest of another training. Raises ExportError and ModelError."""
-    short = {key: value for key, value in content.items() if key not in PROOFS}
+
+    def without_proofs(manifest: Mapping[str, object]) -> dict[str, object]:
+        return {key: value for key, value in manifest.items() if key not in PROOFS}
+
     for name in present:
         path = export / FORMATS[name].file
-        if path.suffix == ".tflite" and read_appended_manifest(path).content != short:
+        if path.suffix == ".tflite" and (
+            without_proofs(read_appended_manifest(path).content) != without_proofs(content)
+        ):
             raise ExportError(f"{path} is of another training than {MANIFEST}: export the model again.")
 
 

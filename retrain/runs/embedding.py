@@ -8,6 +8,7 @@ from pathlib import Path
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.backbone_config import BackboneConfig
 from retrain.backbones.engines.registry import start_engine
+from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.bottlenecks.executors.base import StartEngine
 from retrain.bottlenecks.executors.registry import find_executor
 from retrain.bottlenecks.extraction import Extraction, extract_views
@@ -35,16 +36,7 @@ class EmbeddingConfig:
     source_dir: Path | None = None
 
 
-@dataclass(frozen=True)
-class Embedded:
-    """The bottlenecks of photos; `views` is (views * n, dim), of which the first n rows are those of `extraction`."""
-
-    backbone: Backbone
-    extraction: Extraction
-    views: Matrix
-
-
-def embed(config: EmbeddingConfig, progress: Progress = SILENT, start: StartEngine | None = None) -> Embedded:
+def embed(config: EmbeddingConfig, progress: Progress = SILENT, start: StartEngine | None = None) -> Bottlenecks:
     """The bottlenecks of all photos; `start` makes another engine than that of `config`.
 
     Raises a RetrainError for whatever a user can cause.
@@ -62,7 +54,7 @@ def embed(config: EmbeddingConfig, progress: Progress = SILENT, start: StartEngi
 
 def embed_files(
     dataset: Dataset, backbone: Backbone, config: EmbeddingConfig, progress: Progress, start: StartEngine | None = None
-) -> Embedded:
+) -> Bottlenecks:
     """The bottlenecks of photos that were listed. Raises DatasetError where none can be used."""
     extraction = config.extraction
 
@@ -83,7 +75,9 @@ def embed_files(
     backbone, (found, views) = extraction.with_cpu_fallback(backbone, work, progress)
     if not found.photos:
         raise DatasetError(_nothing(dataset, found))
-    return Embedded(backbone, found, views)
+    labels = tuple(sorted({photo.label for photo in found.photos if photo.label}))
+    view_ids = tuple(view.id for view in config.views.chosen)
+    return Bottlenecks(dataset, backbone, found, views, labels, extraction, view_ids, config.views)
 
 
 def _listed(config: EmbeddingConfig, progress: Progress) -> Dataset:

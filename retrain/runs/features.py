@@ -8,13 +8,14 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from retrain.bottlenecks.bottlenecks import Bottlenecks
+from retrain.bottlenecks.bottlenecks_file import write_table
 from retrain.bottlenecks.executors.base import StartEngine
 from retrain.bottlenecks.extraction import Extraction
-from retrain.bottlenecks.feature_table import write_feature_table
 from retrain.core.errors import ExportError
 from retrain.core.outputs import check_file, place, temporary_beside
 from retrain.core.progress import SILENT, Progress
-from retrain.runs.embedding import Embedded, EmbeddingConfig, embed
+from retrain.runs.embedding import EmbeddingConfig, embed
 
 
 @dataclass(frozen=True)
@@ -63,30 +64,23 @@ def run_features(config: FeaturesConfig, progress: Progress = SILENT, start: Sta
     Raises a RetrainError for whatever a user can cause.
     """
     began = time.perf_counter()
-    embedded = embed(config.photos, progress, start)
+    bottlenecks = embed(config.photos, progress, start)
     try:
-        kept = _written(config, embedded, progress)
+        kept = _written(config, bottlenecks, progress)
     finally:
         progress.finish()
-    found = embedded.extraction
-    labels = tuple(sorted({photo.label for photo in found.photos if photo.label}))
-    seconds = time.perf_counter() - began
-    return Features(config.output, kept, embedded.backbone.architecture, found, labels, len(embedded.views), seconds)
+    rows, seconds = len(bottlenecks.views), time.perf_counter() - began
+    architecture, found = bottlenecks.backbone.architecture, bottlenecks.extraction
+    return Features(config.output, kept, architecture, found, bottlenecks.labels, rows, seconds)
 
 
-def _written(config: FeaturesConfig, embedded: Embedded, progress: Progress) -> Path | None:
+def _written(config: FeaturesConfig, bottlenecks: Bottlenecks, progress: Progress) -> Path | None:
     """Where an earlier file is now, that the new one takes the place of."""
-    backbone, found, views = embedded.backbone, embedded.extraction, embedded.views
-    about = {
-        "architecture": backbone.architecture,
-        "fingerprint": found.fingerprint,
-        "input_size": backbone.input_size,
-    }
-    view_ids = [view.id for view in config.photos.views.chosen]
+    photos, views, view_ids = bottlenecks.photos, bottlenecks.views, bottlenecks.view_ids
     with temporary_beside(config.output) as folder:
         new = folder / config.output.name
         try:
-            write_feature_table(new, found.photos, views, view_ids, about, progress.writing(len(views)))
+            write_table(new, bottlenecks.origin, photos, views, view_ids, progress.writing(len(views)))
             return place(new, config.output)
         except OSError as error:
             raise ExportError(f"`output` {config.output} cannot be written: {error.strerror}.") from error

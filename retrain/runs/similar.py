@@ -4,13 +4,13 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.bottlenecks.executors.base import StartEngine
-from retrain.bottlenecks.nearest import nearest
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.dataset import Dataset, Photo, PhotoFile
 from retrain.photos.reading import absolute_paths
-from retrain.runs.embedding import Embedded, EmbeddingConfig, embed, embed_files
+from retrain.runs.embedding import EmbeddingConfig, embed, embed_files
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,8 @@ def run_similar(config: SimilarConfig, progress: Progress = SILENT, start: Start
         asked = embed_files(_alone(config.photo), among.backbone, config.among, progress, start)
     finally:
         progress.finish()
-    photos, matrix = among.extraction.photos, among.extraction.matrix
-    found = nearest(matrix, asked.extraction.matrix, config.count + 1)
+    photos = among.photos
+    found = among.nearest(asked.matrix, config.count + 1)
     itself = absolute_paths([str(config.photo)])[0]
     chosen = [
         _told(photos[row], cosine, asked)
@@ -84,8 +84,8 @@ def run_similar(config: SimilarConfig, progress: Progress = SILENT, start: Start
     return Similar(config.photo, len(photos), tuple(chosen[: config.count]))
 
 
-def _told(photo: Photo, cosine: float, asked: Embedded) -> SimilarPhoto:
-    same = photo.sha256 == asked.extraction.photos[0].sha256
+def _told(photo: Photo, cosine: float, asked: Bottlenecks) -> SimilarPhoto:
+    same = photo.sha256 == asked.photos[0].sha256
     return SimilarPhoto(photo.path, photo.label, photo.sha256, cosine, same)
 
 

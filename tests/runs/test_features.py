@@ -14,10 +14,13 @@ from extracting import Counter, class_folders, photo_bytes, write
 
 from retrain.backbones.backbone_config import BackboneConfig
 from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.bottlenecks import bottlenecks_file
+from retrain.bottlenecks.bottlenecks import Bottlenecks as Table
 from retrain.bottlenecks.extraction import extract
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.cli.main import main
 from retrain.core.errors import DatasetError, ExportError, OptionError
+from retrain.core.progress import Silent
 from retrain.photos.augmentation import Augmentation
 from retrain.photos.opening import list_photos
 from retrain.photos.views import ViewsConfig
@@ -51,6 +54,8 @@ def test_the_table_holds_what_an_extraction_finds(tmp_path: Path) -> None:
     assert np.array_equal(np.stack(table["bottleneck"].to_numpy()), found.matrix)
     assert set(table["split"].to_pylist()) == {None} and set(table["view"].to_pylist()) == {"original"}
     assert written.summary()["photos"] == {"used": 7, "skipped": 1}
+    again = Table.read(written.output)
+    assert np.array_equal(again.matrix, found.matrix) and again.labels == ("a", "b")
 
 
 def test_sides_views_and_joined_networks(tmp_path: Path) -> None:
@@ -68,6 +73,16 @@ def test_photos_without_classes_have_none(tmp_path: Path) -> None:
         write(tmp_path / "heap" / f"{number}.jpg", photo_bytes(number))
     written, table = run(tmp_path, tmp_path / "heap")
     assert table["label"].to_pylist() == [None] * 3 and written.labels == ()
+    assert [photo.label for photo in Table.read(written.output).photos] == [""] * 3
+
+
+def test_it_is_written_in_batches_and_each_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bottlenecks_file, "BATCH_BYTES", 2 * 4 * 3)
+    told: list[int] = []
+    monkeypatch.setattr(Silent, "writing", lambda self, rows: told.append)
+    _, table = run(tmp_path, class_folders(tmp_path / "cats", 5))
+    assert told == [2, 4, 5] and table.num_rows == 5
+    assert pq.ParquetFile(tmp_path / "f.parquet").num_row_groups == 3
 
 
 def test_an_earlier_file_is_kept_unless_it_is_the_same(tmp_path: Path) -> None:

@@ -68,12 +68,14 @@ class StoreFolder:
 
     @property
     def backbone(self) -> str:
-        """Whose bottlenecks they are, for people."""
+        """Whose bottlenecks they are, for people; beside bottlenecks a store has small copies of photos."""
         if self.description is None:
             return "unknown"
         covers = self.description.covers
+        if "architecture" not in covers:
+            return "what photos look like"
         size = covers.get("input_size", "?")
-        return f"{covers.get('architecture', 'unknown')}, {size} px, {covers.get('compute_dtype', 'unknown')}"
+        return f"{covers['architecture']}, {size} px, {covers.get('compute_dtype', 'unknown')}"
 
     def read_keys(self) -> "Keys":
         """Whose bottlenecks they are, the probe's among them; a key may come more than once. Raises StoreError."""

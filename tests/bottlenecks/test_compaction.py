@@ -9,6 +9,7 @@ from stored import COVERS, DIM, description, files, key, put_in_pieces, served
 
 from retrain.bottlenecks import store
 from retrain.bottlenecks.compaction import compact_store
+from retrain.bottlenecks.near_copies import thumbnail_store
 from retrain.bottlenecks.store import Store
 from retrain.cli.main import main
 
@@ -62,6 +63,13 @@ def test_what_has_no_description_is_left_alone_and_named(tmp_path: Path, capsys:
     assert exit_code(main, "store", "compact", "--bottleneck_dir", str(tmp_path)) == 0
     assert "left alone" in capsys.readouterr().out
     assert len(list_shards(opened.folder)) == 3
+
+
+def test_small_copies_beside_bottlenecks_are_called_what_they_are(tmp_path: Path) -> None:
+    in_pieces(tmp_path, 1)
+    thumbnail_store(tmp_path).close()
+    looked = [one.folder.backbone for one in compact_store(tmp_path)]
+    assert looked[0].startswith("fake, ") and looked[1:] == ["what photos look like"]
 
 
 def test_what_opening_a_store_unites_is_counted(tmp_path: Path) -> None:

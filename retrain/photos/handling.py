@@ -41,6 +41,8 @@ class Dataset(dataset.Dataset):
     ) -> "Self":
         """Photos with the class of each, and its side where one is given ("train", "val", "test" or None).
 
+        They are sorted by class and path, as those of every data set: their bottlenecks are not in the lists' order.
+
         Photos are paths, bytes of files, images of Pillow, or arrays of uint8; what is in memory is written once to
         `source_dir`. Raises DatasetError for a photo that is not there, OptionError.
         """

@@ -17,4 +17,4 @@ def show_similar(similar: Similar, console: Console) -> None:
         same = " (the same content)" if one.same_content else ""
         label = escape(one.label) + " " * (width - cell_len(one.label))
         console.print(f"{one.cosine:6.3f}  {label}  {escape(one.path)}{same}", soft_wrap=True)
-    console.print(f"Compared with {similar.compared:,} photos.")
+    console.print(f"Compared with {similar.compared:,} photo{'' if similar.compared == 1 else 's'}.")

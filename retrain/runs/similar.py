@@ -39,7 +39,7 @@ class SimilarPhoto:
 
 @dataclass(frozen=True)
 class Similar:
-    """The photos that are most like one, best first, of so many that it was compared with."""
+    """The photos that are most like one, best first, of so many others that it was compared with."""
 
     photo: Path
     compared: int
@@ -74,14 +74,15 @@ def run_similar(config: SimilarConfig, progress: Progress = SILENT, start: Start
     finally:
         progress.finish()
     photos = among.photos
-    found = among.nearest(asked.matrix, config.count + 1)
     itself = absolute_paths([str(config.photo)])[0]
+    own = {row for row, path in enumerate(absolute_paths(photo.path for photo in photos)) if path == itself}
+    found = among.nearest(asked.matrix, config.count + len(own))
     chosen = [
         _told(photos[row], cosine, asked)
         for row, cosine in zip(found.rows[0].tolist(), found.cosines[0].tolist(), strict=True)
-        if absolute_paths([photos[row].path])[0] != itself
+        if row not in own
     ]
-    return Similar(config.photo, len(photos), tuple(chosen[: config.count]))
+    return Similar(config.photo, len(photos) - len(own), tuple(chosen[: config.count]))
 
 
 def _told(photo: Photo, cosine: float, asked: Bottlenecks) -> SimilarPhoto:

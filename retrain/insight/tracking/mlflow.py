@@ -55,7 +55,9 @@ def _keep(record: Record) -> None:
 
     try:
         client = MlflowClient(os.environ.get(ADDRESS) or FOLDER.absolute().as_uri())
-        run = client.create_run(_experiment(client), run_name=record.name, tags=dict(record.tags)).info.run_id
+        began = int(1000 * (time.time() - record.seconds))
+        made = client.create_run(_experiment(client), began, dict(record.tags), record.name)
+        run = made.info.run_id
         _log(client, run, record)
         for path in record.files:
             client.log_artifact(run, str(path))

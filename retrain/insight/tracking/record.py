@@ -16,13 +16,14 @@ FILES = (MANIFEST, "labels.txt", "metrics.json", "README.md")
 
 @dataclass(frozen=True)
 class Record:
-    """A run by its `name`, as text and numbers.
+    """A run by its `name`, as text and numbers; it took `seconds`.
 
     `options` are those of the command line, `figures` finite numbers, `curves` the figures that changed during the
     training as (step, value), `tags` what it was made of, `files` what is kept of it.
     """
 
     name: str
+    seconds: float
     options: Mapping[str, str]
     figures: Mapping[str, float]
     curves: Mapping[str, tuple[tuple[int, float], ...]]
@@ -39,6 +40,7 @@ def record_of(run: Run) -> Record:
     files = [folder / name for name in FILES if (folder / name).is_file()]
     return Record(
         folder.name,
+        run.seconds["total"],
         asked,
         _figures(run, manifest),
         _curves(run),

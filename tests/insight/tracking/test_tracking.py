@@ -60,6 +60,7 @@ def test_a_run_is_kept_in_a_folder_without_a_word_to_anybody(work: Path, monkeyp
     assert found.info.status == "FINISHED" and found.info.run_name == "model"
     assert (found.data.params["architecture"], found.data.params["l2"]) == ("fake", "0.3")
     assert found.data.metrics["test_accuracy"] == test["accuracy"]
+    assert found.info.end_time - found.info.start_time >= 1000 * found.data.metrics["seconds_total"] - 1
     low, high = (found.data.metrics[f"test_accuracy_{edge}"] for edge in ("low", "high"))
     assert [low, high] == test["interval"]
     assert found.data.tags["dataset_digest"] == manifest["provenance"]["dataset_digest"]

@@ -150,7 +150,7 @@ lock: $(INSTALLED)  ## Pin the newest dependencies that fit pyproject.toml into 
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra openvino --extra tfds --extra report --extra export --extra serve \
 		--constraint requirements.lock --generate-hashes --no-header --no-annotate --no-emit-find-links pyproject.toml \
 		--output-file docker/retrain.lock
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra ray --extra storage --extra int8 --extra hub --extra dev-cluster --constraint requirements.lock \
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra train --extra ray --extra storage --extra int8 --extra hub --extra mlflow --extra dev-cluster --constraint requirements.lock \
 		--generate-hashes --no-header --no-annotate --no-emit-find-links pyproject.toml --output-file requirements-cluster.lock
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.10 --extra ray --extra storage --constraint requirements.lock \
 		--generate-hashes --no-header --no-annotate --no-emit-find-links pyproject.toml --output-file docker/cluster.lock

@@ -15,7 +15,7 @@ DISTRIBUTION = "retrain-photos"  # in pyproject.toml; the import packages are re
 LOCKED = frozenset(
     {"train", "openvino", "export", "arduino", "tfds", "report", "serve", "dev"}
 )  # that requirements.lock holds
-CLUSTER = frozenset({"ray", "storage", "int8", "hub", "dev-cluster"})  # that requirements-cluster.lock holds
+CLUSTER = frozenset({"ray", "storage", "int8", "hub", "mlflow", "dev-cluster"})  # that requirements-cluster.lock holds
 TRAIN_MODULES = frozenset({
     "babel", "flatbuffers", "h5py", "jinja2", "keras", "pyarrow", "scipy", "tensorboard", "tensorflow",
     "tensorflow_hub", "tf_keras", "threadpoolctl",
@@ -67,7 +67,7 @@ def _own_version() -> str:
 def _in_container(image: str, extra: str) -> str:
     if image != "retrain" and extra in IN_TRAINING_IMAGE:
         return "use the image retrain, which has it (`make docker-build`)"
-    if extra in CLUSTER - {"int8", "hub", "dev-cluster"}:
+    if extra in CLUSTER - {"int8", "hub", "mlflow", "dev-cluster"}:
         return "use the image retrain that was built with it (`make docker-build CLUSTER=yes`)"
     return f"it is not in the image {image}: install this program without a container, and there the extra `{extra}`"
 

@@ -12,6 +12,10 @@ def _formats(context: click.Context, parameter: click.Parameter, value: str) -> 
     return check_formats(names(context, parameter, value))
 
 
+def _trackers(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[str, ...]:
+    return () if value is None else names(context, parameter, value)
+
+
 # What is written.
 export_options = group(
     click.option(
@@ -56,5 +60,11 @@ report_options = group(
     ),
     lang_option,
     click.option("--summaries_dir", type=Folder, help="Write TensorBoard summaries to a new folder in here."),
+    click.option(
+        "--track",
+        callback=_trackers,
+        metavar="NAME[,NAME…]",
+        help="Keep options and figures of the run in a tracker: mlflow, in tf_files/mlruns or MLFLOW_TRACKING_URI.",
+    ),
     json_option,
 )

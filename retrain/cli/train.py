@@ -48,7 +48,7 @@ def train(as_json: bool, **options: Any) -> None:
     from retrain.insight.terminal import TerminalScreen
     from retrain.runs.train import run_training
 
-    asked = ReportConfig(options["report"], options["summaries_dir"], options["top_k"])
+    asked = ReportConfig(options["report"], options["summaries_dir"], options["top_k"], options["track"])
     config.check(asked.outputs)
     asked.check()
     screen, console = TerminalScreen(as_options), Console(stderr=as_json, highlight=False)
@@ -77,7 +77,17 @@ def train(as_json: bool, **options: Any) -> None:
 
 
 def told(run: "Run", asked: "ReportConfig", options: dict[str, Any], progress: "Progress") -> "Run":
-    """The run with the pages about it, written here; their time is part of its, and the report says the same."""
+    """The run with the pages about it, written here; then trackers are told of it, in time that is not the run's."""
+    run = _with_pages(run, asked, options, progress)
+    if asked.track:
+        from retrain.insight.tracking.registry import track
+
+        track(asked.track, run, progress)
+    return run
+
+
+def _with_pages(run: "Run", asked: "ReportConfig", options: dict[str, Any], progress: "Progress") -> "Run":
+    """Their time is part of the run's, and the report says the same."""
     from retrain.insight.results import with_report
 
     began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""What is told about a run beyond its last lines: a page, TensorBoard summaries."""
+"""What is told about a run beyond its last lines: a page, TensorBoard summaries, trackers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,11 +11,15 @@ from retrain.core.outputs import check_folder
 
 @dataclass(frozen=True)
 class ReportConfig:
-    """Where the page about a run and its TensorBoard summaries go, and how many answers are shown of a photo."""
+    """Where the page about a run and its TensorBoard summaries go, and how many answers are shown of a photo.
+
+    `track` names the trackers that are told of it.
+    """
 
     report: Path | None = None
     summaries_dir: Path | None = None
     top_k: int = TOP_K
+    track: tuple[str, ...] = ()
 
     @property
     def outputs(self) -> Mapping[str, Path | None]:
@@ -28,3 +32,7 @@ class ReportConfig:
             check_folder(self.summaries_dir, "`summaries_dir`")
         if self.report is not None:
             check_page(self.report, "`report`")
+        if self.track:
+            from retrain.insight.tracking.registry import check_trackers
+
+            check_trackers(self.track)

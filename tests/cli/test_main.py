@@ -288,7 +288,15 @@ def test_folds_reach_their_config(asked_by: Callable[..., TrainConfig]) -> None:
 
 def test_no_option_is_forgotten(asked_by: Callable[..., TrainConfig]) -> None:
     names = {name.rpartition(".")[2] for name in leaves(TrainConfig(SourceConfig(Path("photos"))))}
-    told_by_the_command = {"report", "lang", "summaries_dir", "top_k", "print_misclassified_test_images", "as_json"}
+    told_by_the_command = {
+        "report",
+        "lang",
+        "summaries_dir",
+        "track",
+        "top_k",
+        "print_misclassified_test_images",
+        "as_json",
+    }
     assert {parameter.name for parameter in train.params} == names | told_by_the_command
 
 

@@ -83,7 +83,7 @@ further_options = group(
 @click.command(cls=CheckedCommand)
 @click.pass_context
 @further_options
-def export(context: click.Context, as_json: bool, **options: Any) -> None:
+def export(context: click.Context, /, as_json: bool, **options: Any) -> None:
     """Write a model in further formats, each tested on photos.
 
     MODEL is the --output_dir of a training run. A format that does not answer like the model is not kept.

@@ -53,7 +53,8 @@ def publication(export: Path) -> Publication:
         text = (export / CARD).read_text(encoding="utf-8")
         if is_unchanged(text) and text != card(manifest.content, present):
             raise ExportError(
-                f"{export / CARD} and {MANIFEST} do not say the same: write the card again with `retrain export`."
+                f"{export / CARD} and {MANIFEST} do not say the same, or another version wrote the card: write it "
+                "again with `retrain export`."
             )
     except ModelError as error:
         raise ExportError(str(error)) from None

@@ -35,13 +35,14 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def pushed_to(hub: Hub, tmp_path: Path, *arguments: object, token: str = TOKEN) -> Called:
+def pushed_to(hub: Hub, tmp_path: Path, *arguments: object, token: str = TOKEN, cwd: Path | None = None) -> Called:
     """The command in a process of its own, for its library reads the environment when it is loaded."""
     # The stand-in has git-LFS alone.
     own = {"HF_ENDPOINT": hub.url, "HF_TOKEN": token, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_XET": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "retrain", "push", *map(str, arguments)],
-        env={**os.environ, **own, "PYTHONPATH": python_path(ROOT), "COLUMNS": "1000"}, capture_output=True, text=True,
+        env={**os.environ, **own, "PYTHONPATH": python_path(ROOT), "COLUMNS": "1000"}, cwd=cwd,
+        capture_output=True, text=True,
     )  # fmt: skip
     assert "Traceback" not in done.stderr, done.stderr
     return Called(done.returncode, done.stdout, one_line(done.stderr))
@@ -64,6 +65,7 @@ def test_the_same_again_does_nothing_and_others_files_stay(export: Path, tmp_pat
     (clone / "notes.txt").write_text("mine")
     assert call(main, "push", export, clone).code == 0
     again = call(main, "push", export, clone, "--json")
+    assert "(a folder): 0 files, 0.0 MB. " in one_line(again.err)
     assert json.loads(again.out)["sent"] == [] and "README.md" in json.loads(again.out)["unchanged"]
     (clone / "README.md").write_text("# Ours\n")
     refused = call(main, "push", export, clone)
@@ -72,6 +74,32 @@ def test_the_same_again_does_nothing_and_others_files_stay(export: Path, tmp_pat
     assert call(main, "push", export, clone, "--replace").code == 0
     assert (clone / "README.md").read_bytes() == (export / "README.md").read_bytes()
     assert (clone / "notes.txt").read_text() == "mine"
+
+
+IN_THE_WAY: dict[str, Callable[[Path], object]] = {
+    "README.md": lambda place: place.mkdir(),
+    "model.tflite": lambda place: (place / "mine").mkdir(parents=True),
+    "variables": lambda place: place.symlink_to(place.parent.parent, target_is_directory=True),
+    "variables (a file)": lambda place: place.with_name("variables").touch(),
+}
+
+
+@pytest.mark.parametrize("what", IN_THE_WAY)
+def test_what_is_in_the_way_is_named_before_anything_is_written(what: str, export: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    IN_THE_WAY[what](clone / what)
+    before = sorted(tmp_path.rglob("*"))
+    done = call(main, "push", export, clone, "--replace")
+    assert done.code == 1 and f"{clone / what.split()[0]} is in the way" in one_line(done.err)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("inside", ["", "published"])
+def test_an_export_is_not_published_into_itself(inside: str, export: Path) -> None:
+    before = sorted(export.rglob("*"))
+    done = call(main, "push", export, export / inside)
+    assert done.code == 2 and "lies in the export" in one_line(done.err) and sorted(export.rglob("*")) == before
 
 
 def test_a_dry_run_writes_nothing(export: Path, tmp_path: Path) -> None:
@@ -111,7 +139,9 @@ def test_a_card_of_ones_own_goes_and_is_mentioned(export: Path, tmp_path: Path) 
     assert (tmp_path / "out/README.md").read_text() == "# My cats\n"
 
 
-@pytest.mark.parametrize("dest", ["s3://bucket/x", "hf://cats", "hf://a/b/c", "https://huggingface.co/ana/cats"])
+@pytest.mark.parametrize(
+    "dest", ["s3://bucket/x", "hf://cats", "hf://a/b/c", "https://huggingface.co/ana/cats", "hf:/ana/cats"]
+)
 def test_other_addresses_are_refused(dest: str, export: Path) -> None:
     done = call(main, "push", export, dest)
     assert done.code == 2 and "is neither a folder nor hf://OWNER/NAME" in one_line(done.err)
@@ -130,7 +160,7 @@ def test_a_new_repository_is_private_and_has_everything(hub: Hub, export: Path, 
     assert not there.keys() & PRIVATE
     assert all(there[name] == (export / name).read_bytes() for name in there if name != ".gitattributes")
     assert {"README.md", "model.tflite", "variables/variables.index"} <= there.keys()
-    again = pushed_to(hub, tmp_path, export, "hf://ana/cats")
+    again = pushed_to(hub, tmp_path, ".", "hf://ana/cats", cwd=export)
     assert again.code == 0 and "(private): 0 files" in again.err and len(hub.commits) == 1
 
 

@@ -101,7 +101,7 @@ def test_python_of_the_readme_runs(house: Path, page: str) -> None:
 
 def test_python_of_the_other_pages_runs(house: Path) -> None:
     pages = [page for page in ROOT.glob("docs/**/*.md") if code_blocks(page) and page.name != "api.md"]
-    assert ROOT / "docs/store.md" in pages
+    assert ROOT / "docs/features.md" in pages
     for page in pages:
         run(code_blocks(page), house)
 

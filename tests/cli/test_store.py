@@ -76,7 +76,8 @@ def test_verify_names_what_is_damaged_and_repairs_it(here: Path, capsys: pytest.
     assert call("verify") == 1
     shown = output(capsys)
     assert path.name in shown and "--repair" in shown
-    assert call("verify", "--repair") == 0 and path.with_name(f"{path.name}.damaged").exists()
+    assert call("verify", "--repair") == 0
+    assert (path.parents[1] / "damaged" / path.parent.name / f"{path.name}.damaged").exists()
     assert call("verify") == 0
     assert call("info") == 0 and "set aside: 1" in output(capsys)
 

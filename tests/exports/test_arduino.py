@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -63,6 +64,16 @@ def test_the_page_beside_it_says_what_it_takes(exported: Path, model: bytes) -> 
     assert f"| flash, for the model | {len(model):,} |" in page
     assert all(board in page for board in boards_for(len(model), arena_of(model) or 0))
     assert all(f"{size:,} bytes of" in page or f"{size:,} of memory" in page for size in PROGRAM)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is absent")
+def test_the_array_compiles_to_the_model(exported: Path, model: bytes, tmp_path: Path) -> None:
+    printing = '#include <cstdio>\n#include "model.h"\nint main() {{ std::fwrite(kModel, 1, {}, stdout); }}\n'
+    (tmp_path / "main.cpp").write_text(printing.format(len(model)))
+    sources = [tmp_path / "main.cpp", exported / "arduino" / "model.cpp"]
+    options = ["-std=c++17", "-Wall", "-Werror", f"-I{exported / 'arduino'}"]
+    subprocess.run(["g++", *options, *sources, "-o", tmp_path / "printing"], check=True)
+    assert subprocess.run([tmp_path / "printing"], capture_output=True, check=True).stdout == model
 
 
 def test_boards_are_those_that_have_room_for_both() -> None:

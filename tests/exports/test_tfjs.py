@@ -44,7 +44,7 @@ def test_model_json_is_what_tensorflow_js_reads(made: Path, exported: Path) -> N
     assert not any("value" in nodes[name]["attr"] for name in constants)
     assert {weight["dtype"] for weight in group["weights"]} <= {"float32", "int32", "bool"}
     manifest = json.loads((exported / "model.json").read_text(encoding="utf-8"))
-    del manifest["parity"], manifest["template"]
+    del manifest["parity"], manifest["template"], manifest["formats"]
     assert model["userDefinedMetadata"]["model.json"] == manifest
 
 

@@ -22,6 +22,7 @@ from retrain.cli.options import (
 from retrain.exports.registry import FORMATS
 
 ALL = "all"
+NAMED = f"{__name__}.named"  # in the context: what was asked for, word for word
 
 
 def _exports(context: click.Context, parameter: click.Parameter, value: str) -> tuple[str, ...]:
@@ -31,6 +32,7 @@ def _exports(context: click.Context, parameter: click.Parameter, value: str) -> 
             raise click.BadParameter(
                 f"{name} is not known; choose from {', '.join(FORMATS)}; or {ALL} for all of them."
             )
+    context.meta[NAMED] = found
     # What was not built with this installation is no reason to refuse the rest.
     lacking = {name: format.lacks() for name, format in FORMATS.items() if ALL in found and name not in found}
     for sentence in sorted({lack for lack in lacking.values() if lack is not None}):
@@ -79,8 +81,9 @@ further_options = group(
 
 
 @click.command(cls=CheckedCommand)
+@click.pass_context
 @further_options
-def export(as_json: bool, **options: Any) -> None:
+def export(context: click.Context, /, as_json: bool, **options: Any) -> None:
     """Write a model in further formats, each tested on photos.
 
     MODEL is the --output_dir of a training run. A format that does not answer like the model is not kept.
@@ -101,6 +104,11 @@ def export(as_json: bool, **options: Any) -> None:
     show_report(report, Console(stderr=as_json, highlight=False))
     if as_json:
         print(json_line(summary(report)))
-    refused = [result.name for result in report.results if result.refused is not None]
+    named = context.meta[NAMED]
+    refused = [
+        result.name
+        for result in report.results
+        if result.refused is not None and not (result.unfit and ALL in named and result.name not in named)
+    ]
     if refused:
         raise click.ClickException(f"Not kept: {', '.join(refused)}; what was there before is untouched.")

@@ -65,6 +65,10 @@ class ExportError(RetrainError):
     """An export cannot be written, or is not an export of this project."""
 
 
+class UnfitError(ExportError):
+    """A format is not for such a network, whatever else is done about it."""
+
+
 class ParityError(ExportError):
     """An exported model answers differently from the model it was made from."""
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from decimal import Decimal
 
 from retrain.exports.card_content import Beside, Content, licence_of
+from retrain.exports.quoted import Quoted
 from retrain.exports.registry import FORMATS, SAVED_MODEL
 
 SHOWN = 100  # classes in the table
@@ -75,7 +76,7 @@ def what_it_knows(content: Content) -> Iterator[str]:
         "",
     )
     if photos:
-        yield from (f"It was trained on {photos:,} photos.", "")
+        yield from (_trained_on(photos, content.quoted), "")
     rows = ((markdown_text(label), "–" if count is None else f"{count:,}") for label, count in classes[:SHOWN])
     yield from _table(("class", "photos"), ("---", "---:"), rows)
     if len(classes) > SHOWN:
@@ -176,6 +177,16 @@ def where_from(content: Content) -> Iterator[str]:
         "on is for those to say who have the rights to the photos."
     )
     yield ""
+
+
+def _trained_on(photos: int, quoted: Quoted | None) -> str:
+    """Cross-validation leaves no photo out in the end; a split keeps its test photos out."""
+    if quoted is None or quoted.cross_validation:
+        return f"It was trained on {photos:,} photos."
+    return (
+        f"It was made from {photos:,} photos: {quoted.n:,} of them tested it, the others trained it or chose between "
+        "heads."
+    )
 
 
 def _proofs(content: Content) -> Iterator[tuple[str, ...]]:

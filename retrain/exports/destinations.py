@@ -14,7 +14,7 @@ from typing import Any, Protocol
 from label_image.files import reason_of, sha256_of, temporary_folder
 from label_image.installing import how_to_install
 from retrain.core.errors import ExportError, OptionError
-from retrain.core.outputs import check_replaceable_folder
+from retrain.core.outputs import check_outside, check_replaceable_folder
 
 HUB = re.compile(r"hf://(?P<repository>[\w.-]+/[\w.-]+)/?")
 ATTRIBUTES = ".gitattributes"  # by which git keeps weights beside the repository
@@ -42,14 +42,15 @@ class Destination(Protocol):
         """Put them there, in one step where the place has one."""
 
 
-def destination(text: str, public: bool) -> Destination:
-    """The place of this name. Raises OptionError and ExportError."""
+def destination(text: str, public: bool, export: Path) -> Destination:
+    """The place of this name for an export. Raises OptionError and ExportError."""
     if found := HUB.fullmatch(text):
         return _Hub.open(found["repository"], public)
-    if "://" in text:
+    if "://" in text or text.startswith("hf:"):
         raise OptionError(f"`DEST` {text} is neither a folder nor hf://OWNER/NAME.")
     if public:
         raise OptionError("`public` is for a new repository of the Hub: leave it out for a folder.")
+    check_outside(export, {"`DEST`": Path(text)}, "the export")
     check_replaceable_folder(Path(text), "`DEST`")
     return _Folder(text, "a folder" if Path(text).exists() else "a new folder")
 
@@ -61,11 +62,22 @@ class _Folder:
 
     def there(self, files: Files) -> dict[str, bool]:
         places = {name: Path(self.address) / name for name in files}
+        for place in places.values():
+            self._check_way_to(place)
         return {
             name: place.is_file() and not place.is_symlink() and sha256_of(place) == sha256_of(files[name])
             for name, place in places.items()
             if os.path.lexists(place)
         }
+
+    def _check_way_to(self, place: Path) -> None:
+        """Refuse, before anything is written, what no file can take the place of. Raises ExportError."""
+        folders = list(place.parents)[: -len(Path(self.address).parents) - 1]
+        barred = [way for way in folders if os.path.lexists(way) and (way.is_symlink() or not way.is_dir())]
+        if place.is_dir():
+            barred.append(place)
+        if barred:
+            raise ExportError(f"{barred[-1]} is in the way of what is published: move it away.")
 
     def send(self, files: Files) -> None:
         """Each file takes its place in one step, the card last."""
@@ -165,6 +177,6 @@ def _said(address: str) -> Iterator[None]:
             why = str(error.server_message or error).splitlines()[0].rstrip(".")
         raise ExportError(f"{address}: {why}.") from None
     except ValueError as error:  # of the head of a card that somebody has changed
-        raise ExportError(f"{address} does not take this: {' '.join(str(error).split())}.") from None
+        raise ExportError(f"{address} does not take this: {' '.join(str(error).split()).rstrip('.')}.") from None
     except (httpx2.HTTPError, OSError) as error:
         raise ExportError(f"{address} cannot be reached: {str(error).rstrip('.') or type(error).__name__}.") from None

@@ -9,7 +9,7 @@ from label_image.errors import ModelError
 from label_image.files import reason_of
 from label_image.manifest import MANIFEST, read_manifest
 from retrain.core.errors import ExportError
-from retrain.exports.card import CARD, card, is_unchanged
+from retrain.exports.card import CARD, is_of, is_unchanged
 from retrain.exports.clients import CLIENTS
 from retrain.exports.registry import FORMATS
 
@@ -51,9 +51,10 @@ def publication(export: Path) -> Publication:
             raise ExportError(f"{export / 'labels.txt'} has other classes than {MANIFEST}: export the model again.")
         _check_embedded(export, present, manifest.content)
         text = (export / CARD).read_text(encoding="utf-8")
-        if is_unchanged(text) and text != card(manifest.content, present):
+        if is_unchanged(text) and not is_of(text, manifest.content, present):
             raise ExportError(
-                f"{export / CARD} and {MANIFEST} do not say the same: write the card again with `retrain export`."
+                f"{export / CARD} is not of this {MANIFEST}, or not of these formats: write it again with "
+                "`retrain export`."
             )
     except ModelError as error:
         raise ExportError(str(error)) from None
@@ -87,10 +88,9 @@ def _unreadable(export: Path, error: OSError | UnicodeDecodeError) -> str:
 
 
 def _files_of(path: Path) -> list[Path]:
-    return (
-        [file for file in sorted(path.rglob("*")) if file.is_file()]
-        if path.is_dir()
-        else [path]
-        if path.exists()
-        else []
-    )
+    """The files of a name in an export. Raises ExportError for links: they may lead to what nobody meant to publish."""
+    found = [path, *sorted(path.rglob("*"))] if path.exists() else []
+    for each in found:
+        if each.is_symlink():
+            raise ExportError(f"{each} is a link: publish a copy of the export without links (`cp -rL`).")
+    return [file for file in found if file.is_file() and not file.name.startswith(".")]

@@ -24,7 +24,7 @@ from label_image.preprocessing import Pixels, Preprocessing
 from label_image.quiet import quiet
 from label_image.runtimes import Outputs, Run, load_saved_model, pixels_runner
 from retrain.core.defaults import BOTTLENECK_DIR
-from retrain.core.errors import ExportError, ParityError
+from retrain.core.errors import ExportError, ParityError, UnfitError
 from retrain.core.outputs import (
     MANIFEST,
     check_folder,
@@ -54,13 +54,17 @@ SAVED_MODEL_FILES = ("saved_model.pb", "variables")
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a format: how it was judged, and where it was written; or why it was `refused`."""
+    """What came of a format: how it was judged, and where it was written; or why it was `refused`.
+
+    `unfit`: it is not for such a network, and would not be written on other photos either.
+    """
 
     name: str
     judgement: Judgement | None = None
     path: Path | None = None
     remark: str = ""
     refused: str | None = None
+    unfit: bool = False
 
 
 @dataclass(frozen=True)
@@ -276,7 +280,7 @@ class _Work:
         format = FORMATS[name]
         many = format.limits.takes_many_photos
         pixels, reference = self.compared if many else (self.photos.test.pixels, self.reference)
-        refused = ""
+        refused, unfit = "", False
         for way in format.conversions:
             force = self.force and way is format.conversions[-1]
             self.say(
@@ -291,7 +295,7 @@ class _Work:
                 shown = milliseconds if format.own_program else None
                 judgement = judge(format.file, said, reference, format.limits, shown, size_of(new), force)
             except (ParityError, ExportError, ModelError) as error:
-                refused = refused or str(error)
+                refused, unfit = refused or str(error), isinstance(error, UnfitError)
                 _remove(new)
                 continue
             target = self.export / format.file
@@ -303,7 +307,7 @@ class _Work:
                 put_into_export(new, target)
                 record_parity(self.export, self.temporary, found)
             return Result(name, judgement, target, way.remark)
-        return Result(name, refused=refused)
+        return Result(name, refused=refused, unfit=unfit)
 
 
 def timed(run: Run, pixels: Pixels) -> tuple[Outputs, float]:

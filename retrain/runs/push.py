@@ -41,14 +41,13 @@ class Pushed:
 def push(config: PushConfig, progress: Progress = SILENT) -> Pushed:
     """Publish an export, and say before what goes where. Raises OptionError and ExportError."""
     published = publication(config.model)
-    place = destination(config.dest, config.public)
+    place = destination(config.dest, config.public, config.model)
     there = place.there(published.files)
     differing = sorted(name for name, is_same in there.items() if not is_same)
     files = {name: path for name, path in published.files.items() if not there.get(name)}
     size = sum(path.stat().st_size for path in files.values())
-    progress.say(
-        f"To {place.address} ({place.note}): {len(files)} files, {size / MEGABYTE:.1f} MB: {', '.join(files)}."
-    )
+    names = f": {', '.join(files)}" if files else ""
+    progress.say(f"To {place.address} ({place.note}): {len(files)} files, {size / MEGABYTE:.1f} MB{names}.")
     _say_more(published, len(there) - len(differing), progress)
     if differing and not config.replace:
         raise ExportError(

@@ -7,15 +7,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from calling import call
 from stand_ins import converted
 
 from label_image.errors import ModelError
 from label_image.model import load_model
-from retrain.core.errors import ExportError
+from retrain.cli.main import main
+from retrain.core.errors import UnfitError
 from retrain.exports.clients import cpp_literal
 from retrain.exports.formats import arduino
 from retrain.exports.formats.arduino import BOARDS, PROGRAM, boards_for, no_interpreter, run_sketch
 from retrain.exports.on_chip import STEP, OnChip, arena_of, operators_of
+from retrain.exports.registry import FORMATS
 
 if no_interpreter() is not None:
     pytest.skip(str(no_interpreter()), allow_module_level=True)
@@ -81,7 +84,7 @@ def test_boards_are_those_that_have_room_for_both() -> None:
 
 @pytest.mark.parametrize(("flash", "memory"), [(20_000_000, 1_000), (1_000, 600_000), (1_000_000, 400_000)])
 def test_what_fits_no_board_is_refused_with_its_numbers(flash: int, memory: int) -> None:
-    with pytest.raises(ExportError, match=f"{flash:,} bytes of flash and {memory:,} of memory, and no board") as error:
+    with pytest.raises(UnfitError, match=f"{flash:,} bytes of flash and {memory:,} of memory, and no board") as error:
         boards_for(flash, memory)
     assert "16,577,216 and 458,088" in str(error.value)
 
@@ -94,6 +97,21 @@ def test_a_model_that_fits_no_board_leaves_nothing(
     _, result = converted(model, ("arduino",), str(trained / "photos"), tmp_path).results
     assert result.refused is not None and "no board has room for both" in result.refused
     assert not (model / "arduino").exists()
+
+
+def test_all_formats_are_those_that_the_network_can_have(
+    trained: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = Path(shutil.copytree(trained / "model", tmp_path / "model"))
+    monkeypatch.setattr(arduino, "BOARDS", {"a small one": (201_000, 66_000)})
+    few = {name: FORMATS[name] for name in ("graph_def", "arduino")}
+    monkeypatch.setattr("retrain.cli.export.FORMATS", few)
+    done = call(main, "export", model, "--to", "all", "--image_dir", trained / "photos")
+    assert done.code == 0 and "no board has room for both" in done.out, done.err
+    assert (model / "graph.pb").is_file() and not (model / "arduino").exists()
+    for named in ("arduino", "all,arduino"):
+        done = call(main, "export", model, "--to", named, "--image_dir", trained / "photos")
+        assert done.code == 1 and "Not kept: arduino" in done.err
 
 
 def test_another_array_is_refused(exported: Path, tmp_path: Path) -> None:

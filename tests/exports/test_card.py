@@ -67,12 +67,20 @@ def test_text_says_what_the_manifest_does(three_colours: Path, manifest: dict[st
     text = (three_colours / "model" / CARD).read_text(encoding="utf-8")
     rows = cells(text)
     assert all([label, "20"] in rows for label in manifest["labels"])
-    assert "trained on 60 photos" in text and f"{manifest['unknown']['threshold']:.4f}" in text
+    tested = manifest["metrics"]["test"]["n"]
+    assert f"made from 60 photos: {tested} of them tested it" in text and "trained on 60 photos" not in text
+    assert f"{manifest['unknown']['threshold']:.4f}" in text
     for name, file in (("saved_model", "saved_model.pb"), ("tflite", "model.tflite")):
         (row,) = [row for row in rows if row and row[0] == f"<code>{file}</code>"]
         proof = parity_of(three_colours / "model")[name]
         assert row[1:] == [str(proof["photos"]), brief(proof["greatest_difference"]), "100.0 %", "–"]
     assert str(three_colours) not in text
+
+
+def test_folds_train_on_every_photo_in_the_end(manifest: dict[str, Any]) -> None:
+    metrics = {**manifest["metrics"], "test": {**manifest["metrics"]["test"], "n": 60}}
+    text = card({**manifest, "metrics": metrics}, [])
+    assert "It was trained on 60 photos." in text and "by cross-validation" in text
 
 
 def test_python_of_the_card_runs(

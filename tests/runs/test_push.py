@@ -14,6 +14,7 @@ from hub_server import TOKEN, Hub, hub_server
 
 from label_image.model import load_model
 from retrain.cli.main import main
+from retrain.exports import card_sections
 
 ROOT = Path(__file__).resolve().parents[2]
 PRIVATE = {"dataset.parquet", "seen_photos.npy", "skipped.csv"}
@@ -35,13 +36,14 @@ def one_line(text: str) -> str:
     return " ".join(text.split())
 
 
-def pushed_to(hub: Hub, tmp_path: Path, *arguments: object, token: str = TOKEN) -> Called:
+def pushed_to(hub: Hub, tmp_path: Path, *arguments: object, token: str = TOKEN, cwd: Path | None = None) -> Called:
     """The command in a process of its own, for its library reads the environment when it is loaded."""
     # The stand-in has git-LFS alone.
     own = {"HF_ENDPOINT": hub.url, "HF_TOKEN": token, "HF_HOME": str(tmp_path / "hf"), "HF_HUB_DISABLE_XET": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "retrain", "push", *map(str, arguments)],
-        env={**os.environ, **own, "PYTHONPATH": python_path(ROOT), "COLUMNS": "1000"}, capture_output=True, text=True,
+        env={**os.environ, **own, "PYTHONPATH": python_path(ROOT), "COLUMNS": "1000"}, cwd=cwd,
+        capture_output=True, text=True,
     )  # fmt: skip
     assert "Traceback" not in done.stderr, done.stderr
     return Called(done.returncode, done.stdout, one_line(done.stderr))
@@ -64,6 +66,7 @@ def test_the_same_again_does_nothing_and_others_files_stay(export: Path, tmp_pat
     (clone / "notes.txt").write_text("mine")
     assert call(main, "push", export, clone).code == 0
     again = call(main, "push", export, clone, "--json")
+    assert "(a folder): 0 files, 0.0 MB. " in one_line(again.err)
     assert json.loads(again.out)["sent"] == [] and "README.md" in json.loads(again.out)["unchanged"]
     (clone / "README.md").write_text("# Ours\n")
     refused = call(main, "push", export, clone)
@@ -72,6 +75,32 @@ def test_the_same_again_does_nothing_and_others_files_stay(export: Path, tmp_pat
     assert call(main, "push", export, clone, "--replace").code == 0
     assert (clone / "README.md").read_bytes() == (export / "README.md").read_bytes()
     assert (clone / "notes.txt").read_text() == "mine"
+
+
+IN_THE_WAY: dict[str, Callable[[Path], object]] = {
+    "README.md": lambda place: place.mkdir(),
+    "model.tflite": lambda place: (place / "mine").mkdir(parents=True),
+    "variables": lambda place: place.symlink_to(place.parent.parent, target_is_directory=True),
+    "variables (a file)": lambda place: place.with_name("variables").touch(),
+}
+
+
+@pytest.mark.parametrize("what", IN_THE_WAY)
+def test_what_is_in_the_way_is_named_before_anything_is_written(what: str, export: Path, tmp_path: Path) -> None:
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    IN_THE_WAY[what](clone / what)
+    before = sorted(tmp_path.rglob("*"))
+    done = call(main, "push", export, clone, "--replace")
+    assert done.code == 1 and f"{clone / what.split()[0]} is in the way" in one_line(done.err)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize("inside", ["", "published"])
+def test_an_export_is_not_published_into_itself(inside: str, export: Path) -> None:
+    before = sorted(export.rglob("*"))
+    done = call(main, "push", export, export / inside)
+    assert done.code == 2 and "lies in the export" in one_line(done.err) and sorted(export.rglob("*")) == before
 
 
 def test_a_dry_run_writes_nothing(export: Path, tmp_path: Path) -> None:
@@ -89,7 +118,7 @@ ALTERED: dict[str, tuple[Callable[[Path], object], str]] = {
     "labels": (lambda model: change(model / "labels.txt", "red", "rot"), "labels.txt has other classes than"),
     "figures": (lambda model: change(model / "model.json", '"n": 9', '"n": 900'), "is of another training"),
     "proofs": (lambda model: change(model / "model.json", '"top_1_agreement": 1.0', '"top_1_agreement": 0.9'),
-               "README.md and model.json do not say the same"),
+               "README.md is not of this model.json"),
     "a file without proof": (lambda model: (model / "model.onnx").touch(), "model.onnx has no proof in model.json"),
     "no card": (lambda model: (model / "README.md").unlink(), "has no README.md: `retrain export` writes it"),
     "no manifest": (lambda model: (model / "model.json").unlink(), "holds no readable model.json"),
@@ -104,6 +133,23 @@ def test_what_was_altered_is_refused(what: str, export: Path, tmp_path: Path) ->
     assert done.code == 1 and sentence in one_line(done.err) and not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("name", ["clients", "clients/classify.py", "model.tflite"])
+def test_a_link_is_not_followed(name: str, export: Path, tmp_path: Path) -> None:
+    (export / name).rename(tmp_path / "elsewhere")
+    (export / name).symlink_to(tmp_path / "elsewhere")
+    done = call(main, "push", export, tmp_path / "out")
+    assert (
+        done.code == 1 and f"{name} is a link: publish a copy" in one_line(done.err) and not (tmp_path / "out").exists()
+    )
+
+
+def test_a_card_that_another_version_wrote_is_as_good(
+    export: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(card_sections, "how_to_use", lambda: ["Otherwise."])
+    assert call(main, "push", export, tmp_path / "out").code == 0
+
+
 def test_a_card_of_ones_own_goes_and_is_mentioned(export: Path, tmp_path: Path) -> None:
     (export / "README.md").write_text("# My cats\n")
     done = call(main, "push", export, tmp_path / "out")
@@ -111,7 +157,9 @@ def test_a_card_of_ones_own_goes_and_is_mentioned(export: Path, tmp_path: Path) 
     assert (tmp_path / "out/README.md").read_text() == "# My cats\n"
 
 
-@pytest.mark.parametrize("dest", ["s3://bucket/x", "hf://cats", "hf://a/b/c", "https://huggingface.co/ana/cats"])
+@pytest.mark.parametrize(
+    "dest", ["s3://bucket/x", "hf://cats", "hf://a/b/c", "https://huggingface.co/ana/cats", "hf:/ana/cats"]
+)
 def test_other_addresses_are_refused(dest: str, export: Path) -> None:
     done = call(main, "push", export, dest)
     assert done.code == 2 and "is neither a folder nor hf://OWNER/NAME" in one_line(done.err)
@@ -130,7 +178,7 @@ def test_a_new_repository_is_private_and_has_everything(hub: Hub, export: Path, 
     assert not there.keys() & PRIVATE
     assert all(there[name] == (export / name).read_bytes() for name in there if name != ".gitattributes")
     assert {"README.md", "model.tflite", "variables/variables.index"} <= there.keys()
-    again = pushed_to(hub, tmp_path, export, "hf://ana/cats")
+    again = pushed_to(hub, tmp_path, ".", "hf://ana/cats", cwd=export)
     assert again.code == 0 and "(private): 0 files" in again.err and len(hub.commits) == 1
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from label_image.errors import ForeignFileError, ModelError
 from label_image.foreign_text import parse_json, read_limited
 from label_image.installing import how_to_install
-from retrain.core.errors import ExportError
+from retrain.core.errors import UnfitError
 from retrain.exports.formats.base import Conversion, Format, Source
 from retrain.exports.proof.limits import INT8
 
@@ -44,7 +44,7 @@ def no_interpreter() -> str | None:
 
 
 def boards_for(model: int, arena: int) -> list[str]:
-    """The boards that have room for a model of so many bytes with such an arena. Raises ExportError if none has."""
+    """The boards that have room for a model of so many bytes with such an arena. Raises UnfitError if none has."""
     fitting = [
         board
         for board, (flash, memory) in BOARDS.items()
@@ -54,7 +54,7 @@ def boards_for(model: int, arena: int) -> list[str]:
         flash, memory = (
             max(size) - rest for size, rest in zip(zip(*BOARDS.values(), strict=True), PROGRAM, strict=True)
         )
-        raise ExportError(
+        raise UnfitError(
             f"The model takes {model:,} bytes of flash and {arena:,} of memory, and no board has room for both: the "
             f"most of either are {flash:,} and {memory:,}. Train with `architecture` mobilenet_0.25_128 and "
             "`image_size` 96."
@@ -63,7 +63,7 @@ def boards_for(model: int, arena: int) -> list[str]:
 
 
 def write_sketch(source: Source, folder: Path) -> None:
-    """Raises ExportError for a model that fits no board, or that the interpreter cannot run."""
+    """Raises UnfitError for a model that fits no board, or that the interpreter cannot run."""
     import jinja2
 
     from retrain.exports.clients import cpp_literal
@@ -74,7 +74,7 @@ def write_sketch(source: Source, folder: Path) -> None:
     model = convert_int8(source.made(one_photo_model), source.calibration())
     arena = arena_of(model)
     if arena is None:
-        raise ExportError(
+        raise UnfitError(
             "TensorFlow Lite Micro cannot run the model: it lacks one of its operators, or 16 MB of memory."
         )
     labels = source.manifest["labels"]

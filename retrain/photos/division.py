@@ -6,7 +6,7 @@ or of their folders, is checked against the photos that it is used for, and carr
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import get_args
 
@@ -56,13 +56,19 @@ class Division:
 
     @classmethod
     def of_sides(
-        cls, photos: Sequence[Photo], sides: Iterable[str], seed: int = 0, keep_copies: bool = False
+        cls,
+        photos: Sequence[Photo],
+        sides: Iterable[str] | Mapping[str, str],
+        seed: int = 0,
+        keep_copies: bool = False,
     ) -> "Division":
-        """A split of one's own: the side of each photo, by its name or that of its folder.
+        """A split of one's own: the side of each photo in their order, or by its path; named as itself or its folder.
 
-        `seed` is that of mini-batches. Raises OptionError for another number of sides than photos, for names that are
-        none, and for copies of one photo on several sides; with `keep_copies` these are a remark.
+        `seed` is that of mini-batches. Raises OptionError for another number of sides than photos, a path without one,
+        names that are none, and for copies of one photo on several sides; with `keep_copies` these are a remark.
         """
+        if isinstance(sides, Mapping):
+            sides = [_side_at(photo.path, sides) for photo in photos]
         return given_for(cls(tuple(map(_side_called, sides)), seed=seed), photos, keep_copies)
 
     @property
@@ -162,6 +168,12 @@ def _check_length(division: Division, photos: Sequence[Photo]) -> None:
             f"The division is one of {len(division.splits)} photos, the bottlenecks are those of {len(photos)}: "
             "use `bottlenecks.split()`."
         )
+
+
+def _side_at(path: str, sides: Mapping[str, str]) -> str:
+    if path not in sides:
+        raise OptionError(f"`sides` names no side for {path}: it needs the path of every photo, as `paths` has it.")
+    return sides[path]
 
 
 def _side_called(name: str) -> Split:

@@ -46,8 +46,17 @@ def test_sides_are_called_as_folders_are(bottlenecks: Bottlenecks) -> None:
     assert trained.division == division
     with pytest.raises(OptionError, match="`splits` holds 'tset', which is no side: write training, validation or"):
         Division.of_sides(bottlenecks.photos, ["tset"] * 42)
+    with pytest.raises(OptionError, match=r"`sides` names no side for .*: it needs the path of every photo"):
+        Division.of_sides(bottlenecks.photos, dict.fromkeys(bottlenecks.paths[1:], "train"))
     with pytest.raises(OptionError, match="The division is one of 3 photos, the bottlenecks are those of 42"):
         Division.of_sides(bottlenecks.photos, ["train"] * 3)
+
+
+def test_sides_by_path_need_no_order(bottlenecks: Bottlenecks) -> None:
+    sides = ["test" if row % 3 == 0 else "train" for row in range(len(bottlenecks))]
+    by_path = dict(reversed(list(zip(bottlenecks.paths, sides, strict=True))))
+    of = [Division.of_sides(bottlenecks.photos, said, keep_copies=True) for said in (sides, by_path)]
+    assert of[0] == of[1]
 
 
 def test_copies_on_several_sides_are_refused_or_said(tmp_path: Path) -> None:

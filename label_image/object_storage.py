@@ -329,7 +329,8 @@ def _is_of_a_storage(error: Exception) -> bool:
 
 
 def _is_missing(error: Exception) -> bool:
-    if "NO_SUCH_KEY during GetObject" in str(error):  # pyarrow: it was there when it was opened, and gone when read
+    # pyarrow: it was there when it was opened, and gone when read.
+    if any(f"{code} during GetObject" in str(error) for code in ("NO_SUCH_KEY", "RESOURCE_NOT_FOUND")):
         return True
     return getattr(error, "response", {}).get("Error", {}).get("Code") in ("NoSuchKey", "NoSuchBucket", "404")
 

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from label_image.errors import ForeignFileError
-from label_image.files import reason_of
+from label_image.files import reason_of, temporary_folder
 from label_image.foreign_text import parse_json
 from label_image.not_paths import is_object_address
 from label_image.preprocessing import Preprocessing
@@ -53,28 +53,28 @@ def write_table(
     `observe` is told how many rows are written. Of bottlenecks that are in a file a batch is held at a time.
     """
     target = Path(path)
-    aside = target.with_name(f".{target.name}.{os.getpid()}")
     dim, count = views.shape[1], len(photos)
     batch = max(1, BATCH_BYTES // (4 * dim))
     columns = columns_of(photos)
     try:
-        with pq.ParquetWriter(aside, _schema(about, dim), compression="zstd", use_dictionary=["label", "split", "view"],
-                              write_statistics=False) as file:  # fmt: skip
-            for number, view in enumerate(view_ids):
-                for start in range(0, count, batch):
-                    rows = slice(start, min(start + batch, count))
-                    vectors = np.asarray(views[number * count + rows.start : number * count + rows.stop], np.float32)
-                    cells = [pa.array(columns[name][rows], pa.string()) for name in PHOTO_COLUMNS]
-                    cells.append(pa.array([view] * len(vectors), pa.string()))
-                    cells.append(pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dim))
-                    file.write_batch(pa.record_batch(cells, schema=file.schema))
-                    release_pages(views)
-                    observe(number * count + rows.stop)
-        os.replace(aside, target)
+        with temporary_folder(target.parent) as folder:
+            aside = folder / target.name
+            with pq.ParquetWriter(aside, _schema(about, dim), compression="zstd", write_statistics=False,
+                                  use_dictionary=["label", "split", "view"]) as file:  # fmt: skip
+                for number, view in enumerate(view_ids):
+                    for start in range(0, count, batch):
+                        rows = slice(start, min(start + batch, count))
+                        some = views[number * count + rows.start : number * count + rows.stop]
+                        vectors = np.asarray(some, np.float32)
+                        cells = [pa.array(columns[name][rows], pa.string()) for name in PHOTO_COLUMNS]
+                        cells.append(pa.array([view] * len(vectors), pa.string()))
+                        cells.append(pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dim))
+                        file.write_batch(pa.record_batch(cells, schema=file.schema))
+                        release_pages(views)
+                        observe(number * count + rows.stop)
+            os.replace(aside, target)
     except OSError as error:
         raise StoreError(f"{target} cannot be written: {reason_of(error)}.") from None
-    finally:
-        aside.unlink(missing_ok=True)
 
 
 def columns_of(photos: Sequence[Photo]) -> dict[str, list[str | None]]:

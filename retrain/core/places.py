@@ -53,6 +53,10 @@ class Place(ABC):
         """The folder of this name in this one."""
 
     @abstractmethod
+    def above(self) -> "Place":
+        """The folder that this one is in."""
+
+    @abstractmethod
     def make(self) -> None:
         """Make the folder where it is missing."""
 
@@ -124,6 +128,9 @@ class LocalPlace(Place):
     def below(self, name: str) -> "LocalPlace":
         return LocalPlace(self.folder / name)
 
+    def above(self) -> "LocalPlace":
+        return LocalPlace(self.folder.parent)
+
     def make(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
 
@@ -191,6 +198,9 @@ class ObjectPlace(Place):
 
     def below(self, name: str) -> "ObjectPlace":
         return ObjectPlace(f"{self.address}/{name}")
+
+    def above(self) -> "ObjectPlace":
+        return ObjectPlace(self.address.rpartition("/")[0])
 
     def make(self) -> None:
         pass

@@ -116,6 +116,12 @@ def test_what_goes_between_the_look_at_it_and_the_reading_is_not_there(
     object_storage.forget_connections()
 
 
+@pytest.mark.parametrize("code", ["NO_SUCH_KEY", "RESOURCE_NOT_FOUND"])
+def test_servers_have_two_words_for_what_went_meanwhile(code: str) -> None:
+    with pytest.raises(FileNotFoundError), object_storage._as_sentence("s3://photos/a", "cannot be read"):
+        raise OSError(f"AWS Error {code} during GetObject operation: .")
+
+
 def test_errors_are_sentences(storage: ObjectServer) -> None:
     with pytest.raises(StorageError, match=r"^s3://no-such-bucket/a cannot be written: .*bucket.*[^.]\.$"):
         put_object("s3://no-such-bucket/a", b"1")

@@ -32,7 +32,9 @@ def test_the_first_view_is_the_photo_itself_whatever_the_augmentation() -> None:
 
 def test_a_view_s_id_names_all_that_makes_it() -> None:
     assert View(EVERYTHING, 3).id == "flip|crop(10)|scale(20)|brightness(30)|rotation(15)#3"
-    others = [replace(EVERYTHING, **{field.name: 0}) for field in fields(EVERYTHING)]
+    others = [
+        replace(EVERYTHING, **{field.name: type(getattr(EVERYTHING, field.name))(0)}) for field in fields(EVERYTHING)
+    ]
     assert len({View(other, 3).id for other in (*others, EVERYTHING)}) == len(others) + 1
 
 

@@ -22,6 +22,7 @@ from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.base import BATCH, Bottlenecks, Engine
 from retrain.bottlenecks import probe
+from retrain.bottlenecks.beside import description_name
 from retrain.bottlenecks.digests import DIGITS, Digests
 from retrain.bottlenecks.executors.base import StartEngine
 from retrain.bottlenecks.executors.claims import COMPUTE, NOT_YOURS
@@ -205,7 +206,7 @@ class Worker:
         """Raises ClusterError where the store is not seen from here."""
         place = self._job.writer.place
         try:
-            place.read("fingerprint.json")
+            place.above().read(description_name(self._job.writer.fingerprint))
         except FileNotFoundError:
             raise ClusterError(
                 f"The machine {self._machine} does not see the bottlenecks in {place}: share that folder with all "

@@ -228,7 +228,7 @@ def test_description_says_what_was_asked_for_and_what_came_of_it() -> None:
         blobs(), NOBODY, hidden_units=(4, 3), dropout=0.1, epochs=2, l2=0.01, label_smoothing=0.1,
         class_weight="balanced",
     ).description  # fmt: skip
-    assert (deep["hidden_units"], deep["activation"], deep["dropout"], deep["epochs"]) == ("4,3", "relu", 0.1, 2)
+    assert (deep["hidden_units"], deep["activation"], deep["dropout"], deep["epochs"]) == ([4, 3], "relu", 0.1, 2)
     assert (deep["l2"], deep["label_smoothing"], deep["class_weight"]) == (0.01, 0.1, "balanced")
 
 

@@ -9,7 +9,7 @@ from label_image.errors import ModelError
 from label_image.files import reason_of
 from label_image.manifest import MANIFEST, read_manifest
 from retrain.core.errors import ExportError
-from retrain.exports.card import CARD, is_of, is_unchanged
+from retrain.exports.card import CARD, card, is_unchanged
 from retrain.exports.clients import CLIENTS
 from retrain.exports.registry import FORMATS
 
@@ -51,10 +51,10 @@ def publication(export: Path) -> Publication:
             raise ExportError(f"{export / 'labels.txt'} has other classes than {MANIFEST}: export the model again.")
         _check_embedded(export, present, manifest.content)
         text = (export / CARD).read_text(encoding="utf-8")
-        if is_unchanged(text) and not is_of(text, manifest.content, present):
+        if is_unchanged(text) and text != card(manifest.content, present):
             raise ExportError(
-                f"{export / CARD} is not of this {MANIFEST}, or not of these formats: write it again with "
-                "`retrain export`."
+                f"{export / CARD} and {MANIFEST} do not say the same, or another version wrote the card: write it "
+                "again with `retrain export`."
             )
     except ModelError as error:
         raise ExportError(str(error)) from None

@@ -3,8 +3,8 @@
 Nothing is there yet that would have to be cleaned up. `label_image.signals.guard` puts its own handlers in their place.
 """
 
+import _signal as signal  # type: ignore[import-not-found]  # `signal` imports `enum`: Ctrl-C meanwhile is a traceback
 import os
-import signal
 from types import FrameType
 
 

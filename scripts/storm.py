@@ -39,8 +39,9 @@ from storm_commands import FAULTS_SAID, SIGNALS, SIZES, Plan, Storm, can_unshare
 from retrain.backbones.backbone import find_backbone
 
 PATIENCE = 600  # seconds for a process that was told to end
-# Ctrl-C in the first milliseconds, before Python has read a line of the program, is answered by Python itself.
+# Ctrl-C in the first milliseconds, before the program's first import is done, is answered by Python itself.
 OURS = re.compile(r"retrain/(?!__init__)\w+\.py")
+FIRST = re.compile(r"^ *import label_image\.early_signals", re.MULTILINE)
 # What a command may answer while another one replaces the export that it works on.
 REFUSALS = re.compile(r"was replaced by another training meanwhile")
 
@@ -112,7 +113,7 @@ def judge(storm: Storm, kind: str, name: str, code: int, log: Path, seconds: flo
     code = 128 - code if code < 0 else code
     # Of a child that was killed, `unshare` says 1.
     stopped = bool(name) and code in (128 + SIGNALS[name][0], *([1] if name == "KILL" and plan.namespaces else []))
-    if said.rstrip().endswith("KeyboardInterrupt") and not OURS.search(said):
+    if said.rstrip().endswith("KeyboardInterrupt") and (FIRST.search(said) or not OURS.search(said)):
         stopped, said = True, ""
     refused = code == 1 and REFUSALS.search(said) is not None
     with storm.lock:

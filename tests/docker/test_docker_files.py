@@ -11,6 +11,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from packaging.markers import default_environment
+from packaging.requirements import Requirement
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "docker"
@@ -38,12 +40,13 @@ def pins(lock: Path) -> set[tuple[str, str]]:
     return set(script.PINNED.findall(line)[0] for line in lock.read_text().splitlines() if script.PINNED.match(line))
 
 
-def versions_in(lock: Path) -> dict[str, set[str]]:
-    """Of each package; some have another version for each Python."""
-    found: dict[str, set[str]] = {}
-    for name, version in pins(lock):
-        found.setdefault(name, set()).add(version)
-    return found
+def versions_in(lock: Path, python: str) -> dict[str, str]:
+    """Of each package that this Python gets, on this machine."""
+    environment = {**default_environment(), "python_version": python, "python_full_version": f"{python}.1"}
+    required = [Requirement(line.rstrip(" \\")) for line in lock.read_text().splitlines() if script.PINNED.match(line)]
+    return {
+        found.name: str(found.specifier) for found in required if not found.marker or found.marker.evaluate(environment)
+    }
 
 
 @pytest.mark.parametrize("lock", sorted(DOCKER.glob("*.lock")), ids=lambda lock: lock.name)
@@ -52,8 +55,9 @@ def test_containers_hold_the_versions_that_are_tested(lock: Path) -> None:
     assert pins(lock) and pins(lock) <= pins(ROOT / tested)
 
 
-def test_what_a_cluster_needs_fits_what_one_machine_has() -> None:
-    alone, cluster = versions_in(ROOT / "requirements.lock"), versions_in(ROOT / "requirements-cluster.lock")
+@pytest.mark.parametrize("python", ["3.10", "3.11", "3.12", "3.13"])
+def test_what_a_cluster_needs_fits_what_one_machine_has(python: str) -> None:
+    alone, cluster = (versions_in(ROOT / f"requirements{of}.lock", python) for of in ("", "-cluster"))
     assert {"ray", "boto3", "moto"} <= cluster.keys() and not {"ray", "boto3"} & alone.keys()
     assert {name: alone[name] for name in alone.keys() & cluster.keys()} == {
         name: cluster[name] for name in alone.keys() & cluster.keys()

@@ -44,3 +44,11 @@ def test_a_signal_during_the_first_imports_ends_a_command_without_a_traceback(
 @SIGNALS
 def test_what_nohup_ignores_stays_ignored(number: signal.Signals) -> None:
     assert run("retrain", number, "ignored") == (7, "alive\n")
+
+
+def test_what_hears_signals_first_does_not_wait_for_enum() -> None:
+    """Ctrl-C while `enum` was read, which `signal` imports, was a traceback."""
+    code = "import sys; import label_image.early_signals; print(*sorted(sys.modules))"
+    command = [sys.executable, "-S", "-c", code]  # what site-packages load at the start loads `enum`, too
+    read = set(subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout.split())
+    assert "label_image.early_signals" in read and not read & {"enum", "signal"}

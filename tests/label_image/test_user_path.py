@@ -14,6 +14,7 @@ from label_image.user_path import AnyPath, Text, UserPath
 NO_PATHS = {
     "architecture", "architectures", "weights", "formats", "hidden_units", "final_tensor_name", "l2", "optimizers",
     "learning_rates", "ray_address", "class_weights", "view_counts", "fine_tune_layers", "coat", "name",
+    "track",
 }  # fmt: skip
 
 

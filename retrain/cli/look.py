@@ -44,6 +44,7 @@ def look(image_dir: Path | str, bottleneck_dir: Path | str, as_json: bool, **opt
             layout=options["layout"],
             source_dir=options["source_dir"],
             progress=screen,
+            absolute=False,
         )
     finally:
         screen.finish()

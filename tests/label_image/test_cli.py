@@ -314,6 +314,7 @@ def test_no_option_asks_for_what_the_export_knows() -> None:
         "--csv",
         "--parquet",
         "--jsonl",
+        "--embed",
         "--copy_to",
         "--move_to",
         "--watch",

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from label_image.terminal import json_line
+from label_image.json_outputs import output_line
 from label_image.user_path import Folder
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import backbone_config, extraction_config, source_config, split_config
@@ -67,4 +67,4 @@ def doctor(output_dir: Path, lang: str | None, as_json: bool, **options: Any) ->
     written = write_diagnosis(diagnosis, config.source.places[0], output_dir, lang or language_of_user())
     show_diagnosis(diagnosis, written, Console(stderr=as_json, highlight=False))
     if as_json:
-        print(json_line(diagnosis_summary(diagnosis, written)))
+        print(output_line(diagnosis_summary(diagnosis, written)))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from label_image.terminal import json_line
+from label_image.json_outputs import output_line
 from label_image.user_path import AnyPath, File, Text
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import made
@@ -100,7 +100,7 @@ def evaluate(
     show_evaluation(evaluation, Console(stderr=as_json, highlight=False))
     write_answers(evaluation, csv, parquet)
     if as_json:
-        print(json_line(summary(evaluation)))
+        print(output_line(summary(evaluation)))
     _gate(evaluation, "--assert_accuracy_at_least", assert_accuracy_at_least)
     _gate(evaluation, "--assert_accuracy_lower_bound", assert_accuracy_lower_bound)
 

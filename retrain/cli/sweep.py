@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from label_image.terminal import json_line
+from label_image.json_outputs import output_line
 from label_image.user_path import File
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.command_line import command_of
@@ -196,7 +196,7 @@ def sweep(**options: Any) -> None:
             written.append(write_sweep_page(report, result, config, command, table))
     show_sweep(result, written, command, Console(stderr=options["as_json"], highlight=False))
     if options["as_json"]:
-        print(json_line(sweep_summary(result, written, command)))
+        print(output_line(sweep_summary(result, written, command)))
 
 
 def options_of(chosen: "Configuration", options: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import click
 from label_image.json_outputs import output_line
 from label_image.user_path import Folder
 from retrain.cli.arguments import CheckedCommand
+from retrain.cli.config_file import config_option
 from retrain.cli.configs import backbone_config, extraction_config, source_config, split_config
 from retrain.cli.dashes import as_options
 from retrain.cli.options import (
@@ -38,6 +39,7 @@ doctor_options = group(
 
 
 @click.command(cls=CheckedCommand)
+@config_option
 @doctor_options
 @backbone_options
 @executor_options

@@ -9,6 +9,7 @@ import click
 from label_image.json_outputs import output_line
 from label_image.user_path import AnyPath, File, Text
 from retrain.cli.arguments import CheckedCommand
+from retrain.cli.config_file import config_option
 from retrain.cli.configs import made
 from retrain.cli.dashes import as_options
 from retrain.cli.options import (
@@ -66,6 +67,7 @@ evaluation_options = group(
 
 
 @click.command(cls=CheckedCommand)
+@config_option
 @evaluation_options
 def evaluate(
     assert_accuracy_at_least: float | None,

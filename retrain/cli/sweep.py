@@ -8,6 +8,7 @@ from label_image.json_outputs import output_line
 from label_image.user_path import File
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.command_line import command_of
+from retrain.cli.config_file import config_option
 from retrain.cli.configs import backbone_config, extraction_config, made, source_config, split_config
 from retrain.cli.dashes import as_options
 from retrain.cli.options import (
@@ -153,6 +154,7 @@ sweep_options = group(
 
 
 @click.command(cls=CheckedCommand)
+@config_option
 @photo_options
 @sweep_options
 @store_options

@@ -9,6 +9,7 @@ import click
 
 from label_image.json_outputs import output_line
 from retrain.cli.arguments import CheckedCommand
+from retrain.cli.config_file import config_option
 from retrain.cli.configs import train_config
 from retrain.cli.dashes import as_options
 from retrain.cli.head_options import head_options
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=CheckedCommand)
+@config_option
 @photo_options
 @folds_option
 @backbone_options

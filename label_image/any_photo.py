@@ -31,6 +31,8 @@ def as_photos(photos: AnyPhoto | Iterable[AnyPhoto]) -> list[AnyPhoto]:
         return [photos]
     if isinstance(photos, np.ndarray) and photos.dtype.kind == "u" and photos.ndim in (2, 3):
         return [photos]
+    if not isinstance(photos, Iterable):
+        return [photos]  # whoever looks at it says what it is
     return list(photos)
 
 

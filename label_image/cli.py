@@ -19,10 +19,13 @@ if TYPE_CHECKING:
 
     from click.shell_completion import CompletionItem
 
+    from label_image.embedding import Embed
     from label_image.many.wanted import Wanted
+    from label_image.model import Model
     from label_image.pictures import Pictures
     from label_image.rows import Asked, Row
 
+OUTPUTS = ("csv", "parquet", "jsonl", "embed", "copy_to", "move_to")
 OTHERS = ("images", "watch", "as_json", "always_answer", "top_k", "executor", "ray_address")
 FIELD = re.compile("`(executor|ray_address)`")  # as errors name it
 say = partial(print, flush=True)  # for who reads the answers as they come
@@ -71,6 +74,9 @@ class LabelOrServe(click.Command):
 @click.option("--csv", type=LocalText, metavar="FILE", help="Write a row for each photo to this CSV file.")
 @click.option("--parquet", type=LocalText, metavar="FILE", help="Write the same to this Parquet file.")
 @click.option("--jsonl", type=LocalText, metavar="FILE", help="Write what --json prints to this file.")
+@click.option(
+    "--embed", type=LocalText, metavar="FILE", help="Write the bottleneck of each photo to this Parquet file instead."
+)
 @click.option("--copy_to", type=LocalText, metavar="DIR", help="Copy each photo to DIR/label, or DIR/unknown.")
 @click.option("--move_to", type=LocalText, metavar="DIR", help="Move each photo to DIR/label, or DIR/unknown.")
 @click.option("--watch", is_flag=True, help="Keep running, and label new photos in the folders as they come.")
@@ -108,6 +114,8 @@ def cli(model: str, labels: str | None, trust_model: bool, **options: Any) -> No
         if value == "":
             raise click.UsageError(f"Option '--{name}' has an empty value: give it one, or leave it out.")
     wanted = _wanted(options)
+    if wanted.embed and labels:
+        raise click.UsageError("--labels names answers, and --embed gives none: leave one of them out.")
     from label_image.errors import ClusterError, StorageError
     from label_image.many.errors import ManyError
     from label_image.many.run import check_outputs, label_many
@@ -122,7 +130,7 @@ def cli(model: str, labels: str | None, trust_model: bool, **options: Any) -> No
             pictures = _pictures(options["plot"], options["heatmap"], len(photos))
         check_outputs(wanted)
         loaded = load_model(model, labels, trust_model)
-        asked = Asked(loaded, wanted.top_k, wanted.always_answer)
+        asked = Asked(loaded, wanted.top_k, wanted.always_answer, _embed(loaded, wanted))
         if pictures is not None:
             from label_image.with_pictures import label_with_pictures
 
@@ -140,9 +148,7 @@ def _wanted(options: dict[str, Any]) -> "Wanted":
     """What was asked for. Raises click.UsageError where it makes no sense."""
     from label_image.many.wanted import CallError, Wanted
 
-    paths: dict[str, Any] = {
-        name: Path(options[name]) for name in ("csv", "parquet", "jsonl", "copy_to", "move_to") if options[name]
-    }
+    paths: dict[str, Any] = {name: Path(options[name]) for name in OUTPUTS if options[name]}
     others: dict[str, Any] = {name: options[name] for name in OTHERS}
     wanted = Wanted(**others, **paths)
     drawn = next((name for name in ("plot", "heatmap") if options[name]), None)
@@ -159,6 +165,15 @@ def _wanted(options: dict[str, Any]) -> "Wanted":
     except CallError as error:
         raise click.UsageError(shown(error)) from None
     return wanted
+
+
+def _embed(loaded: "Model", wanted: "Wanted") -> "Embed | None":
+    """What gives photos their bottlenecks, where these are wanted. Raises ModelError."""
+    if wanted.embed is None:
+        return None
+    from label_image.embedding import embeds
+
+    return embeds(loaded)
 
 
 def _answer(asked: "Asked", wanted: "Wanted", row: "Row", drawn: "Mapping[str, str] | None" = None) -> None:

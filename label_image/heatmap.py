@@ -24,11 +24,12 @@ from label_image.model import ModelError
 from label_image.pool import Pool
 from label_image.preprocessing import Pixels
 from label_image.quiet import quiet
+from label_image.tflite_graph import SIGNATURE, TfliteGraph
 
 Map = npt.NDArray[np.float32]
 Maps = npt.NDArray[np.float32]
 
-SIGNATURE, SCORES = "serving_default", "scores"
+SCORES = "scores"
 EXACT = 1e-4  # of the largest value: how far the average of a map may be from its logit, in float32
 # From cold to hot: five stops of matplotlib's "inferno" (CC0) without its whitish end. It grows evenly
 # brighter, so that it can be read in a gray print and by the colour-blind.
@@ -134,28 +135,16 @@ def _find_head(data: bytes) -> _Head:
     """Go back from the scores to the features. Raises _NoMap; ValueError for a file without that signature."""
     from ai_edge_litert import schema_py_generated as schema
 
-    model = schema.Model.GetRootAs(data, 0)
-    graph, scores = _output(model)
-    names = {number: name for name, number in vars(schema.BuiltinOperator).items() if isinstance(number, int)}
-    made_by = {
-        number: operator
-        for operator in map(graph.Operators, range(graph.OperatorsLength()))
-        for number in operator.OutputsAsNumpy().tolist()
-    }
-
-    steps = 0
+    file = TfliteGraph.of(data)
+    scores = file.output(SCORES)
+    graph, steps = file.graph, 0
 
     def source(tensor: int) -> tuple[str, list[int]]:
-        """The operation that makes a tensor, and the tensors it takes; of an input or constant there is none."""
         nonlocal steps
         steps += 1
-        if steps > 2 * len(made_by) + 8:
+        if steps > 2 * len(file.made_by) + 8:
             raise _NoMap("its operations go in a circle.")
-        if tensor not in made_by:
-            return "nothing", []
-        code = model.OperatorCodes(made_by[tensor].OpcodeIndex())
-        number = max(code.BuiltinCode(), code.DeprecatedBuiltinCode())  # the older field ends at 127
-        return names.get(number, "unknown"), made_by[tensor].InputsAsNumpy().tolist()
+        return file.source(tensor)
 
     def averaged(bottleneck: int) -> list[int]:
         """The features (1, rows, columns, dim) whose averages, side by side, are the bottleneck."""
@@ -186,13 +175,3 @@ def _find_head(data: bytes) -> _Head:
         raise _NoMap("its backbones divide the photo into places of different sizes.")
     # A missing bias is left out or has the number -1.
     return _Head(tuple(features), kernel, next((number for number in bias if number >= 0), None), logits)
-
-
-def _output(model: Any) -> tuple[Any, int]:
-    """The graph of the signature, and the number of its tensor `scores`."""
-    for signature in map(model.SignatureDefs, range(model.SignatureDefsLength())):
-        outputs = map(signature.Outputs, range(signature.OutputsLength()))
-        numbers = {output.Name().decode(): output.TensorIndex() for output in outputs}
-        if signature.SignatureKey().decode() == SIGNATURE and SCORES in numbers:
-            return model.Subgraphs(signature.SubgraphIndex()), numbers[SCORES]
-    raise ValueError(f"it has no signature {SIGNATURE} with the output {SCORES}")

@@ -24,6 +24,7 @@ from label_image.terminal import lacks_memory
 
 GRAPH_MANIFEST = "retrain_manifest"  # the constant of a frozen graph that holds the manifest
 BATCH = 16
+ANSWERS = ("scores", "similarity")  # what is asked of a model that may answer more
 
 Probabilities = npt.NDArray[np.float32]
 Similarities = npt.NDArray[np.float32]
@@ -67,8 +68,11 @@ def in_batches(run: Run, batch: int = BATCH) -> Run:
     return lambda pixels: Outputs.joined([run(pixels[start : start + batch]) for start in range(0, len(pixels), batch)])
 
 
-def tflite_runner(path: Path) -> Run:
-    """A TFLite model in LiteRT, one photo at a time. Raises ModelError if it cannot be loaded."""
+def tflite_signature(path: Path, data: bytes | None = None) -> tuple[Pool[Any], Mapping[str, Any], Mapping[str, Any]]:
+    """The signature of a TFLite model in LiteRT, what its `image` is, and what its outputs are.
+
+    `data` is what the file holds, or what is run in its place. Raises ModelError if it cannot be loaded.
+    """
     from ai_edge_litert.interpreter import Interpreter
 
     def load() -> Any:
@@ -78,13 +82,19 @@ def tflite_runner(path: Path) -> Run:
             return interpreter.get_signature_runner("serving_default")
 
     try:
-        data = path.read_bytes()  # once: a later interpreter is of the same file, whatever becomes of it
+        if data is None:
+            data = path.read_bytes()  # once: a later interpreter is of the same file, whatever becomes of it
         signatures = Pool(load)
         with signatures.borrow() as signature:
-            image, outputs = signature.get_input_details()["image"], signature.get_output_details()
-        shape = tuple(image["shape"][1:])
+            return signatures, signature.get_input_details()["image"], signature.get_output_details()
     except (ValueError, RuntimeError, OSError, KeyError) as error:
         raise ModelError(f"{path} cannot be loaded: {error}") from None
+
+
+def tflite_runner(path: Path) -> Run:
+    """A TFLite model in LiteRT, one photo at a time. Raises ModelError if it cannot be loaded."""
+    signatures, image, outputs = tflite_signature(path)
+    shape = tuple(image["shape"][1:])
 
     def answer(photo: Pixels) -> Outputs:
         with signatures.borrow() as signature:
@@ -143,10 +153,9 @@ def load_saved_model(folder: Path, trust: bool = False) -> Any:
     return loaded
 
 
-def pixels_runner(loaded: Any, batch: int = BATCH) -> Run:
-    """`serving_default` of a loaded SavedModel."""
+def functions_of(signature: Any) -> Pool[Any]:
+    """A signature of a loaded SavedModel, for several threads."""
     tf = import_tensorflow()
-    signature = loaded.signatures["serving_default"]
     first = [signature]
 
     def another() -> Any:
@@ -156,7 +165,13 @@ def pixels_runner(loaded: Any, batch: int = BATCH) -> Run:
         spec = signature.structured_input_signature[1]["image"]
         return tf.function(lambda image: signature(image=image), autograph=False).get_concrete_function(image=spec)
 
-    functions = Pool(another, forkable=False)
+    return Pool(another, forkable=False)
+
+
+def pixels_runner(loaded: Any, batch: int = BATCH) -> Run:
+    """`serving_default` of a loaded SavedModel."""
+    tf = import_tensorflow()
+    functions = functions_of(loaded.signatures["serving_default"])
 
     def run(pixels: Pixels) -> Outputs:
         assert loaded is not None  # the signature alone does not keep the variables alive
@@ -167,8 +182,8 @@ def pixels_runner(loaded: Any, batch: int = BATCH) -> Run:
     return in_batches(run, batch)
 
 
-def load_onnx(path: Path, batch: int = BATCH) -> tuple[Run, Manifest]:
-    """An ONNX model in onnxruntime, and its manifest. Raises ModelError if it cannot be used."""
+def onnx_session(path: Path) -> tuple[Any, Manifest]:
+    """The session of an ONNX model in onnxruntime, and its manifest. Raises ModelError if it cannot be used."""
     try:
         onnxruntime = import_onnxruntime()
     except ImportError as error:
@@ -183,17 +198,23 @@ def load_onnx(path: Path, batch: int = BATCH) -> tuple[Run, Manifest]:
             # Its fallback would print, and try the same again.
             session = onnxruntime.InferenceSession(plain, providers=["CPUExecutionProvider"], enable_fallback=0)
         text = session.get_modelmeta().custom_metadata_map.get(MANIFEST)
-        names = [output.name for output in session.get_outputs()]
     except Exception as error:  # onnxruntime raises a dozen types of its own, and UnicodeDecodeError for its texts
         raise ModelError(f"{path} cannot be loaded: {_first_line(error)}") from None
     if text is None:
         raise ModelError(f"{path} carries no {MANIFEST}: it was not made by retrain.")
+    return session, parse_manifest(text.encode(), path)
+
+
+def load_onnx(path: Path, batch: int = BATCH) -> tuple[Run, Manifest]:
+    """An ONNX model in onnxruntime, and its manifest. Raises ModelError if it cannot be used."""
+    session, manifest = onnx_session(path)
+    names = [output.name for output in session.get_outputs() if output.name in ANSWERS]
 
     def run(pixels: Pixels) -> Outputs:
         answers = session.run(names, {"image": pixels.astype(np.float32)})
         return named_outputs(dict(zip(names, answers, strict=True)))
 
-    return in_batches(run, batch), parse_manifest(text.encode(), path)
+    return in_batches(run, batch), manifest
 
 
 def load_graph_def(path: Path, batch: int = BATCH, trust: bool = False) -> tuple[Run, Manifest]:

@@ -36,8 +36,9 @@ export type Section = { kind: string; heading: string; advice: string; number: n
 export type Examination = {
   version: string; sections: Section[]; remarks: string[]; shortcut: { sentence: string; suspicious: boolean } | null;
 };
+export type Near = { id: string; label: string; similarity: number };
 export type Answer = {
   top: { label: string; probability: number }[]; unknown: boolean; similarity: number | null;
-  threshold: number | null; heat: string | null; nearest: { id: string; label: string; similarity: number }[];
+  threshold: number | null; heat: string | null; nearest: Near[];
 };
 export type View = { kind: "all" | "class" | "unlabelled" | "doctor" | "mistakes"; label: string | null };

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 import numpy as np
+import numpy.typing as npt
 
 from label_image.file_locks import is_still, locked
 from label_image.files import temporary_folder
@@ -219,9 +220,11 @@ def _written_row(row: Row) -> dict[str, Any]:
     line: dict[str, Any] = {"path": row.path}
     if row.state is not None:
         line["state"] = row.state
+    if row.embedding is not None:
+        return {**line, "embedding": _written_numbers(row.embedding), "sha256": row.sha256}
     if row.probabilities is None:
         return {**line, "error": row.error}
-    line["probabilities"] = base64.b64encode(row.probabilities.astype("<f4").tobytes()).decode()
+    line["probabilities"] = _written_numbers(row.probabilities)
     if row.similarity is not None:
         line["similarity"] = row.similarity
     return {**line, "placed": row.to} if row.to else line
@@ -230,16 +233,25 @@ def _written_row(row: Row) -> dict[str, Any]:
 def _row_of(line: Mapping[str, Any]) -> Row:
     """The row of a line. Raises ValueError and TypeError for one that is damaged."""
     state = line.get("state")
-    numbers = line.get("probabilities")
     similarity = line.get("similarity")
     return Row(
         _text(line["path"]),
         None if state is None else _state(state),
-        None if numbers is None else np.frombuffer(base64.b64decode(numbers), "<f4"),
+        _numbers(line.get("probabilities")),
         None if similarity is None else float(similarity),
         _text(line.get("error", "")),
         _text(line.get("placed", "")),
+        _numbers(line.get("embedding")),
+        _text(line.get("sha256", "")),
     )
+
+
+def _written_numbers(numbers: npt.NDArray[np.float32]) -> str:
+    return base64.b64encode(numbers.astype("<f4").tobytes()).decode()
+
+
+def _numbers(text: Any) -> npt.NDArray[np.float32] | None:
+    return None if text is None else np.frombuffer(base64.b64decode(text), "<f4")
 
 
 def _state(value: Any) -> State:

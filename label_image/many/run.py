@@ -18,7 +18,7 @@ from label_image.many.screen import MOST_ERRORS, Screen, number_of_photos, summa
 from label_image.many.wanted import Wanted
 from label_image.not_paths import is_no_path
 from label_image.pool import MOST
-from label_image.rows import Asked, Row, State, labels_photos, state_of
+from label_image.rows import Asked, Row, State, state_of
 from label_image.signals import say_stopped
 from label_image.strangers import set_switches
 from label_image.terminal import complain, shown
@@ -152,11 +152,12 @@ class _Work:
             finally:
                 self._write_if_stale()
         total = sum(1 for _ in self._lacking(self.wanted.photos())) if self.wanted.keeps else None
-        with Screen(total or None, self._most_errors) as screen:  # there is no bar of nothing
+        doing = "Labelling" if self.asked.embed is None else "Embedding"
+        with Screen(total or None, self._most_errors, doing) as screen:  # there is no bar of nothing
             if self.journal is not None and self.journal.rows_before:
                 before = number_of_photos(self.journal.rows_before)
                 was = "was" if self.journal.rows_before == 1 else "were"
-                screen.say(f"{before} {was} labelled before: going on from {self.journal.path}.")
+                screen.say(f"{before} {was} {self.asked.done} before: going on from {self.journal.path}.")
             self._label(self.wanted.photos(), screen, None, total)
 
     def finish(self) -> Sequence[str]:
@@ -166,7 +167,8 @@ class _Work:
                 self.journal.remove()
             return ()
         seconds = time.monotonic() - self._began
-        lines = [*summary(self.counts, self.failed, self.journal.rows_before, seconds), *self._write()]
+        told = summary(self.counts, self.failed, self.journal.rows_before, seconds, self.asked.done)
+        lines = [*told, *self._write()]
         if self._folders is not None:
             already = f" ({self._folders.already:,} were there already)" if self._folders.already else ""
             verb = "moved" if self._folders.move else "copied"
@@ -180,7 +182,7 @@ class _Work:
             from label_image.many.by_ray import label_by_ray
 
             return label_by_ray(self.asked.model, found, expected)
-        return work_in_order(labels_photos(self.asked.model), found, MOST, AHEAD)
+        return work_in_order(self.asked.rows(), found, MOST, AHEAD)
 
     def _label(
         self, found: Iterable[Found], screen: Screen, watch: "Watch | None", expected: int | None = None
@@ -237,7 +239,7 @@ class _Work:
                 "one again to go on with it, or delete the file to begin anew."
             )
         is_moved = self._folders is not None and self._folders.move and row.to
-        if row.probabilities is None or len(row.probabilities) != len(self.asked.model.labels):
+        if not self.asked.is_whole(row):
             return None
         if state not in (None, row.state) and not is_moved and not self.wanted.watch:
             return None
@@ -251,6 +253,8 @@ class _Work:
         return row
 
     def _label_of(self, row: Row) -> str | None:
+        if row.embedding is not None:
+            return ""
         label, _, is_unknown = self.asked.best(row)
         return None if is_unknown else label
 
@@ -281,6 +285,7 @@ class _Work:
             "model": model.run.sha256(),
             "--labels": sha256_of_bytes("\0".join(model.labels).encode(errors="surrogatepass")),
             "--always_answer": wanted.always_answer,
+            "--embed": True if wanted.embed else None,  # as in the journal of a version without it
             "--copy_to": None if wanted.copy_to is None else str(wanted.copy_to.absolute()),
             "--move_to": None if wanted.move_to is None else str(wanted.move_to.absolute()),
             "photos": wanted.standing,

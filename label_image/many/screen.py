@@ -17,9 +17,10 @@ SECONDS = 0.2  # between two states of the bar
 class Screen:
     """The bar and the errors, on standard error."""
 
-    def __init__(self, total: int | None, most_errors: int | None) -> None:
+    def __init__(self, total: int | None, most_errors: int | None, doing: str = "Labelling") -> None:
         """`total` photos are expected, without it there is no bar; of errors the first `most_errors` are shown."""
         self._total = total
+        self._doing = doing
         self._most_errors = most_errors
         self._errors = 0
         self._done = 0
@@ -32,7 +33,7 @@ class Screen:
             from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
             self._progress = Progress(
-                TextColumn("Labelling"), BarColumn(), MofNCompleteColumn(),
+                TextColumn(self._doing), BarColumn(), MofNCompleteColumn(),
                 TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
                 console=Console(stderr=True), refresh_per_second=4,
             )  # fmt: skip
@@ -79,19 +80,20 @@ def number_of_photos(count: int) -> str:
     return f"{count:,} photo{'' if count == 1 else 's'}"
 
 
-def summary(counts: Counter[str | None], failed: int, before: int, seconds: float) -> Sequence[str]:
-    """How many photos got which label (None: unknown), in all and in this run."""
+def summary(
+    counts: Counter[str | None], failed: int, before: int, seconds: float, done: str = "labelled"
+) -> Sequence[str]:
+    """How many photos got which label (None: unknown, "": none was asked for), in all and in this run."""
     unknown = counts[None]
     labelled = counts.total() - unknown
+    of_unknown = f"{unknown:,} unknown, " if done == "labelled" else ""
     total = counts.total() + failed
     new = total - before
     speed = f"{new:,} in {seconds:.0f} s, {new / max(seconds, 1e-3):.0f} photos/s"
-    lines = [
-        f"{number_of_photos(total)}: {labelled:,} labelled, {unknown:,} unknown, {failed:,} could not be read ({speed})"
-    ]
+    lines = [f"{number_of_photos(total)}: {labelled:,} {done}, {of_unknown}{failed:,} could not be read ({speed})"]
     if before:
-        lines.append(f"{before:,} of them were labelled before.")
-    known = [(label, count) for label, count in counts.most_common() if label is not None and count]
+        lines.append(f"{before:,} of them were {done} before.")
+    known = [(label, count) for label, count in counts.most_common() if label and count]
     width = max((len(f"{count:,}") for _, count in known), default=0)
     lines += [f"  {count:>{width},}  {shown(label)}" for label, count in known[:MOST_CLASSES]]
     if len(known) > MOST_CLASSES:

@@ -37,6 +37,7 @@ class Kind:
 
     option: str
     write: Callable[["Table", Iterable[Row], Path], None]
+    is_parquet: bool = False
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Table:
 
 def check_table(kind: Kind, path: Path) -> None:
     """Refuse, before any work, what cannot become a table. Raises TableError; what it makes is gone again."""
-    if kind is PARQUET and importlib.util.find_spec("pyarrow") is None:
+    if kind.is_parquet and importlib.util.find_spec("pyarrow") is None:
         raise TableError(f"{kind.option} needs pyarrow, which is not installed: {how_to_install('train')}.")
     where = os.path.realpath(path.parent)
     if where == "/dev" or where.startswith("/proc/") or (os.path.lexists(path) and not path.is_file()):
@@ -165,6 +166,31 @@ def _arrays(table: Table, block: Sequence[Row], schema: Any) -> Iterator[Any]:
         yield pa.array(np.ascontiguousarray(column), pa.float32(), mask=lacking)
 
 
+def _write_embeddings(table: Table, rows: Iterable[Row], path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    size, embed = table.asked.model.preprocessing.size, table.asked.embed
+    assert embed is not None
+    dim = embed(np.zeros((1, size, size, 3), np.uint8)).shape[1]  # of no photo, too, the column has its length
+    embedding = pa.list_(pa.float32(), dim)
+    schema = pa.schema(
+        [("path", pa.string()), ("sha256", pa.string()), ("embedding", embedding), ("error", pa.string())]
+    )
+    nothing = np.zeros(dim, np.float32)
+    with pq.ParquetWriter(path, schema) as writer:
+        for block in _blocks(rows):
+            lacking = pa.array([row.embedding is None for row in block])
+            flat = np.concatenate([nothing if row.embedding is None else row.embedding for row in block])
+            columns = [
+                pa.array([_readable(row.path) for row in block], pa.string()),
+                pa.array([row.sha256 or None for row in block], pa.string()),
+                pa.FixedSizeListArray.from_arrays(pa.array(flat, pa.float32()), type=embedding, mask=lacking),
+                pa.array([_readable(row.error) if row.error else None for row in block], pa.string()),
+            ]
+            writer.write_table(pa.Table.from_arrays(columns, schema=schema))
+
+
 def _readable(value: Any) -> Any:
     """Bytes of a name that is not UTF-8 as `\\xff`: Parquet has no others."""
     return os.fsencode(value).decode(errors="backslashreplace") if isinstance(value, str) else value
@@ -189,5 +215,6 @@ def _blocks(rows: Iterable[Row]) -> Iterator[list[Row]]:
         yield block
 
 
-CSV, PARQUET, JSONL = Kind("--csv", _write_csv), Kind("--parquet", _write_parquet), Kind("--jsonl", _write_jsonl)
-KINDS = {kind.option: kind for kind in (CSV, PARQUET, JSONL)}
+CSV, PARQUET, JSONL = Kind("--csv", _write_csv), Kind("--parquet", _write_parquet, True), Kind("--jsonl", _write_jsonl)
+EMBED = Kind("--embed", _write_embeddings, True)
+KINDS = {kind.option: kind for kind in (CSV, PARQUET, JSONL, EMBED)}

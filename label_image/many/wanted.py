@@ -29,6 +29,7 @@ class Wanted:
     csv: Path | None = None
     parquet: Path | None = None
     jsonl: Path | None = None
+    embed: Path | None = None
     copy_to: Path | None = None
     move_to: Path | None = None
     watch: bool = False
@@ -41,7 +42,7 @@ class Wanted:
     @property
     def tables(self) -> dict[str, Path]:
         """The tables, by their options."""
-        named = {"--csv": self.csv, "--parquet": self.parquet, "--jsonl": self.jsonl}
+        named = {"--csv": self.csv, "--parquet": self.parquet, "--jsonl": self.jsonl, "--embed": self.embed}
         return {option: path for option, path in named.items() if path is not None}
 
     @property
@@ -101,6 +102,7 @@ class Wanted:
         for option, table in self.tables.items():
             if table.suffix.lower() in PHOTO_ENDINGS:  # `--csv *.jpg`: the first of them
                 raise CallError(f"{option} {table} has the name of a photo: name the table after {option}.")
+        self._check_embed()
         self._check_executor()
         if self.images.count(STANDARD_INPUT) > 1:
             raise CallError("- is standard input, which can be read once: name it once.")
@@ -108,6 +110,18 @@ class Wanted:
             self._check_image(image)
         if self.sorted_to is not None and os.path.lexists(self.sorted_to) and not self.sorted_to.is_dir():
             raise CallError(f"{self.sort_option} {self.sorted_to} is not a folder: choose another name.")
+
+    def _check_embed(self) -> None:
+        if self.embed is None:
+            return
+        of_answers = {
+            **{option: True for option in self.tables if option != "--embed"},
+            **({} if self.sorted_to is None else {self.sort_option: True}),
+            "--watch": self.watch, "--json": self.as_json, "--always_answer": self.always_answer,
+            "--executor ray": self.executor == "ray",
+        }  # fmt: skip
+        if option := next((option for option, is_given in of_answers.items() if is_given), None):
+            raise CallError(f"--embed writes what the network sees, here and once: leave it out, or {option}.")
 
     def _check_executor(self) -> None:
         if self.executor != "ray":

@@ -98,7 +98,12 @@ class Bottlenecks:
         )
 
     def __add__(self, other: "Bottlenecks") -> "Bottlenecks":
-        """The photos of both; one that is in both with the same class is there once. Raises OptionError."""
+        """The photos of both; one that is in both with the same class is there once.
+
+        One that is in both with different classes counts in both, and is in the `remarks` of `dataset`. Raises
+        OptionError.
+        """
+        require(other, Bottlenecks, "other", "+", "extract(…)")
         if (other.fingerprint, other.view_ids) != (self.fingerprint, self.view_ids):
             raise OptionError("These bottlenecks are of another backbone or other views: extract them with the same.")
         if all(self.labels) != all(other.labels):
@@ -115,10 +120,20 @@ class Bottlenecks:
         found = tuple(photos[row] for row in order)
         files = tuple(dict.fromkeys((*self.dataset.files, *more.dataset.files)))
         mine, its = self.extraction, other.extraction
+        remarks = self.dataset.remarks
+        if twice := in_two_classes([*_parted(self.photos, 0), *_parted(more.photos, 1)]):
+            remarks = (*remarks, twice)
+        source = f"{self.dataset.source} + {other.dataset.source}"
         return replace(
             self,
-            dataset=replace(self.dataset, files=files, source=f"{self.dataset.source} + {other.dataset.source}"),
-            extraction=replace(mine, photos=found, matrix=views[: len(found)], skipped=(*mine.skipped, *its.skipped)),
+            dataset=replace(self.dataset, files=files, remarks=remarks, source=source),
+            extraction=replace(
+                mine,
+                photos=found,
+                matrix=views[: len(found)],
+                skipped=(*mine.skipped, *its.skipped),
+                truncated=mine.truncated | its.truncated,
+            ),
             views=views,
             labels=(*self.labels, *(label for label in more.labels if label not in self.labels)),
         )
@@ -237,6 +252,10 @@ class Bottlenecks:
             return replace(division, remarks=(*division.remarks, COPIES_NOT_LOOKED_FOR))
         copies = find_near_copies(self.photos, self.matrix, self.config.local_dir)
         return config.divide(self.photos, ((copy.one, copy.other) for copy in copies))
+
+
+def _parted(photos: Sequence[Photo], part: int) -> list[Photo]:
+    return [replace(photo, part=part) for photo in photos]
 
 
 def extract(

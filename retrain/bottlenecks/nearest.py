@@ -15,6 +15,7 @@ from retrain.core.blas import one_thread
 from retrain.core.errors import OptionError
 from retrain.core.machine import cores
 from retrain.core.matrix_file import Matrix
+from retrain.core.typed import require_whole
 
 BLOCK_BYTES = 1 << 20  # of rows in float32: they stay in the second-level cache
 ASKED = 64  # vectors that are compared at a time
@@ -42,7 +43,7 @@ def nearest(matrix: Matrix, vectors: Matrix, count: int = 10) -> Nearest:
         raise OptionError(f"`vectors` of shape {vectors.shape} do not fit bottlenecks of shape {matrix.shape}.")
     if not np.isfinite(vectors).all():
         raise OptionError("`vectors` hold numbers that are not finite: nothing is near to them.")
-    if count < 1:
+    if require_whole(count, "count") < 1:
         raise OptionError(f"`count` {count} is not a number of photos: give 1 or more.")
     parts = [_some(matrix, vectors[start : start + ASKED], count) for start in range(0, len(vectors), ASKED)]
     shape = (0, min(count, len(matrix)))

@@ -4,9 +4,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
-from label_image.terminal import json_line
-from label_image.user_path import File
+from label_image.json_outputs import output_line
+from label_image.user_path import AnyPath, File
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import embedding_config
 from retrain.cli.dashes import as_options
@@ -28,7 +29,15 @@ if TYPE_CHECKING:
 
 @click.command(cls=CheckedCommand, short_help="Name the photos that are most like one.")
 @click.argument("photo", type=File)
-@click.argument("data", type=Photos, nargs=-1, required=True, metavar="DATA…")
+@click.argument("data", type=Photos, nargs=-1, metavar="[DATA…]")
+@click.option(
+    "--model",
+    type=AnyPath,
+    default="tf_files/model",
+    show_default=True,
+    metavar="DIR",
+    help="Without DATA: compare with the photos that this model was trained on, by its network.",
+)
 @click.option(
     "--count", type=click.IntRange(min=1), default=10, show_default=True, metavar="N", help="How many photos to name."
 )
@@ -40,16 +49,34 @@ if TYPE_CHECKING:
 @backbone_options
 @executor_options
 @json_option
+@click.pass_context
 def similar(
-    photo: Path, data: tuple[Path | str, ...], count: int, layout: "Layout", as_json: bool, **options: Any
+    context: click.Context,
+    /,
+    photo: Path,
+    data: tuple[Path | str, ...],
+    model: Path,
+    count: int,
+    layout: "Layout",
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Name the photos of DATA that are most like PHOTO, as a network sees them.
 
-    DATA is whatever --image_dir takes, or a folder of photos without classes. All photos are compared, by the cosine of
-    their bottlenecks; what the store lacks of them is computed first.
+    DATA is whatever --image_dir takes, or a folder of photos without classes; by default the photos that --model was
+    trained on. All photos are compared, by the cosine of their bottlenecks; what the store lacks of them is computed
+    first.
 
     Example: retrain similar gato.jpg cats
     """
+    given = {name for name in (*options, "model") if context.get_parameter_source(name) is ParameterSource.COMMANDLINE}
+    if not data:
+        from retrain.runs.similar import trained_on
+
+        record, network = trained_on(model)
+        data, options = (record,), {**options, **{name: network[name] for name in network.keys() - given}}
+    elif "model" in given:
+        raise click.UsageError("--model is for the photos that it was trained on: leave it out, or DATA.")
     config = embedding_config(data, layout, options)
     from rich.console import Console
 
@@ -59,6 +86,6 @@ def similar(
 
     found = run_similar(SimilarConfig(photo, config, count), TerminalScreen(as_options))
     if as_json:
-        print(json_line(found.summary()))
+        print(output_line(found.summary()))
     else:
         show_similar(found, Console(highlight=False))

@@ -10,7 +10,7 @@ from retrain.core.errors import OptionError
 Rows = slice | Sequence[int] | Sequence[bool] | npt.NDArray[np.bool_] | npt.NDArray[np.integer]
 
 
-def chosen_rows(rows: Rows, count: int) -> npt.NDArray[np.intp]:
+def chosen_rows(rows: Rows | bool, count: int) -> npt.NDArray[np.intp]:
     """The indices that are meant, of `count` rows. Raises OptionError for what is none of these, or out of range."""
     if isinstance(rows, slice):
         return np.arange(count)[rows]

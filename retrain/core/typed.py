@@ -34,6 +34,13 @@ def require(value: object, kind: type[Kind], argument: str, step: str, advice: s
     return value
 
 
+def require_whole(value: object, argument: str) -> int:
+    """The value as an int, if it is a whole number. Raises OptionError."""
+    if not _fits(value, int):
+        raise OptionError(f"`{argument}` takes {WORDS[int]}; got {_shown(value)}.")
+    return int(value)  # type: ignore[call-overload,no-any-return]
+
+
 def check_fields(config: object) -> None:
     """Refuse a config with a value of another type than its field's. Raises OptionError."""
     for name, hint in get_type_hints(type(config)).items():

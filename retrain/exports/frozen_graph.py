@@ -10,13 +10,15 @@ from label_image.errors import ModelError
 from label_image.runtimes import load_saved_model
 from retrain.backbones.network import freeze
 from retrain.core.tensorflow import tf
+from retrain.exports.formats.saved_model import EMBEDDING
 
 Classify = Callable[[Any], Mapping[str, Any]]
+MORE = ("similarity", EMBEDDING)  # what a classifier may answer besides its scores
 
 
 @dataclass(frozen=True)
 class FrozenGraph:
-    """A GraphDef without variables or functions; `tensors` says what `image`, `scores` and `similarity` are there."""
+    """A GraphDef without variables or functions; `tensors` says what `image` and what it answers are there."""
 
     graph_def: Any
     tensors: Mapping[str, str]
@@ -34,8 +36,7 @@ def frozen_graph(classify: Classify, size: int, image: str = "image", scores: st
     def forward(pixels: Any) -> dict[str, Any]:
         said = classify(pixels)
         named = {"scores": tf.identity(said["scores"], name=scores)}
-        if "similarity" in said:
-            named["similarity"] = tf.identity(said["similarity"], name="similarity")
+        named.update({name: tf.identity(said[name], name=name) for name in MORE if name in said})
         # TensorFlow appends a number to a name that is taken.
         tensors.update({"image": pixels.name} | {name: tensor.name for name, tensor in named.items()})
         return named
@@ -48,15 +49,20 @@ def frozen_graph(classify: Classify, size: int, image: str = "image", scores: st
     return FrozenGraph(tf.compat.v1.graph_util.extract_sub_graph(graph_def, nodes), tensors)
 
 
-def freeze_saved_model(folder: Path) -> FrozenGraph:
-    """The `serving_default` of a SavedModel, without its constant labels. Raises ModelError if it cannot be loaded."""
+def freeze_saved_model(folder: Path, with_embedding: bool = False) -> FrozenGraph:
+    """The `serving_default` of a SavedModel, without its constant labels, and what it `embed`s where that is wanted.
+
+    Raises ModelError if it cannot be loaded.
+    """
     loaded = load_saved_model(folder, trust=True)  # searched by `export_model`
     signature = loaded.signatures["serving_default"]
     image = signature.structured_input_signature[1]["image"].shape
     size = image[1] if image.rank == 4 else None
     if size is None:
         raise ModelError(f"The SavedModel {folder} does not say which size its photos have.")
-    return frozen_graph(lambda image: signature(image=image), size)
+    # Of older trainings there is no such signature.
+    embed = loaded.signatures.get("embed") if with_embedding else None
+    return frozen_graph(lambda image: {**signature(image=image), **(embed(image=image) if embed else {})}, size)
 
 
 def name_captures(graph_def: Any) -> Any:

@@ -31,7 +31,9 @@ NORMALIZATION_OPTIONS = 1
 OUTPUTS = {  # in this order
     "scores": "Probability of each class.",
     "similarity": "Cosine to the nearest class mean: below the threshold of model.json a photo is none of the classes.",
+    "embedding": "The bottleneck: photos whose embeddings have a cosine near 1 look alike.",
 }
+LIMITS = {"scores": (0.0, 1.0), "similarity": (-1.0, 1.0)}  # of the values; an embedding has none
 
 
 def with_metadata(model: bytes) -> bytes:
@@ -59,8 +61,7 @@ def metadata(outputs: Sequence[str]) -> bytes:
     for name in outputs:
         labels = {6: _vector(builder, [_labels_file(builder)])} if name == "scores" else {}
         content = (FEATURE_PROPERTIES, _table(builder, {}))
-        limits = (0.0, 1.0) if name == "scores" else (-1.0, 1.0)
-        tensors.append(_tensor(builder, name, OUTPUTS[name], content, limits, labels))
+        tensors.append(_tensor(builder, name, OUTPUTS[name], content, LIMITS.get(name), labels))
     graph = _table(builder, {2: _vector(builder, [image]), 3: _vector(builder, tensors)})
     texts = {0: builder.CreateString("Image classifier"), 7: builder.CreateString(VERSION)}
     builder.Finish(_table(builder, {**texts, 3: _vector(builder, [graph])}), IDENTIFIER)
@@ -141,15 +142,15 @@ def _tensor(
     name: str,
     description: str,
     content: tuple[int, int],
-    limits: tuple[float, float],
+    limits: tuple[float, float] | None,
     more: Mapping[int, int],
 ) -> int:
-    low, high = (builder.CreateNumpyVector(np.array([limit], np.float32)) for limit in limits)
+    ends = [builder.CreateNumpyVector(np.array([limit], np.float32)) for limit in limits or ()]
     fields = {
         0: builder.CreateString(name),
         1: builder.CreateString(description),
         3: _union(builder, content),
-        5: _table(builder, {0: high, 1: low}),
+        **({5: _table(builder, {0: ends[1], 1: ends[0]})} if ends else {}),
         **more,
     }
     return _table(builder, fields)

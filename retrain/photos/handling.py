@@ -8,12 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
+import numpy as np
+
 from label_image.any_photo import AnyPhoto, as_photos, encoded, name_of
 from label_image.errors import PhotoError
 from label_image.files import sha256_of_bytes, write_in_one_step
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.rows import Rows, chosen_rows
+from retrain.core.typed import require, require_whole
 from retrain.photos import dataset
+from retrain.photos.adding import in_two_classes
 from retrain.photos.dataset import SPLIT_FOLDERS, PhotoFile, Split
 from retrain.photos.object_states import status_of
 from retrain.photos.reading import absolute_paths
@@ -109,14 +113,19 @@ class Dataset(dataset.Dataset):
     def __getitem__(self, rows: Rows) -> "Self": ...
     def __getitem__(self, rows: int | Rows) -> "PhotoFile | Self":
         """One photo by its index; or the data set of those that a mask, indices or a slice choose."""
-        if isinstance(rows, int):
+        if isinstance(rows, int | np.integer) and not isinstance(rows, bool):
             return self.files[rows]
         return replace(self, files=tuple(self.files[row] for row in chosen_rows(rows, len(self))))
 
     def __add__(self, other: dataset.Dataset) -> "Self":
-        """The photos of both; one that is in both with the same class is there once. Raises DatasetError."""
+        """The photos of both; one that is in both with the same class is there once.
+
+        One that is in both with different classes counts in both, and is in the `remarks`. Raises DatasetError.
+        """
+        require(other, dataset.Dataset, "other", "+", "Dataset.open(…)")
         there = {(file.path, file.label) for file in self.files}
         more = tuple(file for file in other.files if (file.path, file.label) not in there)
+        twice = in_two_classes([*_by_path(self.files, 0), *_by_path(more, 1)])
         files = sorted((*self.files, *more), key=lambda file: (file.label, file.path))
         if any(file.label for file in files):
             dataset.check_class_names(sorted({file.label for file in files}))
@@ -124,7 +133,7 @@ class Dataset(dataset.Dataset):
             self,
             files=tuple(files),
             skipped=(*self.skipped, *other.skipped),
-            remarks=(*self.remarks, *other.remarks),
+            remarks=(*self.remarks, *other.remarks, *([twice] if twice else [])),
             source=f"{self.source} + {other.source}",
             ordinary=False,
         )
@@ -153,7 +162,7 @@ class Dataset(dataset.Dataset):
 
     def sample(self, count: int, seed: int = 0, *, per_class: bool = False) -> "Self":
         """So many photos by chance, of all or of each class; the same seed gives the same ones."""
-        if count < 1:
+        if require_whole(count, "count") < 1:
             raise OptionError(f"`count` {count} must be at least 1.")
         groups: dict[str, list[int]] = defaultdict(list)
         for row, file in enumerate(self.files):
@@ -174,6 +183,11 @@ class Dataset(dataset.Dataset):
 
         rows = "".join(f"<tr><td>{html.escape(name)}</td><td>{n}</td></tr>" for name, n in self.counts().items())
         return f"<p>{html.escape(repr(self))}</p><table><tr><th>class</th><th>photos</th></tr>{rows}</table>"
+
+
+def _by_path(files: Iterable[PhotoFile], part: int) -> list[dataset.Photo]:
+    """Files whose content nobody has read, each called by its path."""
+    return [dataset.Photo(file.path, file.label, file.path, part=part) for file in files]
 
 
 def _path_of(photo: AnyPhoto, place: int, folder: Path) -> str:

@@ -19,6 +19,7 @@ from retrain.photos.adding import joined
 from retrain.photos.fixes import apply_fixes
 from retrain.photos.layouts.reading import LAYOUTS, Layout
 from retrain.photos.layouts.words import LITTER
+from retrain.photos.reading import absolute_paths
 from retrain.photos.sources.base import Source, Unpacking, is_folder
 from retrain.photos.sources.folders import FOLDERS
 from retrain.photos.sources.manifests import MANIFESTS
@@ -77,6 +78,7 @@ def open_dataset(
     source_dir: str | os.PathLike[str] | None = None,
     progress: Progress = SILENT,
     observe: Observe = not_observed,
+    absolute: bool = True,
 ) -> "Dataset":
     """The photos of whatever `--image_dir` takes: a folder, a manifest, Parquet, an archive, an address, `tfds:NAME`.
 
@@ -84,7 +86,8 @@ def open_dataset(
     `max_images_per_class` choose among all. Photos that are no files are written once to `source_dir`, or else beside
     `bottleneck_dir`; `progress` is told of it, of downloads and of archives, and so is `observe`, as two numbers: where
     it returns False, Stopped is raised. `layout` says how a folder is to be read, where its names do not
-    (docs/photos.md). Raises DatasetError if there are fewer than two classes, or the source or
+    (docs/photos.md). Paths are `absolute`, so that they mean the same files wherever the program goes, or as the source
+    has them. Raises DatasetError if there are fewer than two classes, or the source or
     the fixes cannot be read; DownloadError; OptionError.
     """
     if not isinstance(source, str | os.PathLike):
@@ -94,6 +97,8 @@ def open_dataset(
     found = list_together([source, *add_images], unpacking)
     found = apply_fixes(found, None if fixes is None else Path(fixes), source, add_images)
     found = limit_per_class(found, max_images_per_class)
+    if absolute:
+        found = _absolute(found)
     return Dataset(
         found.files,
         found.skipped,
@@ -103,6 +108,17 @@ def open_dataset(
         found.ordinary,
         found.max_images_per_class,
     )
+
+
+def _absolute(found: dataset.Dataset) -> dataset.Dataset:
+    """The same with paths that do not depend on the working folder; addresses and what is gone as they are."""
+    paths = absolute_paths(file.path for file in found.files)
+    files = [
+        file if path == file.path or file.gone else replace(file, path=path)
+        for file, path in zip(found.files, paths, strict=True)
+    ]
+    skipped = zip(found.skipped, absolute_paths(one.path for one in found.skipped), strict=True)
+    return replace(found, files=tuple(files), skipped=tuple(replace(one, path=path) for one, path in skipped))
 
 
 class Dataset(handling.Dataset):

@@ -46,6 +46,7 @@ class SourceConfig:
             layout=self.layout,
             source_dir=self.source_dir,
             progress=progress,
+            absolute=False,
         )
 
     def open_named(self, bottleneck_dir: Path, progress: Progress = SILENT) -> tuple[Dataset, tuple[str, ...]]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from label_image import manifest as manifests
+from label_image.embedding import saved_model_embeds
 from label_image.errors import ModelError
 from label_image.files import reason_of, remove_scratch_leftovers
 from label_image.model import check_fit
@@ -39,9 +40,10 @@ from retrain.core.progress import SILENT, Progress
 from retrain.exports.card import CARD, is_unchanged, write_card
 from retrain.exports.clients import CLIENTS
 from retrain.exports.folder import put_into_export
-from retrain.exports.formats.base import Source
+from retrain.exports.formats.base import Format, Source
 from retrain.exports.proof.judgement import Judgement, Reference, judge
 from retrain.exports.proof.limits import FLOAT32
+from retrain.exports.proof.parity import compare_embeddings
 from retrain.exports.proof.photos import ExportPhotos, LabelledPixels, export_photos
 from retrain.exports.publication import PROOFS
 from retrain.exports.registry import FORMATS, SAVED_MODEL, check_packages
@@ -266,6 +268,15 @@ class _Work:
         with self.replacing():
             record_parity(self.export, self.temporary, {name: {**judgement.plain(), **proof, **judgement.measured()}})
 
+    def _proof_of_embedding(self, format: Format, new: Path) -> dict[str, object]:
+        """What the manifest says of the bottlenecks that a format gives, if it gives any. Raises ParityError."""
+        if format.embeds is None or "embed" not in self.loaded.signatures:  # of an older training
+            return {}
+        with quiet():
+            expected = saved_model_embeds(self.loaded, self.export)(self.photos.test.pixels)
+        said = format.embeds(new)(self.photos.test.pixels)
+        return {"embedding_difference": compare_embeddings(format.file, said, expected)}
+
     @contextmanager
     def replacing(self) -> Iterator[None]:
         """One run at a time, in the export that this one has read. Raises ExportError if a training replaced it."""
@@ -294,13 +305,14 @@ class _Work:
                 said, milliseconds = timed(format.load(new), pixels)
                 shown = milliseconds if format.own_program else None
                 judgement = judge(format.file, said, reference, format.limits, shown, size_of(new), force)
+                embedding = self._proof_of_embedding(format, new)
             except (ParityError, ExportError, ModelError) as error:
                 refused, unfit = refused or str(error), isinstance(error, UnfitError)
                 _remove(new)
                 continue
             target = self.export / format.file
             obey_umask(new)
-            found = {name: {**judgement.plain(), **_remark(way.remark)}}
+            found = {name: {**judgement.plain(), **embedding, **_remark(way.remark)}}
             with self.replacing():
                 # Cut off in between, the manifest says nothing of the new file, rather than what the old one was worth.
                 record_parity(self.export, self.temporary, {name: {}})

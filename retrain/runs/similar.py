@@ -4,13 +4,19 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from label_image.errors import ModelError
+from label_image.manifest import read_manifest
 from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.bottlenecks.executors.base import StartEngine
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.dataset import Dataset, Photo, PhotoFile
 from retrain.photos.reading import absolute_paths
+from retrain.photos.record import NAME as RECORD
 from retrain.runs.embedding import EmbeddingConfig, embed, embed_files
+
+# Of the options of a model those that say which network it stands on.
+NETWORK = ("architecture", "image_size", "weights", "precision", "store_dtype")
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,21 @@ class Similar:
                 for one in self.photos
             ],
         }
+
+
+def trained_on(model: Path) -> tuple[Path, dict[str, object]]:
+    """Which photos a model was trained on, as a source, and the options of its network. Raises OptionError."""
+    record = model / RECORD
+    try:
+        if not record.is_file():
+            raise ModelError(f"{model} has no {RECORD}")
+        found = read_manifest(model).content["provenance"]["options"]
+        return record, {name: found[name] for name in NETWORK if name in found}
+    except (ModelError, KeyError, TypeError):
+        raise OptionError(
+            f"`model` {model} does not say which photos it was trained on: name them as DATA, or pass the `output_dir` "
+            "of a training run."
+        ) from None
 
 
 def run_similar(config: SimilarConfig, progress: Progress = SILENT, start: StartEngine | None = None) -> Similar:

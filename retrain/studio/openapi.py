@@ -55,6 +55,7 @@ def _photo_paths() -> Json:
     label = _query("label", "The class; without one the photo is unlabelled.")
     added = _object({"id": TEXT, "name": TEXT, "isNew": {"type": "boolean"}})
     many = _object({"added": {"type": "integer"}, "known": {"type": "integer"}, "refused": {"type": "array"}})
+    similar = _object({"photos": {"type": "array"}})
     one = [{"name": "id", "in": "path", "required": True, "schema": {"type": "string", "pattern": "^[0-9a-f]{16}$"}}]
     return {
         "/api/photos": {
@@ -64,6 +65,9 @@ def _photo_paths() -> Json:
             ),
         },
         "/api/photos/{id}": {"get": _described("A photo, made smaller.", {JPEG: _bytes()}, one)},
+        "/api/photos/{id}/similar": {
+            "get": _described("The labelled photos that look most like it.", {JSON: similar}, one)
+        },
         "/api/thumbnails/{id}": {"get": _described("A thumbnail.", {JPEG: _bytes()}, one)},
         "/api/archives": {
             "post": _described("Add the photos of an archive.", {JSON: many}, [label], {BYTES: _bytes()}),

@@ -21,6 +21,7 @@ from retrain.studio.changes import Added
 from retrain.studio.incoming import Incoming, add_archive
 from retrain.studio.listing import Listing, StudioPhoto
 from retrain.studio.sentences import told
+from retrain.studio.similar import similar_to
 from retrain.studio.studio import Studio
 from retrain.studio.thumbnails import viewable
 
@@ -46,6 +47,11 @@ def photo_routes(studio: Studio, bodies: Bodies) -> list[Route]:
         photo = photo_of(studio.known.listing, request.path_params["id"])
         return _picture(await _read(lambda: viewable(Path(photo.file.path)), at_a_time), "no-cache")
 
+    async def similar(request: Request) -> Response:
+        photo, seen = photo_of(studio.known.listing, request.path_params["id"]), studio.known.seen
+        found = () if seen is None else await anyio.to_thread.run_sync(similar_to, photo, seen, limiter=at_a_time)
+        return json_response({"photos": [one.plain() for one in found]})
+
     async def add(request: Request) -> Response:
         label, name = request.query_params.get("label"), request.query_params.get("name", "photo")
         async with bodies.read(request) as body:
@@ -66,6 +72,7 @@ def photo_routes(studio: Studio, bodies: Bodies) -> list[Route]:
     return [
         Route("/photos", either(photos, add), methods=["GET", "POST"]),
         Route("/photos/{id}", picture, methods=["GET"]),
+        Route("/photos/{id}/similar", similar, methods=["GET"]),
         Route("/thumbnails/{id}", thumbnail, methods=["GET"]),
         Route("/archives", unpack, methods=["POST"]),
     ]

@@ -50,6 +50,7 @@ WORDS = MappingProxyType(
         "tflite_float16": ("TFLite, float16", translatable("phone apps; half the size")),
         "tflite_int8": ("TFLite, int8", translatable("Raspberry Pi and small devices; a quarter of the size")),
         "tflite_dynamic": ("TFLite, dynamic int8", translatable("small devices; a quarter of the size")),
+        "tflite_embed": (translatable("TFLite for likeness"), translatable("phone apps that find similar photos, too")),
         "coreml": ("Core ML", translatable("apps for iPhone and Mac")),
         "coreml_float16": ("Core ML, float16", translatable("apps for iPhone and Mac; half the size")),
         "onnx": ("ONNX", translatable("programs in C#, C++, Java and others")),

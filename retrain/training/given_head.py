@@ -15,6 +15,7 @@ import numpy.typing as npt
 from retrain.core.errors import OptionError
 from retrain.training.fitting.sample import Matrix
 from retrain.training.head import Fit, Head, Hidden
+from retrain.training.metrics import Classes
 
 ASKED = 1000  # bottlenecks on which an estimator and its weights have to agree, at most
 AGREEMENT = 0.99  # float32 may turn an answer where two classes are equally likely
@@ -25,15 +26,21 @@ WHAT_COUNTS = (
 _Values = npt.NDArray[np.float64]
 
 
-def given_fit(head: object, labels: Sequence[str], bottlenecks: Matrix) -> Fit:
-    """A head with its description, checked on bottlenecks (n, dim). Raises OptionError for what has no such weights."""
+def given_fit(head: object, labels: Sequence[str], bottlenecks: Matrix, classes: Classes | None = None) -> Fit:
+    """A head with its description, checked on bottlenecks (n, dim). Raises OptionError for what has no such weights.
+
+    By the true `classes` (n,) it is seen whether numbers that it calls its classes are indices of the labels.
+    """
     if isinstance(head, Head):
         return Fit(_fitting(head, labels, bottlenecks), _described(head, "Head"), ())
     if isinstance(head, tuple) and len(head) == 2:
         kernel, bias = (np.atleast_1d(np.asarray(part, np.float32)) for part in head)
         ours = Head(kernel, bias)
         return Fit(_fitting(ours, labels, bottlenecks), _described(ours, "kernel and bias"), ())
-    return _of_estimator(head, labels, bottlenecks)
+    fit = _of_estimator(head, labels, bottlenecks)
+    if classes is not None:
+        _check_numbers(head, fit.head, labels, bottlenecks, classes)
+    return fit
 
 
 def _of_estimator(given: Any, labels: Sequence[str], bottlenecks: Matrix) -> Fit:
@@ -53,6 +60,28 @@ def _of_estimator(given: Any, labels: Sequence[str], bottlenecks: Matrix) -> Fit
     if (head.logits(some).argmax(axis=1) == said).mean() < AGREEMENT:
         raise _refused(f"{type(last).__name__} does not answer as its weights do")
     return Fit(head, _described(head, type(last).__name__), ())
+
+
+def _check_numbers(given: Any, head: Head, labels: Sequence[str], bottlenecks: Matrix, classes: Classes) -> None:
+    """Raise OptionError where numbers that an estimator calls its classes are the labels' in another order.
+
+    Then most photos of some classes get each another's answer, and no two classes the same one.
+    """
+    if isinstance(given.classes_[0], str):
+        return
+    answers = head.logits(bottlenecks).argmax(axis=1)
+    counts = np.zeros((len(labels), len(labels)), np.intp)
+    np.add.at(counts, (classes, answers), 1)
+    mostly = counts.argmax(axis=1)
+    moved = np.flatnonzero(mostly != np.arange(len(labels)))
+    most = 2 * counts.max(axis=1) > counts.sum(axis=1)
+    if len(moved) and len(set(mostly.tolist())) == len(labels) and most[moved].all():
+        order = ", ".join(f"{index} {label}" for index, label in enumerate(labels[:5]))
+        raise _refused(
+            f"its classes are numbers, which are indices of the labels ({order}), and for photos of "
+            f"{labels[moved[0]]} it mostly answers {mostly[moved[0]]}: fit it on `classes` of the bottlenecks, or on "
+            "`y`, their names"
+        )
 
 
 def _layers(estimator: Any) -> tuple[list[tuple[_Values, _Values]], str]:

@@ -42,9 +42,10 @@ class TrainedHead(trained.TrainedHead):
         """A head that you have fitted to the training photos, measured on the test photos and calibrated here.
 
         `head` is a linear classifier of scikit-learn (LogisticRegression, LinearSVC, SGDClassifier and the like), an
-        MLPClassifier, either of them behind StandardScaler, a pair (kernel, bias), or a `Head`. It is calibrated on the
-        validation photos, which it must not have seen. Raises OptionError for a head without such weights, and for a
-        division whose folds take turns: a head that is there has seen all of them, or nobody knows which.
+        MLPClassifier, either of them behind StandardScaler, a pair (kernel, bias), or a `Head`. Its classes are the
+        names of labels, or, as numbers, indices of `labels`, as in `classes`: others are refused. It is calibrated on
+        the validation photos, which it must not have seen. Raises OptionError for a head without such weights, and for
+        a division whose folds take turns: a head that is there has seen all of them, or nobody knows which.
         """
         division = division_for(division, bottlenecks.photos)
         if division.folds is not None:
@@ -54,5 +55,5 @@ class TrainedHead(trained.TrainedHead):
             )
         if not division.mask("testing").any():
             raise OptionError("The `division` has no test photos, by which a given head is measured.")
-        fit = given_fit(head, bottlenecks.labels, bottlenecks.matrix)
+        fit = given_fit(head, bottlenecks.labels, bottlenecks.matrix, bottlenecks.classes)
         return cls.made_of(as_exported(with_confidence(measure_head(bottlenecks, division, fit))))

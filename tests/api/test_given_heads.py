@@ -1,11 +1,11 @@
 """A head of scikit-learn is measured, calibrated and exported as itself, not as the one that it takes the place of."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from schemas import check
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
@@ -72,6 +72,17 @@ def test_probabilities_are_those_of_logistic_regression_but_for_the_temperature(
     assert confidence.calibration.temperature != 1
 
 
+def test_numbers_as_classes_are_indices_of_the_labels_or_refused(bottlenecks: Bottlenecks, division: Division) -> None:
+    """A head whose numbers mean other labels would be right, and all its answers wrong."""
+    own = np.array([2, 0, 1])[bottlenecks.classes]
+    given = LogisticRegression().fit(bottlenecks.matrix, own)
+    why = r"its classes are numbers.*\(0 blue, 1 green, 2 red\), and for photos of blue it mostly answers 2: fit it on"
+    with pytest.raises(OptionError, match=why):
+        TrainedHead.of(bottlenecks, division, given)
+    given = LogisticRegression().fit(bottlenecks.matrix, bottlenecks.classes.astype(np.uint8))
+    assert evaluate(TrainedHead.of(bottlenecks, division, given)).accuracy == 1
+
+
 def test_two_classes_have_one_score(bottlenecks: Bottlenecks, photos: Path) -> None:
     known = bottlenecks.classes < 2
     given = LogisticRegression().fit(bottlenecks.matrix[known], bottlenecks.classes[known])
@@ -85,7 +96,7 @@ def test_the_export_says_what_it_holds(bottlenecks: Bottlenecks, division: Divis
     ours = fit_head(bottlenecks, division)
     given = TrainedHead.of(bottlenecks, division, (-ours.head.kernel, ours.head.bias))
     export(given, ExportConfig(tmp_path / "model", ["tflite"]))
-    said = json.loads((tmp_path / "model/model.json").read_text())
+    said = check("model", (tmp_path / "model/model.json").read_text())
     assert said["head"] == {"optimizer": "given", "estimator": "kernel and bias"}
     assert said["metrics"]["test"]["accuracy"] == evaluate(given).accuracy != evaluate(ours).accuracy
     photo = bottlenecks.photos[3]

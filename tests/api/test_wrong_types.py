@@ -23,7 +23,7 @@ from retrain import (
     extract,
     fit_head,
 )
-from retrain.core.errors import OptionError
+from retrain.core.errors import DatasetError, OptionError
 
 ANY: Any = object()
 
@@ -60,6 +60,14 @@ ANY: Any = object()
          "final_tensor_name"),
         (lambda _: ViewsConfig("flip"), "`augmentation` takes a Augmentation; got str 'flip'.", "augmentation"),
         (lambda _: Augmentation(random_crop=None), "`random_crop` takes a whole number; got NoneType.", "random_crop"),
+        (lambda its: its.dataset.sample(2.0), "`count` takes a whole number; got float 2.0.", "count"),
+        (lambda its: its.dataset.sample("2"), "`count` takes a whole number; got str '2'.", "count"),
+        (lambda its: its.nearest(its.X[:1], count=2.5), "`count` takes a whole number; got float 2.5.", "count"),
+        (lambda its: its.nearest(its.X[:1], count=True), "`count` takes a whole number; got bool True.", "count"),
+        (lambda its: its + "text", "+ takes a Bottlenecks as `other`; got str 'text': extract(…)", "other"),
+        (lambda its: its.dataset + "text", "+ takes a Dataset as `other`; got str 'text': Dataset.open(…)", "other"),
+        (lambda its: its.dataset[True], "indices below 42, or a slice; got bool", "rows"),
+        (lambda its: its[True], "`rows` takes a mask of 42 values, indices below 42, or a slice; got bool", "rows"),
     ],
 )  # fmt: skip
 def test_another_type_gets_a_sentence(
@@ -69,6 +77,14 @@ def test_another_type_gets_a_sentence(
         call(bottlenecks)
     assert sentence in str(caught.value).replace('"', "'")
     assert (caught.value.field, caught.value.option) == (field, f"--{field}")
+
+
+def test_what_is_no_photo_gets_a_sentence(bottlenecks: Bottlenecks) -> None:
+    for nothing in (None, 3, [None]):
+        with pytest.raises(PhotoError, match=r"photo 0 is (NoneType|int), not a path, the bytes of a file"):
+            bottlenecks.backbone.embed(nothing)  # type: ignore[arg-type]
+        with pytest.raises(DatasetError, match=r"photo 0 is (NoneType|int), not a path"):
+            Dataset.unlabelled(nothing)  # type: ignore[arg-type]
 
 
 def test_numbers_of_numpy_and_paths_are_taken(tmp_path: Path) -> None:
@@ -87,3 +103,11 @@ def test_every_error_is_of_one_root_and_may_name_no_field() -> None:
     assert own and all(issubclass(error, RetrainError) for error in own)
     assert PhotoError("is no photo").field is None and PhotoError("is no photo").option is None
     assert RetrainError("--threshold 2 must be less.").option == "--threshold"
+
+
+def test_numbers_of_numpy_count_and_choose(bottlenecks: Bottlenecks) -> None:
+    import numpy as np
+
+    found = bottlenecks.dataset
+    assert found[np.int64(3)] == found[3] and len(found.sample(np.int64(2))) == 2
+    assert bottlenecks.nearest(bottlenecks.X[:1], count=np.int64(3)).rows.shape == (1, 3)

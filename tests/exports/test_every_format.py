@@ -12,8 +12,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from export_folders import COLOURS, contents, paint, parity_of
+from schemas import check
 from stand_ins import converted, evaluated
 
+from label_image.embedding import Embed, embeds_of
 from label_image.errors import ModelError
 from label_image.installing import how_to_install
 from label_image.model import Outputs, load_model, saved_model_runner
@@ -106,6 +108,10 @@ def test_it_is_there_and_its_proof_is_in_the_manifest(name: str, exported: Path)
         assert entry["similarity_difference"] <= format.limits.tolerance
 
 
+def test_the_manifest_of_all_is_as_its_schema_says(exported: Path) -> None:
+    check("model", (exported / "model.json").read_text(encoding="utf-8"))
+
+
 def test_it_is_on_the_card_with_its_proof(name: str, exported: Path) -> None:
     entry = parity_of(exported)[name]
     text = (exported / CARD).read_text(encoding="utf-8")
@@ -133,6 +139,33 @@ def test_it_answers_like_the_saved_model_on_any_number_of_photos(name: str, phot
     assert np.allclose(said.probabilities, expected.probabilities, atol=tolerance)
     assert said.similarity is not None and expected.similarity is not None
     assert np.allclose(said.similarity, expected.similarity, atol=tolerance)
+
+
+@pytest.mark.parametrize("name", [name for name, format in FORMATS.items() if format.embeds is not None])
+def test_it_gives_the_bottlenecks_that_the_saved_model_gives(name: str, exported: Path) -> None:
+    format = FORMATS[name]
+    assert format.embeds is not None
+    said, expected = format.embeds(exported / format.file)(PIXELS), embeds_of(exported)(PIXELS)
+    assert said.shape == (len(PIXELS), 3) and said.dtype == np.float32
+    np.testing.assert_allclose(said, expected, rtol=1e-4, atol=1e-6)
+    assert parity_of(exported)[name]["embedding_difference"] <= 1e-4
+
+
+@pytest.mark.parametrize("name", [name for name, format in FORMATS.items() if format.embeds is not None])
+def test_one_whose_bottlenecks_differ_is_not_kept(
+    name: str, trained: Path, model: Path, tmp_path: Path, exported: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy(source: Source, path: Path) -> None:
+        copy_to(exported / FORMATS[name].file, path)
+
+    def other(path: Path) -> Embed:
+        return lambda pixels: embeds_of(exported)(pixels) * np.float32(1.001)
+
+    changed = replace(FORMATS[name], conversions=(Conversion(copy),), embeds=other)
+    monkeypatch.setitem(FORMATS, name, changed)
+    _, result = converted(model, (name,), str(trained / "photos"), tmp_path).results
+    assert result.refused is not None and "its embeddings differ from the SavedModel's by up to 0.001" in result.refused
+    assert not (model / FORMATS[name].file).exists()
 
 
 def reference(exported: Path, photos: int) -> Outputs:

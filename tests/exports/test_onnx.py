@@ -24,7 +24,7 @@ def made(exported: Path) -> Path:
 def test_its_tensors_have_names(made: Path) -> None:
     graph = onnx.load(made).graph
     assert [value.name for value in graph.input] == ["image"]
-    assert {value.name for value in graph.output} == {"scores", "similarity"}
+    assert {value.name for value in graph.output} == {"scores", "similarity", "embedding"}
 
 
 def test_an_export_folder_may_hold_nothing_else(made: Path, exported: Path, tmp_path: Path) -> None:

@@ -70,4 +70,18 @@ def test_the_command(colours: Path, tmp_path: Path) -> None:
     assert found["compared"] == 5 and len(found["photos"]) == 3 and found["photos"][0]["label"] == "warm"
     said = call(main, "similar", tmp_path / "heap/1.jpg", tmp_path / "heap", *options)
     assert said.code == 0 and "2.jpg" in said.out and "Compared with 1 photo." in said.out
-    assert call(main, "similar", colours / "warm/red.png").code == 2
+    said = call(main, "similar", colours / "warm/red.png", colours, "--model", tmp_path)
+    assert said.code == 2 and "--model is for the photos that it was trained on: leave it out, or DATA." in said.err
+    said = call(main, "similar", colours / "warm/red.png", "--model", tmp_path)
+    assert said.code == 2 and f"--model {tmp_path} does not say which photos it was trained on" in said.err
+
+
+def test_without_data_the_photos_of_a_model_are_meant(trained: Path, tmp_path: Path) -> None:
+    """By its network, though that is not the default one."""
+    photo = next((trained / "photos/red").iterdir())
+    options = (f"--bottleneck_dir={trained / 'b'}", f"--model_dir={trained / 'm'}")
+    said = call(main, "similar", photo, "--model", trained / "model", *options, "--json")
+    assert said.code == 0, said.err
+    found = json.loads(said.out)
+    assert found["compared"] == 59 and {one["label"] for one in found["photos"]} == {"red"}
+    assert str(photo) not in {one["path"] for one in found["photos"]}

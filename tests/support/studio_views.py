@@ -56,6 +56,7 @@ def _photos(page: Page) -> Iterator[tuple[str, Page]]:
     page.key("ArrowRight", "Shift")
     yield "chosen", page
     page.key("Enter")
+    page.wait("document.querySelectorAll('dialog .nearest img').length === 5")
     yield "enlarged", page
     page.key("Escape")
     page.wait("!document.querySelector('dialog')")

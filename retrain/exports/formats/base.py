@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from retrain.exports.proof.limits import Limits
 
 if TYPE_CHECKING:
+    from label_image.embedding import Embed
     from label_image.preprocessing import Pixels
     from label_image.runtimes import Outputs, Run
     from retrain.exports.classifier import Classifier
@@ -87,7 +88,8 @@ class Format:
     by the first of its `conversions` that holds its `limits`, by a training if it has a `template`, or both. `load`
     runs what was written, in its own program, or in TensorFlow where that is in Apple's systems or in browsers
     (`own_program`). `packages` are those that it needs, of our `extra`; `lacks` is a sentence on what else is missing
-    here. `titles` are what a training proves of it, as in `parity` of the manifest, and what sentences call that.
+    here. `embeds` gives the bottlenecks of one that has them as an output. `titles` are what a training proves of it,
+    as in `parity` of the manifest, and what sentences call that.
     """
 
     name: str
@@ -100,6 +102,7 @@ class Format:
     extra: str = "export"
     own_program: bool = True
     lacks: Callable[[], str | None] = nothing
+    embeds: "Callable[[Path], Embed] | None" = None
     titles: Mapping[str, str] = field(default_factory=dict)
 
     @property

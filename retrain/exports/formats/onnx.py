@@ -1,17 +1,21 @@
-"""The ONNX model: `image` float32 (n, size, size, 3), RGB 0..255 -> `scores` and `similarity`, for any n.
+"""The ONNX model: `image` float32 (n, size, size, 3), RGB 0..255 -> `scores`, `similarity` and `embedding`, for any n.
 
+`embedding` (n, dim) is the bottleneck: what both others are made of, so that it costs nothing.
 Labels and manifest are metadata of the file, so that one .onnx is enough for `label_image`.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from label_image.installing import how_to_install
 from label_image.strangers import keras_apart
 from retrain.core.errors import ExportError
 from retrain.exports.formats.base import Conversion, Format, Source, as_label_image_runs_it
 from retrain.exports.proof.limits import FLOAT32
+
+if TYPE_CHECKING:
+    from label_image.embedding import Embed
 
 OPSET = 18
 IR_VERSION = 8  # what opset 18 needs, and runtimes since 2022 read
@@ -32,7 +36,7 @@ def write_onnx(source: Source, path: Path) -> None:
     from retrain.core.tensorflow import quiet
     from retrain.exports.frozen_graph import freeze_saved_model
 
-    frozen = freeze_saved_model(source.export)
+    frozen = freeze_saved_model(source.export, with_embedding=True)
     try:
         with quiet():
             model, _ = tf2onnx.convert.from_graph_def(
@@ -79,6 +83,12 @@ def _replace(tensors: Any, names: Mapping[str, str]) -> None:
     tensors[:] = [names[tensor] for tensor in tensors]
 
 
+def _embeds(path: Path) -> "Embed":
+    from label_image.embedding import onnx_embeds
+
+    return onnx_embeds(path)
+
+
 FORMATS = (
     Format(
         "onnx",
@@ -87,5 +97,6 @@ FORMATS = (
         as_label_image_runs_it,
         conversions=(Conversion(write_onnx),),
         packages=("tf2onnx", "onnx", "onnxruntime"),
+        embeds=_embeds,
     ),
 )

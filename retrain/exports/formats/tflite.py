@@ -18,6 +18,7 @@ from retrain.exports.formats.base import Conversion, Filling, Format, Source, Te
 from retrain.exports.proof.limits import FLOAT32
 
 if TYPE_CHECKING:
+    from label_image.embedding import Embed
     from label_image.runtimes import Outputs
     from retrain.exports.classifier import Classifier
     from retrain.exports.top import Top
@@ -90,19 +91,25 @@ def append_files(model: bytes, files: Mapping[str, str]) -> bytes:
 
 
 @contextmanager
-def one_photo_model(saved_model: Path) -> Iterator[Path]:
-    """A SavedModel of batch 1 with `scores` and `similarity`, in a folder that is removed at the end."""
+def one_photo_model(saved_model: Path, with_embedding: bool = False) -> Iterator[Path]:
+    """A SavedModel of batch 1 with `scores` and `similarity`, in a folder that is removed at the end.
+
+    With `embedding`, too, if that is wanted: the converter makes one network of both signatures. Raises ExportError
+    where there is none.
+    """
     from label_image.runtimes import load_saved_model
     from retrain.core.tensorflow import quiet, save_model, tf
 
     loaded = load_saved_model(saved_model, trust=True)  # searched by `export_model`
-    signature = loaded.signatures["serving_default"]
+    signature, embed = loaded.signatures["serving_default"], loaded.signatures.get("embed")
+    if with_embedding and embed is None:
+        raise ExportError(f"{saved_model} has no signature embed: train it again.")
     size = signature.structured_input_signature[1]["image"].shape[1]
     names = [name for name in signature.structured_outputs if name != "classes"]
 
     def answer(image: Any) -> dict[str, Any]:
         said = signature(image=image)
-        return {name: said[name] for name in names}
+        return {**{name: said[name] for name in names}, **(embed(image=image) if with_embedding else {})}
 
     module = tf.Module()
     module.loaded = loaded
@@ -147,6 +154,17 @@ def _convert_float32(source: Source, path: Path) -> None:
     write_with_texts(converted("tflite", converter.convert), source, path)
 
 
+def _convert_with_embedding(source: Source, path: Path) -> None:
+    with one_photo_model(source.export, with_embedding=True) as one_photo:
+        write_with_texts(converted("tflite_embed", converter_of(one_photo).convert), source, path)
+
+
+def _embeds(path: Path) -> "Embed":
+    from label_image.embedding import tflite_embeds
+
+    return tflite_embeds(path)
+
+
 def make_template(classifier: "Classifier", template: Path) -> None:
     """Write a model with the `placeholder_head`, whose values another top can take the place of."""
     template.mkdir(parents=True)
@@ -171,5 +189,13 @@ FORMATS = (
         conversions=(Conversion(_convert_float32),),
         template=Template((FILE,), make_template, _fill),
         titles={"tflite": FILE},
+    ),
+    Format(
+        "tflite_embed",
+        ("model_embed.tflite",),
+        FLOAT32,
+        as_label_image_runs_it,
+        conversions=(Conversion(_convert_with_embedding),),
+        embeds=_embeds,
     ),
 )

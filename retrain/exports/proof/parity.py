@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from label_image.embedding import Embeddings
 from label_image.model import Outputs, named_outputs
 from label_image.preprocessing import Pixels
 from retrain.core.defaults import FINAL_TENSOR_NAME
@@ -83,6 +84,22 @@ def measure_parity(name: str, said: Outputs, expected: Outputs) -> Parity:
     if said.similarity is None or expected.similarity is None:
         return Parity(difference, agreement, len(answers))
     return Parity(difference, agreement, len(answers), float(np.abs(said.similarity - expected.similarity).max()))
+
+
+def compare_embeddings(name: str, said: Embeddings, expected: Embeddings) -> float:
+    """How far bottlenecks (n, dim) that an export answers are from the SavedModel's, as a part of the largest number.
+
+    Raises ParityError if that is more than a float32 format may differ, or if they have another shape.
+    """
+    if said.shape != expected.shape or len(said) == 0:
+        raise ParityError(f"{name} was not kept: its embeddings are {said.shape}, the SavedModel's {expected.shape}.")
+    apart = float(np.abs(said - expected).max() / max(float(np.abs(expected).max()), float(np.finfo(np.float32).tiny)))
+    if not apart <= TOLERANCE:
+        raise ParityError(
+            f"{name} was not kept: on {len(said)} photos its embeddings differ from the SavedModel's by up to "
+            f"{apart:.2g} of the largest number (allowed: {TOLERANCE})."
+        )
+    return apart
 
 
 def bytes_runner(loaded: Any) -> Runner:

@@ -37,21 +37,22 @@ export function answerOf({ top, unknown, nearest }) {
   ];
 }
 
-/** @param {import("../../../web/studio.js").Answer["nearest"]} photos */
+/** @param {import("../../../web/studio.js").Near[]} photos */
 function near(photos) {
   if (photos.length === 0) return [];
   return [
     make("h3", {}, say("nearest")),
-    make(
-      "ul",
-      { class: "nearest" },
-      ...photos.slice(0, 4).map(({ id, label }) => {
-        const photo = store.byId.get(id);
-        const image = photo
-          ? make("img", { src: thumbnail(id, photo.mtime), alt: "" })
-          : make("span", { class: "gone" }, say("gone"));
-        return make("li", {}, image, make("bdi", { class: "small" }, shown(label)));
-      }),
-    ),
+    make("ul", { class: "nearest" }, ...pictures(photos.slice(0, 4))),
   ];
+}
+
+/** Photos with their classes, as items of a list. @param {import("../../../web/studio.js").Near[]} photos */
+export function pictures(photos) {
+  return photos.map(({ id, label }) => {
+    const photo = store.byId.get(id);
+    const image = photo
+      ? make("img", { src: thumbnail(id, photo.mtime), alt: "" })
+      : make("span", { class: "gone" }, say("gone"));
+    return make("li", {}, image, make("bdi", { class: "small" }, shown(label)));
+  });
 }

@@ -1,6 +1,7 @@
 // One photo, as large as the window: with the same keys as the grid.
 
-import { large } from "./api.js";
+import { get, large } from "./api.js";
+import { pictures } from "./answer.js";
 import { move, remove } from "./actions.js";
 import { opened } from "./dialogs.js";
 import { make, setText } from "./dom.js";
@@ -9,12 +10,24 @@ import { percent, say } from "./say.js";
 import { store } from "./store.js";
 import { shown } from "/shared/words.js";
 
+const PAUSE = 150; // milliseconds: who steps through photos asks about the one where they stay
+
 /** @param {string} id @param {import("./selection.js").Selection} selection */
 export function enlarge(id, selection) {
   const image = make("img", { alt: "" });
   const name = make("bdi", { class: "file" });
   const what = make("p");
+  const similar = make("ul", { class: "nearest", "aria-label": say("similarPhotos") });
+  let waiting = 0;
   selection.at = id;
+  const showSimilar = (/** @type {string} */ of) => {
+    clearTimeout(waiting);
+    similar.replaceChildren();
+    waiting = window.setTimeout(async () => {
+      const found = await get(`photos/${of}/similar`).catch(() => ({ photos: [] }));
+      if (selection.at === of) similar.replaceChildren(...pictures(found.photos));
+    }, PAUSE);
+  };
   const show = () => {
     const photo = store.byId.get(selection.at ?? "");
     if (photo === undefined) {
@@ -22,6 +35,7 @@ export function enlarge(id, selection) {
       return;
     }
     image.src = large(photo.id);
+    showSimilar(photo.id);
     setText(name, photo.name);
     const guess = store.guesses.find((each) => each.id === photo.id);
     const label = photo.label === null ? say("unlabelled") : shown(photo.label);
@@ -56,6 +70,8 @@ export function enlarge(id, selection) {
           icon("close"),
         ),
       ),
+      make("h3", { class: "small quiet" }, say("similarPhotos")),
+      similar,
     ],
     "large",
   );
@@ -74,6 +90,7 @@ export function enlarge(id, selection) {
   };
   dialog.addEventListener("keydown", act);
   dialog.addEventListener("close", () => {
+    clearTimeout(waiting);
     const grid = document.getElementById("grid");
     grid?.dispatchEvent(new Event("focus"));
     grid?.focus({ preventScroll: true });

@@ -57,6 +57,7 @@ export const en = {
   moveTo: "Move to …",
   remove: "Remove",
   enlarge: "Enlarge",
+  similarPhotos: "Similar photos",
   enlarged: "Photo",
   previous: "Previous photo",
   next: "Next photo",

@@ -57,6 +57,7 @@ export const pt = {
   moveTo: "Mover para …",
   remove: "Remover",
   enlarge: "Ampliar",
+  similarPhotos: "Fotos parecidas",
   enlarged: "Foto",
   previous: "Foto anterior",
   next: "Próxima foto",

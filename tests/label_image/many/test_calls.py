@@ -37,6 +37,19 @@ from labelling import label
         ("photos --watch --executor ray", "--watch is for this machine"),
         ("photos/a.jpg --plot x.png --executor ray", "--plot draws on this machine"),
         ("- --csv out --executor ray", "which - is not"),
+        (
+            "photos --embed out --csv t.csv",
+            "--embed writes what the network sees, here and once: leave it out, or --csv",
+        ),
+        ("photos --embed out --copy_to t", "leave it out, or --copy_to"),
+        ("photos --embed out --watch", "leave it out, or --watch"),
+        ("photos --embed out --json", "leave it out, or --json"),
+        ("photos --embed out --always_answer", "leave it out, or --always_answer"),
+        ("photos --embed out --executor ray", "leave it out, or --executor ray"),
+        ("photos --embed out --plot t.png", "leave it out, or --embed"),
+        ("photos --embed out --labels t.txt", "--labels names answers, and --embed gives none"),
+        ("photos --embed out --top_k 2", "--top_k is for answers that are printed"),
+        ("photos --embed photos/a.jpg", "has the name of a photo: name the table after --embed"),
     ],
 )
 def test_refused(arguments: str, says: str, model: Path, photos: Path) -> None:

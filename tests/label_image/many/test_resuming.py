@@ -12,7 +12,7 @@ from painting import paint
 
 from label_image.many import run
 from label_image.many.journal import FORMAT, journal_of
-from label_image.rows import Row
+from label_image.rows import Asked, Row
 
 STOP_AT = "photos/gray.png"  # the third of five
 
@@ -20,11 +20,11 @@ STOP_AT = "photos/gray.png"  # the third of five
 @pytest.fixture
 def interrupted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The first run gets Ctrl-C when it comes to the third photo."""
-    real = run.labels_photos
+    real = Asked.rows
 
-    def labels_photos(model: object) -> object:
-        monkeypatch.setattr(run, "labels_photos", real)
-        label_one = real(model)  # type: ignore[arg-type]
+    def make_rows(asked: Asked) -> object:
+        monkeypatch.setattr(Asked, "rows", real)
+        label_one = real(asked)
 
         def label(found: str) -> Row:
             if found == STOP_AT:
@@ -33,7 +33,7 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
         return label
 
-    monkeypatch.setattr(run, "labels_photos", labels_photos)
+    monkeypatch.setattr(Asked, "rows", make_rows)
     monkeypatch.setattr(run, "MOST", 1)
     yield
 
@@ -41,13 +41,13 @@ def interrupted(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def labelled_again(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The photos that are labelled from here on."""
     seen: list[str] = []
-    real = run.labels_photos
+    real = Asked.rows
 
-    def labels_photos(model: object) -> object:
-        label_one = real(model)  # type: ignore[arg-type]
+    def make_rows(asked: Asked) -> object:
+        label_one = real(asked)
         return lambda found: (seen.append(found), label_one(found))[1]
 
-    monkeypatch.setattr(run, "labels_photos", labels_photos)
+    monkeypatch.setattr(Asked, "rows", make_rows)
     return seen
 
 
@@ -213,3 +213,18 @@ def test_the_memory_of_a_run_does_not_grow_with_its_rows(tmp_path: Path) -> None
         assert sum(1 for _ in journal.rows()) == 20_000
         assert tracemalloc.get_traced_memory()[0] < 100_000
         tracemalloc.stop()
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_embeddings_go_on_too(model: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    label(model, "photos", "--embed", "e.parquet", code=130)
+    assert "another call (it differs in: --embed)" in label(model, "photos", "--csv", "e.parquet", code=1).err
+    seen = labelled_again(monkeypatch)
+    said = label(model, "photos", "--embed", "e.parquet", code=1)
+    assert "2 photos were embedded before: going on from e.parquet.partial." in said.err
+    assert "2 of them were embedded before." in said.out
+    assert seen == [STOP_AT, "photos/none.jpg", "photos/deep/a.jpg"]
+    went_on = Path("e.parquet").read_bytes()
+    Path("e.parquet").unlink()
+    label(model, "photos", "--embed", "e.parquet", code=1)
+    assert Path("e.parquet").read_bytes() == went_on

@@ -107,8 +107,11 @@ def test_enter_enlarges_and_escape_leads_back(opened: Opening) -> None:
     page.run(FOCUS)
     page.key("Enter")
     first = page.run("document.querySelector('dialog .file').textContent")
+    page.wait("document.querySelectorAll('dialog .nearest img').length === 4")
     page.key("ArrowRight")
     assert page.run("document.querySelector('dialog .file').textContent") != first
+    assert page.run("document.querySelectorAll('dialog .nearest img').length") == 0
+    page.wait("document.querySelectorAll('dialog .nearest img').length === 4")
     page.key("Escape")
     page.wait("!document.querySelector('dialog') && document.activeElement.id === 'grid'")
 

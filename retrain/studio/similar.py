@@ -1,0 +1,47 @@
+"""The labelled photos that a network sees as most like one of the folder; no model is needed for that."""
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+
+from retrain.bottlenecks.nearest import nearest
+from retrain.core.matrix_file import Matrix
+from retrain.studio.listing import StudioPhoto
+from retrain.studio.seeing import Seen
+from retrain.studio.trying import Near
+
+SIMILAR = 5  # photos
+COPIES = 5  # of one photo, at most, that are looked past
+
+
+def similar_to(photo: StudioPhoto, seen: Seen, count: int = SIMILAR) -> tuple[Near, ...]:
+    """Labelled photos of other content than this one, the most similar first, each content once.
+
+    None of a photo that has not been seen yet.
+    """
+    photos = seen.extraction.photos
+    row = _row_of(seen).get(photo.file.path)
+    labelled, matrix = _labelled(seen)
+    if row is None or not labelled:
+        return ()
+    found = nearest(matrix, seen.extraction.matrix[row][None], (count + 1) * COPIES)
+    ids = {one.file.path: one.id for one in seen.listing.photos}
+    near: dict[str, Near] = {}
+    for place, cosine in zip(found.rows[0].tolist(), found.cosines[0].tolist(), strict=True):
+        other = photos[labelled[place]]
+        if other.sha256 != photos[row].sha256 and other.sha256 not in near and len(near) < count:
+            near[other.sha256] = Near(ids[other.path], other.label, cosine)
+    return tuple(near.values())
+
+
+@functools.lru_cache(maxsize=1)
+def _row_of(seen: Seen) -> dict[str, int]:
+    return {photo.path: row for row, photo in enumerate(seen.extraction.photos)}
+
+
+@functools.lru_cache(maxsize=1)
+def _labelled(seen: Seen) -> tuple[Sequence[int], Matrix]:
+    """The rows of photos that have a label, and their bottlenecks."""
+    rows = [row for row, photo in enumerate(seen.extraction.photos) if photo.label]
+    return rows, np.ascontiguousarray(seen.extraction.matrix[rows])

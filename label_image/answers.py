@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from label_image.json_outputs import versioned
 from label_image.model import Verdict
 from label_image.rows import Asked, Row
 from label_image.terminal import shown
@@ -11,8 +12,8 @@ from label_image.terminal import shown
 def json_object(asked: Asked, row: Row, **more: str) -> dict[str, Any]:
     """A photo as `--json` prints it; `more` is said of one that was read."""
     if row.probabilities is None:
-        return {"image": row.path, "error": row.sentence}
-    return {"image": row.path, **verdict_object(asked.verdict(row)), **more}
+        return versioned({"image": row.path, "error": row.sentence})
+    return versioned({"image": row.path, **verdict_object(asked.verdict(row)), **more})
 
 
 def verdict_object(verdict: Verdict) -> dict[str, Any]:

@@ -11,7 +11,8 @@ import pytest
 from calling import python_path
 
 ROOT = Path(__file__).resolve().parents[1]
-NOTEBOOK = ROOT / "docs/retrain.ipynb"
+SHARED = ROOT.parent / "shared"
+NOTEBOOK, ENGINEER = NOTEBOOKS = (ROOT / "docs/retrain.ipynb", ROOT / "docs/engineer.ipynb")
 CLAIM = re.compile(r"^(?P<value>\S.*?)  # → (?P<text>.+)$", re.M)  # a value, and what it is as text
 
 
@@ -35,12 +36,12 @@ def code_cells(notebook: Path) -> list[str]:
     return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
 
 
-def run(parts: list[str], folder: Path) -> str:
+def run(parts: list[str], folder: Path, **variables: str) -> str:
     """Run pieces of code one after the other, in one namespace and a process of their own; what they print."""
     done = subprocess.run(
         [sys.executable, "-c", "\n".join(parts)],
         cwd=folder,
-        env={**os.environ, "MPLBACKEND": "agg", "PYTHONPATH": python_path(ROOT)},
+        env={**os.environ, "MPLBACKEND": "agg", "PYTHONPATH": python_path(ROOT), **variables},
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -69,6 +70,37 @@ def test_notebook_runs_from_top_to_bottom(house: Path) -> None:
     assert "one row for each photo: (168, 1280)" in printed
     assert "% on 168 photos (95 % interval" in printed
     assert re.search(r"^tabby$", printed, re.M)
+
+
+def check_afternoon(printed: str, networks: int) -> None:
+    """What the engineer's notebook printed, cell by cell."""
+    assert (
+        len(re.findall(r"^\w+(?:\.\d+_\d+)? +[\d.]+%  \([\d.]+% to [\d.]+%\)  \d+ numbers", printed, re.M)) == networks
+    )
+    assert printed.count("% on ") == 2 and "the machine: accuracy " in printed
+    assert "<Exported tf_files/engineer_model: tflite> {'greatest_difference': " in printed
+    assert "have a nearest neighbour of another class" in printed
+    assert re.search(r"│ +label +│ photos │ wrong │ +sure +│", printed)
+    assert re.search(r"^\{'architecture': '\w+', 'l2': [\d.]+\} [\d.]+%$", printed, re.M)
+
+
+def test_afternoon_of_an_engineer_on_drawings(house: Path) -> None:
+    cells = [re.sub(r"^names = .*$", 'names = ["efficientnet_lite0", "fake"]', cell, flags=re.M)
+             for cell in code_cells(ENGINEER)]  # fmt: skip
+    check_afternoon(run(cells, house), 2)
+
+
+@pytest.mark.real
+@pytest.mark.skipif(not (SHARED / "weights").is_dir(), reason="no ../shared with photos and weights")
+def test_afternoon_of_an_engineer_on_flowers(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "tf_files").mkdir()
+    os.symlink(SHARED / "weights", tmp_path / "tf_files/models")
+    printed = run(code_cells(ENGINEER), tmp_path / "docs", PHOTOS=str(SHARED / "data/flowers"))
+    assert printed.startswith("{'daisy': 20, 'dandelion': 20, 'roses': 20, 'sunflowers': 20, 'tulips': 20}\n")
+    check_afternoon(printed, 5)
+    shares = [float(share) for share in re.findall(r"^\S+ +([\d.]+)%  \(.* numbers$", printed, re.M)]
+    assert min(shares) > 50 and max(shares) > 75
 
 
 def test_what_others_call_it_is_there(house: Path) -> None:
@@ -112,8 +144,9 @@ def test_a_wrong_claim_is_noticed() -> None:
         exec(code, {})
 
 
-def test_notebook_is_well_formed_and_carries_nothing_of_a_machine() -> None:
-    text = NOTEBOOK.read_text(encoding="utf-8")
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebook_is_well_formed_and_carries_nothing_of_a_machine(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
     notebook = json.loads(text)
     assert text == json.dumps(notebook, indent=1, ensure_ascii=False) + "\n"  # as Jupyter writes it
     assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
@@ -121,6 +154,8 @@ def test_notebook_is_well_formed_and_carries_nothing_of_a_machine() -> None:
     assert notebook["metadata"]["kernelspec"]["name"] == "python3"
     ids = [cell["id"] for cell in notebook["cells"]]
     assert len(set(ids)) == len(ids) and all(re.fullmatch(r"[a-zA-Z0-9_-]{1,64}", name) for name in ids)
+    texts = [cell["cell_type"] == "markdown" for cell in notebook["cells"]]
+    assert texts[0] and not texts[-1]
     for cell in notebook["cells"]:
         kind = {"code": {"execution_count", "outputs"}, "markdown": set()}[cell["cell_type"]]
         assert set(cell) == {"cell_type", "id", "metadata", "source", *kind}
@@ -128,6 +163,7 @@ def test_notebook_is_well_formed_and_carries_nothing_of_a_machine() -> None:
         assert (cell.get("execution_count"), cell.get("outputs", [])) == (None, [])
 
 
-def test_links_of_the_notebook_lead_somewhere() -> None:
-    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", NOTEBOOK.read_text(encoding="utf-8"))
-    assert links and [link for link in links if not (NOTEBOOK.parent / link).exists()] == []
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_links_of_the_notebook_lead_somewhere(path: Path) -> None:
+    links = re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", path.read_text(encoding="utf-8"))
+    assert links and [link for link in links if not (path.parent / link).exists()] == []

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from label_image.answers import verdict_object
+from label_image.json_outputs import versioned
 from label_image.serve.answers import Task
 from label_image.serve.multipart import only_file
 from label_image.serve.refused import Refused
@@ -84,7 +85,7 @@ def label_routes(service: Service) -> list[Route]:
                 raise Refused(400, "There is no photo in the request: send its bytes, or a form with one file.")
             verdict = task.loaded.model.verdict(task.of_photo(photo), asked.top_k)
             verdict = replace(verdict, unknown=verdict.unknown and not asked.always_answer)
-            answer = {"image": image, **verdict_object(verdict)}
+            answer = versioned({"image": image, **verdict_object(verdict)})
             if asked.camera is not None:
                 last.keep(asked.camera, answer)
             service.metrics.photos(1)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from label_image.installing import versions
+from label_image.json_outputs import VERSION
 from label_image.serve.model_in_use import Loaded
 
 Json = Mapping[str, Any]
@@ -49,6 +50,7 @@ def _answer(loaded: Loaded, **more: Json) -> Json:
     one = {"label": {"type": "string", "enum": list(loaded.model.labels)}, "probability": PROBABILITY}
     return _object(
         {
+            "format_version": {"const": VERSION},
             "image": {"type": ["string", "null"], "description": "The name of the file, in a form."},
             **one,
             "unknown": {"type": "boolean", "description": "It is like no photo of the training."},

@@ -5,9 +5,10 @@ from typing import Any
 
 import click
 
-from label_image.terminal import json_line
+from label_image.json_outputs import output_line
 from label_image.user_path import Folder
 from retrain.cli.arguments import CheckedCommand
+from retrain.cli.config_file import config_option
 from retrain.cli.configs import backbone_config, extraction_config, source_config, split_config
 from retrain.cli.dashes import as_options
 from retrain.cli.options import (
@@ -38,6 +39,7 @@ doctor_options = group(
 
 
 @click.command(cls=CheckedCommand)
+@config_option
 @doctor_options
 @backbone_options
 @executor_options
@@ -67,4 +69,4 @@ def doctor(output_dir: Path, lang: str | None, as_json: bool, **options: Any) ->
     written = write_diagnosis(diagnosis, config.source.places[0], output_dir, lang or language_of_user())
     show_diagnosis(diagnosis, written, Console(stderr=as_json, highlight=False))
     if as_json:
-        print(json_line(diagnosis_summary(diagnosis, written)))
+        print(output_line(diagnosis_summary(diagnosis, written)))

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from label_image.terminal import json_line
+from label_image.json_outputs import output_line
 from label_image.user_path import AnyPath, File, Text
 from retrain.cli.arguments import CheckedCommand
+from retrain.cli.config_file import config_option
 from retrain.cli.configs import made
 from retrain.cli.dashes import as_options
 from retrain.cli.options import (
@@ -66,6 +67,7 @@ evaluation_options = group(
 
 
 @click.command(cls=CheckedCommand)
+@config_option
 @evaluation_options
 def evaluate(
     assert_accuracy_at_least: float | None,
@@ -100,7 +102,7 @@ def evaluate(
     show_evaluation(evaluation, Console(stderr=as_json, highlight=False))
     write_answers(evaluation, csv, parquet)
     if as_json:
-        print(json_line(summary(evaluation)))
+        print(output_line(summary(evaluation)))
     _gate(evaluation, "--assert_accuracy_at_least", assert_accuracy_at_least)
     _gate(evaluation, "--assert_accuracy_lower_bound", assert_accuracy_lower_bound)
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from label_image.terminal import json_line
+from label_image.json_outputs import output_line
 from label_image.user_path import AnyPath, Folder, Text
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.completion import one_or_more
@@ -103,7 +103,7 @@ def export(context: click.Context, /, as_json: bool, **options: Any) -> None:
         screen.finish()
     show_report(report, Console(stderr=as_json, highlight=False))
     if as_json:
-        print(json_line(summary(report)))
+        print(output_line(summary(report)))
     named = context.meta[NAMED]
     refused = [
         result.name

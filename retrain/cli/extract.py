@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from label_image.terminal import json_line
+from label_image.json_outputs import output_line
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import backbone_config, extraction_config, made
 from retrain.cli.dashes import as_options
@@ -65,4 +65,4 @@ def extract(data: tuple[Path | str, ...], as_json: bool, **options: Any) -> None
         screen.finish()
     show_extracted(extracted, config.extraction.bottleneck_dir, Console(stderr=as_json, highlight=False))
     if as_json:
-        print(json_line(extracted.summary()))
+        print(output_line(extracted.summary()))

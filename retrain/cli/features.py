@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from label_image.terminal import json_line
+from label_image.json_outputs import output_line
 from label_image.user_path import File
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import embedding_config
@@ -51,4 +51,4 @@ def features(data: tuple[Path | str, ...], output: Path, layout: "Layout", as_js
     written = run_features(FeaturesConfig(config, output), TerminalScreen(as_options))
     show_features(written, Console(stderr=as_json, highlight=False))
     if as_json:
-        print(json_line(written.summary()))
+        print(output_line(written.summary()))

@@ -34,7 +34,7 @@ PANELS: Mapping[str, Sequence[str]] = {
         "--tta",
     ),
     "Fine-tuning": ("--fine_tune_layers", "--compare"),
-    "Output": ("--output_dir", "--formats", "--report", "--lang", "--summaries_dir", "--track", "--json"),
+    "Output": ("--output_dir", "--formats", "--report", "--lang", "--summaries_dir", "--track", "--json", "--config"),
     "2017 compatibility": (
         "--how_many_training_steps", "--eval_step_interval", "--validation_batch_size", "--test_batch_size",
         "--output_graph", "--final_tensor_name", "--output_labels", "--saved_model_dir",

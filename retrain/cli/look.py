@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from label_image.terminal import json_line
+from label_image.json_outputs import output_line
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.dashes import as_options
 from retrain.cli.options import Photos, add_images_option, group, json_option, layout_option, unpacking_option
@@ -49,6 +49,6 @@ def look(image_dir: Path | str, bottleneck_dir: Path | str, as_json: bool, **opt
     finally:
         screen.finish()
     if as_json:
-        print(json_line(dataset_summary(dataset)))
+        print(output_line(dataset_summary(dataset)))
     else:
         show_dataset(dataset, console)

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from label_image.terminal import json_line
+from label_image.json_outputs import output_line
 from label_image.user_path import Folder, Text
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import made
@@ -40,6 +40,6 @@ def push(as_json: bool, **options: Any) -> None:
     screen = TerminalScreen(as_options)
     pushed = publish(made(PushConfig, options), screen)
     if as_json:
-        print(json_line(asdict(pushed)))
+        print(output_line(asdict(pushed)))
     elif pushed.sent:
         screen.say(f"written: {pushed.address}")

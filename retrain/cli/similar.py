@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from label_image.terminal import json_line
+from label_image.json_outputs import output_line
 from label_image.user_path import AnyPath, File
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import embedding_config
@@ -86,6 +86,6 @@ def similar(
 
     found = run_similar(SimilarConfig(photo, config, count), TerminalScreen(as_options))
     if as_json:
-        print(json_line(found.summary()))
+        print(output_line(found.summary()))
     else:
         show_similar(found, Console(highlight=False))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from label_image.terminal import json_line
+from label_image.json_outputs import output_line
 from label_image.user_path import Text
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.help_panels import PanelGroup
@@ -46,7 +46,7 @@ def info(bottleneck_dir: Path | str, as_json: bool) -> None:
 
     found = inspect_store(bottleneck_dir)
     if as_json:
-        print(json_line(info_summary(found)))
+        print(output_line(info_summary(found)))
     else:
         show_info(found, _console())
 

@@ -4,10 +4,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from label_image.terminal import json_line
+from label_image.json_outputs import output_line
 from label_image.user_path import File
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.command_line import command_of
+from retrain.cli.config_file import config_option
 from retrain.cli.configs import backbone_config, extraction_config, made, source_config, split_config
 from retrain.cli.dashes import as_options
 from retrain.cli.options import (
@@ -153,6 +154,7 @@ sweep_options = group(
 
 
 @click.command(cls=CheckedCommand)
+@config_option
 @photo_options
 @sweep_options
 @store_options
@@ -196,7 +198,7 @@ def sweep(**options: Any) -> None:
             written.append(write_sweep_page(report, result, config, command, table))
     show_sweep(result, written, command, Console(stderr=options["as_json"], highlight=False))
     if options["as_json"]:
-        print(json_line(sweep_summary(result, written, command)))
+        print(output_line(sweep_summary(result, written, command)))
 
 
 def options_of(chosen: "Configuration", options: dict[str, Any]) -> dict[str, Any]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from label_image.terminal import json_line
+from label_image.json_outputs import output_line
 from retrain.cli.arguments import CheckedCommand
+from retrain.cli.config_file import config_option
 from retrain.cli.configs import train_config
 from retrain.cli.dashes import as_options
 from retrain.cli.head_options import head_options
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=CheckedCommand)
+@config_option
 @photo_options
 @folds_option
 @backbone_options
@@ -73,7 +75,7 @@ def train(as_json: bool, **options: Any) -> None:
         raise ended[0]
     show_written(run, console)
     if as_json:
-        print(json_line(run.summary()))
+        print(output_line(run.summary()))
 
 
 def told(run: "Run", asked: "ReportConfig", options: dict[str, Any], progress: "Progress") -> "Run":

@@ -37,8 +37,14 @@ def check_formats(names: Collection[str]) -> tuple[str, ...]:
     if not names:
         raise OptionError(f"`formats` is empty: choose from {', '.join(TRAINING_FORMATS)}.")
     for name in names:
-        if name not in TRAINING_FORMATS:
-            raise OptionError(f"`formats` {name} is not known; choose from {', '.join(TRAINING_FORMATS)}.")
+        if name in TRAINING_FORMATS:
+            continue
+        if name in FORMATS:
+            raise OptionError(
+                f"`formats` {name} is written after a training, by `retrain export`; "
+                f"choose from {', '.join(TRAINING_FORMATS)}."
+            )
+        raise OptionError(f"`formats` {name} is not known; choose from {', '.join(TRAINING_FORMATS)}.")
     return tuple(name for name in TRAINING_FORMATS if name in names)
 
 

@@ -14,6 +14,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from label_image.files import reason_of, temporary_folder
+from label_image.json_outputs import versioned
 from label_image.model import Outputs, load_saved_model
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
@@ -117,7 +118,7 @@ def write_outputs(
         content = {**short, **proven_on, "parity": _plain(parity), "template": {"parity": _plain(proven)}}
         (temporary / MANIFEST).write_text(_json(content), encoding="utf-8")
         (temporary / "metrics.json").write_text(
-            _json({"validation": asdict(trained.validation), "test": asdict(trained.test)}), encoding="utf-8"
+            _json(versioned({"validation": asdict(trained.validation), "test": asdict(trained.test)})), encoding="utf-8"
         )
         for name, data in files.items():
             (temporary / name).write_bytes(data)

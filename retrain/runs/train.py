@@ -174,6 +174,8 @@ def run_training(
     seconds: dict[str, float] = {}
     config.check()
     config.extraction.look_for_gpu(progress)
+    if config.head.remark is not None:
+        progress.say(config.head.remark)
     saved = _saved_state(config, progress)
     embed, backbone = _prepare(config, progress, start)
     bottlenecks = embed(backbone)

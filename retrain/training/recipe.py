@@ -184,6 +184,17 @@ class HeadConfig:
             return "lbfgs"
         return "sgd" if set(self.of_mini_batches) <= OF_2017 else "adam"
 
+    @property
+    def remark(self) -> str | None:
+        """What is said where an option of mini-batches has chosen them for a linear head, and nobody named them."""
+        asked = self.of_mini_batches
+        if self.optimizer is not None or self.hidden_units or not asked:
+            return None
+        return (
+            f"`{asked[0]}` asks for mini-batches, by {self.chosen_optimizer}: without it the head is fitted to "
+            "convergence, by lbfgs."
+        )
+
 
 def _check_names(values: Mapping[str, tuple[str | None, tuple[str, ...]]]) -> None:
     for field, (value, names) in values.items():

@@ -1,11 +1,11 @@
 """A head of scikit-learn is measured, calibrated and exported as itself, not as the one that it takes the place of."""
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from schemas import check
 from sklearn.linear_model import LogisticRegression, Ridge, SGDClassifier
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.neural_network import MLPClassifier
@@ -96,7 +96,7 @@ def test_the_export_says_what_it_holds(bottlenecks: Bottlenecks, division: Divis
     ours = fit_head(bottlenecks, division)
     given = TrainedHead.of(bottlenecks, division, (-ours.head.kernel, ours.head.bias))
     export(given, ExportConfig(tmp_path / "model", ["tflite"]))
-    said = json.loads((tmp_path / "model/model.json").read_text())
+    said = check("model", (tmp_path / "model/model.json").read_text())
     assert said["head"] == {"optimizer": "given", "estimator": "kernel and bias"}
     assert said["metrics"]["test"]["accuracy"] == evaluate(given).accuracy != evaluate(ours).accuracy
     photo = bottlenecks.photos[3]

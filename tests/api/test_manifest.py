@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from schemas import check
 from stand_ins import converted
 
 from retrain import (
@@ -42,7 +43,7 @@ def test_a_cold_and_a_warm_run_write_the_same_bytes(photos: Path, tmp_path: Path
 
     cold, warm = run(tmp_path / "one"), run(tmp_path / "two")
     assert cold == warm and {"model.json", "model.tflite", "saved_model.pb"} <= set(cold)
-    said = json.loads(cold["model.json"])
+    said = check("model", cold["model.json"].decode())
     assert (said["parity"]["tflite"]["photos"], said["template"]["parity"]["tflite"]["photos"]) == (16, 42)
 
 

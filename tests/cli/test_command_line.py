@@ -24,7 +24,8 @@ OTHERS = {
 def options_of(*words: str) -> dict[str, object]:
     """All options, as a command has them, in the order in which they are declared."""
     found = train.make_context("train", list(words)).params
-    return {str(parameter.name): found[str(parameter.name)] for parameter in train.params}
+    names = [str(parameter.name) for parameter in train.params if parameter.expose_value]
+    return {name: found[name] for name in names}
 
 
 def asked(**others: object) -> dict[str, object]:

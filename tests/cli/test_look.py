@@ -41,6 +41,7 @@ def test_it_is_one_object_in_json(tmp_path: Path, capsys: pytest.CaptureFixture[
     make(tmp_path, "heap/cat.1.jpg", "heap/cat.2.jpg", "heap/dog.1.jpg", "heap/dog.2.jpg")
     assert call("--json", str(tmp_path)) == 0
     assert json.loads(capsys.readouterr().out) == {
+        "format_version": 1,
         "read_as": "file names in heap such as cat.1 with the classes cat, dog",
         "remarks": [],
         "photos": 4,

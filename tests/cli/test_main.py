@@ -297,7 +297,7 @@ def test_no_option_is_forgotten(asked_by: Callable[..., TrainConfig]) -> None:
         "print_misclassified_test_images",
         "as_json",
     }
-    assert {parameter.name for parameter in train.params} == names | told_by_the_command
+    assert {parameter.name for parameter in train.params} == names | told_by_the_command | {"config"}
 
 
 def test_paths_of_options_are_not_in_tmp() -> None:

@@ -31,6 +31,7 @@ def test_command_line_of_2017_twice(here: Path) -> None:
     for _ in range(2):
         done = call(retrain.cli.main.main, *COMMAND_OF_2017.split())
         assert done.code == 0, done.err
+        assert "--how_many_training_steps asks for mini-batches, by sgd: without it" in done.err
     assert mine.read_bytes() == b"a week of training"  # T12
     assert (here / "tf_files/retrained_graph.pb.1").read_bytes() == b"an older graph"
     assert sorted(path.name for path in (here / "tf_files").glob("retrained_*")) == [

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from schemas import check
 from stand_ins import no_export
 
 import retrain.exports.writer
@@ -66,7 +67,7 @@ def run(capsys: pytest.CaptureFixture[str], *options: str) -> tuple[dict[str, An
 
 def test_the_better_model_by_validation_is_exported(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     _, said = run(capsys, "--fine_tune_layers", "3", "--precision", "float32")  # the candidates' as the export's
-    manifest = json.loads(Path("tf_files/model/model.json").read_text())
+    manifest = check("model", Path("tf_files/model/model.json").read_text())
     tuning = manifest["fine_tuning"]
     assert len(tuning["layers"]) == 3
     before, after = tuning["candidates"]

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 from calling import Called, call
 from painting import paint, paint_classes
+from schemas import check
 
 import retrain.cli.main
 
@@ -35,7 +36,7 @@ def trained(*arguments: object, architecture: tuple[object, ...] = ("--architect
 
 
 def manifest(model: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads(Path(model, "model.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = check("model", Path(model, "model.json").read_text(encoding="utf-8"))
     return found
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from calling import call
 from painting import paint
+from schemas import check
 from stand_ins import asked, evaluated
 
 from retrain.backbones.backbone_config import BackboneConfig
@@ -49,7 +50,7 @@ def test_it_is_said_that_they_are_in_int8(photos: Path) -> None:
     assert "Backbone: efficientnet_lite0 in int8, 1280 numbers" in told
     assert "is calibrated for int8 on 100 of the photos, once for this store." in told
     assert "as exports compute it, in float32," in told and "of 180 answers change" in told
-    model = json.loads(Path("tf_files/model/model.json").read_text())
+    model = check("model", Path("tf_files/model/model.json").read_text())
     assert model["provenance"]["precision"] == "int8" and model["metrics"]["float32_change"]["photos"] == 180
     assert "int8, <code>" in Path("report.html").read_text()
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from calling import call
 from PIL import Image
+from schemas import check
 
 import label_image.cli
 import retrain.cli.main
@@ -42,7 +43,7 @@ def test_a_joined_backbone_is_trained_exported_and_used() -> None:
     report = train(*options)
     assert report["bottlenecks"] == {"hits": 0, "computed": 80, "set_aside": 0}
     assert report["test"]["accuracy"] > 0.8
-    model = json.loads(Path("tf_files/model/model.json").read_text())
+    model = check("model", Path("tf_files/model/model.json").read_text())
     assert (model["architecture"], model["preprocessing"]) == (NAME, "decode(2)|orient|resize(32,bilinear)")
     assert set(model["parity"]) >= {"saved_model", "tflite"}
     assert train(*options)["bottlenecks"] == {"hits": 80, "computed": 0, "set_aside": 0}

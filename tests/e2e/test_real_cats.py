@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from calling import call
+from schemas import check
 
 import label_image.cli
 import retrain.backbones.network
@@ -47,7 +48,7 @@ def cats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamespace]:
 
 
 def manifest(model: Path) -> dict:
-    return json.loads((model / "model.json").read_text(encoding="utf-8"))
+    return check("model", (model / "model.json").read_text(encoding="utf-8"))
 
 
 def held_out(limit: int) -> list[tuple[str, str]]:

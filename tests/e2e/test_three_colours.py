@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from calling import call
 from painting import COLOURS, paint
+from schemas import check
 from whole_runs import label, paint_classes, train
 
 import retrain.cli.main
@@ -29,8 +30,9 @@ def first_run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SimpleNamesp
 
 
 def test_standard_output_is_one_json_object_with_the_promised_keys(first_run: SimpleNamespace) -> None:
-    report = json.loads(first_run.out)
-    assert set(report) == {"output_dir", "classes", "photos", "bottlenecks", "validation", "test", "seconds"}
+    report = check("retrain", first_run.out)
+    promised = {"output_dir", "classes", "photos", "bottlenecks", "validation", "test", "seconds"}
+    assert set(report) == {"format_version", *promised}
     assert report["output_dir"] == "tf_files/model"
     assert report["classes"] == ["blue", "green", "red"]
     assert report["photos"] == {"used": 36, "skipped": 0, "gone": 0}

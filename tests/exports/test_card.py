@@ -2,7 +2,6 @@
 
 import hashlib
 import html
-import json
 import re
 import shutil
 from itertools import pairwise
@@ -16,6 +15,7 @@ from export_folders import COLOURS, parity_of
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from schemas import check
 from stand_ins import converted
 
 from label_image.model import load_model
@@ -33,7 +33,7 @@ MARKDOWN = MarkdownIt("gfm-like", {"linkify": False})
 
 @pytest.fixture
 def manifest(three_colours: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((three_colours / "model/model.json").read_text(encoding="utf-8"))
+    found: dict[str, Any] = check("model", (three_colours / "model/model.json").read_text(encoding="utf-8"))
     return found
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from export_folders import COLOURS, contents, paint, parity_of
+from schemas import check
 from stand_ins import converted, evaluated
 
 from label_image.embedding import Embed, embeds_of
@@ -105,6 +106,10 @@ def test_it_is_there_and_its_proof_is_in_the_manifest(name: str, exported: Path)
     if format.limits.tolerance is not None:
         assert 0 <= entry["greatest_difference"] <= format.limits.tolerance
         assert entry["similarity_difference"] <= format.limits.tolerance
+
+
+def test_the_manifest_of_all_is_as_its_schema_says(exported: Path) -> None:
+    check("model", (exported / "model.json").read_text(encoding="utf-8"))
 
 
 def test_it_is_on_the_card_with_its_proof(name: str, exported: Path) -> None:

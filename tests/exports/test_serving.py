@@ -45,6 +45,16 @@ def fields(data: bytes) -> dict[int, bytes]:
     return found
 
 
+def test_what_is_loaded_is_called_with_pixels_as_photos_have_them(export: Path) -> None:
+    loaded = tf.saved_model.load(str(export))
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3)).astype(np.uint8)
+    expected = loaded.signatures["serving_default"](image=tf.constant(pixels, tf.float32))
+    for image in (pixels, pixels.astype(np.float32), tf.constant(pixels)):
+        said = loaded(image)
+        assert said.keys() == expected.keys() == {"scores", "classes", "similarity"}
+        assert all((said[name].numpy() == expected[name].numpy()).all() for name in said)
+
+
 def test_versions_count_up_and_can_be_loaded(export: Path, tmp_path: Path) -> None:
     assert write_serving(export, tmp_path / "cats", 8) == tmp_path / "cats" / "1"
     assert write_serving(export, tmp_path / "cats", 8) == tmp_path / "cats" / "2"

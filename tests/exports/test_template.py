@@ -307,7 +307,8 @@ def test_what_is_made_of_the_saved_model_needs_it(option: str, train: Train) -> 
 @pytest.mark.parametrize(
     ("value", "sentence"),
     [
-        ("saved_model,coreml", "coreml is not known; choose from saved_model, tflite."),
+        ("saved_model,gato", "gato is not known; choose from saved_model, tflite."),
+        ("saved_model,coreml", "coreml is written after a training, by `retrain export`; choose from saved_model"),
         ("saved_model,", "empty name"),
         ("SavedModel", "SavedModel is not known"),
     ],

@@ -36,7 +36,7 @@ def answers(*arguments: object) -> list[dict]:
 def test_one_json_object_per_photo_and_line(trained: Path, here: Path) -> None:
     photos = [paint(here / "r.jpg", "red"), paint(here / "猫.png", "blue")]
     red, blue = answers("--model", trained, *photos)
-    assert set(red) == {"image", "label", "probability", "unknown", "similarity", "threshold", "top"}
+    assert set(red) == {"format_version", "image", "label", "probability", "unknown", "similarity", "threshold", "top"}
     assert (red["image"], red["label"]) == (str(photos[0]), "red")
     assert (blue["image"], blue["label"]) == (str(photos[1]), "blue")
     assert red["top"][0] == {"label": "red", "probability": red["probability"]}
@@ -102,7 +102,7 @@ def test_photo_that_cannot_be_read_stops_no_other(trained: Path, here: Path) -> 
     code, out, err = call(main, "--model", trained, "--json", *photos)
     lines = [json.loads(line) for line in out.splitlines()]
     assert (code, err) == (1, "")
-    assert [set(line) for line in lines[:2]] == [{"image", "error"}] * 2
+    assert [set(line) for line in lines[:2]] == [{"format_version", "image", "error"}] * 2
     assert (lines[0]["image"], lines[2]["label"]) == ("missing.jpg", "red")
     assert "broken.jpg" in lines[1]["error"]
 

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from schemas import check_printed
+
 
 class Called(NamedTuple):
     """What a command ended with, and what it said."""
@@ -17,12 +19,16 @@ class Called(NamedTuple):
 
 
 def call(main: Callable[[list[str]], None], *arguments: object) -> Called:
-    """Run a command line: its exit code, standard output and standard error, in which there is no traceback."""
+    """Run a command line: its exit code, standard output and standard error, in which there is no traceback.
+
+    What `--json` prints is as its schema says.
+    """
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         code = exit_code(main, *arguments)
     said = Called(code, *(stream.buffer.getvalue().decode("utf-8") for stream in (out, err)))  # type: ignore[attr-defined]
     assert "Traceback" not in said.err
+    check_printed(main.__module__.partition(".")[0], [str(argument) for argument in arguments], said.out)
     return said
 
 

@@ -34,6 +34,16 @@ def test_a_learning_rate_alone_is_the_training_of_2017_with_its_steps() -> None:
     assert (recipe.optimizer, recipe.steps, recipe.learning_rate) == ("sgd", 4000, 0.5)
 
 
+def test_mini_batches_that_nobody_named_are_said() -> None:
+    assert HeadConfig(learning_rate=0.5).remark == (
+        "`learning_rate` asks for mini-batches, by sgd: without it the head is fitted to convergence, by lbfgs."
+    )
+    assert "by adam" in str(HeadConfig(epochs=3).remark)
+    for named in (HeadConfig(), HeadConfig(l2=0.1), HeadConfig(optimizer="sgd", learning_rate=0.5)):
+        assert named.remark is None
+    assert HeadConfig(hidden_units=(8,), epochs=3).remark is None
+
+
 @pytest.mark.parametrize(
     "option", [{"train_batch_size": 32}, {"eval_step_interval": 20}, {"validation_batch_size": 50}]
 )

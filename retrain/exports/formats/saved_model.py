@@ -5,7 +5,8 @@
     numeric           image, as above                                   -> scores, similarity
     embed             image, as above                                   -> embedding: float32 (n, dim), the bottleneck
 
-`numeric` is for programs that take no text, as OpenVINO. All share one graph of the network, whose weights are plain
+`numeric` is for programs that take no text, as OpenVINO. What `tf.saved_model.load` gives can be called with float32 or
+uint8 pixels, and answers as serving_default. All share one graph of the network, whose weights are plain
 variables. The top's numbers are constants in `saved_model.pb`, once: those of another top take their place byte for
 byte, without TensorFlow, and all else of a proven template stays as it is.
 
@@ -71,6 +72,15 @@ def write_saved_model(classifier: "Classifier", folder: Path) -> None:
     def embed(image: Any) -> dict[str, Any]:
         return {EMBEDDING: classifier.features(image)}
 
+    def call(image: Any) -> dict[str, Any]:
+        answers: dict[str, Any] = serving_default(image=tf.cast(image, tf.float32))
+        return answers
+
+    # What is loaded can be called, with whole numbers as well, which photos are.
+    called = tf.function(call, autograph=False)
+    for kind in (tf.float32, tf.uint8):
+        called.get_concrete_function(tf.TensorSpec((None, size, size, 3), kind, name="image"))
+    classifier.__call__ = called  # type: ignore[method-assign]
     signatures = {
         "serving_default": serving_default,
         "numeric": tf.function(numeric, autograph=False).get_concrete_function(pixels),

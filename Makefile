@@ -33,7 +33,7 @@ PYTEST = $(BIN)/python -m pytest -q --numprocesses $(WORKERS) --maxprocesses 8 -
 .PHONY: help setup cluster fetch retrain report label serve studio export tflite web web-runtime web-check tensorboard bench test test-fast coverage smoke wheel-check release words docs lint lock clean
 
 help:  ## List the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 16
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 20
 
 setup: $(INSTALLED)  ## Install the locked dependencies into .venv (other targets do it when needed)
 

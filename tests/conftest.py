@@ -45,6 +45,7 @@ LONGEST = (
     "test_docs_portuguese.py",
     "e2e/test_real_doctor.py",
     "e2e/test_joined.py",
+    "packaging/test_wheel.py",
     "label_image/serve/test_openapi.py",
     "foreign/test_bounded_readers.py",
     "e2e/test_demo.py",

@@ -351,7 +351,7 @@ def test_evaluation_needs_photos_that_the_head_has_not_seen() -> None:
     seen = {photo.path for photo, side in zip(trained.bottlenecks.photos, trained.division.splits, strict=True)
             if side != "testing"}  # fmt: skip
     for path in Path("photos").rglob("*.png"):
-        if str(path) not in seen:
+        if str(path.absolute()) not in seen:
             path.unlink()
     with pytest.raises(DatasetError, match="trained on all of these photos"):
         evaluate(trained, bottlenecks_of())

@@ -13,6 +13,7 @@ from painting import paint, paint_classes
 from typed_commands import run, typed
 
 from label_image.model import load_model
+from retrain.insight.doctor.findings import KINDS, heading_of
 
 ROOT = Path(__file__).resolve().parents[1]
 TUTORIALS = ROOT / "docs/tutorials"
@@ -101,6 +102,14 @@ def test_million(here: Path) -> None:
     said = walk("million.md")
     assert "60 cached, 0 computed" in next(text for command, text in said.items() if "tf_files/large" in command)
     assert (here / "answers.parquet").is_file()
+
+
+def test_what_tutorials_call_the_doctors_findings_is_on_its_page() -> None:
+    bold = re.findall(
+        r"\*\*([A-Z].*?)\*\*", (TUTORIALS / "goods.md").read_text() + (TUTORIALS / "flowers.md").read_text()
+    )
+    headings = {heading_of(kind) for kind in KINDS}
+    assert set(bold) - headings == {"Save fixes.csv"} and len(set(bold) & headings) == 8
 
 
 def test_every_tutorial_is_walked() -> None:

@@ -47,4 +47,7 @@ def demo(folder: Path, photo: Path | None, coat: str, per_coat: int, seed: int) 
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         drawn = sum(progress.track(draw_all(wanted), total=len(wanted)))
     coats = len({drawing.path.parent for drawing in wanted if drawing.path != photo})
-    click.echo(f"{coats} coats x {per_coat} drawings in {folder}: {drawn} drawn, {len(wanted) - drawn} there already.")
+    apart = f", and {photo}" if photo else ""
+    click.echo(
+        f"{coats} coats x {per_coat} drawings in {folder}{apart}: {drawn} drawn, {len(wanted) - drawn} there already."
+    )

@@ -176,6 +176,10 @@ def _said(address: str) -> Iterator[None]:
         else:
             why = str(error.server_message or error).splitlines()[0].rstrip(".")
         raise ExportError(f"{address}: {why}.") from None
+    except UnicodeEncodeError:  # headers are in ASCII, and nothing else in them is a user's
+        raise ExportError(
+            f"{address}: HF_TOKEN, or what `hf auth login` kept, is no token: it holds other characters than ASCII."
+        ) from None
     except ValueError as error:  # of the head of a card that somebody has changed
         raise ExportError(f"{address} does not take this: {' '.join(str(error).split()).rstrip('.')}.") from None
     except (httpx2.HTTPError, OSError) as error:

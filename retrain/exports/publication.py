@@ -9,7 +9,7 @@ from label_image.errors import ModelError
 from label_image.files import reason_of
 from label_image.manifest import MANIFEST, read_manifest
 from retrain.core.errors import ExportError
-from retrain.exports.card import CARD, card, is_unchanged
+from retrain.exports.card import CARD, card, is_of_this_version, is_unchanged
 from retrain.exports.clients import CLIENTS
 from retrain.exports.registry import FORMATS
 
@@ -22,12 +22,14 @@ PROOFS = ("parity", "parity_on", "template", "formats")
 class Publication:
     """The files of an export that others may have, by their paths in it; `kept_back` are the names of the others.
 
-    `own_card`: somebody has changed the card, and what it says is that person's word.
+    `own_card`: somebody has changed the card, and what it says is that person's word. `new_card` is what this version
+    says instead of a card that another version wrote and nobody has changed.
     """
 
     files: Mapping[str, Path]
     kept_back: tuple[str, ...]
     own_card: bool
+    new_card: str | None = None
 
     @property
     def bytes(self) -> int:
@@ -51,10 +53,11 @@ def publication(export: Path) -> Publication:
             raise ExportError(f"{export / 'labels.txt'} has other classes than {MANIFEST}: export the model again.")
         _check_embedded(export, present, manifest.content)
         text = (export / CARD).read_text(encoding="utf-8")
-        if is_unchanged(text) and text != card(manifest.content, present):
+        own_card = not is_unchanged(text)
+        new_card = None if own_card else card(manifest.content, present)
+        if new_card is not None and new_card != text and is_of_this_version(text):
             raise ExportError(
-                f"{export / CARD} and {MANIFEST} do not say the same, or another version wrote the card: write it "
-                "again with `retrain export`."
+                f"{export / CARD} and {MANIFEST} do not say the same: write the card again with `retrain export`."
             )
     except ModelError as error:
         raise ExportError(str(error)) from None
@@ -63,7 +66,8 @@ def publication(export: Path) -> Publication:
     names = [*BESIDE, *(file for name in present for file in FORMATS[name].files)]
     files = {path.relative_to(export).as_posix(): path for name in names for path in _files_of(export / name)}
     kept_back = sorted(path.name for path in export.iterdir() if path.name not in names and path.name[0] != ".")
-    return Publication(dict(sorted(files.items())), tuple(kept_back), not is_unchanged(text))
+    new_card = None if new_card == text else new_card
+    return Publication(dict(sorted(files.items())), tuple(kept_back), own_card, new_card)
 
 
 def _check_embedded(export: Path, present: list[str], content: Mapping[str, object]) -> None:

@@ -124,10 +124,11 @@ def write_outputs(
             (temporary / name).write_bytes(data)
         write_card(temporary, content, config.formats)
         write_seen_photos(temporary, compress(bottlenecks.photos, seen_mask(trained.division)))
-        write_record(temporary, bottlenecks.photos, trained.division, bottlenecks.dataset.reading)
-        _write_reasons(bottlenecks.skipped, temporary / "skipped.csv")
+        told = bottlenecks.dataset.as_told
+        write_record(temporary, told(bottlenecks.photos), trained.division, bottlenecks.dataset.reading)
+        _write_reasons(told(bottlenecks.skipped), temporary / "skipped.csv")
         if bottlenecks.truncated:
-            _write_reasons(remarks_on(bottlenecks.truncated), temporary / REMARKS, "remark")
+            _write_reasons(remarks_on(told(bottlenecks.truncated)), temporary / REMARKS, "remark")
         obey_umask(temporary)
         observe(len(config.formats), len(config.formats))
         return Exported(config.output_dir, _put_in_place(config, temporary, progress), content)

@@ -60,7 +60,7 @@ def _figures(judgement: Judgement, is_reference: bool) -> tuple[str, ...]:
 def _remark(result: Result) -> str:
     """What has to be said of a format beside its figures; nothing of one that has to answer as the SavedModel does."""
     if result.refused is not None:
-        return f"[bold]refused:[/] {escape(with_options(result.refused))}"
+        return f"[bold]{result.name} is refused:[/] {escape(with_options(result.refused))}"
     parts = [escape(result.remark)] if result.remark else []
     judgement = result.judgement
     if judgement is not None and result.name in FORMATS and FORMATS[result.name].limits.drop is not None:

@@ -18,6 +18,7 @@ from retrain.core.errors import DatasetError
 from retrain.photos import left_out
 
 Kind = TypeVar("Kind", bound="Dataset")
+Where = TypeVar("Where", "Photo", "Skipped")
 Split = Literal["training", "validation", "testing"]
 
 SPLIT_FOLDERS: dict[str, Split] = {
@@ -94,6 +95,7 @@ class Dataset:
     No file has been read yet. `source` is the name under which it was opened; `reading` says as what a folder was read,
     as in `train, val with the classes ants, bees; left out: logs`. `ordinary` if there was nothing to understand: class
     folders alone, or no folder at all. `max_images_per_class` is the limit that was kept to, where one was asked for.
+    `opened_in` is the folder from which a relative source led there, where paths were made absolute.
     """
 
     files: tuple[PhotoFile, ...]
@@ -103,6 +105,7 @@ class Dataset:
     reading: str = ""
     ordinary: bool = True
     max_images_per_class: int | None = None
+    opened_in: str = ""
 
     def __repr__(self) -> str:
         return f"<Dataset {self.source}: {len(self.files)} files of {len(self.labels)} classes>"
@@ -115,6 +118,15 @@ class Dataset:
     def told(self) -> tuple[str, ...]:
         """What a person should know before any work: as what the source was read, and the remarks."""
         return (f"Read as: {self.reading}.", *self.remarks) if self.reading else self.remarks
+
+    def as_told(self, items: Iterable[Where]) -> tuple[Where, ...]:
+        """Photos or skipped files by their paths from there: what is written does not depend on where a run is."""
+        if not self.opened_in:
+            return tuple(items)
+        start = os.path.join(self.opened_in, "")
+        return tuple(
+            replace(item, path=item.path[len(start) :]) if item.path.startswith(start) else item for item in items
+        )
 
     @property
     def labels(self) -> tuple[str, ...]:

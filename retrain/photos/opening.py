@@ -98,7 +98,7 @@ def open_dataset(
     found = apply_fixes(found, None if fixes is None else Path(fixes), source, add_images)
     found = limit_per_class(found, max_images_per_class)
     if absolute:
-        found = _absolute(found)
+        found = _absolute(found, os.fspath(source))
     return Dataset(
         found.files,
         found.skipped,
@@ -107,10 +107,11 @@ def open_dataset(
         found.reading,
         found.ordinary,
         found.max_images_per_class,
+        found.opened_in,
     )
 
 
-def _absolute(found: dataset.Dataset) -> dataset.Dataset:
+def _absolute(found: dataset.Dataset, source: str) -> dataset.Dataset:
     """The same with paths that do not depend on the working folder; addresses and what is gone as they are."""
     paths = absolute_paths(file.path for file in found.files)
     files = [
@@ -118,7 +119,12 @@ def _absolute(found: dataset.Dataset) -> dataset.Dataset:
         for file, path in zip(found.files, paths, strict=True)
     ]
     skipped = zip(found.skipped, absolute_paths(one.path for one in found.skipped), strict=True)
-    return replace(found, files=tuple(files), skipped=tuple(replace(one, path=path) for one, path in skipped))
+    return replace(
+        found,
+        files=tuple(files),
+        skipped=tuple(replace(one, path=path) for one, path in skipped),
+        opened_in="" if os.path.isabs(source) else os.getcwd(),
+    )
 
 
 class Dataset(handling.Dataset):

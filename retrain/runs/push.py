@@ -1,7 +1,8 @@
 """`retrain push`: an export to where others get it, when its user says so and where its user says."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from retrain.core.errors import ExportError
 from retrain.core.progress import SILENT, Progress
@@ -41,6 +42,20 @@ class Pushed:
 def push(config: PushConfig, progress: Progress = SILENT) -> Pushed:
     """Publish an export, and say before what goes where. Raises OptionError and ExportError."""
     published = publication(config.model)
+    with TemporaryDirectory() as folder:
+        return _push(config, _with_new_card(published, Path(folder)), progress)
+
+
+def _with_new_card(published: Publication, folder: Path) -> Publication:
+    """The export itself stays as it is; what goes has the card of this version."""
+    if published.new_card is None:
+        return published
+    card = folder / CARD
+    card.write_text(published.new_card, encoding="utf-8", newline="\n")
+    return replace(published, files={**published.files, CARD: card})
+
+
+def _push(config: PushConfig, published: Publication, progress: Progress) -> Pushed:
     place = destination(config.dest, config.public, config.model)
     there = place.there(published.files)
     differing = sorted(name for name, is_same in there.items() if not is_same)
@@ -62,6 +77,8 @@ def push(config: PushConfig, progress: Progress = SILENT) -> Pushed:
 def _say_more(published: Publication, unchanged: int, progress: Progress) -> None:
     if published.own_card:
         progress.say(f"{CARD} was changed by hand: it goes as it is.")
+    if published.new_card is not None:
+        progress.say(f"{CARD} is of another version: what goes is written anew, from the same figures.")
     if published.kept_back:
         progress.say(f"Stays here, as it speaks of your photos: {', '.join(published.kept_back)}.")
     if unchanged:

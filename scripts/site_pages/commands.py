@@ -7,7 +7,7 @@ import click
 
 from label_image.cli import cli as label_image
 from label_image.serve.cli import cli as serve
-from retrain.cli.help_panels import TYPES, panels_of
+from retrain.cli.help_panels import TYPES, PanelCommand, panels_of
 from retrain.cli.main import cli as retrain
 
 # What begins a word of help that is code: an option, a name of a file, of a format or of an architecture.
@@ -49,7 +49,8 @@ def _command(name: str, command: click.Command, alone: bool) -> str:
     options = {option.opts[0]: option for option in command.get_params(context) if isinstance(option, click.Option)}
     title = "" if alone else f"## {name}\n\n"
     level = "##" if alone else "###"
-    panels = panels_of(options, (command.name or "").capitalize())
+    in_panels = isinstance(command, PanelCommand)  # those of `retrain`
+    panels = panels_of(options, (command.name or "").capitalize()) if in_panels else {"": list(options)}
     shown = {panel: [options[each] for each in names] for panel, names in panels.items()}
     body = "".join(
         (f"{level} {panel}\n\n" if len(shown) > 1 else "") + _definitions(each, context)

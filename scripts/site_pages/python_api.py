@@ -53,7 +53,7 @@ def _signature(value: object) -> str:
     returned = signature.return_annotation
     says = "" if returned in (inspect.Signature.empty, None) else f" -> {_annotation(returned)}"
     line = f"({', '.join(parameters)}){says}"
-    return "(\n    " + ",\n    ".join(parameters) + f",\n){says}" if len(line) > 80 else line
+    return "(\n    " + ",\n    ".join(parameters) + f",\n){says}" if len(line) > 72 else line
 
 
 def _parameter(parameter: inspect.Parameter) -> str:

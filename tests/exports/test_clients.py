@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 
+import ai_edge_litert
 import numpy as np
 import pytest
 from hypothesis import example, given, settings
@@ -38,7 +39,9 @@ from retrain.exports.clients import (
 
 # In the order in which a run sorts them.
 COLOURS = {"\"quoted\", 'blue'": (30, 30, 220), "100% ${red} \\n `y`??!": (220, 30, 30), "vërdé 🐈‍⬛": (30, 200, 30)}
-UNTESTED = {"Classifier.kt", "Classifier.swift", "classify.cpp"}
+UNTESTED = {"Classifier.kt", "Classifier.swift"}
+LITERT = Path(ai_edge_litert.__file__).parent
+DECLARATIONS = Path(__file__).resolve().parents[1] / "support/litert_c/declarations.h"
 
 
 @pytest.fixture(scope="module")
@@ -87,18 +90,6 @@ def test_literals_mean_the_text(text: str) -> None:
     assert cpp.isascii() and cpp.isprintable() and "??" not in cpp
     said = read_back(cpp, {'"': '"', "\\": "\\", "?": "?"}, r"\\([0-7]{3})", 8)
     assert said.encode("latin-1").decode() == text
-
-
-@pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is absent")
-def test_a_compiler_reads_the_labels(export: Path, tmp_path: Path) -> None:
-    text = (export / "clients/classify.cpp").read_text(encoding="utf-8")
-    (labels,) = re.findall(r"constexpr std::array<.*?\n};", text, re.DOTALL)
-    program = f"#include <array>\n#include <cstdio>\n{labels}\nint main() {{ for (auto l : kLabels) std::puts(l); }}\n"
-    (tmp_path / "labels.cpp").write_text(program)
-    subprocess.run(["g++", "-std=c++17", "-Wall", "-Werror", "labels.cpp", "-o", "labels"], cwd=tmp_path, check=True)
-    assert subprocess.run([tmp_path / "labels"], capture_output=True, check=True).stdout.decode() == "".join(
-        f"{label}\n" for label in COLOURS
-    )
 
 
 @pytest.mark.parametrize("name", sorted({*FILES} - {"tf_serving.sh"}))
@@ -155,6 +146,30 @@ def test_python_as_a_program(export: Path, tmp_path: Path) -> None:
     verdict = load_model(export).label(photos[1].read_bytes())
     figures = f"similarity {verdict.similarity:.4f}, threshold {verdict.threshold:.4f}"
     assert lines[1].startswith(f"{photos[1]}: unknown ({figures}; nearest ")
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is absent")
+def test_cpp_answers_like_label_image(export: Path, tmp_path: Path) -> None:
+    program = (export / "clients/classify.cpp").read_text(encoding="utf-8")
+    (tmp_path / "classify.cpp").write_text(re.sub(r'"litert/c/\w+\.h"', f'"{DECLARATIONS}"', program))
+    linked = ["-L", LITERT, "-lLiteRt", f"-Wl,-rpath,{LITERT}"]
+    compiler = ["g++", "-std=c++17", "-Wall", "-Werror", "classify.cpp", *linked, "-o", "classify"]
+    subprocess.run(compiler, cwd=tmp_path, check=True)
+    model = load_model(export)
+    for number, colour in enumerate([*COLOURS.values(), (128, 128, 128)]):
+        photo = Image.new("RGB", (8, 8), colour)  # of the model's size
+        photo.save(tmp_path / f"{number}.png")
+        (tmp_path / "photo.raw").write_bytes(photo.tobytes())
+        done = subprocess.run(
+            [tmp_path / "classify", export / "model.tflite", tmp_path / "photo.raw"], capture_output=True, check=True
+        )
+        verdict = model.label((tmp_path / f"{number}.png").read_bytes())
+        best = verdict.answers[0]
+        figures = f"similarity {verdict.similarity:.4f}, threshold {verdict.threshold:.4f}"
+        known = f"{best.label} ({best.probability:.3f})"
+        said = f"unknown ({figures}; nearest {best.label})" if verdict.unknown else known
+        assert done.stdout.decode() == f"{said}\n", done.stderr
+    assert verdict.unknown
 
 
 @pytest.fixture

@@ -1,17 +1,21 @@
 """The wheel: what it holds and says of itself, and what can be done where it is installed with few or no extras."""
 
+import json
 import re
 import shutil
 import subprocess
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from urllib.request import Request, urlopen
 
 import pytest
 import release
 from click.testing import CliRunner
 from environments import Environment, metadata_of
 from painting import paint_classes
+from pythons import OtherEnvironment, other_pythons, reaches_an_index
+from serving import served
 
 from retrain.core.machine import has_int8
 
@@ -161,3 +165,31 @@ def test_what_needs_an_extra_says_which_and_how(
 def test_drawings_are_made_without_an_extra(environment: Callable[..., Environment], tmp_path: Path) -> None:
     done = environment().run("retrain", "demo", "cats", "--per_coat", "1", folder=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+# In other Pythons. `make wheel-check PYTHON=…` trains there, too: 2.6 GB for each are too much for every change.
+
+OTHERS = other_pythons()
+
+
+@pytest.fixture(scope="module")
+def index(tmp_path_factory: pytest.TempPathFactory) -> None:
+    if not reaches_an_index(tmp_path_factory.mktemp("index")):
+        pytest.skip("no package index can be reached: nothing can be installed for other Pythons")
+
+
+@pytest.mark.usefixtures("index")
+@pytest.mark.parametrize("version", OTHERS)
+def test_another_python_labels_and_serves(version: str, wheel: Path, work: Path, tmp_path: Path) -> None:
+    other = OtherEnvironment(tmp_path / "environment", OTHERS[version])
+    other.install(str(wheel))
+    assert other.bytes < MOST_BYTES
+    said = other.answers("label_image", "--model", "m", "--json", "red.png", folder=work)
+    assert said["label"] and "error" not in said
+    for command in ("retrain", "label_image"):
+        assert other.run(command, "--version", folder=work).stdout.split()[-1] == release.version_of(ROOT)
+    other.install(f"{wheel}[serve]")
+    with served(work / "m", program=other.bin / "python", environment={"PYTHONPATH": ""}) as server:
+        asked = Request(server.url + "label", (work / "red.png").read_bytes(), {"Content-Type": "image/png"})
+        assert json.loads(urlopen(asked).read())["label"] == said["label"]
+        assert b"<html" in urlopen(server.url).read()

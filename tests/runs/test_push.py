@@ -1,5 +1,6 @@
 """`retrain push`: what goes to others is what was proven, it is said before, and nothing there is lost."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -14,6 +15,7 @@ from hub_server import TOKEN, Hub, hub_server
 
 from label_image.model import load_model
 from retrain.cli.main import main
+from retrain.exports.card import SEAL
 
 ROOT = Path(__file__).resolve().parents[2]
 PRIVATE = {"dataset.parquet", "seen_photos.npy", "skipped.csv"}
@@ -142,6 +144,23 @@ def test_a_link_is_not_followed(name: str, export: Path, tmp_path: Path) -> None
     )
 
 
+def sealed_by(version: str, text: str) -> str:
+    """A card as another version would have written it."""
+    said = text[: text.rindex("<!-- made by")].replace("## ", "### ")
+    return said + SEAL.format(version=version, digest=hashlib.sha256(said.encode()).hexdigest())
+
+
+@pytest.mark.parametrize("version", ["0.1.0", ""])
+def test_the_card_of_another_version_is_written_anew_where_it_goes(version: str, export: Path, tmp_path: Path) -> None:
+    now = (export / "README.md").read_text(encoding="utf-8")
+    (export / "README.md").write_text(sealed_by(version, now).replace("photos  from", "photos from"), encoding="utf-8")
+    before = (export / "README.md").read_bytes()
+    done = call(main, "push", export, tmp_path / "out")
+    assert done.code == 0 and "README.md is of another version: what goes is written anew" in one_line(done.err)
+    assert (tmp_path / "out/README.md").read_text(encoding="utf-8") == now
+    assert (export / "README.md").read_bytes() == before
+
+
 def test_a_card_of_ones_own_goes_and_is_mentioned(export: Path, tmp_path: Path) -> None:
     (export / "README.md").write_text("# My cats\n")
     done = call(main, "push", export, tmp_path / "out")
@@ -192,6 +211,10 @@ def test_what_is_on_the_hub_is_replaced_only_where_asked(hub: Hub, export: Path,
 def test_who_may_not_write_is_told_how(hub: Hub, export: Path, tmp_path: Path) -> None:
     done = pushed_to(hub, tmp_path, export, "hf://ana/cats", token="hf_other")
     assert done.code == 1 and "run `hf auth login`, or put a token that may write into HF_TOKEN" in done.err
+    done = pushed_to(hub, tmp_path, export, "hf://ana/cats", token="hf_señor")
+    assert (
+        done.code == 1 and "HF_TOKEN, or what `hf auth login` kept, is no token: it holds other characters" in done.err
+    )
     hub.url = "http://127.0.0.1:9"
     assert "http://127.0.0.1:9/ana/cats cannot be reached" in pushed_to(hub, tmp_path, export, "hf://ana/cats").err
 

@@ -4,6 +4,7 @@ import posixpath
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import click
 import pytest
@@ -11,6 +12,7 @@ import yaml
 
 import retrain
 from retrain.cli.main import cli
+from scripts.site_hooks import ARTICLE, on_post_page
 from scripts.site_pages.__main__ import write_pages
 from scripts.site_pages.figures import FIGURES, FOLDER
 from scripts.site_pages.repository_pages import ROOT, with_links_of_the_site
@@ -87,10 +89,18 @@ def test_references_have_every_option_and_every_name(pages: Path) -> None:
     for command in commands(cli):
         options = [each.opts[0] for each in command.params if isinstance(each, click.Option) and not each.hidden]
         assert [option for option in options if not re.search(rf"^`(?:-\w, )?{option}\b", text, re.M)] == []
-    assert re.search(r"^`--port N?.*\n:   \S", (pages / "reference/label_image.md").read_text(), re.M)
+    label_image = (pages / "reference/label_image.md").read_text()
+    assert re.search(r"^`--port N?.*\n:   \S", label_image, re.M)
+    assert "\n### " not in label_image  # its help has no panels
     python = (pages / "reference/python.md").read_text()
     assert [name for name in retrain.__all__ if f"\n### {name}\n" not in python] == []
     assert posixpath.sep not in "".join(re.findall(r"^\w+\($.*?^\)", python, re.M | re.S)).replace("tf_files/", "")
+
+
+def test_portuguese_pages_say_so() -> None:
+    pages = {name: SimpleNamespace(file=SimpleNamespace(src_uri=name)) for name in ("pt/index.md", "index.md")}
+    said = {name: on_post_page(f"{ARTICLE}>Fotos</article>", page, None) for name, page in pages.items()}
+    assert said == {"pt/index.md": f'{ARTICLE} lang="pt-BR">Fotos</article>', "index.md": f"{ARTICLE}>Fotos</article>"}
 
 
 @pytest.mark.parametrize("name", FIGURES)

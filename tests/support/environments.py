@@ -45,6 +45,12 @@ def files_of(name: str) -> Iterator[tuple[Path, Path]]:
             yield Path(file), Path(str(file.locate()))
 
 
+def pip_install(python: Path, *arguments: object) -> None:
+    """Install into an environment without pip: the running one does it."""
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-compile"]
+    subprocess.run([*pip, *map(str, arguments)], check=True)
+
+
 class Environment:
     """An environment with a wheel; `extras` are those whose packages are there, too."""
 
@@ -58,9 +64,7 @@ class Environment:
                 (self.packages / place).parent.mkdir(parents=True, exist_ok=True)
                 if not (self.packages / place).exists():  # a package may be of two distributions
                     os.symlink(file, self.packages / place)
-        # The running pip installs into it, for it has none.
-        pip = [sys.executable, "-m", "pip", "--python", str(self.bin / "python"), "install", "--quiet"]
-        subprocess.run([*pip, "--no-deps", "--no-index", "--no-compile", str(wheel)], check=True)
+        pip_install(self.bin / "python", "--no-deps", "--no-index", wheel)
 
     def run(self, *command: object, folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":
         """Run one of its commands there, with nothing of this environment."""

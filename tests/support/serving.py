@@ -58,10 +58,15 @@ class Served:
     """A server in a process of its own."""
 
     def __init__(
-        self, model: Path, *options: str, environment: dict[str, str] | None = None, python: Sequence[str] = COMMAND
+        self,
+        model: Path,
+        *options: str,
+        environment: dict[str, str] | None = None,
+        python: Sequence[str] = COMMAND,
+        program: str | Path = sys.executable,
     ) -> None:
         self.process = subprocess.Popen(
-            [sys.executable, *python, str(model), "--port", "0", "--name", "colours", *options],
+            [program, *python, str(model), "--port", "0", "--name", "colours", *options],
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -88,10 +93,14 @@ class Served:
 
 @contextlib.contextmanager
 def served(
-    model: Path, *options: str, environment: dict[str, str] | None = None, python: Sequence[str] = COMMAND
+    model: Path,
+    *options: str,
+    environment: dict[str, str] | None = None,
+    python: Sequence[str] = COMMAND,
+    program: str | Path = sys.executable,
 ) -> Iterator[Served]:
     """A server for as long as the block runs."""
-    server = Served(model, *options, environment=environment, python=python)
+    server = Served(model, *options, environment=environment, python=python, program=program)
     try:
         yield server
     finally:

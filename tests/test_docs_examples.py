@@ -97,10 +97,10 @@ def test_afternoon_of_an_engineer_on_flowers(tmp_path: Path) -> None:
     (tmp_path / "tf_files").mkdir()
     os.symlink(SHARED / "weights", tmp_path / "tf_files/models")
     printed = run(code_cells(ENGINEER), tmp_path / "docs", PHOTOS=str(SHARED / "data/flowers"))
-    assert printed.startswith("{'daisy': 20, 'dandelion': 20, 'roses': 20, 'sunflowers': 20, 'tulips': 20}\n")
+    assert printed.startswith("{'daisy': 12, 'dandelion': 12, 'roses': 12, 'sunflowers': 12, 'tulips': 12}\n")
     check_afternoon(printed, 5)
     shares = [float(share) for share in re.findall(r"^\S+ +([\d.]+)%  \(.* numbers$", printed, re.M)]
-    assert min(shares) > 50 and max(shares) > 75
+    assert min(shares) > 40 and max(shares) > 70
 
 
 def test_what_others_call_it_is_there(house: Path) -> None:

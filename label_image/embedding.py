@@ -59,20 +59,21 @@ def embeds_of(path: Path, trust: bool = False) -> Embed:
 
 
 def _of_folder(folder: Path, trust: bool) -> Embed:
-    """In the order in which `load_model` chooses."""
+    """In the order in which `load_model` chooses, which has found one of them."""
     if (folder / "model.tflite").is_file():
         return tflite_embeds(folder / "model.tflite")
     if (folder / "saved_model.pb").is_file():
         return saved_model_embeds(load_saved_model(folder, trust), folder)
     if (folder / "model.onnx").is_file():
         return onnx_embeds(folder / "model.onnx")
-    if (folder / TFLITE_FILE).is_file():
-        return tflite_embeds(folder / TFLITE_FILE)
     raise _nothing(folder)
 
 
 def _nothing(path: Path, why: str = "") -> ModelError:
     folder = path if path.is_dir() else path.parent
+    if (folder / TFLITE_FILE).is_file():
+        other = folder / TFLITE_FILE
+        return ModelError(f"{path} has nothing to embed photos with{why}: use --model {other}, which has.")
     return ModelError(
         f"{path} has nothing to embed photos with{why}: `retrain export {folder} --to tflite_embed --image_dir PHOTOS` "
         f"writes {TFLITE_FILE}, which has."

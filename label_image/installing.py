@@ -18,7 +18,7 @@ LOCKED = frozenset(
 CLUSTER = frozenset({"ray", "storage", "int8", "hub", "mlflow", "dev-cluster"})  # that requirements-cluster.lock holds
 TRAIN_MODULES = frozenset({
     "babel", "flatbuffers", "h5py", "jinja2", "keras", "pyarrow", "scipy", "tensorboard", "tensorflow",
-    "tensorflow_hub", "tf_keras", "threadpoolctl",
+    "tensorflow_hub", "tf_keras", "threadpoolctl", "tomli",
 })  # fmt: skip
 SERVE_MODULES = frozenset({
     "anyio", "cryptography", "httptools", "prometheus_client", "python_multipart", "segno", "starlette", "uvicorn",

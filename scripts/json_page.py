@@ -26,8 +26,9 @@ BEGINNING = """\
 
 Every key of what `--json` prints, of what the server answers, and of the JSON files of an export. With `--json` one
 object stands on standard output, on one line, and all else on standard error; `label_image` prints a line for each
-photo. It is JSON in UTF-8 without `NaN`: what is not known is `null`. [Exit codes](flags.md#exit-codes) say whether a
-run went well.
+photo. It is JSON in UTF-8 without `NaN`: what is not known is `null`. Bytes of a file name that are no UTF-8 stand as
+lone surrogates (`\\udcff`), as Python reads them; strict parsers refuse these. [Exit codes](flags.md#exit-codes)
+say whether a run went well.
 
 `format_version` is the version of the keys: another one where a key goes, or means something else. New keys come
 without one, so read those that you know and pass over the rest.

@@ -16,7 +16,7 @@ from label_image.in_order import work_in_order
 from label_image.many.errors import JournalError, ManyError
 from label_image.many.screen import MOST_ERRORS, Screen, number_of_photos, summary
 from label_image.many.wanted import Wanted
-from label_image.not_paths import is_no_path
+from label_image.not_paths import STANDARD_INPUT, is_no_path
 from label_image.pool import MOST
 from label_image.rows import Asked, Row, State, state_of
 from label_image.signals import say_stopped
@@ -238,10 +238,12 @@ class _Work:
                 f"{self.journal_path} is the unfinished work of another call, on photos such as {row.path}: run that "
                 "one again to go on with it, or delete the file to begin anew."
             )
-        is_moved = self._folders is not None and self._folders.move and row.to
-        if not self.asked.is_whole(row):
+        moves = self._folders is not None and self._folders.move
+        if not self.asked.is_whole(row) or row.path == STANDARD_INPUT:  # which may hold another photo now
             return None
-        if state not in (None, row.state) and not is_moved and not self.wanted.watch:
+        may_be_gone = moves or is_no_path(row.path)
+        is_same = state == row.state or (state is None and may_be_gone)
+        if not is_same and not (moves and row.to) and not self.wanted.watch:
             return None
         label = self._label_of(row)
         if self._folders is not None and not row.to:

@@ -83,6 +83,11 @@ class Backbone:
         return self.preprocessing.size
 
     @property
+    def untrained(self) -> tuple[str, ...]:
+        """The architectures in it whose weights are random."""
+        return tuple(one.architecture for one in self.parts or (self,) if one.weights_sha256.startswith("random-"))
+
+    @property
     def has_weights(self) -> bool:
         """Whether it is a network; the fake one is a fixed function, computed by NumPy, in float32."""
         entry = ARCHITECTURES.get(self.architecture)
@@ -94,7 +99,7 @@ class Backbone:
         int8 is named, which was asked for; what `auto` chooses is not.
         """
         size = self.input_size
-        untrained = ", untrained" if self.weights_sha256.startswith("random-") else ""
+        untrained = ", untrained" if self.untrained else ""
         int8 = " in int8" if self.compute_dtype == "int8" else ""
         return f"{self.architecture}{int8}{untrained}, {self.dim} numbers from {size} x {size} pixels"
 
@@ -151,8 +156,8 @@ def find_backbone(
     names = name.split("+")
     weights_of = _weights_by_name(names, weights)
     if len(names) > 1:
-        if image_size is None:  # a model takes photos of one size: that of the part which needs the most
-            image_size = max(architecture(part).input_size for part in names)
+        if image_size is None:
+            image_size = own_size(name)
         return join([find_backbone(part, model_dir, weights_of[part], image_size, seed, progress) for part in names])
     weights = weights_of[name]
     entry = architecture(name)
@@ -168,6 +173,15 @@ def find_backbone(
     sha256 = file_sha256(file)
     check_digest(entry, file, sha256)
     return replace(backbone, weights_file=file, weights_sha256=sha256)
+
+
+def own_size(name: str) -> int | None:
+    """The side of the square that a network takes where no size is asked for; of `a+b`, which takes photos of one size,
+    what the part needs that needs the most. None of one that is not in the registry.
+    """
+    known = [ARCHITECTURES.get(part) for part in name.split("+")]
+    sizes = [entry.input_size for entry in known if entry is not None]
+    return max(sizes) if len(sizes) == len(known) else None
 
 
 def join(parts: Sequence[Backbone]) -> Backbone:

@@ -33,6 +33,7 @@ from retrain.core.observing import Observe, not_observed, observed
 from retrain.core.progress import SILENT, Progress
 from retrain.core.rows import Rows, chosen_rows
 from retrain.core.typed import require
+from retrain.photos import opening
 from retrain.photos.adding import in_two_classes
 from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Dataset, Photo, PhotoFile, Skipped, require_two_classes
@@ -194,7 +195,7 @@ class Bottlenecks:
             photos, views[: len(photos)], (), len(photos), 0, 0, about["fingerprint"], {}, tuple(about["widths"])
         )
         return cls(
-            Dataset(files, source=about["source"], reading=about["reading"]),
+            opening.Dataset(files, source=about["source"], reading=about["reading"]),
             backbone_of(about["backbone"]),
             extraction,
             views,

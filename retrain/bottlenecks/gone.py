@@ -31,13 +31,14 @@ def lacking(sha256s: Set[str], view: str, backbone: Backbone, store: Store) -> D
     if not kinds:
         return DatasetError(
             f"{sentence}, nor by any other network: give `bottleneck_dir` of the run that computed them, or the photos "
-            f"with `add_images`.{advice}"
+            f"themselves, to a training with `add_images`.{advice}"
         )
     shown = "; ".join(
         f"{'all' if number == len(sha256s) else f'{number:,}'} by {kind}" for kind, number in kinds.most_common(MOST)
     )
     return DatasetError(
-        f"{sentence}. It has {shown}. Ask for one of these, or add the photos with `add_images`.{advice}"
+        f"{sentence}. It has {shown}. Ask for one of these, or give the photos themselves, to a training with "
+        f"`add_images`.{advice}"
     )
 
 

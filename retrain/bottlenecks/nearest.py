@@ -38,7 +38,10 @@ def nearest(matrix: Matrix, vectors: Matrix, count: int = 10) -> Nearest:
 
     Of rows that are equally like it the first come first. Raises OptionError where the shapes do not fit.
     """
-    vectors = np.asarray(vectors)
+    try:
+        vectors = np.asarray(vectors)
+    except ValueError:  # rows of several lengths
+        raise OptionError("`vectors` are no matrix: pass (m, dim) numbers, as the `matrix` of bottlenecks.") from None
     if matrix.ndim != 2 or vectors.ndim != 2 or vectors.dtype.kind not in "fiu" or matrix.shape[1] != vectors.shape[1]:
         raise OptionError(f"`vectors` of shape {vectors.shape} do not fit bottlenecks of shape {matrix.shape}.")
     if not np.isfinite(vectors).all():
@@ -96,6 +99,8 @@ def _best_of_stripe(stripe: Matrix, directions: npt.NDArray[np.float32], count: 
 
 def _directions(vectors: Matrix) -> npt.NDArray[np.float32]:
     exact = vectors.astype(np.float64)
+    least = np.finfo(np.float64).tiny
+    exact /= np.maximum(np.abs(exact).max(axis=1, keepdims=True, initial=0), least)  # so that squares are finite
     lengths = np.linalg.norm(exact, axis=1, keepdims=True)
-    found: npt.NDArray[np.float32] = (exact / np.maximum(lengths, np.finfo(np.float64).tiny)).astype(np.float32)
+    found: npt.NDArray[np.float32] = (exact / np.maximum(lengths, least)).astype(np.float32)
     return found

@@ -7,9 +7,9 @@ told with the file and the key.
 
 import difflib
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
@@ -18,12 +18,8 @@ from label_image.foreign_text import read_limited
 from label_image.terminal import shown
 from label_image.user_path import File
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 MANIFEST_ENDING = ".json"
+Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def _take(context: click.Context, parameter: click.Parameter, path: Path | None) -> None:
@@ -38,6 +34,8 @@ def _take(context: click.Context, parameter: click.Parameter, path: Path | None)
     taken: dict[str, Any] = {}
     for key, value in _content(path).items():
         option = options.get(key.replace("-", "_"))
+        if option is None and _is_of_an_export(path):
+            raise click.UsageError(shown(f"{path} has {key}, an option of a training that is none here."), context)
         if option is None:
             raise click.UsageError(shown(f"{path} has {key}, {_no_option(key, value, options)}"), context)
         try:
@@ -47,45 +45,62 @@ def _take(context: click.Context, parameter: click.Parameter, path: Path | None)
     context.default_map = {**(context.default_map or {}), **taken}
 
 
-config_option = click.option(
-    "--config",
-    type=File,
-    metavar="FILE",
-    callback=_take,
-    is_eager=True,
-    expose_value=False,
-    help="Options from a TOML file, by their names, or those of an export from its model.json. What the command line "
-    "says counts before it.",
-)
+def config_option(of_exports: str = "") -> Callable[[Command], Command]:
+    """The option `--config`; `of_exports` says of which command's exports the options are taken, too."""
+    return click.option(
+        "--config",
+        type=File,
+        metavar="FILE",
+        callback=_take,
+        is_eager=True,
+        expose_value=False,
+        help=f"Options from a TOML file, by their names{of_exports}. What the command line says counts before it.",
+    )
+
+
+def _is_of_an_export(path: Path) -> bool:
+    return path.suffix.lower() == MANIFEST_ENDING
 
 
 def _content(path: Path) -> Mapping[str, Any]:
     """The keys of a file with their values. Raises UsageError."""
     try:
+        if path.exists() and not path.is_file():  # a FIFO would be waited for
+            raise ForeignFileError("is no file")
         data = read_limited(path)
-        return _of_an_export(data, path) if path.suffix == MANIFEST_ENDING else tomllib.loads(data.decode("utf-8-sig"))
+        return _of_an_export(data, path) if _is_of_an_export(path) else _of_toml(data.decode("utf-8-sig"))
     except OSError as error:
         reason = f"cannot be read: {error.strerror}"
     except UnicodeDecodeError:
         reason = "is not UTF-8"
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        reason = f"is not TOML ({error})"
     except ForeignFileError as error:
         reason = str(error)
     except ModelError as error:
         raise click.UsageError(shown(error)) from None
+    except (ValueError, RecursionError) as error:
+        reason = f"is not TOML ({error})"
     raise click.UsageError(shown(f"{path} {reason}; check --config."))
+
+
+def _of_toml(text: str) -> Mapping[str, Any]:
+    """The keys of a file. Raises ValueError."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib  # here, and not above: an installation that only labels has none
+    return tomllib.loads(text)
 
 
 def _of_an_export(data: bytes, path: Path) -> Mapping[str, Any]:
     """The options that an export was made with. Raises ModelError, ForeignFileError."""
     from label_image.manifest import parse_manifest
 
-    provenance = parse_manifest(data, path.parent).content.get("provenance")
+    content = parse_manifest(data, path.parent).content
+    provenance, tuning = content.get("provenance"), content.get("fine_tuning")
     options = provenance.get("options") if isinstance(provenance, dict) else None
-    if not isinstance(options, dict):
-        raise ForeignFileError("says no options of the run that made it: it is of an older version")
-    return options
+    if not isinstance(options, dict) or (tuning is not None and "asked" not in tuning):
+        raise ForeignFileError("says not all options of the run that made it: it is of an older version")
+    return options if tuning is None else {**options, "fine_tune_layers": tuning["asked"]}
 
 
 def _no_option(key: str, value: object, options: Mapping[str, click.Option]) -> str:

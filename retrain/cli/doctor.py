@@ -39,7 +39,7 @@ doctor_options = group(
 
 
 @click.command(cls=CheckedCommand)
-@config_option
+@config_option()
 @doctor_options
 @backbone_options
 @executor_options

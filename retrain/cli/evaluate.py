@@ -67,7 +67,7 @@ evaluation_options = group(
 
 
 @click.command(cls=CheckedCommand)
-@config_option
+@config_option()
 @evaluation_options
 def evaluate(
     assert_accuracy_at_least: float | None,

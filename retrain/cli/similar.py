@@ -74,6 +74,8 @@ def similar(
         from retrain.runs.similar import trained_on
 
         record, network = trained_on(model)
+        if "architecture" in given:  # another network has an input size and weights of its own
+            network = {}
         data, options = (record,), {**options, **{name: network[name] for name in network.keys() - given}}
     elif "model" in given:
         raise click.UsageError("--model is for the photos that it was trained on: leave it out, or DATA.")

@@ -154,7 +154,7 @@ sweep_options = group(
 
 
 @click.command(cls=CheckedCommand)
-@config_option
+@config_option()
 @photo_options
 @sweep_options
 @store_options

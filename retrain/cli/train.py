@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=CheckedCommand)
-@config_option
+@config_option(", or those of an export from its model.json")
 @photo_options
 @folds_option
 @backbone_options

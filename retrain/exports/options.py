@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 
+from retrain.backbones.backbone import Backbone, own_size
 from retrain.photos.augmentation import Augmentation
 from retrain.photos.division import Division
 from retrain.training.recipe import HeadConfig
@@ -19,16 +20,24 @@ def options_of(trained: TrainedHead, formats: Sequence[str]) -> dict[str, object
     backbone, limit = bottlenecks.backbone, bottlenecks.dataset.max_images_per_class
     return {
         "architecture": backbone.architecture,
-        "image_size": backbone.input_size,
-        **({"weights": "random"} if backbone.weights_sha256.startswith("random-") else {}),
+        # So that another network takes its own size.
+        **({} if backbone.input_size == own_size(backbone.architecture) else {"image_size": backbone.input_size}),
+        **_of_random_weights(backbone),
         "precision": backbone.compute_dtype,
         "store_dtype": backbone.stored_dtype,
         **({} if limit is None else {"max_images_per_class": limit}),
+        **({"accept_truncated": True} if bottlenecks.config.accept_truncated else {}),
         **_of_division(trained.division),
         **_of_views(trained),
         **({} if trained.asked is None else _of_head(trained.asked)),
         "formats": list(formats),
     }
+
+
+def _of_random_weights(backbone: Backbone) -> dict[str, object]:
+    if len(backbone.untrained) == len(backbone.parts or (backbone,)):
+        return {"weights": "random"}
+    return {"weights": [f"{name}=random" for name in backbone.untrained]} if backbone.untrained else {}
 
 
 def _of_division(division: Division) -> dict[str, object]:

@@ -136,7 +136,7 @@ def _plain(rank: int, result: Result) -> dict[str, object]:
     )  # fmt: skip
     values = (
         rank, configuration.architecture, configuration.views, list(recipe.hidden_units), recipe.optimizer,
-        recipe.learning_rate or None, recipe.l2, recipe.class_weight,
+        recipe.learning_rate or None, recipe.l2 or None, recipe.class_weight,
         *(figure if math.isfinite(figure) else None for figure in figures),
     )  # fmt: skip
     return dict(zip(COLUMNS, values, strict=True))

@@ -67,9 +67,15 @@ class Division:
         `seed` is that of mini-batches. Raises OptionError for another number of sides than photos, a path without one,
         names that are none, and for copies of one photo on several sides; with `keep_copies` these are a remark.
         """
+        remarks: tuple[str, ...] = ()
         if isinstance(sides, Mapping):
+            others = sorted(set(sides) - {photo.path for photo in photos})
+            if others:
+                remarks = (
+                    f"`sides` names {len(others)} paths of no photo here, as {others[0]}: they are passed over.",
+                )
             sides = [_side_at(photo.path, sides) for photo in photos]
-        return given_for(cls(tuple(map(_side_called, sides)), seed=seed), photos, keep_copies)
+        return given_for(cls(tuple(map(_side_called, sides)), remarks=remarks, seed=seed), photos, keep_copies)
 
     @property
     def deals(self) -> tuple[Folds, ...]:
@@ -136,6 +142,9 @@ def given_for(division: Division, photos: Sequence[Photo], keep_copies: bool = F
                 "one side, or say Division.of_sides(…, keep_copies=True)."
             )
         remarks = (*remarks, f"{said}: its accuracies are too good to be true.")
+    trained = {photo.label for photo, side in zip(photos, division.splits, strict=True) if side == "training"}
+    if lacking := sorted({photo.label for photo in photos} - trained):
+        remarks = (*remarks, f"There is no training photo of {', '.join(lacking)}: no head learns what that is.")
     return replace(
         division, remarks=remarks, groups=numbered(groups), given=True, photos_digest=digest_of_photos(photos)
     )

@@ -63,7 +63,7 @@ class Dataset(dataset.Dataset):
             PhotoFile.of(path, _class_called(name), _status(path), _side(side))
             for path, name, side in zip(paths, names, sides, strict=True)
         ]
-        found = cls(tuple(files), source=f"{len(files)} photos of lists")
+        found = cls(tuple(files), source=f"{len(files)} photos of lists", remarks=_in_two_classes(files))
         return found if found.is_unlabelled else dataset.in_order(found, found.source, any_classes=True)
 
     @classmethod
@@ -183,6 +183,18 @@ class Dataset(dataset.Dataset):
 
         rows = "".join(f"<tr><td>{html.escape(name)}</td><td>{n}</td></tr>" for name, n in self.counts().items())
         return f"<p>{html.escape(repr(self))}</p><table><tr><th>class</th><th>photos</th></tr>{rows}</table>"
+
+
+def _in_two_classes(files: Iterable[PhotoFile]) -> tuple[str, ...]:
+    """A remark on photos that are listed in several classes."""
+    labels: dict[str, set[str]] = defaultdict(set)
+    for file in files:
+        labels[file.path].add(file.label)
+    twice = [(path, sorted(of)) for path, of in labels.items() if len(of) > 1]
+    if not twice:
+        return ()
+    path, of = twice[0]
+    return (f"{len(twice):,} photos are in several classes (the first: {path} is {' and '.join(of)}): each counts.",)
 
 
 def _by_path(files: Iterable[PhotoFile], part: int) -> list[dataset.Photo]:

@@ -142,7 +142,9 @@ def read_source(name: str, unpacking: Unpacking) -> dataset.Dataset:
     for one in _sources(name, unpacking.layout):
         if one.recognises(name):
             return one.read(name, unpacking)
-    raise _nothing_known(Path(name), "`image_dir`" if unpacking.class_name is None else "`add_images`")
+    # Photos that need no class are the arguments DATA; a class that a name gives is of photos that are added.
+    told_as = {None: "`image_dir`", "": "DATA"}.get(unpacking.class_name, "`add_images`")
+    raise _nothing_known(Path(name), told_as)
 
 
 def _class_name(source: str) -> str:

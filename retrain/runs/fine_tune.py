@@ -12,7 +12,14 @@ from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.core.blas import one_thread
 from retrain.core.errors import DatasetError
 from retrain.core.progress import Progress
-from retrain.training.on_photos.choice import Candidate, best_candidate, choice_json, describe_choice
+from retrain.training.on_photos.choice import (
+    FINE_TUNED,
+    NOT_TUNED,
+    Candidate,
+    best_candidate,
+    choice_json,
+    describe_choice,
+)
 from retrain.training.on_photos.fine_tune import RECIPE, fine_tune
 from retrain.training.on_photos.keras_training import TrainingConfig
 from retrain.training.on_photos.sides import DividedPhotos
@@ -64,10 +71,11 @@ def fine_tune_and_choose(
         observe=partial(progress.epoch, "Fine-tuning"),
     )
     progress.finish()
+    about = {"asked": asked.layers, **tuned.description()}
     if not tuned.changed:
         shutil.rmtree(begun, ignore_errors=True)
         progress.say("Fine-tuning diverged at once: the model is kept as it was.")
-        return trained, {"fine_tuning": {**tuned.description(), "kept": "the model before fine-tuning"}}
+        return trained, {"fine_tuning": {**about, "kept": NOT_TUNED}}
     again = embed(tuned.backbone)
     if again.photos != bottlenecks.photos:
         raise DatasetError("Photos changed during the fine-tuning: run the same command again.")
@@ -81,9 +89,9 @@ def fine_tune_and_choose(
     models = (trained, after)
     candidates = [
         Candidate(name, one.bottlenecks.backbone, one.fit, one.validation, one.test)
-        for name, one in zip(("the model before fine-tuning", "the fine-tuned model"), models, strict=True)
+        for name, one in zip((NOT_TUNED, FINE_TUNED), models, strict=True)
     ]
     chosen = best_candidate(candidates)
     for line in describe_choice(candidates, chosen).splitlines():
         progress.say(line)
-    return models[chosen], {"fine_tuning": {**tuned.description(), **choice_json(candidates, chosen)}}
+    return models[chosen], {"fine_tuning": {**about, **choice_json(candidates, chosen)}}

@@ -210,6 +210,8 @@ class PhotoClassifier:
         if y is None:
             raise OptionError("`y` is missing: fit takes the label of each photo, or a folder of class folders.")
         listed, labels = as_photos(photos), label_array(y, "y").tolist()
+        if len(listed) != len(labels):
+            raise OptionError(f"`y` has the labels of {len(labels)} photos, and there are {len(listed)}.")
         texts = [str(one) for one in labels]
         opened = Dataset.from_lists(listed, texts, source_dir=self._source_dir)
         return self._extracted(opened), dict(zip(texts, labels, strict=True))
@@ -231,7 +233,7 @@ class PhotoClassifier:
             l2=self.l2,
             label_smoothing=self.label_smoothing,
             class_weight=self.class_weight,
-            hidden_units=tuple(self.hidden_units),
+            hidden_units=self.hidden_units,  # type: ignore[arg-type]  # a list, or what gets a sentence
             dropout=self.dropout,
             epochs=self.epochs,
         )

@@ -14,6 +14,7 @@ from retrain.photos.dataset import Dataset, Photo, PhotoFile
 from retrain.photos.reading import absolute_paths
 from retrain.photos.record import NAME as RECORD
 from retrain.runs.embedding import EmbeddingConfig, embed, embed_files
+from retrain.training.on_photos.choice import FINE_TUNED
 
 # Of the options of a model those that say which network it stands on.
 NETWORK = ("architecture", "image_size", "weights", "precision", "store_dtype")
@@ -70,18 +71,28 @@ class Similar:
 
 
 def trained_on(model: Path) -> tuple[Path, dict[str, object]]:
-    """Which photos a model was trained on, as a source, and the options of its network. Raises OptionError."""
+    """Which photos a model was trained on, as a source, and the options of its network. Raises OptionError.
+
+    A fine-tuned network is in the export alone, and no option has it again.
+    """
     record = model / RECORD
     try:
         if not record.is_file():
             raise ModelError(f"{model} has no {RECORD}")
-        found = read_manifest(model).content["provenance"]["options"]
-        return record, {name: found[name] for name in NETWORK if name in found}
-    except (ModelError, KeyError, TypeError):
+        content = read_manifest(model).content
+        found = content["provenance"]["options"]
+        is_fine_tuned = content.get("fine_tuning", {}).get("kept") == FINE_TUNED
+    except (ModelError, KeyError, TypeError, AttributeError):
         raise OptionError(
             f"`model` {model} does not say which photos it was trained on: name them as DATA, or pass the `output_dir` "
             "of a training run."
         ) from None
+    if is_fine_tuned:
+        raise OptionError(
+            f"`model` {model} was fine-tuned, and the store has nothing of its network: compare what `label_image "
+            f"--model {model} PHOTOS --embed FILE` writes, or name the photos as DATA, as another network sees them."
+        )
+    return record, {name: found[name] for name in NETWORK if name in found}
 
 
 def run_similar(config: SimilarConfig, progress: Progress = SILENT, start: StartEngine | None = None) -> Similar:
@@ -89,14 +100,17 @@ def run_similar(config: SimilarConfig, progress: Progress = SILENT, start: Start
 
     Raises a RetrainError for whatever a user can cause.
     """
+    alone = _alone(config.photo)  # a name that is wrong is told before all is computed
     among = embed(config.among, progress, start)
     try:
-        asked = embed_files(_alone(config.photo), among.backbone, config.among, progress, start)
+        asked = embed_files(alone, among.backbone, config.among, progress, start)
     finally:
         progress.finish()
     photos = among.photos
     itself = absolute_paths([str(config.photo)])[0]
     own = {row for row, path in enumerate(absolute_paths(photo.path for photo in photos)) if path == itself}
+    if len(own) == len(photos):
+        raise DatasetError(f"There is no photo but {config.photo} to compare it with: check DATA.")
     found = among.nearest(asked.matrix, config.count + len(own))
     chosen = [
         _told(photos[row], cosine, asked)

@@ -12,7 +12,6 @@ from retrain.studio.seeing import Seen
 from retrain.studio.trying import Near
 
 SIMILAR = 5  # photos
-COPIES = 5  # of one photo, at most, that are looked past
 
 
 def similar_to(photo: StudioPhoto, seen: Seen, count: int = SIMILAR) -> tuple[Near, ...]:
@@ -25,14 +24,14 @@ def similar_to(photo: StudioPhoto, seen: Seen, count: int = SIMILAR) -> tuple[Ne
     labelled, matrix = _labelled(seen)
     if row is None or not labelled:
         return ()
-    found = nearest(matrix, seen.extraction.matrix[row][None], (count + 1) * COPIES)
+    found = nearest(matrix, seen.extraction.matrix[row][None], count + 1)
     ids = {one.file.path: one.id for one in seen.listing.photos}
-    near: dict[str, Near] = {}
-    for place, cosine in zip(found.rows[0].tolist(), found.cosines[0].tolist(), strict=True):
-        other = photos[labelled[place]]
-        if other.sha256 != photos[row].sha256 and other.sha256 not in near and len(near) < count:
-            near[other.sha256] = Near(ids[other.path], other.label, cosine)
-    return tuple(near.values())
+    others = (
+        (photos[labelled[place]], cosine)
+        for place, cosine in zip(found.rows[0].tolist(), found.cosines[0].tolist(), strict=True)
+    )
+    near = [Near(ids[one.path], one.label, cosine) for one, cosine in others if one.sha256 != photos[row].sha256]
+    return tuple(near[:count])
 
 
 @functools.lru_cache(maxsize=1)
@@ -42,6 +41,10 @@ def _row_of(seen: Seen) -> dict[str, int]:
 
 @functools.lru_cache(maxsize=1)
 def _labelled(seen: Seen) -> tuple[Sequence[int], Matrix]:
-    """The rows of photos that have a label, and their bottlenecks."""
-    rows = [row for row, photo in enumerate(seen.extraction.photos) if photo.label]
+    """The rows of photos that have a label, one of each content, and their bottlenecks."""
+    first: dict[str, int] = {}
+    for row, photo in enumerate(seen.extraction.photos):
+        if photo.label:
+            first.setdefault(photo.sha256, row)
+    rows = list(first.values())
     return rows, np.ascontiguousarray(seen.extraction.matrix[rows])

@@ -34,6 +34,8 @@ def given_fit(head: object, labels: Sequence[str], bottlenecks: Matrix, classes:
     if isinstance(head, Head):
         return Fit(_fitting(head, labels, bottlenecks), _described(head, "Head"), ())
     if isinstance(head, tuple) and len(head) == 2:
+        if any(np.iscomplexobj(part) for part in head):
+            raise _refused("its weights are complex numbers")
         kernel, bias = (np.atleast_1d(np.asarray(part, np.float32)) for part in head)
         ours = Head(kernel, bias)
         return Fit(_fitting(ours, labels, bottlenecks), _described(ours, "kernel and bias"), ())
@@ -129,7 +131,10 @@ def _index(name: object, labels: Sequence[str]) -> int:
             return labels.index(name)
     elif isinstance(name, int | np.integer) and 0 <= name < len(labels):
         return int(name)
-    raise _refused(f"its class {name} is neither one of {', '.join(labels[:5])} nor the index of one")
+    why = f"its class {name} is neither one of {', '.join(labels[:5])} nor the index of one"
+    if str(name) in labels:
+        why = f"its class {name} is a number, and the label {name} a text: fit it on `y` of the bottlenecks"
+    raise _refused(why)
 
 
 def _fitting(head: Head, labels: Sequence[str], bottlenecks: Matrix) -> Head:

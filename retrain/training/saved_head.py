@@ -65,6 +65,8 @@ def write_saved(trained: TrainedHead, folder: str | os.PathLike[str]) -> None:
         arrays |= {"means": confidence.familiar.means, "left_out": confidence.familiar.left_out}
     try:
         target.mkdir(parents=True, exist_ok=True)
+        if os.listdir(target) and not _is_saved(target):
+            raise ExportError(f"{target} holds other files, and no saved head to replace: choose another folder.")
         with open(target / NUMBERS, "wb") as file:
             np.savez(file, **arrays)
         trained.bottlenecks.to_parquet(target / BOTTLENECKS)
@@ -72,6 +74,15 @@ def write_saved(trained: TrainedHead, folder: str | os.PathLike[str]) -> None:
         write_in_one_step(target / ABOUT, json.dumps(written, ensure_ascii=False).encode())
     except OSError as error:
         raise ExportError(f"The head cannot be saved in {target}: {reason_of(error)}.") from None
+
+
+def _is_saved(folder: Path) -> bool:
+    """Whether `write_saved` has written there."""
+    try:
+        about = json.loads((folder / ABOUT).read_bytes())
+    except (OSError, ValueError):
+        return False
+    return isinstance(about, dict) and {"version", "description", "files"} <= about.keys()
 
 
 def read_saved(folder: str | os.PathLike[str]) -> TrainedHead:

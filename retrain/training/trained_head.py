@@ -5,6 +5,7 @@ from dataclasses import fields
 
 from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.core.errors import OptionError
+from retrain.core.typed import require
 from retrain.photos.division import Division, division_for
 from retrain.training import trained
 from retrain.training.as_exported import as_exported
@@ -41,12 +42,15 @@ class TrainedHead(trained.TrainedHead):
     def of(cls, bottlenecks: Bottlenecks, division: Division, head: object) -> "TrainedHead":
         """A head that you have fitted to the training photos, measured on the test photos and calibrated here.
 
-        `head` is a linear classifier of scikit-learn (LogisticRegression, LinearSVC, SGDClassifier and the like), an
-        MLPClassifier, either of them behind StandardScaler, a pair (kernel, bias), or a `Head`. Its classes are the
-        names of labels, or, as numbers, indices of `labels`, as in `classes`: others are refused. It is calibrated on
-        the validation photos, which it must not have seen. Raises OptionError for a head without such weights, and for
-        a division whose folds take turns: a head that is there has seen all of them, or nobody knows which.
+        `head` is a linear classifier of scikit-learn (LogisticRegression, LinearSVC, SGDClassifier and the
+        like), an MLPClassifier, either of them behind StandardScaler, a pair (kernel, bias), or a `Head`. Its
+        classes are the names of labels, or, as numbers, indices of `labels`, as in `classes`; where its answers
+        show that its numbers mean others, it is refused. It is calibrated on the validation photos, which it
+        must not have seen. Raises OptionError for a head without such weights, and for a division whose folds
+        take turns: a head that is there has seen all of them, or nobody knows which.
         """
+        require(bottlenecks, Bottlenecks, "bottlenecks", "TrainedHead.of", "extract(dataset)")
+        require(division, Division, "division", "TrainedHead.of", "bottlenecks.split(SplitConfig(folds=0))")
         division = division_for(division, bottlenecks.photos)
         if division.folds is not None:
             raise OptionError(

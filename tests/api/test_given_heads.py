@@ -128,6 +128,8 @@ def test_weights_that_do_not_fit_are_refused(bottlenecks: Bottlenecks, division:
         TrainedHead.of(bottlenecks, division, (np.zeros((4, 3)), np.zeros(3)))
     with pytest.raises(OptionError, match="not all of its weights are finite"):
         TrainedHead.of(bottlenecks, division, (np.full((3, 3), np.nan), np.zeros(3)))
+    with pytest.raises(OptionError, match="its weights are complex numbers"):
+        TrainedHead.of(bottlenecks, division, (np.ones((3, 3), complex), np.zeros(3)))
     with pytest.raises(OptionError, match="it knows 2 classes, with scores for 2, and there are 3"):
         known = bottlenecks.classes < 2
         two = LogisticRegression().fit(bottlenecks.matrix[known], bottlenecks.classes[known])

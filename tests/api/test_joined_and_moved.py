@@ -36,6 +36,12 @@ def test_photos_that_are_put_together_in_two_classes_are_said(photos: Path) -> N
     assert "is 'warm' and, as " in remark and remark.endswith("both count. `retrain doctor` lists them.")
 
 
+def test_so_are_photos_that_are_listed_in_two_classes(photos: Path) -> None:
+    one, *_ = paths = sorted(map(str, (photos / "red").iterdir()))
+    found = Dataset.from_lists([*paths, one], [*["red"] * len(paths), "blue"])
+    assert found.remarks == (f"1 photos are in several classes (the first: {one} is blue and red): each counts.",)
+
+
 def test_so_are_contents_of_bottlenecks(bottlenecks: Bottlenecks, tmp_path: Path) -> None:
     assert (bottlenecks + bottlenecks).dataset.remarks == ()
     copies = paint_classes(tmp_path / "copies", {"blue": "blue", "warm": "red"}, range(3))

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -57,21 +58,42 @@ def test_formats_that_are_added_later_are_named(trained: Path, tmp_path: Path) -
 def test_the_options_of_a_run_are_those_that_repeat_it(bottlenecks: Bottlenecks, photos: Path, tmp_path: Path) -> None:
     plain = options(fit_head(bottlenecks, bottlenecks.split()))
     assert plain == {
-        "architecture": "fake", "image_size": bottlenecks.backbone.input_size, "precision": "float32",
-        "store_dtype": "float32", "folds": 5, "seed": 0, "formats": FORMATS,
+        "architecture": "fake", "precision": "float32", "store_dtype": "float32", "folds": 5, "seed": 0,
+        "formats": FORMATS,
     }  # fmt: skip
     views = ViewsConfig(Augmentation(flip_left_right=True, random_brightness=30), tta=True)
     limited = Dataset.open(photos, max_images_per_class=12)
-    found = extract(limited, Backbone.find("fake"), ExtractionConfig(tmp_path / "kept"), views)
+    config = ExtractionConfig(tmp_path / "kept", accept_truncated=True)
+    found = extract(limited, Backbone.find("fake", image_size=16), config, views)
     asked = HeadConfig(hidden_units=(8, 4), epochs=2, dropout=0.2)
     trained = fit_head(found, found.split(SplitConfig(testing_percentage=20, seed=3)), asked, tta=True)
-    assert {**options(trained), "image_size": 0} == {
-        "architecture": "fake", "image_size": 0, "precision": "float32", "store_dtype": "float32",
-        "max_images_per_class": 12, "folds": 0, "testing_percentage": 20, "validation_percentage": 10, "seed": 3,
+    assert options(trained) == {
+        "architecture": "fake", "image_size": 16, "accept_truncated": True, "precision": "float32",
+        "store_dtype": "float32", "max_images_per_class": 12, "folds": 0, "testing_percentage": 20, "validation_percentage": 10, "seed": 3,
         "flip_left_right": True, "random_brightness": 30, "views": 4, "tta": True, "hidden_units": [8, 4],
         "dropout": 0.2, "epochs": 2, "formats": FORMATS,
     }  # fmt: skip
     assert trained.description["hidden_units"] == [8, 4]
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ("random", "random"),
+        ({"mobilenet_0.25_128": "random"}, ["mobilenet_0.25_128=random"]),
+        ({}, None),
+    ],
+)
+def test_random_weights_are_said_of_each_network(
+    weights: Any, said: object, bottlenecks: Bottlenecks, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("retrain.backbones.backbone.find_weights", lambda *_: tmp_path / "weights")
+    monkeypatch.setattr("retrain.backbones.backbone.file_sha256", lambda _: "0" * 64)
+    monkeypatch.setattr("retrain.backbones.backbone.check_digest", lambda *_: None)
+    both = Backbone.find("mobilenet_0.25_128+mobilenet_0.50_128", weights=weights)
+    trained = fit_head(bottlenecks, bottlenecks.split())
+    found = options(replace(trained, bottlenecks=replace(bottlenecks, backbone=both)))
+    assert found.get("weights") == said and "image_size" not in found
 
 
 def test_every_option_is_one_of_the_command_line(bottlenecks: Bottlenecks) -> None:

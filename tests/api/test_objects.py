@@ -147,6 +147,7 @@ def test_bottlenecks_travel_as_a_table(bottlenecks: Bottlenecks, tmp_path: Path)
     assert table["path"].to_pylist() == list(bottlenecks.paths) and set(table["view"].to_pylist()) == {"original"}
     np.testing.assert_array_equal(np.stack(table["bottleneck"].to_numpy()), bottlenecks.X)
     back = Bottlenecks.read(tmp_path / "b.parquet")
+    assert len(back.dataset) == len((back + bottlenecks).dataset) == len(bottlenecks)
     assert (back.photos, back.labels, back.fingerprint) == (
         bottlenecks.photos, bottlenecks.labels, bottlenecks.fingerprint)  # fmt: skip
     division = bottlenecks.split()
@@ -183,6 +184,9 @@ def test_a_head_predicts_photos_and_bottlenecks(trained: TrainedHead, bottleneck
 def test_a_head_is_saved_and_loaded(config: HeadConfig, folds: int, bottlenecks: Bottlenecks, tmp_path: Path) -> None:
     trained = fit_head(bottlenecks, bottlenecks.split(SplitConfig(folds=folds)), config)
     trained.save(tmp_path / "head")
+    trained.save(tmp_path / "head")  # again, in its place
+    with pytest.raises(ExportError, match="holds other files, and no saved head to replace"):
+        trained.save(bottlenecks.config.local_dir)
     back = TrainedHead.load(tmp_path / "head")
     assert (back.test, back.validation, back.division, back.asked) == (
         trained.test, trained.validation, trained.division, trained.asked)  # fmt: skip

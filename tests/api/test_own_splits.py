@@ -48,6 +48,10 @@ def test_sides_are_called_as_folders_are(bottlenecks: Bottlenecks) -> None:
         Division.of_sides(bottlenecks.photos, ["tset"] * 42)
     with pytest.raises(OptionError, match=r"`sides` names no side for .*: it needs the path of every photo"):
         Division.of_sides(bottlenecks.photos, dict.fromkeys(bottlenecks.paths[1:], "train"))
+    more = Division.of_sides(bottlenecks.photos, {**dict.fromkeys(bottlenecks.paths, "train"), "typo.png": "test"})
+    assert more.remarks == ("`sides` names 1 paths of no photo here, as typo.png: they are passed over.",)
+    lacking = Division.of_sides(bottlenecks.photos, ["test" if label == "red" else "train" for label in bottlenecks.y])
+    assert lacking.remarks == ("There is no training photo of red: no head learns what that is.",)
     with pytest.raises(OptionError, match="The division is one of 3 photos, the bottlenecks are those of 42"):
         Division.of_sides(bottlenecks.photos, ["train"] * 3)
 

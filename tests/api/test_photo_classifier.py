@@ -92,6 +92,13 @@ def test_wrong_calls_get_sentences(plain: PhotoClassifier, table: tuple[list[str
         (lambda: clone(plain).fit(paths), OptionError, "`y` is missing"),
         (lambda: clone(plain).set_params(depth=3), OptionError, "has no parameter depth"),
         (lambda: clone(plain).fit([*paths, b"no photo"], [*labels, "red"]), PhotoError, "in_memory"),
+        (lambda: clone(plain).fit(paths, labels[:5]), OptionError, "`y` has the labels of 5 photos, and there are "),
+        (
+            lambda: clone(plain).set_params(hidden_units=5).fit(paths, labels),
+            OptionError,
+            "`hidden_units` takes a list",
+        ),
+        (lambda: clone(plain).set_params(hidden_units="12").fit(paths, labels), OptionError, "got str '12'"),
         (lambda: clone(plain).set_params(l2=-1).fit(paths, labels), OptionError, "`l2` -1"),
     ]
     for call, error, why in cases:

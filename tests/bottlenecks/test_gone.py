@@ -104,8 +104,8 @@ def test_what_the_store_lacks_is_a_sentence_before_anything_is_computed(pets: Da
         extracted(gone(pets), store)
     assert str(refused.value) == (
         f"6 of the photos are gone, and {store} holds no bottlenecks for them by fake, 8 px, float32. It has all by "
-        "`architecture` fake, `image_size` 16, `precision` float32. Ask for one of these, or add the photos with "
-        "`add_images`."
+        "`architecture` fake, `image_size` 16, `precision` float32. Ask for one of these, or give the photos "
+        "themselves, to a training with `add_images`."
     )
 
 

@@ -48,6 +48,12 @@ def test_few_rows_none_and_zeros() -> None:
     assert nearest(matrix, matrix[:0], 2).rows.shape == (0, 2)
 
 
+@pytest.mark.parametrize("size", [1e300, 1e-300])
+def test_lengths_do_not_matter_however_large_or_small(size: float) -> None:
+    found = nearest(np.eye(3, dtype=np.float32), np.array([[3.0, 4.0, 0.0]]) * size, 2)
+    assert found.rows.tolist() == [[1, 0]] and np.allclose(found.cosines, [[0.8, 0.6]])
+
+
 def test_what_does_not_fit_is_said() -> None:
     matrix = np.ones((2, 3), np.float32)
     with pytest.raises(OptionError, match=r"`vectors` of shape \(1, 4\)"):

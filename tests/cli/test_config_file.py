@@ -1,6 +1,7 @@
 """`--config FILE`: options from a file, which variables and the command line count before."""
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -37,6 +38,7 @@ def test_options_of_every_kind_come_back_from_a_manifest(monkeypatch: pytest.Mon
                "class_weight": "balanced", "flip_left_right": True, "formats": ["tflite"], "folds": 0,
                "testing_percentage": 20, "validation_percentage": 10, "weights": "random"}  # fmt: skip
     content = {"format": "retrain-export", "format_version": 1, "labels": ["a"], "provenance": {"options": options},
+               "fine_tuning": {"asked": 2},
                "preprocessing": "decode(2)|orient|resize(8,bilinear)|value_range(-1,1)"}  # fmt: skip
     Path("of_a_run.json").write_text(json.dumps(content), encoding="utf-8")
     asked: list[TrainConfig] = []
@@ -52,6 +54,9 @@ def test_options_of_every_kind_come_back_from_a_manifest(monkeypatch: pytest.Mon
     assert (config.head.hidden_units, config.head.epochs, config.head.class_weight) == ((6, 4), 9, "balanced")
     assert config.views.tta and config.views.augmentation.flip_left_right and config.export.formats == ("tflite",)
     assert (config.split.testing_percentage, config.backbone.weights) == (20, "random")
+    assert config.fine_tune_layers == 2
+    said = call(main, "doctor", "photos", "--config=of_a_run.json")
+    assert said.code == 2 and "of_a_run.json has hidden_units, an option of a training that is none here." in said.err
 
 
 @pytest.mark.usefixtures("here")
@@ -124,6 +129,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.chdir(tmp_path)
     (tmp_path / "latin.toml").write_bytes(b"l2 = '\xff'")
     (tmp_path / "other.json").write_text("{}")
+    os.mkfifo(tmp_path / "pipe.toml")
     (tmp_path / "old.json").write_text(
         '{"format": "retrain-export", "format_version": 1, "labels": ["a"], "preprocessing": "decode(2)|orient|'
         'resize(8,bilinear)|value_range(-1,1)"}'
@@ -132,7 +138,8 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "none.toml": "none.toml cannot be read: No such file or directory; check --config.",
         "latin.toml": "latin.toml is not UTF-8",
         "other.json": "is not that of an export of retrain",
-        "old.json": "old.json says no options of the run that made it",
+        "old.json": "old.json says not all options of the run that made it",
+        "pipe.toml": "pipe.toml is no file; check --config.",
     }.items():
         said = call(main, f"--config={name}", "--image_dir=photos")
         assert said.code == 2 and words in said.err, said.err

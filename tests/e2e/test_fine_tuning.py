@@ -69,7 +69,7 @@ def test_the_better_model_by_validation_is_exported(here: Path, capsys: pytest.C
     _, said = run(capsys, "--fine_tune_layers", "3", "--precision", "float32")  # the candidates' as the export's
     manifest = check("model", Path("tf_files/model/model.json").read_text())
     tuning = manifest["fine_tuning"]
-    assert len(tuning["layers"]) == 3
+    assert len(tuning["layers"]) == tuning["asked"] == 3
     before, after = tuning["candidates"]
     better = min((before, after), key=lambda candidate: candidate["validation"]["cross_entropy"])
     assert tuning["kept"] == better["name"]

@@ -14,8 +14,10 @@ from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.cli.main import main
 from retrain.core.errors import DatasetError, OptionError
 from retrain.photos.opening import Dataset
+from retrain.photos.record import NAME as RECORD
 from retrain.runs.embedding import EmbeddingConfig
-from retrain.runs.similar import SimilarConfig, run_similar
+from retrain.runs.similar import SimilarConfig, run_similar, trained_on
+from retrain.training.on_photos.choice import FINE_TUNED
 
 COLOURS = {"red": (250, 10, 10), "crimson": (220, 30, 30), "green": (10, 250, 10), "blue": (10, 10, 250)}
 
@@ -58,6 +60,33 @@ def test_what_cannot_be_asked_is_a_sentence(colours: Path, tmp_path: Path) -> No
         run_similar(config(tmp_path / "text.png", colours))
     with pytest.raises(OptionError, match="`count` 0"):
         config(tmp_path / "text.png", colours, count=0)
+
+
+def test_a_photo_alone_is_like_no_other(tmp_path: Path) -> None:
+    alone = paint(tmp_path / "photos" / "red.png", "red")
+    with pytest.raises(DatasetError, match=r"no photo but .*red\.png to compare it with"):
+        run_similar(config(alone, tmp_path / "photos"))
+
+
+def test_a_wrong_name_is_told_before_anything_is_computed(colours: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match=r"none\.png cannot be read"):
+        run_similar(config(tmp_path / "none.png", colours))
+    assert not (tmp_path / "store").exists()
+
+
+def test_a_source_that_is_not_there_is_called_as_the_command_calls_it(colours: Path, tmp_path: Path) -> None:
+    with pytest.raises(DatasetError, match="nowhere; check DATA"):
+        run_similar(config(colours / "warm" / "red.png", tmp_path / "nowhere"))
+
+
+def test_a_fine_tuned_model_has_a_network_that_no_store_knows(tmp_path: Path) -> None:
+    (tmp_path / RECORD).touch()
+    content = {"format": "retrain-export", "format_version": 1, "labels": ["a"], "provenance": {"options": {}},
+               "preprocessing": "decode(2)|orient|resize(8,bilinear)|value_range(-1,1)",
+               "fine_tuning": {"kept": FINE_TUNED}}  # fmt: skip
+    (tmp_path / "model.json").write_text(json.dumps(content))
+    with pytest.raises(OptionError, match=r"was fine-tuned, .* --embed FILE"):
+        trained_on(tmp_path)
 
 
 def test_the_command(colours: Path, tmp_path: Path) -> None:

@@ -11,6 +11,8 @@ from retrain.backbones.backbone import Backbone
 from retrain.training.head import Fit
 from retrain.training.metrics import Metrics
 
+NOT_TUNED, FINE_TUNED = "the model before fine-tuning", "the fine-tuned model"  # as a manifest says what was kept
+
 
 @dataclass(frozen=True)
 class Candidate:

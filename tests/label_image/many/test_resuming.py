@@ -1,5 +1,6 @@
 """An interrupted run leaves a journal, from which the same command goes on; any other refuses it."""
 
+import io
 import json
 import os
 import shutil
@@ -119,6 +120,24 @@ def test_named_photos_of_another_call_are_not_taken_over(model: Path, photos: Pa
     label(model, "photos/a.jpg", "photos/b.jpg", "photos/gray.png", "--csv", "t.csv", code=130)
     said = label(model, "photos/b.jpg", "--csv", "t.csv", code=1)
     assert "is the unfinished work of another call, on photos such as photos/a.jpg" in said.err
+
+
+@pytest.mark.usefixtures("interrupted")
+@pytest.mark.parametrize("table", ["--csv", "--embed"])
+def test_a_photo_that_is_gone_is_in_no_table(table: str, model: Path, photos: Path) -> None:
+    label(model, "photos", table, "t", code=130)
+    (photos / "a.jpg").unlink()
+    said = label(model, "photos", table, "t", code=1)
+    assert said.out.startswith("4 photos: ") and b"photos/a.jpg" not in Path("t").read_bytes()
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_standard_input_is_read_again(model: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, code in (("a.jpg", 130), ("b.jpg", 1)):
+        with open(photos / name, "rb") as file:
+            monkeypatch.setattr("sys.stdin", io.TextIOWrapper(file))
+            label(model, "-", "photos", "--csv", "t.csv", code=code)
+    assert {row["path"]: row["label"] for row in rows(Path("t.csv"))}["-"] == "green"
 
 
 @pytest.mark.usefixtures("interrupted")

@@ -69,7 +69,8 @@ def test_the_options_of_a_run_are_those_that_repeat_it(bottlenecks: Bottlenecks,
     trained = fit_head(found, found.split(SplitConfig(testing_percentage=20, seed=3)), asked, tta=True)
     assert options(trained) == {
         "architecture": "fake", "image_size": 16, "accept_truncated": True, "precision": "float32",
-        "store_dtype": "float32", "max_images_per_class": 12, "folds": 0, "testing_percentage": 20, "validation_percentage": 10, "seed": 3,
+        "store_dtype": "float32", "max_images_per_class": 12, "folds": 0, "testing_percentage": 20,
+        "validation_percentage": 10, "seed": 3,
         "flip_left_right": True, "random_brightness": 30, "views": 4, "tta": True, "hidden_units": [8, 4],
         "dropout": 0.2, "epochs": 2, "formats": FORMATS,
     }  # fmt: skip

@@ -59,13 +59,15 @@ def embeds_of(path: Path, trust: bool = False) -> Embed:
 
 
 def _of_folder(folder: Path, trust: bool) -> Embed:
-    """In the order in which `load_model` chooses, which has found one of them."""
+    """In the order in which `load_model` chooses; a graph.pb has none, and model_embed.tflite beside it one."""
     if (folder / "model.tflite").is_file():
         return tflite_embeds(folder / "model.tflite")
     if (folder / "saved_model.pb").is_file():
         return saved_model_embeds(load_saved_model(folder, trust), folder)
     if (folder / "model.onnx").is_file():
         return onnx_embeds(folder / "model.onnx")
+    if (folder / TFLITE_FILE).is_file():
+        return tflite_embeds(folder / TFLITE_FILE)
     raise _nothing(folder)
 
 

@@ -44,11 +44,14 @@ def test_threads_get_their_own(gone: tuple[str, ...], exported: Path, tmp_path: 
 
 
 @pytest.mark.parametrize("name", ["model_int8.tflite", "graph.pb"])
-def test_a_file_that_has_none_is_a_sentence_with_what_helps(name: str, exported: Path) -> None:
+def test_a_file_that_has_none_is_a_sentence_with_what_helps(name: str, exported: Path, tmp_path: Path) -> None:
+    alone = shutil.copyfile(exported / name, tmp_path / name)
     with pytest.raises(ModelError) as error:
-        embeds_of(exported / name)
+        embeds_of(alone)
     assert f"{name} has nothing to embed photos with" in str(error.value)
-    assert TO.format(exported) in str(error.value)
+    assert TO.format(tmp_path) in str(error.value)
+    with pytest.raises(ModelError, match=r": use --model .*model_embed\.tflite, which has"):
+        embeds_of(exported / name)
 
 
 def test_a_folder_that_has_none_is_a_sentence_with_what_helps(exported: Path, tmp_path: Path) -> None:

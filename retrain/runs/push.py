@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
+from label_image.files import scratch_folder
 from retrain.core.errors import ExportError
 from retrain.core.progress import SILENT, Progress
 from retrain.exports.card import CARD
@@ -42,8 +42,8 @@ class Pushed:
 def push(config: PushConfig, progress: Progress = SILENT) -> Pushed:
     """Publish an export, and say before what goes where. Raises OptionError and ExportError."""
     published = publication(config.model)
-    with TemporaryDirectory() as folder:
-        return _push(config, _with_new_card(published, Path(folder)), progress)
+    with scratch_folder() as folder:
+        return _push(config, _with_new_card(published, folder), progress)
 
 
 def _with_new_card(published: Publication, folder: Path) -> Publication:

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from retrain.training import calibration
@@ -90,6 +90,7 @@ def test_whatever_a_head_says_the_result_is_finite_and_no_answer_changes(
     assert (scaled[np.arange(n), probabilities.argmax(axis=1)] == scaled.max(axis=1)).all()
 
 
+@example(137671, 1, 23.0, 100.0)
 @settings(max_examples=60, deadline=None)
 @given(st.integers(0, 2**31), st.integers(1, 60), st.floats(0.05, 30), st.sampled_from([0.1, 0.3, 1.0, 100.0]))
 def test_temperature_is_the_one_that_a_search_finds(seed: int, n: int, sureness: float, spread: float) -> None:
@@ -108,4 +109,5 @@ def test_temperature_is_the_one_that_a_search_finds(seed: int, n: int, sureness:
     best = min(loss(place) for place in places)
     found = np.log(calibrate(probabilities, classes, spread).temperature)
     assert LIMITS[0] <= found <= LIMITS[1]
-    assert loss(found) <= best + 1e-3 * n  # the temperature is exact to 1e-4 of its logarithm
+    steepest = np.ptp(said, axis=1).max() * np.exp(-found)  # how fast the loss of a photo changes with it, at most
+    assert loss(found) <= best + n * max(1e-3, 1e-4 * steepest)  # the temperature is exact to 1e-4 of its logarithm

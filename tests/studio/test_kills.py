@@ -30,7 +30,7 @@ WORKER = """
     from retrain.studio.incoming import add_archive
     from retrain.studio.listing import list_folder
 
-    chance, number = random.Random(int(sys.argv[2])), int(sys.argv[2]) * 1000
+    chance, number = random.Random(int(sys.argv[2])), int(sys.argv[2]) * 100_000  # no two turns make the same photo
     folder = Path(sys.argv[1])
     classes = ["cat", "dog", "bird", "fish"]
     with Changes(folder) as changes:

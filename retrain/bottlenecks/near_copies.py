@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from label_image.errors import PhotoError
 from label_image.preprocessing import photo_bytes, read_header
+from retrain.bottlenecks.nearest import nearest
 from retrain.bottlenecks.store import Key, Store
 from retrain.core.errors import StoreError
 from retrain.photos.dataset import Photo
@@ -39,7 +40,7 @@ MOST_PIXELS = 50_000_000  # of a photo that is read once more for this: larger o
 # Each photo is compared with each: 12 seconds for 20,000 photos (research/time_folds.py), so 5 minutes and 1 GB here.
 MOST_COMPARED = 100_000
 NEIGHBOURS = 20  # candidates for each photo
-BLOCK = 1024  # photos compared at a time
+BLOCK = 1024  # pairs compared at a time
 AHEAD = 64  # photos read in advance
 
 Rows = npt.NDArray[np.intp]
@@ -144,22 +145,14 @@ def _candidates(matrix: Floats, least_cosine: float, asked: Rows | None = None) 
 
     By default these are all.
     """
-    n = len(matrix)
-    if n < 2:
+    if len(matrix) < 2:
         return np.zeros(0, np.intp), np.zeros(0, np.intp)
-    directions = matrix - matrix.mean(axis=0, dtype=np.float64).astype(np.float32)
-    directions /= np.maximum(np.linalg.norm(directions, axis=1, keepdims=True), 1e-12)
-    found: list[Rows] = [np.zeros((0, 2), np.intp)]
-    asked = np.arange(n) if asked is None else asked
-    for start in range(0, len(asked), BLOCK):
-        block = asked[start : start + BLOCK]
-        cosines = directions[block] @ directions.T
-        cosines[np.arange(len(block)), block] = -1
-        for row in np.flatnonzero((cosines >= least_cosine).sum(axis=1) > NEIGHBOURS):
-            cosines[row, np.argpartition(cosines[row], n - NEIGHBOURS)[: n - NEIGHBOURS]] = -1
-        rows, columns = np.nonzero(cosines >= least_cosine)
-        found.append(np.sort(np.stack([block[rows], columns], axis=1), axis=1))
-    pairs = np.unique(np.concatenate(found), axis=0)
+    centred = matrix - matrix.mean(axis=0, dtype=np.float64).astype(np.float32)
+    asked = np.arange(len(matrix)) if asked is None else asked
+    found = nearest(centred, centred[asked], NEIGHBOURS + 1)  # the photo itself is one of them
+    places, columns = np.nonzero(found.cosines >= least_cosine)
+    pairs = np.sort(np.stack([asked[places], found.rows[places, columns]], axis=1), axis=1)
+    pairs = np.unique(pairs[pairs[:, 0] < pairs[:, 1]], axis=0)
     return pairs[:, 0], pairs[:, 1]
 
 

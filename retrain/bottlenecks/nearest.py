@@ -17,9 +17,9 @@ from retrain.core.machine import cores
 from retrain.core.matrix_file import Matrix
 from retrain.core.typed import require_whole
 
-BLOCK_BYTES = 1 << 20  # of rows in float32: they stay in the second-level cache
-ASKED = 64  # vectors that are compared at a time
-STRIPE = 65_536  # rows after which the best are sought, so that no more cosines are held
+BLOCK_BYTES = 2 << 20  # of rows in float32: they stay in the second-level cache
+ASKED = 512  # vectors that are compared at a time, by which the lengths of the rows are taken once for all of them
+STRIPE = 8192  # rows after which the best are sought: a core holds no more cosines, which is 16 MB
 
 Rows = npt.NDArray[np.intp]
 Cosines = npt.NDArray[np.float32]
@@ -65,13 +65,13 @@ def best(parts: Sequence[Nearest], count: int) -> Nearest:
 
 def _some(matrix: Matrix, vectors: Matrix, count: int) -> Nearest:
     directions = np.ascontiguousarray(_directions(vectors).T)
-    starts = range(0, len(matrix), STRIPE)
+    step = max(1, min(STRIPE, -(-len(matrix) // cores())))  # of few rows each core has a share as well
 
     def stripe(start: int) -> Nearest:
-        return _best_of_stripe(matrix[start : start + STRIPE], directions, count, start)
+        return _best_of_stripe(matrix[start : start + step], directions, count, start)
 
     with one_thread(), ThreadPoolExecutor(cores(), thread_name_prefix="nearest") as threads:
-        found = list(threads.map(stripe, starts))
+        found = list(threads.map(stripe, range(0, len(matrix), step)))
     empty = Nearest(np.zeros((len(vectors), 0), np.intp), np.zeros((len(vectors), 0), np.float32))
     return best([empty, *found], count)
 

@@ -31,7 +31,7 @@ from retrain.insight.doctor.findings import Copies
 from retrain.insight.doctor.label_errors import suspect_labels
 from retrain.insight.doctor.looks import look_at
 from retrain.insight.doctor.out_of_fold import groups_with_copies, out_of_fold
-from retrain.insight.doctor.outliers import class_distances, outlier_findings
+from retrain.insight.doctor.outliers import neighbour_distances, outlier_findings
 from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Dataset, Photo, PhotoFile
 from retrain.photos.folds import deal_folds
@@ -178,7 +178,7 @@ def judge_outliers(extraction: Extraction, strangers: Extraction, number: int, s
     classes = class_indices(photos, labels)
     matrix = np.concatenate([extraction.matrix, strangers.matrix[picked]])
     folds = np.array(deal_folds(photos, groups_with_copies(photos, ()), f"doctor {seed}"))
-    named = {finding.row for finding in outlier_findings(photos, class_distances(matrix, classes, folds))}
+    named = {finding.row for finding in outlier_findings(photos, neighbour_distances(matrix, classes, folds))}
     planted = set(range(len(extraction.photos), len(photos)))
     return len(named & planted), len(named - planted)
 

@@ -18,7 +18,7 @@ from retrain.insight.doctor.imbalance import imbalance_findings
 from retrain.insight.doctor.label_errors import LEAST_GROUPS, label_findings
 from retrain.insight.doctor.looks import look_at
 from retrain.insight.doctor.out_of_fold import Asked, asked_in_training, groups_with_copies, out_of_fold
-from retrain.insight.doctor.outliers import LEAST_PHOTOS, can_judge, class_distances, outlier_findings
+from retrain.insight.doctor.outliers import LEAST_PHOTOS, can_judge, neighbour_distances, outlier_findings
 from retrain.insight.doctor.photo_quality import quality_findings, unreadable_findings
 from retrain.insight.doctor.shortcut import check_shortcut
 from retrain.photos.classes import class_indices
@@ -76,7 +76,7 @@ def diagnose(
     shortcut = None
     if len(photos) >= LEAST_PHOTOS:
         with timed(seconds, "outliers"), threads_for(matrix.size):
-            distances = class_distances(matrix, classes, folds)
+            distances = neighbour_distances(matrix, classes, folds)
             findings += outlier_findings(photos, distances)
         if not can_judge(distances):
             remarks.append(message("Outliers are not judged: too many of the photos are copies."))

@@ -1,20 +1,18 @@
-"""Photos that look like none of the classes: far from all of them in the space of the bottlenecks.
+"""Photos that look like none of the classes: the photos most like them are far away.
 
-The distance is Mahalanobis', to the nearest class mean, with one covariance for all classes (Lee et al., "A
-Simple Unified Framework for Detecting Out-of-Distribution Samples", NeurIPS 2018). Two things keep outliers from
-hiding: means and covariance are those of photos in other folds, and the tenth of the photos that is farthest
-off at a first glance is left out of them. Where nearly all photos are copies there is no covariance to measure
-with: then nothing is said.
+The distance is one less the cosine of two bottlenecks, to the photo that is k-th nearest (Sun et al.,
+"Out-of-Distribution Detection with Deep Nearest Neighbors", ICML 2022). k is half of the photos of the class, so that
+small classes have near ones as well, and NEIGHBOURS at most: fewer strangers than that cannot make each other usual.
+Neighbours are sought in other folds, where no copy of the photo is. Where nearly all photos are copies distances tell
+nothing, and nothing is said.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import reduce
-from operator import add
 
 import numpy as np
 import numpy.typing as npt
 
+from retrain.bottlenecks.nearest import nearest
 from retrain.core.language import message
 from retrain.insight.doctor.findings import Finding
 from retrain.photos.dataset import Photo
@@ -23,18 +21,18 @@ from retrain.training.fitting.sample import Classes, Rows
 
 Doubles = npt.NDArray[np.float64]
 
-SHRINKAGE = 0.1  # towards a multiple of the identity: there may be fewer photos than features
-TRIMMED = 0.1
+NEIGHBOURS = 50
+MOST_COMPARED = 4096  # photos of other folds, drawn at random: more find the same outliers
 FENCE = 2.5  # quartile ranges above the upper quartile; Tukey's "far out" is 3, for what is nearly normal
 LEAST_PHOTOS = 50
-LEAST_SPREAD = 1e-6  # of numbers, beside their size; below it there are only copies, and rounding
+LEAST_SPREAD = 1e-6  # of distances; below it there are only copies, and rounding
 BLOCK = 4096  # photos at a time
 
 
 def outlier_findings(photos: Sequence[Photo], distances: Doubles) -> list[Finding]:
     """A finding for each photo that is far off; the score is its distance in quartile ranges above the upper one.
 
-    Nothing is suggested: about half of them belong where they are (docs/doctor.md). Nothing is found where
+    Nothing is suggested: some of them belong where they are (docs/doctor.md). Nothing is found where
     `can_judge` says no.
     """
     if not can_judge(distances):
@@ -47,7 +45,7 @@ def outlier_findings(photos: Sequence[Photo], distances: Doubles) -> list[Findin
             photos[row].label,
             float(scores[row]),
             message(
-                "Looks like no class: its distance to the nearest one is {times:.1f} times the usual.",
+                "Looks like no class: the photos most like it are {times:.1f} times as far away as usual.",
                 times=float(distances[row] / np.median(distances)),
             ),
             int(row),
@@ -62,7 +60,7 @@ def can_judge(distances: Doubles) -> bool:
     if not np.isfinite(distances).all():
         return False
     low, high = np.percentile(distances, [25, 75])
-    return bool(high - low > LEAST_SPREAD * high)
+    return bool(high - low > LEAST_SPREAD)
 
 
 def quartile_scores(values: Doubles) -> Doubles:
@@ -72,89 +70,25 @@ def quartile_scores(values: Doubles) -> Doubles:
     return scores
 
 
-def class_distances(matrix: Floats, classes: Classes, folds: Rows) -> Doubles:
-    """The distance (n,) of each bottleneck (n, dim) to the nearest mean of a class; NaN where there is no measure."""
-    everything = np.zeros(len(classes), np.intp)
-    first = _distances(matrix, classes, everything, np.ones(len(classes), np.bool_))
-    if not np.isfinite(first).all():
-        return first
-    usual = first <= np.quantile(first, 1 - TRIMMED)
-    return _distances(matrix, classes, folds, usual)
+def neighbour_distances(matrix: Floats, classes: Classes, folds: Rows) -> Doubles:
+    """How far each bottleneck (n, dim) is from its like in other folds, 0..2; NaN where there is no other fold.
 
-
-@dataclass(frozen=True)
-class _Moments:
-    """Counts (classes,), sums (classes, dim) and the sum of the outer products (dim, dim) of some bottlenecks."""
-
-    counts: Doubles
-    sums: Doubles
-    squares: Doubles
-
-    def __add__(self, other: "_Moments") -> "_Moments":
-        return _Moments(self.counts + other.counts, self.sums + other.sums, self.squares + other.squares)
-
-    def __sub__(self, other: "_Moments") -> "_Moments":
-        return _Moments(self.counts - other.counts, self.sums - other.sums, self.squares - other.squares)
-
-    @property
-    def mean_square(self) -> float:
-        """Of all numbers in the bottlenecks."""
-        return float(np.trace(self.squares) / max(1, self.counts.sum()) / len(self.squares))
-
-    def means_and_covariance(self, least_variance: float) -> tuple[Doubles, Doubles] | None:
-        """The means (m, dim) of the classes that have photos, and the shrunk covariance within them (dim, dim).
-
-        None if there are no photos, or the variance within the classes is not above the least one.
-        """
-        seen, total = self.counts > 0, self.counts.sum()
-        if total == 0:
-            return None
-        means = self.sums[seen] / self.counts[seen, None]
-        covariance: Doubles = self.squares / total - (means.T * (self.counts[seen] / total)) @ means
-        variance = np.trace(covariance) / len(covariance)
-        if variance <= least_variance:
-            return None
-        covariance *= 1 - SHRINKAGE
-        covariance[np.diag_indices_from(covariance)] += SHRINKAGE * variance
-        return means, covariance
-
-
-def _distances(matrix: Floats, classes: Classes, folds: Rows, usual: npt.NDArray[np.bool_]) -> Doubles:
-    """Distances (n,) by means and covariance of the usual photos of other folds; of all, if there is one fold.
-
-    They are NaN if the usual photos of some fold's other folds are no measure.
+    (n,): one less the cosine to the k-th nearest photo, see above.
     """
-    from scipy.linalg import cholesky, solve_triangular
-
-    # Far from 0 the covariance would be a small difference of large numbers.
-    middle = matrix.mean(axis=0, dtype=np.float64)
-    parts = {fold: _moments(matrix, middle, classes, usual & (folds == fold)) for fold in np.unique(folds)}
-    everything = reduce(add, parts.values())
-    least_variance = LEAST_SPREAD * everything.mean_square
+    random = np.random.default_rng(0)
     distances = np.full(len(classes), np.nan)
-    for fold, part in parts.items():
-        measured = everything - part if len(parts) > 1 else everything
-        measure = measured.means_and_covariance(least_variance)
-        if measure is None:
-            return np.full(len(classes), np.nan)
-        means, covariance = measure
-        factor = cholesky(covariance, lower=True, overwrite_a=True, check_finite=False)
-        centres = solve_triangular(factor, means.T, lower=True, check_finite=False).T
+    for fold in np.unique(folds):
+        others = np.flatnonzero(folds != fold)
+        if not len(others):
+            continue
+        if len(others) > MOST_COMPARED:
+            others = np.sort(random.choice(others, MOST_COMPARED, replace=False))
+        counts = np.bincount(classes[others], minlength=int(classes.max()) + 1)
+        compared = matrix[others]
         asked = np.flatnonzero(folds == fold)
         for start in range(0, len(asked), BLOCK):
             rows = asked[start : start + BLOCK]
-            whitened = solve_triangular(factor, (matrix[rows] - middle).T, lower=True, check_finite=False).T
-            nearest = ((centres**2).sum(axis=1) - 2 * whitened @ centres.T).argmin(axis=1)
-            distances[rows] = np.linalg.norm(whitened - centres[nearest], axis=1)
+            cosines = nearest(compared, matrix[rows], NEIGHBOURS).cosines
+            last = np.clip(counts[classes[rows]] // 2, 1, cosines.shape[1]) - 1
+            distances[rows] = 1 - cosines[np.arange(len(rows)), last]
     return distances
-
-
-def _moments(matrix: Floats, middle: Doubles, classes: Classes, mask: npt.NDArray[np.bool_]) -> _Moments:
-    """The moments of the bottlenecks of `mask`, less `middle` (dim,)."""
-    rows, count, dim = np.flatnonzero(mask), int(classes.max()) + 1, matrix.shape[1]
-    moments = _Moments(np.zeros(count), np.zeros((count, dim)), np.zeros((dim, dim)))
-    for start in range(0, len(rows), BLOCK):
-        block_rows = rows[start : start + BLOCK]
-        block, membership = matrix[block_rows] - middle, np.eye(count)[classes[block_rows]]
-        moments += _Moments(membership.sum(axis=0), membership.T @ block, block.T @ block)
-    return moments

@@ -1,11 +1,10 @@
-"""Wrong labels and outliers that were planted are found."""
+"""Wrong labels that were planted are found."""
 
 import numpy as np
 import pytest
 
 from retrain.insight.doctor.label_errors import count_errors, label_findings, nearest_of_class, suspect_labels
 from retrain.insight.doctor.out_of_fold import out_of_fold
-from retrain.insight.doctor.outliers import class_distances, outlier_findings
 from retrain.photos.dataset import Photo
 from retrain.photos.folds import deal_folds
 
@@ -110,67 +109,3 @@ def test_a_photo_never_speaks_for_itself() -> None:
     after = out_of_fold(matrix, given, folds, CLASSES)
     np.testing.assert_array_equal(after[folds == 0], before[folds == 0])
     assert np.abs(after[folds == 1] - before[folds == 1]).max() > 0.01
-
-
-def test_planted_outliers_are_found() -> None:
-    matrix, classes = make_bottlenecks()
-    strangers = np.arange(0, len(classes), 40)
-    matrix[strangers] += np.random.default_rng(1).normal(0, 3, (len(strangers), DIM)).astype(np.float32)
-    photos = make_photos(classes)
-    folds = np.array(deal_folds(photos, [photo.sha256 for photo in photos], 0))
-    distances = class_distances(matrix, classes, folds)
-    findings = outlier_findings(photos, distances)
-    assert {finding.row for finding in findings} >= set(strangers.tolist())
-    assert len(findings) <= len(strangers) + 2
-    # An outlier must not make itself usual: distances come from other folds.
-    alone = class_distances(matrix, classes, np.zeros(len(classes), np.intp))
-    assert distances[strangers].mean() > alone[strangers].mean()
-    assert np.isfinite(distances).all()
-
-
-def test_more_features_than_photos_and_features_that_never_vary() -> None:
-    matrix, classes = make_bottlenecks()
-    wide = np.hstack([np.repeat(matrix, 15, axis=1), np.ones((len(matrix), 5), np.float32)])
-    assert np.isfinite(class_distances(wide, classes, np.arange(len(classes)) % 5)).all()
-
-
-def test_small_spreads_far_from_zero() -> None:
-    matrix, classes = make_bottlenecks()
-    strangers = np.arange(0, len(classes), 40)
-    matrix[strangers] += np.random.default_rng(1).normal(0, 3, (len(strangers), DIM)).astype(np.float32)
-    folds = np.arange(len(classes)) % 5
-    shifted = (1000 + 0.01 * matrix).astype(np.float32)
-    np.testing.assert_allclose(
-        class_distances(shifted, classes, folds), class_distances(matrix, classes, folds), rtol=0.02
-    )
-
-
-@pytest.mark.parametrize("offset", [0, 1000])
-@pytest.mark.parametrize("others", [0, 4])
-@pytest.mark.parametrize("same", [True, False])
-def test_a_set_of_copies_has_no_outliers(offset: int, others: int, same: bool) -> None:
-    """Two classes of 30 copies of one photo (the same one, or one each), but for a few others."""
-    random = np.random.default_rng(0)
-    classes = np.repeat([0, 1], 30)
-    shown = random.normal(0, 1, (2, DIM))[0 if same else classes]
-    matrix = (offset + 0.01 * np.broadcast_to(shown, (60, DIM))).astype(np.float32)
-    matrix[:others] += random.normal(0, 0.01, (others, DIM)).astype(np.float32)
-    folds = np.zeros(60, np.intp) if same else classes.copy()
-    folds[:others] = np.arange(others) % 5
-    photos = make_photos(classes)
-    for dealt in (folds, np.arange(60) % 5):
-        distances = class_distances(matrix, classes, dealt)
-        assert np.isnan(distances).all()
-        assert outlier_findings(photos, distances) == []
-
-
-def test_usual_photos_of_one_fold_say_nothing_of_that_fold() -> None:
-    matrix, classes = make_bottlenecks()
-    folds = np.zeros(len(classes), np.intp)
-    matrix[:5] += 50
-    folds[:5] = 1
-    assert np.isnan(class_distances(matrix, classes, folds)).all()
-
-
-def test_photos_of_which_three_quarters_are_as_far_off_are_not_judged() -> None:
-    assert outlier_findings(make_photos(np.zeros(8, np.intp)), np.array([1.0] * 7 + [2.0])) == []

@@ -15,6 +15,7 @@ from label_image.not_paths import STANDARD_INPUT, is_no_path, is_web_address
 PHOTO_ENDINGS = frozenset(
     {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
 )
+ENDINGS = {"--csv": ".csv", "--parquet": ".parquet", "--jsonl": ".jsonl", "--embed": ".parquet"}  # of tables
 
 
 class CallError(Exception):
@@ -102,6 +103,10 @@ class Wanted:
         for option, table in self.tables.items():
             if table.suffix.lower() in PHOTO_ENDINGS:  # `--csv *.jpg`: the first of them
                 raise CallError(f"{option} {table} has the name of a photo: name the table after {option}.")
+            written = ENDINGS[option]
+            if table.suffix.lower() in {*ENDINGS.values()} - {written}:
+                other = table.with_suffix(written).name
+                raise CallError(f"{option} {table} would be no {table.suffix[1:].lower()} file: call it {other}.")
         self._check_embed()
         self._check_executor()
         if self.images.count(STANDARD_INPUT) > 1:

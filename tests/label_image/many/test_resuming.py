@@ -236,14 +236,14 @@ def test_the_memory_of_a_run_does_not_grow_with_its_rows(tmp_path: Path) -> None
 
 @pytest.mark.usefixtures("interrupted")
 def test_embeddings_go_on_too(model: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    label(model, "photos", "--embed", "e.parquet", code=130)
-    assert "another call (it differs in: --embed)" in label(model, "photos", "--csv", "e.parquet", code=1).err
+    label(model, "photos", "--embed", "e.table", code=130)
+    assert "another call (it differs in: --embed)" in label(model, "photos", "--csv", "e.table", code=1).err
     seen = labelled_again(monkeypatch)
-    said = label(model, "photos", "--embed", "e.parquet", code=1)
-    assert "2 photos were embedded before: going on from e.parquet.partial." in said.err
+    said = label(model, "photos", "--embed", "e.table", code=1)
+    assert "2 photos were embedded before: going on from e.table.partial." in said.err
     assert "2 of them were embedded before." in said.out
     assert seen == [STOP_AT, "photos/none.jpg", "photos/deep/a.jpg"]
-    went_on = Path("e.parquet").read_bytes()
-    Path("e.parquet").unlink()
-    label(model, "photos", "--embed", "e.parquet", code=1)
-    assert Path("e.parquet").read_bytes() == went_on
+    went_on = Path("e.table").read_bytes()
+    Path("e.table").unlink()
+    label(model, "photos", "--embed", "e.table", code=1)
+    assert Path("e.table").read_bytes() == went_on

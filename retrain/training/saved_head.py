@@ -67,6 +67,8 @@ def write_saved(trained: TrainedHead, folder: str | os.PathLike[str]) -> None:
         target.mkdir(parents=True, exist_ok=True)
         if os.listdir(target) and not _is_saved(target):
             raise ExportError(f"{target} holds other files, and no saved head to replace: choose another folder.")
+        if not _is_saved(target):  # so that the folder is known for one after a kill; what it holds is refused
+            write_in_one_step(target / ABOUT, json.dumps({**about, "files": {}}, ensure_ascii=False).encode())
         with open(target / NUMBERS, "wb") as file:
             np.savez(file, **arrays)
         trained.bottlenecks.to_parquet(target / BOTTLENECKS)
@@ -90,11 +92,13 @@ def read_saved(folder: str | os.PathLike[str]) -> TrainedHead:
     source = Path(folder)
     try:
         about = json.loads((source / ABOUT).read_bytes())
-        arrays = read_npz(source / NUMBERS, MOST_BYTES)
         if about["version"] != VERSION:
             raise ValueError(f"it is in version {about['version']}, and this program reads {VERSION}")
-        if about["files"] != _digests(source):
-            raise ValueError("its files are of several savings, or were changed: save it again")
+        if not about["files"] or about["files"] != _digests(source):
+            raise ValueError(
+                "its files are of several savings, of one that was stopped, or were changed: save it again"
+            )
+        arrays = read_npz(source / NUMBERS, MOST_BYTES)
         return _trained(about, arrays, Bottlenecks.read(source / BOTTLENECKS))
     except OSError as error:
         raise ExportError(f"{source} is no saved head ({reason_of(error)}): pass the folder of `save`.") from None

@@ -202,6 +202,18 @@ def test_a_head_is_saved_and_loaded(config: HeadConfig, folds: int, bottlenecks:
         TrainedHead.load(tmp_path / "nowhere")
 
 
+def test_a_save_that_was_killed_is_refused_and_made_again(
+    trained: TrainedHead, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(Bottlenecks, "to_parquet", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        trained.save(tmp_path / "head")
+    with pytest.raises(ExportError, match="of one that was stopped, or were changed: save it again"):
+        TrainedHead.load(tmp_path / "head")
+    trained.save(tmp_path / "head")
+    assert TrainedHead.load(tmp_path / "head").test == trained.test
+
+
 def test_an_export_gets_further_formats(bottlenecks: Bottlenecks, tmp_path: Path) -> None:
     listed = Dataset.from_lists(bottlenecks.paths, bottlenecks.y)
     found = extract(listed, FAKE, bottlenecks.config)

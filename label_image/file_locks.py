@@ -1,4 +1,7 @@
-"""Locks on open files (flock): the kernel lets one go however its process ends. Some file systems have none."""
+"""Locks on open files (flock), taken without waiting: the kernel lets one go however its process ends.
+
+Windows and some file systems have none.
+"""
 
 import errno
 import os

@@ -1,4 +1,4 @@
-"""What Prometheus reads at `/metrics`."""
+"""What Prometheus reads at `/metrics`: counts and times that the service tells of each answer."""
 
 from collections.abc import Callable
 

@@ -10,6 +10,7 @@ import click
 from label_image.not_paths import is_object_address
 from label_image.user_path import File, Folder, Text, UserPath
 from retrain.backbones.engines.registry import ENGINES
+from retrain.bottlenecks.executors.registry import EXECUTORS
 from retrain.cli.completion import one_or_more
 from retrain.core.defaults import AUTO, BOTTLENECK_DIR, MODEL_DIR, SEED, STORE_DTYPES
 from retrain.core.language import LANGUAGES
@@ -239,7 +240,7 @@ network_options = group(
 executor_options = group(
     click.option(
         "--executor",
-        type=click.Choice(("local", "ray")),
+        type=click.Choice(EXECUTORS),
         default="local",
         show_default=True,
         help="Where bottlenecks are computed: in this process, or by Ray, on the machines of a cluster.",

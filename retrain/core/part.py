@@ -1,4 +1,4 @@
-"""What has arrived of a file that is being fetched: it is kept after a break, and the next run goes on in it.
+"""The part of a download that has arrived: it is kept after a break, and the next run goes on in it.
 
 It lies beside its place as `.<name>.part`, and `.<name>.part.json` says what it is the beginning of. While a run works
 on it, it is locked: a second run waits. Where there are no locks a part is in a temporary folder, and of one run alone.

@@ -1,4 +1,7 @@
-"""Why files are left out, counted for the screen; reasons that differ in numbers and paths alone are one."""
+"""Why files are left out, counted for the screen; reasons that differ in numbers and paths alone are one.
+
+They are known by their words, as the modules that refuse photos write them.
+"""
 
 import re
 from collections import Counter

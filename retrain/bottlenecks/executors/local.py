@@ -1,4 +1,4 @@
-"""On this machine, in this process: threads read and decode photos while the network runs on those before them."""
+"""The executor of this process: threads read and decode photos while the network runs on those before them."""
 
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -15,6 +15,7 @@ from label_image.preprocessing import Pixels, Preprocessing
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.base import BATCH, Bottlenecks, Engine
 from retrain.bottlenecks.executors.base import REPORT_FILES, Batch, Session, StartEngine, Work
+from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.photos.reading import ReadPhoto, photo_threads, read_photos
 from retrain.photos.views import View
 
@@ -46,6 +47,11 @@ class Local:
             yield _LocalSession(backbone, start, threads)
         finally:
             threads.shutdown(wait=True, cancel_futures=True)
+
+
+def executor(config: ExtractionConfig) -> Local:
+    """The one that a config asks for."""
+    return Local()
 
 
 class _LocalSession:

@@ -23,6 +23,7 @@ from retrain.bottlenecks.executors import ray_share
 from retrain.bottlenecks.executors.base import Batch, Session, StartEngine, Work
 from retrain.bottlenecks.executors.claims import Claims
 from retrain.bottlenecks.executors.ray_worker import FILES, Job
+from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.bottlenecks.shard_writer import ShardWriter
 from retrain.core import errors
 from retrain.core.errors import ClusterError, RetrainError
@@ -52,6 +53,11 @@ class Ray:
             yield session
         finally:
             session.close()
+
+
+def executor(config: ExtractionConfig) -> Ray:
+    """The one that a config asks for."""
+    return Ray(RayConfig(config.ray_address))
 
 
 @dataclass(frozen=True)

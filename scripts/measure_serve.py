@@ -26,6 +26,7 @@ from pathlib import Path
 import click
 
 from label_image.find_photos import find_photos
+from label_image.json_outputs import versioned
 from label_image.model import Model, load_model
 from label_image.pool import MOST
 
@@ -80,6 +81,13 @@ class Server:
             raise click.ClickException("The server did not start.")
         self.port = int(found[1])
 
+    def end(self) -> int:
+        """Its exit code."""
+        assert self.process.stdout is not None
+        self.process.terminate()
+        self.process.stdout.close()
+        return self.process.wait(60)
+
     def processor(self) -> float:
         """Seconds of processor time until now."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
@@ -125,7 +133,7 @@ def expected_of(model: Model, photo: bytes) -> object:
     verdict = model.label(photo)
     top = [{"label": answer.label, "probability": answer.probability} for answer in verdict.answers]
     decided = {"unknown": verdict.unknown, "similarity": verdict.similarity, "threshold": verdict.threshold}
-    return {"image": None, **top[0], **decided, "top": top}
+    return versioned({"image": None, **top[0], **decided, "top": top})
 
 
 @click.command()
@@ -148,8 +156,7 @@ def main(model: str, photos: tuple[str, ...], seconds: float, rounds: int, conne
             asked.append(asyncio.run(by_http(server, data, expected, seconds, connections)))
             memory.append(server.memory())
     finally:
-        server.process.terminate()
-        code = server.process.wait(60)
+        code = server.end()
     waited = sorted(itertools.chain.from_iterable(part.waited for part in asked))
     median, late = statistics.median(waited), waited[int(0.99 * len(waited))]
     ratios = [there.rate / here.rate for here, there in zip(alone, asked, strict=True)]

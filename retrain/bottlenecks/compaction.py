@@ -7,10 +7,9 @@ any moment, others may read and write meanwhile, and two of it may run at once; 
 from dataclasses import dataclass
 from pathlib import Path
 
-from retrain.bottlenecks.near_copies import FOLDER as THUMBNAILS
+from retrain.bottlenecks.near_copies import thumbnail_folders
 from retrain.bottlenecks.store import Store
 from retrain.bottlenecks.store_folders import StoreFolder, store_folders
-from retrain.core.places import place_of
 from retrain.core.sealed import list_shards
 
 
@@ -24,10 +23,7 @@ class CompactedFolder:
 
 def compact_store(bottleneck_dir: Path | str) -> tuple[CompactedFolder, ...]:
     """Unite the small shards of each fingerprint, those of thumbnails among them. Raises StoreError."""
-    place = place_of(bottleneck_dir)
-    folders = store_folders(place)
-    if THUMBNAILS in place.folders():
-        folders += store_folders(place.below(THUMBNAILS))
+    folders = (*store_folders(bottleneck_dir), *thumbnail_folders(bottleneck_dir))
     return tuple(_compact(folder) for folder in folders)
 
 

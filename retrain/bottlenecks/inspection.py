@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from retrain.bottlenecks.beside import SUFFIX, damaged_of
 from retrain.bottlenecks.kept_networks import damaged_networks
+from retrain.bottlenecks.near_copies import thumbnail_folders
 from retrain.bottlenecks.shards import KEY_COLUMNS, KeyIndex, vector_array
 from retrain.bottlenecks.store_folders import DamagedFile, StoreFolder, store_folders
 from retrain.core.errors import UnwritableStoreError
@@ -70,18 +71,23 @@ def verify_store(bottleneck_dir: Path | str, repair: bool = False) -> Verificati
 
     def look(shard: Shard) -> None:
         nonlocal shards, vectors
-        KeyIndex(shard.read(KEY_COLUMNS))  # it knows what is no key
-        for group, _, _ in shard.row_groups():
-            if not np.isfinite(vector_array(shard.read_row_group(group))).all():
-                raise Damaged("it holds numbers that are not finite")
+        _check(shard)
         shards += 1
         vectors += shard.rows
 
     damaged = [file for folder in store_folders(bottleneck_dir) for file in folder.each_shard(look)]
+    damaged += [file for folder in thumbnail_folders(bottleneck_dir) for file in folder.each_shard(_check)]
     damaged += _each_table_of_hashes(bottleneck_dir, lambda table: None) + damaged_networks(bottleneck_dir)
     if repair:
         damaged = [_set_aside(file) for file in damaged]
     return Verification(shards, vectors, tuple(damaged), repair)
+
+
+def _check(shard: Shard) -> None:
+    KeyIndex(shard.read(KEY_COLUMNS))  # it knows what is no key
+    for group, _, _ in shard.row_groups():
+        if not np.isfinite(vector_array(shard.read_row_group(group))).all():
+            raise Damaged("it holds numbers that are not finite")
 
 
 def _folder_info(folder: StoreFolder) -> FolderInfo:

@@ -18,7 +18,9 @@ from label_image.errors import PhotoError
 from label_image.preprocessing import photo_bytes, read_header
 from retrain.bottlenecks.nearest import nearest
 from retrain.bottlenecks.store import Key, Store
+from retrain.bottlenecks.store_folders import StoreFolder, store_folders
 from retrain.core.errors import StoreError
+from retrain.core.places import place_of
 from retrain.photos.dataset import Photo
 from retrain.photos.reading import map_in_order, photo_threads
 from retrain.photos.small_copies import COPY, THUMBNAIL, Floats, gray, square_copy, thumbnails
@@ -80,6 +82,12 @@ def find_near_copies(photos: Sequence[Photo], matrix: Floats, bottleneck_dir: Pa
 def thumbnail_store(bottleneck_dir: Path) -> Store:
     """Where thumbnails are kept, each as a row of 32 x 32 numbers. Raises StoreError."""
     return Store(bottleneck_dir / FOLDER, COVERS, THUMBNAIL**2, "float16")
+
+
+def thumbnail_folders(bottleneck_dir: Path | str) -> tuple[StoreFolder, ...]:
+    """The folders of thumbnails in a store, one for each way of making them. Raises StoreError."""
+    place = place_of(bottleneck_dir)
+    return tuple(store_folders(place.below(FOLDER))) if FOLDER in place.folders() else ()
 
 
 def near_pairs(matrix: Floats, thumbnails: Floats) -> list[Pair]:

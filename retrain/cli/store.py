@@ -55,7 +55,7 @@ def info(bottleneck_dir: Path | str, as_json: bool) -> None:
 @bottleneck_dir_option
 @click.option("--repair", is_flag=True, help="Rename damaged files to ….damaged; their photos are computed again.")
 def verify(bottleneck_dir: Path | str, repair: bool) -> None:
-    """Read every file of the store and hash it again; exit code 1 if one is damaged.
+    """Read every file of bottlenecks, hashes and thumbnails and hash it again; exit code 1 if one is damaged.
 
     Example: retrain store verify
     """

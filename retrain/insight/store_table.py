@@ -67,7 +67,11 @@ def info_summary(info: StoreInfo) -> dict[str, object]:
 def show_verification(found: Verification, console: Console) -> None:
     """What is sound, and each file that is not."""
     _show_damaged(found.damaged, console)
-    console.print(f"Sound: {found.shards} shards with {found.vectors} bottlenecks (the probe's among them).")
+    shards = "1 shard" if found.shards == 1 else f"{found.shards} shards"
+    others = "The others are sound" if found.damaged else "Sound"
+    console.print(
+        f"{others}: {shards} with {found.vectors} bottlenecks (those of the built-in probe pictures among them)."
+    )
     if found.damaged and found.repaired:
         console.print(f"Set aside: {len(found.damaged)}; their photos are computed again by the next run.")
 

@@ -166,6 +166,18 @@ def test_repair_sets_aside_and_the_next_look_finds_nothing(tmp_path: Path) -> No
     assert served(tmp_path, range(5)) == []
 
 
+def test_thumbnails_are_verified_too(tmp_path: Path) -> None:
+    fill(tmp_path, range(5))
+    fill_thumbnails(tmp_path, range(3))
+    assert verify_store(tmp_path).damaged == ()
+    (path,) = list_shards(thumbnail_store(tmp_path).folder)
+    flip(path)
+    (damaged,) = verify_store(tmp_path).damaged
+    assert damaged.path == path
+    verify_store(tmp_path, repair=True)
+    assert verify_store(tmp_path).damaged == () and not path.exists()
+
+
 def test_a_shard_of_another_fingerprint_is_damaged_here(tmp_path: Path) -> None:
     right, wrong = fill(tmp_path, range(5)), fill(tmp_path, range(5), OTHER)
     (path,) = list_shards(wrong.folder)

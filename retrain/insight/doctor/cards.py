@@ -35,7 +35,7 @@ ADVICE = MappingProxyType(
     }
 )
 HAS_CHOICE = frozenset(
-    {"label", "copy_across_classes", "copy_across_split", "copy", "outlier", "blank", "blurred", "tiny"}
+    {"label", "copy_across_classes", "copy_across_split", "copy", "outlier", "blank", "blurred", "tiny", "gray"}
 )
 
 

@@ -128,7 +128,7 @@ def _colourless(photos: Sequence[Photo], looks: Looks) -> list[Finding]:
     found = np.flatnonzero(looks.readable & (looks.colourfulness < COLOURLESS) & ~_is_blank(looks))
     if len(found) > FEW * max(1, int(looks.readable.sum())):
         return []
-    colourless = message("This photo has no colours.")
+    colourless = message("This photo has hardly any colours.")
     return [
         _finding("gray", photos, int(row), COLOURLESS - float(looks.colourfulness[row]), colourless)
         for row in sorted(found, key=lambda row: looks.colourfulness[row])

@@ -30,7 +30,7 @@ FINDING_COLUMNS = ("kind", "rank", "file", "class", "score", "finding", "suggest
 FIX_COLUMNS = ("file", "class", "action", "suggestion", "reason")
 DECIDED = translatable("Decided before.")  # the reason of a row on a photo of which nothing is found any more
 # What may be decided on; a copy is better removed than relabelled.
-DECIDABLE = ("copy_across_classes", "copy_across_split", "copy", "label", "outlier", "blank", "blurred", "tiny")
+DECIDABLE = ("copy_across_classes", "copy_across_split", "copy", "label", "outlier", "blank", "blurred", "tiny", "gray")
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,10 @@ def _log(client: Any, run: str, record: Record) -> None:
         run, metrics=[Metric(name, value, now, 0) for name, value in record.figures.items()], params=options
     )
     points = (
-        Metric(f"curve_{name}", value, now, step) for name, curve in record.curves.items() for step, value in curve
+        # A page that draws them over the time draws them apart.
+        Metric(f"curve_{name}", value, now + step, step)
+        for name, curve in record.curves.items()
+        for step, value in curve
     )
     while some := list(islice(points, AT_ONCE)):
         client.log_batch(run, metrics=some)

@@ -58,7 +58,7 @@ def _figures(run: Run, manifest: Mapping[str, Any]) -> dict[str, float]:
         found |= {f"{side}_{name}": value for name, value in figures.items()}
         found |= {f"{side}_cross_entropy": said["cross_entropy"], f"{side}_photos": said["n"]}
     found["test_ece"] = manifest.get("calibration", {}).get("test_ece")
-    found |= {f"seconds_{name}": value for name, value in run.seconds.items()}
+    found |= {f"seconds_{name}": value for name, value in run.seconds.items() if name != "report" or run.reports}
     return {name: float(value) for name, value in found.items() if value is not None and math.isfinite(value)}
 
 

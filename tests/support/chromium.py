@@ -45,6 +45,7 @@ class Browser:
     _buffer: bytes = b""
     _answers: dict[int, dict[str, Any]] = field(default_factory=dict)
     _sessions: dict[str, str] = field(default_factory=dict)
+    _closed: set[str] = field(default_factory=set)
     _traced: str | None = None
 
     def send(self, method: str, session: str | None = None, **parameters: Any) -> int:
@@ -78,6 +79,8 @@ class Browser:
 
     def _take(self, message: dict[str, Any]) -> None:
         parameters = message.get("params", {})
+        if message.get("sessionId") in self._closed and message.get("method") == "Log.entryAdded":
+            return  # a request of a page that is gone, which ended with its server
         match message.get("method"):
             case None:
                 self._answers[message["id"]] = message
@@ -102,6 +105,10 @@ class Browser:
             self.send(f"{domain}.enable", session)
         self.send("Target.setAutoAttach", session, autoAttach=True, waitForDebuggerOnStart=True, flatten=True)
         self.send("Runtime.runIfWaitingForDebugger", session)
+
+    def forget(self, session: str) -> None:
+        """Hear no more of a page, which is closed."""
+        self._closed.add(session)
 
     def trace(self, *categories: str) -> None:
         """Begin to write down what happens, and when."""
@@ -192,6 +199,7 @@ class Page:
             time.sleep(0.05)
 
     def close(self) -> None:
+        self.browser.forget(self.session)
         self.browser.call("Target.closeTarget", targetId=self.target)
 
     def key(self, key: str, *modifiers: str) -> None:

@@ -5,11 +5,10 @@ Measured against TensorFlow's bottlenecks, relative error ||a - b|| / ||b||: 1e-
 calibrated before (`int8.py`), and needs no TensorFlow.
 """
 
-from concurrent.futures import ThreadPoolExecutor
+import threading
 from typing import TYPE_CHECKING, Any
 
 from label_image.files import scratch_folder
-from label_image.pool import Pool
 from retrain.backbones.engines.kind import EngineKind
 from retrain.core.errors import BackboneError
 from retrain.core.machine import cores
@@ -25,7 +24,7 @@ ELEMENT_TYPES = {"float32": "f32", "bfloat16": "bf16", "int8": "f32"}
 
 
 def openvino_engine(backbone: "Backbone") -> "Engine":
-    """OpenVINO on all cores: one stream per core, so that no core waits for another, and for each its next batch."""
+    """OpenVINO on all cores: one stream per core, so that no core waits for another."""
     import numpy as np
 
     from label_image.strangers import import_openvino
@@ -39,20 +38,25 @@ def openvino_engine(backbone: "Backbone") -> "Engine":
         "INFERENCE_NUM_THREADS": cores(),
     }
     compiled = core.compile_model(model, "CPU", settings)
-    runs = 2 * compiled.get_property("NUM_STREAMS")
-    requests = Pool(compiled.create_infer_request, runs)
+    requests = import_openvino().AsyncInferQueue(compiled)
     shape = tuple(compiled.input(0).shape)
     batch = shape[0]
-    threads = ThreadPoolExecutor(runs, thread_name_prefix="network")
-
-    def run_batch(pixels: "Pixels") -> "Bottlenecks":
-        with requests.borrow() as request:
-            vectors: Bottlenecks = request.infer([fill_up(pixels, shape)], share_inputs=True)[0]
-            return vectors[: len(pixels)].copy()  # the request writes its next ones over them
+    dim = compiled.output(0).shape[1]
+    one_call = threading.Lock()  # each request of the queue has its own state, but there is one callback for them all
 
     def run(pixels: "Pixels") -> "Bottlenecks":
-        batches = [pixels[start : start + batch] for start in range(0, len(pixels), batch)]
-        return np.concatenate(list(threads.map(run_batch, batches)))
+        vectors = np.empty((len(pixels), dim), np.float32)
+
+        def keep(request: Any, start: int) -> None:
+            rows = min(batch, len(pixels) - start)
+            vectors[start : start + rows] = request.get_output_tensor(0).data[:rows]
+
+        with one_call:
+            requests.set_callback(keep)
+            for start in range(0, len(pixels), batch):
+                requests.start_async([fill_up(pixels[start : start + batch], shape)], start)
+            requests.wait_all()
+        return vectors
 
     return run
 

@@ -1,12 +1,10 @@
 """The executor of this process: threads read and decode photos while the network runs on those before them."""
 
-from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import cycle
 
 import numpy as np
 import numpy.typing as npt
@@ -22,8 +20,6 @@ from retrain.photos.views import View
 # Photos that are read ahead, and what their pixels may take: the cores that are free while the network is built
 # decode what it runs on first.
 AHEAD, AHEAD_BYTES = 1024, 256 << 20
-# Batches that the network is given at a time: a core that is done with one goes on with the next. 5 % on two cores.
-IN_FLIGHT = 2
 
 
 @dataclass(frozen=True)
@@ -69,9 +65,9 @@ class _LocalSession:
         return self._engine(pixels)
 
     def run(self, work: Work) -> Generator[Batch, None, None]:
-        """While the network runs on batches, those before are kept, and the photos of the next are put together."""
-        network = ThreadPoolExecutor(IN_FLIGHT, thread_name_prefix="network")
-        begun: deque[Batch] = deque()
+        """While the network runs on a batch, the one before it is kept, and the photos of the next are put together."""
+        network = ThreadPoolExecutor(1, thread_name_prefix="network")
+        before: Batch | None = None
         try:
             for batch in self._batches(work):
                 if self._engine is None:  # it is started when it is asked for
@@ -79,23 +75,23 @@ class _LocalSession:
                     continue
                 if batch.sha256s:
                     batch = replace(batch, vectors=network.submit(batch.vectors).result)
-                begun.append(batch)
-                if len(begun) > IN_FLIGHT:
-                    yield begun.popleft()
-            yield from begun
+                if before is not None:
+                    yield before
+                before = batch
+            if before is not None:
+                yield before
         finally:
             network.shutdown(wait=True, cancel_futures=True)
 
     def _batches(self, work: Work) -> Iterator[Batch]:
-        """The pixels of a batch are overwritten when IN_FLIGHT others have followed it."""
+        """The pixels of a batch are overwritten by those of the next but one."""
         size = self._backbone.input_size
-        buffers: npt.NDArray[np.uint8] = np.empty((IN_FLIGHT + 1, BATCH, size, size, 3), np.uint8)
+        buffers: npt.NDArray[np.uint8] = np.empty((2, BATCH, size, size, 3), np.uint8)
         ahead = max(BATCH, min(AHEAD, AHEAD_BYTES // buffers[0, 0].nbytes))
         prepare = Prepare(self._backbone.preprocessing, work.view)
         read: list[ReadPhoto] = []
         sha256s: list[str] = []
-        turns = cycle(buffers)
-        buffer = next(turns)
+        buffer, other = buffers
         wanted = ((index, work.known[index]) for index in work.wanted)
         photos = read_photos(wanted, work.files, work.stored, prepare, work.accept_truncated, self._threads, ahead)
         for files_read, photo in enumerate(photos, 1):
@@ -105,7 +101,7 @@ class _LocalSession:
                 sha256s.append(photo.sha256)
             if len(sha256s) == BATCH:
                 yield Batch(read, sha256s, partial(self.embed, buffer))
-                read, sha256s, buffer = [], [], next(turns)
+                read, sha256s, buffer, other = [], [], other, buffer
             elif files_read % REPORT_FILES == 0:
                 yield Batch(read, (), partial(self.embed, buffer[:0]))
                 read = []

@@ -2,7 +2,7 @@
 
 import itertools
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,7 +15,6 @@ from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.base import BATCH, Bottlenecks, Engine
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.executors import local
-from retrain.bottlenecks.executors.base import Batch, Work
 from retrain.bottlenecks.extraction import extract
 from retrain.bottlenecks.shards import Key
 from retrain.bottlenecks.store import Store
@@ -77,37 +76,4 @@ def test_a_batch_is_kept_while_the_network_runs_on_the_next(
     monkeypatch.setattr(Store, "put_many", put)
     found = extract(list_photos(cats), FAKE, store, start=start_telling)
     assert (found.computed, next(puts)) == (12, 7)
-    assert np.array_equal(found.matrix, expected.matrix)
-
-
-def test_the_network_has_two_batches_while_the_next_is_put_together_and_none_of_them_is_overwritten(
-    cats: Path, store: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for number in range(6):
-        write(cats / "b" / f"more{number}.jpg", photo_bytes(60 + number))
-    expected, _ = run(cats, store.with_name("another"))
-    monkeypatch.setattr(local, "BATCH", 2)
-    made = [threading.Event() for _ in range(6)]
-    calls = itertools.count()
-    batches = local._LocalSession._batches
-
-    def telling(self: local._LocalSession, work: Work) -> Iterator[Batch]:
-        for event, batch in zip(made, batches(self, work), strict=True):
-            event.set()
-            yield batch
-
-    def start_late(backbone: Backbone) -> Engine:
-        engine = start_engine(backbone)
-
-        def run_network(pixels: Pixels) -> Bottlenecks:
-            if len(pixels) == 2:  # and not the three of the probe
-                number = next(calls)
-                assert number == 0 or made[min(number + 2, 5)].wait(60)  # with the first one the network is started
-            return engine(pixels)
-
-        return run_network
-
-    monkeypatch.setattr(local._LocalSession, "_batches", telling)
-    found = extract(list_photos(cats), FAKE, store, start=start_late)
-    assert (found.computed, next(calls)) == (12, 6)
     assert np.array_equal(found.matrix, expected.matrix)

@@ -43,12 +43,12 @@ def _of_random_weights(backbone: Backbone) -> dict[str, object]:
 def _of_division(division: Division) -> dict[str, object]:
     if division.given:
         return {}
-    folds = division.number_of_folds
-    shares = {
-        "testing_percentage": division.testing_percentage,
-        "validation_percentage": division.validation_percentage,
-    }
-    return {"folds": folds or 0, **({} if folds else shares), "seed": division.seed}
+    folds, testing = division.number_of_folds, division.testing_percentage
+    if folds and not testing:
+        return {"folds": folds, "seed": division.seed}
+    # Shares that left a class without test photos were asked for, too: the same folds come of them again.
+    shares = {"testing_percentage": testing, "validation_percentage": division.validation_percentage}
+    return {"folds": 0, **shares, "seed": division.seed}
 
 
 def _of_views(trained: TrainedHead) -> dict[str, object]:

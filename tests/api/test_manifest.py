@@ -77,6 +77,19 @@ def test_the_options_of_a_run_are_those_that_repeat_it(bottlenecks: Bottlenecks,
     assert trained.description["hidden_units"] == [8, 4]
 
 
+def test_a_class_too_small_for_the_shares_asked_for_is_dealt_alike_by_the_options(bottlenecks: Bottlenecks) -> None:
+    photos = [photo for label in bottlenecks.labels for photo in bottlenecks.photos if photo.label == label][:-12]
+    asked = SplitConfig(testing_percentage=20, seed=3)
+    few = replace(bottlenecks, extraction=replace(bottlenecks.extraction, photos=tuple(photos)))
+    division = asked.divide(photos)
+    assert division.folds is not None
+    said = options(fit_head(few, division))
+    again = SplitConfig(
+        **{name: said[name] for name in ("folds", "testing_percentage", "validation_percentage", "seed")}
+    )
+    assert again.divide(photos).folds == division.folds
+
+
 @pytest.mark.parametrize(
     ("weights", "said"),
     [

@@ -35,6 +35,14 @@ def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="module")
+def table(three_colours: Path, photos: Path, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The table that this machine makes."""
+    path = tmp_path_factory.mktemp("here") / "here.csv"
+    label(three_colours / "model", photos, "--csv", path)
+    return path.read_bytes()
+
+
 @pytest.fixture
 def nodes(monkeypatch: pytest.MonkeyPatch) -> Iterator[Nodes]:
     """A head that computes nothing, and two nodes of a core each."""
@@ -64,10 +72,9 @@ def kill_command(nodes: Nodes, command: "subprocess.Popen[str]") -> None:
 @pytest.mark.parametrize("kill", [kill_worker, kill_node, kill_command])
 def test_the_table_is_that_of_one_machine(
     kill: Callable[[Nodes, "subprocess.Popen[str]"], None],
-    nodes: Nodes, three_colours: Path, photos: Path, tmp_path: Path,
+    nodes: Nodes, three_colours: Path, photos: Path, table: bytes, tmp_path: Path,
 ) -> None:  # fmt: skip
     model = three_colours / "model"
-    label(model, photos, "--csv", tmp_path / "here.csv")
     arguments = (photos, "--csv", "there.csv", "--executor", "ray")
     command = start(model, *arguments, folder=tmp_path)
     try:
@@ -87,7 +94,7 @@ def test_the_table_is_that_of_one_machine(
     else:
         assert command.returncode == 0, err
     assert len(rows(tmp_path / "there.csv")) == PHOTOS
-    assert (tmp_path / "there.csv").read_bytes() == (tmp_path / "here.csv").read_bytes()
+    assert (tmp_path / "there.csv").read_bytes() == table
 
 
 def wait_for_rows(command: "subprocess.Popen[str]", journal: Path, number: int) -> int:

@@ -137,7 +137,7 @@ def extracted(executor: str, folder: Path, environment: dict[str, str]) -> dict[
         "from retrain.bottlenecks.bottlenecks import extract\n"
         "from retrain.bottlenecks.extraction_config import ExtractionConfig\n"
         "executor, photos, store = sys.argv[1:]\n"
-        "dataset, backbone = Dataset.open(photos), Backbone.find('efficientnet_lite0')\n"
+        "dataset, backbone = Dataset.open(photos, max_images_per_class=60), Backbone.find('efficientnet_lite0')\n"
         "found = extract(dataset, backbone, ExtractionConfig(store, executor=executor)).extraction\n"
         "contents = len({photo.sha256 for photo in found.photos})\n"
         "matrix = hashlib.sha256(found.matrix.tobytes()).hexdigest()\n"

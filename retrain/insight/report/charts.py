@@ -17,6 +17,7 @@ COLUMNS = 30  # of a histogram
 NEAR = 50  # to an edge: where words that are centred there would stick out
 LABEL = 36  # between the labels of an axis, at least
 AROUND = 0.06  # of the height of what is drawn, above and below it: no error ends at an edge as if it were cut
+LEAST = 0.01  # of an accuracy or a cross-entropy, from the lowest to the highest that an axis shows
 BESIDE = 4  # from a line to the next, so that errors do not hide each other
 
 Quantity = Literal["accuracy", "cross_entropy"]
@@ -224,7 +225,8 @@ def penalty_chart(
     strengths = sorted({one.l2 for one in axes}, reverse=True)
     x = across(-math.log10(strengths[0]), -math.log10(strengths[-1]))
     low, high = min(one.mean - one.error for one in axes), max(min(one.mean + one.error, most) for one in axes)
-    high = high if high > low else low + 1
+    if high - low < LEAST:  # the same all along: a line on an axis that is not stretched to show nothing
+        low, high = max(low - LEAST, 0.0), min(high + LEAST, most)
     y = upwards(low - AROUND * (high - low), high + AROUND * (high - low))
     labelled: list[float] = []
     for l2 in strengths:

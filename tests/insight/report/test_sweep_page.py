@@ -174,9 +174,14 @@ def test_penalties_that_lie_close_share_a_label() -> None:
     assert min(right.at - left.at for left, right in pairwise(ticks)) >= 30
 
 
-def test_errors_of_nothing_and_equal_figures_are_drawn() -> None:
-    measured = [Measured(l2, 1.0, 0.0) for l2 in (1.0, 0.1)]
-    assert penalty_chart("accuracy", {"linear": measured}, measured, most=1.0).y_ticks
+@pytest.mark.parametrize("figure", [0.0, 0.9868, 1.0])
+@pytest.mark.parametrize("apart", [0.0, 1e-16])
+def test_equal_figures_without_errors_are_drawn_near_themselves(figure: float, apart: float) -> None:
+    measured = [Measured(l2, abs(figure - apart * l2), 0.0) for l2 in (1.0, 0.1)]
+    ticks = penalty_chart("accuracy", {"linear": measured}, measured, most=1.0).y_ticks
+    values = [float(tick.text) for tick in ticks]
+    assert 2 <= len(set(values)) == len(ticks)
+    assert all(0 <= value <= 1 and abs(value - figure) < 0.011 for value in values)
 
 
 # The file

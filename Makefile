@@ -131,7 +131,7 @@ words: $(INSTALLED)  ## Bring what pages say in other languages (retrain/locales
 docs: $(INSTALLED) $(SITE_INSTALLED)  ## Build the site of docs/, strictly, and with its references: build/site/index.html
 	@$(BIN)/python -m scripts.site_pages build/docs
 	@NO_MKDOCS_2_WARNING=1 $(SITE)/mkdocs build --strict --quiet
-	@echo "Open build/site/index.html."
+	@echo "Open build/site/index.html. Its search needs a server: python3 -m http.server --directory build/site"
 
 $(SITE_INSTALLED): requirements-docs.lock
 	@test -x $(SITE)/python || $(PYTHON) -m venv .venv-docs

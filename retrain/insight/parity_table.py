@@ -13,7 +13,7 @@ COLUMNS = ("|dp|", "same", "similarity", "accuracy", "ms", "MB")
 
 def show_report(report: Report, console: Console) -> None:
     """The table, why formats were refused, and where the others are."""
-    table = Table(title=f"{report.photos} photos, beside the SavedModel", title_justify="left")
+    table = Table(title=_title(report), title_justify="left")
     table.add_column("format", no_wrap=True)
     for name in COLUMNS:
         table.add_column(name, justify="right")
@@ -46,6 +46,13 @@ def summary(report: Report) -> dict[str, object]:
         },
         "serving": None if report.serving is None else str(report.serving),
     }
+
+
+def _title(report: Report) -> str:
+    """The accuracy is that on the test photos alone; answers may be compared on more."""
+    most = max((result.judgement.parity.photos for result in report.results if result.judgement), default=0)
+    more = f"; |dp|, same and similarity on up to {most:,}" if most > report.photos else ""
+    return f"{report.photos:,} photos, beside the SavedModel{more}"
 
 
 def _figures(judgement: Judgement, is_reference: bool) -> tuple[str, ...]:

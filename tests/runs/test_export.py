@@ -151,6 +151,8 @@ def test_int8_that_is_as_good_says_on_how_many_photos_and_what_they_exclude(
         "accuracy +0.0 points beside the SavedModel's on 60 photos (95 % interval "
         f"{-100 * high:+.1f} to {100 * high:+.1f}: a loss of more than {100 * high:.1f} is excluded)"
     ) in out
+    tested = json.loads((model / "model.json").read_text(encoding="utf-8"))["metrics"]["test"]["n"]
+    assert f"{tested} photos, beside the SavedModel; |dp|, same and similarity on up to 60" in " ".join(out.split())
 
 
 # What is not kept

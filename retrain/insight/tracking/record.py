@@ -51,8 +51,11 @@ def record_of(run: Run) -> Record:
 
 def _figures(run: Run, manifest: Mapping[str, Any]) -> dict[str, float]:
     found: dict[str, Any] = {"photos": manifest["provenance"]["photos"], "classes": len(manifest["labels"])}
+    found["chosen_l2"] = manifest["head"].get("l2")  # of a path of penalties, which no option says
     for side in ("validation", "test"):
         said = manifest["metrics"][side]
+        if not said["n"]:  # where folds took turns, no photos are kept aside for validation
+            continue
         low, high = said["interval"] or (None, None)
         figures = {"accuracy": said["accuracy"], "accuracy_low": low, "accuracy_high": high}
         found |= {f"{side}_{name}": value for name, value in figures.items()}

@@ -68,6 +68,14 @@ def test_a_run_is_kept_in_a_folder_without_a_word_to_anybody(work: Path, monkeyp
     assert files == {"model.json", "labels.txt", "metrics.json", "README.md", "report.html"}
 
 
+def test_the_penalty_that_was_chosen_is_kept_and_no_validation_that_was_none(work: Path) -> None:
+    assert run("--output_dir", "path", "--folds", "3").code == 0
+    (found,) = (each for each in kept(work / module.FOLDER) if each.info.run_name == "path")
+    chosen = json.loads((work / "path/model.json").read_text(encoding="utf-8"))["head"]["l2"]
+    assert found.data.metrics["chosen_l2"] == chosen and "l2" not in found.data.params
+    assert not [name for name in found.data.metrics if name.startswith("validation_")]
+
+
 def test_runs_lie_beside_each_other_under_the_name_that_is_asked_for(
     work: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

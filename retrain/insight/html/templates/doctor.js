@@ -106,8 +106,9 @@ document.addEventListener("keydown", (event) => {
   if (event.ctrlKey || event.altKey || event.metaKey) return;
   const { key, target } = event;
   const card = dialog.open ? dialog.of : target.closest?.("main .finding");
+  const first = target === document.body && cards.find((one) => one.getBoundingClientRect().bottom > 0);
   const onButton = target.closest?.("button");
-  if (key.startsWith("Arrow") && card) go(beside(card, key));
+  if (key.startsWith("Arrow") && (card || first)) go(card ? beside(card, key) : first);
   else if (key.toLowerCase() === "z") undo();
   else if (key === "Escape" && dialog.open) dialog.close();
   else if (key === "Escape" && card) onButton ? card.focus() : choose(card, "keep");

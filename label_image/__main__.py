@@ -9,10 +9,10 @@ from label_image.signals import guard
 def main() -> None:
     """Run the command line; a signal is heard from here on, while the rest is imported too."""
     with guard():
-        from label_image.strangers import hide_pandas, set_switches
+        from label_image.strangers import hide_pandas_and_sklearn, set_switches
 
         set_switches()  # while there is but one thread
-        hide_pandas()
+        hide_pandas_and_sklearn()
         if sys.argv[1:2] == ["serve"]:  # a photo or a folder of that name is ./serve
             from label_image.serve.cli import main as serve
 

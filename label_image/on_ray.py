@@ -21,7 +21,7 @@ from typing import Any
 from label_image.errors import ClusterError
 from label_image.installing import how_to_install
 from label_image.quiet import quiet
-from label_image.strangers import set_switches, show_pandas
+from label_image.strangers import set_switches, show_pandas_and_sklearn
 from label_image.terminal import complain
 
 CONNECT_SECONDS = 10.0
@@ -73,7 +73,7 @@ def connected(config: RayConfig = RayConfig()) -> Iterator[Any]:
 
 
 def _imported() -> Any:
-    show_pandas()
+    show_pandas_and_sklearn()
     try:
         import ray
         import ray.data

@@ -9,12 +9,15 @@ What they would do otherwise, when they are imported or first used:
 - matplotlib, which Keras imports where it finds it, fills ~/.config/matplotlib and ~/.cache/matplotlib;
 - pandas, which Ray brings, is imported by pyarrow and Keras where they find it: half a second in every run, and pyarrow
   swallows the Ctrl-C that comes meanwhile;
+- scikit-learn, which nncf brings, is imported by Keras where it finds it, and takes SciPy's statistics along: more than
+  a second in every run that builds a network;
 - requests, which TensorFlow, Keras and tf2onnx import, tries with a socket whether there is IPv6.
 
 tests/strangers/ watches every command. Imports are lazy: this module itself needs no package.
 """
 
 import contextlib
+import gc
 import io
 import logging
 import os
@@ -75,22 +78,22 @@ def set_switches() -> None:
         os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
-class _WithoutPandas:
+class _WithoutPandasAndSklearn:
     """Asked first for each module. An entry of None in `sys.modules` would not do: Cython takes it for the module."""
 
     def find_spec(self, fullname: str, path: object = None, target: object = None) -> None:
-        if fullname == "pandas":
-            raise ModuleNotFoundError("pandas is hidden from this command", name=fullname)
+        if fullname in ("pandas", "sklearn"):
+            raise ModuleNotFoundError(f"{fullname} is hidden from this command", name=fullname)
 
 
-def hide_pandas() -> None:
-    """Let a command find no pandas, whoever asks, until `show_pandas`."""
-    sys.meta_path.insert(0, _WithoutPandas())
+def hide_pandas_and_sklearn() -> None:
+    """Let a command find neither pandas nor scikit-learn, whoever asks, until `show_pandas_and_sklearn`."""
+    sys.meta_path.insert(0, _WithoutPandasAndSklearn())
 
 
-def show_pandas() -> None:
-    """Let what needs pandas import it from here on."""
-    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _WithoutPandas)]
+def show_pandas_and_sklearn() -> None:
+    """Let what needs pandas or scikit-learn import them from here on."""
+    sys.meta_path[:] = [finder for finder in sys.meta_path if not isinstance(finder, _WithoutPandasAndSklearn)]
 
 
 @contextlib.contextmanager
@@ -127,6 +130,24 @@ def without_trying_ipv6() -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def uncollected() -> Iterator[None]:
+    """What is imported in here stays, so that Python does not look for garbage in it, neither meanwhile nor later.
+
+    TensorFlow and Keras are 300,000 objects. Looking through all of them, again and again, was a third of the time
+    until a network is built.
+    """
+    gc.collect()  # what is garbage by now goes first: none is found later among what stays
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        if was_enabled:
+            gc.enable()
+
+
+@contextlib.contextmanager
 def keras_apart() -> Iterator[None]:
     """Whatever imports Keras in here gets it as it comes: no settings of the user's are read, and none are written."""
     with environment(**_KERAS), without_modules("matplotlib"), without_trying_ipv6():
@@ -140,7 +161,8 @@ def import_tensorflow() -> Any:
     to half of TensorFlow's import; where a network is built it is imported then, an export from a template takes none.
     """
     set_switches()
-    with quiet(), keras_apart(), without_modules("keras"):
+    first = contextlib.nullcontext() if "tensorflow" in sys.modules else uncollected()
+    with quiet(), keras_apart(), without_modules("keras"), first:
         import tensorflow
     return tensorflow
 

@@ -2,9 +2,9 @@
 
 import retrain.core.tensorflow  # noqa: F401  # isort: skip
 
-from label_image.strangers import keras_apart
+from label_image.strangers import keras_apart, uncollected
 
-with keras_apart():
+with keras_apart(), uncollected():
     import keras
 
 __all__ = ["keras"]

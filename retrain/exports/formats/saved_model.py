@@ -24,6 +24,7 @@ from shutil import copytree, ignore_patterns
 from typing import TYPE_CHECKING, Any
 
 from label_image.plain_paths import plain_path
+from retrain.core.evenly import spread
 from retrain.exports.formats.base import Filling, Format, Template
 from retrain.exports.proof.limits import FLOAT32
 
@@ -35,9 +36,8 @@ if TYPE_CHECKING:
 
 GRAPH, VARIABLES = "saved_model.pb", "variables"
 FILES = (GRAPH, "fingerprint.pb", VARIABLES, "assets")
-# Through `serve_bytes`, which differs from the other signature in its decoding only: of a new template,
-# and of one that is proven, where a head, shared by both signatures, is all that is new.
-BYTES_PHOTOS, BYTES_PHOTOS_OF_A_HEAD = 12, 4
+# Of so many photos one is run through `serve_bytes`, which differs from the other signature in its decoding only.
+BYTES_OF = 4
 NUMERIC = ("scores", "similarity")  # the outputs that are numbers
 EMBEDDING = "embedding"
 SIGNATURES = "signatures.json"  # beside a template: what the tensors of each signature are called
@@ -153,46 +153,51 @@ def put_top_in(template: Path, folder: Path, old: "Top", new: "Top") -> None:
     (folder / GRAPH).write_bytes(graph)
 
 
-def _fill(filling: Filling) -> dict[str, "Outputs"]:
-    """Complete a template, and run both signatures, `serve_bytes` on a few photos.
+def _fill(filling: Filling) -> list[dict[str, "Outputs"]]:
+    """Complete a template, and run both signatures, `serve_bytes` on one of BYTES_OF photos.
 
     A template that is proven was run by Python's TensorFlow, as users run it. With a top put in it is run by
     TensorFlow's C library, where that can be had: its import is a tenth. `embed` has nothing of the top, so that it is
     proven with the template.
     """
-    from retrain.core.evenly import spread
     from retrain.exports.proof.c_library import c_library, c_session
     from retrain.exports.proof.parity import bytes_runner, c_bytes_runner, c_pixels_runner
     from retrain.exports.top import placeholder_head
 
     put_top_in(filling.template, filling.folder, placeholder_head(filling.top), filling.top)
-    pixels = filling.pixels
-    some = pixels[spread(len(pixels), BYTES_PHOTOS_OF_A_HEAD if filling.is_proven else BYTES_PHOTOS)]
     if filling.is_proven and (library := c_library()) is not None:
         signatures = json.loads((filling.template / SIGNATURES).read_bytes())
         with c_session(library, filling.folder) as session, ThreadPoolExecutor(1) as thread:
+            run = c_pixels_runner(session, signatures["serving_default"])
+            run_bytes = c_bytes_runner(session, signatures["serve_bytes"])
             # At once: what takes time is that each prepares its graph, on one core.
-            encoded = thread.submit(c_bytes_runner(session, signatures["serve_bytes"]), some)
-            said = c_pixels_runner(session, signatures["serving_default"])(pixels)
-            return {"saved_model": said, "saved_model_bytes": encoded.result()}
+            encoded = [thread.submit(run_bytes, _some(pixels)) for pixels in filling.groups]
+            said = [run(pixels) for pixels in filling.groups]
+            return [_answers(*both) for both in zip(said, (future.result() for future in encoded), strict=True)]
     from label_image.runtimes import load_saved_model, pixels_runner
 
     loaded = load_saved_model(filling.folder)
-    _check_embed(loaded, some, filling.top)
-    return {"saved_model": pixels_runner(loaded)(pixels), "saved_model_bytes": bytes_runner(loaded)(some)}
+    run, run_bytes = pixels_runner(loaded), bytes_runner(loaded)
+    said = [run(pixels) for pixels in filling.groups]
+    _check_embed(loaded, filling.groups[-1], filling.top, said[-1])
+    return [_answers(one, run_bytes(_some(pixels))) for one, pixels in zip(said, filling.groups, strict=True)]
 
 
-def _check_embed(loaded: Any, pixels: "Pixels", top: "Top") -> None:
-    """Raises ParityError unless the top says of embeddings what `serving_default` says of the photos."""
-    import numpy as np
+def _some(pixels: "Pixels") -> "Pixels":
+    return pixels[spread(len(pixels), -(-len(pixels) // BYTES_OF))]
 
-    from label_image.runtimes import pixels_runner
+
+def _answers(said: "Outputs", to_bytes: "Outputs") -> dict[str, "Outputs"]:
+    return {"saved_model": said, "saved_model_bytes": to_bytes}
+
+
+def _check_embed(loaded: Any, pixels: "Pixels", top: "Top", said: "Outputs") -> None:
+    """Raises ParityError unless the top says of the photos' embeddings what `serving_default` said of the photos."""
     from retrain.core.tensorflow import tf
     from retrain.exports.proof.parity import compare
 
-    embed = loaded.signatures["embed"]
-    found = [embed(image=tf.constant(photo[None], tf.float32))[EMBEDDING].numpy() for photo in pixels]
-    compare("The SavedModel (embed)", top.outputs(np.concatenate(found)), pixels_runner(loaded)(pixels))
+    found = loaded.signatures["embed"](image=tf.constant(_some(pixels), tf.float32))[EMBEDDING].numpy()
+    compare("The SavedModel (embed)", top.outputs(found), said.of(spread(len(pixels), len(found))))
 
 
 def _load(folder: Path) -> "Run":

@@ -33,15 +33,14 @@ def convert(classifier: "Classifier") -> bytes:
     Raises ExportError if the converter fails.
     """
     # Here, and not above: to put another top into a model takes no TensorFlow.
-    from retrain.core.tensorflow import quiet, save_model, tf
+    from retrain.core.tensorflow import quiet, tf
     from retrain.exports.metadata import with_metadata
 
     spec = tf.TensorSpec((1, classifier.size, classifier.size, 3), tf.float32, name="image")
     forward = tf.function(lambda image: classifier(image), autograph=False)
-    function = forward.get_concrete_function(spec)
-    with scratch_folder() as folder, quiet():
-        save_model(classifier, str(folder), {"serving_default": function})
-        converter = tf.lite.TFLiteConverter.from_saved_model(str(folder), signature_keys=["serving_default"])
+    # Of a function the converter loads what it saves once, of a SavedModel of ours twice.
+    converter = tf.lite.TFLiteConverter.from_concrete_functions([forward.get_concrete_function(spec)], classifier)
+    with quiet():
         try:
             model: bytes = converter.convert()
         except Exception as error:  # the converter raises whatever its passes raise
@@ -171,13 +170,14 @@ def make_template(classifier: "Classifier", template: Path) -> None:
     (template / FILE).write_bytes(convert(classifier))
 
 
-def _fill(filling: Filling) -> dict[str, "Outputs"]:
+def _fill(filling: Filling) -> list[dict[str, "Outputs"]]:
     from label_image.runtimes import tflite_runner
     from retrain.exports.top import placeholder_head
 
     model = exchange_top((filling.template / FILE).read_bytes(), placeholder_head(filling.top), filling.top)
     (filling.folder / FILE).write_bytes(append_files(model, filling.texts))
-    return {"tflite": tflite_runner(filling.folder / FILE)(filling.pixels)}
+    run = tflite_runner(filling.folder / FILE)
+    return [{"tflite": run(pixels)} for pixels in filling.groups]
 
 
 FORMATS = (

@@ -7,7 +7,7 @@ reference is the backbone's bottlenecks in float32 with the head.
 """
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -43,6 +43,18 @@ class Parity:
     top_1_agreement: float
     photos: int
     similarity_difference: float | None = None
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Parity]") -> "Parity":
+        """That of several groups of photos together, which have similarities all, or none."""
+        photos = sum(part.photos for part in parts)
+        differences = [part.similarity_difference for part in parts if part.similarity_difference is not None]
+        return cls(
+            max(part.greatest_difference for part in parts),
+            sum(part.top_1_agreement * part.photos for part in parts) / photos,
+            photos,
+            max(differences, default=None),
+        )
 
 
 def compare(name: str, said: Outputs, expected: Outputs, tolerance: float = TOLERANCE) -> Parity:

@@ -8,7 +8,7 @@ start-up (no CUDA, CPU features) comes before any log level is read, hence `quie
 import contextlib
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from label_image.files import scratch_folder
@@ -27,17 +27,24 @@ tf.get_logger().setLevel("ERROR")
 _saving = threading.Lock()  # where temporary files go is the same for all threads
 
 
-def save_model(module: Any, folder: str, signatures: Mapping[str, Any]) -> None:
-    """`tf.saved_model.save`, which leaves nothing of the code that it generates, not even where it is killed.
+@contextlib.contextmanager
+def leaving_nothing() -> Iterator[None]:
+    """TensorFlow's temporary files, the code that it generates among them, go into a folder that is removed.
 
-    TensorFlow writes that code as files for temporary ones, and removes them when Python ends as it should.
+    Also where the process is killed, by the next run. By itself it removes them when Python ends as it should.
     """
-    with _saving, quiet(), without_bytecode(), scratch_folder() as generated:
-        before, tempfile.tempdir = tempfile.tempdir, str(generated)
+    with _saving, quiet(), without_bytecode(), scratch_folder() as folder:
+        before, tempfile.tempdir = tempfile.tempdir, str(folder)
         try:
-            tf.saved_model.save(module, folder, signatures=dict(signatures))
+            yield
         finally:
             tempfile.tempdir = before
 
 
-__all__ = ["quiet", "save_model", "tf"]
+def save_model(module: Any, folder: str, signatures: Mapping[str, Any]) -> None:
+    """`tf.saved_model.save`, leaving nothing else."""
+    with leaving_nothing():
+        tf.saved_model.save(module, folder, signatures=dict(signatures))
+
+
+__all__ = ["leaving_nothing", "quiet", "save_model", "tf"]

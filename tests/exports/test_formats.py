@@ -1,6 +1,7 @@
 """SavedModel, TFLite and frozen graph answer like the classifier that they were written from, with another top too."""
 
 import io
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import numpy as np
 import pytest
 from classifiers import LABELS, PIXELS, answers_of, assert_same, small_classifier, small_top, top_with
 
+from label_image.files import is_temporary
 from label_image.model import load_saved_model, pixels_runner, saved_model_runner, tflite_runner
 from retrain.backbones.backbone import find_backbone
 from retrain.backbones.network import load_network
@@ -103,6 +105,18 @@ def test_tflite_file_holds_the_weights(tmp_path: Path) -> None:
     answers = tflite_runner(tmp_path / "model.tflite")(pixels)
     assert np.isfinite(answers.probabilities).all()
     assert_same(answers, answers_of(classifier, pixels), atol=1e-4)
+
+
+def test_what_the_converter_keeps_meanwhile_lies_where_a_killed_run_is_tidied_up(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[Path] = []
+    make = tempfile.mkdtemp
+    monkeypatch.setattr(tempfile, "mkdtemp", lambda *names: made.append(Path(make(*names))) or str(made[-1]))
+    before = tempfile.gettempdir()
+    convert(classifier)
+    assert made and all(is_temporary(folder.parent.name) for folder in made)
+    assert not any(folder.parent.exists() for folder in made) and tempfile.gettempdir() == before
 
 
 def test_text_files_ride_along_the_same_every_time() -> None:

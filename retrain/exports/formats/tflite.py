@@ -33,14 +33,14 @@ def convert(classifier: "Classifier") -> bytes:
     Raises ExportError if the converter fails.
     """
     # Here, and not above: to put another top into a model takes no TensorFlow.
-    from retrain.core.tensorflow import quiet, tf
+    from retrain.core.tensorflow import leaving_nothing, tf
     from retrain.exports.metadata import with_metadata
 
     spec = tf.TensorSpec((1, classifier.size, classifier.size, 3), tf.float32, name="image")
     forward = tf.function(lambda image: classifier(image), autograph=False)
     # Of a function the converter loads what it saves once, of a SavedModel of ours twice.
     converter = tf.lite.TFLiteConverter.from_concrete_functions([forward.get_concrete_function(spec)], classifier)
-    with quiet():
+    with leaving_nothing():
         try:
             model: bytes = converter.convert()
         except Exception as error:  # the converter raises whatever its passes raise

@@ -62,6 +62,13 @@ def test_what_cannot_be_read_is_counted_and_goes_on(tmp_path: Path) -> None:
     assert extracted.examples[0].path == str(cats / "a" / "broken.jpg")
 
 
+def test_one_photo_is_no_plural(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "heap" / "1.jpg", photo_bytes(1))
+    said = call(main, "extract", "heap", "--architecture=fake", "--bottleneck_dir=b")
+    assert "1 photo: 1 bottleneck computed, 0 known, in b" in said.out
+
+
 def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
     cats = class_folders(tmp_path / "cats", 20)
     stopping, counter = itertools.count(), Counter()

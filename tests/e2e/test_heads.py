@@ -62,7 +62,7 @@ def train(
     def call(*arguments: object, image_dir: Path = photos.folder) -> object:
         command = ["--image_dir", image_dir, "--architecture", "fake", "--bottleneck_dir", photos.bottlenecks]
         try:
-            retrain.cli.main.main([str(argument) for argument in [*command, *arguments]])
+            retrain.cli.main.main([str(argument) for argument in instead(command, *arguments)])
         except SystemExit as leave:
             said = capsys.readouterr().err
             assert "Traceback" not in said

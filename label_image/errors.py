@@ -48,3 +48,7 @@ class ForeignFileError(ValueError):
 
 class StorageError(RetrainError):
     """An object storage, or an address of one, that cannot be used; the message is a sentence."""
+
+
+class CredentialsError(StorageError):
+    """An object storage that lacks credentials, or refuses them; the message says what to set."""

@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, BinaryIO, NamedTuple
 
-from label_image.errors import StorageError
+from label_image.errors import CredentialsError, StorageError
 from label_image.installing import how_to_install
 from label_image.not_paths import is_object_address as is_object_address
 
@@ -27,6 +27,19 @@ ATTEMPTS = 10  # of the software of AWS, the waits between them growing to 20 s
 RETRY_SECONDS = 120
 CONNECT_SECONDS = 10
 ANSWER_SECONDS = 60
+
+# What servers and their libraries say where credentials are missing, wrong, out of date, or not for this.
+_REFUSALS = re.compile(
+    r"credentials|config profile|access ?denied|permission ?denied|forbidden|invalid ?(access ?key|client|token)|"
+    r"signature ?does ?not ?match|expired ?token|token .*expired|unrecognized ?client|sso session",
+    re.IGNORECASE,
+)
+_TO_SET = {
+    "s3": "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE to a profile of ~/.aws, to credentials that "
+    "may do this.",
+    "gs": "Set GOOGLE_APPLICATION_CREDENTIALS to the key file of an account that may do this.",
+    "hdfs": "Ask for the right to do this there.",
+}
 
 
 class Object(NamedTuple):
@@ -316,7 +329,10 @@ def _as_sentence(address: str, what: str) -> Iterator[None]:
             raise
         if _is_missing(error):
             raise _missing(address) from None
-        raise StorageError(f"{address} {what}: {_reason(error)}.") from None
+        sentence = f"{address} {what}: {_reason(error)}."
+        if _is_refusal(error):
+            raise CredentialsError(f"{sentence} {_TO_SET[split_address(address)[0]]}") from None
+        raise StorageError(sentence) from None
 
 
 def _missing(address: str) -> FileNotFoundError:
@@ -333,6 +349,11 @@ def _is_missing(error: Exception) -> bool:
     if any(f"{code} during GetObject" in str(error) for code in ("NO_SUCH_KEY", "RESOURCE_NOT_FOUND")):
         return True
     return getattr(error, "response", {}).get("Error", {}).get("Code") in ("NoSuchKey", "NoSuchBucket", "404")
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether credentials are the reason, by the words of the message without the names in it."""
+    return _REFUSALS.search(re.sub(r"'[^']*'|\"[^\"]*\"", "", str(error)).replace("_", " ")) is not None
 
 
 def _reason(error: Exception) -> str:

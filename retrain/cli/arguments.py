@@ -1,5 +1,7 @@
 """What every command refuses of the arguments that it is given."""
 
+from collections.abc import Sequence
+
 import click
 
 from retrain.cli.help_panels import PanelCommand
@@ -9,7 +11,7 @@ from retrain.cli.reachable import check_reachable
 class CheckedCommand(PanelCommand):
     """Refuses `--option=""` and empty arguments, which are nearly always shell variables that are not set.
 
-    And paths that cannot even be looked at.
+    And paths that cannot even be looked at, and a second value of an option that takes one.
     """
 
     def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:
@@ -24,3 +26,9 @@ class CheckedCommand(PanelCommand):
         left = super().parse_args(context, arguments)
         check_reachable(context)
         return left
+
+    def what_to_write(self, option: click.Option, values: Sequence[str]) -> str:
+        if option.name == "architecture":
+            compared = f"`retrain sweep --architecture {','.join(values)}` compares them"
+            return f"{'+'.join(values)} uses {'both' if len(values) == 2 else 'all'} side by side, and {compared}"
+        return super().what_to_write(option, values)

@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from label_image.command_line import OnceCommand
+
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -61,7 +63,7 @@ FIRST: Mapping[str, str] = {
 }
 
 
-class PanelCommand(click.Command):
+class PanelCommand(OnceCommand):
     """A command whose `--help` fits one screen, and whose `--help all` lists every option in panels."""
 
     def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:

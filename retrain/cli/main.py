@@ -11,7 +11,7 @@ from label_image.installing import DISTRIBUTION, what_is_missing
 from label_image.show_error import show_error
 from label_image.signals import exit_code, say_stopped, stops_come_first
 from label_image.terminal import complain, require_address_space, require_working_folder, run, shown
-from retrain.cli.dashes import with_dashes
+from retrain.cli.dashes import at_work, with_dashes
 from retrain.cli.demo import demo
 from retrain.cli.doctor import doctor
 from retrain.cli.evaluate import evaluate
@@ -82,7 +82,8 @@ def _main(arguments: list[str]) -> None:
         show_error(error)
         sys.exit(error.exit_code)
     except RetrainError as error:
-        complain(f"Error: {shown(with_dashes(str(error), cli))}")
+        command = at_work(cli, train_is_the_default(arguments))
+        complain(f"Error: {shown(with_dashes(str(error), cli, command))}")
         sys.exit(error.exit_code)
     except ModuleNotFoundError as error:
         sentence = what_is_missing(error)

@@ -37,18 +37,20 @@ def store() -> None:
 @bottleneck_dir_option
 @json_option
 def info(bottleneck_dir: Path | str, as_json: bool) -> None:
-    """Say what the store holds: backbones, photos, bottlenecks, bytes, damaged files.
+    """Say what the store holds: backbones, photos, bottlenecks, bytes, damaged files, templates of exports.
 
     Example: retrain store info
     """
     from retrain.bottlenecks.inspection import inspect_store
+    from retrain.core.places import place_of
+    from retrain.exports.template import templates_in
     from retrain.insight.store_table import info_summary, show_info
 
-    found = inspect_store(bottleneck_dir)
+    found, templates = inspect_store(bottleneck_dir), templates_in(place_of(bottleneck_dir).local_dir)
     if as_json:
-        print(output_line(info_summary(found)))
+        print(output_line(info_summary(found, templates)))
     else:
-        show_info(found, _console())
+        show_info(found, templates, _console())
 
 
 @store.command(cls=CheckedCommand, short_help="Look for damaged files.")

@@ -15,14 +15,12 @@ from pathlib import Path
 from typing import ClassVar
 
 from label_image import object_storage
-from label_image.errors import StorageError
+from label_image.errors import CredentialsError, StorageError
 from label_image.files import remove_leftovers, write_in_one_step
 from label_image.not_paths import is_object_address
 from retrain.core.defaults import BOTTLENECK_DIR
 from retrain.core.errors import StoreError, UnwritableStoreError
 from retrain.core.placing import set_aside
-
-REFUSED = ("ACCESS_DENIED", "AccessDenied", "Forbidden", "PERMISSION_DENIED", "Permission denied", "403")
 
 
 class Place(ABC):
@@ -303,9 +301,12 @@ def _missing(address: str) -> FileNotFoundError:
 
 
 def _reading(error: StorageError) -> StoreError:
-    return StoreError(f"{error} Check the address, and that these credentials may read there; see `bottleneck_dir`.")
+    if isinstance(error, CredentialsError):
+        return StoreError(f"{str(error).rstrip('.')}; see `bottleneck_dir`.")
+    return StoreError(f"{error} Check the address; see `bottleneck_dir`.")
 
 
 def _writing(error: StorageError) -> StoreError:
-    kind = UnwritableStoreError if any(word in str(error) for word in REFUSED) else StoreError
-    return kind(f"{error} Check that these credentials may write there, or choose another `bottleneck_dir`.")
+    if isinstance(error, CredentialsError):
+        return UnwritableStoreError(f"{str(error).rstrip('.')}, or choose another `bottleneck_dir`.")
+    return StoreError(f"{error} Check the address, or choose another `bottleneck_dir`.")

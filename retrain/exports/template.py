@@ -19,7 +19,7 @@ import logging
 import os
 import shutil
 from collections.abc import Iterator
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,15 @@ log = logging.getLogger(__name__)
 Covers = dict[str, object]
 
 
+@dataclass(frozen=True)
+class KeptTemplates:
+    """How many templates lie in a folder, and how much room they take."""
+
+    folder: Path
+    number: int
+    bytes: int
+
+
 class _Damaged(Exception):
     """A kept template that must not be used; the message says why."""
 
@@ -62,6 +71,16 @@ def covers(format: str, backbone: Backbone, labels: tuple[str, ...], hidden: tup
 def kept_folder(bottleneck_dir: Path, covered: Covers) -> Path:
     """Where the template for this is kept."""
     return bottleneck_dir / FOLDER / _digest(covered)
+
+
+def templates_in(bottleneck_dir: Path) -> KeptTemplates:
+    """The templates that are kept in a bottleneck folder; what others remove meanwhile does not count."""
+    folder = bottleneck_dir / FOLDER
+    sizes = []
+    for path in folder.glob("[!.]*/**/*"):
+        with contextlib.suppress(OSError):
+            sizes.append(path.stat().st_size if path.is_file() else 0)
+    return KeptTemplates(folder, sum(1 for _ in folder.glob(f"[!.]*/{RECORD}")), sum(sizes))
 
 
 def fetch_template(kept: Path, covered: Covers, folder: Path) -> dict[str, Parity] | None:

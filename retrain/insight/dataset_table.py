@@ -11,7 +11,7 @@ from rich.table import Table
 from retrain.insight.terminal_text import escape
 from retrain.photos.dataset import Dataset, Split
 from retrain.photos.layouts.words import kind_of
-from retrain.photos.left_out import counted
+from retrain.photos.left_out import counted, with_count
 
 SIDES: tuple[Split, ...] = get_args(Split)
 REST = "to be split"  # photos for which the source gives no side
@@ -34,7 +34,7 @@ def show_dataset(dataset: Dataset, console: Console) -> None:
         table.add_row(f"{len(counts):,} classes", *(f"{number:,}" for number in total))
     console.print(table)
     for reason, number in skipped_by_reason(dataset).items():
-        console.print(f"Left out: {number:,} × {escape(reason)}.", soft_wrap=True)
+        console.print(f"Left out: {escape(with_count(reason, number))}.", soft_wrap=True)
     unlikely = unlikely_photos(dataset)
     if unlikely:
         kinds = ", ".join(f"{number:,} {escape(kind)}" for kind, number in unlikely.items())

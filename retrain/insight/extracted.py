@@ -5,6 +5,7 @@ from pathlib import Path
 from rich.console import Console
 
 from retrain.insight.terminal_text import escape, with_options
+from retrain.photos.left_out import with_count
 from retrain.runs.extract import Extracted
 from retrain.runs.features import Features
 
@@ -17,15 +18,21 @@ def show_extracted(extracted: Extracted, bottleneck_dir: Path | str, console: Co
         console.print(f"skipped: {escape(item.path)} {escape(with_options(item.reason))}", soft_wrap=True)
     skipped = sum(extracted.skipped.values())
     if skipped > EXAMPLES:
-        reasons = ", ".join(f"{number:,} × {reason}" for reason, number in extracted.skipped.most_common())
+        reasons = ", ".join(with_count(reason, number) for reason, number in extracted.skipped.most_common())
         console.print(f"{skipped:,} files were skipped: {escape(with_options(reasons))}", soft_wrap=True)
     if extracted.set_aside:
-        console.print(f"{extracted.set_aside} damaged files of the store were set aside.", soft_wrap=True)
+        were = "was" if extracted.set_aside == 1 else "were"
+        console.print(f"Of the store {_number(extracted.set_aside, 'damaged file')} {were} set aside.", soft_wrap=True)
     console.print(
-        f"{extracted.photos:,} photos: {extracted.computed:,} bottlenecks computed, {extracted.hits:,} known, in "
+        f"{_number(extracted.photos, 'photo')}: {_number(extracted.computed, 'bottleneck')} computed, "
+        f"{extracted.hits:,} known, in "
         f"{escape(str(bottleneck_dir))} ({extracted.seconds:.1f} s)",
         soft_wrap=True,
     )
+
+
+def _number(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def show_features(features: Features, console: Console) -> None:

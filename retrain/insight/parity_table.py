@@ -9,6 +9,10 @@ from retrain.insight.terminal_text import escape, with_options
 from retrain.runs.export import Report, Result
 
 COLUMNS = ("|dp|", "same", "similarity", "accuracy", "ms", "MB")
+LEGEND = (
+    "|dp|: the greatest change of a probability; same: photos with the same first answer; similarity: the greatest "
+    "change of what decides on unknown."
+)
 
 
 def show_report(report: Report, console: Console) -> None:
@@ -23,6 +27,7 @@ def show_report(report: Report, console: Console) -> None:
         else:
             table.add_row(result.name, *_figures(result.judgement, result is report.results[0]))
     console.print(table)
+    console.print(LEGEND, soft_wrap=True)
     low, high = report.reference.interval
     console.print(
         f"Accuracy of the SavedModel: {report.reference.accuracy:.1%} (95 % interval {low:.1%} to {high:.1%})",

@@ -81,7 +81,8 @@ def written_lines(run: Run) -> Iterator[str]:
         yield _skipped(run)
     if truncated := run.trained.bottlenecks.truncated:
         where = escape(str(run.config.export.output_dir / REMARKS))
-        yield f"read as far as they go, though they end early: {len(truncated)} photos: see {where}"
+        photos = "1 photo" if len(truncated) == 1 else f"{len(truncated)} photos"
+        yield f"read as far as they go, though they end early: {photos}: see {where}"
     yield f"seconds: {stages(run.seconds)}"
     yield f"written: {', '.join(shown(str(path)) for path in run.written)}"
 

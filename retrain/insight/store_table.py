@@ -12,18 +12,22 @@ from retrain.bottlenecks.inspection import StoreInfo, Verification
 from retrain.bottlenecks.merging import Merged
 from retrain.bottlenecks.pruning import Pruning
 from retrain.bottlenecks.store_folders import DamagedFile
+from retrain.exports.template import KeptTemplates
 from retrain.insight.terminal_text import escape
 
 DIGITS = 12  # of a fingerprint, which tell it from all others that one ever has
 
 
-def show_info(info: StoreInfo, console: Console) -> None:
-    """A line for each fingerprint."""
+def show_info(info: StoreInfo, templates: KeptTemplates, console: Console) -> None:
+    """A line for each fingerprint; templates, which may take more room than all of them, on one of their own."""
     if info.folders:
         console.print(_table(info))
     else:
         console.print(f"{escape(str(info.path))} holds no bottlenecks.", soft_wrap=True)
     console.print(f"Photo files whose content is known: {info.known_files}")
+    if templates.number:
+        size, where = f"{templates.bytes / 1e6:.1f} MB", escape(str(templates.folder))
+        console.print(f"Templates of exports: {templates.number}, {size}, in {where}", soft_wrap=True)
     if damaged := sum(folder.damaged for folder in info.folders):
         console.print(f"Damaged files: {damaged}; `retrain store verify` names them.")
     if aside := sum(folder.set_aside for folder in info.folders):
@@ -43,7 +47,7 @@ def _table(info: StoreInfo) -> Table:
     return table
 
 
-def info_summary(info: StoreInfo) -> dict[str, object]:
+def info_summary(info: StoreInfo, templates: KeptTemplates) -> dict[str, object]:
     """The object that `--json` prints."""
     return {
         "bottleneck_dir": str(info.path),
@@ -61,6 +65,7 @@ def info_summary(info: StoreInfo) -> dict[str, object]:
             for folder in info.folders
         ],
         "known_files": info.known_files,
+        "templates": {"number": templates.number, "bytes": templates.bytes},
     }
 
 

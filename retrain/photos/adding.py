@@ -48,8 +48,10 @@ def joined(parts: Sequence[tuple[str, Dataset]]) -> Dataset:
 
 def _remarks(name: str, dataset: Dataset, added: int) -> Iterable[str]:
     twice = len(dataset.files) - added
-    already = f"; {twice:,} more are photos of the other sources" if twice else ""
-    yield f"Added from {shown(name)}: {added:,} photos of {_classes(dataset.labels)}{already}."
+    more = "1 more is a photo" if twice == 1 else f"{twice:,} more are photos"
+    already = f"; {more} of the other sources" if twice else ""
+    photos = "1 photo" if added == 1 else f"{added:,} photos"
+    yield f"Added from {shown(name)}: {photos} of {_classes(dataset.labels)}{already}."
     if dataset.reading and not dataset.ordinary:
         yield f"{shown(name)} is read as: {dataset.reading}."
     yield from dataset.remarks
@@ -101,7 +103,8 @@ def in_two_classes(photos: Sequence[Photo]) -> str:
     if not found:
         return ""
     one, other = found[0]
+    are = "is" if len(found) == 1 else "are"
     return (
-        f"{len(found):,} of the added photos are in another class, too (the first: {shown(other.path)} is "
+        f"{len(found):,} of the added photos {are} in another class, too (the first: {shown(other.path)} is "
         f"{other.label!r} and, as {shown(one.path)}, {one.label!r}): both count. `retrain doctor` lists them."
     )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePath
 
-from label_image.errors import StorageError
+from label_image.errors import CredentialsError, StorageError
 from label_image.folders import PassedOver, is_litter, is_video, walk
 from label_image.object_storage import list_objects
 from retrain.core.errors import DatasetError
@@ -79,6 +79,8 @@ def _below_address(source: str) -> Iterator[PhotoFile | Skipped]:
                 yield _file(address, parts[-1], ObjectStatus(size, mtime_ns))
     except FileNotFoundError:
         raise DatasetError(f"There is nothing at {source}: check its address.") from None
+    except CredentialsError as error:
+        raise DatasetError(str(error)) from None
     except StorageError as error:
         raise DatasetError(f"{error} Run the same command again, it goes on.") from None
 

@@ -33,7 +33,7 @@ def test_it_shows_the_reading_and_the_classes_by_side(tmp_path: Path, capsys: py
     assert shown.startswith("Read as: train, val with the classes ants, bees; left out: logs.\n")
     rows = [line.replace("│", " ").split() for line in shown.splitlines() if line.startswith("│")]
     assert rows == [["ants", "1", "1"], ["bees", "2", "2"], ["2", "classes", "3", "3"]]
-    assert "Left out: 1 × holds no photos." in shown
+    assert "Left out: 1 holds no photos." in shown
     assert "In class folders, and no photos by their names: 1 .txt." in shown
 
 

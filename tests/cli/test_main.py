@@ -97,6 +97,38 @@ def test_empty_value_is_an_error(name: str, spelling: str, capsys: pytest.Captur
 
 
 @pytest.mark.parametrize(
+    ("call", "says"),
+    [
+        ("--l2 1 --seed 0 --l2=0.1", "--l2 is given twice, as 1 and 0.1, and only the last would count: give it once."),
+        ("--output_dir a --output-dir b", "--output_dir is given twice, as a and b, and"),
+        ("--predictions a --csv b", "--csv is given twice, as a and b, and"),
+        ("--seed 1 --seed 2 --seed 3", "--seed is given 3 times, as 1, 2 and 3, and"),
+        (
+            "--architecture a --architecture b",
+            "count: a+b uses both side by side, and `retrain sweep --architecture a,b` compares them.",
+        ),
+        ("sweep --architecture a --architecture b", "count: separate values with commas, --architecture a,b."),
+        ("--hidden_units 9 --hidden_units 7", "count: separate values with commas, --hidden_units 9,7."),
+        ("store info --bottleneck_dir a --bottleneck_dir b", "--bottleneck_dir is given twice, as a and b, and"),
+    ],
+)
+def test_an_option_that_is_given_twice_is_not_its_last_value(
+    call: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = call.split() if call.startswith("store") else [*call.split(), *IMAGE_DIR]
+    if "--csv" in command:
+        command = ["evaluate", "model", "photos", *call.split()]
+    code, said = fail(capsys, *command)
+    assert code == 2 and says in said
+
+
+def test_the_same_value_twice_flags_and_options_for_several_are_fine(asked_by: Callable[..., TrainConfig]) -> None:
+    flags = ("--tta", "--tta", "--flip_left_right")
+    config = asked_by(*IMAGE_DIR, "--seed=7", "--seed", "7", *flags, "--add_images", "a", "--add_images", "b")
+    assert config.split.seed == 7 and config.source.add_images == (Path("a"), Path("b"))
+
+
+@pytest.mark.parametrize(
     ("arguments", "names"),
     [
         (["--testing_percentage=-1"], "testing_percentage"),

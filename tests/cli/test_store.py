@@ -69,6 +69,19 @@ def test_info_for_people_and_for_programs(here: Path, capsys: pytest.CaptureFixt
     assert (folder["photos"], folder["bottlenecks"], folder["damaged"]) == (PHOTOS, PHOTOS, 0)
 
 
+def test_info_counts_templates_of_exports_on_their_own_line(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("info") == 0 and "emplate" not in output(capsys)
+    for name, size in (("a" * 64, 1_500_000), ("b" * 64, 700_000)):
+        kept = here / "tf_files/bottlenecks/templates" / name
+        (kept / "variables").mkdir(parents=True)
+        (kept / "template.json").write_bytes(b"{}")
+        (kept / "variables/data").write_bytes(bytes(size - 2))
+    assert call("info") == 0
+    assert "Templates of exports: 2, 2.2 MB, in tf_files/bottlenecks/templates" in output(capsys)
+    assert call("info", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["templates"] == {"number": 2, "bytes": 2_200_000}
+
+
 def test_verify_names_what_is_damaged_and_repairs_it(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("verify") == 0 and "Sound: " in output(capsys)
     path = next(here.glob("tf_files/bottlenecks/*/*.parquet"))

@@ -35,8 +35,8 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, dict[str, float]]:
-    main(["--image_dir", "photos", "--architecture", "fake", "--json", *options])
+def run(capsys: pytest.CaptureFixture[str], *options: str, image_dir: str = "photos") -> dict[str, dict[str, float]]:
+    main(["--image_dir", image_dir, "--architecture", "fake", "--json", *options])
     told: dict[str, dict[str, float]] = json.loads(capsys.readouterr().out.splitlines()[-1])
     return told
 
@@ -120,7 +120,7 @@ def test_views_teach_what_does_not_matter(
                 pixels = np.clip(light * colour + random.normal(0, 6, 3), 0, 255).astype(np.uint8)
                 Image.new("RGB", (8, 8), tuple(int(value) for value in pixels)).save(folder / f"{number}.png")
     plain, augmented = (
-        run(capsys, "--image_dir", "shades", "--l2", "0.01", *asked)["test"]["accuracy"]
+        run(capsys, "--l2", "0.01", *asked, image_dir="shades")["test"]["accuracy"]
         for asked in ((), ("--random_brightness", "80", "--views", "16"))
     )
     assert plain < 0.4

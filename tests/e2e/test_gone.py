@@ -191,7 +191,7 @@ def test_a_photo_of_another_class_is_said(here: Path) -> None:
     for number in range(5):
         paint(Path("grey") / f"{number + 10}.png", "grey", number)
     run = trained("--image_dir", "first/dataset.parquet", "--add_images", "grey", "--output_dir", "second")
-    assert "1 of the added photos are in another class, too (the first: grey/3.png is 'grey' and, as" in run["said"]
+    assert "1 of the added photos is in another class, too (the first: grey/3.png is 'grey' and, as" in run["said"]
 
 
 def test_commands_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

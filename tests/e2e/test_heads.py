@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from calling import instead
 from PIL import Image
 from stand_ins import no_export
 
@@ -61,7 +62,7 @@ def train(
     def call(*arguments: object, image_dir: Path = photos.folder) -> object:
         command = ["--image_dir", image_dir, "--architecture", "fake", "--bottleneck_dir", photos.bottlenecks]
         try:
-            retrain.cli.main.main([str(argument) for argument in [*command, *arguments]])
+            retrain.cli.main.main([str(argument) for argument in instead(command, *arguments)])
         except SystemExit as leave:
             said = capsys.readouterr().err
             assert "Traceback" not in said
@@ -265,10 +266,10 @@ MLP = ("--hidden_units", 6, "--epochs", 4, "--train_batch_size", 16, "--learning
 def test_a_finished_training_goes_on_for_more_epochs(train: object) -> None:
     first = train(*MLP)
     assert CHECKPOINT.exists()
-    longer = train(*MLP, "--epochs", 9, "--resume")
+    longer = train(*instead(MLP, "--epochs", 9), "--resume")
     assert len(longer.trained.fit.curve) == 9
     assert longer.trained.fit.curve[:4] == first.trained.fit.curve
-    whole = train(*MLP, "--epochs", 9)
+    whole = train(*instead(MLP, "--epochs", 9))
     assert np.abs(head(longer).kernel - head(whole).kernel).max() <= 1e-6
 
 
@@ -300,7 +301,7 @@ def test_resume_without_a_checkpoint_begins_and_says_so(train: object, capsys: p
 def test_checkpoint_of_another_training_is_refused(other: list, says: str, train: object) -> None:
     train(*MLP)
     before = CHECKPOINT.read_bytes()
-    done = train(*MLP, "--resume", *other)
+    done = train(*instead(MLP, *other), "--resume")
     assert (done.code, says in done.said) == (1, True), done.said
     assert CHECKPOINT.read_bytes() == before
 

@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from calling import instead
 from painting import paint
 from PIL import Image
 
@@ -53,7 +54,8 @@ def shard(path: str, rows: list[tuple[Path, str]]) -> None:
 
 def train(capsys: pytest.CaptureFixture[str], *arguments: str, model: str = "model") -> dict[str, Any]:
     """Run `retrain` to the end: what --json prints, what is said, and the manifest."""
-    retrain.cli.main.main(["--architecture", "fake", "--json", "--output_dir", model, *arguments])
+    call = instead(("--architecture", "fake", "--output_dir", model), *arguments, "--json")
+    retrain.cli.main.main([str(word) for word in call])
     captured = capsys.readouterr()
     manifest = json.loads(Path(model, "model.json").read_text(encoding="utf-8"))
     return {**json.loads(captured.out), "said": " ".join(captured.err.split()), "manifest": manifest}

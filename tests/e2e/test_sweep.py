@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 import numpy as np
 import pytest
+from calling import instead
 from painting import paint_noise
 
 from retrain.backbones.backbone import Backbone
@@ -143,7 +144,7 @@ WRONG_CALLS = {
 @pytest.mark.parametrize(("arguments", "says"), WRONG_CALLS.items(), ids=WRONG_CALLS)
 def test_wrong_calls_are_sentences(photos: Path, arguments: str, says: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as leave:
-        main([*CALL, *arguments.split()])
+        main([str(word) for word in instead(CALL, *arguments.split())])
     captured = capsys.readouterr()
     assert leave.value.code == 2
     said = [line for line in captured.err.splitlines() if line.startswith("Error: ")]

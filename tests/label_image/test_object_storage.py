@@ -11,7 +11,7 @@ from failing_proxy import failing_proxy
 from object_server import PAGE, ObjectServer, environment_for
 
 from label_image import object_storage
-from label_image.errors import PhotoError, StorageError
+from label_image.errors import CredentialsError, PhotoError, StorageError
 from label_image.find_photos import find_photos
 from label_image.object_storage import (
     Object,
@@ -148,6 +148,62 @@ def test_credentials_in_an_address_are_refused_and_not_shown() -> None:
         with pytest.raises(StorageError, match="holds credentials") as raised:
             ask("s3://AKIAX:verysecret@photos/cats")
         assert "verysecret" not in str(raised.value)
+
+
+TO_SET = (
+    "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE to a profile of ~/.aws, "
+    "to credentials that may do this."
+)
+
+
+def test_without_credentials_it_is_said_what_to_set(storage: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    storage.put("cats/1.jpg", b"1")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    object_storage.forget_connections()
+    for ask in (addresses, lambda address: put_object(address, b"1"), object_at):
+        with pytest.raises(CredentialsError) as raised:
+            ask("s3://photos/cats/1.jpg")
+        assert str(raised.value).endswith(f". {TO_SET}")
+    with pytest.raises(PhotoError, match="ACCESS_DENIED"), photo_bytes("s3://photos/cats/1.jpg"):
+        pass
+    monkeypatch.setenv("AWS_PROFILE", "nobody's")
+    object_storage.forget_connections()
+    with pytest.raises(CredentialsError, match=r"profile .* could not be found"):
+        addresses("s3://photos/cats")
+    object_storage.forget_connections()
+
+
+def test_where_they_are_refused_too(storage: ObjectServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    with failing_proxy(storage.endpoint) as proxy:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
+        object_storage.forget_connections()
+        proxy.fault = lambda method, path: "refused"
+        for ask in (addresses, object_at, read_object, lambda address: put_object(address, b"1"), remove_object):
+            with pytest.raises(CredentialsError) as raised:
+                ask("s3://photos/cats")
+            assert str(raised.value).endswith(f". {TO_SET}")
+    object_storage.forget_connections()
+
+
+@pytest.mark.parametrize(
+    ("said", "is_refusal"),
+    [
+        ("An error occurred (InvalidAccessKeyId) when calling the ListObjectsV2 operation: …", True),
+        ("An error occurred (ExpiredToken) when calling the PutObject operation: …", True),
+        ("AWS Error SIGNATURE_DOES_NOT_MATCH during HeadObject operation: …", True),
+        ("google::cloud::Status(PERMISSION_DENIED: Permanent error …)", True),
+        ("When reading key 'Forbidden/AccessDenied.jpg' in bucket 'a': AWS Error NETWORK_CONNECTION", False),
+        ("An error occurred (SlowDown) when calling the ListObjectsV2 operation: Please slow down", False),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("scheme", ["s3", "gs", "hdfs"])
+def test_refusals_are_known_by_their_words(said: str, is_refusal: bool, scheme: str) -> None:
+    with pytest.raises(StorageError) as raised, object_storage._as_sentence(f"{scheme}://a/b", "cannot be read"):
+        raise OSError(said)
+    assert isinstance(raised.value, CredentialsError) == is_refusal
+    to_do = {"s3": "AWS_PROFILE", "gs": "Set GOOGLE_APPLICATION_CREDENTIALS to", "hdfs": "Ask for the right"}[scheme]
+    assert (to_do in str(raised.value)) == is_refusal
 
 
 @pytest.mark.parametrize("fault", ["slow down", "reset", "reset after", "cut"])

@@ -171,6 +171,6 @@ def test_copies_that_are_gone_are_there_again_by_as_many_files_as_there_are() ->
 def test_a_content_in_two_classes_is_said() -> None:
     assert in_two_classes([photo("1", "a"), photo("2", "a", "blue")]) == ""  # of one source, as ever
     assert in_two_classes([photo("1", "a"), photo("2", "a", "blue", part=1)]) == (
-        "1 of the added photos are in another class, too (the first: 2 is 'blue' and, as 1, 'red'): both count. "
+        "1 of the added photos is in another class, too (the first: 2 is 'blue' and, as 1, 'red'): both count. "
         "`retrain doctor` lists them."
     )

@@ -153,6 +153,7 @@ def test_int8_that_is_as_good_says_on_how_many_photos_and_what_they_exclude(
     ) in out
     tested = json.loads((model / "model.json").read_text(encoding="utf-8"))["metrics"]["test"]["n"]
     assert f"{tested} photos, beside the SavedModel; |dp|, same and similarity on up to 60" in " ".join(out.split())
+    assert "|dp|: the greatest change of a probability; same: photos with the same first answer; similarity: the" in out
 
 
 # What is not kept

@@ -16,7 +16,7 @@ from retrain.backbones.backbone_config import BackboneConfig
 from retrain.backbones.engines.base import Bottlenecks, Engine
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.cli.main import main
-from retrain.core.errors import DatasetError, OptionError
+from retrain.core.errors import DatasetError, OptionError, StoreError
 from retrain.photos.augmentation import Augmentation
 from retrain.photos.views import ViewsConfig
 from retrain.runs.extract import ExtractConfig, Extracted, run_extraction
@@ -60,6 +60,13 @@ def test_what_cannot_be_read_is_counted_and_goes_on(tmp_path: Path) -> None:
     extracted = run(tmp_path / "store", cats)
     assert extracted.photos == 9 and sum(extracted.skipped.values()) == 1
     assert extracted.examples[0].path == str(cats / "a" / "broken.jpg")
+
+
+def test_one_photo_is_no_plural(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write(tmp_path / "heap" / "1.jpg", photo_bytes(1))
+    said = call(main, "extract", "heap", "--architecture=fake", "--bottleneck_dir=b")
+    assert "1 photo: 1 bottleneck computed, 0 known, in b" in said.out
 
 
 def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
@@ -150,6 +157,21 @@ def test_a_photo_that_is_replaced_is_read_again(storage: ObjectServer, tmp_path:
     assert counts(run(tmp_path / "store", cats)) == (4, 1, 3)
     with pytest.raises(DatasetError, match="There is nothing at s3://photos/dogs"):
         run(tmp_path / "store", "s3://photos/dogs")
+
+
+def test_without_credentials_the_same_command_is_no_advice(
+    storage: ObjectServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cats = fill(storage, 4)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    object_storage.forget_connections()
+    with pytest.raises(DatasetError) as raised:
+        run(tmp_path / "store", cats)
+    assert "Set AWS_ACCESS_KEY_ID" in str(raised.value) and "Run the same command" not in str(raised.value)
+    with pytest.raises(StoreError, match=r"Set AWS_ACCESS_KEY_ID .* this, or choose another `bottleneck_dir`\.$"):
+        run("s3://photos/store", class_folders(tmp_path / "cats", 4))
+    object_storage.forget_connections()
 
 
 def test_a_cluster_gets_larger_portions() -> None:

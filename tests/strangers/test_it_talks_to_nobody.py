@@ -23,17 +23,18 @@ CLASSES = {"red": (220, 40, 40), "green": (40, 200, 60), "blue": (50, 60, 220)}
 PHOTO = "photos/red/0.jpg"
 STORE = "--bottleneck_dir given/bottlenecks --model_dir given/models"
 TRAIN = f"retrain --image_dir photos {STORE}"
+ELSEWHERE = "retrain --image_dir photos --model_dir given/models"
 # Those of a stage need what the stages before have written. What is only large is small here: it takes minutes.
 STAGES = (
     {
         "train": f"{TRAIN} --architecture efficientnet_lite0 --engine tensorflow --output_dir given/model "
         "--report given/report.html --summaries_dir given/summaries --output_graph given/graph.pb "
         "--output_labels given/labels.txt",
-        "openvino in float32": f"{TRAIN} --architecture efficientnet_lite0 --engine openvino --precision float32 "
+        "openvino in float32": f"{ELSEWHERE} --architecture efficientnet_lite0 --engine openvino --precision float32 "
         "--bottleneck_dir given/float32 --output_dir given/of_openvino --formats saved_model",
         "openvino in bfloat16": f"{TRAIN} --architecture fake --engine openvino --precision bfloat16 "
         "--output_dir given/of_bfloat16",
-        "openvino in int8": f"{TRAIN} --architecture efficientnet_lite0 --precision int8 "
+        "openvino in int8": f"{ELSEWHERE} --architecture efficientnet_lite0 --precision int8 "
         "--bottleneck_dir given/int8 --output_dir given/of_int8 --formats saved_model",
         "fine-tuning and comparison": f"retrain --image_dir few {STORE} --architecture mobilenet_0.25_128 "
         "--image_size 32 --weights random --fine_tune_layers 2 --compare scratch --epochs 1 --output_dir given/tuned",

@@ -3,7 +3,7 @@
 import contextlib
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,6 +39,19 @@ def exit_code(main: Callable[[list[str]], None], *arguments: object) -> int:
     except SystemExit as leave:
         return leave.code if isinstance(leave.code, int) else 0 if leave.code is None else 1
     return 0
+
+
+def instead(base: Sequence[object], *arguments: object) -> list[object]:
+    """A call whose options take the place of those of a base, in which each option stands with one value."""
+    given = {argument for argument in arguments if str(argument).startswith("--")}
+    kept: list[object] = []
+    words = iter(base)
+    for word in words:
+        if word in given:
+            next(words)
+        else:
+            kept.append(word)
+    return [*kept, *arguments]
 
 
 def python_path(*folders: Path) -> str:

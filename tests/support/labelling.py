@@ -7,14 +7,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-from calling import Called, call
+from calling import Called, call, instead
 
 from label_image.cli import main
 
 
 def label(model: Path, *arguments: object, code: int = 0) -> Called:
     """Call it; it ends with this exit code."""
-    said = call(main, "--model", model, *arguments)
+    said = call(main, *instead(("--model", model), *arguments))
     assert said.code == code, (said.out, said.err)
     return said
 

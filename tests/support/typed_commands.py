@@ -38,7 +38,7 @@ def run(command: str) -> str:
     program, *arguments = shlex.split(command)
     name = arguments[0] if arguments and arguments[0] in retrain.cli.main.cli.commands else "train"
     takes = {option for each in retrain.cli.main.cli.commands[name].params for option in each.opts}
-    small = ["--architecture", "fake"] if program == "retrain" and "--architecture" in takes else []
+    small = ["--architecture", "fake"] if program == "retrain" and "--architecture" in takes - {*arguments} else []
     done = call(PROGRAMS[program], *arguments, *small)
     assert done.code == 0, (command, done.out, done.err)
     return done.out + done.err

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from calling import call
+from calling import call, instead
 from painting import paint
 
 import label_image.cli
@@ -18,7 +18,7 @@ def paint_classes(folder: Path, each: int = 12, names: dict[str, str] | None = N
 
 
 def train(*arguments: object) -> dict:
-    done = call(retrain.cli.main.main, "--architecture", "fake", "--json", *arguments)
+    done = call(retrain.cli.main.main, "--json", *instead(("--architecture", "fake"), *arguments))
     assert done.code == 0, done.err
     return {**json.loads(done.out), "err": done.err}
 

@@ -30,6 +30,8 @@ COMPARED_BYTES = 320_000_000  # of their pixels, at most; 1000 photos of 224 pix
 CALIBRATION_PHOTOS = 100  # the ranges of activations hardly change with more
 AHEAD = 64  # photos read in advance
 
+UNAFFECTED = "How the formats differ from the SavedModel holds all the same."
+
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -127,12 +129,12 @@ def _divide(export: Path, photos: list[Photo], say: Callable[[str], None]) -> tu
     """The photos that the model has not seen, and those it has."""
     known = were_seen(export, photos)
     if known is None:
-        say("Which photos the model was trained on is not known: its accuracies may be too good. Parity is as it is.")
+        say(f"Which photos the model was trained on is not known: its accuracies may be too good. {UNAFFECTED}")
         return photos, photos
     seen = [photo for photo, was_seen in zip(photos, known, strict=True) if was_seen]
     unseen = [photo for photo, was_seen in zip(photos, known, strict=True) if not was_seen]
     if not unseen:
-        say("The model was trained on all of these photos: its accuracies are too good. Parity is as it is.")
+        say(f"The model was trained on all of these photos: its accuracies are too good. {UNAFFECTED}")
     return unseen or photos, seen or photos
 
 

@@ -3,7 +3,7 @@
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
@@ -42,7 +42,7 @@ class Card:
     """One finding on a page.
 
     `choices` are the actions that it offers, none where there is nothing to decide; `decision` is the one that the
-    user chose before.
+    user chose before. `also` are the other findings of its photo that offer the same: kind and heading of each.
     """
 
     name: str
@@ -53,6 +53,7 @@ class Card:
     related: tuple[Picture, ...]
     choices: tuple[str, ...]
     decision: str = KEEP
+    also: tuple[tuple[str, str], ...] = ()
 
     @property
     def proposes(self) -> bool:
@@ -103,10 +104,12 @@ def make_sections(
     """
     found = {kind: diagnosis.of_kind(kind) for kind, _, _ in diagnosis.counts()}
     uris = _thumbnails(diagnosis, [finding for findings in found.values() for finding in findings[:most]], side)
-    choices = choices_of(diagnosis)
+    choices, kinds = choices_of(diagnosis), _kinds_with_choice(diagnosis)
 
     def card(finding: Finding) -> Card:
-        return _card(finding, diagnosis, image_dir, uris, choices[finding.path], decisions)
+        made = _card(finding, diagnosis, image_dir, uris, choices[finding.path], decisions)
+        others = (kind for kind in kinds.get(finding.path, ()) if kind != finding.kind)
+        return replace(made, also=tuple((kind, heading_of(kind)) for kind in others)) if made.choices else made
 
     return tuple(
         Section(
@@ -200,6 +203,15 @@ def _card(
         tuple(dict.fromkeys((*choices, decision))) if may_choose else (),
         decision,
     )
+
+
+def _kinds_with_choice(diagnosis: Diagnosis) -> dict[str, tuple[str, ...]]:
+    """By path what was found of a photo that something can be decided about, in the order of the page."""
+    kinds: dict[str, tuple[str, ...]] = {}
+    for kind, _, _ in diagnosis.counts():
+        for finding in diagnosis.of_kind(kind) if kind in HAS_CHOICE else ():
+            kinds[finding.path] = tuple(dict.fromkeys((*kinds.get(finding.path, ()), kind)))
+    return kinds
 
 
 def _text(path: str) -> str:

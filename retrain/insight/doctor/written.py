@@ -14,6 +14,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 from label_image.files import temporary_folder, write_in_one_step
 from retrain.core.errors import ExportError, OptionError
@@ -71,7 +72,7 @@ def write_diagnosis(diagnosis: Diagnosis, image_dir: Path, folder: Path, languag
         folder.mkdir(parents=True, exist_ok=True)
         decisions = earlier_decisions(folder, image_dir, label_of.keys())
         with in_language(language):
-            rows = _with_decisions(fix_rows(diagnosis, image_dir), decisions.actions, label_of)
+            rows = _with_decisions(fix_rows(diagnosis, image_dir, decisions.actions), decisions.actions, label_of)
             found = _table(FINDING_COLUMNS, _finding_rows(diagnosis, image_dir))
             page = render_page(diagnosis, image_dir, [row for row in rows if row[2] != KEEP])
         moved = [_write_findings(folder / FINDINGS, found)]
@@ -87,8 +88,13 @@ def write_diagnosis(diagnosis: Diagnosis, image_dir: Path, folder: Path, languag
     return Written(folder / PAGE, folder / FINDINGS, fixes, kept, len(decisions.actions), remarks)
 
 
-def fix_rows(diagnosis: Diagnosis, image_dir: Path) -> list[tuple[str, ...]]:
-    """One row for each photo that something may be decided about, with the action `keep`."""
+def fix_rows(
+    diagnosis: Diagnosis, image_dir: Path, decided: Mapping[str, str] = MappingProxyType({})
+) -> list[tuple[str, ...]]:
+    """One row for each photo that something may be decided about, with the action `keep`.
+
+    The suggestion is the one that was `decided` for, where a finding makes it, and else the first.
+    """
     by_path: dict[str, list[Finding]] = {}
     for kind in DECIDABLE:
         for finding in diagnosis.of_kind(kind):
@@ -96,9 +102,10 @@ def fix_rows(diagnosis: Diagnosis, image_dir: Path) -> list[tuple[str, ...]]:
                 by_path.setdefault(finding.path, []).append(finding)
     rows: list[tuple[str, ...]] = []
     for path, found in by_path.items():
-        suggestion = next((item.suggestion for item in found if item.suggestion != KEEP), KEEP)
+        name, suggested = name_in(image_dir, path), [item.suggestion for item in found if item.suggestion != KEEP]
+        suggestion = decided[name] if decided.get(name) in suggested else next(iter(suggested), KEEP)
         reason = " ".join(item.sentence for item in found)
-        rows.append((name_in(image_dir, path), found[0].label, KEEP, suggestion, reason))
+        rows.append((name, found[0].label, KEEP, suggestion, reason))
     return rows
 
 

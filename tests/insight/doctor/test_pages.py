@@ -12,6 +12,7 @@ from PIL import Image
 
 from retrain.insight.doctor.findings import Diagnosis, Finding
 from retrain.insight.doctor.pages import SHOWN, make_sections, render_page
+from retrain.insight.doctor.written import write_diagnosis
 from retrain.insight.html.rendering import script
 from retrain.photos.dataset import Photo
 
@@ -70,6 +71,18 @@ def test_a_photo_has_the_same_choices_on_all_its_cards(diagnosis: Diagnosis) -> 
     assert nameless.choices == ()  # fixes.csv could not name it
 
 
+def test_a_card_names_the_other_headings_of_its_photo(diagnosis: Diagnosis) -> None:
+    sections = make_sections(diagnosis, Path("cats"))
+    assert {section.kind: [card.also for card in section.cards] for section in sections} == {
+        "label": [(("copy", "The same photo twice in a class"),)],
+        "copy": [(("label", "Labels that may be wrong"),)],
+        "outlier": [(), ()],
+    }
+    page = render_page(diagnosis, Path("cats"))
+    assert page.count("The same decision is shown under") == 2
+    assert '<a href="#copy">The same photo twice in a class</a>' in page
+
+
 def test_the_page_asks_nobody_and_runs_one_script(diagnosis: Diagnosis) -> None:
     page = render_page(diagnosis, Path("cats"), DECIDED)
     text, digest = script("doctor.js")
@@ -77,6 +90,69 @@ def test_the_page_asks_nobody_and_runs_one_script(diagnosis: Diagnosis) -> None:
     assert f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src '{digest}'" in page
     assert page.count("<style>") == 1 and "<this>" not in page
     assert {link[0] for link in re.findall(r'(?:href|src)="([^"]*)"', page)} <= {"#", "d"}
+
+
+@pytest.mark.parametrize(
+    ("action", "suggestion"), [("keep", "remove"), ("remove", "remove"), ("relabel:b", "relabel:b")]
+)
+def test_a_decision_that_is_carried_over_stands_beside_its_suggestion(
+    action: str, suggestion: str, diagnosis: Diagnosis, tmp_path: Path
+) -> None:
+    (tmp_path / "fixes.csv").write_text(f"file,action\na/1.jpg,{action}\n")
+    written = write_diagnosis(diagnosis, Path("cats"), tmp_path)
+    rows = [row for row in rows_of(written.fixes.read_text(encoding="utf-8")) if row[0] == "a/1.jpg"]
+    assert rows == [["a/1.jpg", "a", action, suggestion, "The same picture. Looks like b."]]
+
+
+@pytest.mark.browser
+def test_a_photo_under_two_headings_has_one_decision(
+    browser: str, server, diagnosis: Diagnosis, tmp_path: Path
+) -> None:
+    """Whichever card it is made on; its row has the suggestion and the reason of one heading."""
+    drive = """
+      const found = {}, rows = async name => { found[name] = await save(); };
+      const states = () => ["label", "copy"].map(kind => {
+        const one = page.querySelector(`#${kind} [data-file="a/1.jpg"]`);
+        return [one.classList.contains("decided"), one.querySelector('[aria-pressed="true"]').dataset.action];
+      });
+      button("a/1.jpg", "relabel:b", 0).click();
+      found.first = states();
+      await rows("relabelled");
+      button("a/1.jpg", "remove", 1).click();
+      found.second = states();
+      await rows("removed");
+      button("a/1.jpg", "relabel:b", 1).click();  // what the other heading suggests
+      await rows("by the other card");
+      button("a/1.jpg", "remove", 0).click();
+      await rows("removed by the other card");
+      button("a/1.jpg", "keep", 0).click();
+      found.kept = states();
+      button("a/1.jpg", "relabel:b", 0).click();
+      page.querySelector("[data-all=copy]").click();
+      found.all = states();
+      found.disabled = page.querySelector("[data-all=copy]").disabled;
+      await rows("after all of the other heading");
+      button("a/1.jpg", "keep", 0).click();
+      page.querySelector("[data-all=copy]").click();
+      await rows("all of the heading");
+      const link = page.querySelector('#copy .finding a[href="#label"]');
+      link.focus();
+      press("Enter");
+      found.enter = states();
+      return found;
+    """
+    page = render_page(diagnosis, Path("cats"))
+    found, console = driven(browser, server, page, WORDS + drive, 1280, tmp_path / "profile")
+    assert console == []
+    relabelled, removed = [True, "relabel:b"], [True, "remove"]
+    assert found["first"] == found["all"] == [relabelled] * 2 and found["kept"] == [[False, "keep"]] * 2
+    assert found["second"] == found["enter"] == [removed] * 2 and found["disabled"]
+    of_label = [["a/1.jpg", "a", "relabel:b", "relabel:b", "Looks like b."]]
+    of_copy = [["a/1.jpg", "a", "remove", "remove", "The same picture."]]
+    for name in ("relabelled", "by the other card", "after all of the other heading"):
+        assert rows_of(found[name]) == of_label, name
+    for name in ("removed", "removed by the other card", "all of the heading"):
+        assert rows_of(found[name]) == of_copy, name
 
 
 def test_findings_that_are_not_shown_can_be_accepted_too(many: Diagnosis) -> None:

@@ -11,20 +11,35 @@ const past = []; // the decisions before each change
 let decided = new Map(earlier);
 let saved = decided;
 
+// Findings: file, class, suggestion, reason.
+const findingsOf = (cards) => cards.map(({ dataset: of }) => [of.file, of.class, of.suggestion, of.reason]);
+const found = new Map(); // those of each photo, under all headings
+for (const finding of [...findingsOf(cards), ...Object.values(unseen).flat()])
+  found.set(finding[0], [...(found.get(finding[0]) ?? []), finding]);
+
 const actionOn = (file) => decided.get(file)?.[2] ?? "keep";
 const suggestedIn = (section) => [
-  ...[...section.querySelectorAll("[data-file]")]
-    .map(({ dataset: of }) => [of.file, of.class, of.suggestion, of.reason])
-    .filter((row) => row[2] !== "keep"),
+  ...findingsOf([...section.querySelectorAll("[data-file]")]).filter((row) => row[2] !== "keep"),
   ...(unseen[section.id] ?? []),
 ];
+// A photo has one decision: to accept all of a heading does not overrule what was decided under another one.
+function isOpen([file, , suggestion, reason]) {
+  const [, , action, , why] = decided.get(file) ?? [];
+  return !action || (action !== suggestion && (found.get(file).length === 1 || why === reason));
+}
+
+// The row of a decision has the suggestion and the reason of the finding that suggests it: of the card, if that does.
+function rowOf(file, label, action, suggestion, reason) {
+  if (earlier.get(file)?.[2] === action) return earlier.get(file);
+  const other = suggestion === action ? undefined : found.get(file).find((row) => row[2] === action);
+  return other ? [file, label, action, other[2], other[3]] : [file, label, action, suggestion, reason];
+}
 
 function decide(rows) {
   const next = new Map(decided);
-  for (const [file, label, action, suggestion, reason] of rows) {
-    const [, sameLabel, , ...rest] = next.get(file) ?? earlier.get(file) ?? [file, label, "", suggestion, reason];
-    if (action === "keep") next.delete(file);
-    else next.set(file, [file, sameLabel, action, ...rest]);
+  for (const row of rows) {
+    if (row[2] === "keep") next.delete(row[0]);
+    else next.set(row[0], rowOf(...row));
   }
   past.push(decided);
   decided = next;
@@ -53,7 +68,7 @@ function show() {
       button.setAttribute("aria-pressed", button.dataset.action === action);
   }
   for (const button of document.querySelectorAll("[data-all]"))
-    button.disabled = suggestedIn(button.closest("section")).every((row) => actionOn(row[0]) === row[2]);
+    button.disabled = !suggestedIn(button.closest("section")).some(isOpen);
   bar.hidden = !decided.size && !earlier.size && !past.length;
   document.getElementById("decided").textContent = decided.size === 1 ? words.one : words.many.replace("{count}", decided.size);
   document.getElementById("undo").disabled = !past.length;
@@ -95,7 +110,7 @@ document.addEventListener("click", (event) => {
   const card = target.closest("[data-file]");
   const button = target.closest("button");
   if (button?.dataset.action) choose(card, button.dataset.action);
-  else if (button?.dataset.all) decide(suggestedIn(button.closest("section")).map(([f, c, s, r]) => [f, c, s, s, r]));
+  else if (button?.dataset.all) decide(suggestedIn(button.closest("section")).filter(isOpen).map(([f, c, s, r]) => [f, c, s, s, r]));
   else if (button?.id === "undo") undo();
   else if (button?.id === "write") save();
   else if (target === dialog || (button && dialog.contains(button))) dialog.close();
@@ -107,7 +122,7 @@ document.addEventListener("keydown", (event) => {
   const { key, target } = event;
   const card = dialog.open ? dialog.of : target.closest?.("main .finding");
   const first = target === document.body && cards.find((one) => one.getBoundingClientRect().bottom > 0);
-  const onButton = target.closest?.("button");
+  const onButton = target.closest?.("button, a");
   if (key.startsWith("Arrow") && (card || first)) go(card ? beside(card, key) : first);
   else if (key.toLowerCase() === "z") undo();
   else if (key === "Escape" && dialog.open) dialog.close();

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from label_image.command_line import OnceCommand, run_command
+from label_image.command_line import run_command
 from label_image.installing import DISTRIBUTION
 from label_image.terminal import json_line, require_working_folder, shown
 from label_image.user_path import LocalText, Text
@@ -31,7 +31,7 @@ FIELD = re.compile("`(executor|ray_address)`")  # as errors name it
 say = partial(print, flush=True)  # for who reads the answers as they come
 
 
-class LabelOrServe(OnceCommand):
+class LabelOrServe(click.Command):
     """The command, which offers a shell the options of `label_image serve` behind that word."""
 
     def shell_complete(self, context: click.Context, incomplete: str) -> "list[CompletionItem]":

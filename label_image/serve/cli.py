@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from label_image.command_line import OnceCommand, run_command
+from label_image.command_line import run_command
 from label_image.errors import ModelError
 from label_image.installing import what_is_missing
 from label_image.pool import MOST
@@ -25,10 +25,7 @@ def say(sentence: str) -> None:
         print(sentence, flush=True)
 
 
-@click.command(
-    cls=OnceCommand,
-    context_settings={"token_normalize_func": lambda name: name.replace("-", "_"), "max_content_width": 100},
-)
+@click.command(context_settings={"token_normalize_func": lambda name: name.replace("-", "_"), "max_content_width": 100})
 @click.argument("model", type=Text, default="tf_files/model", metavar="[MODEL]")
 @click.option("--name", type=Text, metavar="NAME", help="What clients call the model.  [default: its folder's name]")
 @click.option(

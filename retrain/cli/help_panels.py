@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from label_image.command_line import OnceCommand
-
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
@@ -63,7 +61,7 @@ FIRST: Mapping[str, str] = {
 }
 
 
-class PanelCommand(OnceCommand):
+class PanelCommand(click.Command):
     """A command whose `--help` fits one screen, and whose `--help all` lists every option in panels."""
 
     def parse_args(self, context: click.Context, arguments: list[str]) -> list[str]:

@@ -105,7 +105,7 @@ def test_empty_value_is_an_error(name: str, spelling: str, capsys: pytest.Captur
             "--architecture a,b` compares them.",
         ),
         ("sweep --architecture a --architecture b", "count: separate them with commas, --architecture a,b."),
-        ("sweep --l2 1 --l2 2 --l2 3", "--l2 is given 3 times, and only the last would count: separate them with"),
+        ("sweep --architecture a --l2 1 --l2 2 --l2 3", "--l2 is given 3 times, and only the last would count: separate them with"),
         ("--hidden_units 9 --hidden-units 7", "count: separate them with commas, --hidden_units 9,7."),
         ("--formats tflite --formats saved_model", "with commas, --formats tflite,saved_model."),
     ],
@@ -118,7 +118,7 @@ def test_what_takes_several_values_is_not_the_last_of_them(
 
 
 def test_the_last_value_counts_where_there_can_be_but_one(asked_by: Callable[..., TrainConfig]) -> None:
-    flags = ("--tta", "--tta", "--architecture", "fake", "--architecture=fake")
+    flags = ("--tta", "--tta", "--flip_left_right", "--architecture", "fake", "--architecture=fake")
     config = asked_by(*IMAGE_DIR, "--seed=7", "--seed", "9", *flags, "--add_images", "a", "--add_images", "b")
     assert config.split.seed == 9 and config.source.add_images == (Path("a"), Path("b"))
 

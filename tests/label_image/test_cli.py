@@ -291,7 +291,6 @@ def test_an_export_without_a_threshold_never_says_unknown(model: Path, here: Pat
         (["--labels", "", "x.jpg"], "--labels"),
         (["--topk", "1", "x.jpg"], "--top_k"),
         (["--top_k", "0", "x.jpg"], "top_k"),
-        (["--model", "a", "--model=b", "x.jpg"], "--model is given twice, as a and b, and only the last would count"),
         (["--input_mean", "0", "x.jpg"], "--input_mean"),
     ],
 )

@@ -84,7 +84,7 @@ studio: $(INSTALLED) $(if $(shell command -v npm 2>/dev/null),$(RUNTIME))  ## Co
 	@$(BIN)/retrain studio "$(or $(IMAGE_DIR),tf_files/studio)" $(ARGS)
 
 export: $(INSTALLED)  ## Write the model of OUTPUT_DIR in more formats, tried on IMAGE_DIR=folder [TO=onnx,tflite_int8,…; alone: all]
-	@$(BIN)/retrain export "$(OUTPUT_DIR)" --to "$(or $(TO),all)" --image_dir "$(or $(IMAGE_DIR),tf_files/demo_cats)" $(ARGS)
+	@$(BIN)/retrain export "$(OUTPUT_DIR)" $(if $(findstring --to,$(ARGS)),,--to "$(or $(TO),all)") --image_dir "$(or $(IMAGE_DIR),tf_files/demo_cats)" $(ARGS)
 
 tflite: $(INSTALLED)  ## Write the model of OUTPUT_DIR as TFLite of every precision, tried on IMAGE_DIR=folder
 	@$(MAKE) --no-print-directory export TO=tflite,tflite_float16,tflite_dynamic,tflite_int8

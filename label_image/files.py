@@ -23,7 +23,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from label_image.file_locks import NO_LOCKS
@@ -60,9 +60,17 @@ def temporary_folder(parent: Path) -> Iterator[Path]:
             os.close(lock)
 
 
-def scratch_folder() -> AbstractContextManager[Path]:
+@contextmanager
+def scratch_folder() -> Iterator[Path]:
     """A temporary folder in the system's place for them: for what goes from one library to another. Raises OSError."""
-    return temporary_folder(_scratch_place())
+    place = _scratch_place()
+    try:
+        with temporary_folder(place) as folder:
+            yield folder
+    except OSError as error:
+        if error.filename is None and error.errno in (errno.ENOSPC, errno.EDQUOT):  # where is what the user can mend
+            error.filename = str(place)
+        raise
 
 
 def write_in_one_step(path: Path, data: bytes | memoryview, sync: bool = False) -> None:

@@ -30,10 +30,12 @@ ANSWER_SECONDS = 60
 
 # What servers and their libraries say where credentials are missing, wrong, out of date, or not for this.
 _REFUSALS = re.compile(
-    r"credentials|config profile|access ?denied|permission ?denied|forbidden|invalid ?(access ?key|client|token)|"
-    r"signature ?does ?not ?match|expired ?token|token .*expired|unrecognized ?client|sso session",
+    r"credentials|config profile|access ?(denied|disabled|token)|permission ?denied|forbidden|unauthori[sz]ed|"
+    r"account ?problem|invalid ?(access ?key|client|token)|signature ?does ?not ?match|expired ?token|token .*expired|"
+    r"unrecognized ?client|sso session",
     re.IGNORECASE,
 )
+_NAMES = re.compile(r"'[^']*'|\"[^\"]*\"|\S+[-./]\S+")  # in messages: what is quoted, hosts, paths
 _TO_SET = {
     "s3": "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE to a profile of ~/.aws, to credentials that "
     "may do this.",
@@ -330,7 +332,7 @@ def _as_sentence(address: str, what: str) -> Iterator[None]:
         if _is_missing(error):
             raise _missing(address) from None
         sentence = f"{address} {what}: {_reason(error)}."
-        if _is_refusal(error):
+        if _is_refusal(error, address):
             raise CredentialsError(f"{sentence} {_TO_SET[split_address(address)[0]]}") from None
         raise StorageError(sentence) from None
 
@@ -341,7 +343,8 @@ def _missing(address: str) -> FileNotFoundError:
 
 def _is_of_a_storage(error: Exception) -> bool:
     """Whether an error is one of pyarrow's, or of boto3's, which share no base."""
-    return isinstance(error, (OSError, ValueError)) or type(error).__module__.startswith(("botocore", "boto3"))
+    module = type(error).__module__
+    return isinstance(error, (OSError, ValueError)) or module.startswith(("botocore", "boto3", "pyarrow"))
 
 
 def _is_missing(error: Exception) -> bool:
@@ -351,14 +354,15 @@ def _is_missing(error: Exception) -> bool:
     return getattr(error, "response", {}).get("Error", {}).get("Code") in ("NoSuchKey", "NoSuchBucket", "404")
 
 
-def _is_refusal(error: Exception) -> bool:
-    """Whether credentials are the reason, by the words of the message without the names in it."""
-    return _REFUSALS.search(re.sub(r"'[^']*'|\"[^\"]*\"", "", str(error)).replace("_", " ")) is not None
+def _is_refusal(error: Exception, address: str) -> bool:
+    """Whether credentials are the reason, by the words of the message without the address and other names in it."""
+    words = str(error).replace(address.partition("://")[2], "")
+    return _REFUSALS.search(_NAMES.sub("", words).replace("_", " ")) is not None
 
 
 def _reason(error: Exception) -> str:
     """The first line of a message that may be long, without its full stop and what an endpoint says of credentials."""
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(". ")
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(". :")
     return re.sub(r"//[^/@\s]+@", "//…@", line)
 
 

@@ -1,12 +1,13 @@
 """What every command refuses of the arguments that it is given."""
 
 import copy
+import re
 from collections.abc import Sequence
 
 import click
 
 from label_image.terminal import shown
-from retrain.cli.help_panels import PanelCommand
+from retrain.cli.help_panels import PanelCommand, takes_list
 from retrain.cli.reachable import check_reachable
 
 
@@ -34,32 +35,28 @@ class CheckedCommand(PanelCommand):
         return left
 
     def _refuse_repeated(self, context: click.Context, arguments: list[str]) -> None:
-        several = [one for one in self.params if isinstance(one, click.Option) and _takes_several(one)]
-        listing = copy.copy(self)
-        listing.params = [copy.copy(one) for one in self.params]
-        for one in listing.params:
-            if isinstance(one, click.Option) and _takes_several(one):
-                one.multiple = True
-        found, _, _ = listing.make_parser(context).parse_args(arguments)
+        # Click keeps the last value alone: it is asked again, with options that may be repeated.
+        asked = copy.copy(self)
+        asked.params = [copy.copy(one) for one in self.params]
+        several = [one for one in asked.params if isinstance(one, click.Option) and _takes_several(one)]
         for option in several:
-            values = found.get(option.name, ())
+            option.multiple = True
+        found, _, _ = asked.make_parser(context).parse_args(arguments)
+        for option in several:
+            values = found.get(str(option.name), ())
             if len(set(values)) > 1:
-                raise click.UsageError(
-                    shown(
-                        f"{option.opts[0]} is given {len(values)} times, and only the last would count: "
-                        f"{_what_to_write(option, values)}."
-                    ),
-                    context,
-                )
+                said = f"{option.opts[0]} is given {len(values)} times, and only the last would count"
+                raise click.UsageError(shown(f"{said}: {self._what_to_write(option, values)}."), context)
+
+    def _what_to_write(self, option: click.Option, values: Sequence[str]) -> str:
+        parts = dict.fromkeys(part for value in values for part in re.split("[,+]", value))
+        listed = f"{option.opts[0]} {','.join(parts)}"
+        if takes_list(option):
+            return f"separate them with commas, {listed}"
+        together = f"{option.opts[0]} {'+'.join(parts)} uses them side by side"
+        return f"{together}, and `retrain sweep {listed}` compares them" if self.name == "train" else together
 
 
 def _takes_several(option: click.Option) -> bool:
-    """Whether one value of it can name several things, as in N[,N…] or NAME+NAME."""
-    return not option.multiple and (option.name == "architecture" or "[," in (option.metavar or ""))
-
-
-def _what_to_write(option: click.Option, values: Sequence[str]) -> str:
-    if "[," in (option.metavar or ""):
-        return f"separate them with commas, {option.opts[0]} {','.join(values)}"
-    together = f"{'+'.join(values)} uses {'both' if len(values) == 2 else 'all'} side by side"
-    return f"{together}, and `retrain sweep {option.opts[0]} {','.join(values)}` compares them"
+    """Whether one value of it can name several things, as N[,N…], or NAME+NAME of a network."""
+    return not option.multiple and (option.name == "architecture" or takes_list(option))

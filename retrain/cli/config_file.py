@@ -17,6 +17,7 @@ from label_image.errors import ForeignFileError, ModelError
 from label_image.foreign_text import read_limited
 from label_image.terminal import shown
 from label_image.user_path import File
+from retrain.cli.help_panels import takes_list
 
 MANIFEST_ENDING = ".json"
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -148,8 +149,7 @@ def _joined(option: click.Option, values: list[object]) -> object:
 
 
 def _takes_more(option: click.Option) -> bool:
-    """Whether it takes several values: their help says so to people, as in `N[,N…]`."""
-    return option.multiple or "[," in (option.metavar or "")
+    return option.multiple or takes_list(option)
 
 
 def _if(holds: object, value: object, otherwise: str) -> object:

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 import click
 
 FIELD = re.compile("`([a-z][a-z0-9_]*)`")
-
-
-PHOTOS = ("image_dir", "data")  # the fields that hold whatever photos a command is about
+# Errors about photos name one of these, whatever a command calls what it takes photos of.
+OF_PHOTOS = ("image_dir", "data")
 
 
 def with_dashes(sentence: str, program: click.Command, command: click.Command | None = None) -> str:
@@ -43,9 +42,11 @@ def _arguments(command: click.Command) -> dict[str, str]:
         for one in command.params
         if isinstance(one, click.Argument)
     }
-    of_photos = next((named[name] for name in PHOTOS if name in named), None)
+    of_photos = next((named[name] for name in OF_PHOTOS if name in named), None)
+    if of_photos is None and "--keep_photos" in own:
+        of_photos = "--keep_photos"
     if of_photos is not None:
-        named |= {name: of_photos for name in PHOTOS if f"--{name}" not in own}
+        named |= {name: of_photos for name in OF_PHOTOS if f"--{name}" not in own}
     return named
 
 

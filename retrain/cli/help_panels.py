@@ -61,6 +61,11 @@ FIRST: Mapping[str, str] = {
 }
 
 
+def takes_list(option: click.Option) -> bool:
+    """Whether a value of it is a list with commas: its help says so to people, as in `N[,N…]`."""
+    return "[," in (option.metavar or "")
+
+
 class PanelCommand(click.Command):
     """A command whose `--help` fits one screen, and whose `--help all` lists every option in panels."""
 

@@ -33,7 +33,7 @@ from retrain.exports.from_templates import template_of
 from retrain.exports.proof.parity import Parity
 from retrain.training.head import Hidden
 
-EXPORT_VERSION = 8  # of how an export is written: another one, and templates are made again
+EXPORT_VERSION = 9  # of how an export is written: another one, and templates are made again
 FOLDER = "templates"
 RECORD = "template.json"
 KEPT = 8  # templates in a bottleneck folder, those used last; one of Inception-V3 has 88 MB

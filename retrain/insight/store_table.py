@@ -25,7 +25,7 @@ def show_info(info: StoreInfo, templates: KeptTemplates, console: Console) -> No
     else:
         console.print(f"{escape(str(info.path))} holds no bottlenecks.", soft_wrap=True)
     console.print(f"Photo files whose content is known: {info.known_files}")
-    if templates.number:
+    if templates.bytes:
         size, where = f"{templates.bytes / 1e6:.1f} MB", escape(str(templates.folder))
         console.print(f"Templates of exports: {templates.number}, {size}, in {where}", soft_wrap=True)
     if damaged := sum(folder.damaged for folder in info.folders):

@@ -47,7 +47,7 @@ _OF_SEVERAL = {
     "has more in it than a photo needs": "have more in them than a photo needs",
 }
 _VERBS = {"is": "are", "has": "have", "does": "do", "was": "were", "takes": "take", "holds": "hold", "lies": "lie"}
-_OF_ONE = re.compile(r"\b(an?|it|its|this|which|what|while)\b")  # words that would have to change, too
+_OF_ONE = re.compile(r"\b(an?|it|its|this|which|what|while)\b")  # where words beside the verb would change, too
 
 
 def counted(reasons: Iterable[str]) -> dict[str, int]:
@@ -72,7 +72,7 @@ def with_count(reason: str, number: int) -> str:
     if reason in _OF_SEVERAL:
         return f"{number:,} {_OF_SEVERAL[reason]}"
     if _OF_ONE.search(reason):
-        return f"{number:,} of which each {reason}"
+        return f"{number:,} × {reason}"
     return f"{number:,} {_VERBS.get(verb, verb)} {rest}"
 
 

@@ -101,11 +101,16 @@ def test_empty_value_is_an_error(name: str, spelling: str, capsys: pytest.Captur
     [
         (
             "--architecture a --architecture=b",
-            "is given 2 times, and only the last would count: a+b uses both side by side, and `retrain sweep "
-            "--architecture a,b` compares them.",
+            "is given 2 times, and only the last would count: --architecture a+b uses them side by side, and `retrain "
+            "sweep --architecture a,b` compares them.",
         ),
+        ("export m --to onnx --to tflite", "with commas, --to onnx,tflite."),
+        ("sweep --architecture a --architecture a,b", "with commas, --architecture a,b."),
         ("sweep --architecture a --architecture b", "count: separate them with commas, --architecture a,b."),
-        ("sweep --architecture a --l2 1 --l2 2 --l2 3", "--l2 is given 3 times, and only the last would count: separate them with"),
+        (
+            "sweep --architecture a --l2 1 --l2 2 --l2 3",
+            "--l2 is given 3 times, and only the last would count: separate them with",
+        ),
         ("--hidden_units 9 --hidden-units 7", "count: separate them with commas, --hidden_units 9,7."),
         ("--formats tflite --formats saved_model", "with commas, --formats tflite,saved_model."),
     ],

@@ -60,6 +60,14 @@ def output(capsys: pytest.CaptureFixture[str]) -> str:
     return both.out + both.err
 
 
+def test_photos_to_keep_that_are_not_there_are_named_by_the_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("prune", "--keep_photos", str(tmp_path / "none"), "--bottleneck_dir", str(tmp_path)) == 1
+    said = output(capsys)
+    assert "--keep_photos" in said and "--image_dir" not in said
+
+
 def test_info_for_people_and_for_programs(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("info") == 0
     shown = output(capsys)

@@ -1,8 +1,10 @@
 import json
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
+from colour_runs import Train, run_on, write_colour_folders
 
 from retrain.backbones.backbone import find_backbone
 from retrain.backbones.network import load_network
@@ -48,3 +50,16 @@ def small_manifest(small_export: Path) -> dict[str, object]:
 def small_source(small_export: Path, small_manifest: dict[str, object]) -> Source:
     """The small export as formats are made of it."""
     return Source(small_export, small_manifest, calibration=None, made=None)
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> Path:
+    write_colour_folders(tmp_path / "photos")
+    return tmp_path / "photos"
+
+
+@pytest.fixture
+def train(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Train:
+    """Runs `retrain` on the photos of two colours, in a folder of its own: exit code and standard error."""
+    monkeypatch.chdir(tmp_path)
+    return partial(run_on, photos)

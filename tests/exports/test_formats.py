@@ -1,5 +1,6 @@
 """SavedModel, TFLite and frozen graph answer like the classifier that they were written from, with another top too."""
 
+import errno
 import io
 import tempfile
 import zipfile
@@ -117,6 +118,21 @@ def test_what_the_converter_keeps_meanwhile_lies_where_a_killed_run_is_tidied_up
     convert(classifier)
     assert made and all(is_temporary(folder.parent.name) for folder in made)
     assert not any(folder.parent.exists() for folder in made) and tempfile.gettempdir() == before
+
+
+def test_a_network_that_cannot_be_saved_meanwhile_is_a_sentence(
+    classifier: Classifier, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The converter then takes another way, without a word, and loses the names of the outputs."""
+
+    from tensorflow.lite.python import lite
+
+    def full(*arguments: object, **options: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(lite._save, "save", full)
+    with pytest.raises(ExportError, match=r"could not save the network in /\S*\. Make room there, .* TMPDIR\."):
+        convert(classifier)
 
 
 def test_text_files_ride_along_the_same_every_time() -> None:

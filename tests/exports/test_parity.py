@@ -69,3 +69,8 @@ def test_the_parity_of_groups_is_that_of_all_their_photos() -> None:
 
 def test_groups_without_similarities_have_none_together() -> None:
     assert Parity.joined([Parity(0.1, 1.0, 3), Parity(0.2, 0.0, 1)]) == Parity(0.2, 0.75, 4)
+
+
+def test_a_single_photo_is_no_plural() -> None:
+    with pytest.raises(ParityError, match="on 1 photo its probabilities"):
+        compare("It", Outputs(CLEAR[:1, ::-1]), Outputs(CLEAR[:1]))

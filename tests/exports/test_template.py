@@ -1,32 +1,23 @@
 """Templates: made once, proven once, and never trusted when they are not what they were."""
 
-import contextlib
-import io
-import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
+from colour_runs import COLOURS, Train, manifest
 
-import retrain.cli.main
-from label_image.model import Outputs, load_model
+from label_image.model import load_model
 from retrain.backbones.backbone import find_backbone
 from retrain.exports import template, writer
 from retrain.exports.formats import saved_model, tflite
-from retrain.exports.formats.base import Filling
 from retrain.exports.formats.saved_model import write_saved_model
 from retrain.exports.formats.tflite import convert
-from retrain.exports.from_templates import write_formats
 from retrain.exports.proof import c_library
-from retrain.exports.proof.parity import Parity, compare
+from retrain.exports.proof.parity import Parity
 from retrain.exports.registry import FORMATS, SAVED_MODEL, TRAINING_FORMATS
 from retrain.exports.template import KEPT, RECORD, covers, fetch_template, keep_template, kept_folder
 
@@ -34,36 +25,6 @@ FILES = {name: FORMATS[name].template.files for name in TRAINING_FORMATS}
 FAKE = find_backbone("fake", Path("."))
 COVERS = covers(SAVED_MODEL, FAKE, ("a", "b"))
 PROOF = {"saved_model": Parity(1e-6, 1.0, 48), "saved_model_bytes": Parity(1e-6, 1.0, 12)}
-COLOURS = {"Été": (220, 30, 30), "猫": (30, 200, 30)}
-
-Train = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def photos(tmp_path: Path) -> Path:
-    for name, colour in COLOURS.items():
-        (tmp_path / "photos" / name).mkdir(parents=True)
-        for number in range(12):
-            shade = tuple(min(255, level + number) for level in colour)
-            Image.new("RGB", (9, 9), shade).save(tmp_path / "photos" / name / f"{number}.png")
-    return tmp_path / "photos"
-
-
-@pytest.fixture
-def train(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Train]:
-    """Runs `retrain` in a folder of its own: exit code and standard error."""
-    monkeypatch.chdir(tmp_path)
-
-    def run(*arguments: str) -> tuple[int, str]:
-        err = io.StringIO()
-        with contextlib.redirect_stderr(err), contextlib.redirect_stdout(io.StringIO()):
-            try:
-                retrain.cli.main.main(["--image_dir", str(photos), "--architecture", "fake", *arguments])
-            except SystemExit as leave:
-                return int(leave.code or 0), err.getvalue()
-        return 0, err.getvalue()
-
-    yield run
 
 
 def templates(folder: Path = Path("tf_files/bottlenecks/templates")) -> list[Path]:
@@ -72,10 +33,6 @@ def templates(folder: Path = Path("tf_files/bottlenecks/templates")) -> list[Pat
 
 def contents(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-
-
-def manifest(model: str = "tf_files/model") -> dict:
-    return json.loads(Path(model, "model.json").read_text(encoding="utf-8"))
 
 
 def answers(model: str, photo: Path) -> dict[str, float]:
@@ -211,26 +168,6 @@ def test_second_run_makes_no_network_and_the_same_files(train: Train, monkeypatc
     assert list(manifest()["labels"]) == list(COLOURS)
 
 
-def test_what_comes_of_a_new_template_is_written_once_and_proves_it_on_more_photos(
-    train: Train, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    written: list[tuple[list[str], list[str], list[int]]] = []
-
-    def noted(formats: list[str], filling: Filling, new: list[str], *others: Any) -> Any:
-        written.append((list(formats), list(new), [len(pixels) for pixels in filling.groups]))
-        return write_formats(formats, filling, new, *others)
-
-    monkeypatch.setattr(writer, "write_formats", noted)
-    assert [train("--formats", formats)[0] for formats in ("tflite", "saved_model,tflite", "tflite")] == [0, 0, 0]
-    assert written == [
-        (["tflite"], ["tflite"], [16, 8]),
-        (["saved_model"], ["saved_model"], [16, 8]),
-        (["tflite"], [], [16]),
-        (["tflite"], [], [16]),
-    ]
-    assert manifest()["parity"]["tflite"]["photos"] == 16 and manifest()["template"]["parity"]["tflite"]["photos"] == 24
-
-
 def test_second_run_imports_no_tensorflow(train: Train, photos: Path) -> None:
     assert train()[0] == 0
     command = ["--image_dir", str(photos), "--architecture", "fake", "--output_dir", "other"]
@@ -363,17 +300,6 @@ def test_full_disk_for_the_template_does_not_fail_the_run(train: Train, monkeypa
     assert sorted(path.name for path in Path("tf_files/model").iterdir() if "template" in path.name) == []
 
 
-def test_template_is_kept_only_when_it_is_proven(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    def wrong(name: str, said: Outputs, expected: Outputs) -> Parity:
-        return compare(name, Outputs(said.probabilities[:, ::-1]), expected)
-
-    monkeypatch.setattr(writer, "compare", wrong)
-    code, said = train()
-    assert code == 1
-    assert "The SavedModel was not kept" in said
-    assert not Path("tf_files/bottlenecks/templates").exists()
-
-
 def test_two_runs_that_keep_the_same_template(kept: Path, tmp_path: Path) -> None:
     for name in FILES[SAVED_MODEL]:
         (tmp_path / "new" / name).parent.mkdir(parents=True, exist_ok=True)
@@ -381,13 +307,3 @@ def test_two_runs_that_keep_the_same_template(kept: Path, tmp_path: Path) -> Non
     keep_template(tmp_path / "new", kept, COVERS, PROOF)
     assert fetch_template(kept, COVERS, tmp_path / "copy") == PROOF
     assert [path.name for path in templates(tmp_path / "b/templates")] == [kept.name]
-
-
-def test_bottlenecks_of_another_machine_do_not_fail_the_export(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Other kernels differ by more than the tolerance: the network of this machine is then the reference."""
-    asked = []
-    cached, engine = writer.float32_rows, writer.network_engine
-    monkeypatch.setattr(writer, "float32_rows", lambda *arguments: cached(*arguments) * np.float32(1.01))
-    monkeypatch.setattr(writer, "network_engine", lambda network: asked.append(1) or engine(network))
-    assert train("--how_many_training_steps", "20")[0] == 0
-    assert asked

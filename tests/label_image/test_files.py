@@ -5,6 +5,7 @@ import shutil
 import stat
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -190,6 +191,15 @@ def test_files_obey_the_umask(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert stat.S_IMODE((tmp_path / "file").stat().st_mode) == 0o664
+
+
+def test_a_full_scratch_folder_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    for number, named in ((errno.ENOSPC, str(tmp_path)), (errno.EPIPE, None)):
+        with pytest.raises(OSError) as error, scratch_folder():
+            raise OSError(number, "as a write says it")
+        assert error.value.filename == named
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_scratch_folder_lies_where_the_system_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

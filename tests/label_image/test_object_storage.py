@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pyarrow
 import pytest
 from failing_proxy import failing_proxy
 from object_server import PAGE, ObjectServer, environment_for
@@ -193,17 +194,31 @@ def test_where_they_are_refused_too(storage: ObjectServer, monkeypatch: pytest.M
         ("An error occurred (ExpiredToken) when calling the PutObject operation: …", True),
         ("AWS Error SIGNATURE_DOES_NOT_MATCH during HeadObject operation: …", True),
         ("google::cloud::Status(PERMISSION_DENIED: Permanent error …)", True),
+        ("Status(UNAVAILABLE: Could not create a OAuth2 access token: Could not resolve hostname)", True),
+        ("AWS Error ACCOUNT_PROBLEM during ListObjectsV2 operation: No response body.", True),
+        ("An error occurred (Unauthorized) when calling the ListObjectsV2 operation: …", True),
+        ("AWS Error NETWORK_CONNECTION during GetObject of it's forbidden/credentials/x", False),
+        ("Could not resolve host: nonsense-forbidden", False),
+        ("When listing a/b with forbidden name: connection reset", False),
         ("When reading key 'Forbidden/AccessDenied.jpg' in bucket 'a': AWS Error NETWORK_CONNECTION", False),
         ("An error occurred (SlowDown) when calling the ListObjectsV2 operation: Please slow down", False),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("scheme", ["s3", "gs", "hdfs"])
 def test_refusals_are_known_by_their_words(said: str, is_refusal: bool, scheme: str) -> None:
-    with pytest.raises(StorageError) as raised, object_storage._as_sentence(f"{scheme}://a/b", "cannot be read"):
+    address = f"{scheme}://a/b with forbidden name"
+    with pytest.raises(StorageError) as raised, object_storage._as_sentence(address, "cannot be read"):
         raise OSError(said)
     assert isinstance(raised.value, CredentialsError) == is_refusal
     to_do = {"s3": "AWS_PROFILE", "gs": "Set GOOGLE_APPLICATION_CREDENTIALS to", "hdfs": "Ask for the right"}[scheme]
     assert (to_do in str(raised.value)) == is_refusal
+
+
+def test_what_arrow_raises_is_a_sentence_too() -> None:
+    said = "Unknown error: google::cloud::Status(UNKNOWN: Cannot open credentials file /nowhere/key.json)"
+    cannot_be_listed = object_storage._as_sentence("gs://a/b", "cannot be listed")
+    with pytest.raises(CredentialsError, match="Set GOOGLE_APPLICATION_CREDENTIALS"), cannot_be_listed:
+        raise pyarrow.lib.ArrowException(said)
 
 
 @pytest.mark.parametrize("fault", ["slow down", "reset", "reset after", "cut"])

@@ -48,9 +48,9 @@ def test_reasons_that_differ_in_numbers_and_paths_are_one() -> None:
         ("does not exist", "1 does not exist", "1,200 do not exist"),
         ("is no photo, by its name", "1 is no photo, by its name", "1,200 are no photos, by their names"),
         ("is not a photo: it is a program", "1 is not a photo: it is a program",
-         "1,200 of which each is not a photo: it is a program"),
+         "1,200 × is not a photo: it is a program"),
         ("grew while it was being read", "1 grew while it was being read",
-         "1,200 of which each grew while it was being read"),
+         "1,200 × grew while it was being read"),
     ],
 )  # fmt: skip
 def test_one_and_many_are_said_as_english_has_them(reason: str, of_one: str, of_many: str) -> None:

@@ -24,6 +24,7 @@ from shutil import copytree, ignore_patterns
 from typing import TYPE_CHECKING, Any
 
 from label_image.plain_paths import plain_path
+from retrain.core.errors import ParityError
 from retrain.core.evenly import spread
 from retrain.exports.formats.base import Filling, Format, Template
 from retrain.exports.proof.limits import FLOAT32
@@ -36,8 +37,9 @@ if TYPE_CHECKING:
 
 GRAPH, VARIABLES = "saved_model.pb", "variables"
 FILES = (GRAPH, "fingerprint.pb", VARIABLES, "assets")
-# Of so many photos one is run through `serve_bytes`, which differs from the other signature in its decoding only.
-BYTES_OF = 4
+# One of so many photos is run through `serve_bytes`, and no fewer than these: what is new there is the decoding.
+BYTES_OF, BYTES_PHOTOS = 4, 4
+EMBED_PHOTOS = 12  # that are run through `embed`, of a new template
 NUMERIC = ("scores", "similarity")  # the outputs that are numbers
 EMBEDDING = "embedding"
 SIGNATURES = "signatures.json"  # beside a template: what the tensors of each signature are called
@@ -154,7 +156,7 @@ def put_top_in(template: Path, folder: Path, old: "Top", new: "Top") -> None:
 
 
 def _fill(filling: Filling) -> list[dict[str, "Outputs"]]:
-    """Complete a template, and run both signatures, `serve_bytes` on one of BYTES_OF photos.
+    """Complete a template, and run both signatures, `serve_bytes` on some of the photos.
 
     A template that is proven was run by Python's TensorFlow, as users run it. With a top put in it is run by
     TensorFlow's C library, where that can be had: its import is a tenth. `embed` has nothing of the top, so that it is
@@ -174,30 +176,43 @@ def _fill(filling: Filling) -> list[dict[str, "Outputs"]]:
             encoded = [thread.submit(run_bytes, _some(pixels)) for pixels in filling.groups]
             said = [run(pixels) for pixels in filling.groups]
             return [_answers(*both) for both in zip(said, (future.result() for future in encoded), strict=True)]
-    from label_image.runtimes import load_saved_model, pixels_runner
+    import numpy as np
+
+    from label_image.runtimes import Outputs, load_saved_model, pixels_runner
 
     loaded = load_saved_model(filling.folder)
     run, run_bytes = pixels_runner(loaded), bytes_runner(loaded)
     said = [run(pixels) for pixels in filling.groups]
-    _check_embed(loaded, filling.groups[-1], filling.top, said[-1])
+    _check_classes(loaded, filling.groups[0][:1], filling.texts["labels.txt"].splitlines())
+    _check_embed(loaded, np.concatenate(filling.groups), filling.top, Outputs.joined(said))
     return [_answers(one, run_bytes(_some(pixels))) for one, pixels in zip(said, filling.groups, strict=True)]
 
 
 def _some(pixels: "Pixels") -> "Pixels":
-    return pixels[spread(len(pixels), -(-len(pixels) // BYTES_OF))]
+    return pixels[spread(len(pixels), max(BYTES_PHOTOS, len(pixels) // BYTES_OF))]
 
 
 def _answers(said: "Outputs", to_bytes: "Outputs") -> dict[str, "Outputs"]:
     return {"saved_model": said, "saved_model_bytes": to_bytes}
 
 
+def _check_classes(loaded: Any, pixels: "Pixels", labels: list[str]) -> None:
+    """Raises ParityError unless `serving_default` names the labels in their order, which programs read off it."""
+    from retrain.core.tensorflow import tf
+
+    (named,) = loaded.signatures["serving_default"](image=tf.constant(pixels, tf.float32))["classes"].numpy()
+    if [name.decode() for name in named] != labels:
+        raise ParityError("The SavedModel was not kept: the classes that it names are not the labels in their order.")
+
+
 def _check_embed(loaded: Any, pixels: "Pixels", top: "Top", said: "Outputs") -> None:
-    """Raises ParityError unless the top says of the photos' embeddings what `serving_default` said of the photos."""
+    """Raises ParityError unless the top says of photos' embeddings what `serving_default` said of the photos."""
     from retrain.core.tensorflow import tf
     from retrain.exports.proof.parity import compare
 
-    found = loaded.signatures["embed"](image=tf.constant(_some(pixels), tf.float32))[EMBEDDING].numpy()
-    compare("The SavedModel (embed)", top.outputs(found), said.of(spread(len(pixels), len(found))))
+    rows = spread(len(pixels), EMBED_PHOTOS)
+    found = loaded.signatures["embed"](image=tf.constant(pixels[rows], tf.float32))[EMBEDDING].numpy()
+    compare("The SavedModel (embed)", top.outputs(found), said.of(rows))
 
 
 def _load(folder: Path) -> "Run":

@@ -5,6 +5,7 @@ and which makes a single .tflite enough for `label_image`.
 """
 
 import io
+import tempfile
 import warnings
 import zipfile
 from collections.abc import Callable, Iterator, Mapping
@@ -45,6 +46,11 @@ def convert(classifier: "Classifier") -> bytes:
             model: bytes = converter.convert()
         except Exception as error:  # the converter raises whatever its passes raise
             raise ExportError(f"model.tflite cannot be made: {next(iter(str(error).splitlines()), error)}") from error
+    if not converter.saved_model_dir:  # then it took another way, in silence
+        raise ExportError(
+            f"model.tflite cannot be made: TensorFlow could not save the network in {tempfile.gettempdir()}. Make room "
+            "there, or name another folder for temporary files in the variable TMPDIR."
+        )
     check_has_weights(model)
     return with_metadata(model)
 

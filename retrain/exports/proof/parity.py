@@ -67,16 +67,20 @@ def compare(name: str, said: Outputs, expected: Outputs, tolerance: float = TOLE
     parity = measure_parity(name, said, expected)
     if not parity.greatest_difference <= tolerance:
         raise ParityError(
-            f"{name} was not kept: on {parity.photos} photos its probabilities differ from the model's by up to "
+            f"{name} was not kept: on {_photos(parity)} its probabilities differ from the model's by up to "
             f"{parity.greatest_difference:.2g} (allowed: {tolerance}) and {parity.top_1_agreement:.1%} of its first "
             "answers agree."
         )
     if parity.similarity_difference is not None and not parity.similarity_difference <= tolerance:
         raise ParityError(
-            f"{name} was not kept: on {parity.photos} photos its similarities differ from the model's by up to "
+            f"{name} was not kept: on {_photos(parity)} its similarities differ from the model's by up to "
             f"{parity.similarity_difference:.2g} (allowed: {tolerance})."
         )
     return parity
+
+
+def _photos(parity: Parity) -> str:
+    return "1 photo" if parity.photos == 1 else f"{parity.photos} photos"
 
 
 def measure_parity(name: str, said: Outputs, expected: Outputs) -> Parity:

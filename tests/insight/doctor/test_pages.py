@@ -79,7 +79,7 @@ def test_a_card_names_the_other_headings_of_its_photo(diagnosis: Diagnosis) -> N
         "outlier": [(), ()],
     }
     page = render_page(diagnosis, Path("cats"))
-    assert page.count("The same decision is shown under") == 2
+    assert page.count("Also under:") == 2
     assert '<a href="#copy">The same photo twice in a class</a>' in page
 
 

@@ -183,7 +183,7 @@ def _fill(filling: Filling) -> list[dict[str, "Outputs"]]:
     loaded = load_saved_model(filling.folder)
     run, run_bytes = pixels_runner(loaded), bytes_runner(loaded)
     said = [run(pixels) for pixels in filling.groups]
-    _check_classes(loaded, filling.groups[0][:1], filling.texts["labels.txt"].splitlines())
+    _check_classes(loaded, filling.groups[0][:1], filling.texts["labels.txt"])
     _check_embed(loaded, np.concatenate(filling.groups), filling.top, Outputs.joined(said))
     return [_answers(one, run_bytes(_some(pixels))) for one, pixels in zip(said, filling.groups, strict=True)]
 
@@ -196,12 +196,12 @@ def _answers(said: "Outputs", to_bytes: "Outputs") -> dict[str, "Outputs"]:
     return {"saved_model": said, "saved_model_bytes": to_bytes}
 
 
-def _check_classes(loaded: Any, pixels: "Pixels", labels: list[str]) -> None:
-    """Raises ParityError unless `serving_default` names the labels in their order, which programs read off it."""
+def _check_classes(loaded: Any, pixels: "Pixels", labels: str) -> None:
+    """Raises ParityError unless `serving_default` names the lines of labels.txt, which programs read off it."""
     from retrain.core.tensorflow import tf
 
     (named,) = loaded.signatures["serving_default"](image=tf.constant(pixels, tf.float32))["classes"].numpy()
-    if [name.decode() for name in named] != labels:
+    if "".join(f"{name.decode()}\n" for name in named) != labels:
         raise ParityError("The SavedModel was not kept: the classes that it names are not the labels in their order.")
 
 

@@ -1,5 +1,6 @@
 """Photos: which there are, as pictures, and new ones."""
 
+import os
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -28,6 +29,7 @@ from retrain.studio.thumbnails import viewable
 LARGEST_ARCHIVE = 64 * 2**30  # bytes
 PICTURES = 3  # that are made at the same time: a photo of 100 megapixels takes 450 MB
 Endpoint = Callable[[Request], Coroutine[Any, Any, Response]]
+GONE = "This photo is not there any more."
 KEPT = "private, max-age=31536000, immutable"  # a thumbnail's address has the date of its photo
 
 
@@ -41,11 +43,12 @@ def photo_routes(studio: Studio, bodies: Bodies) -> list[Route]:
 
     async def thumbnail(request: Request) -> Response:
         photo = photo_of(studio.known.listing, request.path_params["id"])
-        return _picture(await _read(lambda: studio.thumbnails.thumbnail(photo), at_a_time), KEPT)
+        return _picture(await _read(photo, studio.thumbnails.thumbnail, at_a_time), KEPT)
 
     async def picture(request: Request) -> Response:
         photo = photo_of(studio.known.listing, request.path_params["id"])
-        return _picture(await _read(lambda: viewable(Path(photo.file.path)), at_a_time), "no-cache")
+        found = await _read(photo, lambda photo: viewable(Path(photo.file.path)), at_a_time)
+        return _picture(found, "no-cache")
 
     async def similar(request: Request) -> Response:
         photo, seen = photo_of(studio.known.listing, request.path_params["id"]), studio.known.seen
@@ -91,7 +94,7 @@ def photo_of(listing: Listing, name: str) -> StudioPhoto:
     """The photo that pages call so. Raises Refused."""
     photo = listing.by_id.get(name)
     if photo is None:
-        raise Refused(404, "This photo is not there any more.")
+        raise Refused(404, GONE)
     return photo
 
 
@@ -109,11 +112,12 @@ def _all_photos(listing: Listing) -> dict[str, Any]:
     return {"version": listing.version, "classes": [shown(name) for name in listing.classes], "photos": rows}
 
 
-async def _read(work: Any, at_a_time: anyio.CapacityLimiter) -> bytes:
+async def _read(photo: StudioPhoto, read: Callable[[StudioPhoto], bytes], at_a_time: anyio.CapacityLimiter) -> bytes:
     try:
-        found: bytes = await anyio.to_thread.run_sync(work, limiter=at_a_time)
-        return found
+        return await anyio.to_thread.run_sync(read, photo, limiter=at_a_time)
     except PhotoError as error:
+        if not os.path.lexists(photo.file.path):  # moved or removed a moment ago, and not listed again yet
+            raise Refused(404, GONE) from None
         raise Refused(415, f"The photo {error}.") from None
 
 

@@ -153,6 +153,17 @@ def test_pictures_are_jpegs(page: Asking) -> None:
     assert page.client.get("/api/photos/0123456789abcdef").status_code == 404
 
 
+def test_a_photo_that_is_gone_since_it_was_listed_is_not_called_one_that_cannot_be_read(page: Asking) -> None:
+    added, broken = page.add(photo(RED, 1), "a.jpg", None), page.add(photo(RED, 2), "b.jpg", None)
+    paths = {one.id: Path(one.file.path) for one in page.studio.known.listing.photos}
+    paths[added["id"]].unlink()
+    paths[broken["id"]].write_bytes(b"no photo")
+    for where in ("thumbnails", "photos"):
+        answer = page.client.get(f"/api/{where}/{added['id']}")
+        assert (answer.status_code, "not there any more" in answer.text) == (404, True)
+        assert page.client.get(f"/api/{where}/{broken['id']}").status_code == 415
+
+
 def test_an_archive_brings_classes(page: Asking) -> None:
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w") as archive:

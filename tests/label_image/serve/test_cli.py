@@ -25,7 +25,6 @@ from label_image.serve.cli import main
         (["--name", "cats/all"], "--name must"),
         (["--cors", ""], "cors"),
         (["--threads", "0"], "--threads"),
-        (["--port", "1", "--port", "2"], "--port is given twice, as 1 and 2, and only the last would count"),
         (["a", "b"], "unexpected extra argument"),
         (["--photos", "a"], "No such option"),
     ],

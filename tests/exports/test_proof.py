@@ -1,6 +1,9 @@
 """What a training hands over is proven, and so is the template that it keeps."""
 
-from collections.abc import Callable
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,7 @@ from retrain.exports.formats import saved_model
 from retrain.exports.formats.base import Filling
 from retrain.exports.formats.saved_model import write_saved_model
 from retrain.exports.from_templates import write_formats
+from retrain.exports.proof import c_library, parity
 from retrain.exports.proof.parity import Parity, compare
 
 
@@ -97,3 +101,34 @@ def test_bottlenecks_of_another_machine_do_not_fail_the_export(train: Train, mon
     monkeypatch.setattr(writer, "network_engine", lambda network: asked.append(1) or engine(network))
     assert train("--how_many_training_steps", "20")[0] == 0
     assert asked
+
+
+def test_an_interrupt_while_a_thread_starts_leaves_none_alone_with_a_session(
+    train: Train, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TensorFlow's C library would end the process where a thread runs what another one has freed."""
+    assert train("--formats", "saved_model")[0] == 0
+    closed, runs = threading.Event(), []
+    start = threading.Thread.start
+
+    @contextmanager
+    def session(*arguments: Any) -> Iterator[c_library.Session]:
+        try:
+            with c_session(*arguments) as opened:
+                yield opened
+        finally:
+            closed.set()
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        if thread.name.startswith("ThreadPoolExecutor"):
+            raise KeyboardInterrupt
+
+    c_session = c_library.c_session
+    monkeypatch.setattr(c_library, "c_session", session)
+    monkeypatch.setattr(parity, "c_bytes_runner", lambda *_: lambda pixels: runs.append(closed.wait(1)))
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    code, said = train("--formats", "saved_model")
+    assert (code, closed.is_set()) == (130, True), said
+    time.sleep(0.2)
+    assert runs == []

@@ -172,6 +172,8 @@ def _fill(filling: Filling) -> list[dict[str, "Outputs"]]:
         with c_session(library, filling.folder) as session, ThreadPoolExecutor(1) as thread:
             run = c_pixels_runner(session, signatures["serving_default"])
             run_bytes = c_bytes_runner(session, signatures["serve_bytes"])
+            # An interrupt while a pool starts its thread leaves that alone: it must not have the session by then.
+            thread.submit(int).result()
             # At once: what takes time is that each prepares its graph, on one core.
             encoded = [thread.submit(run_bytes, _some(pixels)) for pixels in filling.groups]
             said = [run(pixels) for pixels in filling.groups]

@@ -39,10 +39,9 @@ def place_photo(source: str, state: State | None, folder: Path, scratch: Path, m
     `scratch` is a folder of this run alone, in the file system of `folder`. Raises PhotoError if the photo is gone or
     was changed, and OSError.
     """
-    if not os.path.lexists(source):
-        raise PhotoError(GONE)
     if state_of(source) != state:
-        raise PhotoError("was changed after it was labelled: run the same command again")
+        changed = "was changed after it was labelled: run the same command again"
+        raise PhotoError(changed if os.path.lexists(source) else GONE)
     os.makedirs(folder, exist_ok=True)
     try:
         for target in names_for(source, folder):

@@ -292,19 +292,18 @@ def test_a_name_that_another_run_takes_at_the_last_moment(
     assert Path("out/red/a.jpg").read_bytes() == b"theirs" and Path("out/red/a-2.jpg").is_file()
 
 
+@pytest.mark.parametrize("step", ["state_of", "folder_key", "rename_unless_there"])
 def test_a_photo_that_another_program_takes_is_an_error_of_that_photo(
-    model: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+    step: str, model: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from label_image.many import sorted_folders
+    real = getattr(placing, step)
 
-    real = sorted_folders.place_photo
+    def gone_before(source: str, *more: str) -> object:
+        if step == "folder_key" or source == "photos/b.jpg":
+            Path("photos/b.jpg").unlink(missing_ok=True)
+        return real(source, *more)
 
-    def gone_before(source: str, *more: object) -> object:
-        if source == "photos/b.jpg":
-            os.unlink(source)
-        return real(source, *more)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(sorted_folders, "place_photo", gone_before)
+    monkeypatch.setattr(placing, step, gone_before)
     said = label(model, "photos", "--move_to", "out", code=1)
     assert "Error: photos/b.jpg is gone" in said.err
     assert "5 photos: 2 labelled, 1 unknown, 2 could not be read" in said.out

@@ -33,30 +33,13 @@ _HELP = {
 }
 
 
-# What is said of several, where another verb alone would not do.
-_OF_SEVERAL = {
-    "is a video": "are videos",
-    "is a folder of the system": "are folders of the system",
-    "is a link to nothing": "are links to nothing",
-    "is a link to a folder that it lies in": "are links to folders that they lie in",
-    "is another path to a folder that is listed": "are other paths to folders that are listed",
-    "is left by a system or a tool": "are left by a system or a tool",
-    "is no photo, by its name": "are no photos, by their names",
-    "is not a regular file": "are no regular files",
-    "is not in a class folder": "are not in a class folder",
-    "has more in it than a photo needs": "have more in them than a photo needs",
-}
-_VERBS = {"is": "are", "has": "have", "does": "do", "was": "were", "takes": "take", "holds": "hold", "lies": "lie"}
-_OF_ONE = re.compile(r"\b(an?|it|its|this|which|what|while)\b")  # where words beside the verb would change, too
-
-
 def counted(reasons: Iterable[str]) -> dict[str, int]:
     """How many files are left out for each reason, the most frequent first."""
     return dict(Counter(map(_general, reasons)).most_common())
 
 
 def in_words(reasons: Iterable[str]) -> str:
-    """The reasons with their counts, as in `20 are videos, 1 is cut off`; no more than MOST of them."""
+    """The reasons with their counts, as in `20 × is a video, 1 is cut off`; no more than MOST of them."""
     found = counted(reasons)
     words = [with_count(reason, number) for reason, number in found.items()]
     rest = sum(list(found.values())[MOST:])
@@ -65,15 +48,8 @@ def in_words(reasons: Iterable[str]) -> str:
 
 
 def with_count(reason: str, number: int) -> str:
-    """A reason of `counted` said of so many, as in `1 is a video` and `20 are videos`."""
-    if number == 1:
-        return f"1 {reason}"
-    verb, _, rest = reason.partition(" ")
-    if reason in _OF_SEVERAL:
-        return f"{number:,} {_OF_SEVERAL[reason]}"
-    if _OF_ONE.search(reason):
-        return f"{number:,} × {reason}"
-    return f"{number:,} {_VERBS.get(verb, verb)} {rest}"
+    """A reason of `counted` said of so many, as in `1 is a video` and `20 × is a video`."""
+    return f"1 {reason}" if number == 1 else f"{number:,} × {reason}"
 
 
 def what_would_help(reasons: Iterable[str]) -> str:

@@ -118,7 +118,7 @@ def test_a_whole_run_says_what_is_missing(source: Path, capsys: pytest.CaptureFi
         return " ".join(capsys.readouterr().out.split())
 
     remarks = source.parent / "model" / "remarks.csv"
-    assert "skipped: 3 are cut off: see" in (said := call())
+    assert "skipped: 3 × is cut off: see" in (said := call())
     assert "--accept_truncated reads what is there" in said and not remarks.exists()
     assert "though they end early: 3 photos: see" in call("--accept_truncated")
     with remarks.open(encoding="utf-8", newline="") as file:

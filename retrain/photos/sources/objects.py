@@ -51,8 +51,8 @@ def read_objects(source: str, unpacking: Unpacking) -> Dataset:
 
 def root_of(source: str) -> str:
     """The address of a folder as its photos' addresses begin."""
-    scheme, _, place = source.rstrip("/").partition("://")
-    return f"{scheme.lower()}://{place}"
+    scheme, _, place = source.partition("://")
+    return f"{scheme.lower()}://{place.rstrip('/')}"
 
 
 def _is_one_file(name: str) -> bool:

@@ -100,6 +100,13 @@ def test_what_is_not_there_is_said(storage: ObjectServer, tmp_path: Path) -> Non
         list_photos("s3://photos/text", tmp_path)
 
 
+@pytest.mark.parametrize("address", ["s3://", "S3:///", "gs://"])
+def test_an_address_without_a_bucket_is_said_as_it_is_written(address: str) -> None:
+    scheme = address.lower().partition("://")[0]
+    with pytest.raises(DatasetError, match=f"^{scheme}:// names no bucket: write {scheme}://bucket/folder"):
+        list_photos(address)
+
+
 def test_a_photo_that_is_unchanged_is_known_by_its_address(
     storage: ObjectServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -14,7 +14,7 @@ from retrain.photos.dataset import Split
 from retrain.photos.layouts.boxes import boxes_in
 from retrain.photos.layouts.file_names import first_that_does_not_fit, label_in, pattern_of
 from retrain.photos.layouts.reading import Layout, LeftOut, Place, Reading, some
-from retrain.photos.layouts.shape import Shape
+from retrain.photos.layouts.shape import Shape, annotations_in
 from retrain.photos.layouts.tree import Folder
 from retrain.photos.layouts.words import AROUND, is_images, is_unlabelled, is_wrapper, side_of
 
@@ -90,23 +90,32 @@ class _Look:
             if any(self._pattern([kid]) for kid in others):
                 self._two_readings(self.folders(node), self.as_names(node))
         if "training" in (sides := _sides(heaps)) and len(sides) > 1:
-            self._two_readings(self.folders(node), self.as_splits(node))
+            self._folders_or_splits(node, self.folders(node))
         return None
 
     def _class_folders(self, node: Folder, kids: list[Folder], heaps: list[Folder]) -> Reading:
         """The folders in a folder as classes, if nothing says that their classes lie further in, or one is none."""
         if self._alike(kids):
             self._two_readings(self.folders(node), self.as_splits(node))
-        around = [kid for kid in kids if is_images(kid.name) or kid.name.lower() in AROUND]
-        around = [kid for kid in around if len(self.shape.classes(kid)) >= 2]
-        if around:
-            inside = self.shape.class_level(around[0])
+        if around := self._around_classes(kids):
+            inside = self.shape.class_level(around)
             option = f"`image_dir` {os.path.join(self.source, inside.path)}"
             self._two_readings(self.folders(node), self.folders(inside), option)
         kept = [kid for kid in kids if not (is_unlabelled(kid.name) and kid in heaps)]
         if len(kept) >= 3 and any(side_of(kid.name) == "testing" and kid in heaps for kid in kept):
-            self._two_readings(self.folders(node, kept), self.as_splits(node), "`layout` splits")
+            self._folders_or_splits(node, self.folders(node, kept))
         return self.folders(node, kept if len(kept) >= 2 else kids)
+
+    def _around_classes(self, kids: list[Folder]) -> Folder | None:
+        """The first of several folders that may lie around the classes, and be none itself."""
+        names = {kid.name for kid in kids}
+        for kid in kids:
+            inside = self.shape.classes(kid)
+            # Archives often hold all their folders once more in another one: yes, no, brain_tumor_dataset/yes, …/no.
+            again = len(names.intersection(inside)) >= 2
+            if again or (len(inside) >= 2 and (is_images(kid.name) or kid.name.lower() in AROUND)):
+                return kid
+        return None
 
     def folders(self, node: Folder, kids: Sequence[Folder] | None = None) -> Reading:
         """Each folder in a folder is a class; without those that are not among `kids`."""
@@ -114,6 +123,7 @@ class _Look:
         kept = set(everything if kids is None else kids)
         left_out = [LeftOut(kid.path, NO_CLASSES) for kid in everything if kid not in kept]
         left_out += self.shape.left_out(node)
+        left_out += (one for kid in everything if kid in kept for one in annotations_in(kid))
         return Reading("folders", (Place(node.path),), tuple(sorted(kid.name for kid in kept)), tuple(left_out))
 
     def is_bare_heap(self, node: Folder) -> bool:
@@ -190,6 +200,7 @@ class _Look:
         left_out += self.shape.left_out(node)
         for part, level in levels:
             left_out += self._beside(part, level)
+            left_out += (one for kid in self.shape.kids(level) for one in annotations_in(kid))
         places = tuple(Place(level.path, sides[part.path] if given else None) for part, level in levels)
         classes = {label for part in parts for label in self.shape.classes(part)}
         return Reading("splits", places, tuple(sorted(classes)), tuple(left_out))
@@ -254,6 +265,17 @@ class _Look:
             return False  # cats/train, dogs/train: sides within classes
         often = [name for name in everything if sum(name in one for one in inner) > 1]
         return 2 * len(often) >= len(everything) >= 2
+
+    def _folders_or_splits(self, node: Folder, folders: Reading) -> NoReturn:
+        """Ask which of the two is meant, where some folders are called as sides are, and hold no class folders."""
+        try:
+            splits = self.as_splits(node)
+        except DatasetError:
+            raise OptionError(
+                f"Folders in {self.source} are called as the sides of a split are, and hold no class folders. If they "
+                f"are classes all the same, say so: `layout` folders: {folders.summary()}."
+            ) from None
+        self._two_readings(folders, splits, "`layout` splits")
 
     def _two_readings(self, folders: Reading, other: Reading, option: str = "") -> NoReturn:
         raise OptionError(

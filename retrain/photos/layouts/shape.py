@@ -1,5 +1,6 @@
 """What a tree of folders looks like: which of them hold photos, and at which depth their classes lie."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import get_args
 
@@ -7,9 +8,17 @@ from label_image.folders import VIDEOS
 from retrain.photos.dataset import Split
 from retrain.photos.layouts.reading import LeftOut
 from retrain.photos.layouts.tree import Folder
-from retrain.photos.layouts.words import is_annotations, is_images, is_unlabelled, is_wrapper, side_of
+from retrain.photos.layouts.words import (
+    ends_as_annotations,
+    is_annotations,
+    is_images,
+    is_unlabelled,
+    is_wrapper,
+    side_of,
+)
 
 ORDER = get_args(Split)
+ANNOTATIONS = "holds annotations"
 
 
 @dataclass(frozen=True)
@@ -47,7 +56,7 @@ class Shape:
         """The folders in a folder that have files, none of which is a photo to learn from, and what tools left."""
         kept = {kid.path for kid in self.kids(folder)}
         found = [
-            LeftOut(kid.path, "holds annotations" if has_photos(kid) else _without_photos(kid))
+            LeftOut(kid.path, ANNOTATIONS if has_photos(kid) else _without_photos(kid))
             for kid in folder.folders
             if kid.path not in kept and has_files(kid)
         ]
@@ -77,6 +86,16 @@ class Shape:
         if same or is_wrapper(kid.name) or (is_unlabelled(kid.name) and is_unlabelled(folder.name)):
             return True
         return not self.loose(kid) and len(self.kids(kid)) >= 2
+
+
+def annotations_in(folder: Folder) -> Iterator[LeftOut]:
+    """The folders of annotations in a class folder: COVID/lung masks, beside COVID/images."""
+    beside_photos = any(is_images(kid.name) for kid in folder.folders)
+    for kid in folder.folders:
+        if beside_photos and ends_as_annotations(kid.name):
+            yield LeftOut(kid.path, ANNOTATIONS)
+        else:
+            yield from annotations_in(kid)
 
 
 def has_photos(folder: Folder) -> bool:

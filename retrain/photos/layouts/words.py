@@ -113,6 +113,11 @@ def is_annotations(name: str) -> bool:
     return any(word in ANNOTATIONS for word in words) and (ANNOTATIONS | FILLERS).issuperset(words)
 
 
+def ends_as_annotations(name: str) -> bool:
+    """Whether a folder is called so by its last word, which says enough beside photos: lung masks, bone_labels."""
+    return bool(words := _words(name)) and words[-1] in ANNOTATIONS
+
+
 def _words(name: str) -> list[str]:
     return re.findall(r"[^\W\d_]+", name.lower())
 

@@ -9,7 +9,7 @@ reason.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 
@@ -127,8 +127,13 @@ def _list_class_folders(listing: Listing, places: Sequence[Place], left_out: Map
                 unlisted += [f"{entry.path} {reason}"] if reason.startswith("cannot") else []
             else:
                 folders.append((place, entry))
+    inside = _in_class_folders(places, left_out)
+    skipped += (Skipped(listing.path(str(path)), left_out[path]) for path in inside)
+    beginnings = tuple(listing.path(str(path)) + os.sep for path in inside)
     filled = set()
     for start, entries, passed_over in listing.below(entry.path for _, entry in folders):
+        if entries and entries[0].path.startswith(beginnings):
+            continue
         place, class_folder = folders[start]
         before = len(files)
         for entry in entries:
@@ -154,6 +159,12 @@ def _list_class_folders(listing: Listing, places: Sequence[Place], left_out: Map
         more = f" ({len(unlisted) - 1} more so)" if len(unlisted) > 1 else ""
         remarks.append(f"Photos may be missing: {unlisted[0]}{more}.")
     return Dataset(tuple(files), tuple(skipped), tuple(remarks))
+
+
+def _in_class_folders(places: Sequence[Place], left_out: Iterable[PurePath]) -> list[PurePath]:
+    """Those of the folders that are left out which lie within class folders, and not beside them."""
+    around = {PurePath(place.path) for place in places}
+    return [path for path in left_out if path.parent not in around and around.intersection(path.parents)]
 
 
 def _no_class_folder(entry: Entry) -> str:

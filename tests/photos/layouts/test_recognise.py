@@ -107,6 +107,21 @@ KNOWN: dict[str, tuple[str, str, Sides, str]] = {
         {},
         "Images with the classes n01-Pug, n02-Husky; left out: Annotation",
     ),
+    "masks_in_class_folders": (
+        "COVID/images/1.png COVID/images/2.png COVID/masks/1.png COVID/masks/2.png COVID.metadata.xlsx "
+        "Normal/images/3.png Normal/masks/3.png",
+        "COVID Normal",
+        {},
+        "class folders COVID, Normal; left out: COVID/masks, Normal/masks",
+    ),
+    "masks_in_class_folders_of_sides": (
+        "Train/COVID/images/1.png Train/COVID/lung_masks/1.png Train/Normal/images/2.png Train/Normal/lung_masks/2.png "
+        "Test/COVID/images/3.png Test/COVID/lung_masks/3.png Test/Normal/images/4.png",
+        "COVID Normal",
+        {"training": 2, "testing": 2},
+        "Train, Test with the classes COVID, Normal; left out: Train/COVID/lung_masks, Train/Normal/lung_masks, "
+        "Test/COVID/lung_masks",
+    ),
     "a_class_called_test": (
         "control/1.jpg control/2.jpg test/3.jpg test/4.jpg",
         "control test",
@@ -202,6 +217,23 @@ def test_photos_around_a_folder_of_class_folders_are_asked_about(tmp_path: Path)
     make(tmp_path, "images/cat/1.jpg", "images/dog/2.jpg", "more/3.jpg")
     with pytest.raises(OptionError, match=rf"`image_dir` {tmp_path}/images: images with the classes cat, dog"):
         list_photos(tmp_path)
+
+
+@pytest.mark.parametrize("again", ["brain_tumor_dataset", "backup", "masks_of_all"])
+def test_folders_that_are_there_once_more_in_another_one_are_asked_about(again: str, tmp_path: Path) -> None:
+    make(tmp_path, "yes/1.jpg", "no/2.jpg", f"{again}/yes/1.jpg", f"{again}/no/2.jpg")
+    with pytest.raises(OptionError, match=rf"`image_dir` {tmp_path}/{again}: {again} with the classes no, yes\. Say"):
+        list_photos(tmp_path)
+    assert list_photos(tmp_path, layout="folders").labels == tuple(sorted(("yes", "no", again)))
+    assert list_photos(tmp_path / again).labels == ("no", "yes")
+
+
+@pytest.mark.parametrize("sides", [("test", "validation"), ("train", "test")])
+def test_sides_without_class_folders_beside_one_class_are_asked_about(sides: tuple[str, str], tmp_path: Path) -> None:
+    make(tmp_path, "control/1.jpg", *(f"{side}/2.jpg" for side in sides))
+    with pytest.raises(OptionError, match="If they are classes all the same, say so: `layout` folders: class folders"):
+        list_photos(tmp_path)
+    assert list_photos(tmp_path, layout="folders").labels == ("control", *sorted(sides))
 
 
 def test_a_class_in_the_name_can_be_asked_for(tmp_path: Path) -> None:

@@ -142,12 +142,22 @@ def given_for(division: Division, photos: Sequence[Photo], keep_copies: bool = F
                 "one side, or say Division.of_sides(…, keep_copies=True)."
             )
         remarks = (*remarks, f"{said}: its accuracies are too good to be true.")
-    trained = {photo.label for photo, side in zip(photos, division.splits, strict=True) if side == "training"}
-    if lacking := sorted({photo.label for photo in photos} - trained):
-        remarks = (*remarks, f"There is no training photo of {', '.join(lacking)}: no head learns what that is.")
+    remarks = (*remarks, *untrained_remarks(photos, division.splits))
     return replace(
         division, remarks=remarks, groups=numbered(groups), given=True, photos_digest=digest_of_photos(photos)
     )
+
+
+def untrained_remarks(photos: Sequence[Photo], splits: Sequence[Split]) -> list[str]:
+    """Which classes have photos, and none for training."""
+    trained = {photo.label for photo, side in zip(photos, splits, strict=True) if side == "training"}
+    lacking = sorted({photo.label for photo in photos} - trained)
+    return [f"There is no training photo of {some_of(lacking)}: no head learns what that is."] if lacking else []
+
+
+def some_of(names: Sequence[str]) -> str:
+    """The first few names, and how many there are where these are not all."""
+    return ", ".join(names[:5]) + (f" … ({len(names)} classes)" if len(names) > 5 else "")
 
 
 def digest_of_photos(photos: Sequence[Photo]) -> str:

@@ -15,7 +15,14 @@ from dataclasses import dataclass, replace
 from retrain.core.errors import OptionError
 from retrain.core.typed import check_fields
 from retrain.photos.dataset import Photo, Split
-from retrain.photos.division import TESTING_PERCENTAGE, VALIDATION_PERCENTAGE, digest_of_photos, numbered
+from retrain.photos.division import (
+    TESTING_PERCENTAGE,
+    VALIDATION_PERCENTAGE,
+    digest_of_photos,
+    numbered,
+    some_of,
+    untrained_remarks,
+)
 from retrain.photos.division import Division as Division
 from retrain.photos.folds import FOLDS, Folds, deal_folds
 from retrain.photos.groups import content_groups, positions_of
@@ -160,7 +167,7 @@ def split_photos(
     if too_small and testing_percentage > 0:
         folds = deal_folds(photos, groups, seed)
         remarks = (
-            f"{len(too_small)} of the classes have fewer than {SMALLEST_CLASS} different photos ({_some(too_small)}): "
+            f"{len(too_small)} of the classes have fewer than {SMALLEST_CLASS} different photos ({some_of(too_small)}): "
             f"accuracy is measured by {max(folds) + 1}-fold cross-validation over all photos.",
         )
     splits = tuple(sides[group] for group in groups)
@@ -198,17 +205,13 @@ def _small_class_remarks(photos: Sequence[Photo], groups: Sequence[str]) -> list
     few = sorted(label for label, members in groups_of.items() if 1 < len(members) < FEWEST_GROUPS)
     remarks = []
     if alone:
-        remarks.append(f"Not tested, for want of a second photo that differs: {_some(alone)}.")
+        remarks.append(f"Not tested, for want of a second photo that differs: {some_of(alone)}.")
     if few:
         remarks.append(
-            f"Fewer than {FEWEST_GROUPS} different photos: {_some(few)}. Their recall is a lower bound, since the "
+            f"Fewer than {FEWEST_GROUPS} different photos: {some_of(few)}. Their recall is a lower bound, since the "
             "heads that are tested have seen a good part less of them than the one that is kept."
         )
     return remarks
-
-
-def _some(names: Sequence[str]) -> str:
-    return ", ".join(names[:5]) + (f" … ({len(names)} classes)" if len(names) > 5 else "")
 
 
 def _side(position: float, testing_percentage: float, validation_percentage: float) -> Split:
@@ -301,7 +304,7 @@ def _complete_given_splits(
         remarks.append(
             f"{shared} photos have a copy on another side of the given split; its accuracies are too good to be true."
         )
-    remarks += _untested_remarks(photos, splits)
+    remarks += untrained_remarks(photos, splits) + _untested_remarks(photos, splits)
     return Division(
         tuple(splits),
         None,
@@ -318,7 +321,7 @@ def _untested_remarks(photos: Sequence[Photo], splits: Sequence[Split]) -> list[
     """Which classes have no test photos, while others have some."""
     tested = {photo.label for photo, side in zip(photos, splits, strict=True) if side == "testing"}
     untested = sorted({photo.label for photo in photos} - tested)
-    return [f"No test photos, so nothing is known of: {_some(untested)}."] if tested and untested else []
+    return [f"No test photos, so nothing is known of: {some_of(untested)}."] if tested and untested else []
 
 
 def _sides_beside(
@@ -341,7 +344,7 @@ def _sides_beside(
     remarks: tuple[str, ...] = ()
     if too_small:
         remarks = (
-            f"{len(too_small)} of the classes have too few added photos to be on each side ({_some(too_small)}): "
+            f"{len(too_small)} of the classes have too few added photos to be on each side ({some_of(too_small)}): "
             "they are for training, and nothing is measured on them.",
         )
     return Division(tuple(sides[group] for group in groups), None, remarks)

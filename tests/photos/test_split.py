@@ -268,6 +268,14 @@ def test_with_percentages_of_zero_nothing_is_carved() -> None:
     assert division.splits.count("testing") == 0 and division.remarks == ()
 
 
+def test_a_class_without_training_photos_on_given_sides_is_remarked() -> None:
+    photos = [photo(number, "cat", split="training" if number < 6 else "testing") for number in range(9)]
+    photos += [photo(number, "Cat", split="testing") for number in range(9, 12)]
+    remarks = split_photos(photos, 10, 0).remarks
+    assert "There is no training photo of Cat: no head learns what that is." in remarks
+    assert not any("training photo of" in one for one in split_photos(photos[:9], 10, 0).remarks)
+
+
 def test_duplicates_across_given_sides_are_remarked() -> None:
     photos = given_splits(("training", 5), ("validation", 5), ("testing", 5))
     photos.append(replace(photos[0], split="testing"))

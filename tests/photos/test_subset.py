@@ -30,6 +30,15 @@ def test_at_most_n_per_class() -> None:
     assert limit_per_class(listing, 50) == replace(listing, max_images_per_class=50)
 
 
+def test_what_is_no_photo_by_its_name_takes_no_place() -> None:
+    beside = [f"{n}{extension}" for n in range(9) for extension in (".json", ".xml", ".txt")]
+    listing = a_listing({"a": [f"{n}.jpg" for n in range(9)] + beside, "b": ["1.jpg", "1.json"]})
+    limited = limit_per_class(listing, 4)
+    assert sum(file.path.startswith("a/") and file.path.endswith(".jpg") for file in limited.files) == 4
+    assert {file.path for file in limited.files} >= {f"a/{name}" for name in beside} | {"b/1.jpg", "b/1.json"}
+    assert limited.remarks[0].startswith("5 photos of 1 classes are left out")
+
+
 def test_the_first_names_are_not_preferred() -> None:
     listing = a_listing({"a": [f"{n:03}.jpg" for n in range(1000)]})
     numbers = [int(file.path[2:5]) for file in limit_per_class(listing, 100).files]

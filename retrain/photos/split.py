@@ -167,8 +167,8 @@ def split_photos(
     if too_small and testing_percentage > 0:
         folds = deal_folds(photos, groups, seed)
         remarks = (
-            f"{len(too_small)} of the classes have fewer than {SMALLEST_CLASS} different photos ({some_of(too_small)}): "
-            f"accuracy is measured by {max(folds) + 1}-fold cross-validation over all photos.",
+            f"{len(too_small)} of the classes have fewer than {SMALLEST_CLASS} different photos "
+            f"({some_of(too_small)}): accuracy is measured by {max(folds) + 1}-fold cross-validation over all photos.",
         )
     splits = tuple(sides[group] for group in groups)
     return Division(splits, folds, remarks, testing_percentage, validation_percentage, seed, groups=numbered(groups))

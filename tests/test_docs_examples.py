@@ -120,7 +120,10 @@ def test_page_of_the_api_is_true(house: Path) -> None:
     assert (len(blocks), claims) >= (5, 6)
     printed = run([checking_claims(block) for block in blocks], house).splitlines()
     (promised,) = re.findall(r"^print\(evaluate\(trained\)\)  # (.*), …$", blocks[0], re.M)
-    assert printed[0].startswith(promised)
+    # The last digit is that of the machine: vectors in bfloat16 are not those in float32.
+    shares, said = ([float(share) for share in re.findall(r"\d+\.\d", line)] for line in (promised, printed[0]))
+    assert said[:3] == pytest.approx(shares, abs=0.5)
+    assert re.sub(r"\d+\.\d", "", printed[0]).startswith(re.sub(r"\d+\.\d", "", promised))
 
 
 @pytest.mark.parametrize("page", ["README.md", "README.pt-BR.md"])

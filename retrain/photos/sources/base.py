@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retrain.core.defaults import BOTTLENECK_DIR
+from retrain.core.errors import DatasetError
 from retrain.core.progress import SILENT, Progress
-from retrain.photos.dataset import Dataset, Split
+from retrain.photos.dataset import SPLIT_FOLDERS, Dataset, Split
 from retrain.photos.layouts.reading import Layout
 
 
@@ -64,6 +65,19 @@ class Encoded:
     data: bytes
     label: str
     split: Split | None = None
+
+
+def side_in(cell: object, where: str) -> Split | None:
+    """The side of the split that a cell says; None for one without text. Raises DatasetError for any other word."""
+    if not isinstance(cell, str) or not cell.strip():
+        return None
+    side = SPLIT_FOLDERS.get(cell.strip().lower())
+    if side is None:
+        raise DatasetError(
+            f"{where}: the split {cell!r} is not train, validation or test: write one of these, or call the column "
+            "something else."
+        )
+    return side
 
 
 def is_folder(source: str) -> bool:

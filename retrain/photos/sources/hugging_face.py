@@ -1,8 +1,8 @@
 """Hugging Face's image folders: photos with a metadata.csv, .jsonl or .parquet of `file_name` and `label`.
 
 The metadata lie beside the photos: in the folder, or in each of its train/, validation/ and test/.
-A photo's split is the folder that it lies in. Metadata without a column `label` (captions, boxes)
-say nothing about classes; then the class folders do.
+A photo's split is the folder that it lies in, or what a column `split` says. Metadata without a column
+`label` (captions, boxes) say nothing about classes; then the class folders do.
 """
 
 import os
@@ -17,7 +17,7 @@ from label_image.folders import walk
 from label_image.foreign_text import parse_json
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import SPLIT_FOLDERS, Dataset, PhotoFile, Skipped, Split, in_order
-from retrain.photos.sources.base import Source, Unpacking, is_folder
+from retrain.photos.sources.base import Source, Unpacking, is_folder, side_in
 from retrain.photos.sources.folders import read_folder
 from retrain.photos.text_tables import table_rows, text_lines
 
@@ -113,9 +113,10 @@ def _parquet_rows(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
     row = 0
     with opened_parquet(path) as file:
-        wanted = [name for name in ("file_name", "label") if name in file.schema_arrow.names]
-        if len(wanted) < 2:
-            yield f"{path}", dict.fromkeys(set(file.schema_arrow.names) - {"label"})  # for the message
+        names = file.schema_arrow.names
+        wanted = [name for name in ("file_name", "label", "split") if name in names]
+        if "file_name" not in names or "label" not in names:
+            yield f"{path}", dict.fromkeys(set(names) - {"label"})  # for the message
             return
         for batch in batches(file, path, wanted, ROWS):
             for values in batch.to_pylist():
@@ -141,7 +142,7 @@ def _photo(root: Path, metadata: Path, where: str, row: dict[str, Any]) -> Photo
         return Skipped(path, f"does not exist ({where})")
     if not stat.S_ISREG(status.st_mode):
         return Skipped(path, "is not a regular file")
-    split = _split(os.path.relpath(path, root))
+    split = _split(os.path.relpath(path, root)) or side_in(row.get("split"), where)
     return PhotoFile.of(path, str(label), status, split)
 
 

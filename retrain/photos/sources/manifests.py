@@ -6,6 +6,8 @@
 Which column is what, and where the photos lie, is found out by `table_columns` and `table_places`.
 """
 
+import os
+import re
 import stat
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from label_image.errors import StorageError
+from label_image.not_paths import is_object_address
 from retrain.core.collecting import no_collecting
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import SPLIT_FOLDERS, Dataset, PhotoFile, Skipped, Split, Status
@@ -24,6 +27,8 @@ from retrain.photos.sources.table_files import JSON_LINES, TEXT, Table, open_tab
 from retrain.photos.sources.table_places import Place
 from retrain.photos.text_tables import table_rows
 
+DETOUR = re.compile(r"(^|/)\.{1,2}/|//")  # to normalise all of a million paths would take seconds
+LONGEST = 200  # characters of a cell in a sentence: some tables hold whole photos
 AT_ONCE = 100_000  # rows whose addresses are asked for together
 
 
@@ -72,8 +77,7 @@ def _read(table: Table, columns: Columns, one_class: bool = False) -> Dataset:
         else:
             reason = "does not exist" if label else "has no class"
             skipped.append(Skipped(paths(name)[0], f"{reason} ({table.path.name}, {table.unit} {line})"))
-    _refuse_contradictions(table.path, files)
-    return Dataset(tuple(dict.fromkeys(files)), tuple(skipped))
+    return Dataset(_each_once(table.path, files), tuple(skipped))
 
 
 def _with_states(entries: Iterator[_Entry]) -> Iterator[tuple[_Entry, Status | None]]:
@@ -134,7 +138,12 @@ def _check_row(columns: Columns, row: list[Any], name: str, label: str) -> None:
 
 def _no_text(columns: Columns, cells: Sequence[Any]) -> _RowError:
     column = columns.photo if as_text(cells[columns.photo]) is None else columns.label
-    return _RowError(f": {columns.names[column]} holds {cells[column]!r}, which is neither a text nor a whole number.")
+    cell = _short(repr(cells[column]))
+    return _RowError(f": {columns.names[column]} holds {cell}, which is neither a text nor a whole number.")
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} … ({len(text):,} characters)"
 
 
 def _refuse_several(cell: Any) -> None:
@@ -179,15 +188,22 @@ def _split(cell: Any) -> Split | None:
         raise _RowError(f": the split {cell!r} is not train, validation or test.") from None
 
 
-def _refuse_contradictions(path: Path, files: Sequence[PhotoFile]) -> None:
+def _each_once(path: Path, files: Sequence[PhotoFile]) -> tuple[PhotoFile, ...]:
+    """The photos, each of them once. Raises DatasetError for one of two classes or sides."""
     first: dict[str, PhotoFile] = {}
     for file in files:
-        other = first.setdefault(file.path, file)
-        if other != file:
+        other = first.setdefault(_plainly(file.path), file)
+        if (other.label, other.split) != (file.label, file.split):
             raise DatasetError(
                 f"{path} lists {file.path} twice, as {_describe(other)} and as {_describe(file)}; "
                 "keep one of the lines."
             )
+    return tuple(first.values())
+
+
+def _plainly(path: str) -> str:
+    """A path without detours, as in `./cat/1.jpg`; an address as it is."""
+    return path if is_object_address(path) or not DETOUR.search(path) else os.path.normpath(path)
 
 
 def _describe(file: PhotoFile) -> str:
@@ -199,9 +215,9 @@ def _nothing_found(table: Table, columns: Columns, skipped: Sequence[Skipped]) -
         return DatasetError(f"{table.path} has a header and no rows; it needs one for each photo.")
     first = skipped[0]
     return DatasetError(
-        f"{table.path}: no photo in {columns.names[columns.photo]} can be used. The first is {first.path}, which "
-        f"{first.reason}; looked for it also with .jpg, .png and the like added, and in the folders below and above "
-        "the table. Paths are written from the folder of the table."
+        f"{table.path}: no photo in {columns.names[columns.photo]} can be used. The first is {_short(first.path)}, "
+        f"which {first.reason}; looked for it also with .jpg, .png and the like added, and in the folders below and "
+        "above the table. Paths are written from the folder of the table."
     )
 
 

@@ -3,7 +3,7 @@
 The photo's column is `image` (or the only one of its kind), struct<bytes: binary, path: string> or plain
 binary; the class's is `label` (or the only ClassLabel), an integer or text. Names of integer classes
 are in the schema's metadata. Words in a shard's path (`train-00000-of-00002.parquet`,
-`data/test/0000.parquet`) give its split.
+`data/test/0000.parquet`) give its split, or a column `split` that of each photo.
 """
 
 import re
@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from retrain.photos.dataset import SPLIT_FOLDERS, Dataset, Skipped, Split
+from retrain.photos.layouts.words import kind_of
 from retrain.photos.sources.base import Encoded, Source, Unpacking
 from retrain.photos.sources.manifests import read_table
 from retrain.photos.sources.unpack import unpack
@@ -38,7 +39,7 @@ def parquet_files(path: Path) -> list[Path]:
     """The Parquet files of a source: itself, or those of a folder that holds nothing but them.
 
     Shards lie in the folder, in `data/`, or in folders named after splits. None where the folder
-    has other folders too: those are classes.
+    has other folders too, which are classes, or these hold folders or photos, whose table the file may be.
     """
     if path.suffix.lower() == ".parquet" and not path.is_dir():
         return [path]
@@ -49,9 +50,19 @@ def parquet_files(path: Path) -> list[Path]:
             return []
         # No deeper: below given splits with class folders there may be a million photos.
         found = [file for pattern in ("*.parquet", "*/*.parquet") for file in path.glob(pattern) if file.is_file()]
+        if found and any(map(_holds_more, folders)):
+            return []
     except OSError:
         return []
     return sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(path).parts))
+
+
+def _holds_more(folder: Path) -> bool:
+    """Whether a folder holds folders or photos. Raises OSError."""
+    return any(
+        not child.name.startswith(".") and (kind_of(child.name) == "photo" or child.is_dir())
+        for child in folder.iterdir()
+    )
 
 
 def list_parquet(source: Path, files: Sequence[Path], unpacking: Unpacking) -> Dataset:
@@ -69,7 +80,7 @@ def list_parquet(source: Path, files: Sequence[Path], unpacking: Unpacking) -> D
     contents = content_hashes(shards, unpacking.bottleneck_dir, unpacking.paranoid)
     identity = {
         "parquet": [[splits[file] or "", sha256] for file, sha256 in zip(shards, contents, strict=True)],
-        "columns": [columns.image, columns.label],
+        "columns": columns.all,
         "names": columns.names,
     }
 

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from label_image.foreign_text import parse_json
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import Skipped, Split
-from retrain.photos.sources.base import Encoded
+from retrain.photos.sources.base import Encoded, side_in
 from retrain.photos.sources.parquet_file import batches, opened_parquet
 
 SHOWN = 3  # members of a list
@@ -20,11 +20,17 @@ ROWS = 64  # photos in memory at a time, besides the page of Parquet that they a
 
 @dataclass(frozen=True)
 class Columns:
-    """Where a Parquet file keeps its photos: the two columns, and the names of integer classes."""
+    """Where a Parquet file keeps its photos: their columns, and the names of integer classes."""
 
     image: str
     label: str
     names: tuple[str, ...] | None = None
+    split: str | None = None
+
+    @property
+    def all(self) -> list[str]:
+        """The names of the columns that are read."""
+        return [self.image, self.label, *([self.split] if self.split else [])]
 
 
 def same_columns(files: Sequence[Path]) -> Columns:
@@ -57,7 +63,15 @@ def _columns(path: Path) -> Columns:
     names = features.get(label, {}).get("names")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         names = []
-    return Columns(image, label, tuple(names) or None)
+    return Columns(image, label, tuple(names) or None, _split_column(schema))
+
+
+def _split_column(schema: pa.Schema) -> str | None:
+    if "split" not in schema.names:
+        return None
+    kind = schema.field("split").type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return "split" if pa.types.is_string(kind) or pa.types.is_large_string(kind) else None
 
 
 def columns_of_values(path: Path) -> tuple[str, ...]:
@@ -104,16 +118,19 @@ def _holds_bytes(kind: pa.DataType) -> bool:
 
 
 def photo_rows(path: Path, columns: Columns, split: Split | None) -> Iterator[Encoded | Skipped]:
-    """The photo of each row, or why it is not used."""
+    """The photo of each row, or why it is not used; `split` is that of the whole file, if its name says one."""
     row = 0
     with opened_parquet(path) as file:
-        for batch in batches(file, path, [columns.image, columns.label], ROWS):
+        for batch in batches(file, path, columns.all, ROWS):
             images = batch.column(columns.image)
             if pa.types.is_struct(images.type):
                 images = pc.struct_field(images, "bytes")
-            for data, label in zip(images, batch.column(columns.label).to_pylist(), strict=True):
+            labels = batch.column(columns.label).to_pylist()
+            sides = batch.column(columns.split).to_pylist() if columns.split else [None] * len(labels)
+            for data, label, side in zip(images, labels, sides, strict=True):
                 row += 1
-                yield _entry(f"{path}, row {row}", data.as_py(), label, columns, split)
+                where = f"{path}, row {row}"
+                yield _entry(where, data.as_py(), label, columns, split or side_in(side, where))
 
 
 def _entry(

@@ -107,8 +107,10 @@ class _Choice:
         photo, place = self._photo_column()
         if self.is_usual and (photo != 0 or not place.is_plain):
             self.is_usual, self.width = False, len(self.header or self.rows[0])
-        if self.header is None and not self.is_usual and self._has_unknown_header(photo, place):
+        may_be_headed = self.header is None and (not self.is_usual or len(self.rows[0]) > 2)
+        if may_be_headed and self._has_unknown_header(photo, place):
             self._take_header()
+            self.is_usual = False
         split = self._split_column(photo)
         label, twins = self._label_column({photo, split})
         if split is None:

@@ -144,7 +144,7 @@ def find_place(around: Surroundings, names: Sequence[str]) -> tuple[Place, int] 
         filled += here
     if not filled:
         return (plain, as_they_stand) if as_they_stand else None
-    place = _narrowed(_best(around, filled, len(probes)), names)
+    place = _narrowed(around, _best(around, filled, len(probes)), names)
     return max((place, len(found_in(place, names))), (plain, as_they_stand), key=lambda one: one[1])
 
 
@@ -180,15 +180,27 @@ def _of_same_side(around: Surroundings, place: Place, words: Collection[str]) ->
     return place
 
 
-def _narrowed(place: Place, names: Sequence[str]) -> Place:
-    """A place without the extensions and habits that this table does not need; the most frequent extension first."""
+def _narrowed(around: Surroundings, place: Place, names: Sequence[str]) -> Place:
+    """A place without the extensions and habits that this table does not need; the most frequent extension first.
+
+    Raises DatasetError where a name is that of two files: one of them may be a mask, or a preview, of the other.
+    """
     counts = dict.fromkeys(place.extensions, 0)
+    complete = found_in(replace(place, extensions=("",)), names)
+    files: dict[str, str] = {}
     is_tidy = False
     for extension in place.extensions:
         one = replace(place, extensions=(extension,))
         hits = found_in(one, names)
         counts[extension] = len(hits)
         is_tidy |= len(found_in(replace(one, tidy=False), list(hits))) < len(hits)
+        for name, file in hits.items():
+            other = files.setdefault(name, file)
+            if name not in complete and other.lower() != file.lower():
+                raise DatasetError(
+                    f"{around.table}: {name} may be {os.path.basename(other)} or {os.path.basename(file)}, which both "
+                    f"lie in {Path(place.folder or '.').as_posix()}/: write the extension behind each name."
+                )
     used = sorted((extension for extension in counts if counts[extension]), key=lambda one: -counts[one])
     return replace(place, extensions=tuple(used) or ("",), tidy=is_tidy)
 

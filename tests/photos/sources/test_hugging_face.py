@@ -78,6 +78,20 @@ def test_one_metadata_file_over_split_folders(tmp_path: Path, store: Path) -> No
     assert [file.split for file in list_photos(root, store).files] == ["testing", "training"] * 2
 
 
+@KINDS
+def test_a_column_says_the_split(kind: str, tmp_path: Path, store: Path) -> None:
+    sides = {"a": "train", "b": "Train ", "c": "test", "d": "test"}
+    for shade, name in enumerate(sides):
+        save(tmp_path / "set" / f"{name}.png", shade)
+    rows = [{"file_name": f"{name}.png", "label": shade % 2, "split": sides[name]} for shade, name in enumerate(sides)]
+    metadata(tmp_path / "set", rows, kind)
+    found = {Path(file.path).stem: file.split for file in list_photos(tmp_path / "set", store).files}
+    assert found == {"a": "training", "b": "training", "c": "testing", "d": "testing"}
+    metadata(tmp_path / "set", [{**row, "split": "extra"} for row in rows], kind)
+    with pytest.raises(DatasetError, match=rf"metadata\.{kind}, .*: the split 'extra' is not train, validation"):
+        list_photos(tmp_path / "set", store)
+
+
 def test_one_split_folder_is_no_split(tmp_path: Path, store: Path) -> None:
     for name in ("a", "b"):
         save(tmp_path / "set/train" / f"{name}.png", 1)

@@ -82,6 +82,11 @@ def test_a_line_twice_counts_once_and_contradictions_are_refused(photos: Path) -
         list_photos(manifest(photos, good + "1.jpg,dog,train\n"))
     with pytest.raises(DatasetError, match=r"1\.jpg twice, as 'cat' \(training\) and as 'cat' \(testing\)"):
         list_photos(manifest(photos, good + "1.jpg,cat,test\n"))
+    (photos / "more").mkdir()
+    for detour in ("./1.jpg", "more/../1.jpg", ".//1.jpg", f"{photos}/1.jpg"):
+        assert len(list_photos(manifest(photos, f"{good}{detour},cat,train\n")).files) == 2
+        with pytest.raises(DatasetError, match=r"1\.jpg twice"):
+            list_photos(manifest(photos, f"{good}{detour},dog,train\n"))
 
 
 @pytest.mark.parametrize(

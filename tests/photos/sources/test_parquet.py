@@ -69,6 +69,35 @@ def test_shards_give_the_splits(folder: str, tmp_path: Path, store: Path) -> Non
     assert reasons(listing) == [("extra-00000-of-00001.parquet", "names no split, unlike the files beside it")]
 
 
+@pytest.mark.parametrize("coded", [False, True])
+def test_a_column_says_the_split_of_each_photo(coded: bool, tmp_path: Path, store: Path) -> None:
+    sides: Any = pa.array(["train", "train", "test", "test", None])
+    sides = sides.dictionary_encode() if coded else sides
+    path = parquet(tmp_path / "x.parquet", [0, 1, 1, 0, 1], names=NAMES, split=sides)
+    expected = [(0, "training"), (1, "training"), (1, "testing"), (0, "testing"), (1, "")]
+    assert listed(list_photos(path, store)) == sorted(
+        (NAMES[label], side, photo(row)) for row, (label, side) in enumerate(expected)
+    )
+    parquet(path, [0, 1], names=NAMES, split=["train", "hold-out"])
+    with pytest.raises(DatasetError, match="row 2: the split 'hold-out' is not train, validation or test"):
+        list_photos(path, store)
+
+
+def test_a_column_of_that_name_with_numbers_is_no_split(tmp_path: Path, store: Path) -> None:
+    path = parquet(tmp_path / "x.parquet", [0, 1], names=NAMES, split=[0, 1])
+    assert {file.split for file in list_photos(path, store).files} == {None}
+
+
+@pytest.mark.parametrize("photos", ["train/a/1.png train/b/2.png test/a/3.png test/b/4.png"])
+def test_a_parquet_file_beside_sides_with_class_folders_is_no_source(photos: str, tmp_path: Path, store: Path) -> None:
+    for shade, name in enumerate(photos.split()):
+        save(tmp_path / "set" / name, shade)
+    pq.write_table(pa.table({"path": ["train/a/1.png"], "label": ["a"]}), tmp_path / "set/vectors.parquet")
+    listing = list_photos(tmp_path / "set", store)
+    assert (len(listing.files), listing.labels) == (4, ("a", "b"))
+    assert ("vectors.parquet", "is not in one of the split folders") in reasons(listing)
+
+
 def test_split_folders_of_shards(tmp_path: Path, store: Path) -> None:
     parquet(tmp_path / "set/train/0000.parquet", [0, 1], names=NAMES)
     parquet(tmp_path / "set/test/0000.parquet", [0, 1], names=NAMES, first=9)

@@ -95,6 +95,29 @@ def test_the_dog_breeds_of_kaggle(tmp_path: Path) -> None:
     )
 
 
+def test_a_name_of_two_files_is_not_guessed(tmp_path: Path) -> None:
+    make(tmp_path, "img/1.jpg", "img/2.jpg", "img/3.png", "img/1.png")
+    table = write(tmp_path, "id,label\n1,x\n2,y\n3,x\n")
+    with pytest.raises(DatasetError, match=r"1 may be 1\.jpg or 1\.png, which both lie in img/: write the extension"):
+        list_photos(table)
+    assert len(list_photos(write(tmp_path, "id,label\n1.jpg,x\n2.jpg,y\n3.png,x\n")).files) == 3
+
+
+def test_a_header_in_words_that_nobody_knows_over_three_columns(photos: Path) -> None:
+    lines = [f"{path};{label};{'train' if '_0' in path else 'test'}\n" for path, label in PHOTOS.items()]
+    listing = list_photos(write(photos, "arquivo;classe;conjunto\n" + "".join(lines)))
+    assert found(listing, photos) == CLASSES
+    assert all((file.split == "training") == ("_0" in file.path) for file in listing.files)
+    assert "column arquivo for the photos, column classe for the classes, column conjunto" in listing.remarks[0]
+
+
+def test_a_cell_that_holds_a_photo_is_not_said_whole(photos: Path) -> None:
+    text = "".join(f'{{"image": "{"x" * 20000}{number}", "label": "cat"}}\n' for number in range(3))
+    with pytest.raises(DatasetError, match=r"…") as refused:
+        list_photos(write(photos, text, "t.jsonl"))
+    assert len(str(refused.value)) < 1000
+
+
 def test_photos_deeper_and_above_and_not_beside_the_folder(tmp_path: Path) -> None:
     make(tmp_path, "set/images/images/1.jpg", "set/images/images/2.png", "other/a.JPG", "other/b.JPG")
     (tmp_path / "set/lists").mkdir()

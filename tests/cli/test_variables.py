@@ -6,6 +6,7 @@ import pytest
 from calling import call
 
 from retrain.cli.main import main
+from retrain.cli.train import train
 
 
 def test_a_variable_stands_for_an_option_and_the_command_line_counts_before_it(
@@ -35,3 +36,13 @@ def test_a_variable_of_the_version_asks_nothing(value: str, tmp_path: Path, monk
     monkeypatch.setenv("RETRAIN_VERSION", value)
     said = call(main, "store", "info", "--bottleneck_dir", tmp_path / "nowhere")
     assert said.code != 0 and "There is no folder" in said.err
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["s3://bucket/birds", "hf://datasets/birds", "http://host:8080/birds.zip", "tfds:birds", "tfds:birds:train[:10%]"],
+)
+def test_a_variable_may_name_an_address(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RETRAIN_TRAIN_ADD_IMAGES", f"more:{address}:/data/cats")
+    with train.make_context("train", ["--image_dir", "cats"], auto_envvar_prefix="RETRAIN_TRAIN") as made:
+        assert [str(one) for one in made.params["add_images"]] == ["more", address, "/data/cats"]

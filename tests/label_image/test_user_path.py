@@ -79,3 +79,25 @@ def test_weights_expand_it_too(value: str, monkeypatch: pytest.MonkeyPatch) -> N
     context = retrain.cli.main.cli.commands["train"].make_context("train", ["--image_dir", "x", "--weights", value])
     weights = context.params["weights"]
     assert (weights["resnet50"] if isinstance(weights, dict) else weights) == os.path.join("/home/gato", "w.h5")
+
+
+@pytest.mark.parametrize(
+    ("variable", "values"),
+    [
+        ("cats", ["cats"]),
+        ("cats:/data/dogs", ["cats", "/data/dogs"]),
+        ("s3://bucket/birds", ["s3://bucket/birds"]),
+        ("cats:s3://bucket/birds:dogs", ["cats", "s3://bucket/birds", "dogs"]),
+        ("s3://bucket:gs://other/a", ["s3://bucket", "gs://other/a"]),
+        ("http://localhost:8080:https://cats.org", ["http://localhost:8080", "https://cats.org"]),
+        ("hdfs://namenode:8020/pets:8020", ["hdfs://namenode:8020/pets", "8020"]),
+        ("tfds:beans", ["tfds:beans"]),
+        ("tfds:beans:train[:10%]+test[90%:]:/data/cats", ["tfds:beans:train[:10%]+test[90%:]", "/data/cats"]),
+        ("tfds:a/b:3.0.*:train:cats", ["tfds:a/b:3.0.*:train", "cats"]),
+        ("tfds:a/b:3.0.0:./cats:dogs", ["tfds:a/b:3.0.0", "./cats", "dogs"]),
+        ("tfds:beans:tfds:malaria:s3://bucket/a", ["tfds:beans", "tfds:malaria", "s3://bucket/a"]),
+        ("a::b:", ["a", "", "b", ""]),
+    ],
+)
+def test_a_variable_is_cut_at_colons_but_for_those_of_an_address(variable: str, values: list[str]) -> None:
+    assert Text.split_envvar_value(variable) == values

@@ -66,7 +66,8 @@ def doctor(output_dir: Path, lang: str | None, as_json: bool, **options: Any) ->
         diagnosis = examine(config, screen)
     finally:
         screen.finish()
-    written = write_diagnosis(diagnosis, config.source.places[0], output_dir, lang or language_of_user())
+    source, language = config.source, lang or language_of_user()
+    written = write_diagnosis(diagnosis, source.places[0], output_dir, language, source.category_names)
     show_diagnosis(diagnosis, written, Console(stderr=as_json, highlight=False))
     if as_json:
         print(output_line(diagnosis_summary(diagnosis, written)))

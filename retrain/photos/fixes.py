@@ -4,7 +4,7 @@ The file has a header with the columns `file` and `action` (others are not looke
 
     keep             nothing changes; so does an empty cell
     remove           the photo is left out
-    relabel:CLASS    the photo counts as one of CLASS
+    relabel:CLASS    the photo counts as one of CLASS, by its folder or by its name in `--category_names`
 
 The photos themselves are never touched. `retrain doctor` writes such a file, with `keep` in every row.
 """
@@ -14,6 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
+from types import MappingProxyType
 
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import Dataset, PhotoFile
@@ -60,32 +61,17 @@ def apply_fixes(
     path: Path | None,
     source: str | os.PathLike[str],
     added: Sequence[str | os.PathLike[str]] = (),
+    name_of: Mapping[str, str] = MappingProxyType({}),
 ) -> Dataset:
     """The photos of `source` as a file of fixes wants it, with a remark that says what it did.
 
-    Files are named by their path, or by that from `source`, else from one of those that were `added`. Raises
-    DatasetError, naming the line, for a file or a class that `source` does not have.
+    Files are named by their path, or by that from `source`, else from one of those that were `added`; classes by their
+    folder, or by the name that is shown for it (`name_of`). Raises DatasetError, naming the line, for a file or a class
+    that `source` does not have.
     """
     if path is None:
         return dataset
-    by_name: dict[str, str] = {}
-    for one in (source, *added):
-        for file in dataset.files:
-            by_name.setdefault(name_in(one, file.path), file.path)
-    by_name.update({file.path: file.path for file in dataset.files})
-    labels = {file.label for file in dataset.files}
-    action_of: dict[str, Fix] = {}
-    for fix in read_fixes(path):
-        photo = by_name.get(fix.file) or by_name.get(fix.file.replace("\\", "/"))
-        if photo is None:
-            raise DatasetError(f"{path}, line {fix.line}: {source} has no photo {fix.file!r}; take the line out.")
-        if fix.label is not None and fix.label not in labels:
-            raise DatasetError(f"{path}, line {fix.line}: {source} has no class {fix.label!r} to relabel a photo to.")
-        other = action_of.setdefault(photo, fix)
-        if other.action != fix.action:
-            raise DatasetError(
-                f"{path}, line {fix.line}: {fix.file!r} is in line {other.line} too, with another action; keep one."
-            )
+    action_of = _decided(dataset, path, source, added, name_of)
     files = [fixed for file in dataset.files if (fixed := _fixed(file, action_of)) is not None]
     removed = len(dataset.files) - len(files)
     labels_before = {file.path: file.label for file in dataset.files}
@@ -94,6 +80,59 @@ def apply_fixes(
     files.sort(key=attrgetter("label"))
     remark = f"{path}: photos left out: {removed}; photos that count as another class: {relabelled}."
     return replace(dataset, files=tuple(files), remarks=(*dataset.remarks, remark))
+
+
+def _decided(
+    dataset: Dataset,
+    path: Path,
+    source: str | os.PathLike[str],
+    added: Sequence[str | os.PathLike[str]],
+    name_of: Mapping[str, str],
+) -> dict[str, Fix]:
+    """The decision on each photo, by its path; a class is named by its folder."""
+    by_name: dict[str, str] = {}
+    for one in (source, *added):
+        for file in dataset.files:
+            by_name.setdefault(name_in(one, file.path), file.path)
+    by_name.update({file.path: file.path for file in dataset.files})
+    classes = _classes_by_name(dataset.labels, name_of)
+    action_of: dict[str, Fix] = {}
+    for fix in read_fixes(path):
+        photo = by_name.get(fix.file) or by_name.get(fix.file.replace("\\", "/"))
+        if photo is None:
+            raise DatasetError(f"{path}, line {fix.line}: {source} has no photo {fix.file!r}; take the line out.")
+        if fix.label is not None:
+            fix = replace(fix, action=RELABEL + _class_meant(fix.label, classes, f"{path}, line {fix.line}", source))
+        other = action_of.setdefault(photo, fix)
+        if other.action != fix.action:
+            raise DatasetError(
+                f"{path}, line {fix.line}: {fix.file!r} is in line {other.line} too, with another action; keep one."
+            )
+    return action_of
+
+
+def _classes_by_name(labels: Sequence[str], name_of: Mapping[str, str]) -> dict[str, list[str]]:
+    """The classes that a name may mean: the one whose folder is called so, and the one for which it is shown."""
+    classes = {label: [label] for label in labels}
+    for label, name in name_of.items():
+        if name != label:
+            classes.setdefault(name, []).append(label)
+    return classes
+
+
+def _class_meant(name: str, classes: Mapping[str, Sequence[str]], where: str, source: str | os.PathLike[str]) -> str:
+    found = classes.get(name, ())
+    if not found:
+        raise DatasetError(
+            f"{where}: {source} has no class {name!r} to relabel a photo to: write the name of a folder, or one of "
+            "`category_names` where these are passed, too."
+        )
+    if len(found) > 1:
+        raise DatasetError(
+            f"{where}: {name!r} is a folder and, in `category_names`, the name of the folder {found[1]!r}: call that "
+            "class something else there."
+        )
+    return found[0]
 
 
 def name_in(source: str | os.PathLike[str], path: str) -> str:

@@ -6,9 +6,10 @@ class choose among its photos.
 
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from label_image.folders import is_litter
 from retrain.core.errors import DatasetError, OptionError
@@ -95,7 +96,21 @@ def open_dataset(
     progress = observed(progress, observe)
     unpacking = unpacking_beside(bottleneck_dir, paranoid, layout, source_dir, progress)
     found = list_together([source, *add_images], unpacking)
-    found = apply_fixes(found, None if fixes is None else Path(fixes), source, add_images)
+    return chosen(found, source, add_images, fixes, max_images_per_class, absolute=absolute)
+
+
+def chosen(
+    found: dataset.Dataset,
+    source: str | os.PathLike[str],
+    add_images: Sequence[str | os.PathLike[str]] = (),
+    fixes: str | os.PathLike[str] | None = None,
+    max_images_per_class: int | None = None,
+    *,
+    name_of: Mapping[str, str] = MappingProxyType({}),
+    absolute: bool = False,
+) -> "Dataset":
+    """Those of the photos of several sources that count; `fixes` may call classes by what `name_of` shows for them."""
+    found = apply_fixes(found, None if fixes is None else Path(fixes), source, add_images, name_of)
     found = limit_per_class(found, max_images_per_class)
     if absolute:
         found = _absolute(found, os.fspath(source))

@@ -7,7 +7,7 @@ from retrain.core.progress import SILENT, Progress
 from retrain.photos.category_names import display_names, read_category_names, rename_classes
 from retrain.photos.dataset import Dataset
 from retrain.photos.layouts.reading import Layout
-from retrain.photos.opening import open_dataset
+from retrain.photos.opening import chosen, list_together, unpacking_beside
 
 
 @dataclass(frozen=True)
@@ -34,33 +34,18 @@ class SourceConfig:
         """The sources as paths, for those who look whether something lies among them: at an address nothing does."""
         return (Path(self.image_dir), *map(Path, self.add_images))
 
-    def open(self, bottleneck_dir: Path, progress: Progress = SILENT) -> Dataset:
-        """The photos; those that are no files are unpacked beside `bottleneck_dir`."""
-        return open_dataset(
-            self.image_dir,
-            add_images=self.add_images,
-            bottleneck_dir=bottleneck_dir,
-            fixes=self.fixes,
-            max_images_per_class=self.max_images_per_class,
-            paranoid=self.paranoid,
-            layout=self.layout,
-            source_dir=self.source_dir,
-            progress=progress,
-            absolute=False,
-        )
-
     def open_named(self, bottleneck_dir: Path, progress: Progress = SILENT) -> tuple[Dataset, tuple[str, ...]]:
         """The photos by the names of their classes, and these names in the order of what they had before.
 
-        What there is to say of them is said.
+        Those that are no files are unpacked beside `bottleneck_dir`. What there is to say of them is said.
         """
+        # Before the long work, so that wrong names end the run at once; and before the fixes, which may use them.
         categories = read_category_names(self.category_names) if self.category_names else None
-        dataset = self.open(bottleneck_dir, progress)
-        remarks, labels = dataset.told(), dataset.labels
-        if categories is not None:  # before the long work, so that wrong names end the run at once
-            name_of, more = display_names(categories, labels)
-            remarks, labels = (*remarks, *more), tuple(name_of[label] for label in labels)
-            dataset = rename_classes(dataset, name_of)
-        for remark in remarks:
+        unpacking = unpacking_beside(bottleneck_dir, self.paranoid, self.layout, self.source_dir, progress)
+        found = list_together([self.image_dir, *self.add_images], unpacking)
+        name_of, more = display_names(categories, found.labels) if categories is not None else ({}, ())
+        dataset = chosen(found, self.image_dir, self.add_images, self.fixes, self.max_images_per_class, name_of=name_of)
+        labels = tuple(name_of.get(label, label) for label in dataset.labels)
+        for remark in (*dataset.told(), *more):
             progress.say(remark)
-        return dataset, labels
+        return rename_classes(dataset, name_of) if name_of else dataset, labels

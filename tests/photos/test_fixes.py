@@ -42,6 +42,23 @@ def test_remove_and_relabel(tmp_path: Path, delimiter: str, encoding: str) -> No
     assert listing.remarks[-1].endswith("photos left out: 1; photos that count as another class: 1.")
 
 
+@pytest.mark.parametrize("name", ["Apple", "Maçã"])
+def test_a_class_is_named_by_its_folder_or_by_what_is_shown_for_it(tmp_path: Path, name: str) -> None:
+    path = write(tmp_path, f"file,action\nBengal/0.jpg,relabel:{name}\nBengal/0.jpg,relabel:Maçã\n")
+    found = apply_fixes(LISTING, path, "cats", name_of={"Bengal": "Bengal", "Maçã": "Apple"})
+    assert [file.label for file in found.files if file.path == "cats/Bengal/0.jpg"] == ["Maçã"]
+
+
+def test_a_name_that_is_the_folder_of_another_class_is_refused(tmp_path: Path) -> None:
+    path = write(tmp_path, "file,action\nBengal/0.jpg,relabel:Bengala\nMaçã/0.jpg,relabel:Bengal\n")
+    with pytest.raises(DatasetError) as caught:
+        apply_fixes(LISTING, path, "cats", name_of={"Bengal": "Bengala", "Maçã": "Bengal"})
+    assert str(caught.value).endswith(
+        "line 3: 'Bengal' is a folder and, in `category_names`, the name of the folder 'Maçã': call that class "
+        "something else there."
+    )
+
+
 def test_without_a_file_nothing_changes() -> None:
     assert apply_fixes(LISTING, None, "cats") is LISTING
 

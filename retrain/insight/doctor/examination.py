@@ -27,8 +27,7 @@ class DoctorConfig:
 def examine(config: DoctorConfig, progress: Progress = SILENT, start: StartEngine | None = None) -> Diagnosis:
     """Examine the photos of a source; `start` makes another engine than that of `config`.
 
-    Classes have the names of their folders, which is what fixes.csv needs. Raises a RetrainError for whatever a
-    user can cause.
+    Raises a RetrainError for whatever a user can cause.
     """
     config.extraction.look_for_gpu(progress)
     dataset, _ = config.source.open_named(config.extraction.local_dir, progress)

@@ -128,10 +128,16 @@ def make_sections(
     )
 
 
-def render_page(diagnosis: Diagnosis, image_dir: Path, decided: Sequence[tuple[str, ...]] = ()) -> str:
+def render_page(
+    diagnosis: Diagnosis,
+    image_dir: Path,
+    decided: Sequence[tuple[str, ...]] = (),
+    category_names: Path | None = None,
+) -> str:
     """The page as HTML that needs no other file.
 
-    `decided` are rows of fixes.csv (file, class, action, suggestion, reason) that the user decided on before.
+    `decided` are rows of fixes.csv (file, class, action, suggestion, reason) that the user decided on before; the
+    training that obeys them needs the same `category_names`.
     """
     decisions = {file: action for file, _, action, *_ in decided}
     sections = make_sections(diagnosis, image_dir, decisions=decisions, side=ENLARGED)
@@ -147,13 +153,19 @@ def render_page(diagnosis: Diagnosis, image_dir: Path, decided: Sequence[tuple[s
         counts=counts,
         at_once=CLASSES_AT_ONCE,
         most=max(diagnosis.class_counts.values(), default=1),
-        command=f"retrain --image_dir {shown(shlex.quote(str(image_dir)))} --fixes {DOWNLOADED}",
+        command=_command(image_dir, category_names),
         decided=decided,
         unseen={section.kind: section.unseen for section in sections if section.unseen},
         script=text,
         script_hash=digest,
         words=_script_words(),
     )
+
+
+def _command(image_dir: Path, category_names: Path | None) -> str:
+    """How to train by the decisions."""
+    names = [] if category_names is None else ["--category_names", str(category_names)]
+    return f"{shown(shlex.join(['retrain', '--image_dir', str(image_dir), *names]))} --fixes {DOWNLOADED}"
 
 
 def _script_words() -> dict[str, str]:

@@ -65,7 +65,9 @@ def check_output_dir(folder: Path, image_dir: Path) -> None:
         check_file(folder / name, "`output_dir`")
 
 
-def write_diagnosis(diagnosis: Diagnosis, image_dir: Path, folder: Path, language: str = ENGLISH) -> Written:
+def write_diagnosis(
+    diagnosis: Diagnosis, image_dir: Path, folder: Path, language: str = ENGLISH, category_names: Path | None = None
+) -> Written:
     """Write all files to `folder`, with their sentences in one of LANGUAGES. Raises ExportError."""
     label_of = {name_in(image_dir, photo.path): photo.label for photo in diagnosis.photos}
     try:
@@ -74,7 +76,7 @@ def write_diagnosis(diagnosis: Diagnosis, image_dir: Path, folder: Path, languag
         with in_language(language):
             rows = _with_decisions(fix_rows(diagnosis, image_dir, decisions.actions), decisions.actions, label_of)
             found = _table(FINDING_COLUMNS, _finding_rows(diagnosis, image_dir))
-            page = render_page(diagnosis, image_dir, [row for row in rows if row[2] != KEEP])
+            page = render_page(diagnosis, image_dir, [row for row in rows if row[2] != KEEP], category_names)
         moved = [_write_findings(folder / FINDINGS, found)]
         write_page(folder / PAGE, page, "`output_dir`")
         fixes, kept = _place_of_fixes(folder, _table(FIX_COLUMNS, rows))

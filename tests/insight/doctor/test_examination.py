@@ -101,6 +101,20 @@ def test_decisions_are_obeyed_and_nothing_is_computed_again(photos: Path) -> Non
     assert not kinds & {"label", "copy_across_classes"}
 
 
+def test_decisions_by_other_names_of_the_classes_are_obeyed(photos: Path) -> None:
+    """Which of the folders is which is counted before the fixes, that may leave no photo of one."""
+    Path("names.json").write_text('{"0": "sea", "1": "grass", "2": "fire"}')
+    names = ("--category_names", "names.json")
+    doctor(*names)
+    (row,) = (row for row in rows("tf_files/doctor/fixes.csv") if row["file"] == "green/wrong.jpg")
+    assert row["suggestion"] == "relabel:fire"
+    assert f"retrain --image_dir photos {' '.join(names)} --fixes" in Path("tf_files/doctor/doctor.html").read_text()
+    blue = [f"blue/{number}.jpg,remove" for number in range(EACH)]
+    Path("fixes.csv").write_text("\n".join(["file,action", "green/wrong.jpg,relabel:fire", *blue]))
+    done = doctor(*names, "--fixes", "fixes.csv", "--json")
+    assert json.loads(done.out)["classes"] == {"fire": EACH + 1, "grass": EACH + 1}
+
+
 def test_decisions_are_never_overwritten(photos: Path) -> None:
     doctor()
     untouched = Path("tf_files/doctor/fixes.csv").read_bytes()

@@ -10,7 +10,7 @@ The photos themselves are never touched. `retrain doctor` writes such a file, wi
 """
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from operator import attrgetter
 from pathlib import Path
@@ -67,12 +67,13 @@ def apply_fixes(
 
     Files are named by their path, or by that from `source`, else from one of those that were `added`; classes by their
     folder, or by the name that is shown for it (`name_of`). Raises DatasetError, naming the line, for a file or a class
-    that `source` does not have.
+    that `source` does not have, and where photos of less than two classes are left.
     """
     if path is None:
         return dataset
     action_of = _decided(dataset, path, source, added, name_of)
     files = [fixed for file in dataset.files if (fixed := _fixed(file, action_of)) is not None]
+    _require_two_classes({file.label for file in files}, path, source)
     removed = len(dataset.files) - len(files)
     labels_before = {file.path: file.label for file in dataset.files}
     relabelled = sum(file.label != labels_before[file.path] for file in files)
@@ -109,6 +110,13 @@ def _decided(
                 f"{path}, line {fix.line}: {fix.file!r} is in line {other.line} too, with another action; keep one."
             )
     return action_of
+
+
+def _require_two_classes(labels: Collection[str], path: Path, source: str | os.PathLike[str]) -> None:
+    """Raise DatasetError where fixes leave too little; later it would be said of the source, after the long work."""
+    if len(labels) < 2:
+        left = f"only photos of the class {next(iter(labels))!r}" if labels else "no photo"
+        raise DatasetError(f"{path} leaves {left} in {source}: write keep for photos of two classes at least.")
 
 
 def _classes_by_name(labels: Sequence[str], name_of: Mapping[str, str]) -> dict[str, list[str]]:

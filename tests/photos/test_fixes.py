@@ -59,6 +59,22 @@ def test_a_name_that_is_the_folder_of_another_class_is_refused(tmp_path: Path) -
     )
 
 
+@pytest.mark.parametrize(
+    ("action", "left", "said"),
+    [
+        ("remove", 3, "leaves only photos of the class 'Maçã' in cats"),
+        ("relabel:Maçã", 3, "leaves only photos of the class 'Maçã' in cats"),
+        ("remove", 0, "leaves no photo in cats"),
+    ],
+)
+def test_fixes_that_leave_less_than_two_classes_are_refused(tmp_path: Path, action: str, left: int, said: str) -> None:
+    names = [f"Bengal/{n}.jpg" for n in range(3)] + [f"Maçã/{n}.jpg" for n in range(left, 3)]
+    path = write(tmp_path, "\n".join(["file,action", *(f"{name},{action}" for name in names)]))
+    with pytest.raises(DatasetError) as caught:
+        fixed(path)
+    assert str(caught.value) == f"{path} {said}: write keep for photos of two classes at least."
+
+
 def test_without_a_file_nothing_changes() -> None:
     assert apply_fixes(LISTING, None, "cats") is LISTING
 

@@ -118,6 +118,7 @@ def _write_report(
     diagnosis = diagnose(
         run.extraction, sides, run.backbone.input_size, run.division.seed, observe, run.trained, kept_in
     )
+    diagnosis = replace(diagnosis, roots=run.trained.bottlenecks.dataset.roots)
     # In the order in which they are declared; Click's is that of the command.
     declared = {str(parameter.name): options.get(str(parameter.name)) for parameter in train.params}
     with in_language(options["lang"] or language_of_user()):

@@ -7,10 +7,11 @@ class (`once_each`, when contents are known); of that with another class `retrai
 from collections import deque
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from label_image.terminal import shown
 from retrain.core.errors import DatasetError
-from retrain.photos.dataset import Dataset, Photo, Skipped
+from retrain.photos.dataset import Dataset, Photo, Root, Skipped
 from retrain.photos.layouts.reading import some
 from retrain.photos.reading import absolute_paths
 
@@ -43,7 +44,13 @@ def joined(parts: Sequence[tuple[str, Dataset]]) -> Dataset:
         skipped += dataset.skipped
         remarks += _remarks(name, dataset, added)
         reading += f"; added: photos of {_classes(dataset.labels)}"
-    return Dataset(tuple(files), tuple(skipped), tuple(remarks), reading=reading, ordinary=False)
+    roots = (*first.roots, *(_named(root, name) for name, dataset in others for root in dataset.roots))
+    return Dataset(tuple(files), tuple(skipped), tuple(remarks), reading=reading, ordinary=False, roots=roots)
+
+
+def _named(root: Root, source: str) -> Root:
+    """A root with what stands for it: the source, as if it were a folder; photos beside a table have paths already."""
+    return replace(root, name=root.folder if Path(root.folder) == Path(source).parent else source)
 
 
 def _remarks(name: str, dataset: Dataset, added: int) -> Iterable[str]:

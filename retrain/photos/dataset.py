@@ -88,6 +88,17 @@ class Skipped:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class Root:
+    """A folder with photos of a source that is none itself: that of a table, or what a source was unpacked to.
+
+    `name` stands for it in the names of photos; for that of a first source nothing does, as for a source's own folder.
+    """
+
+    folder: str
+    name: str = ""
+
+
 @dataclass(frozen=True)
 class Dataset:
     """What a source holds: candidate photos in a stable order, skipped files, remarks for the screen.
@@ -95,7 +106,8 @@ class Dataset:
     No file has been read yet. `source` is the name under which it was opened; `reading` says as what a folder was read,
     as in `train, val with the classes ants, bees; left out: logs`. `ordinary` if there was nothing to understand: class
     folders alone, or no folder at all. `max_images_per_class` is the limit that was kept to, where one was asked for.
-    `opened_in` is the folder from which a relative source led there, where paths were made absolute.
+    `opened_in` is the folder from which a relative source led there, where paths were made absolute. `roots` are the
+    folders of those of its sources that are no folders.
     """
 
     files: tuple[PhotoFile, ...]
@@ -106,6 +118,7 @@ class Dataset:
     ordinary: bool = True
     max_images_per_class: int | None = None
     opened_in: str = ""
+    roots: tuple[Root, ...] = field(default=(), compare=False, repr=False)
 
     def __repr__(self) -> str:
         return f"<Dataset {self.source}: {len(self.files)} files of {len(self.labels)} classes>"

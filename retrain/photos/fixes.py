@@ -18,6 +18,8 @@ from types import MappingProxyType
 
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import Dataset, PhotoFile
+from retrain.photos.photo_names import PhotoNames
+from retrain.photos.reading import absolute_paths
 from retrain.photos.text_tables import table_rows
 
 KEEP, REMOVE, RELABEL = "keep", "remove", "relabel:"
@@ -65,9 +67,10 @@ def apply_fixes(
 ) -> Dataset:
     """The photos of `source` as a file of fixes wants it, with a remark that says what it did.
 
-    Files are named by their path, or by that from `source`, else from one of those that were `added`; classes by their
-    folder, or by the name that is shown for it (`name_of`). Raises DatasetError, naming the line, for a file or a class
-    that `source` does not have, and where photos of less than two classes are left.
+    Files are named by their path, or by that from `source`, else from one of those that were `added` (see
+    `photo_names`); classes by their folder, or by the name that is shown for it (`name_of`). Raises DatasetError,
+    naming the line, for a file or a class that `source` does not have, and where photos of less than two classes are
+    left.
     """
     if path is None:
         return dataset
@@ -91,17 +94,11 @@ def _decided(
     name_of: Mapping[str, str],
 ) -> dict[str, Fix]:
     """The decision on each photo, by its path; a class is named by its folder."""
-    by_name: dict[str, str] = {}
-    for one in (source, *added):
-        for file in dataset.files:
-            by_name.setdefault(name_in(one, file.path), file.path)
-    by_name.update({file.path: file.path for file in dataset.files})
+    names = PhotoNames.of(dataset, source, added)
     classes = _classes_by_name(dataset.labels, name_of)
     action_of: dict[str, Fix] = {}
     for fix in read_fixes(path):
-        photo = by_name.get(fix.file) or by_name.get(fix.file.replace("\\", "/"))
-        if photo is None:
-            raise DatasetError(f"{path}, line {fix.line}: {source} has no photo {fix.file!r}; take the line out.")
+        photo = _photo_meant(fix.file, names, f"{path}, line {fix.line}")
         if fix.label is not None:
             fix = replace(fix, action=RELABEL + _class_meant(fix.label, classes, f"{path}, line {fix.line}", source))
         other = action_of.setdefault(photo, fix)
@@ -117,6 +114,16 @@ def _require_two_classes(labels: Collection[str], path: Path, source: str | os.P
     if len(labels) < 2:
         left = f"only photos of the class {next(iter(labels))!r}" if labels else "no photo"
         raise DatasetError(f"{path} leaves {left} in {source}: write keep for photos of two classes at least.")
+
+
+def _photo_meant(name: str, names: PhotoNames, where: str) -> str:
+    found = names.meant(name) or names.meant(name.replace("\\", "/"))
+    if not found:
+        raise DatasetError(f"{where}: {names.source} has no photo {name!r}; take the line out.")
+    if len(found) > 1:
+        one, other = absolute_paths(found)[:2]
+        raise DatasetError(f"{where}: {name!r} may be {one} or {other}: write one of these.")
+    return found[0]
 
 
 def _classes_by_name(labels: Sequence[str], name_of: Mapping[str, str]) -> dict[str, list[str]]:
@@ -141,12 +148,6 @@ def _class_meant(name: str, classes: Mapping[str, Sequence[str]], where: str, so
             "class something else there."
         )
     return found[0]
-
-
-def name_in(source: str | os.PathLike[str], path: str) -> str:
-    """The path of a photo as seen from the folder it comes from, with slashes; else as it is."""
-    folder = os.path.join(os.fspath(source), "")
-    return path[len(folder) :].replace(os.sep, "/") if path.startswith(folder) else path
 
 
 def _fixed(file: PhotoFile, action_of: Mapping[str, Fix]) -> PhotoFile | None:

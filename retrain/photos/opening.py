@@ -123,6 +123,7 @@ def chosen(
         found.ordinary,
         found.max_images_per_class,
         found.opened_in,
+        found.roots,
     )
 
 
@@ -139,6 +140,7 @@ def _absolute(found: dataset.Dataset, source: str) -> dataset.Dataset:
         files=tuple(files),
         skipped=tuple(replace(one, path=path) for one, path in skipped),
         opened_in="" if os.path.isabs(source) else os.getcwd(),
+        roots=tuple(replace(root, folder=os.path.abspath(root.folder)) for root in found.roots),
     )
 
 

@@ -1,19 +1,21 @@
 """What the user decided on earlier visits: in fixes.csv, and in fixes.new.csv beside it."""
 
 import os
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from retrain.core.errors import DatasetError
-from retrain.photos.fixes import KEEP, Fix, name_in, read_fixes
+from retrain.photos.dataset import Root
+from retrain.photos.fixes import KEEP, Fix, read_fixes
+from retrain.photos.photo_names import name_in, places_of
 
 FIXES, NEW_FIXES = "fixes.csv", "fixes.new.csv"
 
 
 @dataclass(frozen=True)
 class Decisions:
-    """`actions` other than keep, by the photo's name as seen from the folder of the photos.
+    """`actions` other than keep, by the photo's name (`photo_names.name_in`).
 
     `gone` are photos that were decided on and are not there any more; `unread` the files that are no files of fixes;
     `overruled` the photos that fixes.csv decides on otherwise than fixes.new.csv.
@@ -36,10 +38,10 @@ class Decisions:
         return tuple(remarks)
 
 
-def earlier_decisions(folder: Path, image_dir: Path, names: Collection[str]) -> Decisions:
+def earlier_decisions(folder: Path, image_dir: Path, names: Collection[str], roots: tuple[Root, ...] = ()) -> Decisions:
     """The decisions in both files of `folder`; on the same photo those in fixes.new.csv win.
 
-    `names` are photos that are known to be there.
+    `names` are photos that are known to be there, below `image_dir` or `roots`.
     """
     actions: dict[str, str] = {}
     unread, overruled = [], []
@@ -48,7 +50,7 @@ def earlier_decisions(folder: Path, image_dir: Path, names: Collection[str]) -> 
         if not path.exists():
             continue
         try:
-            rows = _by_photo(read_fixes(path), image_dir)
+            rows = _by_photo(read_fixes(path), lambda file: _name(file, image_dir, names, roots))
         except DatasetError:
             unread.append(path)
             continue
@@ -61,7 +63,7 @@ def earlier_decisions(folder: Path, image_dir: Path, names: Collection[str]) -> 
                 actions[name] = action
             elif written >= before:
                 actions.pop(name, None)
-    there = {name for name in actions if name in names or _exists(image_dir, name)}
+    there = {name for name in actions if name in names or _exists(name, image_dir, roots)}
     return Decisions(
         {name: action for name, action in actions.items() if name in there},
         tuple(sorted(actions.keys() - there)),
@@ -70,21 +72,30 @@ def earlier_decisions(folder: Path, image_dir: Path, names: Collection[str]) -> 
     )
 
 
-def _by_photo(fixes: tuple[Fix, ...], image_dir: Path) -> dict[str, str]:
+def _by_photo(fixes: tuple[Fix, ...], name_of: Callable[[str], str]) -> dict[str, str]:
     """The action for each photo; of two rows on one photo the one that is not keep."""
     actions: dict[str, str] = {}
     for fix in fixes:
-        name = name_in(image_dir, fix.file)
-        if not _exists(image_dir, name):
-            name = name_in(image_dir, fix.file.replace("\\", "/"))
+        name = name_of(fix.file)
         if fix.action != KEEP or name not in actions:
             actions[name] = fix.action
     return actions
+
+
+def _name(file: str, image_dir: Path, names: Collection[str], roots: tuple[Root, ...]) -> str:
+    """What a photo is called now that was once written as `file`, by a run to which the source had another path."""
+    written = (file, file.replace("\\", "/"))
+    names_here = [name_in(image_dir, one, roots) for one in written]
+    whole = [replace(root, folder=os.path.abspath(root.folder)) for root in roots]
+    names_there = [name_in(os.path.abspath(image_dir), os.path.abspath(one), whole) for one in written]
+    known = [name for name in (*names_here, *names_there) if name in names]
+    known += [name for name in names_here if _exists(name, image_dir, roots)]
+    return (known or names_here[1:])[0]
 
 
 def _some(names: Sequence[str]) -> str:
     return f"{', '.join(map(repr, names[:3]))}{f' and {len(names) - 3} more' if len(names) > 3 else ''}"
 
 
-def _exists(image_dir: Path, name: str) -> bool:
-    return os.path.isfile(name) or os.path.isfile(os.path.join(image_dir, name))
+def _exists(name: str, image_dir: Path, roots: tuple[Root, ...]) -> bool:
+    return any(map(os.path.isfile, places_of(name, image_dir, roots)))

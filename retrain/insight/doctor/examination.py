@@ -1,6 +1,6 @@
 """`retrain doctor`: from what is asked for to what was found."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from retrain.backbones.backbone_config import BackboneConfig
 from retrain.bottlenecks.bottlenecks import extract_with_fallback
@@ -38,4 +38,7 @@ def examine(config: DoctorConfig, progress: Progress = SILENT, start: StartEngin
     sides = division.splits if division.folds is None else None
     observe = progress.examining(len(bottlenecks.photos))
     kept_in = config.extraction.local_dir
-    return diagnose(bottlenecks.extraction, sides, backbone.input_size, config.split.seed, observe, kept_in=kept_in)
+    diagnosis = diagnose(
+        bottlenecks.extraction, sides, backbone.input_size, config.split.seed, observe, kept_in=kept_in
+    )
+    return replace(diagnosis, roots=dataset.roots)

@@ -2,11 +2,13 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 
 from retrain.core.language import Message, translatable, translated
-from retrain.photos.dataset import Photo
+from retrain.photos.dataset import Photo, Root
 from retrain.photos.fixes import KEEP
+from retrain.photos.photo_names import name_in
 
 # In the order in which a person should look at them. Said by `heading_of`.
 KINDS = MappingProxyType(
@@ -119,7 +121,7 @@ class Diagnosis:
 
     `photos` are those of the extraction and `class_counts` the photos of each class. `findings` are sorted by kind,
     the worst of each kind first. `shortcut` is None where there are too few photos to say. `notes` say what could
-    not be looked at; `seconds` what took how long.
+    not be looked at; `seconds` what took how long. `roots` are those of the data set, by which photos have their names.
     """
 
     photos: tuple[Photo, ...]
@@ -129,6 +131,11 @@ class Diagnosis:
     shortcut: Shortcut | None
     notes: tuple[Message, ...] = ()
     seconds: dict[str, float] = field(default_factory=dict)
+    roots: tuple[Root, ...] = ()
+
+    def name_of(self, path: str, image_dir: Path) -> str:
+        """What a photo is called in tables and on pages, where `image_dir` was examined."""
+        return name_in(image_dir, path, self.roots)
 
     @property
     def remarks(self) -> tuple[str, ...]:

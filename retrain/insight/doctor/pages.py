@@ -12,7 +12,7 @@ from retrain.core.language import moment, translated
 from retrain.insight.doctor.cards import HAS_CHOICE, advice_on, choices_of, relation_of
 from retrain.insight.doctor.findings import Diagnosis, Finding, heading_of
 from retrain.insight.html.rendering import render, script, shown, source_name
-from retrain.photos.fixes import KEEP, name_in
+from retrain.photos.fixes import KEEP
 from retrain.photos.thumbnails import LONGER_SIDE, whole_uris
 
 SHOWN = 40  # findings of a kind; findings.csv has all
@@ -100,7 +100,8 @@ def make_sections(
 ) -> tuple[Section, ...]:
     """The findings by kind, with thumbnails of at most `most` of each: for a page of the doctor's or any other.
 
-    `decisions` are actions that the user chose before, by `name_in` of the photo. `side` is that of the thumbnails.
+    `decisions` are actions that the user chose before, by the names of photos (`Diagnosis.name_of`). `side` is that of
+    the thumbnails.
     """
     found = {kind: diagnosis.of_kind(kind) for kind, _, _ in diagnosis.counts()}
     uris = _thumbnails(diagnosis, [finding for findings in found.values() for finding in findings[:most]], side)
@@ -197,7 +198,7 @@ def _card(
     choices: tuple[str, ...],
     decisions: Mapping[str, str],
 ) -> Card:
-    name = name_in(image_dir, finding.path)
+    name = diagnosis.name_of(finding.path, image_dir)
     decision = decisions.get(name, KEEP)
     # A name that is no text cannot be written into fixes.csv.
     may_choose = finding.kind in HAS_CHOICE and _text(name) == name
@@ -209,7 +210,7 @@ def _card(
         finding.suggestion,
         Picture(uris.get(finding.path, ""), finding.label, _text(name)),
         tuple(
-            Picture(uris.get(photo.path, ""), photo.label, _text(name_in(image_dir, photo.path)), relation)
+            Picture(uris.get(photo.path, ""), photo.label, _text(diagnosis.name_of(photo.path, image_dir)), relation)
             for photo in (diagnosis.photos[row] for row in finding.related[:1])
         ),
         tuple(dict.fromkeys((*choices, decision))) if may_choose else (),

@@ -24,7 +24,7 @@ from retrain.core.outputs import MANIFEST, check_file, place
 from retrain.insight.doctor.decisions import FIXES, NEW_FIXES, earlier_decisions
 from retrain.insight.doctor.findings import Diagnosis, Finding
 from retrain.insight.doctor.pages import render_page
-from retrain.photos.fixes import KEEP, name_in
+from retrain.photos.fixes import KEEP
 
 FINDINGS, PAGE = "findings.csv", "doctor.html"
 FINDING_COLUMNS = ("kind", "rank", "file", "class", "score", "finding", "suggestion")
@@ -69,10 +69,10 @@ def write_diagnosis(
     diagnosis: Diagnosis, image_dir: Path, folder: Path, language: str = ENGLISH, category_names: Path | None = None
 ) -> Written:
     """Write all files to `folder`, with their sentences in one of LANGUAGES. Raises ExportError."""
-    label_of = {name_in(image_dir, photo.path): photo.label for photo in diagnosis.photos}
+    label_of = {diagnosis.name_of(photo.path, image_dir): photo.label for photo in diagnosis.photos}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        decisions = earlier_decisions(folder, image_dir, label_of.keys())
+        decisions = earlier_decisions(folder, image_dir, label_of.keys(), diagnosis.roots)
         with in_language(language):
             rows = _with_decisions(fix_rows(diagnosis, image_dir, decisions.actions), decisions.actions, label_of)
             found = _table(FINDING_COLUMNS, _finding_rows(diagnosis, image_dir))
@@ -104,7 +104,8 @@ def fix_rows(
                 by_path.setdefault(finding.path, []).append(finding)
     rows: list[tuple[str, ...]] = []
     for path, found in by_path.items():
-        name, suggested = name_in(image_dir, path), [item.suggestion for item in found if item.suggestion != KEEP]
+        name = diagnosis.name_of(path, image_dir)
+        suggested = [item.suggestion for item in found if item.suggestion != KEEP]
         suggestion = decided[name] if decided.get(name) in suggested else next(iter(suggested), KEEP)
         reason = " ".join(item.sentence for item in found)
         rows.append((name, found[0].label, KEEP, suggestion, reason))
@@ -139,7 +140,7 @@ def _finding_rows(diagnosis: Diagnosis, image_dir: Path) -> Iterable[tuple[objec
     for kind, _, _ in diagnosis.counts():
         for rank, finding in enumerate(diagnosis.of_kind(kind), 1):
             yield (
-                kind, rank, name_in(image_dir, finding.path), finding.label, f"{finding.score:.4f}",
+                kind, rank, diagnosis.name_of(finding.path, image_dir), finding.label, f"{finding.score:.4f}",
                 finding.sentence, finding.suggestion,
             )  # fmt: skip
     if diagnosis.shortcut is not None:

@@ -9,7 +9,7 @@ What was fetched is not asked for again: whoever wants it anew deletes that fold
 
 import json
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
@@ -19,7 +19,7 @@ from label_image.web_address import with_checksum
 from retrain.core.download import download
 from retrain.core.errors import DatasetError
 from retrain.photos.archives.kinds import is_meant_as_archive
-from retrain.photos.dataset import Dataset
+from retrain.photos.dataset import Dataset, Root
 from retrain.photos.remote import fetch_remote, is_remote_address
 from retrain.photos.sources.archives import read_unpacked, unpacked, unpacked_before
 from retrain.photos.sources.base import Source, Unpacking
@@ -87,7 +87,8 @@ def _check(address: str, place: Path, sha256: str) -> None:
 def _read(place: Path, sha256: str, unpacking: Unpacking) -> Dataset:
     if place.is_file() and is_meant_as_archive(place):
         return read_unpacked(unpacked(place, sha256, unpacking), unpacking)
-    return unpacking.read(str(place), unpacking)
+    dataset = unpacking.read(str(place), unpacking)
+    return replace(dataset, roots=(Root(str(place)), *dataset.roots)) if place.is_dir() else dataset
 
 
 def _name(address: str) -> str:

@@ -19,7 +19,7 @@ from label_image.files import remove_leftovers, sha256_of_bytes, temporary_folde
 from retrain.core.errors import DatasetError
 from retrain.photos.archives.kinds import is_meant_as_archive, require_kind, without_suffix
 from retrain.photos.archives.unpack import Unpacked, unpack_archive
-from retrain.photos.dataset import Dataset, Skipped
+from retrain.photos.dataset import Dataset, Root, Skipped
 from retrain.photos.sources.base import Source, Unpacking, is_file
 from retrain.photos.sources.unpack import readable, sync
 
@@ -88,7 +88,8 @@ def read_unpacked(folder: Path, unpacking: Unpacking) -> Dataset:
     """The photos of what was unpacked into a folder, and what was left out of it."""
     dataset = unpacking.read(str(folder / CONTENT), unpacking)
     left_out = _left_out(folder / RECORD)
-    return replace(dataset, skipped=(*dataset.skipped, *left_out))
+    roots = (Root(str(folder / CONTENT)), *dataset.roots)
+    return replace(dataset, skipped=(*dataset.skipped, *left_out), roots=roots)
 
 
 def _left_out(record: Path) -> list[Skipped]:

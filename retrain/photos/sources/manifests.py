@@ -19,7 +19,7 @@ from label_image.errors import StorageError
 from label_image.not_paths import is_object_address
 from retrain.core.collecting import no_collecting
 from retrain.core.errors import DatasetError
-from retrain.photos.dataset import SPLIT_FOLDERS, Dataset, PhotoFile, Skipped, Split, Status
+from retrain.photos.dataset import SPLIT_FOLDERS, Dataset, PhotoFile, Root, Skipped, Split, Status
 from retrain.photos.object_states import states_of
 from retrain.photos.sources.base import Source, Unpacking, is_file
 from retrain.photos.sources.table_columns import Columns, as_text, choose_columns
@@ -77,7 +77,7 @@ def _read(table: Table, columns: Columns, one_class: bool = False) -> Dataset:
         else:
             reason = "does not exist" if label else "has no class"
             skipped.append(Skipped(paths(name)[0], f"{reason} ({table.path.name}, {table.unit} {line})"))
-    return Dataset(_each_once(table.path, files), tuple(skipped))
+    return Dataset(_each_once(table.path, files), tuple(skipped), roots=(Root(str(table.path.parent)),))
 
 
 def _with_states(entries: Iterator[_Entry]) -> Iterator[tuple[_Entry, Status | None]]:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from retrain.insight.doctor.decisions import earlier_decisions
+from retrain.photos.dataset import Root
 
 PHOTOS = {"a/0.jpg", "a/1.jpg", "b/2.jpg"}
 
@@ -44,6 +45,15 @@ def test_decisions_in_the_newer_file_win(folder: Path) -> None:
     assert decisions.remarks == (
         "fixes.csv decides otherwise than fixes.new.csv, whose decision was carried over: 'a/0.jpg'.",
     )
+
+
+def test_names_are_found_whatever_the_path_of_the_source_was(folder: Path) -> None:
+    write(
+        folder / "fixes.csv", "cats/a/0.jpg,remove", f"{Path.cwd()}/cats/a/1.jpg,remove", "old/unpacked/b/2.jpg,remove"
+    )
+    roots = (Root("old/unpacked"),)
+    found = earlier_decisions(folder, Path.cwd() / "cats", PHOTOS, roots)
+    assert found.actions == {"a/0.jpg": "remove", "a/1.jpg": "remove", "b/2.jpg": "remove"}
 
 
 @pytest.mark.parametrize(("seconds", "found"), [(1100, {}), (900, {"a/0.jpg": "remove"})])

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -113,6 +114,24 @@ def test_decisions_by_other_names_of_the_classes_are_obeyed(photos: Path) -> Non
     Path("fixes.csv").write_text("\n".join(["file,action", "green/wrong.jpg,relabel:fire", *blue]))
     done = doctor(*names, "--fixes", "fixes.csv", "--json")
     assert json.loads(done.out)["classes"] == {"fire": EACH + 1, "grass": EACH + 1}
+
+
+def test_decisions_on_photos_of_an_archive_outlive_another_photo_in_it(photos: Path) -> None:
+    def examined() -> None:
+        shutil.make_archive("photos", "zip", photos.parent, "photos")
+        done = call(retrain.cli.main.main, "doctor", "photos.zip", "--architecture", "fake")
+        assert done.code == 0, done.err
+
+    examined()
+    assert ("label", "photos/green/wrong.jpg") in {
+        (row["kind"], row["file"]) for row in rows("tf_files/doctor/findings.csv")
+    }
+    assert "photos/green/wrong.jpg" in Path("tf_files/doctor/doctor.html").read_text()
+    decide({"photos/green/wrong.jpg": "relabel:red", "photos/green/copy.jpg": "remove"})
+    paint("blue", 50).save(photos / "blue" / "50.jpg")
+    examined()
+    decided = {name: action for name, action in new_actions().items() if action != "keep"}
+    assert decided == {"photos/green/wrong.jpg": "relabel:red", "photos/green/copy.jpg": "remove"}
 
 
 def test_decisions_are_never_overwritten(photos: Path) -> None:

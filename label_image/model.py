@@ -231,6 +231,9 @@ def _other_labels(path: Path, count: int) -> tuple[str, ...]:
         raise ModelError(f"--labels {path} cannot be read: {error.strerror}.") from None
     except ForeignFileError as error:
         raise ModelError(f"--labels {path} {error}: it must be UTF-8 text with one name per line.") from None
+    nameless = next((line for line, label in enumerate(labels, 1) if not label.strip()), None)
+    if nameless is not None:
+        raise ModelError(f"--labels {path} has no name in line {nameless}: write one, or delete the line.")
     if len(labels) != count:
         raise ModelError(f"--labels {path} has {len(labels)} lines; the model has {count} classes.")
     return labels

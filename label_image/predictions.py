@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from label_image.column_names import distinct
 from label_image.data_frames import pandas
 
 SHOWN = 10  # rows in a notebook
@@ -50,7 +51,7 @@ class Predictions:
         found: dict[str, Any] = {"photo": list(self.photos), "label": self.labels, "probability": self.probability}
         if self.unknown is not None:
             found |= {"unknown": self.unknown, "similarity": self.similarity}
-        return found | {f"p({name})": self.probabilities[:, place] for place, name in enumerate(self.classes)}
+        return found | {f"p({name})": self.probabilities[:, place] for place, name in enumerate(distinct(self.classes))}
 
     def to_frame(self) -> Any:
         """A DataFrame of pandas with a row for each photo. Raises RetrainError where pandas is not installed."""

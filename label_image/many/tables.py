@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from label_image.answers import json_object
+from label_image.column_names import distinct
 from label_image.csv_cells import cell, path_cell
 from label_image.files import sync_all, temporary_folder
 from label_image.installing import how_to_install
@@ -57,7 +58,7 @@ class Table:
     @property
     def probability_columns(self) -> list[str]:
         """One for each class."""
-        return [f"p_{label}" for label in self.asked.model.labels]
+        return [f"p_{name}" for name in distinct(self.asked.model.labels)]
 
 
 def check_table(kind: Kind, path: Path) -> None:
@@ -148,7 +149,6 @@ def _write_parquet(table: Table, rows: Iterable[Row], path: Path) -> None:
     schema = pa.schema([(name, kinds.get(name, pa.float32())) for name in names])
     with pq.ParquetWriter(path, schema) as writer:
         for block in _blocks(rows):
-            # By position: two classes may have one name for --labels.
             writer.write_table(pa.Table.from_arrays(list(_arrays(table, block, schema)), schema=schema))
 
 

@@ -139,6 +139,15 @@ def test_wrong_labels_are_refused(content: bytes | None, trained: Path, here: Pa
     assert "names.txt" in err
 
 
+@pytest.mark.parametrize("content", ["A\nB\n\n", "A\n\nC\n", "A\n \t\r\nC\n", "A\nB\nC\n\n"])
+def test_a_line_without_a_name_is_refused(content: str, trained: Path, here: Path) -> None:
+    (here / "names.txt").write_text(content)
+    code, out, err = call(main, "--model", trained, "--labels", "names.txt", paint(here / "r.jpg"))
+    line = next(number for number, text in enumerate(content.splitlines(), 1) if not text.strip())
+    assert (code, out) == (1, "")
+    assert f"Error: --labels names.txt has no name in line {line}: write one, or delete the line." in err
+
+
 # Models that cannot be used
 
 

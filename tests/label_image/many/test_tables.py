@@ -75,6 +75,18 @@ def test_always_answer_and_other_labels_hold_for_tables(model: Path, photos: Pat
     assert found[2]["unknown"] == "false" and found[0]["label"] == "vermelho" and "p_verde" in found[0]
 
 
+def test_equal_names_have_a_column_each(model: Path, photos: Path) -> None:
+    pq = pytest.importorskip("pyarrow.parquet")
+    Path("names.txt").write_text("cat\ncat\ncat-2\n")
+    label(model, "photos/a.jpg", "--csv", "out.csv", "--parquet", "out.parquet", "--labels", "names.txt")
+    (written,) = rows(Path("out.csv"))
+    assert list(written)[-3:] == ["p_cat", "p_cat-3", "p_cat-2"] and written["label"] == "cat-2"
+    (read,) = pq.read_table("out.parquet").to_pylist()
+    assert read["p_cat-2"] == read["probability"] and read.keys() == written.keys()
+    said = load_model(model, "names.txt").predict("photos/a.jpg")
+    assert list(said.columns())[-3:] == ["p(cat)", "p(cat-3)", "p(cat-2)"]
+
+
 def test_top_k_is_for_json_lines(model: Path, photos: Path) -> None:
     label(model, "photos/a.jpg", "--jsonl", "out.jsonl", "--top_k", 1)
     assert len(objects(Path("out.jsonl"))[0]["top"]) == 1

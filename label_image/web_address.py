@@ -3,15 +3,16 @@
 What could be changed on its way is not fetched: https, or http on this machine itself (localhost), or http where the
 checksum is known before, as in `http://host/cats.zip#sha256=…`. A server that sends elsewhere is followed to https, and
 from this machine to this machine. Nothing is said to a server but what is asked for: no cookies, no passwords of
-`.netrc`.
+`.netrc` or of an address. Accents and spaces are quoted, as a browser does.
 """
 
 import ipaddress
 import re
+import string
 from collections.abc import Mapping
 from http.client import HTTPResponse
 from typing import IO, Any
-from urllib.parse import urldefrag, urlsplit
+from urllib.parse import quote, unquote, urldefrag, urlsplit, urlunsplit
 from urllib.request import (
     HTTPDefaultErrorHandler,
     HTTPErrorProcessor,
@@ -27,10 +28,13 @@ from label_image.errors import DownloadError
 
 TIMEOUT = 10  # seconds without a byte; a machine without a network answers at once
 CHECKSUM = re.compile(r"sha256=([0-9a-fA-F]{64})")
+USER = re.compile(r"([a-z][a-z0-9+.-]*://)[^/?#]*(?:@|%40)", re.IGNORECASE)  # also in what urlsplit does not take
+HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]*)?")
 
 
 def with_checksum(url: str) -> tuple[str, str | None]:
     """An address without what follows its `#`, and the SHA-256 that stands there. Raises DownloadError."""
+    refuse_user(url)
     address, fragment = urldefrag(url)
     if not fragment:
         return url, None
@@ -40,10 +44,20 @@ def with_checksum(url: str) -> tuple[str, str | None]:
     return address, found[1].lower()
 
 
+def refuse_user(url: str) -> None:
+    """Raise DownloadError, which does not repeat it, where a user or a password stands before the host."""
+    bare = _without_user(url)
+    if bare != url:
+        raise DownloadError(
+            f"{bare} was given with a user or a password, which are not sent: leave out what stands before the @."
+        )
+
+
 def check_address(url: str, checked: bool) -> None:
     """Raise DownloadError unless an address may be fetched from; `checked`: its checksum is known."""
+    refuse_user(url)
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(quoted(url))
         host = parts.hostname or ""
     except ValueError as error:
         raise DownloadError(f"{url} is not an address: {error}.") from None
@@ -54,6 +68,31 @@ def check_address(url: str, checked: bool) -> None:
             f"{url} is not encrypted, so that anybody on the way could change it: use https://, or add the file's "
             "checksum, #sha256=…, to the address."
         )
+
+
+def quoted(url: str) -> str:
+    """An address in ASCII, as a server is asked for it; what is quoted already stays. Raises ValueError."""
+    parts = urlsplit(url)
+    path, query = (quote(part, string.punctuation, errors="surrogateescape") for part in (parts.path, parts.query))
+    return urlunsplit((parts.scheme, _host_in_ascii(parts.netloc), path, query, ""))
+
+
+def _host_in_ascii(netloc: str) -> str:
+    """A host with its port. A name with accents, which a server that sends elsewhere has quoted, becomes xn--…"""
+    if netloc.startswith("[") or (netloc.isascii() and "%" not in netloc):
+        return netloc
+    host, colon, port = unquote(netloc).partition(":")
+    try:
+        found = host.encode("idna").decode() + colon + port
+    except UnicodeError:
+        found = ""
+    if not HOST.fullmatch(found):
+        raise ValueError(f"{host!r} is not the name of a host")
+    return found
+
+
+def _without_user(url: str) -> str:
+    return USER.sub(r"\1", url, count=1) if USER.match(url) else url
 
 
 def is_this_machine(host: str) -> bool:
@@ -79,7 +118,7 @@ def opened(url: str, headers: Mapping[str, str], checked: bool) -> HTTPResponse:
         HTTPErrorProcessor(),
     ):
         opener.add_handler(handler)
-    request = Request(url, headers={"User-Agent": "retrain", "Accept-Encoding": "identity", **headers})
+    request = Request(quoted(url), headers={"User-Agent": "retrain", "Accept-Encoding": "identity", **headers})
     response = opener.open(request, timeout=TIMEOUT)
     assert isinstance(response, HTTPResponse)
     return response
@@ -102,7 +141,7 @@ class _Redirects(HTTPRedirectHandler):
             weaker = True
         if weaker:
             fp.close()
-            raise DownloadError(
-                f"{self._asked} leads to {newurl}, which is not encrypted or no web address: it is not followed."
-            )
-        return super().redirect_request(req, fp, code, msg, headers, newurl)
+            bare = _without_user(newurl)
+            why = "is not encrypted or no web address" if bare == newurl else "was given with a user or a password"
+            raise DownloadError(f"{self._asked} leads to {bare}, which {why}: it is not followed.")
+        return super().redirect_request(req, fp, code, msg, headers, quoted(newurl))

@@ -96,6 +96,19 @@ def test_an_address_with_the_signs_of_a_pattern_is_one(model: Path, red: bytes, 
     assert label(model, url).out.startswith(url)
 
 
+@pytest.mark.parametrize(("name", "asked"), [("gató.jpg", "/gat%C3%B3.jpg"), ("a b.jpg", "/a%20b.jpg")])
+def test_an_address_with_accents_or_spaces(name: str, asked: str, model: Path, red: bytes, site: Site) -> None:
+    site.serve(asked, red)
+    said = label(model, f"{site.url}/{name}", "--json")
+    assert json.loads(said.out)["image"] == f"{site.url}/{name}" and json.loads(said.out)["label"] == "red"
+
+
+def test_an_address_with_a_password_is_a_wrong_call_that_does_not_repeat_it(model: Path, red: bytes) -> None:
+    said = label(model, "https://ana:secret@photos.example.com/g.jpg", code=2)
+    assert "https://photos.example.com/g.jpg was given with a user or a password" in said.err
+    assert "secret" not in said.err
+
+
 def test_its_checksum_is_checked(model: Path, red: bytes, site: Site) -> None:
     url = site.serve("/r.jpg", red)
     label(model, f"{url}#sha256={hashlib.sha256(red).hexdigest()}")

@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 
 from label_image.files import sha256_of, sha256_of_bytes, write_in_one_step
 from label_image.not_paths import is_web_address
-from label_image.web_address import with_checksum
+from label_image.web_address import refuse_user, with_checksum
 from retrain.core.download import download
 from retrain.core.errors import DatasetError
 from retrain.photos.archives.kinds import is_meant_as_archive
@@ -46,6 +46,8 @@ def is_address(source: str) -> bool:
 
 def read_address(source: str, unpacking: Unpacking) -> Dataset:
     """The photos of an address. Raises DownloadError, and DatasetError."""
+    if is_web_address(source):
+        refuse_user(source)  # before it is said, and kept
     folder = unpacking.sources / DOWNLOADS / f"{readable(_name(source))}-{sha256_of_bytes(source.encode())[:16]}"
     record = _record(folder)
     if record is not None:

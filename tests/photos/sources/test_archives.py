@@ -143,6 +143,13 @@ def test_an_address_is_asked_once(site: Site, tmp_path: Path, store: Path) -> No
     assert list_photos(f"{url}?download=1", store).files == first.files and len(site.asked) == 2
 
 
+def test_an_address_with_a_password_is_refused_before_it_is_said(tmp_path: Path, store: Path) -> None:
+    said: list[str] = []
+    with pytest.raises(DownloadError, match=r"https://a\.example/cats\.zip was given with a user or a password"):
+        list_photos("https://ana:secret@a.example/cats.zip", store, progress=Said(said.append))
+    assert not said and not (tmp_path / "tf_files").exists()
+
+
 def test_an_address_of_the_same_archive_is_the_same_source(site: Site, tmp_path: Path, store: Path) -> None:
     (tmp_path / "here.zip").write_bytes(CATS)
     here = list_photos(tmp_path / "here.zip", store)

@@ -12,6 +12,7 @@ from label_image.errors import ModelError
 from label_image.installing import what_is_missing
 from label_image.pool import MOST
 from label_image.serve.limits import MEBIBYTE, Limits
+from label_image.serve.names import names, origins
 from label_image.serve.settings import Settings
 from label_image.terminal import require_working_folder, shown
 from label_image.user_path import Text
@@ -46,10 +47,14 @@ def say(sentence: str) -> None:
 )
 @click.option("--cert", type=Text, metavar="PEM", help="Your own certificate, with its chain; needs --key.")
 @click.option("--key", type=Text, metavar="PEM", help="The key of --cert.")
-@click.option("--cors", type=Text, multiple=True, metavar="ORIGIN", help="Let pages of this origin ask; repeatable.")
 @click.option(
-    "--allow_host", type=Text, multiple=True, metavar="NAME", help="A further name of this server; repeatable."
-)
+    "--cors", type=Text, multiple=True, callback=origins, metavar="ORIGIN",
+    help="Let pages of this origin ask, as in https://mine.example; repeatable.",
+)  # fmt: skip
+@click.option(
+    "--allow_host", type=Text, multiple=True, callback=names, metavar="NAME",
+    help="A further name of this server, as in cats.example; repeatable.",
+)  # fmt: skip
 @click.option("--labels", type=Text, metavar="FILE", help="Other names for the classes, one per line.")
 @click.option("--lang", type=click.Choice(("en", "pt")), help="Language of the page.  [default: that of its browser]")
 @click.option("--trust_model", is_flag=True, help="Run a SavedModel or .pb that may do more than compute.")
@@ -88,7 +93,7 @@ def cli(**options: Any) -> None:
     """
     require_working_folder()
     for name, value in options.items():
-        if value == "" or (isinstance(value, tuple) and "" in value):
+        if value == "":
             raise click.UsageError(f"'{name}' has an empty value: give it one, or leave it out.")
     if options["token"] is not None and not re.fullmatch(r"[!-~]+", options["token"]):
         # Others do not come through a header of HTTP as they are, or not from a browser: nobody would be let in.
@@ -105,8 +110,8 @@ def cli(**options: Any) -> None:
         token=options["token"],
         https=options["https"],
         certificate=None if options["cert"] is None else (Path(options["cert"]), Path(options["key"])),
-        origins=tuple(origin.rstrip("/") for origin in options["cors"]),
-        hosts=frozenset(host.lower() for host in options["allow_host"]),
+        origins=options["cors"],
+        hosts=options["allow_host"],
         labels=options["labels"],
         lang=options["lang"],
         trust=options["trust_model"],

@@ -35,8 +35,10 @@ class Access:
         """Raises Refused. `page` are the paths of the page, which anyone may load: its address holds no token."""
         host = headers.get("host", "")
         if not self.answers_to(host):
+            match = NAME.fullmatch(host)
+            name = match["name"] if match else host
             raise Refused(
-                421, f"This server does not answer to the name {host!r}: start it with --allow_host, and the name."
+                421, f"This server does not answer to the name {name!r}: start it with --allow_host, and the name."
             )
         if method == "POST" and headers.get("sec-fetch-site") == "cross-site":
             origin = headers.get("origin", "")

@@ -10,6 +10,7 @@ from serving import served
 
 from label_image.serve import addresses
 from label_image.serve.cli import main
+from label_image.serve.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -24,6 +25,15 @@ from label_image.serve.cli import main
         (["--token", "gatão"], "--token must"),
         (["--name", "cats/all"], "--name must"),
         (["--cors", ""], "cors"),
+        (["--cors", "mine.example"], "'mine.example' is no origin: write it as in https://mine.example"),
+        (["--cors", "https://mine.example/path"], "is no origin"),
+        (["--cors", "https://ana@mine.example"], "is no origin"),
+        (["--cors", "localhost:3000"], "is no origin"),
+        (["--allow_host", "https://cats.example"], "'https://cats.example' is no name of a server: write it as in"),
+        (["--allow_host", "cats.example/label"], "is no name of a server"),
+        (["--allow_host", "*.example"], "is no name of a server"),
+        (["--allow_host", "gató.example"], "is no name of a server"),
+        (["--allow_host", ""], "--allow_host"),
         (["--threads", "0"], "--threads"),
         (["a", "b"], "unexpected extra argument"),
         (["--photos", "a"], "No such option"),
@@ -32,6 +42,39 @@ from label_image.serve.cli import main
 def test_a_wrong_call_ends_with_2(arguments: list[str], part: str) -> None:
     code, _, err = call(main, *arguments)
     assert code == 2 and part in err
+
+
+def told(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Settings:
+    """What the server was told by a command line."""
+    seen: list[Settings] = []
+    monkeypatch.setattr("label_image.serve.starting.serve", lambda settings, say: seen.append(settings))
+    assert call(main, *arguments).code == 0
+    return seen[0]
+
+
+@pytest.mark.parametrize(
+    ("written", "name"),
+    [
+        ("Cats.example", "cats.example"), ("cats.example.", "cats.example"), ("cats.example:8623", "cats.example"),
+        ("cats.example.:8623", "cats.example"), ("my_box-1", "my_box-1"), ("[::1]:80", "[::1]"), ("*", "*"),
+    ],
+)  # fmt: skip
+def test_a_name_of_the_server_may_have_its_port_and_its_dot(
+    written: str, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert told(monkeypatch, "--allow_host", written).hosts == {name}
+
+
+@pytest.mark.parametrize(
+    ("written", "origin"),
+    [
+        ("https://mine.example", None), ("https://Mine.example/", "https://mine.example"), ("http://a:8080", None),
+        ("https://mine.example:443", "https://mine.example"), ("http://[::1]:80", "http://[::1]"), ("*", None),
+        ("https://mine.example:80", None), ("null", None), ("capacitor://localhost", None),
+    ],
+)  # fmt: skip
+def test_an_origin_is_what_browsers_send(written: str, origin: str | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert told(monkeypatch, "--cors", written).origins == (origin or written,)
 
 
 @pytest.mark.parametrize(

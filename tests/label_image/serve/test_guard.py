@@ -35,6 +35,8 @@ def test_another_name_is_refused_everywhere(colours: Path, red: bytes) -> None:
             answer = client.get(path, headers={"Host": "evil.example"})
             assert answer.status_code == 421 and "--allow_host" in answer.json()["error"]
         assert client.post("/label", content=red, headers={"Host": "evil.example"}).status_code == 421
+        error = client.get("/label", headers={"Host": "evil.example:8623"}).json()["error"]
+        assert "the name 'evil.example': start it" in error
 
 
 def test_without_the_token_only_the_page_and_the_health_are_answered(colours: Path, red: bytes) -> None:

@@ -22,6 +22,7 @@ import click
 import numpy as np
 from PIL import Image, ImageOps
 
+from label_image.number_range import NumberRange
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.bottlenecks.extraction import Extraction, extract
 from retrain.core.machine import choose_precision
@@ -199,7 +200,7 @@ def draw_pairs(photos: tuple[Photo, ...], pairs: tuple[tuple[int, int, float], .
 @click.option("--architecture", default="mobilenet_v2_1.0_224", show_default=True)
 @click.option("--model_dir", type=click.Path(path_type=Path), default="tf_files/models", show_default=True)
 @click.option("--bottleneck_dir", type=click.Path(path_type=Path), default="tf_files/bottlenecks", show_default=True)
-@click.option("--flips", type=click.FloatRange(0, 1), default=0.05, show_default=True, help="Share of wrong labels.")
+@click.option("--flips", type=NumberRange(0, 1), default=0.05, show_default=True, help="Share of wrong labels.")
 @click.option("--copies", type=click.IntRange(min=0), default=50, show_default=True)
 @click.option("--seeds", type=click.IntRange(min=1), default=5, show_default=True)
 @click.option("--strangers", type=click.Path(path_type=Path), help="Photos of something else, to plant as outliers.")

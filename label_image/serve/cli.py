@@ -10,6 +10,7 @@ import click
 from label_image.command_line import run_command
 from label_image.errors import ModelError
 from label_image.installing import what_is_missing
+from label_image.number_range import NumberRange
 from label_image.pool import MOST
 from label_image.serve.limits import MEBIBYTE, Limits
 from label_image.serve.names import names, origins
@@ -75,7 +76,7 @@ def say(sentence: str) -> None:
     help="Of a photo.",
 )  # fmt: skip
 @click.option(
-    "--max_seconds", type=click.FloatRange(0.1, 3600), default=DEFAULTS.seconds, show_default=True,
+    "--max_seconds", type=NumberRange(0.1, 3600), default=DEFAULTS.seconds, show_default=True,
     help="For a request to arrive, and to be answered.",
 )  # fmt: skip
 @click.option(

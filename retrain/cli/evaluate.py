@@ -1,12 +1,12 @@
 """`retrain evaluate`: how good an export is, on photos."""
 
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from label_image.json_outputs import output_line
+from label_image.number_range import NumberRange
 from label_image.user_path import AnyPath, File, Text
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.config_file import config_option
@@ -25,13 +25,6 @@ from retrain.cli.options import (
 if TYPE_CHECKING:
     from retrain.runs.evaluate import Evaluation
 
-
-def _no_nan(context: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
-    if value is not None and math.isnan(value):  # it is in no range, and yet outside of none
-        raise click.BadParameter("must be a number from 0 to 1.")
-    return value
-
-
 # What is evaluated, and how it is told.
 evaluation_options = group(
     click.argument("model", type=AnyPath),
@@ -45,15 +38,13 @@ evaluation_options = group(
     click.option("--all_photos", is_flag=True, help="Include the photos that the model was trained on."),
     click.option(
         "--assert_accuracy_at_least",
-        type=click.FloatRange(0, 1),
-        callback=_no_nan,
+        type=NumberRange(0, 1),
         metavar="0..1",
         help="Fail (exit code 1) if the accuracy is lower.",
     ),
     click.option(
         "--assert_accuracy_lower_bound",
-        type=click.FloatRange(0, 1),
-        callback=_no_nan,
+        type=NumberRange(0, 1),
         metavar="0..1",
         help="Fail (exit code 1) if the lower end of its 95 % interval is lower.",
     ),

@@ -354,7 +354,7 @@ def test_labels_that_are_not_told_apart_cannot_be_judged(trained: Path, tmp_path
 
 def test_nonsense_is_a_wrong_call(trained: Path) -> None:
     code, _, err = call(main, "evaluate", trained / "model", trained / "photos", "--assert_accuracy_at_least", "nan")
-    assert code == 2 and "must be a number from 0 to 1" in err
+    assert code == 2 and "nan is not in the range 0<=x<=1" in err
     code, _, err = call(main, "evaluate", trained / "model", "")
     assert code == 2 and "empty argument" in err
 

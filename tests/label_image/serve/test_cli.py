@@ -35,6 +35,8 @@ from label_image.serve.settings import Settings
         (["--allow_host", "gató.example"], "is no name of a server"),
         (["--allow_host", ""], "--allow_host"),
         (["--threads", "0"], "--threads"),
+        (["--max_seconds", "nan"], "nan is not in the range 0.1<=x<=3600"),
+        (["--max_seconds", "inf"], "inf is not in the range 0.1<=x<=3600"),
         (["a", "b"], "unexpected extra argument"),
         (["--photos", "a"], "No such option"),
     ],

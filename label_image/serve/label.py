@@ -1,4 +1,4 @@
-"""`POST /label`: a photo in, what `label_image --json` prints out. `GET /label?camera=door`: its last answer there."""
+"""`POST /label`: a photo in, what `label_image --json` prints out. `GET /label?camera=door`: for its newest photo."""
 
 import re
 import threading
@@ -6,6 +6,7 @@ import time
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import count
 from typing import Any
 
 import msgspec
@@ -49,16 +50,36 @@ class Asked:
         return cls(int(top_k), always == "true", camera)
 
 
+@dataclass(frozen=True)
+class Arrival:
+    """When a request came, by the monotonic clock, and as which: a small photo may be answered before an older one."""
+
+    number: int
+    when: float
+
+
 class LastAnswers:
-    """The last answer for each camera that was named; no photo is kept. Any number of threads may keep one."""
+    """The answer to the newest photo of each camera that was named; no photo is kept.
+
+    Any number of threads may keep one.
+    """
 
     def __init__(self) -> None:
         self._keeping = threading.Lock()
-        self._answers: OrderedDict[str, tuple[float, Mapping[str, Any]]] = OrderedDict()
+        self._numbers = count()
+        self._answers: OrderedDict[str, tuple[Arrival, Mapping[str, Any]]] = OrderedDict()
 
-    def keep(self, camera: str, answer: Mapping[str, Any]) -> None:
+    def arrival(self) -> Arrival:
+        """Of a request that comes now."""
+        return Arrival(next(self._numbers), time.monotonic())
+
+    def keep(self, camera: str, arrival: Arrival, answer: Mapping[str, Any]) -> None:
+        """Keep an answer, unless one to a newer photo is there."""
         with self._keeping:
-            self._answers[camera] = (time.monotonic(), answer)
+            before = self._answers.get(camera)
+            if before is not None and before[0].number > arrival.number:
+                return
+            self._answers[camera] = (arrival, answer)
             self._answers.move_to_end(camera)
             while len(self._answers) > CAMERAS:
                 self._answers.popitem(last=False)
@@ -68,15 +89,15 @@ class LastAnswers:
         found = self._answers.get(camera)
         if found is None:
             raise Refused(404, f"No photo was sent for the camera {camera!r} yet: POST one to /label?camera={camera}.")
-        when, answer = found
-        return {**answer, "seconds_ago": round(time.monotonic() - when, 1)}
+        arrival, answer = found
+        return {**answer, "seconds_ago": round(time.monotonic() - arrival.when, 1)}
 
 
 def label_routes(service: Service) -> list[Route]:
     last = LastAnswers()
 
     async def label(request: Request) -> Response:
-        asked = Asked.of(request)
+        arrival, asked = last.arrival(), Asked.of(request)
         content_type = request.headers.get("content-type", "")
 
         def work(task: Task, body: bytes) -> Response:
@@ -87,7 +108,7 @@ def label_routes(service: Service) -> list[Route]:
             verdict = replace(verdict, unknown=verdict.unknown and not asked.always_answer)
             answer = versioned({"image": image, **verdict_object(verdict)})
             if asked.camera is not None:
-                last.keep(asked.camera, answer)
+                last.keep(asked.camera, arrival, answer)
             service.metrics.photos(1)
             return json_response(answer)
 

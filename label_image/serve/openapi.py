@@ -84,7 +84,7 @@ def _label_paths() -> Json:
                 "responses": _responses({"$ref": "#/components/schemas/Answer"}, takes_photos=True),
             },
             "get": {
-                "summary": "The last answer for a camera.",
+                "summary": "The answer to the newest photo of a camera.",
                 "operationId": "last_label",
                 "parameters": [{**camera, "required": True}],
                 "responses": _responses({"$ref": "#/components/schemas/LastAnswer"}),

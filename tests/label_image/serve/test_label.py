@@ -1,7 +1,10 @@
 """`POST /label`: what `label_image --json` prints."""
 
 import json
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
@@ -10,6 +13,8 @@ from serving import client_of, photo
 from starlette.testclient import TestClient
 
 from label_image.cli import main
+from label_image.model import Outputs
+from label_image.serve.answers import Task
 from label_image.serve.label import CAMERAS
 from label_image.serve.limits import Limits
 
@@ -106,6 +111,41 @@ def test_the_last_answer_of_a_camera_is_kept_and_no_other(client: TestClient, re
     assert client.get("/label").status_code == 400
     client.post("/label?camera=door", content=b"no photo")
     assert client.get("/label?camera=door").json()["label"] == "red"
+
+
+def test_the_newest_photo_of_a_camera_counts_not_the_last_answer(
+    colours: Path, red: bytes, blue: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, go_on, of_photo = Event(), Event(), Task.of_photo
+
+    def slow(task: Task, photo: bytes) -> Outputs:
+        if photo == blue:
+            begun.set()
+            assert go_on.wait(60)
+        return of_photo(task, photo)
+
+    monkeypatch.setattr(Task, "of_photo", slow)
+    with client_of(colours) as client, ThreadPoolExecutor(1) as threads:
+        older = threads.submit(client.post, "/label?camera=door", content=blue)
+        assert begun.wait(60)
+        assert client.post("/label?camera=door", content=red).json()["label"] == "red"
+        go_on.set()
+        assert older.result(60).json()["label"] == "blue"
+        assert client.get("/label?camera=door").json()["label"] == "red"
+
+
+def test_how_long_ago_a_photo_came_counts_from_its_arrival(
+    client: TestClient, red: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of_photo = Task.of_photo
+
+    def slow(task: Task, photo: bytes) -> Outputs:
+        time.sleep(0.3)
+        return of_photo(task, photo)
+
+    monkeypatch.setattr(Task, "of_photo", slow)
+    client.post("/label?camera=door", content=red)
+    assert client.get("/label?camera=door").json()["seconds_ago"] >= 0.3
 
 
 def test_the_answers_of_a_hundred_cameras_are_kept(client: TestClient, red: bytes) -> None:

@@ -147,9 +147,10 @@ def evaluate_export(config: EvaluateConfig, progress: Progress = SILENT) -> Eval
                 f"None of the {len(unreadable):,} photos of {config.data} can be read, and a model is evaluated on "
                 f"pixels. The first, {shown(first.path)}, {first.reason}."
             )
+        read = partial(load_pixels, preprocessing=loaded.preprocessing, accept_truncated=config.accept_truncated)
+        photos, broken = _without_broken(config.model, photos, read)
         seen, unseen = _leave_out_seen(config.model, photos, config.all_photos, progress.say)
         left_out, photos = len(photos) - len(unseen), unseen
-        read = partial(load_pixels, preprocessing=loaded.preprocessing, accept_truncated=config.accept_truncated)
         said = _run(loaded, photos, read, threads, progress)
     known = np.array([photo.label in loaded.labels for photo in said.photos], np.bool_)
     answered = tuple(photo for photo, is_known in zip(said.photos, known, strict=True) if is_known)
@@ -162,7 +163,7 @@ def evaluate_export(config: EvaluateConfig, progress: Progress = SILENT) -> Eval
         probabilities,
         None if refused is None else refused[known],
         _strangers(said.photos, known, refused),
-        (*dataset.skipped, *unreadable, *said.skipped),
+        (*dataset.skipped, *unreadable, *broken, *said.skipped),
         measure(probabilities, classes, loaded.labels),
         left_out,
         said,
@@ -227,20 +228,38 @@ def _leave_out_seen(
     return count, [photo for photo, was_seen in zip(photos, seen, strict=True) if not was_seen]
 
 
+def _without_broken(model: Path, photos: list[Photo], read: Read) -> tuple[list[Photo], list[Skipped]]:
+    """The photos, and those that are left out: all that the model has not seen, if none of these can be decoded.
+
+    The training has skipped such files, and without them all photos were seen.
+    """
+    seen = were_seen(model, photos)
+    if seen is None or not seen.any():
+        return photos, []
+    broken: list[Skipped] = []
+    for photo, was_seen in zip(photos, seen, strict=True):
+        if not was_seen:
+            prepared = _prepare(photo, read)
+            if not isinstance(prepared, Skipped):
+                return photos, []
+            broken.append(prepared)
+    return [photo for photo, was_seen in zip(photos, seen, strict=True) if was_seen], broken
+
+
+def _prepare(photo: Photo, read: Read) -> Pixels | Skipped:
+    try:
+        return read(photo.path)
+    except PhotoError as error:
+        return Skipped(photo.path, str(error))
+
+
 def _run(model: Model, photos: Sequence[Photo], read: Read, threads: ThreadPoolExecutor, progress: Progress) -> Said:
     """Decode and run in batches; what cannot be decoded is skipped."""
     if not photos:
         nothing = Outputs(np.zeros((0, len(model.labels)), np.float32), np.zeros(0, np.float32))
         return Said((), nothing, model.refuses(nothing), ())
     observe = progress.evaluating(len(photos))
-
-    def prepare(photo: Photo) -> Pixels | Skipped:
-        try:
-            return read(photo.path)
-        except PhotoError as error:
-            return Skipped(photo.path, str(error))
-
-    prepared: Iterator[Pixels | Skipped] = map_in_order(prepare, photos, threads, AHEAD)
+    prepared: Iterator[Pixels | Skipped] = map_in_order(partial(_prepare, read=read), photos, threads, AHEAD)
     answered: list[Photo] = []
     outputs: list[Outputs] = []
     skipped: list[Skipped] = []

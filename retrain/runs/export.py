@@ -71,7 +71,7 @@ class Result:
 
 @dataclass(frozen=True)
 class Report:
-    """What came of all formats, on how many test photos; int8 ones were compared on more.
+    """What came of all formats; `photos` are those whose accuracy is told, answers may have been compared on more.
 
     `reference` is how good the SavedModel is, the first of the results; `serving` the version folder, where one was
     asked for.
@@ -154,7 +154,7 @@ def export_model(config: ConvertConfig, progress: Progress = SILENT) -> Report:
             from retrain.exports.serving import write_serving
 
             serving = write_serving(export, config.serving_dir, preprocessing.size)
-        return Report(tuple(results), reference, len(photos.test), serving)
+        return Report(tuple(results), reference, photos.tested, serving)
 
 
 @contextmanager
@@ -219,31 +219,31 @@ class _Work:
 
     @functools.cached_property
     def _said(self) -> tuple[Outputs, float]:
-        return timed(pixels_runner(self.loaded), self.photos.test.pixels)
+        return timed(pixels_runner(self.loaded), self.photos.judged.pixels)
 
     @property
     def reference(self) -> Reference:
-        """What it answers for the test photos."""
-        return self._reference(self._said[0], self.photos.test)
+        """What it answers for the photos that every format is run on."""
+        return self._reference(self._said[0], self.photos.judged)
 
     @functools.cached_property
     def compared(self) -> tuple[Pixels, Reference]:
-        """The photos of all sides, the test photos among them, and what the SavedModel answers for them."""
-        photos, tested = self.photos.compared(), len(self.photos.test)
-        if len(photos) == tested:
+        """Photos of all sides, those first that every format is run on, and what the SavedModel answers for them."""
+        photos, judged = self.photos.compared(), len(self.photos.judged)
+        if len(photos) == judged:
             return photos.pixels, self.reference
-        self.say(f"Running the SavedModel on {len(photos) - tested} more photos, of all sides …")
+        self.say(f"Running the SavedModel on {len(photos) - judged} more photos, of all sides …")
         with quiet():
-            more = pixels_runner(self.loaded)(photos.pixels[tested:])
-        return photos.pixels, self._reference(Outputs.joined([self._said[0], more]), photos, tested)
+            more = pixels_runner(self.loaded)(photos.pixels[judged:])
+        return photos.pixels, self._reference(Outputs.joined([self._said[0], more]), photos)
 
-    def _reference(self, outputs: Outputs, photos: LabelledPixels, tested: int | None = None) -> Reference:
+    def _reference(self, outputs: Outputs, photos: LabelledPixels) -> Reference:
         unknown = self.source.manifest.get("unknown", {})
-        return Reference(outputs, photos.classes, unknown.get("threshold"), tested)
+        return Reference(outputs, photos.classes, unknown.get("threshold"), self.photos.tested)
 
     def saved_model(self) -> Judgement:
         """How good the SavedModel is, which is the reference."""
-        self.say(f"Running the SavedModel on {len(self.photos.test)} photos …")
+        self.say(f"Running the SavedModel on {len(self.photos.judged)} photos …")
         outputs, milliseconds = self._said
         size = sum(map(size_of, (self.export / name for name in SAVED_MODEL_FILES)))
         judgement = judge("The SavedModel", outputs, self.reference, FLOAT32, milliseconds, size, False)
@@ -256,7 +256,7 @@ class _Work:
 
         if "serve_bytes" not in self.loaded.signatures:
             return Result(SERVE_BYTES, refused=f"{self.export} has no signature serve_bytes: train it again.")
-        said, milliseconds = timed(bytes_runner(self.loaded), self.photos.test.pixels)
+        said, milliseconds = timed(bytes_runner(self.loaded), self.photos.judged.pixels)
         size = sum(map(size_of, (self.export / name for name in SAVED_MODEL_FILES)))
         judgement = judge("The SavedModel (serve_bytes)", said, self.reference, FLOAT32, milliseconds, size, False)
         self._record_measured(SERVE_BYTES, judgement)
@@ -273,8 +273,8 @@ class _Work:
         if format.embeds is None or "embed" not in self.loaded.signatures:  # of an older training
             return {}
         with quiet():
-            expected = saved_model_embeds(self.loaded, self.export)(self.photos.test.pixels)
-        said = format.embeds(new)(self.photos.test.pixels)
+            expected = saved_model_embeds(self.loaded, self.export)(self.photos.judged.pixels)
+        said = format.embeds(new)(self.photos.judged.pixels)
         return {"embedding_difference": compare_embeddings(format.file, said, expected)}
 
     @contextmanager
@@ -290,7 +290,7 @@ class _Work:
         """Write, run and judge a format, in each way that it has until one holds."""
         format = FORMATS[name]
         many = format.limits.takes_many_photos
-        pixels, reference = self.compared if many else (self.photos.test.pixels, self.reference)
+        pixels, reference = self.compared if many else (self.photos.judged.pixels, self.reference)
         refused, unfit = "", False
         for way in format.conversions:
             force = self.force and way is format.conversions[-1]

@@ -147,6 +147,27 @@ def test_of_photos_that_it_has_seen_what_its_training_found_is_quoted(
     assert answers.read_text().count("\n") == 1, "a header, and no answer that it was taught"
 
 
+def test_a_file_that_cannot_be_decoded_is_no_unseen_photo(trained: Path, seen: Path, tmp_path: Path) -> None:
+    model = with_test_figure(trained, tmp_path / "model", accuracy=0.75, interval=[0.5, 0.9], n=12)
+    count = sum(1 for _ in seen.rglob("*.png"))
+    for number, label in enumerate(("red", "green")):
+        (seen / label / f"cut{number}.jpg").write_bytes(b"\xff\xd8\xff\xe0broken %d" % number)
+    code, out, err = call(main, "evaluate", model, seen, "--json", "--bottleneck_dir", tmp_path)
+    assert code == 0, err
+    assert f"The model was trained on all of these {count} photos" in " ".join(err.split())
+    found = json.loads(out)
+    assert found["quoted"]["accuracy"] == 0.75 and found["left_out"] == count
+    assert found["skipped"] == 2 and "cut1.jpg" in err
+    paint(seen / "red" / "new.png", "red", 900)
+    said: list[str] = []
+    evaluation = evaluated(model, str(seen), tmp_path, say=said.append)
+    assert (evaluation.metrics.n, evaluation.quoted, len(evaluation.skipped)) == (1, None, 2)
+    for path in seen.rglob("*.png"):
+        path.unlink()
+    with pytest.raises(DatasetError, match="None of the 2 photos can be decoded"):
+        evaluated(model, str(seen), tmp_path)
+
+
 def test_it_is_called_cross_validation_where_all_photos_were_tested(trained: Path, seen: Path, tmp_path: Path) -> None:
     photos = json.loads((trained / "model" / "model.json").read_text())["provenance"]["photos"]
     model = with_test_figure(trained, tmp_path / "model", n=photos)

@@ -1,8 +1,9 @@
 """The photos that an export is judged on, and those that an int8 one is calibrated with.
 
-How good a format is, is judged on photos that the model has not seen. Whether an int8 one is as good as the SavedModel
-takes more photos, and may be asked of any, since both answer for the same ones: those of all sides. Calibrated is with
-photos that the model was trained on; they come last where formats are compared.
+How good a format is, is judged on photos that the model has not seen. Whether it answers as the SavedModel does may be
+asked of any, since both answer for the same ones: where few are unseen, those of all sides; for an int8 one, which has
+to be shown to be as good, more of them. Calibrated is with photos that the model was trained on; they come last where
+formats are compared.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -31,6 +32,8 @@ CALIBRATION_PHOTOS = 100  # the ranges of activations hardly change with more
 AHEAD = 64  # photos read in advance
 
 UNAFFECTED = "How the formats differ from the SavedModel holds all the same."
+SEEN_UNKNOWN = f"Which photos the model was trained on is not known: its accuracies may be too good. {UNAFFECTED}"
+ALL_SEEN = f"The model was trained on all of these photos: its accuracies are too good. {UNAFFECTED}"
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -55,13 +58,14 @@ class LabelledPixels:
 
 @dataclass(frozen=True)
 class ExportPhotos:
-    """`test` to judge with; `calibration` gives (n, size, size, 3) when it is asked for.
+    """`judged` is what each format is run on: the first `tested` tell how good it is, all how like the SavedModel.
 
-    So does `compared` the photos of all sides on which formats that answer a little differently are compared: first
-    those of `test`, then others.
+    `compared` gives more photos of all sides, those of `judged` first, on which formats that answer a little
+    differently are compared; `calibration` gives (n, size, size, 3). Both are read when they are asked for.
     """
 
-    test: LabelledPixels
+    judged: LabelledPixels
+    tested: int
     compared: Callable[[], LabelledPixels]
     calibration: Callable[[], Pixels]
 
@@ -88,29 +92,50 @@ def export_photos(
         raise DatasetError(f"All photos of {named} are gone, and formats are judged on pixels: pass photos.")
     if not photos:
         raise DatasetError(f"{named} has no photo of a class that the model knows: it knows {', '.join(labels[:5])}.")
-    unseen, seen = _divide(export, photos, say)
 
     def decode(photo: Photo) -> tuple[Pixels, int]:
         return load_pixels(photo.path, preprocessing), index_of[photo.label]
 
     def decoded(chosen: list[Photo]) -> LabelledPixels:
         found = _in_threads(decode, chosen)
-        if not found:
-            raise DatasetError(f"None of the photos that were tried of {named} can be decoded.")
-        pixels, classes = zip(*found, strict=True)
-        return LabelledPixels(np.stack(pixels), np.array(classes, np.intp))
+        size = preprocessing.size
+        pixels = np.array([one for one, _ in found], np.uint8).reshape(-1, size, size, 3)
+        return LabelledPixels(pixels, np.array([index for _, index in found], np.intp))
 
-    chosen = _spread_over(unseen, TEST_PHOTOS)
+    unseen, seen = _divide(export, photos)
+    tried, test = _decodable(unseen or [], TEST_PHOTOS, decoded)
+    if not len(test):  # what cannot be decoded is as if it were not there
+        say(ALL_SEEN if unseen is not None else SEEN_UNKNOWN)
+        tried, test = _decodable(seen, TEST_PHOTOS, decoded)
+    if not len(test):
+        raise DatasetError(f"None of the photos of {named} can be decoded: pass others.")
+    most = max(len(test), min(COMPARED_PHOTOS, COMPARED_BYTES // test.pixels[0].nbytes))
     # Of a model that has seen all, not the test photos first.
-    calibrating = _others(seen, [], chosen, CALIBRATION_PHOTOS)
-    test = decoded(chosen)
+    calibrating = _others(seen, [], tried, CALIBRATION_PHOTOS)
+    beside = _others(seen, tried, calibrating, min(TEST_PHOTOS, most) - len(test))
+    judged = test.joined(decoded(beside))
 
     def compared() -> LabelledPixels:
-        most = min(COMPARED_PHOTOS, COMPARED_BYTES // test.pixels[0].nbytes)
-        others = _others(photos, chosen, calibrating, most - len(test))
-        return test.joined(decoded(others)) if others else test
+        return judged.joined(decoded(_others(photos, tried + beside, calibrating, most - len(judged))))
 
-    return ExportPhotos(test, compared, lambda: decoded(calibrating).pixels)
+    def calibration() -> Pixels:
+        pixels = decoded(calibrating).pixels
+        if not len(pixels):
+            raise DatasetError(f"None of the photos of {named} that were to calibrate can be decoded.")
+        return pixels
+
+    return ExportPhotos(judged, len(test), compared, calibration)
+
+
+def _decodable(
+    photos: list[Photo], count: int, decoded: Callable[[list[Photo]], LabelledPixels]
+) -> tuple[list[Photo], LabelledPixels]:
+    """Up to `count` that can be decoded, spread over the photos; and all that were tried for them."""
+    tried = _spread_over(photos, count)
+    found = decoded(tried)
+    while len(found) < count and (others := _others(photos, tried, [], count - len(found))):
+        tried, found = tried + others, found.joined(decoded(others))
+    return tried, found
 
 
 def _others(photos: list[Photo], without: list[Photo], at_last: list[Photo], count: int) -> list[Photo]:
@@ -125,17 +150,14 @@ def _spread_over(photos: list[Photo], count: int) -> list[Photo]:
     return [photos[index] for index in spread(len(photos), count)] if count > 0 else []
 
 
-def _divide(export: Path, photos: list[Photo], say: Callable[[str], None]) -> tuple[list[Photo], list[Photo]]:
-    """The photos that the model has not seen, and those it has."""
+def _divide(export: Path, photos: list[Photo]) -> tuple[list[Photo] | None, list[Photo]]:
+    """The photos that the model has not seen, and those it has; None and all, where that is not known."""
     known = were_seen(export, photos)
     if known is None:
-        say(f"Which photos the model was trained on is not known: its accuracies may be too good. {UNAFFECTED}")
-        return photos, photos
+        return None, photos
     seen = [photo for photo, was_seen in zip(photos, known, strict=True) if was_seen]
     unseen = [photo for photo, was_seen in zip(photos, known, strict=True) if not was_seen]
-    if not unseen:
-        say(f"The model was trained on all of these photos: its accuracies are too good. {UNAFFECTED}")
-    return unseen or photos, seen or photos
+    return unseen, seen or photos
 
 
 def _in_threads(function: Callable[[Item], Result], items: Iterable[Item]) -> list[Result]:

@@ -239,7 +239,8 @@ class _Work:
 
     def _reference(self, outputs: Outputs, photos: LabelledPixels) -> Reference:
         unknown = self.source.manifest.get("unknown", {})
-        return Reference(outputs, photos.classes, unknown.get("threshold"), self.photos.tested)
+        tested, groups = self.photos.tested, self.photos.groups
+        return Reference(outputs, photos.classes, unknown.get("threshold"), tested, groups)
 
     def saved_model(self) -> Judgement:
         """How good the SavedModel is, which is the reference."""

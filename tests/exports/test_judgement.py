@@ -7,6 +7,7 @@ from label_image.runtimes import Outputs
 from retrain.core.errors import ParityError
 from retrain.exports.proof.judgement import Reference, judge
 from retrain.exports.proof.limits import FLOAT16, FLOAT32, GREATEST_DROP, INT8, Limits
+from retrain.training.metrics import measure
 from retrain.training.paired import paired_interval
 
 FLOAT16_LOSS = Limits(1.0, GREATEST_DROP)  # float16, if its probabilities might differ more
@@ -104,6 +105,25 @@ def test_the_accuracy_is_that_of_the_tested_photos_and_the_comparison_that_of_al
     assert (found.accuracy, found.tested, found.drop) == (0.95, 100, 0.008)
     plain = found.plain()
     assert (plain["photos"], plain["test"]["n"], plain["top_1_agreement"]) == (1000, 100, pytest.approx(0.992))
+
+
+def test_photos_are_called_unknown_of_the_tested_ones() -> None:
+    reference = reference_of(300, threshold=0.4)
+    similarity = reference.outputs.similarity.copy()
+    similarity[[0, 150, 200]] = 0.3
+    reference = Reference(reference.outputs, reference.classes, reference.threshold, tested=100)
+    found = judge("It", Outputs(reference.outputs.probabilities, similarity), reference, INT8, 1.0, 1, False)
+    assert found.plain()["test"]["called_unknown"] == 1
+
+
+def test_takes_of_one_subject_are_no_independent_photos() -> None:
+    groups = np.arange(200) // 10
+    reference = Reference(REFERENCE.outputs, REFERENCE.classes, groups=groups)
+    alone, together = (judge("It", with_wrong(20), one, FLOAT16_LOSS, 1.0, 1, True) for one in (REFERENCE, reference))
+    assert together.accuracy == alone.accuracy == 0.9
+    as_trained = measure(with_wrong(20).probabilities, REFERENCE.classes, "abc", groups).interval
+    assert together.interval == pytest.approx(as_trained)
+    assert together.interval[0] < alone.interval[0] - 0.05
 
 
 def test_force_does_not_help_float_formats() -> None:

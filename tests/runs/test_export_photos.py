@@ -102,3 +102,12 @@ def test_answers_are_compared_on_many_photos_where_few_are_unseen(
     assert report.photos == 1 and not any("too good" in sentence for sentence in said)
     proof = parity_of(model)[TFLITE]
     assert (proof["photos"], proof["test"]["n"]) == (20, 1)
+
+
+def test_takes_of_one_subject_are_told_by_their_names(trained: Path, model: Path, tmp_path: Path) -> None:
+    photos = paint_classes(tmp_path / "photos", COLOURS, range(900, 903))
+    for folder in photos.iterdir():
+        for photo in folder.iterdir():
+            photo.rename(folder / f"{folder.name}_nohash_{photo.name}")
+    found = export_photos(model, COLOURS, load_model(model).preprocessing, SourceConfig(photos), tmp_path)
+    assert len(found.groups) == found.tested == 9 and len(set(found.groups.tolist())) == 3

@@ -9,7 +9,7 @@ from label_image.runtimes import Outputs
 from retrain.core.errors import ParityError
 from retrain.exports.proof.limits import GREATEST_SHIFT, Limits
 from retrain.exports.proof.parity import Parity, compare, measure_parity
-from retrain.training.metrics import Classes, wilson_interval
+from retrain.training.metrics import Classes, Groups, design_effect, wilson_interval
 from retrain.training.paired import Change
 
 Which = npt.NDArray[np.bool_]
@@ -19,9 +19,9 @@ Which = npt.NDArray[np.bool_]
 class Judgement:
     """What came of running an export: how like the SavedModel, how often right, `drop` less often than that.
 
-    All is of the photos of `parity`, but for the `accuracy`, which is that on the `tested` ones of them.
-    `drop_interval` is the 95 % interval of `drop`; `milliseconds` are those of a photo, None for a format that was not
-    run by its own program; `unknown` photos were called so; `forced` is what does not hold and was nevertheless kept.
+    All is of the photos of `parity`, but for the `accuracy` and how many were called `unknown`, which is that on the
+    `tested` ones of them. `drop_interval` is the 95 % interval of `drop`; `milliseconds` are those of a photo, None for
+    a format that was not run by its own program; `forced` is what does not hold and was nevertheless kept.
     """
 
     parity: Parity
@@ -67,13 +67,15 @@ class Reference:
     """What the SavedModel answers for photos, and their classes.
 
     A photo whose similarity is below `threshold` is called unknown; a model without one calls none so. Only the first
-    `tested` photos tell how good a model is, all of them how like each other two models are; None: all do.
+    `tested` photos tell how good a model is, all of them how like each other two models are; None: all do. Those of one
+    of the `groups` (tested,), takes of one subject say, are right or wrong together; None: each stands alone.
     """
 
     outputs: Outputs
     classes: Classes
     threshold: float | None = None
     tested: int | None = None
+    groups: Groups | None = None
 
     def right(self, outputs: Outputs) -> Which:
         """Which photos get the right answer, (n,)."""
@@ -117,12 +119,18 @@ def judge(
     return Judgement(
         parity,
         float(tested.mean()),
-        wilson_interval(int(tested.sum()), len(tested)),
+        _interval(tested, reference.groups),
         len(tested),
         drop.share,
         drop.interval,
         milliseconds,
         size,
-        int(unknown.sum()),
+        int(unknown[: reference.tested].sum()),
         too_much or shifted,
     )
+
+
+def _interval(right: Which, groups: Groups | None) -> tuple[float, float]:
+    """That of the accuracy, 95 %, as the training has it."""
+    effect = 1.0 if groups is None else design_effect(right.astype(np.float64), groups)
+    return wilson_interval(float(right.sum()) / effect, len(right) / effect)

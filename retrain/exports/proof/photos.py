@@ -20,10 +20,11 @@ from retrain.core.evenly import spread
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.classes import index_by_label
 from retrain.photos.dataset import Photo
+from retrain.photos.groups import content_groups
 from retrain.photos.reading import identify, map_in_order, photo_threads
 from retrain.photos.seen_photos import were_seen
 from retrain.photos.source import SourceConfig
-from retrain.training.metrics import Classes
+from retrain.training.metrics import Classes, Groups
 
 TEST_PHOTOS = 256  # at most; with them an accuracy of 90 % has an interval of 4 points to either side
 COMPARED_PHOTOS = 1000  # at most, of all sides; one point of accuracy is ten of them
@@ -43,6 +44,7 @@ Result = TypeVar("Result")
 class LabelledPixels:
     """Photos as the network takes them: uint8 (n, size, size, 3), and their classes (n,)."""
 
+    photos: tuple[Photo, ...]
     pixels: Pixels
     classes: Classes
 
@@ -52,20 +54,30 @@ class LabelledPixels:
     def joined(self, others: "LabelledPixels") -> "LabelledPixels":
         """These photos, and then the others."""
         return LabelledPixels(
-            np.concatenate([self.pixels, others.pixels]), np.concatenate([self.classes, others.classes])
+            self.photos + others.photos,
+            np.concatenate([self.pixels, others.pixels]),
+            np.concatenate([self.classes, others.classes]),
         )
+
+    @property
+    def groups(self) -> Groups:
+        """The numbers of their content groups, (n,)."""
+        _, numbers = np.unique(content_groups(self.photos), return_inverse=True)
+        return numbers
 
 
 @dataclass(frozen=True)
 class ExportPhotos:
     """`judged` is what each format is run on: the first `tested` tell how good it is, all how like the SavedModel.
 
+    `groups` (tested,) are the content groups of the tested ones.
     `compared` gives more photos of all sides, those of `judged` first, on which formats that answer a little
     differently are compared; `calibration` gives (n, size, size, 3). Both are read when they are asked for.
     """
 
     judged: LabelledPixels
     tested: int
+    groups: Groups
     compared: Callable[[], LabelledPixels]
     calibration: Callable[[], Pixels]
 
@@ -93,14 +105,15 @@ def export_photos(
     if not photos:
         raise DatasetError(f"{named} has no photo of a class that the model knows: it knows {', '.join(labels[:5])}.")
 
-    def decode(photo: Photo) -> tuple[Pixels, int]:
-        return load_pixels(photo.path, preprocessing), index_of[photo.label]
+    def decode(photo: Photo) -> tuple[Photo, Pixels]:
+        return photo, load_pixels(photo.path, preprocessing)
 
     def decoded(chosen: list[Photo]) -> LabelledPixels:
         found = _in_threads(decode, chosen)
         size = preprocessing.size
-        pixels = np.array([one for one, _ in found], np.uint8).reshape(-1, size, size, 3)
-        return LabelledPixels(pixels, np.array([index for _, index in found], np.intp))
+        pixels = np.array([one for _, one in found], np.uint8).reshape(-1, size, size, 3)
+        classes = np.array([index_of[photo.label] for photo, _ in found], np.intp)
+        return LabelledPixels(tuple(photo for photo, _ in found), pixels, classes)
 
     unseen, seen = _divide(export, photos)
     tried, test = _decodable(unseen or [], TEST_PHOTOS, decoded)
@@ -124,7 +137,7 @@ def export_photos(
             raise DatasetError(f"None of the photos of {named} that were to calibrate can be decoded.")
         return pixels
 
-    return ExportPhotos(judged, len(test), compared, calibration)
+    return ExportPhotos(judged, len(test), test.groups, compared, calibration)
 
 
 def _decodable(

@@ -36,7 +36,7 @@ class Training:
 class Known:
     """`seen` has the bottlenecks of the photos, of an older listing while those of the new one are computed.
 
-    `seeing` are how many photos of the listing have been seen. `guesses` belong to `training`, and to `seen`;
+    `seeing` are how many photos of the listing have been seen. `guessed` belong to `training`, and to `seen`;
     `examined` are the photos of the `examination`. `failure` is why the last work came to nothing.
     """
 
@@ -44,12 +44,20 @@ class Known:
     seen: Seen | None = None
     seeing: int = 0
     training: Training | None = None
-    guesses: tuple[Guess, ...] | None = None
+    guessed: tuple[Guess, ...] | None = None
     examination: Examination | None = None
     examined: tuple[PhotoFile, ...] = ()
     work: Work | None = None
     failure: str | None = None
     blind: str | None = None  # why photos cannot be seen
+
+    @property
+    def guesses(self) -> tuple[Guess, ...] | None:
+        """What was guessed, but for classes that were renamed or removed since: no guess may bring one back."""
+        if self.guessed is None:
+            return None
+        classes = set(self.listing.classes)
+        return tuple(guess for guess in self.guessed if guess.label in classes)
 
     @property
     def is_all_seen(self) -> bool:

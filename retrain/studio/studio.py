@@ -171,7 +171,7 @@ class Studio:
         with _shown_at_most_often(lambda work: self.learn(seeing=work.done)) as show:
             seen = self.eye.see(listing, Telling(Work("see"), show))
         self._seen_listed = began
-        self.learn(seen=seen, seeing=len(listing.photos), blind=None, guesses=self._guesses(seen, self._known.training))
+        self.learn(seen=seen, seeing=len(listing.photos), blind=None, guessed=self._guesses(seen, self._known.training))
 
     def _list(self, look: Callable[[], Listing]) -> Listing:
         """The folder as it is now. One after the other: an older listing never takes the place of a newer one."""
@@ -207,7 +207,7 @@ class Studio:
         """A training has ended: what it guesses of the photos without a label is told with it."""
         seen = self._known.seen
         assert seen is not None
-        self.learn(training=training, guesses=self._guesses(seen, training))
+        self.learn(training=training, guessed=self._guesses(seen, training))
 
 
 @contextmanager

@@ -118,6 +118,25 @@ def test_guesses_are_accepted(page: Asking) -> None:
     assert page.state()["unlabelled"] == 6
 
 
+@pytest.mark.parametrize("change", ["rename", "remove"])
+def test_guesses_of_a_class_that_is_gone_bring_it_not_back(page: Asking, change: str) -> None:
+    filled(page)
+    for number in range(6):
+        page.add(photo((RED, BLUE)[number % 2], 200 + number), f"new{number}.jpg")
+    page.post("/api/train", status=202)
+    page.until(lambda state: state["guesses"] == 6)
+    page.post(f"/api/classes/{change}", name="red", **({"to": "crimson"} if change == "rename" else {}))
+    assert {label for _, label, _, _ in page.get("/api/guesses")["guesses"]} == {"blue"}
+    page.done()
+    assert {label for _, label, _, _ in page.get("/api/guesses")["guesses"]} == {"blue"}
+    assert page.post("/api/guesses/accept", above=0.5)["change"]["count"] == 3
+    assert "red" not in {entry["name"] for entry in page.state()["classes"]}
+    page.done()
+    page.post("/api/undo")
+    page.post("/api/undo")
+    page.until(lambda state: state["guesses"] == 6)
+
+
 def test_the_doctor_s_findings_are_decided_on(page: Asking) -> None:
     filled(page)
     wrong = page.add(photo(BLUE, 99), "wrong.jpg", "red")

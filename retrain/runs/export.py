@@ -239,8 +239,8 @@ class _Work:
 
     def _reference(self, outputs: Outputs, photos: LabelledPixels) -> Reference:
         unknown = self.source.manifest.get("unknown", {})
-        tested, groups = self.photos.tested, self.photos.groups
-        return Reference(outputs, photos.classes, unknown.get("threshold"), tested, groups)
+        tested, groups, seen = self.photos.tested, self.photos.groups, self.photos.seen
+        return Reference(outputs, photos.classes, unknown.get("threshold"), tested, groups, seen)
 
     def saved_model(self) -> Judgement:
         """How good the SavedModel is, which is the reference."""

@@ -1,19 +1,23 @@
 """Which photos `retrain export` judges formats on."""
 
+import json
 import shutil
 from pathlib import Path
 
 import pytest
+from calling import call
 from export_folders import COLOURS, parity_of
 from painting import paint_classes
 from stand_ins import converted
 
 from label_image.model import load_model
+from retrain.cli.main import main
 from retrain.core.errors import DatasetError
 from retrain.exports.proof import photos as proof_photos
 from retrain.exports.proof.photos import export_photos
 from retrain.photos.opening import list_photos
 from retrain.photos.reading import identify
+from retrain.photos.seen_photos import NAME as SEEN
 from retrain.photos.seen_photos import write_seen_photos
 from retrain.photos.source import SourceConfig
 
@@ -111,3 +115,16 @@ def test_takes_of_one_subject_are_told_by_their_names(trained: Path, model: Path
             photo.rename(folder / f"{folder.name}_nohash_{photo.name}")
     found = export_photos(model, COLOURS, load_model(model).preprocessing, SourceConfig(photos), tmp_path)
     assert len(found.groups) == found.tested == 9 and len(set(found.groups.tolist())) == 3
+
+
+def test_figures_on_photos_that_were_trained_on_say_so(trained: Path, model: Path, tmp_path: Path) -> None:
+    converted(model, (TFLITE,), str(trained / "photos"), tmp_path)
+    assert [parity_of(model)[name]["test"]["seen"] for name in ("saved_model", TFLITE)] == [False, False]
+    photos = all_seen(trained, model, tmp_path / "photos")
+    code, out, err = call(main, "export", model, "--to", TFLITE, "--image_dir", photos, "--json")
+    assert code == 0, err
+    assert json.loads(out)["formats"][TFLITE]["test"]["seen"] is True
+    assert parity_of(model)[TFLITE]["test"]["seen"] is True
+    (model / SEEN).unlink()
+    converted(model, (TFLITE,), str(photos), tmp_path)
+    assert parity_of(model)[TFLITE]["test"]["seen"] is None

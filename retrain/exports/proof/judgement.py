@@ -21,7 +21,8 @@ class Judgement:
 
     All is of the photos of `parity`, but for the `accuracy` and how many were called `unknown`, which is that on the
     `tested` ones of them. `drop_interval` is the 95 % interval of `drop`; `milliseconds` are those of a photo, None for
-    a format that was not run by its own program; `forced` is what does not hold and was nevertheless kept.
+    a format that was not run by its own program; `forced` is what does not hold and was nevertheless kept. `seen` is
+    that of the reference.
     """
 
     parity: Parity
@@ -34,6 +35,7 @@ class Judgement:
     bytes: int
     unknown: int = 0
     forced: bool = False
+    seen: bool | None = False
 
     def plain(self) -> dict[str, object]:
         """As the manifest has it."""
@@ -56,6 +58,7 @@ class Judgement:
                 "drop": self.drop,
                 "drop_interval": list(self.drop_interval),
                 "called_unknown": self.unknown,
+                "seen": self.seen,
             },
             "milliseconds_per_photo": self.milliseconds,
             "bytes": self.bytes,
@@ -68,7 +71,8 @@ class Reference:
 
     A photo whose similarity is below `threshold` is called unknown; a model without one calls none so. Only the first
     `tested` photos tell how good a model is, all of them how like each other two models are; None: all do. Those of one
-    of the `groups` (tested,), takes of one subject say, are right or wrong together; None: each stands alone.
+    of the `groups` (tested,), takes of one subject say, are right or wrong together; None: each stands alone. `seen`:
+    the model was trained on the tested ones, which makes its accuracy too good; None: that is not known.
     """
 
     outputs: Outputs
@@ -76,6 +80,7 @@ class Reference:
     threshold: float | None = None
     tested: int | None = None
     groups: Groups | None = None
+    seen: bool | None = False
 
     def right(self, outputs: Outputs) -> Which:
         """Which photos get the right answer, (n,)."""
@@ -127,6 +132,7 @@ def judge(
         size,
         int(unknown[: reference.tested].sum()),
         too_much or shifted,
+        reference.seen,
     )
 
 

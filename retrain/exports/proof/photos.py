@@ -70,7 +70,8 @@ class LabelledPixels:
 class ExportPhotos:
     """`judged` is what each format is run on: the first `tested` tell how good it is, all how like the SavedModel.
 
-    `groups` (tested,) are the content groups of the tested ones.
+    `groups` (tested,) are the content groups of the tested ones; `seen` is whether the model was trained on them, None
+    where that is not known.
     `compared` gives more photos of all sides, those of `judged` first, on which formats that answer a little
     differently are compared; `calibration` gives (n, size, size, 3). Both are read when they are asked for.
     """
@@ -78,6 +79,7 @@ class ExportPhotos:
     judged: LabelledPixels
     tested: int
     groups: Groups
+    seen: bool | None
     compared: Callable[[], LabelledPixels]
     calibration: Callable[[], Pixels]
 
@@ -117,8 +119,10 @@ def export_photos(
 
     unseen, seen = _divide(export, photos)
     tried, test = _decodable(unseen or [], TEST_PHOTOS, decoded)
+    were_tested_seen: bool | None = False
     if not len(test):  # what cannot be decoded is as if it were not there
-        say(ALL_SEEN if unseen is not None else SEEN_UNKNOWN)
+        were_tested_seen = None if unseen is None else True
+        say(SEEN_UNKNOWN if unseen is None else ALL_SEEN)
         tried, test = _decodable(seen, TEST_PHOTOS, decoded)
     if not len(test):
         raise DatasetError(f"None of the photos of {named} can be decoded: pass others.")
@@ -137,7 +141,7 @@ def export_photos(
             raise DatasetError(f"None of the photos of {named} that were to calibrate can be decoded.")
         return pixels
 
-    return ExportPhotos(judged, len(test), test.groups, compared, calibration)
+    return ExportPhotos(judged, len(test), test.groups, were_tested_seen, compared, calibration)
 
 
 def _decodable(

@@ -57,7 +57,7 @@ def check_export_dir(folder: Path) -> None:
     folder_itself = Path(os.path.realpath(folder))
     if folder_itself in (Path.cwd(), *Path.cwd().parents):
         raise ExportError(f"`output_dir` {folder} is the current folder or holds it: choose a folder inside it.")
-    holder = next(filter(_is_export, folder_itself.parents), None)
+    holder = next(filter(is_export, folder_itself.parents), None)
     if holder is not None:
         raise ExportError(f"`output_dir` {folder} lies in the export {holder}: choose a folder outside of it.")
     in_place = not can_be_replaced(folder_itself) and folder.is_dir()
@@ -73,7 +73,7 @@ def check_export_dir(folder: Path) -> None:
             f"`output_dir` {folder} holds {foreign[0]!r}, which is not part of an export: "
             "move it away, or choose another folder."
         )
-    if not is_empty(folder) and not _is_export(folder):
+    if not is_empty(folder) and not is_export(folder):
         raise ExportError(
             f"`output_dir` {folder} is not empty and holds no {MANIFEST} of this project: choose another folder."
         )
@@ -98,7 +98,7 @@ def replace_export(new: Path, folder: Path, say: Callable[[str], None] = lambda 
     with alone_in(folder):
         kept = folder / KEPT_INSIDE
         _check_previous(kept)
-        is_whole = _is_export(folder) and not _manifest(folder).get(UNFINISHED)
+        is_whole = is_export(folder) and not _manifest(folder).get(UNFINISHED)
         if is_whole:
             _keep_further_formats(kept, folder, say)
         fill_in_place(new, folder, MANIFEST, kept if is_whole else None, json.dumps(MEANWHILE).encode())
@@ -114,7 +114,7 @@ def _replace(new: Path, folder: Path, say: Callable[[str], None]) -> Path | None
                 if not folder.exists() or not os.listdir(folder):
                     os.rename(new, folder)
                     return None
-                if not _is_export(folder) and is_empty(folder):  # of what is not passed over
+                if not is_export(folder) and is_empty(folder):  # of what is not passed over
                     if not exchange(new, folder):
                         os.rename(folder, new.with_name("passed_over"))
                         os.rename(new, folder)
@@ -186,7 +186,7 @@ def previous_of(folder: Path) -> Path:
 def _check_previous(previous: Path) -> None:
     if not os.path.lexists(previous):
         return
-    if previous.is_symlink() or not previous.is_dir() or not (is_empty(previous) or _is_export(previous)):
+    if previous.is_symlink() or not previous.is_dir() or not (is_empty(previous) or is_export(previous)):
         raise ExportError(f"{previous} is not an earlier export, and is in the way: move it away.")
     if _foreign(previous):
         raise ExportError(f"{previous} holds more than an earlier export, and is in the way: move it away.")
@@ -202,7 +202,8 @@ def _foreign(folder: Path) -> list[str]:
     return sorted(name for name in names if not is_passed_over(name) and not is_kept(name))
 
 
-def _is_export(folder: Path) -> bool:
+def is_export(folder: Path) -> bool:
+    """Whether it is one of this project, by its manifest."""
     return _manifest(folder).get("format") == FORMAT
 
 

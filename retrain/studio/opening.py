@@ -6,6 +6,7 @@ from pathlib import Path
 from label_image.files import reason_of
 from label_image.terminal import shown
 from retrain.core.errors import DatasetError, OptionError, StudioError
+from retrain.exports.folder import is_export
 from retrain.photos.dataset import check_class_names
 from retrain.photos.layouts.reading import Place
 from retrain.photos.layouts.recognise import recognise
@@ -21,8 +22,12 @@ ADVICE = "The studio works on a folder that has a folder of photos for each clas
 def open_folder(path: Path) -> None:
     """Make a folder that is missing, and accept one that is empty, has class folders or loose photos.
 
-    Raises StudioError for what `retrain --image_dir` would read as anything else, and for what cannot be changed.
+    Raises StudioError for what `retrain --image_dir` would read as anything else, for an export, which the studio's own
+    files would spoil, and for what cannot be changed.
     """
+    itself = path.resolve()
+    if any(map(is_export, (itself, *itself.parents))):
+        raise StudioError(f"{path} is an export of a model, or lies in one: choose a folder of photos outside of it.")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -115,3 +115,13 @@ def test_all_files_of_a_machine_are_no_folder_of_photos() -> None:
     assert model_beside(Path("/")) == Path("/_model")
     with pytest.raises(StudioError, match="holds all your files"):
         open_folder(Path("/"))
+
+
+def test_an_export_is_no_folder_of_photos(tmp_path: Path) -> None:
+    export = tmp_path / "model"
+    export.mkdir()
+    (export / "model.json").write_text('{"format": "retrain-export"}')
+    for folder in (export, export / "photos"):
+        with pytest.raises(StudioError, match=r"is an export of a model, or lies in one.*choose a folder of photos"):
+            open_folder(folder)
+    assert [path.name for path in export.iterdir()] == ["model.json"]

@@ -35,6 +35,14 @@ DEFAULTS = {
 def _check() -> None:
     if find_spec("mlflow") is None:
         raise OptionError(f"`track` mlflow needs mlflow, which is not installed; {how_to_install('mlflow')}.")
+    try:
+        _place()
+    except ValueError:
+        # The address is not shown: nobody knows where in it a password is.
+        raise OptionError(
+            f"{ADDRESS} is no address that can be read: write it as http://HOST:PORT, or unset it, and runs are kept "
+            f"in {FOLDER}."
+        ) from None
 
 
 def _place() -> str:
@@ -43,6 +51,8 @@ def _place() -> str:
     if not address:
         return str(FOLDER)
     parts = urlsplit(address)
+    if "@" not in parts.netloc:
+        return address  # put together again, some would read otherwise
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 

@@ -122,3 +122,18 @@ def test_one_without_its_package_says_what_is_missing(name: str, monkeypatch: py
 def test_a_password_is_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(module.ADDRESS, "https://me:secret@host.example:8443/path?x=1")
     assert TRACKER.place() == "https://host.example:8443/path?x=1"
+
+
+@pytest.mark.parametrize("address", ["sqlite:////tmp/runs.db", "databricks://mine:store", "file:///tmp/a", "./runs"])
+def test_an_address_without_a_password_is_shown_as_it_was_given(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(module.ADDRESS, address)
+    check_trackers(["mlflow"])
+    assert TRACKER.place() == address
+
+
+@pytest.mark.parametrize("address", ["http://[::1", "http://me:secret@[::1/store"])
+def test_what_is_no_address_is_refused_before_the_work(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(module.ADDRESS, address)
+    said = run("--output_dir", "never")
+    assert said.code == 2 and not Path("never").exists()
+    assert "MLFLOW_TRACKING_URI is no address" in said.err and "secret" not in said.err

@@ -30,7 +30,7 @@ class Limits:
     """How far an export may be from the SavedModel: `tolerance` of a probability, `drop` of the accuracy.
 
     A None is no limit. Not holding `drop` can be forced. What has no tolerance must call as many photos unknown, and is
-    compared on photos of all sides.
+    compared on more photos.
     """
 
     tolerance: float | None

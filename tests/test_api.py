@@ -36,6 +36,7 @@ from retrain.cli.head_options import head_options
 from retrain.cli.main import cli, main
 from retrain.core.errors import DatasetError, ExportError, OptionError, RetrainError
 from retrain.photos.source import SourceConfig
+from retrain.training.metrics import wilson_interval
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 WEIGHTS = SHARED / "weights/mobilenet_0.25_128.weights.h5"
@@ -148,14 +149,18 @@ def test_evaluation_is_that_of_the_command_line() -> None:
 
 def test_evaluation_on_other_photos_is_that_of_retrain_evaluate(capsys: pytest.CaptureFixture[str]) -> None:
     paint(Path("more"), "red green blue grey", range(7, 30))  # some of them were trained on, one class is not known
+    for take, wrong in enumerate(sorted(paint(Path("wrong"), "green", range(40, 46)).rglob("*.png"))):
+        wrong.rename(f"more/red/one_nohash_{take}.png")
     trained = trained_head()
     export(trained, ExportConfig("model"))
     metrics = evaluate(trained, bottlenecks_of("more"))
     capsys.readouterr()
     main(["evaluate", "model", "more", "--json"])
     said = json.loads(capsys.readouterr().out)
-    assert 3 * 16 <= metrics.n < 3 * 23
-    assert (metrics.n, metrics.accuracy) == (said["n"], said["accuracy"])
+    assert 3 * 16 + 6 <= metrics.n < 3 * 23 + 6
+    assert (metrics.n, metrics.accuracy, metrics.interval) == (said["n"], said["accuracy"], tuple(said["interval"]))
+    plain = wilson_interval(metrics.n * (metrics.accuracy or 0), metrics.n)
+    assert metrics.interval is not None and metrics.interval[0] < plain[0] - 0.02  # takes are wrong together
 
 
 def test_exported_model_answers_as_the_head_does() -> None:

@@ -181,6 +181,11 @@ def numbered(groups: Sequence[str]) -> tuple[int, ...]:
     return tuple(numbers.setdefault(group, len(numbers)) for group in groups)
 
 
+def group_numbers(photos: Sequence[Photo]) -> npt.NDArray[np.intp]:
+    """The numbers of the content groups of photos that no division is known of, (n,)."""
+    return np.array(numbered(content_groups(photos)), np.intp)
+
+
 def _check_length(division: Division, photos: Sequence[Photo]) -> None:
     if len(division.splits) != len(photos):
         raise OptionError(

@@ -27,6 +27,7 @@ from retrain.core.progress import SILENT, Progress
 from retrain.exports.quoted import Quoted, quoted_figure
 from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Photo, PhotoFile, Skipped
+from retrain.photos.division import group_numbers
 from retrain.photos.layouts.reading import Layout
 from retrain.photos.reading import identify, map_in_order, photo_threads
 from retrain.photos.seen_photos import were_seen
@@ -164,7 +165,7 @@ def evaluate_export(config: EvaluateConfig, progress: Progress = SILENT) -> Eval
         None if refused is None else refused[known],
         _strangers(said.photos, known, refused),
         (*dataset.skipped, *unreadable, *broken, *said.skipped),
-        measure(probabilities, classes, loaded.labels),
+        measure(probabilities, classes, loaded.labels, group_numbers(answered)),
         left_out,
         said,
         quoted_figure(config.model) if seen and (config.all_photos or not answered) else None,

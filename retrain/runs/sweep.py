@@ -21,10 +21,12 @@ import numpy.typing as npt
 from retrain.bottlenecks.executors.base import StartEngine
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.progress import SILENT, Progress
+from retrain.photos.division import numbered
 from retrain.photos.folds import deal_folds
 from retrain.runs.sweep_material import Material as Material
 from retrain.runs.sweep_material import SweepConfig as SweepConfig
 from retrain.runs.sweep_material import gather as gather
+from retrain.training.confidence import calibration_of
 from retrain.training.fitting.convergence import fit_to_convergence, refit_helps
 from retrain.training.fitting.linear_heads import cross_validate
 from retrain.training.fitting.sample import Classes, Rows, Sample
@@ -155,7 +157,10 @@ def sweep_heads(
     few = refit_helps(int((sides == "training").sum()), len(material.labels))
     refitted = {"everything": everything} if few and len(validation) and best.recipe.optimizer == "lbfgs" else {}
     fit = fit_recipe(training, validation, len(material.labels), best.recipe, **refitted)
-    test = measure(predict(fit.head, testing), testing.classes, material.labels)
+    calibration = calibration_of(fit, predict(fit.before_refit or fit.head, validation), validation.classes)
+    said = calibration.of_probabilities(predict(fit.head, testing))
+    tested_groups = np.array(numbered(list(compress(material.groups, ~chosen_from))), np.intp)
+    test = measure(said, testing.classes, material.labels, tested_groups)
     return Sweep(results, test, int(chosen_from.sum()), folds, features)
 
 

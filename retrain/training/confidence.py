@@ -5,7 +5,7 @@ from dataclasses import replace
 from retrain.photos.seen_photos import seen_mask
 from retrain.training.calibration import SPREAD, WIDE_SPREAD, Calibration, calibrate
 from retrain.training.cross_validation import OutOfFold
-from retrain.training.fitting.sample import Sample
+from retrain.training.fitting.sample import Classes, Matrix, Sample
 from retrain.training.head import Fit, predict
 from retrain.training.metrics import measure
 from retrain.training.trained import Confidence, TrainedHead
@@ -41,6 +41,11 @@ def with_confidence(trained: TrainedHead, tta: bool = False) -> TrainedHead:
     )
 
 
+def calibration_of(fit: Fit, said: Matrix, classes: Classes) -> Calibration:
+    """The temperature for the head of a fit, by what is said (n, classes) of photos that were not seen."""
+    return calibrate(said, classes, SPREAD if _chosen_when_calibrated(fit) else WIDE_SPREAD)
+
+
 def _of_folds(trained: TrainedHead, out_of_fold: OutOfFold) -> TrainedHead:
     """Confidence from what heads said of photos that they had not seen; the test figures are calibrated already."""
     photos = Sample(trained.bottlenecks.matrix, trained.bottlenecks.classes)
@@ -59,7 +64,7 @@ def _calibrate(trained: TrainedHead, photos: Sample, tta: bool) -> Calibration:
     said = trained.validation_probabilities
     if tta and trained.validated_head is not None:
         said = predict(trained.validated_head, validating)
-    return calibrate(said, validating.classes, SPREAD if _chosen_when_calibrated(trained.fit) else WIDE_SPREAD)
+    return calibration_of(trained.fit, said, validating.classes)
 
 
 def _chosen_when_calibrated(fit: Fit) -> bool:

@@ -15,7 +15,7 @@ from retrain.core.progress import SILENT, Progress
 from retrain.core.typed import require
 from retrain.photos.classes import class_indices
 from retrain.photos.dataset import require_two_classes
-from retrain.photos.division import Division, division_for
+from retrain.photos.division import Division, division_for, group_numbers
 from retrain.photos.seen_photos import photo_ids, seen_mask
 from retrain.training.fitting.sample import Sample
 from retrain.training.head import predict
@@ -76,5 +76,7 @@ def evaluate(trained: TrainedHead, bottlenecks: Bottlenecks | None = None) -> Me
     rows = np.flatnonzero(known & ~np.isin(photo_ids(bottlenecks.photos), seen))
     if not len(rows):
         raise DatasetError("The head was trained on all of these photos, or knows none of their classes.")
-    classes = class_indices((bottlenecks.photos[row] for row in rows), trained.labels)
-    return measure(predict(trained.head, Sample(bottlenecks.matrix, classes, rows)), classes, trained.labels)
+    photos = [bottlenecks.photos[row] for row in rows]
+    classes = class_indices(photos, trained.labels)
+    probabilities = predict(trained.head, Sample(bottlenecks.matrix, classes, rows))
+    return measure(probabilities, classes, trained.labels, group_numbers(photos))

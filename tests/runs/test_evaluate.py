@@ -92,6 +92,18 @@ def test_nothing_but_strangers_has_no_accuracy(trained: Path, tmp_path: Path) ->
     assert "There is no accuracy" in err
 
 
+def test_takes_of_one_subject_are_right_or_wrong_together(trained: Path, tmp_path: Path) -> None:
+    """So their interval is that of the subjects, as in the training."""
+    for subject in range(12):
+        for take in range(4):
+            label, other = ("red", "green") if subject % 2 else ("green", "red")
+            path = tmp_path / "new" / label / f"s{subject}_nohash_{take}.png"
+            paint(path, label if subject % 4 else other, 300 + 4 * subject + take)
+    metrics = evaluated(trained / "model", str(tmp_path / "new"), tmp_path).metrics
+    assert (metrics.n, metrics.accuracy) == (48, 0.75)
+    assert metrics.interval == pytest.approx(wilson_interval(9, 12))
+
+
 def test_what_cannot_be_evaluated_is_refused_with_a_sentence(trained: Path, tmp_path: Path) -> None:
     source = paint_classes(tmp_path / "new", THREE, range(200, 203))
     with pytest.raises(ExportError, match="no model"):

@@ -11,12 +11,14 @@ from stand_ins import bottlenecks_of
 from retrain.bottlenecks.extraction import Extraction
 from retrain.core.errors import DatasetError, OptionError
 from retrain.photos.dataset import Photo
+from retrain.photos.division import Division, numbered
 from retrain.photos.groups import content_groups
-from retrain.photos.split import Division
 from retrain.runs.sweep import Configuration, Grid, Material, Tried, ranked, sweep_heads
+from retrain.training.confidence import with_confidence
 from retrain.training.fitting.convergence import fit_to_convergence
 from retrain.training.fitting.sample import Sample, Standardised
 from retrain.training.grid import describe_work
+from retrain.training.metrics import wilson_interval
 from retrain.training.recipe import HeadConfig, choose_recipe
 from retrain.training.train_head import train_head
 
@@ -65,6 +67,16 @@ def make_material(photos: int = 240) -> Material:
     noise = np.random.default_rng(5).normal(0, 1, (photos, 3)).astype(np.float32)
     matrices = {"good": sample.matrix, "noise": 1000 * noise}
     return Material(paths, matrices, sample.classes, ("a", "b", "c", "d"), tuple(content_groups(paths)))
+
+
+def with_takes(material: Material, takes: int = 3) -> Material:
+    """Every photo so many times in a row, as takes of one subject."""
+    rows = np.repeat(np.arange(len(material.photos)), takes)
+    photos = tuple(
+        Photo(f"{row}_nohash_{n}.jpg", material.photos[row].label, f"{n:064x}") for n, row in enumerate(rows)
+    )
+    matrices = {name: matrix[rows] for name, matrix in material.matrices.items()}
+    return Material(photos, matrices, material.classes[rows], material.labels, tuple(content_groups(photos)))
 
 
 def test_joined_bottlenecks_count_the_same() -> None:
@@ -129,14 +141,17 @@ def test_configurations_are_compared_photo_by_photo() -> None:
 
 @pytest.mark.parametrize("recipe", [{"l2": 0.1}, {"l2": 1.0, "class_weight": "balanced"}, {"hidden_units": (6,)}])
 def test_retrain_trains_the_head_that_was_tested(recipe: dict[str, Any]) -> None:
-    """On bottlenecks side by side, too."""
-    material, sides = make_material(), np.array((["training"] * 7 + ["validation", "testing", "testing"]) * 24)
+    """On bottlenecks side by side, too; calibrated, and with the interval of so many subjects."""
+    material = with_takes(make_material())
+    sides = np.repeat((["training"] * 7 + ["validation", "testing", "testing"]) * 24, 3)
     sweep = sweep_heads(material, sides, [choose_recipe(HeadConfig(**recipe))], ("good+noise",), FOLDS)
     matrix = np.hstack([material.matrices["good"], material.matrices["noise"]])
     extraction = Extraction(material.photos, matrix, (), 0, 0, 0, "", {}, widths=(DIM, 3))
-    trained = train_head(bottlenecks_of(extraction, material.labels), Division(tuple(sides)), HeadConfig(**recipe))
-    assert 0.4 < trained.test.accuracy < 1
-    assert (trained.test.accuracy, trained.test.cross_entropy) == (sweep.test.accuracy, sweep.test.cross_entropy)
+    division = Division(tuple(sides), groups=numbered(material.groups))
+    before = train_head(bottlenecks_of(extraction, material.labels), division, HeadConfig(**recipe))
+    assert 0.4 < before.test.accuracy < 1
+    assert sweep.test == with_confidence(before).test != before.test
+    assert sweep.test.interval == pytest.approx(wilson_interval(48 * before.test.accuracy, 48))
 
 
 def with_second_view(material: Material, second: np.ndarray) -> Material:

@@ -102,9 +102,10 @@ def train_from_scratch(
         observe=observe,
     )
     test = photos.on_side("testing", steps)
+    groups = {side: photos.division.groups_of(photos.division.mask(side)) for side in ("validation", "testing")}
     return FromScratch(
-        measure(predict(forward, validation, len(labels)), validation.classes, labels),
-        measure(predict(forward, test, len(labels)), test.classes, labels),
+        measure(predict(forward, validation, len(labels)), validation.classes, labels, groups["validation"]),
+        measure(predict(forward, test, len(labels)), test.classes, labels, groups["testing"]),
         count_parameters(network.weights),
         count_parameters(network.trainable_weights),
         training,

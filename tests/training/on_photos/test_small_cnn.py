@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from retrain.core.errors import CheckpointError, OptionError
+from retrain.training.metrics import wilson_interval
 from retrain.training.on_photos.keras_training import EpochProgress, Observer, Recipe, TrainingConfig
 from retrain.training.on_photos.sides import DividedPhotos
 from retrain.training.on_photos.small_cnn import CHECKPOINT, FromScratch, build_network, train_from_scratch
@@ -60,6 +61,18 @@ def test_the_same_seed_gives_the_same_losses_and_another_does_not(
 
     assert losses(run()) == pytest.approx(losses(trained), rel=1e-6)
     assert losses(run(seed=1)) != pytest.approx(losses(trained), rel=1e-3)
+
+
+def test_takes_of_one_subject_count_together(tmp_path: Path, write_colour_photos: Callable) -> None:
+    """As they do for the model that it is compared with."""
+    photos, labels, division = write_colour_photos(tmp_path, 16)
+    takes = replace(division, groups=tuple(labels.index(photo.label) for photo in photos))
+    few = TrainingConfig(replace(RECIPE, epochs=1))
+    scratch = train_from_scratch(DividedPhotos(photos, labels, takes), few, size=32)
+    for found in (scratch.validation, scratch.test):
+        assert found.interval is not None and found.accuracy is not None and 0 < found.accuracy < 1
+        low, high = wilson_interval(found.accuracy * found.n, found.n)
+        assert found.interval[0] < low and high < found.interval[1]
 
 
 def test_a_resumed_training_is_the_one_that_was_never_stopped(

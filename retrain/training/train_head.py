@@ -18,7 +18,7 @@ from retrain.training.fitting.checkpoint import Checkpoint, Slot
 from retrain.training.fitting.convergence import fit_to_convergence, refit_helps
 from retrain.training.fitting.sample import Classes, Matrix, Sample
 from retrain.training.head import Fit, Head, Observer, predict
-from retrain.training.metrics import measure
+from retrain.training.metrics import Metrics, measure
 from retrain.training.recipe import Description, HeadConfig, HeadRecipe, choose_recipe
 from retrain.training.trained import TrainedHead
 
@@ -158,17 +158,22 @@ def _cross_validate(photos: "_Photos", division: Division, fitter: "_Fitter") ->
         descriptions.append(fit.description)
     share = _median_share(descriptions)
     fit = fitter.fit_everything(photos.all_views(np.ones(len(folds), np.bool_)), share=share)
+    rows = np.flatnonzero(testable(photos.bottlenecks.photos, folds.tolist()))
+
+    def measured(said: Matrix) -> Metrics:
+        return measure(said[rows], photos.classes[rows], labels, division.groups_of(rows), INFLATION)
+
     return TrainedHead(
         photos.bottlenecks,
         division,
         fit,
-        measure(validation, photos.classes, labels),
-        measure(test, photos.classes, labels),
-        np.arange(len(folds)),
-        test,
+        measured(validation),
+        measured(test),
+        rows,
+        test[rows],
         None,
-        np.arange(len(folds)),
-        validation,
+        rows,
+        validation[rows],
     )
 
 

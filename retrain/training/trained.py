@@ -25,9 +25,9 @@ from retrain.training.unknown import Familiar
 class Confidence:
     """The temperature that went into a head, and what is familiar to it.
 
-    `ece_before` is the calibration error on the test photos before the temperature. `refused` is how
-    many of the test photos are called unknown, where folds took turns by a threshold that the other folds chose; None
-    where they took turns for mini-batches.
+    `ece_before` is the calibration error on the test photos before the temperature; None where they were measured
+    without it. `refused` is how many of the test photos are called unknown, where folds took turns by a threshold that
+    the other folds chose; None where they took turns for mini-batches.
     """
 
     calibration: Calibration

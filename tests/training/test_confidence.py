@@ -8,8 +8,8 @@ from stand_ins import bottlenecks_of, with_bottlenecks
 from retrain.bottlenecks.extraction import Extraction
 from retrain.photos.dataset import Photo
 from retrain.photos.split import Division
-from retrain.training.calibration import calibrate
-from retrain.training.confidence import with_confidence
+from retrain.training.calibration import WIDE_SPREAD, calibrate
+from retrain.training.confidence import before_calibration, with_confidence
 from retrain.training.recipe import HeadConfig
 from retrain.training.train_head import train_head
 from retrain.training.trained import TrainedHead
@@ -96,8 +96,35 @@ def test_where_folds_took_turns_for_mini_batches_nothing_is_said_of_photos_that_
     after = with_confidence(before)
     assert after.confidence is not None
     assert after.confidence.refused is None
-    assert after.test == before.test
     assert after.confidence.familiar.photos == 300
+
+
+@pytest.mark.parametrize("tta", [False, True])
+def test_where_folds_took_turns_for_mini_batches_each_is_calibrated_by_the_others(tta: bool) -> None:
+    """So the quoted figures are those of a calibrated head, as the exported one is."""
+    extraction, views = noisy(views=3 if tta else 1)
+    dealt = division(folds=True)
+    before = train_head(bottlenecks_of(extraction, LABELS, views), dealt, HeadConfig(epochs=20), tta=tta)
+    after = with_confidence(before, tta)
+    said, classes = before.validation_probabilities, before.bottlenecks.classes
+    for fold in range(5):
+        own = np.array(dealt.folds) == fold
+        expected = calibrate(said[~own], classes[~own], WIDE_SPREAD).of_probabilities(before.test_probabilities[own])
+        np.testing.assert_allclose(after.test_probabilities[own], expected, atol=1e-6)
+    assert after.confidence is not None and after.confidence.ece_before == before.test.ece
+    assert after.test.ece is not None and before.test.ece is not None and after.test.ece < before.test.ece
+    assert (after.test.accuracy, after.test.interval) == (before.test.accuracy, before.test.interval)
+    np.testing.assert_allclose(before_calibration(after), before.test_probabilities, atol=1e-5)
+
+
+@pytest.mark.parametrize("folds", [False, True])
+def test_what_was_said_before_calibration_is_known(folds: bool) -> None:
+    before, after, _ = trained(folds=folds)
+    said = before_calibration(after)
+    if before.out_of_fold is None:
+        np.testing.assert_allclose(said, before.test_probabilities, atol=1e-5)
+    else:
+        np.testing.assert_array_equal(said, before.out_of_fold.uncalibrated())
 
 
 @pytest.mark.parametrize("options", [{"label_smoothing": 0.3}, {"l2": 1.0}, {"class_weight": "balanced", "l2": 1.0}])

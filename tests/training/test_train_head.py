@@ -12,6 +12,7 @@ from retrain.photos.dataset import Photo
 from retrain.photos.split import Division
 from retrain.training.fitting.convergence import L2_WITHOUT_VALIDATION
 from retrain.training.head import Progress
+from retrain.training.metrics import design_effect, wilson_interval
 from retrain.training.recipe import HeadConfig
 from retrain.training.train_head import train_head
 from retrain.training.trained import TrainedHead
@@ -81,9 +82,33 @@ def test_mini_batches_in_folds_validate_on_the_next_one() -> None:
     assert trained.test.n == trained.validation.n == 60
 
 
-def test_a_photo_without_another_of_its_class_is_not_tested() -> None:
-    trained = train(extraction(5), Division(("training",) * 5, (0, 0, 0, 1, 0)))
+def test_answers_of_heads_that_share_photos_are_worth_fewer() -> None:
+    """By mini-batches, too: the interval is that of n / 1.5 photos, and of fewer where takes are wrong together."""
+    division = Division(("training",) * 60, tuple(index // 2 % 5 for index in range(60)), groups=tuple(range(60)))
+    trained = train(extraction(60), division, epochs=2)
+    for one in (trained.test, trained.validation):
+        assert one.accuracy is not None and 0 < one.accuracy < 1
+        assert one.interval == pytest.approx(wilson_interval(one.accuracy * 40, 40))
+    right = trained.test_probabilities.argmax(axis=1) == trained.bottlenecks.classes
+    groups = np.where(right, np.arange(60), 60)
+    of_takes = train(extraction(60), replace(division, groups=tuple(groups.tolist())), epochs=2).test
+    worth = 40 / design_effect(right.astype(float), groups)
+    assert of_takes.accuracy == right.mean() and worth < 20
+    assert of_takes.interval == pytest.approx(wilson_interval(right.mean() * worth, worth))
+
+
+@pytest.mark.parametrize("options", [{}, {"epochs": 2}])
+def test_a_photo_without_another_of_its_class_is_not_tested(options: dict[str, Any]) -> None:
+    trained = train(extraction(5), Division(("training",) * 5, (0, 1, 0, 2, 0)), **options)
     assert trained.test_rows.tolist() == [1, 3]
+    assert [one.support for one in trained.test.classes] == [0, 2]
+    assert trained.validation.n == (2 if options else 0)
+    assert trained.validation_rows.tolist() == ([1, 3] if options else [])
+
+
+def test_mini_batches_in_folds_may_have_nothing_to_test() -> None:
+    trained = train(extraction(2), Division(("training",) * 2, (0, 1)), epochs=1)
+    assert (trained.test.n, trained.validation.n, len(trained.test_rows)) == (0, 0, 0)
 
 
 def test_steps_select_mini_batches() -> None:

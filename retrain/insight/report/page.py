@@ -31,7 +31,7 @@ from retrain.insight.results import stages, with_report
 from retrain.photos.classes import class_indices, index_by_label
 from retrain.photos.thumbnails import square_uris
 from retrain.runs.train import Run
-from retrain.training.calibration import Calibration
+from retrain.training.confidence import before_calibration
 from retrain.training.metrics import Bin, Metrics, measure
 from retrain.training.trained import TrainedHead
 
@@ -242,13 +242,8 @@ def _calibrated(run: Run) -> Calibrated | None:
     calibration = confidence.calibration
     classes = class_indices((run.extraction.photos[row] for row in run.trained.test_rows), run.labels)
     before: tuple[Bin, ...] = ()
-    if run.trained.out_of_fold is not None:
-        raw = run.trained.out_of_fold.uncalibrated()[:, run.trained.test_rows]
-        before = measure(raw, classes, run.labels).reliability
-    elif confidence.ece_before is not None:
-        # Dividing the logits by 1 / T undoes the division by T.
-        undone = Calibration(1 / calibration.temperature, calibration.photos)
-        before = measure(undone.of_probabilities(run.trained.test_probabilities), classes, run.labels).reliability
+    if confidence.ece_before is not None:
+        before = measure(before_calibration(run.trained), classes, run.labels).reliability
     return Calibrated(
         calibration.temperature,
         calibration.photos,

@@ -5,6 +5,7 @@ Everything comes from bottlenecks and probabilities that the run has; no network
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,15 @@ from retrain.core.defaults import TOP_K
 from retrain.photos.classes import index_by_label
 from retrain.runs.train import Run
 from retrain.training.fitting.sample import Classes, Matrix, Rows, Sample
-from retrain.training.metrics import Metrics, most_confused, wilson_interval
+from retrain.training.metrics import (
+    ClassMetrics,
+    Metrics,
+    Shares,
+    design_effect,
+    most_confused,
+    wilson_interval,
+)
+from retrain.training.train_head import INFLATION
 
 PAIRS, PHOTOS_OF_PAIR = 6, 4
 MISTAKES, NEIGHBOURS = 12, 3
@@ -80,7 +89,7 @@ class ConfusedPair:
 
 @dataclass(frozen=True)
 class ClassRow:
-    """A line of the class table; `interval` is the 95 % Wilson interval of the recall, None without test photos."""
+    """A line of the class table; `interval` is the 95 % interval of the recall, None without test photos."""
 
     label: str
     trained: int
@@ -146,11 +155,28 @@ class Evidence:
                 entry.recall,
                 entry.f1,
                 entry.roc_auc,
-                wilson_interval(round(entry.recall * entry.support), entry.support) if entry.support else None,
+                self._interval(index, entry) if entry.support else None,
             )
-            for entry, photos in zip(self._run.trained.test.classes, trained, strict=True)
+            for index, (entry, photos) in enumerate(zip(self._run.trained.test.classes, trained, strict=True))
         ]
         return tuple(sorted(rows, key=lambda row: (row.tested == 0, row.f1, row.label)))
+
+    def _interval(self, index: int, entry: ClassMetrics) -> tuple[float, float]:
+        """That of the recall of a class, by the rule of the accuracy: as wide as what its photos are worth."""
+        own = self._classes[self._rows] == index
+        groups = self._run.division.groups_of(self._rows[own])
+        effect = 1.0 if groups is None else design_effect(self._right[own], groups)
+        worth = entry.support / (effect * (1.0 if self._folds is None else INFLATION))
+        return wilson_interval(entry.recall * worth, worth)
+
+    @cached_property
+    def _right(self) -> Shares:
+        """Which share of the answers to each test photo is right, (n,)."""
+        out_of_fold = self._run.trained.out_of_fold
+        said = self._probabilities if out_of_fold is None else out_of_fold.quoted()[:, self._rows]
+        right = (said.argmax(axis=-1) == self._classes[self._rows]).reshape(-1, len(self._rows))
+        share: Shares = right.mean(axis=0)
+        return share
 
     def predictions(self, most: int = PREDICTIONS) -> tuple[Prediction, ...]:
         """Test photos at even distances over all, and so over the classes."""

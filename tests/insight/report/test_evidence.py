@@ -5,7 +5,7 @@ import pytest
 
 from retrain.insight.report.evidence import Evidence, confusion_of
 from retrain.runs.train import Run
-from retrain.training.metrics import measure
+from retrain.training.metrics import design_effect, measure, wilson_interval
 
 
 def cosine(run: Run, one: int, other: int) -> float:
@@ -82,6 +82,23 @@ def test_class_rows_begin_with_the_weakest(run: Run) -> None:
     assert sum(row.trained for row in rows) == len(run.extraction.photos) - run.trained.test.n
     for row in rows:
         assert row.interval[0] <= row.recall <= row.interval[1]
+
+
+def test_the_interval_of_a_class_is_that_of_what_its_photos_are_worth(make_run) -> None:
+    """By n / 1.5 where folds take turns, and fewer where its photos are takes; of several answers none is rounded."""
+    run = make_run("abc", each=30, apart=0.3)
+    for row in Evidence(run).class_rows():
+        assert row.interval == pytest.approx(wilson_interval(row.recall * 20, 20))
+    assert any(row.recall * 30 % 1 for row in Evidence(run).class_rows())
+    takes = tuple(place // 6 for place in range(90))
+    division = replace(run.division, groups=takes)
+    of_takes = Evidence(replace(run, trained=replace(run.trained, division=division))).class_rows()
+    right = (run.trained.out_of_fold.quoted().argmax(axis=-1) == run.trained.bottlenecks.classes).mean(axis=0)
+    effects = {name: design_effect(right[30 * n : 30 * n + 30], np.arange(30) // 6) for n, name in enumerate("abc")}
+    assert max(effects.values()) > 1.1
+    for row in of_takes:
+        worth = 20 / effects[row.label]
+        assert row.interval == pytest.approx(wilson_interval(row.recall * worth, worth))
 
 
 def test_a_run_without_test_photos_has_nothing_to_show(make_run) -> None:

@@ -54,7 +54,8 @@ def result(trained: TrainedHead, listing: Listing, seconds: float) -> dict[str, 
     """What the page shows of a training, as JSON; photos by their ids, if they are where they were.
 
     Where folds took turns each photo was answered for by several heads that had not seen it: `accuracy` counts all of
-    their answers, `confusion` and `mistakes` the mean of them. Of a class that was not tested, both figures are null.
+    their answers, `perClass`, `confusion` and `mistakes` the mean of them. Of a class that was not tested, both figures
+    are null.
     """
     photos, test, labels = trained.bottlenecks.photos, trained.test, trained.labels
     given, said = _answers(trained)
@@ -68,19 +69,23 @@ def result(trained: TrainedHead, listing: Listing, seconds: float) -> dict[str, 
         "interval": None if test.interval is None else list(test.interval),
         "seconds": round(seconds, 2),
         "perClass": [
-            {
-                "label": one.label,
-                "photos": int(count),
-                "recall": one.recall if one.support else None,
-                "precision": one.precision if one.support else None,
-            }
-            for one, count in zip(test.classes, photos_of, strict=True)
+            {"label": label, "photos": int(count), "recall": recall, "precision": precision}
+            for label, count, (recall, precision) in zip(labels, photos_of, _shares(confusion), strict=True)
         ],
         "confusion": confusion.tolist(),
         "mistakes": _mistakes(trained, listing, given, said),
         "remarks": remarks_on(trained),
         "more": None,
     }
+
+
+def _shares(confusion: Classes) -> list[tuple[float, float] | tuple[None, None]]:
+    """Recall and precision of each class of a confusion matrix (classes, classes); None of one that was not tested."""
+    hits, tested, said = np.diag(confusion).tolist(), confusion.sum(axis=1).tolist(), confusion.sum(axis=0).tolist()
+    return [
+        (hit / photos, hit / max(1, answers)) if photos else (None, None)
+        for hit, photos, answers in zip(hits, tested, said, strict=True)
+    ]
 
 
 def _answers(trained: TrainedHead) -> tuple[Classes, Classes]:
@@ -107,7 +112,17 @@ def _mistakes(trained: TrainedHead, listing: Listing, given: Classes, said: Clas
 def remarks_on(trained: TrainedHead) -> list[str]:
     """What has to be known of how good it is said to be, in the language of the moment."""
     remarks = [retold(remark) for remark in trained.division.remarks]
-    if trained.test.accuracy is None:
+    accuracy, photos = trained.test.accuracy, trained.test.n
+    given, said = _answers(trained)
+    if accuracy is not None and round(photos * accuracy) != (given == said).sum():
+        remarks.append(
+            translated(
+                "The accuracy counts all {answers} answers to each photo; the classes and the mistakes are those of "
+                "their mean.",
+                answers=trained.test.answers,
+            )
+        )
+    if accuracy is None:
         remarks.append(
             translated(
                 "How good this model is cannot be told yet: there are no photos to test it with. Add photos to each "

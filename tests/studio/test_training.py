@@ -4,8 +4,10 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from painting import paint, paint_classes
 
@@ -51,6 +53,22 @@ def test_a_training_says_how_good_it_is_and_where_it_is_wrong(
     assert listing.by_id[mistake[0]].name == "red/wrong.png"
     assert mistake[1:3] == ["red", "green"]
     assert 0.5 < mistake[3] <= 1
+
+
+def test_classes_and_mistakes_are_those_of_the_mean_answers(
+    folder: Path, config: StudioConfig, seen: Callable[[], Seen]
+) -> None:
+    """The accuracy counts every answer; where that is another number, a sentence says so."""
+    listing = mixed_up(folder)
+    trained = train(seen(), config)
+    assert not any("answers to each photo" in remark for remark in result(trained, listing, 1)["remarks"])
+    said = np.eye(2, dtype=np.float32)[trained.bottlenecks.classes]  # in the mean all are right
+    told = result(replace(trained, test_probabilities=said), listing, 1)
+    assert (told["accuracy"], told["mistakes"]) == (pytest.approx(23 / 24), [])
+    assert [(one["recall"], one["precision"]) for one in told["perClass"]] == [(1, 1), (1, 1)]
+    assert told["remarks"][-1] == (
+        "The accuracy counts all 4 answers to each photo; the classes and the mistakes are those of their mean."
+    )
 
 
 def test_the_surest_mistake_comes_first(folder: Path, config: StudioConfig, seen: Callable[[], Seen]) -> None:

@@ -3,6 +3,7 @@
 Everything comes from bottlenecks and probabilities that the run has; no network runs here.
 """
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,7 +12,6 @@ import numpy as np
 import numpy.typing as npt
 
 from retrain.core.defaults import TOP_K
-from retrain.photos.classes import index_by_label
 from retrain.runs.train import Run
 from retrain.training.fitting.sample import Classes, Matrix, Rows, Sample
 from retrain.training.metrics import (
@@ -19,7 +19,6 @@ from retrain.training.metrics import (
     Metrics,
     Shares,
     design_effect,
-    most_confused,
     wilson_interval,
 )
 from retrain.training.train_head import INFLATION
@@ -143,6 +142,11 @@ class Evidence:
         self._folds = None if run.division.folds is None else np.array(run.division.folds)
         self._trained_on = np.array([side != "testing" for side in run.division.splits]) | (self._folds is not None)
 
+    @property
+    def mistaken(self) -> int:
+        """How many test photos are mistaken; of several answers to a photo the mean counts."""
+        return len(self._mistaken())
+
     def class_rows(self) -> tuple[ClassRow, ...]:
         """All classes, those with the lowest F1 first; those without test photos last."""
         trained = np.bincount(self._classes[self._trained_on], minlength=len(self._run.labels))
@@ -193,23 +197,26 @@ class Evidence:
         )
 
     def confused_pairs(self, most: int = PAIRS) -> tuple[ConfusedPair, ...]:
-        """The pairs that were confused most often."""
-        metrics = self._run.trained.test
-        index_of = index_by_label(self._run.labels)
-        own, predicted = self._own(), self._probabilities.argmax(axis=1) if len(self._rows) else np.zeros(0, np.intp)
+        """The pairs whose photos were taken for the other class most often; of several answers by the mean."""
+        labels, classes, own = self._run.labels, self._run.trained.test.classes, self._own()
+        places_of: dict[tuple[int, int], list[int]] = defaultdict(list)
+        for place in self._mistaken().tolist():
+            pair = int(self._classes[self._rows[place]]), int(self._probabilities[place].argmax())
+            places_of[pair].append(place)
         pairs = []
-        for true_label, other_label, photos in most_confused(metrics, most):
-            true, other = index_of[true_label], index_of[other_label]
-            places = np.flatnonzero((self._classes[self._rows] == true) & (predicted == other))
-            places = places[np.argsort(own[places], kind="stable")][:PHOTOS_OF_PAIR]
+        for true, other in sorted(
+            places_of, key=lambda pair: (-len(places_of[pair]), labels[pair[0]], labels[pair[1]])
+        )[:most]:
+            found = np.array(places_of[true, other], np.intp)
+            places = found[np.argsort(own[found], kind="stable")][:PHOTOS_OF_PAIR]
             pool = np.flatnonzero(self._trained_on & (self._classes == other))
             near = self._nearest(self._rows[places], pool, PHOTOS_OF_PAIR)
             # The nearest of each mistaken photo in turn, each training photo once.
-            ranked = [photo for rank in range(PHOTOS_OF_PAIR) for found in near for photo in found[rank : rank + 1]]
+            ranked = [photo for rank in range(PHOTOS_OF_PAIR) for one in near for photo in one[rank : rank + 1]]
             lookalikes = tuple({photo.path: photo for photo in ranked}.values())[:PHOTOS_OF_PAIR]
             mistaken = tuple(self._prediction(int(place)) for place in places)
-            share = photos / metrics.classes[true].support
-            pairs.append(ConfusedPair(true_label, other_label, photos, share, mistaken, lookalikes))
+            share = len(found) / classes[true].support
+            pairs.append(ConfusedPair(labels[true], labels[other], len(found), share, mistaken, lookalikes))
         return tuple(pairs)
 
     def photos_at(self, places: Sequence[int]) -> tuple[Prediction, ...]:

@@ -121,7 +121,7 @@ def report_html(run: Run, command: str = "", diagnosis: "Diagnosis | None" = Non
     pairs, mistakes, predictions = evidence.confused_pairs(), evidence.worst_mistakes(), evidence.predictions()
     classes = evidence.class_rows()
     unknown = _unknown(evidence, run.trained)
-    wrong = run.trained.test.n - round(run.trained.test.n * (run.trained.test.accuracy or 0.0))
+    wrong = evidence.mistaken
     index_of = index_by_label(run.labels)
     looked_at = [one for one in mistakes if one.prediction.path not in gone]
     heat = heat_uris(

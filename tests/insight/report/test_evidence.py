@@ -1,9 +1,11 @@
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from retrain.insight.report.evidence import Evidence, confusion_of
+from retrain.insight.report.page import report_html
 from retrain.runs.train import Run
 from retrain.training.metrics import design_effect, measure, wilson_interval
 
@@ -64,6 +66,21 @@ def test_a_confused_pair_has_its_mistaken_photos_and_lookalikes_of_the_other_cla
         support = next(entry.support for entry in run.trained.test.classes if entry.label == pair.true)
         assert pair.share == pair.photos / support
     assert [pair.photos for pair in pairs] == sorted((pair.photos for pair in pairs), reverse=True)
+
+
+def test_mistakes_and_pairs_are_those_of_the_mean_answers(make_run) -> None:
+    """Of several answers to each photo: their photos are the ones that are shown."""
+    run = make_run("abcde", each=30, apart=0.2)
+    test, evidence = run.trained.test, Evidence(run)
+    wrong = int((run.trained.test_probabilities.argmax(axis=1) != run.trained.bottlenecks.classes).sum())
+    assert test.answers > 1 and round(test.n * (1 - test.accuracy)) != wrong
+    assert evidence.mistaken == wrong
+    pairs = evidence.confused_pairs(100)
+    assert sum(pair.photos for pair in pairs) == wrong
+    assert all(len(pair.mistaken) == min(4, pair.photos) > 0 for pair in pairs)
+    words = " ".join(re.sub(r"<[^>]+>", " ", report_html(run)).split())
+    assert f"{wrong} of 150 test photos are mistaken; these are the 12 whose own class was believed least." in words
+    assert f" Of the {test.answers} answers to each photo the mean counts here. " in words
 
 
 def test_predictions_are_spread_over_the_classes_and_sorted_within(run: Run) -> None:

@@ -291,6 +291,7 @@ class _Work:
             "--copy_to": None if wanted.copy_to is None else str(wanted.copy_to.absolute()),
             "--move_to": None if wanted.move_to is None else str(wanted.move_to.absolute()),
             "photos": wanted.standing,
+            "how the photos are named": wanted.spelled or None,
         }
 
 

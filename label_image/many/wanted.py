@@ -161,8 +161,8 @@ class Wanted:
         return lies_in(path, self.sorted_to)
 
     def means(self, path: str) -> bool:
-        """Whether a photo of an unfinished run may be one of these: where files are named, only these are."""
-        return bool(self.standing) or path in self.named
+        """Whether a photo of an unfinished run may be one of these: it is named, or lies below what is, as spelled."""
+        return path in self.named or any(Path(path).is_relative_to(start) for start in self._starts)
 
     @cached_property
     def named(self) -> frozenset[str]:
@@ -172,11 +172,32 @@ class Wanted:
     @cached_property
     def standing(self) -> list[str]:
         """The arguments that mean the same photos in the next run, as full paths: a shell makes others of `*.jpg`."""
+        return [image if is_no_path(image) else os.path.abspath(image) for image in self._standing]
+
+    @cached_property
+    def spelled(self) -> list[str]:
+        """The same as they are named, and so the photos in the tables."""
+        return [image if not os.path.isdir(image) else str(Path(image)) for image in self._standing]
+
+    @cached_property
+    def _standing(self) -> list[str]:
         return [
-            image if is_no_path(image) else os.path.abspath(image)
+            image
             for image in self.images
             if is_no_path(image) or os.path.isdir(image) or (glob.has_magic(image) and not os.path.lexists(image))
         ]
+
+    @cached_property
+    def _starts(self) -> list[Path]:
+        """The folders below which photos are looked for."""
+        return [_before_magic(image) for image in self._standing if not is_no_path(image)]
+
+
+def _before_magic(image: str) -> Path:
+    """A folder itself; of a pattern the folder in which it begins."""
+    while glob.has_magic(image) and not os.path.isdir(image):
+        image = os.path.dirname(image)
+    return Path(image)
 
 
 def check_web_address(url: str) -> None:

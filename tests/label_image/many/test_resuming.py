@@ -123,6 +123,53 @@ def test_named_photos_of_another_call_are_not_taken_over(model: Path, photos: Pa
 
 
 @pytest.mark.usefixtures("interrupted")
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        ("photos", "{here}/photos"),
+        ("photos", "deep/../photos"),
+        ("photos", "../{name}/photos"),
+        ("**/*.*", "{here}/**/*.*"),
+        ("photos/*", "./photos/*"),
+    ],
+)
+def test_the_same_photos_in_another_spelling_are_another_call(
+    first: str, again: str, model: Path, photos: Path, here: Path
+) -> None:
+    """Rows have the paths as they were named: each finished photo would be in the table twice."""
+    (here / "deep").mkdir()
+    label(model, first, "--csv", "t.csv", code=130)
+    journal = Path("t.csv.partial").read_bytes()
+    said = label(model, again.format(here=here, name=here.name), "--csv", "t.csv", code=1)
+    assert "t.csv.partial is the unfinished work of another call (it differs in: how the photos are named)" in said.err
+    assert Path("t.csv.partial").read_bytes() == journal and not Path("t.csv").exists()
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_a_folder_as_a_shell_completes_it_is_the_same(model: Path, photos: Path) -> None:
+    label(model, "photos", "--csv", "t.csv", code=130)
+    said = label(model, "photos/", "--csv", "t.csv", code=1)
+    assert "2 photos were labelled before" in said.err and len(rows(Path("t.csv"))) == 5
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_a_named_photo_in_another_spelling_beside_a_folder_is_another_call(
+    model: Path, photos: Path, here: Path
+) -> None:
+    (here / "empty").mkdir()
+    label(model, "photos/a.jpg", STOP_AT, "empty", "--csv", "t.csv", code=130)
+    said = label(model, photos / "a.jpg", STOP_AT, "empty", "--csv", "t.csv", code=1)
+    assert "is the unfinished work of another call, on photos such as photos/a.jpg" in said.err
+
+
+@pytest.mark.usefixtures("interrupted")
+@pytest.mark.parametrize("pattern", ["./photos/**/*", "**/*.*", "p*s/../photos/[a-z]*", "*//*"])
+def test_what_a_pattern_finds_is_gone_on_with(pattern: str, model: Path, photos: Path) -> None:
+    label(model, pattern, "photos", "--csv", "t.csv", code=130)
+    assert " photos were labelled before" in label(model, pattern, "photos", "--csv", "t.csv", code=1).err
+
+
+@pytest.mark.usefixtures("interrupted")
 @pytest.mark.parametrize("table", ["--csv", "--embed"])
 def test_a_photo_that_is_gone_is_in_no_table(table: str, model: Path, photos: Path) -> None:
     label(model, "photos", table, "t", code=130)

@@ -45,7 +45,7 @@ class Journal:
         self._flushed = time.monotonic()
 
     def had(self, path: str, state: State | None) -> bool:
-        """Whether it held a photo in this state when it was opened; one that is gone (moved, perhaps) in any."""
+        """Whether it held a photo when it was opened: in this state where it lies, in any where it is gone."""
         return hash((path, state)) in self._before or (state is None and hash(path) in self._before)
 
     def add(self, row: Row, at_once: bool = False) -> None:
@@ -73,8 +73,11 @@ class Journal:
         self._file.flush()
         yield from _read_rows(self.path)
 
-    def go_on(self, keep: Callable[[Row], Row | None]) -> None:
-        """Take over what an earlier run has left, through `keep`, which drops or completes a row. Raises OSError."""
+    def go_on(self, keep: Callable[[Row], Row | None], has_left: Callable[[Row], bool]) -> None:
+        """Take over what an earlier run has left, through `keep`, which drops or completes a row.
+
+        Of a photo that `has_left` its place, one that is there now is a new one. Raises OSError.
+        """
         with temporary_folder(self.path.parent) as folder:
             with open(self.path, "rb") as file:
                 header = file.readline()
@@ -83,13 +86,13 @@ class Journal:
             try:
                 locked(self._file.fileno())
                 self._file.write(header)
-                self._take_over(keep)
+                self._take_over(keep, has_left)
                 self._file.flush()
                 os.replace(folder / self.path.name, self.path)
             finally:
                 before.close()
 
-    def _take_over(self, keep: Callable[[Row], Row | None]) -> None:
+    def _take_over(self, keep: Callable[[Row], Row | None], has_left: Callable[[Row], bool]) -> None:
         for line in _lines(self.path):
             if "wrote" in line:
                 with suppress(ValueError):  # damaged: the table is then kept as another's
@@ -99,8 +102,9 @@ class Journal:
             kept = keep(row)
             if kept is not None:
                 self.rows_before += 1
-                self._before.add(hash((kept.path, kept.state)))
                 self._before.add(hash(kept.path))
+                if not has_left(kept):
+                    self._before.add(hash((kept.path, kept.state)))
                 self.add(kept)
 
     def begin(self, header: Header) -> None:

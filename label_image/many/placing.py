@@ -62,7 +62,7 @@ def place_photo(source: str, state: State | None, folder: Path, scratch: Path, m
 def _place_at(target: str, source: str, scratch: Path, move: bool) -> bool | None:
     """Place a photo under one name; whether it was there already, None if the name is another's."""
     while True:
-        if _is_same_place(source, target):
+        if is_same_place(source, target):
             return True
         if os.path.lexists(target):
             if not has_same_content(source, target):
@@ -104,7 +104,7 @@ def has_same_content(one: str, other: str) -> bool:
                 return True
 
 
-def _is_same_place(one: str, other: str) -> bool:
+def is_same_place(one: str, other: str) -> bool:
     """Whether two paths are one entry of one folder."""
     if os.path.basename(one) != os.path.basename(other):
         return False

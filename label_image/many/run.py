@@ -134,7 +134,7 @@ class _Work:
         self._tables = [Table(KINDS[option], file, self.asked, wanted.placed) for option, file in wanted.tables.items()]
         self.journal, is_earlier = stack.enter_context(journal_of(path, self._header()))
         if is_earlier:
-            self.journal.go_on(self._kept)
+            self.journal.go_on(self._kept, self._has_left)
             self._is_stale = self.journal.rows_before > 0
 
     def label(self, stack: ExitStack) -> None:
@@ -253,6 +253,10 @@ class _Work:
                 return None
         self.counts[label] += 1
         return row
+
+    def _has_left(self, row: Row) -> bool:
+        """Whether the photo of a row that was kept is not where it was found."""
+        return self._folders is not None and self._folders.has_taken(row)
 
     def _label_of(self, row: Row) -> str | None:
         if row.embedding is not None:

@@ -8,7 +8,7 @@ from itertools import count
 from pathlib import Path
 
 from label_image.files import temporary_folder
-from label_image.many.placing import Placed, folder_key, names_for, place_photo
+from label_image.many.placing import Placed, folder_key, is_same_place, names_for, place_photo
 from label_image.rows import Row, State, state_of
 
 UNKNOWN = "unknown"
@@ -44,6 +44,10 @@ class SortedFolders:
         if self.move and not os.path.lexists(row.path):
             return self._moved_before(row, label)
         return self._put(row.path, row.state, self.folder_of(label)).path
+
+    def has_taken(self, row: Row) -> bool:
+        """Whether the photo of a finished row is gone from its path, and not just sorted into where it lay."""
+        return self.move and not (os.path.lexists(row.path) and is_same_place(row.path, row.to))
 
     def folder_of(self, label: str | None) -> Path:
         """The folder of a class; None is unknown."""

@@ -52,6 +52,13 @@ def labelled_again(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return seen
 
 
+def alike(path: Path, colour: str) -> None:
+    """A photo of a size and date that do not depend on its colour."""
+    data = paint(path, colour).read_bytes()
+    path.write_bytes(data + bytes(5000 - len(data)))
+    os.utime(path, (1, 1))
+
+
 @pytest.mark.usefixtures("interrupted")
 @pytest.mark.parametrize("sort", [[], ["--copy_to", "out"], ["--move_to", "out"]], ids=["table", "copy", "move"])
 def test_what_was_interrupted_ends_as_if_it_had_not_been(
@@ -167,6 +174,29 @@ def test_a_named_photo_in_another_spelling_beside_a_folder_is_another_call(
 def test_what_a_pattern_finds_is_gone_on_with(pattern: str, model: Path, photos: Path) -> None:
     label(model, pattern, "photos", "--csv", "t.csv", code=130)
     assert " photos were labelled before" in label(model, pattern, "photos", "--csv", "t.csv", code=1).err
+
+
+@pytest.mark.usefixtures("interrupted")
+@pytest.mark.parametrize("colour", ["red", "blue"])
+def test_a_photo_of_the_name_size_and_date_of_one_that_was_moved_is_new(colour: str, model: Path, photos: Path) -> None:
+    alike(photos / "a.jpg", "red")
+    label(model, "photos", "--move_to", "out", "--csv", "t.csv", code=130)
+    alike(photos / "a.jpg", colour)
+    label(model, "photos", "--move_to", "out", "--csv", "t.csv", code=1)
+    assert [row["label"] for row in rows(Path("t.csv")) if row["path"] == "photos/a.jpg"] == ["red", colour]
+    assert set(files_below(photos)) == {"none.jpg"}
+
+
+@pytest.mark.usefixtures("interrupted")
+@pytest.mark.parametrize("option", ["--copy_to", "--move_to"])
+def test_a_photo_that_is_still_there_has_one_row(option: str, model: Path, photos: Path) -> None:
+    """Copied, or moved to where it lies itself."""
+    Path("out").mkdir()
+    os.symlink("../photos", "out/red")
+    label(model, "photos", option, "out", "--csv", "t.csv", code=130)
+    assert (photos / "a.jpg").exists()
+    label(model, "photos", option, "out", "--csv", "t.csv", code=1)
+    assert [row["path"] for row in rows(Path("t.csv"))].count("photos/a.jpg") == 1
 
 
 @pytest.mark.usefixtures("interrupted")

@@ -1,6 +1,7 @@
 """Folders that are watched. Time is a number here, and goes on when it is told to; one test watches with a process."""
 
 import os
+import shutil
 import signal
 import time
 from collections.abc import Callable
@@ -133,12 +134,14 @@ def test_photos_are_labelled_as_they_come_until_ctrl_c(model: Path, here: Path) 
     assert [row["moved_to"] for row in rows(here / "t.csv")] == ["out/red/first.jpg", "out/green/second.jpg"]
 
     paint(here / "in/third.jpg", "blue")
+    shutil.copy2(here / "out/red/first.jpg", here / "in/first.jpg")  # as a camera that begins to count anew
     again = start(model, *arguments, folder=here)
     try:
-        until(lambda: (here / "t.csv").exists() and len(rows(here / "t.csv")) == 3)
+        until(lambda: (here / "t.csv").exists() and len(rows(here / "t.csv")) == 4)
         again.send_signal(signal.SIGTERM)
         assert again.wait(60) == 143
         again.communicate()
     finally:
         again.kill()
+    assert [row["path"] for row in rows(here / "t.csv")].count("in/first.jpg") == 2 and not files_below(here / "in")
     assert sorted(path.name for path in here.glob("t.csv*")) == ["t.csv", "t.csv.partial"], "it adds to its own table"

@@ -29,6 +29,7 @@ from label_image.rows import Row, State
 
 FORMAT = "label_image journal 1"
 FLUSH_SECONDS = 1.0
+WITHOUT_TABLE = ".label_image.partial"  # its name, in a folder to sort into
 
 Header = Mapping[str, Any]
 
@@ -158,7 +159,7 @@ def _opened(path: Path) -> BinaryIO:
         file = os.fdopen(descriptor, "a+b")
         if locked(descriptor) is False:
             file.close()
-            raise JournalError(f"Another label_image is at work on {path}: wait until it has ended.")
+            raise JournalError(f"Another label_image is at work on {path}: wait until it has ended{_way_round(path)}.")
         if is_still(path, descriptor):
             return file
         file.close()
@@ -182,10 +183,20 @@ def _check_same(path: Path, found: Mapping[str, Any], header: Header) -> None:
     wanted = json.loads(json.dumps(header))
     differ = [name for name in wanted if found.get(name) != wanted[name]]
     if differ:
-        raise JournalError(
-            f"{path} is the unfinished work of another call (it differs in: {', '.join(differ)}): run that one again "
-            "to go on with it, or delete the file to begin anew."
-        )
+        raise JournalError(of_another_call(path, f" (it differs in: {', '.join(differ)})"))
+
+
+def of_another_call(path: Path, how: str) -> str:
+    """The sentence for a journal from which this call does not go on."""
+    return (
+        f"{path} is the unfinished work of another call{how}: run that one again to go on with it, or delete the file "
+        f"to begin anew{_way_round(path)}."
+    )
+
+
+def _way_round(path: Path) -> str:
+    """What else can be done about a journal: several calls may sort into one folder, and where each has a table, do."""
+    return ", or give this run a table of its own with --csv FILE" if path.name == WITHOUT_TABLE else ""
 
 
 def _lines(path: Path) -> Iterator[dict[str, Any]]:

@@ -93,7 +93,11 @@ class _Work:
         """Beside the first table, else in the folder into which photos are sorted."""
         for path in self.wanted.tables.values():
             return path.with_name(f"{path.name}.partial")
-        return None if self.wanted.sorted_to is None else self.wanted.sorted_to / ".label_image.partial"
+        if self.wanted.sorted_to is None:
+            return None
+        from label_image.many.journal import WITHOUT_TABLE
+
+        return self.wanted.sorted_to / WITHOUT_TABLE
 
     @property
     def _most_errors(self) -> int | None:
@@ -234,10 +238,10 @@ class _Work:
         """A row of an earlier run, its photo in its place; None for one that is to be labelled again."""
         state = state_of(row.path)
         if state is not None and not self.wanted.means(row.path):
-            raise JournalError(
-                f"{self.journal_path} is the unfinished work of another call, on photos such as {row.path}: run that "
-                "one again to go on with it, or delete the file to begin anew."
-            )
+            from label_image.many.journal import of_another_call
+
+            assert self.journal is not None
+            raise JournalError(of_another_call(self.journal.path, f", on photos such as {row.path}"))
         moves = self._folders is not None and self._folders.move
         if not self.asked.is_whole(row) or row.path == STANDARD_INPUT:  # which may hold another photo now
             return None

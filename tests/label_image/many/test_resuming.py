@@ -262,13 +262,32 @@ def test_a_file_of_that_name_that_is_no_journal_is_left_alone(mine: bytes, model
     assert Path("t.csv.partial").read_bytes() == mine
 
 
-@pytest.mark.parametrize("option", ["--csv", "--copy_to"])
-def test_two_runs_at_once_are_not_one(option: str, model: Path, photos: Path) -> None:
+@pytest.mark.parametrize(
+    ("option", "advice"),
+    [
+        ("--csv", "wait until it has ended."),
+        ("--copy_to", "wait until it has ended, or give this run a table of its own with --csv FILE."),
+    ],
+)
+def test_two_runs_at_once_are_not_one(option: str, advice: str, model: Path, photos: Path) -> None:
     journal = Path("out.partial") if option == "--csv" else Path("out/.label_image.partial")
     journal.parent.mkdir(exist_ok=True)
     with journal_of(journal, {}):
         said = label(model, "photos", option, "out", code=1)
-    assert f"Another label_image is at work on {journal}" in said.err
+    assert f"Another label_image is at work on {journal}: {advice}" in said.err
+
+
+@pytest.mark.usefixtures("interrupted")
+def test_into_a_folder_with_unfinished_work_others_move_with_a_table_of_their_own(model: Path, photos: Path) -> None:
+    paint(Path("card/c.jpg"), "blue")
+    label(model, "photos", "--move_to", "out", code=130)
+    said = label(model, "card", "--move_to", "out", code=1)
+    assert "delete the file to begin anew, or give this run a table of its own with --csv FILE." in said.err
+    label(model, "card", "--move_to", "out", "--csv", "c.csv")
+    label(model, "photos", "--move_to", "out", code=1)
+    assert set(files_below(Path("out"))) == {
+        "red/a.jpg", "red/a-2.jpg", "green/b.jpg", "unknown/gray.png", "blue/c.jpg",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("at", ["before the move", "after the move"])

@@ -24,7 +24,8 @@ SYSTEM = ("/proc", "/sys", "/dev")
 Key = tuple[int, int]  # of a real folder: its device and inode
 
 
-Kind = Literal["litter", "again", "video", "unlisted", "no file"]  # the last two may be photos that one misses
+# Of "unlisted" and "no file" photos may be missing; "no match" is a pattern.
+Kind = Literal["litter", "again", "video", "no match", "unlisted", "no file"]
 
 
 class PassedOver(NamedTuple):

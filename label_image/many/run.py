@@ -69,6 +69,8 @@ def label_many(wanted: Wanted, asked: Asked, answer: Callable[[Row], None], say:
         complain(f"Passed over: {len(videos)} video{'' if len(videos) == 1 else 's'}, such as {shown(videos[0])}.")
     if work.is_empty:
         raise ManyError(f"There is no photo in {', '.join(wanted.images)}.")
+    for pattern in sorted(work.matchless):
+        complain(f"Passed over: {shown(pattern)}, which matches no photo.")
     return not work.failed
 
 
@@ -81,6 +83,7 @@ class _Work:
         self.counts: Counter[str | None] = Counter()
         self.failed = 0
         self.videos: set[str] = set()
+        self.matchless: set[str] = set()  # patterns
         self.journal: Journal | None = None
         self._answer = answer
         self._folders: SortedFolders | None = None
@@ -210,6 +213,8 @@ class _Work:
             if isinstance(one, PassedOver):
                 if one.kind == "video":
                     self.videos.add(one.path)
+                elif one.kind == "no match":
+                    self.matchless.add(one.path)
                 else:
                     yield one
             elif self.journal is None:

@@ -88,6 +88,9 @@ class Wanted:
                     continue
                 if found in self.named and os.path.isdir(found):  # empty, perhaps because all was moved
                     continue
+                if self.move_to and self._is_pattern(found):
+                    yield PassedOver(found, "no match", "matches no photo")  # perhaps for the same reason
+                    continue
             yield found
 
     def check(self) -> None:
@@ -178,6 +181,10 @@ class Wanted:
     def spelled(self) -> list[str]:
         """The same as they are named, and so the photos in the tables."""
         return [image if not os.path.isdir(image) else str(Path(image)) for image in self._standing]
+
+    def _is_pattern(self, found: str) -> bool:
+        """Whether what was found is a pattern itself, since it matches nothing."""
+        return found in self.named and glob.has_magic(found) and not os.path.lexists(found)
 
     @cached_property
     def _standing(self) -> list[str]:

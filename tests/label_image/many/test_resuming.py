@@ -247,6 +247,25 @@ def test_a_last_line_that_is_cut_short_or_damaged_counts_for_nothing(tail: bytes
     assert len(rows(Path("t.csv"))) == 5
 
 
+@pytest.mark.usefixtures("interrupted")
+@pytest.mark.parametrize("first", ["first/*", "first/**/*.jpg"])
+def test_a_pattern_whose_photos_have_all_been_moved_is_no_error(first: str, model: Path, photos: Path) -> None:
+    paint(Path("first/1.jpg"), "blue")
+    (photos / "none.jpg").unlink()
+    shutil.copytree(".", "undisturbed")
+    call = (first, "photos/*.*", "--move_to", "out", "--csv", "t.csv")
+    label(model, *call, code=130)
+    said = label(model, *call)
+    assert f"Passed over: {first}, which matches no photo." in said.err
+    assert [row["path"] for row in rows(Path("t.csv"))] == ["first/1.jpg", "photos/a.jpg", "photos/b.jpg", STOP_AT]
+    table = Path("t.csv").read_bytes()
+    os.chdir("undisturbed")
+    label(model, *call)
+    assert Path("t.csv").read_bytes() == table
+    assert f"There is no photo in {first}, photos/*.*." in label(model, *call, code=1).err
+    assert Path("t.csv").read_bytes() == table and not list(Path().glob("t.csv.*"))
+
+
 @pytest.mark.parametrize("left", [b"", b'{"format": "label_im', json.dumps({"format": FORMAT}).encode()[:-1]])
 def test_a_run_that_was_killed_at_its_first_line(left: bytes, model: Path, photos: Path) -> None:
     Path("t.csv.partial").write_bytes(left)

@@ -188,6 +188,11 @@ def test_a_file_where_a_folder_should_be_is_a_sentence(model: Path, photos: Path
     assert set(files_below(photos)) == {"none.jpg"}
 
 
+def test_a_pattern_that_matches_nothing_is_an_error_where_nothing_is_moved(model: Path, photos: Path) -> None:
+    said = label(model, "nothing*", "photos/a.jpg", "--copy_to", "out", code=1)
+    assert "Error: nothing* cannot be read" in said.err
+
+
 def test_of_a_link_the_photo_is_copied_and_the_link_goes(model: Path, photos: Path) -> None:
     target = paint(Path("elsewhere/x.jpg"), "green")
     os.symlink("../elsewhere/x.jpg", photos / "link.jpg")

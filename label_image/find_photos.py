@@ -19,8 +19,8 @@ def find_photos(images: Iterable[str]) -> Iterator[Found]:
     Standard input and addresses are yielded as they are, but for a folder in object storage, which is listed.
 
     An argument that matches nothing is yielded as it is, so that reading it says what is wrong. So is what a folder
-    holds that is no file; folders that cannot be listed, and videos in folders, are yielded as PassedOver. Raises
-    StorageError where an object storage cannot be asked.
+    holds that is no file; folders that are empty or cannot be listed, and videos in folders, are yielded as
+    PassedOver. Raises StorageError where an object storage cannot be asked.
     """
     for image in images:
         if is_object_address(image):
@@ -28,7 +28,7 @@ def find_photos(images: Iterable[str]) -> Iterator[Found]:
         elif is_no_path(image):
             yield image
         elif os.path.isdir(image):
-            yield from _below(image)
+            yield from _unless_empty(image, _walk(image))
         elif not os.path.lexists(image) and glob.has_magic(image):
             yield from _matches(image)
         else:
@@ -37,33 +37,39 @@ def find_photos(images: Iterable[str]) -> Iterator[Found]:
 
 def _in_storage(address: str) -> Iterator[Found]:
     """An object, or all below a folder, as they are listed: of any number, few are held."""
-    from label_image.object_storage import list_objects, object_at
+    from label_image.object_storage import object_at
 
-    start, found = f"{address.rstrip('/')}/", False
-    if address.endswith("/") or object_at(address) is None:
-        try:
-            for item in list_objects(address):
-                names = item.address.removeprefix(start).split("/")
-                if any(map(is_litter, names)):
-                    continue
-                found = True
-                yield PassedOver(item.address, "video", "is a video") if is_video(names[-1]) else item.address
-        except FileNotFoundError:
-            pass
-    if not found:
+    if not address.endswith("/") and object_at(address) is not None:
+        yield address
+        return
+    try:
+        yield from _unless_empty(address, _listed(address))
+    except FileNotFoundError:
         yield address
 
 
-def _below(folder: str) -> Iterator[Found]:
+def _listed(address: str) -> Iterator[Found]:
+    """Raises FileNotFoundError where there is no such folder."""
+    from label_image.object_storage import list_objects
+
+    start = f"{address.rstrip('/')}/"
+    for item in list_objects(address):
+        names = item.address.removeprefix(start).split("/")
+        if not any(map(is_litter, names)):
+            yield PassedOver(item.address, "video", "is a video") if is_video(names[-1]) else item.address
+
+
+def _unless_empty(folder: str, items: Iterable[Found]) -> Iterator[Found]:
+    """What is below a folder and, where that is nothing but videos, a word about it."""
     found, videos = False, 0
-    for item in _walk(folder):
+    for item in items:
         is_one = isinstance(item, PassedOver) and item.kind == "video"
         found, videos = found or not is_one, videos + is_one
         yield item
     if videos and not found:
         yield PassedOver(folder, "unlisted", f"holds no photo, only videos ({videos})")
     elif not found:
-        yield folder
+        yield PassedOver(folder, "empty", "holds no photo")
 
 
 def _walk(folder: str) -> Iterator[Found]:

@@ -24,8 +24,8 @@ SYSTEM = ("/proc", "/sys", "/dev")
 Key = tuple[int, int]  # of a real folder: its device and inode
 
 
-# Of "unlisted" and "no file" photos may be missing; "no match" is a pattern.
-Kind = Literal["litter", "again", "video", "no match", "unlisted", "no file"]
+# Of "unlisted" and "no file" photos may be missing; "empty" is a folder that was named, "no match" a pattern.
+Kind = Literal["litter", "again", "video", "empty", "no match", "unlisted", "no file"]
 
 
 class PassedOver(NamedTuple):

@@ -77,7 +77,10 @@ class Wanted:
         real: dict[str, str] = {}
         sorted_before: dict[str, bool] = {}
         for found in find_photos(self.images):
-            if isinstance(found, str) and self.keeps and not is_no_path(found):
+            if isinstance(found, PassedOver):
+                if found.kind == "empty" and (self.keeps or self.watch):  # perhaps because all was moved
+                    continue
+            elif self.keeps and not is_no_path(found):
                 folder, name = os.path.split(found)
                 if folder not in real:
                     real[folder] = os.path.realpath(folder or os.curdir)
@@ -85,8 +88,6 @@ class Wanted:
                 if sorted_before[folder]:
                     continue
                 if any(real[folder] == where and _is_of(name, own) for where, own in outputs):
-                    continue
-                if found in self.named and os.path.isdir(found):  # empty, perhaps because all was moved
                     continue
                 if self.move_to and self._is_pattern(found):
                     yield PassedOver(found, "no match", "matches no photo")  # perhaps for the same reason

@@ -92,6 +92,14 @@ def test_argument_that_names_no_photo_is_an_error(name: str, trained: Path, here
     assert name in err
 
 
+@pytest.mark.parametrize("more", [[], ["--json"], ["--csv", "t.csv"]])
+def test_an_empty_folder_holds_no_photo(more: list[str], trained: Path, here: Path) -> None:
+    (here / "empty/deep").mkdir(parents=True)
+    code, out, err = call(main, "--model", trained, "empty", *more)
+    assert code == 1 and not (here / "t.csv").exists()
+    assert ("There is no photo in empty." if "--csv" in more else "holds no photo") in out + err
+
+
 def test_photo_that_cannot_be_read_stops_no_other(trained: Path, here: Path) -> None:
     (here / "broken.jpg").write_bytes(b"no photo")
     photos = ["missing.jpg", "broken.jpg", paint(here / "r.jpg")]

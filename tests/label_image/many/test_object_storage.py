@@ -62,6 +62,27 @@ def test_one_photo_and_none(stored: ObjectServer, model: Path) -> None:
     assert said.err.startswith("Error: s3://photos/none ")
 
 
+@pytest.mark.parametrize("address", ["s3://empty", "s3://empty/", "s3://photos/hidden", "s3://photos/marked/"])
+def test_an_empty_folder_is_one_as_on_a_disk(address: str, stored: ObjectServer, model: Path) -> None:
+    stored.client().create_bucket(Bucket="empty")
+    stored.put("hidden/.keep", b"")
+    stored.put("marked/", b"")
+    assert f"Error: {address} holds no photo.\n" in label(model, address, code=1).err
+    said = label(model, address, "--csv", "t.csv", code=1)
+    assert f"There is no photo in {address}." in said.err and not list(Path().glob("t.csv*"))
+
+
+def test_a_folder_of_videos_alone_is_an_error(stored: ObjectServer, model: Path) -> None:
+    stored.put("films/v.mp4", b"a film")
+    said = label(model, "s3://photos/films", code=1)
+    assert "Error: s3://photos/films holds no photo, only videos (1)." in said.err
+
+
+def test_a_bucket_that_is_not_there_is_an_error(stored: ObjectServer, model: Path) -> None:
+    said = label(model, "s3://nowhere", "--csv", "t.csv", code=1)
+    assert "s3://nowhere cannot be read" in said.err and rows(Path("t.csv"))[0]["path"] == "s3://nowhere"
+
+
 def test_photos_in_a_storage_are_not_moved(stored: ObjectServer, model: Path) -> None:
     said = label(model, "s3://photos/cats", "--move_to", "out", code=2)
     assert "--move_to is for files and folders" in said.err

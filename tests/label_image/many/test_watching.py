@@ -11,7 +11,7 @@ import pytest
 from labelling import files_below, rows, start
 from painting import paint
 
-from label_image.find_photos import find_photos
+from label_image.many.wanted import Wanted
 from label_image.many.watching import PATIENCE, Watch
 
 
@@ -32,7 +32,7 @@ def clock() -> Hours:
 @pytest.fixture
 def watch(here: Path, clock: Hours) -> Watch:
     (here / "in").mkdir()
-    return Watch(lambda: find_photos(["in"]), clock)
+    return Watch(Wanted(("in",), watch=True).photos, clock)
 
 
 def test_a_file_is_given_out_once_and_when_it_is_complete(watch: Watch) -> None:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from label_image.embedding import Embed
     from label_image.many.wanted import Wanted
     from label_image.model import Model
-    from label_image.pictures import Pictures
     from label_image.rows import Asked, Row
+    from label_image.with_pictures import Drawing
 
 OUTPUTS = ("csv", "parquet", "jsonl", "embed", "copy_to", "move_to")
 OTHERS = ("images", "watch", "as_json", "always_answer", "top_k", "executor", "ray_address")
@@ -123,19 +123,15 @@ def cli(model: str, labels: str | None, trust_model: bool, **options: Any) -> No
     from label_image.picture_files import PictureError
     from label_image.rows import Asked
 
-    photos, pictures = [], None
     try:
-        if options["plot"] or options["heatmap"]:
-            photos = list(wanted.photos())
-            pictures = _pictures(options["plot"], options["heatmap"], len(photos))
+        drawing = _drawing(wanted, {name: Path(options[name]) for name in ("plot", "heatmap") if options[name]})
         check_outputs(wanted)
         loaded = load_model(model, labels, trust_model)
         asked = Asked(loaded, wanted.top_k, wanted.always_answer, _embed(loaded, wanted))
-        if pictures is not None:
+        if drawing is not None:
             from label_image.with_pictures import label_with_pictures
 
-            pictures.load(loaded, model)
-            all_read = label_with_pictures(photos, asked, pictures, partial(_answer, asked, wanted))
+            all_read = label_with_pictures(drawing, asked, model, partial(_answer, asked, wanted))
         else:
             all_read = label_many(wanted, asked, partial(_answer, asked, wanted), partial(_say_at_end, wanted))
     except (ClusterError, ManyError, ModelError, PictureError, StorageError) as error:
@@ -196,14 +192,15 @@ def _say_at_end(wanted: "Wanted", line: str) -> None:
     say(shown(line), file=sys.stderr if wanted.as_json else sys.stdout)
 
 
-def _pictures(plot: str | None, heatmap: str | None, photos: int) -> "Pictures":
-    """The pictures that were asked for; wrong names for them are a wrong call."""
+def _drawing(wanted: "Wanted", files: dict[str, Path]) -> "Drawing | None":
+    """What is drawn, where that was asked for; wrong names for pictures are a wrong call. Raises ManyError."""
+    if not files:
+        return None
     from label_image.picture_files import PictureError
-    from label_image.pictures import Pictures
+    from label_image.with_pictures import drawing_of
 
-    files = {"plot": plot, "heatmap": heatmap}
     try:
-        return Pictures({name: Path(file) for name, file in files.items() if file}, photos)
+        return drawing_of(wanted, files)
     except PictureError as error:
         raise click.UsageError(str(error)) from None
 

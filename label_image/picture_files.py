@@ -1,6 +1,7 @@
 """Files for pictures (PNG), which replace nothing but pictures of our own."""
 
 import os
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -20,6 +21,16 @@ def picture_path(path: Path, position: int, photos: int) -> Path:
     if photos == 1:
         return path
     return path.with_name(f"{path.stem}-{position + 1:0{len(str(photos))}}{path.suffix}")
+
+
+def is_earlier_picture(photo: str, path: Path) -> bool:
+    """Whether a file is a picture of this program that `picture_path` named after a path, for any photo."""
+    stem, suffix = re.escape(path.stem), re.escape(path.suffix)
+    return (
+        re.fullmatch(rf"{stem}(-\d+)?{suffix}", os.path.basename(photo)) is not None
+        and os.path.realpath(os.path.dirname(photo)) == os.path.realpath(path.parent)
+        and _is_ours(Path(photo))
+    )
 
 
 def check_replaceable(paths: Iterable[Path]) -> None:

@@ -1,6 +1,6 @@
 """What `label_image` draws for a photo: its answers as bars, and where on it the first of them is seen."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -19,7 +19,7 @@ Draw = Callable[[bytes, Sequence[Answer], str | None, str], Image.Image]  # phot
 class Pictures:
     """The pictures asked for in a call, each by its option: where they go and how they are drawn."""
 
-    def __init__(self, files: dict[str, Path], photos: int) -> None:
+    def __init__(self, files: Mapping[str, Path], photos: int) -> None:
         """`files` maps "plot" and "heatmap" to a PNG each. Raises PictureError if one must not be written."""
         if len({path.resolve() for path in files.values()}) < len(files):
             raise PictureError("--plot and --heatmap are the same file: choose two different names.")

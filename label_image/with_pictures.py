@@ -1,29 +1,68 @@
 """Photos labelled one after the other, each with its pictures (`--plot`, `--heatmap`)."""
 
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 
 from label_image.errors import PhotoError
 from label_image.folders import PassedOver
+from label_image.many.errors import no_photo_in
+from label_image.many.screen import say_passed_over
+from label_image.many.wanted import Wanted
 from label_image.one_photo import bytes_of
+from label_image.picture_files import is_earlier_picture
 from label_image.pictures import Pictures
 from label_image.rows import Asked, Row, row_of
 
+Found = str | PassedOver
 Answer = Callable[[Row, Mapping[str, str]], None]  # told of a photo and its pictures
 
 
-def label_with_pictures(photos: Iterable[str | PassedOver], asked: Asked, pictures: Pictures, answer: Answer) -> bool:
-    """Label photos and draw them; whether each could be read. Raises ModelError and PictureError."""
+@dataclass(frozen=True)
+class Drawing:
+    """The photos that are labelled and drawn, the videos beside them, which are not, and the pictures."""
+
+    photos: Sequence[Found]
+    videos: Sequence[str]
+    pictures: Pictures
+
+
+def drawing_of(wanted: Wanted, files: Mapping[str, Path]) -> Drawing:
+    """What is to be drawn into files that are named after these, by "plot" and "heatmap".
+
+    What an earlier call drew there is no photo. Raises ManyError where there is none, and PictureError.
+    """
+    photos: list[Found] = []
+    videos: list[str] = []
+    for found in wanted.photos():
+        if isinstance(found, PassedOver) and found.kind == "video":
+            videos.append(found.path)
+        elif isinstance(found, PassedOver) or not any(is_earlier_picture(found, file) for file in files.values()):
+            photos.append(found)
+    pictures = Pictures(files, len(photos))
+    if not photos:
+        raise no_photo_in(wanted.images)
+    return Drawing(photos, videos, pictures)
+
+
+def label_with_pictures(drawing: Drawing, asked: Asked, model: str, answer: Answer) -> bool:
+    """Label photos and draw them by the model at a path; whether each could be read.
+
+    Raises ModelError and PictureError.
+    """
+    drawing.pictures.load(asked.model, model)
     failed = False
-    for position, found in enumerate(photos):
-        row, drawn = _drawn(found, position, asked, pictures)
+    for position, found in enumerate(drawing.photos):
+        row, drawn = _drawn(found, position, asked, drawing.pictures)
         failed = failed or bool(row.error)
         answer(row, drawn)
+    say_passed_over(drawing.videos)
     return not failed
 
 
-def _drawn(found: str | PassedOver, position: int, asked: Asked, pictures: Pictures) -> tuple[Row, Mapping[str, str]]:
+def _drawn(found: Found, position: int, asked: Asked, pictures: Pictures) -> tuple[Row, Mapping[str, str]]:
     if isinstance(found, PassedOver):
         return Row(found.path, error=found.reason), {}
     with ExitStack() as stack:

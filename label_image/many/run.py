@@ -13,8 +13,8 @@ from label_image.files import reason_of, sha256_of_bytes
 from label_image.folders import PassedOver
 from label_image.from_file import FromFile
 from label_image.in_order import work_in_order
-from label_image.many.errors import JournalError, ManyError
-from label_image.many.screen import MOST_ERRORS, Screen, number_of_photos, summary
+from label_image.many.errors import JournalError, ManyError, no_photo_in
+from label_image.many.screen import MOST_ERRORS, Screen, number_of_photos, say_passed_over, summary
 from label_image.many.wanted import Wanted
 from label_image.not_paths import STANDARD_INPUT, is_no_path
 from label_image.pool import MOST
@@ -64,11 +64,9 @@ def label_many(wanted: Wanted, asked: Asked, answer: Callable[[Row], None], say:
         raise ManyError(f"{where}: {reason_of(error)}. {work.advice()}".rstrip()) from None
     for line in lines:
         say(line)
-    if work.videos:
-        videos = sorted(work.videos)
-        complain(f"Passed over: {len(videos)} video{'' if len(videos) == 1 else 's'}, such as {shown(videos[0])}.")
+    say_passed_over(work.videos)
     if work.is_empty:
-        raise ManyError(f"There is no photo in {', '.join(wanted.images)}.")
+        raise no_photo_in(wanted.images)
     for pattern in sorted(work.matchless):
         complain(f"Passed over: {shown(pattern)}, which matches no photo.")
     return not work.failed

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from types import TracebackType
 
 from label_image.rows import Row
@@ -73,6 +73,13 @@ class Screen:
         self._drawn = time.monotonic()
         rate = self._done / max(self._drawn - self._began, 1e-3)
         self._progress.update(self._task, completed=self._done, rate=f"{rate:.0f} photos/s")
+
+
+def say_passed_over(videos: Collection[str]) -> None:
+    """How many videos there were, if any."""
+    if videos:
+        number = f"{len(videos)} video{'' if len(videos) == 1 else 's'}"
+        complain(f"Passed over: {number}, such as {shown(min(videos))}.")
 
 
 def number_of_photos(count: int) -> str:

@@ -94,6 +94,29 @@ def test_pictures_of_several_photos_are_numbered(trained: Path, here: Path) -> N
     assert sorted(file.name for file in (here / "new").iterdir()) == ["out-1.png", "out-3.png"]
 
 
+def test_videos_are_passed_over_as_without_pictures(trained: Path, here: Path) -> None:
+    (here / "phone").mkdir()
+    photo(here / "phone/a.png")
+    (here / "phone/a.mov").write_bytes(b"a film")
+    code, out, err = call(main, "--model", trained, "phone", "--plot", "p.png")
+    assert (code, err) == (0, "Passed over: 1 video, such as phone/a.mov.\n")
+    assert out.endswith("  plot: p.png\n")
+
+
+def test_earlier_pictures_of_the_same_call_are_no_photos(trained: Path, here: Path) -> None:
+    (here / "in").mkdir()
+    photos = [photo(here / "in" / name) for name in ("a.png", "p-3.png")]
+    for _ in range(2):
+        assert call(main, "--model", trained, "in", "--plot", "in/p.png", "--heatmap", "./in/h.png").code == 0
+    assert {file.name for file in (here / "in").iterdir()} == {
+        "a.png", "p-3.png", "p-1.png", "p-2.png", "h-1.png", "h-2.png",
+    }  # fmt: skip
+    for path in photos:
+        path.unlink()
+    code, _, err = call(main, "--model", trained, "in", "--plot", "in/p.png", "--heatmap", "in/h.png")
+    assert (code, err) == (1, "Error: There is no photo in in.\n")
+
+
 def test_earlier_picture_is_replaced_and_nothing_else(trained: Path, here: Path) -> None:
     mine = photo(here / "mine.png")
     before = mine.read_bytes()

@@ -35,6 +35,22 @@ def find_photos(images: Iterable[str]) -> Iterator[Found]:
             yield image
 
 
+def each_file_once(found: Iterable[Found]) -> Iterator[Found]:
+    """What was found, and of a file that has several paths, by links or in other spellings of its folder, the first."""
+    real: dict[str, str] = {}
+    seen: set[int] = set()  # hashes, which take less than paths
+    for one in found:
+        if isinstance(one, str):
+            folder, name = os.path.split(one)
+            if folder not in real:
+                real[folder] = os.path.realpath(folder or os.curdir)
+            place = hash((real[folder], name))
+            if place in seen:
+                continue
+            seen.add(place)
+        yield one
+
+
 def _in_storage(address: str) -> Iterator[Found]:
     """An object, or all below a folder, as they are listed: of any number, few are held."""
     from label_image.object_storage import object_at

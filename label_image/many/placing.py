@@ -20,6 +20,8 @@ from label_image.renaming import rename_unless_there
 from label_image.rows import State, state_of
 
 GONE = "is gone: another program has moved or removed it"
+GONE_BEHIND_LINK = "is a link to a photo that was moved or removed after it was labelled: remove the link"
+CHANGED = "was changed after it was labelled: run the same command again"
 LONGEST = 255  # bytes of a name
 REFUSED_NAMES = (errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ)  # each file system has its own rules
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # it is the target that is, and not the photo
@@ -40,8 +42,7 @@ def place_photo(source: str, state: State | None, folder: Path, scratch: Path, m
     was changed, and OSError.
     """
     if state_of(source) != state:
-        changed = "was changed after it was labelled: run the same command again"
-        raise PhotoError(changed if os.path.lexists(source) else GONE)
+        raise PhotoError(_what_became_of(source))
     os.makedirs(folder, exist_ok=True)
     try:
         for target in names_for(source, folder):
@@ -49,14 +50,21 @@ def place_photo(source: str, state: State | None, folder: Path, scratch: Path, m
             if is_there is not None:
                 return Placed(target, is_there)
     except FileNotFoundError:
-        if os.path.lexists(source):
+        if os.path.exists(source):
             raise
-        raise PhotoError(GONE) from None
+        raise PhotoError(_what_became_of(source)) from None
     except OSError as error:
         if error.errno not in REFUSED_NAMES:
             raise
         raise PhotoError(f"cannot have its name in {folder} ({error.strerror}): rename it") from None
     raise AssertionError("numbers do not end")
+
+
+def _what_became_of(source: str) -> str:
+    """Of a photo that is not what was labelled."""
+    if not os.path.lexists(source):
+        return GONE
+    return CHANGED if os.path.exists(source) else GONE_BEHIND_LINK
 
 
 def _place_at(target: str, source: str, scratch: Path, move: bool) -> bool | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from label_image.find_photos import find_photos
+from label_image.find_photos import each_file_once, find_photos
 from label_image.folders import PassedOver
 from label_image.not_paths import STANDARD_INPUT, is_no_path, is_web_address
 
@@ -76,7 +76,7 @@ class Wanted:
         outputs = {(os.path.realpath(path.parent), path.name) for path in self.tables.values()}
         real: dict[str, str] = {}
         sorted_before: dict[str, bool] = {}
-        for found in find_photos(self.images):
+        for found in self._found():
             if isinstance(found, PassedOver):
                 if found.kind == "empty" and (self.keeps or self.watch):  # perhaps because all was moved
                     continue
@@ -93,6 +93,12 @@ class Wanted:
                     yield PassedOver(found, "no match", "matches no photo")  # perhaps for the same reason
                     continue
             yield found
+
+    def _found(self) -> Iterator[str | PassedOver]:
+        """All that the arguments name; what is moved once is not there under another path."""
+        found = find_photos(self.images)
+        is_one_folder = len(self.images) == 1 and os.path.isdir(self.images[0])  # in which each file is found once
+        return each_file_once(found) if self.move_to and not is_one_folder else found
 
     def check(self) -> None:
         """Raise CallError for a call that makes no sense."""

@@ -60,6 +60,8 @@ def _photo_file(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, int]]:
         # Unbuffered, as it is read in one go; what the caller raises is not ours.
         file = open(path, "rb", buffering=0, opener=_open_without_waiting)  # noqa: SIM115
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and os.path.islink(path):
+            raise PhotoError("is a link to nothing") from None
         raise PhotoError(f"cannot be read: {error.strerror or error}") from None
     except ValueError as error:  # a NUL in the path
         raise PhotoError(f"cannot be read: {error}") from None

@@ -12,6 +12,7 @@ from labelling import files_below, label, objects, rows
 from painting import paint
 
 from label_image import renaming
+from label_image.errors import PhotoError
 from label_image.many import placing
 from label_image.many.sorted_folders import folder_names
 
@@ -199,6 +200,46 @@ def test_of_a_link_the_photo_is_copied_and_the_link_goes(model: Path, photos: Pa
     label(model, "photos/link.jpg", "--move_to", "out")
     assert target.is_file() and not (photos / "link.jpg").is_symlink()
     assert Path("out/green/link.jpg").read_bytes() == target.read_bytes()
+
+
+def test_a_link_whose_photo_this_run_moves_is_told_as_what_it_is(model: Path, photos: Path) -> None:
+    os.symlink("a.jpg", photos / "link.jpg")
+    state = placing.state_of("photos/link.jpg")
+    data = (photos / "a.jpg").read_bytes()
+    said = label(model, "photos", "--move_to", "out", code=1)
+    assert "Error: photos/link.jpg is a link to " in said.err and "changed" not in said.err
+    assert Path("out/red/a.jpg").read_bytes() == data and (photos / "link.jpg").is_symlink()
+    with pytest.raises(PhotoError, match="a photo that was moved or removed after it was labelled: remove the link"):
+        placing.place_photo("photos/link.jpg", state, Path("out/red"), Path("out"), move=True)
+    assert "Error: photos/link.jpg is a link to nothing." in label(model, "photos", "--move_to", "out", code=1).err
+
+
+def test_a_link_whose_photo_goes_while_it_is_copied_stops_no_other(
+    model: Path, photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paint(Path("elsewhere/x.jpg"), "green")
+    os.symlink("../elsewhere/x.jpg", photos / "link.jpg")
+    real = shutil.copy2
+
+    def gone_before(source: str, target: str) -> None:
+        Path("elsewhere/x.jpg").unlink()
+        real(source, target)
+
+    monkeypatch.setattr(placing.shutil, "copy2", gone_before)
+    said = label(model, "photos/link.jpg", "photos/a.jpg", "--move_to", "out", code=1)
+    assert "Error: photos/link.jpg is a link to a photo that was moved" in said.err
+    assert set(files_below(Path("out"))) == {"red/a.jpg"}
+
+
+@pytest.mark.parametrize("again", ["{here}/photos", "link", "photos/*.*", "photos/deep/../b.jpg"])
+def test_a_photo_that_is_named_twice_is_moved_once(again: str, model: Path, photos: Path, here: Path) -> None:
+    os.symlink("photos", "link")
+    (photos / "none.jpg").unlink()
+    said = label(model, "photos", again.format(here=here), "--move_to", "out", "--csv", "t.csv")
+    assert [row["path"] for row in rows(Path("t.csv"))] == [
+        "photos/a.jpg", "photos/b.jpg", "photos/gray.png", "photos/deep/a.jpg",
+    ]  # fmt: skip
+    assert "moved to out: 4 photos\n" in said.out and files_below(photos) == {}
 
 
 def test_across_file_systems(model: Path, photos: Path, elsewhere: Path) -> None:

@@ -136,6 +136,11 @@ def _comes_with_packages(library: str) -> bool:
     return any(Path(spec.origin).parents[1].glob(f"nvidia/*/lib/{library}"))
 
 
+def computes(dtype: str) -> bool:
+    """Whether the CPU has instructions for a compute dtype: bfloat16 would be imitated, and slow; int8 overflow."""
+    return {"bfloat16": has_bfloat16, "int8": has_int8}.get(dtype, lambda: True)()
+
+
 def has_bfloat16() -> bool:
     """Whether the CPU multiplies bfloat16 natively."""
     return bool(BFLOAT16_FLAGS & _cpu_flags())

@@ -39,7 +39,7 @@ def embed(cores: int, asked: Any) -> "Bottlenecks":
 
     from retrain.bottlenecks.executors import ray_worker
 
-    return ray_worker.embed(*ray.get(asked[0]))
+    return ray_worker.embed(*ray.get(asked[0]), ray.util.get_node_ip_address())
 
 
 def _take_share(cores: int) -> None:

@@ -31,7 +31,7 @@ from retrain.bottlenecks.shard_writer import ShardWriter
 from retrain.bottlenecks.shards import Key
 from retrain.bottlenecks.store import FLUSH_SECONDS, SHARD_BYTES
 from retrain.core.errors import StoreError
-from retrain.core.machine import has_bfloat16
+from retrain.core.machine import computes
 from retrain.photos.dataset import PhotoFile
 from retrain.photos.reading import ReadPhoto, photo_threads, read_photos
 from retrain.photos.views import View
@@ -68,9 +68,19 @@ class Job:
     writer: ShardWriter
 
 
-def embed(backbone: Backbone, start: StartEngine, pixels: Pixels) -> Bottlenecks:
-    """The bottlenecks (n, dim) of a few pictures."""
-    return start(backbone)(pixels)
+def embed(backbone: Backbone, start: StartEngine, pixels: Pixels, machine: str) -> Bottlenecks:
+    """The bottlenecks (n, dim) of a few pictures. Raises ClusterError where the machine cannot compute them."""
+    return _started(backbone, start, machine)(pixels)
+
+
+def _started(backbone: Backbone, start: StartEngine, machine: str) -> Engine:
+    """Raises ClusterError where bfloat16 would only be imitated, and slow, or sums of int8 overflow."""
+    if not computes(backbone.compute_dtype):
+        raise ClusterError(
+            f"The CPU of the machine {machine} has no instructions for {backbone.compute_dtype}: give `precision` "
+            "float32."
+        )
+    return start(backbone)
 
 
 class Worker:
@@ -163,8 +173,7 @@ class Worker:
     def _run(self, pixels: Pixels) -> Bottlenecks:
         if self._engine is None:
             self._look_for_store()
-            self._look_for_bfloat16()
-            engine = self._job.start(self._job.backbone)
+            engine = _started(self._job.backbone, self._job.start, self._machine)
             self._compare_probe(engine)
             self._engine = engine
         return self._engine(pixels)
@@ -193,13 +202,6 @@ class Worker:
             raise ClusterError(
                 f"The machine {self._machine} does not see the photos in {folder}: share that folder with all "
                 "machines under the same path, or put the photos into an object storage (s3://…)."
-            )
-
-    def _look_for_bfloat16(self) -> None:
-        """Raises ClusterError where bfloat16 would only be imitated, and slow."""
-        if self._job.backbone.compute_dtype == "bfloat16" and not has_bfloat16():
-            raise ClusterError(
-                f"The CPU of the machine {self._machine} has no instructions for bfloat16: give `precision` float32."
             )
 
     def _look_for_store(self) -> None:

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.engines.base import Bottlenecks, Engine
 from retrain.backbones.engines.registry import start_engine
+from retrain.bottlenecks.executors import ray_worker
 from retrain.bottlenecks.executors.local import Local
 from retrain.bottlenecks.executors.ray import Ray, Workers, workers_of
 from retrain.bottlenecks.executors.registry import EXECUTORS, find_executor
@@ -22,6 +24,7 @@ from retrain.bottlenecks.extraction import extract
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.cli.main import main
 from retrain.cli.train import train
+from retrain.core import machine
 from retrain.core.errors import ClusterError, OptionError
 from retrain.photos.opening import list_photos
 
@@ -95,6 +98,16 @@ def test_a_worker_that_dies_each_time_ends_the_run(tmp_path: Path, monkeypatch: 
     backbone = find_backbone("fake", tmp_path)
     with connected(RayConfig(cores=1)), pytest.raises(ClusterError, match=r"a worker ended again and again.*memory"):
         extract(photos, backbone, tmp_path / "store", start=dying, executor=Ray())
+
+
+@pytest.mark.parametrize("dtype", ["bfloat16", "int8"])
+def test_a_machine_without_instructions_is_a_sentence(
+    dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "_cpu_flags", lambda: frozenset({"avx2"}))
+    backbone = replace(find_backbone("fake", tmp_path), compute_dtype=dtype)
+    with pytest.raises(ClusterError, match=f"The CPU of the machine m1 has no instructions for {dtype}: give"):
+        ray_worker.embed(backbone, start_engine, np.zeros((1, 8, 8, 3), np.uint8), "m1")
 
 
 def lacking(backbone: Backbone) -> Engine:

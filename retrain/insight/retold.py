@@ -15,6 +15,7 @@ from retrain.core.language import ENGLISH, figure, language_now, translatable, t
 REASONS = (
     translatable("is empty (0 bytes)"),
     translatable("is not a regular file"),
+    translatable("is a link to nothing"),
     translatable("is a video"),
     translatable("is hidden"),
     translatable("is not in a class folder"),

@@ -33,13 +33,13 @@ class RayWorker:
 
 
 def embed(cores: int, asked: Any) -> "Bottlenecks":
-    """The bottlenecks (n, dim) of a few pictures; `asked` has a reference to the arguments of `ray_worker.embed`."""
+    """The bottlenecks (n, dim) of a few pictures; `asked` has a reference to what `ray_worker.embed` is given."""
     _take_share(cores)
     import ray
 
     from retrain.bottlenecks.executors import ray_worker
 
-    return ray_worker.embed(*ray.get(asked[0]), ray.util.get_node_ip_address())
+    return ray_worker.embed(ray.util.get_node_ip_address(), *ray.get(asked[0]))
 
 
 def _take_share(cores: int) -> None:

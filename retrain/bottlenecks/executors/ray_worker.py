@@ -68,7 +68,7 @@ class Job:
     writer: ShardWriter
 
 
-def embed(backbone: Backbone, start: StartEngine, pixels: Pixels, machine: str) -> Bottlenecks:
+def embed(machine: str, backbone: Backbone, start: StartEngine, pixels: Pixels) -> Bottlenecks:
     """The bottlenecks (n, dim) of a few pictures. Raises ClusterError where the machine cannot compute them."""
     return _started(backbone, start, machine)(pixels)
 

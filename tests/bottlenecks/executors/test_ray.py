@@ -107,7 +107,7 @@ def test_a_machine_without_instructions_is_a_sentence(
     monkeypatch.setattr(machine, "_cpu_flags", lambda: frozenset({"avx2"}))
     backbone = replace(find_backbone("fake", tmp_path), compute_dtype=dtype)
     with pytest.raises(ClusterError, match=f"The CPU of the machine m1 has no instructions for {dtype}: give"):
-        ray_worker.embed(backbone, start_engine, np.zeros((1, 8, 8, 3), np.uint8), "m1")
+        ray_worker.embed("m1", backbone, start_engine, np.zeros((1, 8, 8, 3), np.uint8))
 
 
 def lacking(backbone: Backbone) -> Engine:

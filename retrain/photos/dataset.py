@@ -186,7 +186,7 @@ def require_two_classes(labels: Sequence[str], source: str | os.PathLike[str], s
         advice = left_out.what_would_help(reasons)
         raise DatasetError(
             f"{source} holds {found} with photos; retraining needs at least two class folders, each with photos."
-            f"{why}{f' {advice[0].upper()}{advice[1:]}.' if advice else ''}"
+            f"{why}{f' {advice}.' if advice else ''}"
         )
 
 

@@ -28,8 +28,8 @@ _HELP = {
     "is a video": _VIDEOS,
     "holds only videos": _VIDEOS,
     "is cut off": "`accept_truncated` reads what is there of JPEGs that end early",
-    "is not in a class folder": "put the photos of each class into a folder of its own",
-    "takes too much memory": "make large photos smaller",
+    "is not in a class folder": "Put the photos of each class into a folder of its own",
+    "takes too much memory": "Make large photos smaller",
 }
 
 

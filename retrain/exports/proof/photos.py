@@ -20,7 +20,7 @@ from retrain.core.evenly import spread
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.classes import index_by_label
 from retrain.photos.dataset import Photo
-from retrain.photos.groups import content_groups
+from retrain.photos.division import group_numbers
 from retrain.photos.reading import identify, map_in_order, photo_threads
 from retrain.photos.seen_photos import were_seen
 from retrain.photos.source import SourceConfig
@@ -62,8 +62,7 @@ class LabelledPixels:
     @property
     def groups(self) -> Groups:
         """The numbers of their content groups, (n,)."""
-        _, numbers = np.unique(content_groups(self.photos), return_inverse=True)
-        return numbers
+        return group_numbers(self.photos)
 
 
 @dataclass(frozen=True)

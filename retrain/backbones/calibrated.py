@@ -13,6 +13,7 @@ from retrain.core.places import Place
 from retrain.core.sealed import Damaged, Shard, list_shards, put_aside, write_shard
 
 SCHEMA = pa.schema([("description", pa.binary()), ("weights", pa.binary())])  # of OpenVINO: a file of XML, and numbers
+ALL_BITS = 8  # all that a byte has; fewer for a CPU without VNNI: see `retrain.core.machine.weight_bits`
 FOR = b"retrain.fingerprint"  # the name of its folder, which is that of its backbone
 
 
@@ -22,23 +23,28 @@ class CalibratedNetwork:
 
     place: Place
     sha256: str
+    weight_bits: int = ALL_BITS
 
     @classmethod
-    def find(cls, place: Place) -> "CalibratedNetwork | None":
+    def find(cls, place: Place, weight_bits: int = ALL_BITS) -> "CalibratedNetwork | None":
         """The one of a folder; of several, which writers at the same moment may have left, the first by name."""
         name = next(iter(list_shards(place)), None)
-        return None if name is None else cls(place, name.removesuffix(".parquet"))
+        return None if name is None else cls(place, name.removesuffix(".parquet"), weight_bits)
 
     @classmethod
-    def keep(cls, place: Place, description: bytes, weights: bytes) -> "CalibratedNetwork":
+    def keep(cls, place: Place, description: bytes, weights: bytes, weight_bits: int = ALL_BITS) -> "CalibratedNetwork":
         """Write a network into a folder, unless one is there by now; returns that of the folder. Raises StoreError."""
-        found = cls.find(place)
+        found = cls.find(place, weight_bits)
         if found is None:
             schema = SCHEMA.with_metadata({FOR: _fingerprint(place)})
             write_shard(place, pa.table([[description], [weights]], schema=schema))
-            found = cls.find(place)
+            found = cls.find(place, weight_bits)
         assert found is not None
         return found
+
+    def covers(self) -> dict[str, object]:
+        """What the bottleneck fingerprint covers of it, as plain JSON."""
+        return {"calibrated": self.sha256, **covers_bits(self.weight_bits)}
 
     @property
     def name(self) -> str:
@@ -54,6 +60,11 @@ class CalibratedNetwork:
         except Damaged as why:
             put_aside(self.place, self.name, str(why))
             raise StoreError(f"{self.place.at(self.name)} is damaged: {_AGAIN}") from None
+
+
+def covers_bits(weight_bits: int) -> dict[str, object]:
+    """What a fingerprint covers of the bits of a network's weights: nothing where it has all."""
+    return {} if weight_bits == ALL_BITS else {"weight_bits": weight_bits}
 
 
 def read_network_file(place: Place, name: str) -> tuple[bytes, bytes]:

@@ -3,6 +3,9 @@
 The photos are those whose SHA-256 come first, so that names, folders and their order do not count. Who finds a
 calibrated network in the store takes that, whatever photos there are by now: a store that grows, or is copied, goes on
 with the numbers that it has. Where two calibrate at once, both take the one that was kept first.
+
+A CPU without VNNI makes a network with weights of 7 bits, which runs everywhere. One of 8 bits does not run there, but
+what it has computed is used.
 """
 
 from collections.abc import Callable, Sequence
@@ -12,7 +15,7 @@ import numpy as np
 
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.calibrated import CalibratedNetwork
+from retrain.backbones.calibrated import CalibratedNetwork, covers_bits
 from retrain.backbones.engines.int8 import import_quantiser, quantised
 from retrain.backbones.engines.openvino import OPENVINO_BATCH
 from retrain.bottlenecks.contents import Contents
@@ -20,6 +23,7 @@ from retrain.bottlenecks.executors.local import Prepare
 from retrain.bottlenecks.kept_networks import make, network_folder
 from retrain.core.errors import OptionError
 from retrain.core.evenly import spread
+from retrain.core.machine import weight_bits
 from retrain.core.places import Place
 from retrain.photos.dataset import PhotoFile
 from retrain.photos.hashes import PhotoHashes
@@ -47,15 +51,20 @@ def calibrated(
     """
     if backbone.compute_dtype != "int8" or backbone.parts or backbone.calibrated is not None:
         return backbone
-    place = network_folder(bottleneck_dir, backbone.covers())
-    found = CalibratedNetwork.find(place)
+    bits, other_bits = (8, 7) if weight_bits() == 8 else (7, 8)
+    place, other = (_place(backbone, bottleneck_dir, number) for number in (bits, other_bits))
+    found = CalibratedNetwork.find(place, bits) or CalibratedNetwork.find(other, other_bits)
     if found is None:
         import_quantiser()
         make(place)
         pixels = _photos(backbone, files, bottleneck_dir, photos)
         say(f"{backbone.architecture} is calibrated for int8 on {len(pixels)} of the photos, once for this store.")
-        found = CalibratedNetwork.keep(place, *quantised(backbone, pixels))
+        found = CalibratedNetwork.keep(place, *quantised(backbone, pixels, bits), bits)
     return replace(backbone, calibrated=found)
+
+
+def _place(backbone: Backbone, bottleneck_dir: Place, bits: int) -> Place:
+    return network_folder(bottleneck_dir, {**backbone.covers(), **covers_bits(bits)})
 
 
 def _photos(backbone: Backbone, files: Sequence[PhotoFile], bottleneck_dir: Place, most: int) -> Pixels:

@@ -23,7 +23,9 @@ PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")
 CORES = "RETRAIN_CORES"  # the environment variable that says how many cores a worker may use
 CPU_INFO = Path("/proc/cpuinfo")
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}  # without them bfloat16 is emulated, and slow
-INT8_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}  # without them int8 is no faster, and sums may overflow
+# How many bits a weight in int8 may have. Without VNNI two products with a byte are added in 16 bits (vpmaddubsw): 8
+# bits overflow there, and 7 do not, since 2 x 255 x 64 = 32,640. Without AVX2 int8 is no faster than float32.
+WEIGHT_BITS_BY_FLAG = {"avx512_vnni": 8, "avx_vnni": 8, "amx_int8": 8, "avx2": 7}
 NVIDIA_DEVICES = "/dev/nvidia[0-9]*"
 WSL_DEVICE = "/dev/dxg"  # of Linux under Windows, for GPUs of any maker
 DRIVER = "libcuda.so.1"
@@ -58,7 +60,7 @@ def choose_precision(asked: str) -> str:
         )
     if asked == "int8" and not has_int8():
         raise OptionError(
-            "`precision` int8 needs a CPU with AVX512-VNNI, AVX-VNNI or AMX-INT8, and this one has none of them: "
+            "`precision` int8 needs a CPU with AVX2, AVX512-VNNI, AVX-VNNI or AMX-INT8, and this one has none of them: "
             "leave it out, or use float32."
         )
     if asked != "auto":
@@ -137,7 +139,7 @@ def _comes_with_packages(library: str) -> bool:
 
 
 def computes(dtype: str) -> bool:
-    """Whether the CPU has instructions for a compute dtype: bfloat16 would be imitated, and slow; int8 overflow."""
+    """Whether the CPU has instructions for a compute dtype: bfloat16 and int8 would be slower than float32."""
     return {"bfloat16": has_bfloat16, "int8": has_int8}.get(dtype, lambda: True)()
 
 
@@ -147,8 +149,13 @@ def has_bfloat16() -> bool:
 
 
 def has_int8() -> bool:
-    """Whether the CPU adds up products of bytes natively."""
-    return bool(INT8_FLAGS & _cpu_flags())
+    """Whether the CPU adds up products of bytes faster than products of float32."""
+    return bool(weight_bits())
+
+
+def weight_bits() -> int:
+    """How many bits a weight in int8 may have, so that no sum overflows on this CPU: 8, 7, or 0 without int8."""
+    return max((WEIGHT_BITS_BY_FLAG.get(flag, 0) for flag in _cpu_flags()), default=0)
 
 
 @functools.cache

@@ -1,7 +1,6 @@
 """A network in int8 is calibrated once for a store, on photos that their content chooses."""
 
 import shutil
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,63 +8,32 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from extracting import photo_bytes, write
+from in_int8 import INT8, Quantiser, by, some_photos, this_cpu
 from object_server import ObjectServer
 
 from label_image.preprocessing import Pixels
-from retrain.backbones.backbone import Backbone, find_backbone
+from retrain.backbones.backbone import Backbone
 from retrain.backbones.calibrated import SCHEMA, CalibratedNetwork
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks import calibrating
 from retrain.bottlenecks.calibrating import LEAST, calibrated
-from retrain.bottlenecks.extraction import Extraction, extract
 from retrain.bottlenecks.inspection import verify_store
 from retrain.bottlenecks.kept_networks import network_folder
-from retrain.bottlenecks.merging import merge_stores
-from retrain.bottlenecks.probe import relative_error
-from retrain.bottlenecks.pruning import plan_pruning, prune_store
 from retrain.core.errors import BackboneError, OptionError, StoreError, UnwritableStoreError
-from retrain.core.machine import has_int8
 from retrain.core.places import LocalPlace, place_of
 from retrain.core.sealed import copy_shard, write_shard
-from retrain.photos.dataset import Dataset
 from retrain.photos.opening import list_photos
-
-# Its weights come with a package. In an untrained one all numbers are so small that int8 makes zeros of them.
-INT8 = find_backbone("efficientnet_lite0", Path("unused"), image_size=32).computed_in("int8")
-
-
-class Quantiser:
-    """Stands in for NNCF: what it makes of photos is their bytes, and the photos themselves are remembered."""
-
-    def __init__(self) -> None:
-        self.seen: list[Pixels] = []
-
-    def __call__(self, backbone: Backbone, pixels: Pixels) -> tuple[bytes, bytes]:
-        self.seen.append(pixels)
-        return b"<net/>", pixels.tobytes()
 
 
 @pytest.fixture
 def quantiser(monkeypatch: pytest.MonkeyPatch) -> Quantiser:
-    found = Quantiser()
-    monkeypatch.setattr(calibrating, "quantised", found)
-    monkeypatch.setattr(calibrating, "import_quantiser", lambda: None)
-    return found
+    this_cpu(monkeypatch, "avx512_vnni")
+    return Quantiser(monkeypatch)
 
 
 @pytest.fixture
 def photos(tmp_path: Path) -> Path:
     return some_photos(tmp_path / "photos", LEAST)
-
-
-def some_photos(folder: Path, count: int, first: int = 0) -> Path:
-    for number in range(first, first + count):
-        write(folder / "ab"[number % 2] / f"{number}.jpg", photo_bytes(number))
-    return folder
-
-
-def by(photos: Path, store: Path) -> Backbone:
-    return calibrated(INT8, list_photos(photos).files, LocalPlace(store))
 
 
 def digest(photos: Path, store: Path) -> str:
@@ -179,9 +147,9 @@ def test_two_who_calibrate_at_once_take_the_one_that_was_kept_first(
     place = network_folder(LocalPlace(tmp_path / "store"), INT8.covers())
     first: list[CalibratedNetwork] = []
 
-    def meanwhile(backbone: Backbone, pixels: Pixels) -> tuple[bytes, bytes]:
+    def meanwhile(backbone: Backbone, pixels: Pixels, weight_bits: int) -> tuple[bytes, bytes]:
         first.append(CalibratedNetwork.keep(place, b"<other/>", b"other"))
-        return quantiser(backbone, pixels)
+        return quantiser(backbone, pixels, weight_bits)
 
     monkeypatch.setattr(calibrating, "quantised", meanwhile)
     assert by(photos, tmp_path / "store").calibrated == first[0] == CalibratedNetwork.find(place)
@@ -255,8 +223,9 @@ def test_the_network_of_another_backbone_is_not_run(photos: Path, tmp_path: Path
     assert not verify_store(tmp_path / "store").damaged
 
 
-def test_a_network_that_openvino_cannot_read_is_named(tmp_path: Path) -> None:
+def test_a_network_that_openvino_cannot_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("openvino", reason="OpenVINO is not installed: `make setup`")
+    this_cpu(monkeypatch, "avx_vnni")
     network = CalibratedNetwork.keep(LocalPlace(tmp_path), b"<net/>", b"")
     with pytest.raises(BackboneError, match=f"{network.name} is no network that the installed OpenVINO can read: upd"):
         start_engine(replace(INT8, calibrated=network))
@@ -266,7 +235,58 @@ def test_a_network_lies_on_object_storage_too(photos: Path, storage: ObjectServe
     place, files = place_of("s3://photos/store"), list_photos(photos).files
     one, other = (calibrated(INT8, files, place).calibrated for _ in range(2))
     assert one is not None and one == other and len(quantiser.seen) == 1
-    assert one.read() == (b"<net/>", quantiser.seen[0].tobytes())
+    assert one.read() == (b"<net/>", b"\x08" + quantiser.seen[0].tobytes())
+
+
+# By kind of CPU
+
+
+def test_a_cpu_without_vnni_makes_a_network_of_7_bits(
+    photos: Path, tmp_path: Path, quantiser: Quantiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two products of a byte with 8 bits do not fit into the 16 bits in which it adds them."""
+    this_cpu(monkeypatch, "avx2")
+    backbone = by(photos, tmp_path / "store")
+    assert quantiser.weight_bits == [7] and backbone.covers()["weight_bits"] == 7
+    assert backbone == by(photos, tmp_path / "store")
+
+
+def test_a_cpu_with_vnni_goes_on_with_a_network_of_7_bits(
+    photos: Path, tmp_path: Path, quantiser: Quantiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    this_cpu(monkeypatch, "avx2")
+    first = by(photos, tmp_path / "store")
+    this_cpu(monkeypatch, "avx2", "avx512_vnni")
+    assert by(photos, tmp_path / "store") == first
+    assert "weight_bits" not in by(photos, tmp_path / "other").covers()
+    assert quantiser.weight_bits == [7, 8]
+
+
+def test_a_cpu_without_vnni_takes_what_8_bits_have_computed_and_computes_no_more(
+    photos: Path, tmp_path: Path, quantiser: Quantiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino", reason="OpenVINO is not installed: `make setup`")
+    first = by(photos, tmp_path / "store")
+    this_cpu(monkeypatch, "avx2")
+    assert by(photos, tmp_path / "store") == first
+    with pytest.raises(BackboneError, match="efficientnet_lite0 was calibrated for CPUs with VNNI, which this"):
+        start_engine(first)
+
+
+def test_its_own_network_comes_first(
+    photos: Path, tmp_path: Path, quantiser: Quantiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Two stores were merged."""
+    stores = [tmp_path / flag for flag in ("avx2", "avx_vnni")]
+    for store in stores:
+        this_cpu(monkeypatch, store.name)
+        by(photos, store)
+    shutil.copytree(stores[0], stores[1], dirs_exist_ok=True)
+    for flag, expected in (("avx2", 7), ("avx_vnni", 8)):
+        this_cpu(monkeypatch, flag)
+        network = by(photos, stores[1]).calibrated
+        assert network is not None and network.weight_bits == expected
+    assert quantiser.weight_bits == [7, 8]
 
 
 def test_a_store_that_cannot_be_written_is_refused_before_anything_is_computed(
@@ -290,51 +310,6 @@ def refuse_writing(place: LocalPlace) -> None:
     raise PermissionError(13, "Permission denied", str(place))
 
 
-# Looking after a store, and the real thing
-
-
-@pytest.fixture(scope="module")
-def computed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Extraction]]:
-    """A folder with photos, and a store with their bottlenecks in int8, by a network that NNCF has calibrated."""
-    pytest.importorskip("nncf", reason="NNCF is not installed: `make cluster`")
-    folder = tmp_path_factory.mktemp("int8")
-    listing = list_photos(some_photos(folder / "photos", LEAST + 3))
-    yield folder, extract(listing, INT8, folder / "store")
-
-
-def in_int8(folder: Path, store: str = "store") -> Extraction:
-    return extract(list_photos(folder / "photos"), INT8, folder / store)
-
-
-@pytest.mark.skipif(not has_int8(), reason="this CPU has no instructions for int8, and its sums overflow")
-def test_int8_is_another_arithmetic_for_the_same_features(computed: tuple[Path, Extraction]) -> None:
-    folder, first = computed
-    exact = extract(list_photos(folder / "photos"), INT8.in_float32(), folder / "float32")
-    assert first.fingerprint != exact.fingerprint
-    assert 1e-4 < relative_error(first.matrix, exact.matrix) < 0.5
-
-
-def test_the_same_photos_give_the_same_bottlenecks(computed: tuple[Path, Extraction]) -> None:
-    folder, first = computed
-    again = in_int8(folder, "again")
-    assert (again.fingerprint, again.computed) == (first.fingerprint, LEAST + 3)
-    np.testing.assert_array_equal(again.matrix, first.matrix)
-    warm = extract(list_photos(folder / "photos"), INT8, folder / "store", start=no_engine)
-    assert (warm.fingerprint, warm.hits) == (first.fingerprint, LEAST + 3)
-
-
-def test_more_photos_go_through_the_network_of_before(computed: tuple[Path, Extraction], tmp_path: Path) -> None:
-    folder, first = computed
-    shutil.copytree(folder / "store", tmp_path / "store")
-    some_photos(tmp_path / "photos", 3, first=200)
-    grown = in_int8(tmp_path)  # fewer than a network could be calibrated on
-    assert (grown.fingerprint, grown.computed) == (first.fingerprint, 3)
-
-
-def no_engine(backbone: Backbone) -> None:
-    raise AssertionError("nothing has to be computed")
-
-
 def test_what_cannot_be_calibrated_is_said(photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     nncf = pytest.importorskip("nncf", reason="NNCF is not installed: `make cluster`")
     monkeypatch.setattr(nncf, "quantize", lambda *given, **options: 1 / 0)
@@ -345,49 +320,3 @@ def test_what_cannot_be_calibrated_is_said(photos: Path, tmp_path: Path, monkeyp
 def test_an_engine_for_a_network_that_nobody_calibrated_is_refused() -> None:
     with pytest.raises(BackboneError, match="is not calibrated"):
         start_engine(INT8)
-
-
-def test_a_network_is_merged_with_its_bottlenecks(computed: tuple[Path, Extraction], tmp_path: Path) -> None:
-    folder, first = computed
-    assert merge_stores([folder / "store"], tmp_path / "store").copied
-    shutil.copytree(folder / "photos", tmp_path / "photos")
-    merged = in_int8(tmp_path)
-    assert (merged.fingerprint, merged.computed) == (first.fingerprint, 0)
-
-
-def test_bottlenecks_of_another_network_are_not_merged(
-    computed: tuple[Path, Extraction], tmp_path: Path, quantiser: Quantiser
-) -> None:
-    folder, first = computed
-    by(some_photos(tmp_path / "photos", LEAST, first=300), tmp_path / "store")
-    merged = merge_stores([folder / "store"], tmp_path / "store")
-    assert [Path(path).name for path in merged.other_numbers] == [first.fingerprint]
-    assert not (tmp_path / "store" / first.fingerprint).exists()
-
-
-def test_a_damaged_network_is_named_and_its_bottlenecks_are_not_merged(
-    computed: tuple[Path, Extraction], tmp_path: Path
-) -> None:
-    folder, first = computed
-    shutil.copytree(folder / "store", tmp_path / "other")
-    (file,) = (tmp_path / "other" / "calibrated").rglob("*.parquet")
-    file.write_bytes(b"damaged")
-    merged = merge_stores([tmp_path / "other"], tmp_path / "store")
-    assert [str(one.path) for one in merged.damaged] == [str(file)]
-    assert not (tmp_path / "store" / first.fingerprint).exists()
-
-
-def test_a_network_goes_with_the_last_of_its_bottlenecks(computed: tuple[Path, Extraction], tmp_path: Path) -> None:
-    folder, first = computed
-    shutil.copytree(folder / "store", tmp_path / "store")
-    extract(Dataset(()), INT8.in_float32(), tmp_path / "store")
-    other = next(
-        path.name
-        for path in (tmp_path / "store").iterdir()
-        if path.name not in (first.fingerprint, "calibrated") and path.is_dir()
-    )
-    prune_store(plan_pruning(tmp_path / "store", None, [first.fingerprint]))
-    assert list((tmp_path / "store" / "calibrated").rglob("*.parquet"))
-    extract(Dataset(()), INT8.in_float32(), tmp_path / "store")
-    prune_store(plan_pruning(tmp_path / "store", None, [other]))
-    assert not list((tmp_path / "store" / "calibrated").rglob("*.parquet"))

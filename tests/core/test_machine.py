@@ -84,7 +84,7 @@ def test_a_machine_that_tells_nothing_of_its_cpu_computes_in_float32(machine: Ma
     assert choose_precision("auto") == "float32"
 
 
-@pytest.mark.parametrize(("asked", "needs"), [("float16", "GPU"), ("bfloat16", "AVX512-BF16"), ("int8", "AVX512-VNNI")])
+@pytest.mark.parametrize(("asked", "needs"), [("float16", "GPU"), ("bfloat16", "AVX512-BF16"), ("int8", "AVX2")])
 def test_what_the_machine_cannot_do_is_refused(machine: Machine, asked: str, needs: str) -> None:
     machine.flags("sse2")
     with pytest.raises(OptionError, match=needs) as caught:
@@ -92,10 +92,18 @@ def test_what_the_machine_cannot_do_is_refused(machine: Machine, asked: str, nee
     assert caught.value.exit_code == 2
 
 
-@pytest.mark.parametrize("flags", ["avx512_vnni", "avx_vnni lm", "amx_int8"])
+@pytest.mark.parametrize("flags", ["avx512_vnni", "avx_vnni lm", "amx_int8", "avx2"])
 def test_int8_is_there_where_the_cpu_has_it_and_only_if_asked_for(machine: Machine, flags: str) -> None:
     machine.flags(flags)
     assert (choose_precision("int8"), choose_precision("auto")) == ("int8", "float32")
+
+
+@pytest.mark.parametrize(
+    ("flags", "bits"), [("avx avx2", 7), ("avx2 avx512f avx512_vnni", 8), ("avx2 avx_vnni", 8), ("avx avx512f", 0)]
+)
+def test_weights_have_as_many_bits_as_sums_of_the_cpu_have_room_for(machine: Machine, flags: str, bits: int) -> None:
+    machine.flags(flags)
+    assert this_machine.weight_bits() == bits
 
 
 def test_int8_is_openvino_s_beside_a_gpu_too(machine: Machine) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from label_image.files import scratch_folder
 from retrain.backbones.engines.kind import EngineKind
 from retrain.core.errors import BackboneError
-from retrain.core.machine import cores
+from retrain.core.machine import cores, weight_bits
 
 if TYPE_CHECKING:
     from label_image.preprocessing import Pixels
@@ -80,6 +80,11 @@ def read_network(core: Any, backbone: "Backbone") -> Any:
 def _read_calibrated(core: Any, backbone: "Backbone") -> Any:
     if backbone.calibrated is None:
         raise BackboneError(f"{backbone.architecture} is not calibrated, as it has to be before it computes in int8.")
+    if backbone.calibrated.weight_bits > weight_bits():
+        raise BackboneError(
+            f"The network in int8 of {backbone.architecture} was calibrated for CPUs with VNNI, which this one lacks: "
+            "choose another `bottleneck_dir`, for which it is calibrated anew, or another `precision`."
+        )
     description, weights = backbone.calibrated.read()
     try:
         return core.read_model(description, weights)

@@ -74,7 +74,7 @@ def embed(machine: str, backbone: Backbone, start: StartEngine, pixels: Pixels) 
 
 
 def _started(backbone: Backbone, start: StartEngine, machine: str) -> Engine:
-    """Raises ClusterError where bfloat16 would only be imitated, and slow, or sums of int8 overflow."""
+    """Raises ClusterError where bfloat16 or int8 would be slower than float32."""
     if not computes(backbone.compute_dtype):
         raise ClusterError(
             f"The CPU of the machine {machine} has no instructions for {backbone.compute_dtype}: give `precision` "

@@ -104,7 +104,7 @@ def test_a_worker_that_dies_each_time_ends_the_run(tmp_path: Path, monkeypatch: 
 def test_a_machine_without_instructions_is_a_sentence(
     dtype: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, "_cpu_flags", lambda: frozenset({"avx2"}))
+    monkeypatch.setattr(machine, "_cpu_flags", lambda: frozenset({"avx"}))
     backbone = replace(find_backbone("fake", tmp_path), compute_dtype=dtype)
     with pytest.raises(ClusterError, match=f"The CPU of the machine m1 has no instructions for {dtype}: give"):
         ray_worker.embed("m1", backbone, start_engine, np.zeros((1, 8, 8, 3), np.uint8))

@@ -51,7 +51,7 @@ def test_no_sum_overflows_on_this_cpu(computed: tuple[Path, Extraction]) -> None
     pixels = [INT8.preprocessing.pixels(Path(photo.path).read_bytes()) for photo in first.photos[:32]]
     batches = [np.stack(pixels[start : start + 4]) for start in range(0, 32, 4)]
     expected = np.concatenate([simulated([batch])[0] for batch in batches])
-    assert relative_error(first.matrix[:32], expected) < 0.2  # 0.7 with weights of 8 bits on a CPU with AVX2 alone
+    assert relative_error(first.matrix[:32], expected) < 0.35  # 0.11, and 0.7 with 8 bits on a CPU with AVX2 alone
 
 
 def test_the_same_photos_give_the_same_bottlenecks(computed: tuple[Path, Extraction]) -> None:

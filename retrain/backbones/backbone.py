@@ -133,7 +133,7 @@ class Backbone:
             # Those of a joined one are kept for each part.
             **({} if self.parts or not self.has_weights else {"engine_revision": ENGINE_REVISION}),
             **({"parts": [part.covers() for part in self.parts]} if self.parts else {}),
-            **(self.calibrated.covers() if self.calibrated else {}),
+            **({"calibrated": self.calibrated.sha256} if self.calibrated else {}),
         }
 
 

@@ -123,12 +123,8 @@ def plain_backbone(backbone: Backbone) -> dict[str, Any]:
         "compute_dtype": backbone.compute_dtype,
         "stored_dtype": backbone.stored_dtype,
         "parts": [plain_backbone(part) for part in backbone.parts],
-        "calibrated": None if calibrated is None else _plain_network(calibrated),
+        "calibrated": None if calibrated is None else [str(calibrated.place.where), calibrated.sha256],
     }
-
-
-def _plain_network(network: CalibratedNetwork) -> list[str | int]:
-    return [str(network.place.where), network.sha256, network.weight_bits]
 
 
 def backbone_of(plain: Mapping[str, Any], kind: type[Backbone] = Backbone) -> Backbone:
@@ -139,13 +135,8 @@ def backbone_of(plain: Mapping[str, Any], kind: type[Backbone] = Backbone) -> Ba
         found,
         weights_file=None if file is None else Path(file),
         parts=tuple(backbone_of(part, kind) for part in plain["parts"]),
-        calibrated=None if calibrated is None else _network_of(*calibrated),
+        calibrated=None if calibrated is None else CalibratedNetwork(place_of(calibrated[0]), calibrated[1]),
     )
-
-
-def _network_of(where: str, sha256: str, weight_bits: int = 8) -> CalibratedNetwork:
-    """Files of before networks with 7 bits do not say how many bits they have."""
-    return CalibratedNetwork(place_of(where), sha256, weight_bits)
 
 
 def _schema(about: Mapping[str, object], dim: int) -> pa.Schema:

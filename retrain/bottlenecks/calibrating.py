@@ -4,8 +4,8 @@ The photos are those whose SHA-256 come first, so that names, folders and their 
 calibrated network in the store takes that, whatever photos there are by now: a store that grows, or is copied, goes on
 with the numbers that it has. Where two calibrate at once, both take the one that was kept first.
 
-A CPU without VNNI makes a network with weights of 7 bits, which runs everywhere. One of 8 bits does not run there, but
-what it has computed is used.
+A CPU without VNNI makes a network with weights of 7 bits, which computes everywhere. One of 8 bits computes nothing on
+such a CPU (its sums would be wrong), but what it has computed is used there.
 """
 
 from collections.abc import Callable, Sequence
@@ -15,7 +15,7 @@ import numpy as np
 
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.calibrated import CalibratedNetwork, covers_bits
+from retrain.backbones.calibrated import CalibratedNetwork
 from retrain.backbones.engines.int8 import import_quantiser, quantised
 from retrain.backbones.engines.openvino import OPENVINO_BATCH
 from retrain.bottlenecks.contents import Contents
@@ -51,20 +51,15 @@ def calibrated(
     """
     if backbone.compute_dtype != "int8" or backbone.parts or backbone.calibrated is not None:
         return backbone
-    bits, other_bits = (8, 7) if weight_bits() == 8 else (7, 8)
-    place, other = (_place(backbone, bottleneck_dir, number) for number in (bits, other_bits))
-    found = CalibratedNetwork.find(place, bits) or CalibratedNetwork.find(other, other_bits)
+    place = network_folder(bottleneck_dir, backbone.covers())
+    found = CalibratedNetwork.find(place)
     if found is None:
         import_quantiser()
         make(place)
         pixels = _photos(backbone, files, bottleneck_dir, photos)
         say(f"{backbone.architecture} is calibrated for int8 on {len(pixels)} of the photos, once for this store.")
-        found = CalibratedNetwork.keep(place, *quantised(backbone, pixels, bits), bits)
+        found = CalibratedNetwork.keep(place, quantised(backbone, pixels, weight_bits()))
     return replace(backbone, calibrated=found)
-
-
-def _place(backbone: Backbone, bottleneck_dir: Place, bits: int) -> Place:
-    return network_folder(bottleneck_dir, {**backbone.covers(), **covers_bits(bits)})
 
 
 def _photos(backbone: Backbone, files: Sequence[PhotoFile], bottleneck_dir: Place, most: int) -> Pixels:

@@ -78,10 +78,6 @@ def _kinds(sha256s: Set[str], backbone: Backbone, bottleneck_dir: Place) -> Coun
     return found
 
 
-def _but_for_its_network(covers: Mapping[str, object]) -> Mapping[str, object]:
-    return {name: value for name, value in covers.items() if name not in ("calibrated", "weight_bits")}
-
-
 def _options(covers: Mapping[str, object], views: str, backbone: Backbone) -> Iterator[str]:
     architecture, size = covers.get("architecture"), covers.get("input_size")
     yield f"`architecture` {architecture}"
@@ -92,9 +88,8 @@ def _options(covers: Mapping[str, object], views: str, backbone: Backbone) -> It
     if architecture == backbone.architecture and covers.get("weights_sha256") != backbone.weights_sha256:
         yield f"other `weights` (SHA-256 {str(covers.get('weights_sha256'))[:12]}…)"
     ours = backbone.covers()
-    if covers != ours and _but_for_its_network(covers) == _but_for_its_network(ours):
-        how = "on other photos" if covers.get("weight_bits") == ours.get("weight_bits") else "for another kind of CPU"
-        yield f"calibrated {how} (SHA-256 {str(covers.get('calibrated'))[:12]}…)"
+    if covers != ours and {**covers, "calibrated": ours.get("calibrated")} == ours:
+        yield f"calibrated on other photos (SHA-256 {str(covers.get('calibrated'))[:12]}…)"
     if "environment" in covers:
         yield "computed on another machine"
     if views:

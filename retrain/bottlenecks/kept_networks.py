@@ -1,14 +1,14 @@
 """Where a store keeps the networks in int8 by which it computes: `calibrated/<fingerprint>/`, beside the bottlenecks.
 
 That fingerprint is the one of the bottlenecks without the network itself, so that there is one network for each
-backbone, which every folder of its bottlenecks names; and one more where CPUs with and without VNNI share a store.
+backbone, which every folder of its bottlenecks names.
 """
 
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from retrain.backbones.calibrated import ALL_BITS, CalibratedNetwork, read_network_file
+from retrain.backbones.calibrated import CalibratedNetwork, read_network_file
 from retrain.bottlenecks.fingerprint_file import cannot_open, fingerprint
 from retrain.bottlenecks.store_folders import DamagedFile, StoreFolder, store_folders
 from retrain.core.places import Place, place_of
@@ -29,8 +29,7 @@ def network_of(folder: StoreFolder) -> CalibratedNetwork | None:
     covers = folder.description.covers if folder.description is not None else {}
     if "calibrated" not in covers:
         return None
-    place, bits = network_folder(folder.parent, covers), covers.get("weight_bits", ALL_BITS)
-    return CalibratedNetwork(place, str(covers["calibrated"]), int(str(bits)))
+    return CalibratedNetwork(network_folder(folder.parent, covers), str(covers["calibrated"]))
 
 
 def copy_network(folder: StoreFolder, target: StoreFolder) -> bool:

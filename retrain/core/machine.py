@@ -23,9 +23,8 @@ PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")
 CORES = "RETRAIN_CORES"  # the environment variable that says how many cores a worker may use
 CPU_INFO = Path("/proc/cpuinfo")
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}  # without them bfloat16 is emulated, and slow
-# How many bits a weight in int8 may have. Without VNNI two products with a byte are added in 16 bits (vpmaddubsw): 8
-# bits overflow there, and 7 do not, since 2 x 255 x 64 = 32,640. Without AVX2 int8 is no faster than float32.
-WEIGHT_BITS_BY_FLAG = {"avx512_vnni": 8, "avx_vnni": 8, "amx_int8": 8, "avx2": 7}
+VNNI_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}  # products of bytes are added in 32 bits
+INT8_FLAGS = {*VNNI_FLAGS, "avx2"}  # without them int8 is no faster than float32
 NVIDIA_DEVICES = "/dev/nvidia[0-9]*"
 WSL_DEVICE = "/dev/dxg"  # of Linux under Windows, for GPUs of any maker
 DRIVER = "libcuda.so.1"
@@ -150,12 +149,16 @@ def has_bfloat16() -> bool:
 
 def has_int8() -> bool:
     """Whether the CPU adds up products of bytes faster than products of float32."""
-    return bool(weight_bits())
+    return bool(INT8_FLAGS & _cpu_flags())
 
 
 def weight_bits() -> int:
-    """How many bits a weight in int8 may have, so that no sum overflows on this CPU: 8, 7, or 0 without int8."""
-    return max((WEIGHT_BITS_BY_FLAG.get(flag, 0) for flag in _cpu_flags()), default=0)
+    """How many bits a weight in int8 may have, so that no sum overflows on this CPU: 8, or 7 without VNNI.
+
+    There two products with a byte are added in 16 bits (`vpmaddubsw`), for which 2 x 255 x 127 is too much, and
+    2 x 255 x 64 is not.
+    """
+    return 8 if VNNI_FLAGS & _cpu_flags() else 7
 
 
 @functools.cache

@@ -13,16 +13,21 @@ from object_server import ObjectServer
 
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.calibrated import SCHEMA, CalibratedNetwork
+from retrain.backbones.calibrated import SCHEMA, CalibratedNetwork, NetworkFile
+from retrain.backbones.engines.base import Engine
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks import calibrating
 from retrain.bottlenecks.calibrating import LEAST, calibrated
+from retrain.bottlenecks.extraction import extract
 from retrain.bottlenecks.inspection import verify_store
 from retrain.bottlenecks.kept_networks import network_folder
+from retrain.bottlenecks.merging import merge_stores
 from retrain.core.errors import BackboneError, OptionError, StoreError, UnwritableStoreError
 from retrain.core.places import LocalPlace, place_of
 from retrain.core.sealed import copy_shard, write_shard
 from retrain.photos.opening import list_photos
+
+OTHER = NetworkFile(b"<other/>", b"other")
 
 
 @pytest.fixture
@@ -147,8 +152,8 @@ def test_two_who_calibrate_at_once_take_the_one_that_was_kept_first(
     place = network_folder(LocalPlace(tmp_path / "store"), INT8.covers())
     first: list[CalibratedNetwork] = []
 
-    def meanwhile(backbone: Backbone, pixels: Pixels, weight_bits: int) -> tuple[bytes, bytes]:
-        first.append(CalibratedNetwork.keep(place, b"<other/>", b"other"))
+    def meanwhile(backbone: Backbone, pixels: Pixels, weight_bits: int) -> NetworkFile:
+        first.append(CalibratedNetwork.keep(place, OTHER))
         return quantiser(backbone, pixels, weight_bits)
 
     monkeypatch.setattr(calibrating, "quantised", meanwhile)
@@ -211,7 +216,7 @@ def test_a_sound_file_that_holds_no_network_counts_as_damaged(
 def test_the_network_of_another_backbone_is_not_run(photos: Path, tmp_path: Path, quantiser: Quantiser) -> None:
     """Of the same size, its numbers would be taken for those of this one."""
     place = network_folder(LocalPlace(tmp_path / "store"), INT8.covers())
-    other = CalibratedNetwork.keep(LocalPlace(tmp_path / "0123"), b"<other/>", b"other")
+    other = CalibratedNetwork.keep(LocalPlace(tmp_path / "0123"), OTHER)
     copy_shard(other.place, other.name, place)
     (damaged,) = verify_store(tmp_path / "store").damaged
     assert damaged.reason == "it is the network of another backbone"
@@ -226,7 +231,7 @@ def test_the_network_of_another_backbone_is_not_run(photos: Path, tmp_path: Path
 def test_a_network_that_openvino_cannot_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("openvino", reason="OpenVINO is not installed: `make setup`")
     this_cpu(monkeypatch, "avx_vnni")
-    network = CalibratedNetwork.keep(LocalPlace(tmp_path), b"<net/>", b"")
+    network = CalibratedNetwork.keep(LocalPlace(tmp_path), NetworkFile(b"<net/>", b""))
     with pytest.raises(BackboneError, match=f"{network.name} is no network that the installed OpenVINO can read: upd"):
         start_engine(replace(INT8, calibrated=network))
 
@@ -235,31 +240,27 @@ def test_a_network_lies_on_object_storage_too(photos: Path, storage: ObjectServe
     place, files = place_of("s3://photos/store"), list_photos(photos).files
     one, other = (calibrated(INT8, files, place).calibrated for _ in range(2))
     assert one is not None and one == other and len(quantiser.seen) == 1
-    assert one.read() == (b"<net/>", b"\x08" + quantiser.seen[0].tobytes())
+    assert one.read() == (b"<net/>", quantiser.seen[0].tobytes(), 8)
 
 
 # By kind of CPU
 
 
-def test_a_cpu_without_vnni_makes_a_network_of_7_bits(
+def bits_of(photos: Path, store: Path) -> int:
+    network = by(photos, store).calibrated
+    assert network is not None
+    return network.read().weight_bits
+
+
+def test_a_cpu_without_vnni_makes_a_network_of_7_bits_with_which_all_go_on(
     photos: Path, tmp_path: Path, quantiser: Quantiser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Two products of a byte with 8 bits do not fit into the 16 bits in which it adds them."""
     this_cpu(monkeypatch, "avx2")
-    backbone = by(photos, tmp_path / "store")
-    assert quantiser.weight_bits == [7] and backbone.covers()["weight_bits"] == 7
-    assert backbone == by(photos, tmp_path / "store")
-
-
-def test_a_cpu_with_vnni_goes_on_with_a_network_of_7_bits(
-    photos: Path, tmp_path: Path, quantiser: Quantiser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    this_cpu(monkeypatch, "avx2")
-    first = by(photos, tmp_path / "store")
+    assert (bits_of(photos, tmp_path / "store"), quantiser.weight_bits) == (7, [7])
     this_cpu(monkeypatch, "avx2", "avx512_vnni")
-    assert by(photos, tmp_path / "store") == first
-    assert "weight_bits" not in by(photos, tmp_path / "other").covers()
-    assert quantiser.weight_bits == [7, 8]
+    assert (bits_of(photos, tmp_path / "store"), quantiser.weight_bits) == (7, [7])
+    assert bits_of(photos, tmp_path / "other") == 8
 
 
 def test_a_cpu_without_vnni_takes_what_8_bits_have_computed_and_computes_no_more(
@@ -273,20 +274,33 @@ def test_a_cpu_without_vnni_takes_what_8_bits_have_computed_and_computes_no_more
         start_engine(first)
 
 
-def test_its_own_network_comes_first(
+def test_a_network_of_the_other_kind_of_cpu_is_not_merged(
     photos: Path, tmp_path: Path, quantiser: Quantiser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two stores were merged."""
+    """A store has one network: what one has computed would not be found any more where the other came first."""
     stores = [tmp_path / flag for flag in ("avx2", "avx_vnni")]
     for store in stores:
         this_cpu(monkeypatch, store.name)
-        by(photos, store)
-    shutil.copytree(stores[0], stores[1], dirs_exist_ok=True)
-    for flag, expected in (("avx2", 7), ("avx_vnni", 8)):
-        this_cpu(monkeypatch, flag)
-        network = by(photos, stores[1]).calibrated
-        assert network is not None and network.weight_bits == expected
-    assert quantiser.weight_bits == [7, 8]
+        extract(list_photos(photos), INT8, store, start=as_the_fake_one)
+    (fingerprint,) = (path.stem for path in stores[0].glob("*.json"))
+    merged = merge_stores([stores[0]], stores[1])
+    assert [Path(path).name for path in merged.other_numbers] == [fingerprint]
+
+
+def test_where_the_network_is_damaged_the_kind_of_cpu_that_is_there_makes_its_own(
+    photos: Path, tmp_path: Path, quantiser: Quantiser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = by(photos, tmp_path / "store").calibrated
+    assert network is not None
+    Path(network.place.at(network.name)).write_bytes(b"damaged")
+    this_cpu(monkeypatch, "avx2")
+    with pytest.raises(StoreError, match="is damaged: run the same command again"):
+        network.read()
+    assert bits_of(photos, tmp_path / "store") == 7
+
+
+def as_the_fake_one(backbone: Backbone) -> Engine:
+    return lambda pixels: np.zeros((len(pixels), backbone.dim), np.float32)
 
 
 def test_a_store_that_cannot_be_written_is_refused_before_anything_is_computed(

@@ -122,16 +122,6 @@ def test_a_network_that_was_calibrated_on_other_photos_is_named(pets: Dataset, s
         extract(gone(pets), now, store, start=never)
 
 
-def test_a_network_for_another_kind_of_cpu_is_named(pets: Dataset, store: Path) -> None:
-    before, now = (
-        replace(FAKE, calibrated=CalibratedNetwork(LocalPlace(store), digit * 64, bits))
-        for digit, bits in (("c", 7), ("d", 8))
-    )
-    extract(pets, before, store, start=start())
-    with pytest.raises(DatasetError, match=r"has all by .* calibrated for another kind of CPU \(SHA-256 cccccccccccc"):
-        extract(gone(pets), now, store, start=never)
-
-
 def test_a_store_that_has_none_of_them_is_not_theirs(pets: Dataset, store: Path) -> None:
     with pytest.raises(DatasetError, match=r"nor by any other network: give `bottleneck_dir` of the run that computed"):
         extracted(gone(pets), store)

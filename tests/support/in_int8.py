@@ -7,6 +7,7 @@ from extracting import photo_bytes, write
 
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone, find_backbone
+from retrain.backbones.calibrated import NetworkFile
 from retrain.bottlenecks import calibrating
 from retrain.bottlenecks.calibrating import calibrated
 from retrain.core import machine
@@ -26,10 +27,10 @@ class Quantiser:
         monkeypatch.setattr(calibrating, "quantised", self)
         monkeypatch.setattr(calibrating, "import_quantiser", lambda: None)
 
-    def __call__(self, backbone: Backbone, pixels: Pixels, weight_bits: int) -> tuple[bytes, bytes]:
+    def __call__(self, backbone: Backbone, pixels: Pixels, weight_bits: int) -> NetworkFile:
         self.seen.append(pixels)
         self.weight_bits.append(weight_bits)
-        return b"<net/>", bytes([weight_bits]) + pixels.tobytes()
+        return NetworkFile(b"<net/>", pixels.tobytes(), weight_bits)
 
 
 def this_cpu(monkeypatch: pytest.MonkeyPatch, *flags: str) -> None:

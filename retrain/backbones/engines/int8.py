@@ -4,15 +4,16 @@ NNCF runs the float32 network on some photos, measures the range of what each la
 network: weights by channel, activations by layer. The same photos give the same bytes. Only this step needs NNCF; what
 comes of it runs in OpenVINO alone.
 
-All weights have 8 bits for CPUs with VNNI, and 7 for others, whose sums would overflow: there EfficientNet-Lite0's
-bottlenecks in 7 bits are 0.04 (relative) from those of the same network with its int8 simulated in float32, and 0.43 in
-8 bits. NNCF's own way, 7 bits in the first layer alone, was not enough (0.26); and where all 8 can be had the bit
-matters: error of the bottlenecks 0.14 instead of 0.21.
+Weights have 8 bits for CPUs with VNNI, and 7 for others, whose sums would overflow (but for depthwise layers, where
+they do not): there EfficientNet-Lite0's bottlenecks in 7 bits are 0.04 (relative) from those of the same network with
+its int8 simulated in float32, and 0.43 in 8 bits. NNCF's own way, 7 bits in the first layer alone, was not enough
+(0.26); and where all 8 can be had the bit matters: error of the bottlenecks 0.14 instead of 0.21.
 """
 
 from typing import TYPE_CHECKING, Any
 
 from label_image.installing import how_to_install
+from retrain.backbones.calibrated import ALL_BITS, NetworkFile
 from retrain.backbones.engines.openvino import read_network
 from retrain.core.errors import BackboneError, OptionError
 
@@ -39,10 +40,9 @@ def import_quantiser() -> Any:
         ) from error
 
 
-def quantised(backbone: "Backbone", pixels: "Pixels", weight_bits: int) -> tuple[bytes, bytes]:
-    """The network in int8 by uint8 photos (n, size, size, 3): OpenVINO's description of it, and its weights.
+def quantised(backbone: "Backbone", pixels: "Pixels", weight_bits: int) -> NetworkFile:
+    """The network in int8 by uint8 photos (n, size, size, 3), with weights of 8 bits, or of 7 for CPUs without VNNI.
 
-    Each weight has 8 bits, or 7 where sums of products with bytes have to fit into 16 bits.
     Raises OptionError where NNCF is not installed, BackboneError for a network that cannot be built.
     """
     from label_image.files import scratch_folder
@@ -62,11 +62,12 @@ def quantised(backbone: "Backbone", pixels: "Pixels", weight_bits: int) -> tuple
         operation.set_friendly_name(f"{operation.get_type_name()}_{number}")
     with scratch_folder() as folder:
         openvino.save_model(model, folder / "network.xml", compress_to_fp16=False)
-        return (folder / "network.xml").read_bytes(), (folder / "network.bin").read_bytes()
+        description, weights = ((folder / f"network.{suffix}").read_bytes() for suffix in ("xml", "bin"))
+    return NetworkFile(description, weights, weight_bits)
 
 
 def _quantised(nncf: Any, model: Any, batches: "list[Pixels]", weight_bits: int, architecture: str) -> Any:
-    overflow_fix = nncf.OverflowFix.DISABLE if weight_bits == 8 else nncf.OverflowFix.ENABLE
+    overflow_fix = nncf.OverflowFix.DISABLE if weight_bits == ALL_BITS else nncf.OverflowFix.ENABLE
     try:
         return nncf.quantize(
             model,

@@ -80,18 +80,18 @@ def read_network(core: Any, backbone: "Backbone") -> Any:
 def _read_calibrated(core: Any, backbone: "Backbone") -> Any:
     if backbone.calibrated is None:
         raise BackboneError(f"{backbone.architecture} is not calibrated, as it has to be before it computes in int8.")
-    if backbone.calibrated.weight_bits > weight_bits():
+    network = backbone.calibrated.read()
+    if network.weight_bits > weight_bits():
         raise BackboneError(
             f"The network in int8 of {backbone.architecture} was calibrated for CPUs with VNNI, which this one lacks: "
             "choose another `bottleneck_dir`, for which it is calibrated anew, or another `precision`."
         )
-    description, weights = backbone.calibrated.read()
     try:
-        return core.read_model(description, weights)
+        return core.read_model(network.description, network.weights)
     except RuntimeError:  # OpenVINO's own text has several lines, and names neither the file nor what to do
-        network = backbone.calibrated
+        kept = backbone.calibrated
         raise BackboneError(
-            f"{network.place.at(network.name)} is no network that the installed OpenVINO can read: update openvino, or "
+            f"{kept.place.at(kept.name)} is no network that the installed OpenVINO can read: update openvino, or "
             "remove the file, and the next run calibrates the network anew and computes its bottlenecks again."
         ) from None
 

@@ -15,16 +15,15 @@ from retrain.core.sealed import Damaged, Shard, list_shards, put_aside, write_sh
 
 SCHEMA = pa.schema([("description", pa.binary()), ("weights", pa.binary())])  # of OpenVINO: a file of XML, and numbers
 FOR = b"retrain.fingerprint"  # the name of its folder, which is that of its backbone
-BITS = b"retrain.weight_bits"  # is there where they are not all that a byte has
-ALL_BITS = 8
+WITHOUT_VNNI = b"retrain.without_vnni"  # is there where the network was made for CPUs that have none
 
 
 class NetworkFile(NamedTuple):
-    """OpenVINO's description of a network, its weights, and how many bits one has: see `machine.weight_bits`."""
+    """OpenVINO's description of a network, its weights, and whether sums are right without VNNI, too."""
 
     description: bytes
     weights: bytes
-    weight_bits: int = ALL_BITS
+    without_vnni: bool = False
 
 
 @dataclass(frozen=True)
@@ -45,8 +44,8 @@ class CalibratedNetwork:
         """Write a network into a folder, unless one is there by now; returns that of the folder. Raises StoreError."""
         found = cls.find(place)
         if found is None:
-            bits = {} if network.weight_bits == ALL_BITS else {BITS: str(network.weight_bits).encode()}
-            schema = SCHEMA.with_metadata({FOR: _fingerprint(place), **bits})
+            kind = {WITHOUT_VNNI: b"true"} if network.without_vnni else {}
+            schema = SCHEMA.with_metadata({FOR: _fingerprint(place), **kind})
             write_shard(place, pa.table([[network.description], [network.weights]], schema=schema))
             found = cls.find(place)
         assert found is not None
@@ -76,8 +75,7 @@ def read_network_file(place: Place, name: str) -> NetworkFile:
     if shard.metadata.get(FOR) != _fingerprint(place):
         raise Damaged("it is the network of another backbone")
     (row,) = shard.read().to_pylist()
-    bits = shard.metadata.get(BITS, b"")
-    return NetworkFile(row["description"], row["weights"], int(bits) if bits.isdigit() else ALL_BITS)
+    return NetworkFile(row["description"], row["weights"], WITHOUT_VNNI in shard.metadata)
 
 
 def _fingerprint(place: Place) -> bytes:

@@ -4,8 +4,8 @@ The photos are those whose SHA-256 come first, so that names, folders and their 
 calibrated network in the store takes that, whatever photos there are by now: a store that grows, or is copied, goes on
 with the numbers that it has. Where two calibrate at once, both take the one that was kept first.
 
-A CPU without VNNI makes a network with weights of 7 bits, which computes everywhere. One of 8 bits computes nothing on
-such a CPU (its sums would be wrong), but what it has computed is used there.
+A CPU without VNNI makes a network that computes everywhere. One that was made with VNNI computes nothing on such a CPU
+(its sums would be wrong), but what it has computed is used there.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,7 +23,7 @@ from retrain.bottlenecks.executors.local import Prepare
 from retrain.bottlenecks.kept_networks import make, network_folder
 from retrain.core.errors import OptionError
 from retrain.core.evenly import spread
-from retrain.core.machine import weight_bits
+from retrain.core.machine import has_vnni
 from retrain.core.places import Place
 from retrain.photos.dataset import PhotoFile
 from retrain.photos.hashes import PhotoHashes
@@ -58,7 +58,7 @@ def calibrated(
         make(place)
         pixels = _photos(backbone, files, bottleneck_dir, photos)
         say(f"{backbone.architecture} is calibrated for int8 on {len(pixels)} of the photos, once for this store.")
-        found = CalibratedNetwork.keep(place, quantised(backbone, pixels, weight_bits()))
+        found = CalibratedNetwork.keep(place, quantised(backbone, pixels, has_vnni()))
     return replace(backbone, calibrated=found)
 
 

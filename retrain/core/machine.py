@@ -23,7 +23,7 @@ PRECISIONS = ("auto", "float32", "bfloat16", "float16", "int8")
 CORES = "RETRAIN_CORES"  # the environment variable that says how many cores a worker may use
 CPU_INFO = Path("/proc/cpuinfo")
 BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16"}  # without them bfloat16 is emulated, and slow
-VNNI_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}  # products of bytes are added in 32 bits
+VNNI_FLAGS = {"avx512_vnni", "avx_vnni", "amx_int8"}
 INT8_FLAGS = {*VNNI_FLAGS, "avx2"}  # without them int8 is no faster than float32
 NVIDIA_DEVICES = "/dev/nvidia[0-9]*"
 WSL_DEVICE = "/dev/dxg"  # of Linux under Windows, for GPUs of any maker
@@ -152,13 +152,12 @@ def has_int8() -> bool:
     return bool(INT8_FLAGS & _cpu_flags())
 
 
-def weight_bits() -> int:
-    """How many bits a weight in int8 may have, so that no sum overflows on this CPU: 8, or 7 without VNNI.
+def has_vnni() -> bool:
+    """Whether the CPU adds up products of bytes in 32 bits.
 
-    There two products with a byte are added in 16 bits (`vpmaddubsw`), for which 2 x 255 x 127 is too much, and
-    2 x 255 x 64 is not.
+    Others add two of them in 16 bits first (`vpmaddubsw`), for which 2 x 255 x 127 is too much.
     """
-    return 8 if VNNI_FLAGS & _cpu_flags() else 7
+    return bool(VNNI_FLAGS & _cpu_flags())
 
 
 @functools.cache

@@ -152,9 +152,9 @@ def test_two_who_calibrate_at_once_take_the_one_that_was_kept_first(
     place = network_folder(LocalPlace(tmp_path / "store"), INT8.covers())
     first: list[CalibratedNetwork] = []
 
-    def meanwhile(backbone: Backbone, pixels: Pixels, weight_bits: int) -> NetworkFile:
+    def meanwhile(backbone: Backbone, pixels: Pixels, vnni: bool) -> NetworkFile:
         first.append(CalibratedNetwork.keep(place, OTHER))
-        return quantiser(backbone, pixels, weight_bits)
+        return quantiser(backbone, pixels, vnni)
 
     monkeypatch.setattr(calibrating, "quantised", meanwhile)
     assert by(photos, tmp_path / "store").calibrated == first[0] == CalibratedNetwork.find(place)
@@ -240,30 +240,29 @@ def test_a_network_lies_on_object_storage_too(photos: Path, storage: ObjectServe
     place, files = place_of("s3://photos/store"), list_photos(photos).files
     one, other = (calibrated(INT8, files, place).calibrated for _ in range(2))
     assert one is not None and one == other and len(quantiser.seen) == 1
-    assert one.read() == (b"<net/>", quantiser.seen[0].tobytes(), 8)
+    assert one.read() == (b"<net/>", quantiser.seen[0].tobytes(), False)
 
 
 # By kind of CPU
 
 
-def bits_of(photos: Path, store: Path) -> int:
+def is_for_all(photos: Path, store: Path) -> bool:
     network = by(photos, store).calibrated
     assert network is not None
-    return network.read().weight_bits
+    return network.read().without_vnni
 
 
-def test_a_cpu_without_vnni_makes_a_network_of_7_bits_with_which_all_go_on(
+def test_a_cpu_without_vnni_makes_a_network_with_which_all_go_on(
     photos: Path, tmp_path: Path, quantiser: Quantiser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Two products of a byte with 8 bits do not fit into the 16 bits in which it adds them."""
     this_cpu(monkeypatch, "avx2")
-    assert (bits_of(photos, tmp_path / "store"), quantiser.weight_bits) == (7, [7])
+    assert (is_for_all(photos, tmp_path / "store"), quantiser.vnni) == (True, [False])
     this_cpu(monkeypatch, "avx2", "avx512_vnni")
-    assert (bits_of(photos, tmp_path / "store"), quantiser.weight_bits) == (7, [7])
-    assert bits_of(photos, tmp_path / "other") == 8
+    assert (is_for_all(photos, tmp_path / "store"), quantiser.vnni) == (True, [False])
+    assert not is_for_all(photos, tmp_path / "other")
 
 
-def test_a_cpu_without_vnni_takes_what_8_bits_have_computed_and_computes_no_more(
+def test_a_cpu_without_vnni_takes_what_others_have_computed_and_computes_no_more(
     photos: Path, tmp_path: Path, quantiser: Quantiser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("openvino", reason="OpenVINO is not installed: `make setup`")
@@ -296,7 +295,7 @@ def test_where_the_network_is_damaged_the_kind_of_cpu_that_is_there_makes_its_ow
     this_cpu(monkeypatch, "avx2")
     with pytest.raises(StoreError, match="is damaged: run the same command again"):
         network.read()
-    assert bits_of(photos, tmp_path / "store") == 7
+    assert is_for_all(photos, tmp_path / "store")
 
 
 def as_the_fake_one(backbone: Backbone) -> Engine:

@@ -23,14 +23,14 @@ class Quantiser:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seen: list[Pixels] = []
-        self.weight_bits: list[int] = []
+        self.vnni: list[bool] = []
         monkeypatch.setattr(calibrating, "quantised", self)
         monkeypatch.setattr(calibrating, "import_quantiser", lambda: None)
 
-    def __call__(self, backbone: Backbone, pixels: Pixels, weight_bits: int) -> NetworkFile:
+    def __call__(self, backbone: Backbone, pixels: Pixels, vnni: bool) -> NetworkFile:
         self.seen.append(pixels)
-        self.weight_bits.append(weight_bits)
-        return NetworkFile(b"<net/>", pixels.tobytes(), weight_bits)
+        self.vnni.append(vnni)
+        return NetworkFile(b"<net/>", pixels.tobytes(), without_vnni=not vnni)
 
 
 def this_cpu(monkeypatch: pytest.MonkeyPatch, *flags: str) -> None:

@@ -4,22 +4,30 @@ NNCF runs the float32 network on some photos, measures the range of what each la
 network: weights by channel, activations by layer. The same photos give the same bytes. Only this step needs NNCF; what
 comes of it runs in OpenVINO alone.
 
-Weights have 8 bits for CPUs with VNNI, and 7 for others, whose sums would overflow (but for depthwise layers, where
-they do not): there EfficientNet-Lite0's bottlenecks in 7 bits are 0.04 (relative) from those of the same network with
-its int8 simulated in float32, and 0.43 in 8 bits. NNCF's own way, 7 bits in the first layer alone, was not enough
-(0.26); and where all 8 can be had the bit matters: error of the bottlenecks 0.14 instead of 0.21.
+Weights have 8 bits for CPUs with VNNI. Without it sums of theirs overflow: there NNCF gives those of the first layer 7
+bits and, where some of the photos show that this is not enough, those of all layers. What bottlenecks are off,
+||a - b|| / ||b||, from the same network with its int8 simulated in float32, and from float32, on a CPU with AVX2:
+
+                          8 bits        7 in the first layer    7 in all
+    EfficientNet-Lite0    0.43, 0.43    0.26, 0.28              0.04, 0.18
+    MobileNet 1.0         0.50, 0.49    0.02, 0.11              0.01, 0.16
+    Inception-V3          0.21, 0.21    0.03, 0.07              0.03, 0.14
 """
 
 from typing import TYPE_CHECKING, Any
 
 from label_image.installing import how_to_install
-from retrain.backbones.calibrated import ALL_BITS, NetworkFile
+from retrain.backbones.calibrated import NetworkFile
 from retrain.backbones.engines.openvino import read_network
 from retrain.core.errors import BackboneError, OptionError
 
 if TYPE_CHECKING:
     from label_image.preprocessing import Pixels
     from retrain.backbones.backbone import Backbone
+
+CHECKED_BATCHES = 8
+OVERFLOW = 0.1  # relative error of the bottlenecks; rounding alone makes 0.01 to 0.04
+SIMULATED = {"LP_TRANSFORMS_MODE": "NO"}  # of OpenVINO: operations are not replaced by those for int8
 
 
 def import_quantiser() -> Any:
@@ -40,8 +48,8 @@ def import_quantiser() -> Any:
         ) from error
 
 
-def quantised(backbone: "Backbone", pixels: "Pixels", weight_bits: int) -> NetworkFile:
-    """The network in int8 by uint8 photos (n, size, size, 3), with weights of 8 bits, or of 7 for CPUs without VNNI.
+def quantised(backbone: "Backbone", pixels: "Pixels", vnni: bool) -> NetworkFile:
+    """The network in int8 by uint8 photos (n, size, size, 3), for CPUs with VNNI alone or for this one, which has none.
 
     Raises OptionError where NNCF is not installed, BackboneError for a network that cannot be built.
     """
@@ -49,28 +57,46 @@ def quantised(backbone: "Backbone", pixels: "Pixels", weight_bits: int) -> Netwo
     from label_image.strangers import import_openvino, without_output
 
     nncf, openvino = import_quantiser(), import_openvino()
-    model = read_network(openvino.Core(), backbone)
+    core = openvino.Core()
+    model = read_network(core, backbone)
     # The graph comes with an input that nothing takes, and NNCF fills in all inputs.
     model = openvino.Model([model.output(0)], [model.input(0).get_node()], backbone.architecture)
     batch = model.input(0).shape[0]
     # Whole ones alone: black photos beside real ones would count.
     batches = [pixels[start : start + batch] for start in range(0, len(pixels) - batch + 1, batch)]
+    fix = nncf.OverflowFix
     with without_output():
-        model = _quantised(nncf, model, batches, weight_bits, backbone.architecture)
+        found = _quantised(nncf, model, batches, fix.DISABLE if vnni else fix.FIRST_LAYER, backbone.architecture)
+        if not vnni and _overflows(core, found, batches[:CHECKED_BATCHES]):
+            found = _quantised(nncf, model, batches, fix.ENABLE, backbone.architecture)
     # OpenVINO counts its operations while the process lives; what is named by that would be other bytes each time.
-    for number, operation in enumerate(model.get_ordered_ops()):
+    for number, operation in enumerate(found.get_ordered_ops()):
         operation.set_friendly_name(f"{operation.get_type_name()}_{number}")
     with scratch_folder() as folder:
-        openvino.save_model(model, folder / "network.xml", compress_to_fp16=False)
+        openvino.save_model(found, folder / "network.xml", compress_to_fp16=False)
         description, weights = ((folder / f"network.{suffix}").read_bytes() for suffix in ("xml", "bin"))
-    return NetworkFile(description, weights, weight_bits)
+    return NetworkFile(description, weights, without_vnni=not vnni)
 
 
-def _quantised(nncf: Any, model: Any, batches: "list[Pixels]", weight_bits: int, architecture: str) -> Any:
-    overflow_fix = nncf.OverflowFix.DISABLE if weight_bits == ALL_BITS else nncf.OverflowFix.ENABLE
+def _overflows(core: Any, model: Any, batches: "list[Pixels]") -> bool:
+    """Whether this CPU gives other bottlenecks than it does where it simulates the network's int8 in float32."""
+    import numpy as np
+
+    vectors = []
+    for settings in ({}, SIMULATED):
+        try:
+            compiled = core.compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32", **settings})
+        except RuntimeError:  # one that does not know the setting: it has to be taken for granted
+            return True
+        vectors.append(np.concatenate([compiled([batch])[0] for batch in batches]))
+    computed, simulated = vectors
+    return bool(np.linalg.norm(computed - simulated) > OVERFLOW * np.linalg.norm(simulated))
+
+
+def _quantised(nncf: Any, model: Any, batches: "list[Pixels]", overflow_fix: Any, architecture: str) -> Any:
     try:
         return nncf.quantize(
-            model,
+            model.clone(),
             nncf.Dataset(batches),
             preset=nncf.QuantizationPreset.MIXED,
             subset_size=len(batches),

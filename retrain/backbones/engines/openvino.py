@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from label_image.files import scratch_folder
 from retrain.backbones.engines.kind import EngineKind
 from retrain.core.errors import BackboneError
-from retrain.core.machine import cores, weight_bits
+from retrain.core.machine import cores, has_vnni
 
 if TYPE_CHECKING:
     from label_image.preprocessing import Pixels
@@ -81,7 +81,7 @@ def _read_calibrated(core: Any, backbone: "Backbone") -> Any:
     if backbone.calibrated is None:
         raise BackboneError(f"{backbone.architecture} is not calibrated, as it has to be before it computes in int8.")
     network = backbone.calibrated.read()
-    if network.weight_bits > weight_bits():
+    if not (network.without_vnni or has_vnni()):
         raise BackboneError(
             f"The network in int8 of {backbone.architecture} was calibrated for CPUs with VNNI, which this one lacks: "
             "choose another `bottleneck_dir`, for which it is calibrated anew, or another `precision`."

@@ -40,7 +40,7 @@ def publication(export: Path) -> Publication:
     """What may be published of an export, which is as it was written. Raises ExportError where it is not."""
     try:
         manifest = read_manifest(export)
-        present = [name for name, format in FORMATS.items() if (export / format.file).exists()]
+        present = [name for name, format in FORMATS.items() if any((export / file).exists() for file in format.files)]
         if not present:
             raise ExportError(f"{export} holds no model: pass the `output_dir` of a training run.")
         unproven = [FORMATS[name].file for name in present if not manifest.parity.get(name)]
@@ -48,6 +48,8 @@ def publication(export: Path) -> Publication:
             raise ExportError(
                 f"{export / unproven[0]} has no proof in {MANIFEST}: write it with `retrain export`, or remove it."
             )
+        for name in present:
+            _check_parts(export, name)
         labels = (export / "labels.txt").read_text(encoding="utf-8")
         if labels != "".join(f"{label}\n" for label in manifest.labels):
             raise ExportError(f"{export / 'labels.txt'} has other classes than {MANIFEST}: export the model again.")
@@ -68,6 +70,20 @@ def publication(export: Path) -> Publication:
     kept_back = sorted(path.name for path in export.iterdir() if path.name not in names and path.name[0] != ".")
     new_card = None if new_card == text else new_card
     return Publication(dict(sorted(files.items())), tuple(kept_back), own_card, new_card)
+
+
+def _check_parts(export: Path, name: str) -> None:
+    """Refuse a format of which a part is missing, so that it could not be loaded. Raises ExportError."""
+    format = FORMATS[name]
+    try:
+        for part in format.parts(export):
+            if not (export / part).is_file():
+                raise ExportError(
+                    f"{export / part} is missing, a part of the format {name}: export the model again, or remove what "
+                    "is left of that format."
+                )
+    except (ValueError, KeyError, TypeError):
+        raise ExportError(f"{export / format.file} is damaged: write it again with `retrain export`.") from None
 
 
 def _check_embedded(export: Path, present: list[str], content: Mapping[str, object]) -> None:

@@ -134,6 +134,15 @@ def test_what_was_altered_is_refused(what: str, export: Path, tmp_path: Path) ->
     assert done.code == 1 and sentence in one_line(done.err) and not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize("part", ["variables", "variables/variables.data-00000-of-00001", "saved_model.pb"])
+def test_a_saved_model_without_one_of_its_parts_is_refused(part: str, export: Path, tmp_path: Path) -> None:
+    (shutil.rmtree if (export / part).is_dir() else os.remove)(export / part)
+    done = call(main, "push", export, tmp_path / "out")
+    said = one_line(done.err)
+    assert done.code == 1 and f"{part}" in said and "is missing, a part of the format saved_model: export" in said
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("name", ["variables", "variables/variables.index", "model.tflite"])
 def test_a_link_is_not_followed(name: str, export: Path, tmp_path: Path) -> None:
     (export / name).rename(tmp_path / "elsewhere")

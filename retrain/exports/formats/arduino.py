@@ -32,6 +32,7 @@ BOARDS = {
 PROGRAM = (200_000, 65_536)
 ARRAY = re.compile(r"\{\n([0-9a-fx,\s]+)\};")
 DIGEST = re.compile(r"SHA-256 ([0-9a-f]{64})")
+PARTS = ("arduino.ino", "model.cpp", "model.h")
 LINE = 20  # bytes in a line of the array
 MOST_BYTES = 512_000_000  # of a file that is read: many times what any board has
 
@@ -97,7 +98,7 @@ def write_sketch(source: Source, folder: Path) -> None:
     )
     environment.filters["cpp"] = cpp_literal
     folder.mkdir()
-    for name in ("arduino.ino", "model.cpp", "model.h", "README.md"):
+    for name in (*PARTS, "README.md"):
         text = environment.get_template(f"arduino/{name}.jinja").render(values)
         (folder / name).write_text(text, encoding="utf-8", newline="\n")
     for name, text in source.texts.items():
@@ -139,5 +140,6 @@ FORMATS = (
         extra="arduino",
         own_program=False,
         lacks=no_interpreter,
+        parts=lambda export: (f"arduino/{name}" for name in PARTS),
     ),
 )

@@ -1,7 +1,7 @@
 """What a format declares of itself. Nothing heavy is imported here: the command line needs the names."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -81,6 +81,11 @@ def nothing() -> None:
     """What is missing for most formats."""
 
 
+def no_parts(export: Path) -> Iterator[str]:
+    """Those of a format that is one file."""
+    yield from ()
+
+
 @dataclass(frozen=True)
 class Format:
     """A format of an export, and how it is written, run and judged.
@@ -90,7 +95,8 @@ class Format:
     runs what was written, in its own program, or in TensorFlow where that is in Apple's systems or in browsers
     (`own_program`). `packages` are those that it needs, of our `extra`; `lacks` is a sentence on what else is missing
     here. `embeds` gives the bottlenecks of one that has them as an output. `titles` are what a training proves of it,
-    as in `parity` of the manifest, and what sentences call that.
+    as in `parity` of the manifest, and what sentences call that. `parts` of one in an export folder are the files
+    without which it cannot be loaded, by their paths there; one that names others comes before them.
     """
 
     name: str
@@ -105,6 +111,7 @@ class Format:
     lacks: Callable[[], str | None] = nothing
     embeds: "Callable[[Path], Embed] | None" = None
     titles: Mapping[str, str] = field(default_factory=dict)
+    parts: Callable[[Path], Iterator[str]] = no_parts
 
     @property
     def file(self) -> str:

@@ -6,6 +6,7 @@ Inputs and outputs: `image` (size x size pixels) -> `classLabel`, `classLabel_pr
 
 import json
 import shutil
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 SPECIFICATION = Path("Data/com.apple.CoreML/model.mlmodel")
 WEIGHTS = Path("Data/com.apple.CoreML/weights")
+WEIGHT_FILE = "weights/weight.bin"  # as the specification names it
 DATE = "com.github.apple.coremltools.conversion_date"
 
 
@@ -119,6 +121,13 @@ def import_coremltools() -> Any:
     return coremltools
 
 
+def _parts(export: Path, package: str) -> Iterator[str]:
+    yield f"{package}/Manifest.json"
+    yield f"{package}/{SPECIFICATION.as_posix()}"
+    if WEIGHT_FILE.encode() in (export / package / SPECIFICATION).read_bytes():  # few numbers are in it themselves
+        yield f"{package}/{WEIGHTS.parent.as_posix()}/{WEIGHT_FILE}"
+
+
 def _always_the_same(package: Path, source: Source) -> None:
     """Put the manifest in, and take the date, the random identifiers and the counted names out."""
     from coremltools.proto.Model_pb2 import Model
@@ -174,6 +183,7 @@ FORMATS = (
         conversions=(Conversion(write_coreml, ELSEWHERE),),
         packages=("coremltools",),
         own_program=False,
+        parts=partial(_parts, package="model.mlpackage"),
     ),
     Format(
         "coreml_float16",
@@ -183,5 +193,6 @@ FORMATS = (
         conversions=(Conversion(partial(write_coreml, float16=True), ELSEWHERE),),
         packages=("coremltools",),
         own_program=False,
+        parts=partial(_parts, package="model_float16.mlpackage"),
     ),
 )

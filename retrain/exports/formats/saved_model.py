@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 GRAPH, VARIABLES = "saved_model.pb", "variables"
 FILES = (GRAPH, "fingerprint.pb", VARIABLES, "assets")
+PARTS = (GRAPH, f"{VARIABLES}/variables.index", f"{VARIABLES}/variables.data-00000-of-00001")
 # One of so many photos is run through `serve_bytes`, and no fewer than these: what is new there is the decoding.
 BYTES_OF, BYTES_PHOTOS = 4, 4
 EMBED_PHOTOS = 12  # that are run through `embed`, of a new template
@@ -230,10 +231,11 @@ FORMATS = (
         FLOAT32,
         _load,
         template=Template(
-            (GRAPH, f"{VARIABLES}/variables.index", f"{VARIABLES}/variables.data-00000-of-00001", SIGNATURES),
+            (*PARTS, SIGNATURES),
             make_template,
             _fill,
         ),
         titles={"saved_model": "The SavedModel", "saved_model_bytes": "The SavedModel (serve_bytes)"},
+        parts=lambda export: iter(PARTS),
     ),
 )

@@ -9,7 +9,7 @@ these names, and the manifest is in `userDefinedMetadata`.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -131,6 +131,12 @@ def read_weights(folder: Path, model: Mapping[str, Any]) -> "dict[str, Array]":
     return weights
 
 
+def _parts(export: Path) -> Iterator[str]:
+    yield f"tfjs/{MODEL}"
+    for group in json.loads((export / "tfjs" / MODEL).read_text(encoding="utf-8"))["weightsManifest"]:
+        yield from (f"tfjs/{path}" for path in group["paths"])
+
+
 def _optimised(graph_def: Any, tensors: list[str]) -> Any:
     """The graph with everything computed that depends on constants alone; `tensors` are kept."""
     from tensorflow.core.protobuf.config_pb2 import ConfigProto
@@ -181,5 +187,6 @@ FORMATS = (
         tfjs_runner,
         conversions=(Conversion(write_tfjs, ELSEWHERE),),
         own_program=False,
+        parts=_parts,
     ),
 )

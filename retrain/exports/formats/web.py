@@ -6,8 +6,10 @@ folder, by LiteRT; a browser runs the same file by LiteRT's WebAssembly.
 """
 
 import gzip
+import json
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +53,14 @@ def run_web(folder: Path) -> "Run":
         return tflite_runner(scratch / "model.tflite")  # which reads it at once
 
 
+def _parts(export: Path, page: str) -> Iterator[str]:
+    from label_image.web.site import CONFIG, INDEX, RUNTIME_FILES, SERVICE_WORKER, UNKEPT
+
+    yield from (f"{page}/{name}" for name in (INDEX, SERVICE_WORKER, *RUNTIME_FILES) if name not in UNKEPT)
+    yield f"{page}/{CONFIG}"
+    yield f"{page}/{json.loads((export / page / CONFIG).read_text(encoding='utf-8'))['model']['file']}"
+
+
 def _of(convert: Callable[[Source], bytes], remark: str) -> Conversion:
     def write(source: Source, folder: Path) -> None:
         from label_image.web.site import page_files
@@ -86,6 +96,7 @@ FORMATS = (
         conversions=(_of(_float16, ELSEWHERE),),
         own_program=False,
         lacks=no_runtime,
+        parts=partial(_parts, page="web"),
     ),
     Format(
         "web_int8",
@@ -95,5 +106,6 @@ FORMATS = (
         conversions=(_of(_int8, ELSEWHERE), _of(_int8_with_float_head, f"head in float32; {ELSEWHERE}")),
         own_program=False,
         lacks=no_runtime,
+        parts=partial(_parts, page="web_int8"),
     ),
 )

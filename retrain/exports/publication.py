@@ -13,7 +13,9 @@ from retrain.exports.card import CARD, card, is_of_this_version, is_unchanged
 from retrain.exports.clients import CLIENTS
 from retrain.exports.registry import FORMATS
 
-BESIDE = (CARD, "labels.txt", MANIFEST, "metrics.json", CLIENTS)
+LABELS = "labels.txt"
+BESIDE = (CARD, LABELS, MANIFEST, "metrics.json", CLIENTS)
+AS_IN_MANIFEST = f"write the labels of {MANIFEST} into it, one to a line and in their order, or train the model again"
 # Of the folder, and not of the model: what came of running its files, and which there are.
 PROOFS = ("parity", "parity_on", "template", "formats")
 
@@ -50,9 +52,9 @@ def publication(export: Path) -> Publication:
             )
         for name in present:
             _check_parts(export, name)
-        labels = (export / "labels.txt").read_text(encoding="utf-8")
+        labels = (export / LABELS).read_text(encoding="utf-8")
         if labels != "".join(f"{label}\n" for label in manifest.labels):
-            raise ExportError(f"{export / 'labels.txt'} has other classes than {MANIFEST}: export the model again.")
+            raise ExportError(f"{export / LABELS} has other classes than {MANIFEST}: {AS_IN_MANIFEST}.")
         _check_embedded(export, present, manifest.content)
         text = (export / CARD).read_text(encoding="utf-8")
         own_card = not is_unchanged(text)
@@ -101,8 +103,11 @@ def _check_embedded(export: Path, present: list[str], content: Mapping[str, obje
 
 
 def _unreadable(export: Path, error: OSError | UnicodeDecodeError) -> str:
-    if isinstance(error, FileNotFoundError) and Path(str(error.filename)).name == CARD:
+    name = Path(str(error.filename)).name if isinstance(error, FileNotFoundError) else None
+    if name == CARD:
         return f"{export} has no {CARD}: `retrain export` writes it, with any format."
+    if name == LABELS:
+        return f"{export} has no {LABELS}: {AS_IN_MANIFEST}."
     reason = reason_of(error) if isinstance(error, OSError) else "a text is not UTF-8"
     return f"{export} cannot be read: {reason}."
 

@@ -122,6 +122,8 @@ ALTERED: dict[str, tuple[Callable[[Path], object], str]] = {
                "README.md and model.json do not say the same"),
     "a file without proof": (lambda model: (model / "model.onnx").touch(), "model.onnx has no proof in model.json"),
     "no card": (lambda model: (model / "README.md").unlink(), "has no README.md: `retrain export` writes it"),
+    "no labels": (lambda model: (model / "labels.txt").unlink(),
+                  "has no labels.txt: write the labels of model.json into it, one to a line"),
     "no manifest": (lambda model: (model / "model.json").unlink(), "holds no readable model.json"),
 }  # fmt: skip
 

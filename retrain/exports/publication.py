@@ -1,6 +1,6 @@
 """What of an export others may have: its files, its card and its proofs, and nothing that speaks of the photos."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,9 +52,7 @@ def publication(export: Path) -> Publication:
             )
         for name in present:
             _check_parts(export, name)
-        labels = (export / LABELS).read_text(encoding="utf-8")
-        if labels != "".join(f"{label}\n" for label in manifest.labels):
-            raise ExportError(f"{export / LABELS} has other classes than {MANIFEST}: {AS_IN_MANIFEST}.")
+        check_labels(export, manifest.labels)
         _check_embedded(export, present, manifest.content)
         text = (export / CARD).read_text(encoding="utf-8")
         own_card = not is_unchanged(text)
@@ -72,6 +70,21 @@ def publication(export: Path) -> Publication:
     kept_back = sorted(path.name for path in export.iterdir() if path.name not in names and path.name[0] != ".")
     new_card = None if new_card == text else new_card
     return Publication(dict(sorted(files.items())), tuple(kept_back), own_card, new_card)
+
+
+def check_labels(export: Path, labels: Sequence[str]) -> None:
+    """Refuse an export whose labels.txt, which programs read, has others than its manifest. Raises ExportError."""
+    path = export / LABELS
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise ExportError(f"{export} has no {LABELS}: {AS_IN_MANIFEST}.") from None
+    except OSError as error:
+        raise ExportError(f"{path} cannot be read: {reason_of(error)}.") from None
+    except UnicodeDecodeError:
+        raise ExportError(f"{path} is not UTF-8: {AS_IN_MANIFEST}.") from None
+    if text != "".join(f"{label}\n" for label in labels):
+        raise ExportError(f"{path} has other classes than {MANIFEST}: {AS_IN_MANIFEST}.")
 
 
 def _check_parts(export: Path, name: str) -> None:
@@ -103,11 +116,8 @@ def _check_embedded(export: Path, present: list[str], content: Mapping[str, obje
 
 
 def _unreadable(export: Path, error: OSError | UnicodeDecodeError) -> str:
-    name = Path(str(error.filename)).name if isinstance(error, FileNotFoundError) else None
-    if name == CARD:
+    if isinstance(error, FileNotFoundError) and Path(str(error.filename)).name == CARD:
         return f"{export} has no {CARD}: `retrain export` writes it, with any format."
-    if name == LABELS:
-        return f"{export} has no {LABELS}: {AS_IN_MANIFEST}."
     reason = reason_of(error) if isinstance(error, OSError) else "a text is not UTF-8"
     return f"{export} cannot be read: {reason}."
 

@@ -45,7 +45,7 @@ from retrain.exports.proof.judgement import Judgement, Reference, judge
 from retrain.exports.proof.limits import FLOAT32
 from retrain.exports.proof.parity import compare_embeddings
 from retrain.exports.proof.photos import ExportPhotos, LabelledPixels, export_photos
-from retrain.exports.publication import PROOFS
+from retrain.exports.publication import PROOFS, check_labels
 from retrain.exports.registry import FORMATS, SAVED_MODEL, check_packages
 from retrain.photos.layouts.reading import Layout
 from retrain.photos.source import SourceConfig
@@ -131,6 +131,7 @@ def export_model(config: ConvertConfig, progress: Progress = SILENT) -> Report:
         check_folder(config.serving_dir, "`serving_dir`")
     preprocessing = Preprocessing.parse(manifest["preprocessing"])
     labels = tuple(str(label) for label in manifest["labels"])
+    check_labels(export, labels)
     photos = export_photos(
         export,
         labels,

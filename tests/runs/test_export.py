@@ -272,6 +272,22 @@ def test_what_is_no_export_is_refused_with_a_sentence(trained: Path, model: Path
         converted(model, (TFLITE,), str(trained / "photos"), tmp_path)
 
 
+def test_labels_that_are_not_those_of_the_manifest_are_refused_before_any_work(
+    trained: Path, model: Path, tmp_path: Path
+) -> None:
+    labels, command = model / "labels.txt", ("export", model, "--to", "tflite", "--image_dir", trained / "photos")
+    alterations = {
+        "has other classes than model.json: write the labels": lambda: labels.write_text("red\ngreen\nblue\n"),
+        "is not UTF-8: write the labels": lambda: labels.write_bytes(b"\xff\n"),
+        "has no labels.txt: write the labels": labels.unlink,
+    }
+    for sentence, alter in alterations.items():
+        alter()
+        before = contents(model)
+        code, _, err = call(main, *command, "--bottleneck_dir", tmp_path / "b")
+        assert code == 1 and sentence in " ".join(err.split()) and contents(model) == before
+
+
 # The command
 
 

@@ -46,12 +46,16 @@ class StoreInfo:
 
 @dataclass(frozen=True)
 class Verification:
-    """What is sound of a store, and what is not. `repaired`: the damaged files were set aside."""
+    """What is sound of a store, and what is not. `repaired`: the damaged files were set aside.
+
+    `is_empty`: the folder holds no bottlenecks, sound or damaged, and may be no store.
+    """
 
     shards: int
     vectors: int
     damaged: tuple[DamagedFile, ...]
     repaired: bool = False
+    is_empty: bool = False
 
 
 def inspect_store(bottleneck_dir: Path | str) -> StoreInfo:
@@ -75,12 +79,13 @@ def verify_store(bottleneck_dir: Path | str, repair: bool = False) -> Verificati
         shards += 1
         vectors += shard.rows
 
-    damaged = [file for folder in store_folders(bottleneck_dir) for file in folder.each_shard(look)]
+    folders = store_folders(bottleneck_dir)
+    damaged = [file for folder in folders for file in folder.each_shard(look)]
     damaged += [file for folder in thumbnail_folders(bottleneck_dir) for file in folder.each_shard(_check)]
     damaged += _each_table_of_hashes(bottleneck_dir, lambda table: None) + damaged_networks(bottleneck_dir)
     if repair:
         damaged = [_set_aside(file) for file in damaged]
-    return Verification(shards, vectors, tuple(damaged), repair)
+    return Verification(shards, vectors, tuple(damaged), repair, not folders)
 
 
 def _check(shard: Shard) -> None:

@@ -33,11 +33,15 @@ class PrunedFolder:
 
 @dataclass(frozen=True)
 class Pruning:
-    """What is to be removed from a store; `photos` are those that stay, None for all."""
+    """What is to be removed from a store; `photos` are those that stay, None for all.
+
+    `is_empty`: there are no bottlenecks, and the folder may be no store.
+    """
 
     bottleneck_dir: Path | str
     photos: Set[str] | None
     folders: tuple[PrunedFolder, ...]
+    is_empty: bool = False
 
     @property
     def removed(self) -> int:
@@ -74,7 +78,7 @@ def plan_pruning(bottleneck_dir: Path | str, photos: Set[str] | None, fingerprin
             )
         if whole or before > after:
             planned.append(PrunedFolder(folder, before - after, after, whole))
-    return Pruning(bottleneck_dir, photos, tuple(planned))
+    return Pruning(bottleneck_dir, photos, tuple(planned), not folders)
 
 
 def prune_store(pruning: Pruning) -> tuple[Path | str, ...]:

@@ -65,7 +65,7 @@ def verify(bottleneck_dir: Path | str, repair: bool) -> None:
     from retrain.insight.store_table import show_verification
 
     found = verify_store(bottleneck_dir, repair)
-    show_verification(found, _console())
+    show_verification(found, bottleneck_dir, _console())
     if found.damaged and not repair:
         raise click.ClickException(
             f"Damaged files: {len(found.damaged)}; they are never served. Pass --repair to set them aside."
@@ -105,10 +105,14 @@ def prune(
     """
     if not keep_photos and not keep_fingerprint:
         raise click.UsageError("Say what to keep: pass --keep_photos, --keep_fingerprint, or both.")
+    from retrain.bottlenecks.near_copies import thumbnail_folders
     from retrain.bottlenecks.pruning import plan_pruning, prune_store
+    from retrain.bottlenecks.store_folders import store_folders
     from retrain.insight.store_table import show_pruning
 
-    photos = _contents(keep_photos, bottleneck_dir, layout) if keep_photos else None
+    # A folder that is no store stays as it is: reading photos keeps their hashes there.
+    is_store = store_folders(bottleneck_dir) or thumbnail_folders(bottleneck_dir)
+    photos = _contents(keep_photos, bottleneck_dir, layout) if keep_photos and is_store else None
     pruning = plan_pruning(bottleneck_dir, photos, keep_fingerprint)
     left = prune_store(pruning) if yes else ()
     show_pruning(pruning, left, yes, _console())

@@ -23,7 +23,7 @@ def show_info(info: StoreInfo, templates: KeptTemplates, console: Console) -> No
     if info.folders:
         console.print(_table(info))
     else:
-        console.print(f"{escape(str(info.path))} holds no bottlenecks.", soft_wrap=True)
+        _show_none(info.path, console)
     console.print(f"Photo files whose content is known: {info.known_files}")
     if templates.bytes:
         size, where = f"{templates.bytes / 1e6:.1f} MB", escape(str(templates.folder))
@@ -69,16 +69,27 @@ def info_summary(info: StoreInfo, templates: KeptTemplates) -> dict[str, object]
     }
 
 
-def show_verification(found: Verification, console: Console) -> None:
-    """What is sound, and each file that is not."""
+def show_verification(found: Verification, path: Path | str, console: Console) -> None:
+    """What is sound of the store at a path, and each file that is not."""
     _show_damaged(found.damaged, console)
+    if found.is_empty:
+        _show_none(path, console)
+    else:
+        _show_sound(found, console)
+    if found.damaged and found.repaired:
+        console.print(f"Set aside: {len(found.damaged)}; their photos are computed again by the next run.")
+
+
+def _show_none(path: Path | str, console: Console) -> None:
+    console.print(f"{escape(str(path))} holds no bottlenecks.", soft_wrap=True)
+
+
+def _show_sound(found: Verification, console: Console) -> None:
     shards = "1 shard" if found.shards == 1 else f"{found.shards} shards"
     others = "The others are sound" if found.damaged else "Sound"
     console.print(
         f"{others}: {shards} with {found.vectors} bottlenecks (those of the built-in probe pictures among them)."
     )
-    if found.damaged and found.repaired:
-        console.print(f"Set aside: {len(found.damaged)}; their photos are computed again by the next run.")
 
 
 def show_pruning(pruning: Pruning, left: Sequence[Path | str], done: bool, console: Console) -> None:
@@ -92,7 +103,9 @@ def show_pruning(pruning: Pruning, left: Sequence[Path | str], done: bool, conso
         )
     for path in left:
         console.print(f"{escape(str(path))} still holds other files, or damaged ones: look into it.", soft_wrap=True)
-    if not pruning.folders:
+    if pruning.is_empty:
+        _show_none(pruning.bottleneck_dir, console)
+    elif not pruning.folders:
         console.print("Nothing to remove.")
     elif done:
         console.print(f"Removed: {pruning.removed} bottlenecks.")

@@ -61,9 +61,9 @@ def output(capsys: pytest.CaptureFixture[str]) -> str:
 
 
 def test_photos_to_keep_that_are_not_there_are_named_by_the_option(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert call("prune", "--keep_photos", str(tmp_path / "none"), "--bottleneck_dir", str(tmp_path)) == 1
+    assert call("prune", "--keep_photos", str(here / "none")) == 1
     said = output(capsys)
     assert "--keep_photos" in said and "--image_dir" not in said
 
@@ -101,6 +101,27 @@ def test_verify_names_what_is_damaged_and_repairs_it(here: Path, capsys: pytest.
     assert (path.parents[1] / "damaged" / path.parent.name / f"{path.name}.damaged").exists()
     assert call("verify") == 0
     assert call("info") == 0 and "set aside: 1" in output(capsys)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["info"],
+        ["verify"],
+        ["verify", "--repair"],
+        ["prune", "--keep_photos", "photos"],
+        ["prune", "--keep_photos", "photos", "--yes"],
+    ],
+)
+def test_a_folder_that_is_no_store_is_said_to_hold_none_and_stays_as_it_is(
+    arguments: list[str], here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (here / "notes").mkdir()
+    (here / "notes/mine.txt").write_text("mine")
+    assert call(*arguments, "--bottleneck_dir", "notes") == 0
+    said = output(capsys)
+    assert "notes holds no bottlenecks." in said and "Sound" not in said and "Nothing to remove" not in said
+    assert [path.name for path in (here / "notes").rglob("*")] == ["mine.txt"]
 
 
 def test_prune_says_what_it_would_do_and_does_it_when_told_to(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

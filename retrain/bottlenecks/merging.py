@@ -70,7 +70,7 @@ def merge_stores(others: Sequence[Path | str], bottleneck_dir: Path | str) -> Me
 def _folders(other: Place, here: Place) -> list[StoreFolder]:
     if _resolved(other) == _resolved(here):
         raise OptionError(f"{other} is the store itself; pass another one to merge into it.")
-    folders = store_folders(other)
+    folders = store_folders(other, "stores")
     if not folders:
         raise StoreError(f"{other} holds no bottlenecks; pass the `bottleneck_dir` of other runs.")
     return folders

@@ -117,14 +117,17 @@ def count_photos_and_vectors(keys: pa.Table) -> tuple[int, int]:
     return pc.count_distinct(keys["photo_sha256"]).as_py(), len(first_rows(keys))
 
 
-def store_folders(bottleneck_dir: Path | str | Place) -> list[StoreFolder]:
-    """The folders of a store. Raises StoreError where there is no such folder, or it cannot be read."""
+def store_folders(bottleneck_dir: Path | str | Place, field: str = "bottleneck_dir") -> list[StoreFolder]:
+    """The folders of a store, which the user named by a `field`.
+
+    Raises StoreError where there is no such folder, or it cannot be read.
+    """
     place = place_of(bottleneck_dir)
     try:
         names = [name for name in place.folders() if FINGERPRINT.fullmatch(name)]
     except FileNotFoundError:
         what = "no folder" if place.is_local else "nothing at"
-        raise StoreError(f"There is {what} {place}; check `bottleneck_dir`.") from None
+        raise StoreError(f"There is {what} {place}; check `{field}`.") from None
     except OSError as error:
-        raise StoreError(f"{place} cannot be read ({error.strerror}); check `bottleneck_dir`.") from None
+        raise StoreError(f"{place} cannot be read ({error.strerror}); check `{field}`.") from None
     return [StoreFolder(place, name, read_description(place, name)) for name in names]

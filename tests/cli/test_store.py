@@ -163,7 +163,7 @@ def test_merge_adds_what_another_machine_computed(here: Path, capsys: pytest.Cap
         (["prune", "--keep_photos", "nowhere"], 1, "There is no folder or manifest nowhere"),
         (["prune", "--keep_photos="], 2, "empty value"),
         (["merge"], 2, "Missing argument"),
-        (["merge", "nowhere"], 1, "There is no folder nowhere"),
+        (["merge", "nowhere"], 1, "There is no folder nowhere; check STORE."),
         (["merge", "tf_files/bottlenecks"], 2, "is the store itself"),
         (["info", "--bottleneck_dir", "nowhere"], 1, "There is no folder nowhere; check --bottleneck_dir."),
         (["verify", "--bottleneck_dir", "nowhere"], 1, "There is no folder nowhere; check --bottleneck_dir."),

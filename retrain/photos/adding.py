@@ -24,7 +24,7 @@ def joined(parts: Sequence[tuple[str, Dataset]]) -> Dataset:
     (_, first), *others = parts
     if not others:
         return first
-    files, reading = list(first.files), first.reading or f"photos of {_classes(first.labels)}"
+    files, reading = list(first.files), first.reading or f"photos {_classes(first.labels)}"
     at = dict(zip(absolute_paths(file.path for file in files), files, strict=True))
     skipped, remarks = list(first.skipped), list(first.remarks)
     for part, (name, dataset) in enumerate(others, 1):
@@ -43,7 +43,7 @@ def joined(parts: Sequence[tuple[str, Dataset]]) -> Dataset:
                 )
         skipped += dataset.skipped
         remarks += _remarks(name, dataset, added)
-        reading += f"; added: photos of {_classes(dataset.labels)}"
+        reading += f"; added: photos {_classes(dataset.labels)}"
     roots = (*first.roots, *(_named(root, name) for name, dataset in others for root in dataset.roots))
     return Dataset(tuple(files), tuple(skipped), tuple(remarks), reading=reading, ordinary=False, roots=roots)
 
@@ -58,14 +58,19 @@ def _remarks(name: str, dataset: Dataset, added: int) -> Iterable[str]:
     more = "1 more is a photo" if twice == 1 else f"{twice:,} more are photos"
     already = f"; {more} of the other sources" if twice else ""
     photos = "1 photo" if added == 1 else f"{added:,} photos"
-    yield f"Added from {shown(name)}: {photos} of {_classes(dataset.labels)}{already}."
+    yield f"Added from {shown(name)}: {photos} {_classes(dataset.labels)}{already}."
     if dataset.reading and not dataset.ordinary:
         yield f"{shown(name)} is read as: {dataset.reading}."
     yield from dataset.remarks
 
 
 def _classes(labels: Sequence[str]) -> str:
-    return f"the class {some(labels)}" if len(labels) == 1 else f"the classes {some(labels)}"
+    """Of which classes photos are, as a phrase after them."""
+    named = [label for label in labels if label]
+    if not named:
+        return "without a class"
+    phrase = f"of the class {some(named)}" if len(named) == 1 else f"of the classes {some(named)}"
+    return phrase if len(named) == len(labels) else f"{phrase}, or without one"
 
 
 def once_each(photos: Sequence[Photo]) -> tuple[list[Photo | None], list[Skipped]]:

@@ -76,6 +76,20 @@ def test_photos_without_classes_have_none(tmp_path: Path) -> None:
     assert [photo.label for photo in Table.read(written.output).photos] == [""] * 3
 
 
+def test_added_photos_without_classes_are_said_to_have_none(tmp_path: Path) -> None:
+    cats = class_folders(tmp_path / "cats", 4)
+    write(tmp_path / "heap" / "1.jpg", photo_bytes(8))
+    write(tmp_path / "heap" / "logs" / "a.txt", b"no photo")
+    options = ("--architecture=fake", f"--bottleneck_dir={tmp_path / 'b'}", f"--output={tmp_path / 'f.parquet'}")
+    for sources in ((cats, tmp_path / "heap"), (tmp_path / "heap", cats)):
+        said = call(main, "features", *sources, *options)
+        both = " ".join((said.out + said.err).split())
+        assert said.code == 0 and "class ." not in both and "class ;" not in both
+    said = call(main, "features", cats, tmp_path / "heap", *options)
+    assert f"Added from {tmp_path / 'heap'}: 2 photos without a class." in " ".join((said.out + said.err).split())
+    assert Table.read(tmp_path / "f.parquet").dataset.reading.endswith("; added: photos without a class")
+
+
 def test_it_is_written_in_batches_and_each_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bottlenecks_file, "BATCH_BYTES", 2 * 4 * 3)
     told: list[int] = []

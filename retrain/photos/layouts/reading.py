@@ -34,7 +34,7 @@ class Reading:
 
     `folders`: each folder in the one place is a class; `splits`: so in several places, which may be sides of a given
     split; `names`: the class is in the name of each file, by `pattern`; `class`: all photos in the place are of one
-    class. `classes` are those that the listing saw.
+    class, or of none, which is called nothing. `classes` are those that the listing saw.
     """
 
     layout: Layout | Literal["class"]
@@ -53,7 +53,7 @@ class Reading:
         classes = f"the classes {some(self.classes)}"
         where = some([place.path for place in self.places if place.path])
         if self.layout == "class":
-            words = f"photos of the class {some(self.classes)}"
+            words = f"photos of the class {some(self.classes)}" if any(self.classes) else "photos without a class"
         elif self.layout == "names":
             example = self.pattern.replace("class", self.classes[0] if self.classes else "class")
             words = f"{f'file names in {where}' if where else 'file names'} such as {example} with {classes}"

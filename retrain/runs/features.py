@@ -12,10 +12,12 @@ from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.bottlenecks.bottlenecks_file import write_table
 from retrain.bottlenecks.executors.base import StartEngine
 from retrain.bottlenecks.extraction import Extraction
-from retrain.core.errors import ExportError
+from retrain.core.errors import ExportError, OptionError
 from retrain.core.outputs import check_file, place, temporary_beside
 from retrain.core.progress import SILENT, Progress
 from retrain.runs.embedding import EmbeddingConfig, embed
+
+SUFFIX = ".parquet"
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,10 @@ class FeaturesConfig:
     output: Path
 
     def __post_init__(self) -> None:
+        suffix = self.output.suffix
+        if suffix.lower() not in ("", SUFFIX):  # other programs would take it for what its name says
+            other = self.output.with_suffix(SUFFIX).name
+            raise OptionError(f"`output` {self.output} would be no {suffix[1:].lower()} file: call it {other}.")
         check_file(self.output, "`output`")
 
 

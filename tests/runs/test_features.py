@@ -140,6 +140,21 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
         FeaturesConfig(EmbeddingConfig((tmp_path,)), Path("/dev/null"))
 
 
+@pytest.mark.parametrize(("name", "kind"), [("c.csv", "csv"), ("c.JSONL", "jsonl"), ("c.npy", "npy")])
+def test_a_name_of_another_kind_of_file_is_refused_before_any_work(name: str, kind: str, tmp_path: Path) -> None:
+    cats = class_folders(tmp_path / "cats", 4)
+    options = ("--architecture=fake", f"--bottleneck_dir={tmp_path / 'b'}", "--output", tmp_path / name)
+    said = call(main, "features", cats, *options)
+    words = f"Error: --output {tmp_path / name} would be no {kind} file: call it c.parquet."
+    assert said.code == 2 and words in " ".join(said.err.split())
+    assert [path.name for path in tmp_path.iterdir()] == ["cats"]
+
+
+@pytest.mark.parametrize("name", ["f.PARQUET", "f"])
+def test_a_name_without_a_kind_and_capitals_will_do(name: str, tmp_path: Path) -> None:
+    assert FeaturesConfig(EmbeddingConfig((tmp_path,)), tmp_path / name).output.name == name
+
+
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     cats = class_folders(tmp_path / "cats", 4)

@@ -110,6 +110,14 @@ def test_an_earlier_file_is_kept_unless_it_is_the_same(tmp_path: Path) -> None:
     assert not list(tmp_path.glob(".retrain-*"))
 
 
+def test_another_spelling_of_the_folder_makes_the_same_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cats = class_folders(tmp_path / "cats", 4)
+    _, table = run(tmp_path, cats)
+    monkeypatch.chdir(cats)
+    written, again = run(tmp_path, Path("../cats"))
+    assert again.equals(table) and written.kept == tmp_path / "f.parquet.1"  # the metadata name the source
+
+
 def test_a_run_that_was_stopped_leaves_no_file_and_goes_on(tmp_path: Path) -> None:
     cats = class_folders(tmp_path / "cats", 40)
     stopping, counter = itertools.count(), Counter()

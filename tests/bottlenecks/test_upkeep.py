@@ -12,6 +12,7 @@ import pytest
 from shard_files import list_shards
 from stored import description
 
+from retrain.backbones.calibrated import CalibratedNetwork, NetworkFile
 from retrain.bottlenecks import probe
 from retrain.bottlenecks.inspection import inspect_store, verify_store
 from retrain.bottlenecks.merging import merge_stores
@@ -20,6 +21,7 @@ from retrain.bottlenecks.pruning import plan_pruning, prune_store
 from retrain.bottlenecks.shards import Key, bottleneck_table, key_table
 from retrain.bottlenecks.store import Store, fingerprint
 from retrain.core.errors import OptionError, StoreError
+from retrain.core.places import LocalPlace
 from retrain.photos.hashes import PhotoHashes
 
 DIM = 4
@@ -164,6 +166,27 @@ def test_repair_sets_aside_and_the_next_look_finds_nothing(tmp_path: Path) -> No
     assert damaged.path.name == f"{path.name}.damaged" and damaged.path.read_bytes() == data
     assert verify_store(tmp_path).damaged == ()
     assert served(tmp_path, range(5)) == []
+
+
+def test_what_is_damaged_goes_where_the_page_says(tmp_path: Path) -> None:
+    store = fill(tmp_path, range(5))
+    fill_thumbnails(tmp_path, range(3))
+    hashes = PhotoHashes(tmp_path)
+    hashes.record("/a", 1, 0, sha256(1), inode=1, ctime_ns=0)
+    hashes.save()
+    network = CalibratedNetwork.keep(LocalPlace(tmp_path / "calibrated" / ("0" * 64)), NetworkFile(b"a", b"b"))
+    (shard,), (thumbnails,) = list_shards(store.folder), list_shards(thumbnail_store(tmp_path).folder)
+    (table,), kept = list_shards(tmp_path, "photo-hashes"), Path(network.place.at(network.name))
+    for path in (shard, thumbnails, table, kept):
+        flip(path)
+    verify_store(tmp_path, repair=True)
+    aside = {path for path in tmp_path.rglob("*.damaged")}
+    assert aside == {
+        tmp_path / "damaged" / shard.parent.name / f"{shard.name}.damaged",
+        tmp_path / "thumbnails" / "damaged" / thumbnails.parent.name / f"{thumbnails.name}.damaged",
+        table.with_name(f"{table.name}.damaged"),
+        kept.with_name(f"{kept.name}.damaged"),
+    }
 
 
 def test_thumbnails_are_verified_too(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from label_image.web import site
 from retrain.core.errors import ExportError
 from retrain.exports.publication import publication
 from retrain.exports.registry import FORMATS
@@ -31,6 +32,22 @@ def test_each_part_of_a_format_that_is_missing_is_named(name: str, everything: P
         with pytest.raises(ExportError, match=f"{part} is missing, a part of the format {name}: export"):
             publication(everything)
         (tmp_path / "aside").rename(everything / part)
+
+
+def test_the_parts_of_a_page_are_files_that_it_has(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in site.RUNTIME_FILES:
+        (tmp_path / "runtime").mkdir(exist_ok=True)
+        (tmp_path / "runtime" / name).touch()
+    monkeypatch.setattr(site, "RUNTIME", tmp_path / "runtime")
+    files = site.page_files(exported / "model_float16.tflite", server=False)
+    for page in ("web", "web_int8"):
+        (tmp_path / page).mkdir()
+        for name, data in files.items():
+            (tmp_path / page / name).write_bytes(data)
+        parts = [*FORMATS[page].parts(tmp_path)]
+        assert {part.removeprefix(f"{page}/") for part in parts} < files.keys() and any("tflite" in it for it in parts)
 
 
 def test_a_damaged_list_of_parts_is_a_sentence(everything: Path) -> None:

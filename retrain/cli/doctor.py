@@ -8,6 +8,7 @@ import click
 from label_image.json_outputs import output_line
 from label_image.user_path import Folder
 from retrain.cli.arguments import CheckedCommand
+from retrain.cli.command_line import command_of
 from retrain.cli.config_file import config_option
 from retrain.cli.configs import backbone_config, extraction_config, source_config, split_config
 from retrain.cli.dashes import as_options
@@ -20,6 +21,7 @@ from retrain.cli.options import (
     json_option,
     lang_option,
 )
+from retrain.cli.train import train
 from retrain.core.language import language_of_user
 
 # What the doctor looks at, and where it writes.
@@ -67,7 +69,9 @@ def doctor(output_dir: Path, lang: str | None, as_json: bool, **options: Any) ->
     finally:
         screen.finish()
     source, language = config.source, lang or language_of_user()
-    written = write_diagnosis(diagnosis, source.places[0], output_dir, language, source.category_names)
+    # The fixes are those that the page writes, instead of any that were given.
+    command = command_of(train, {"image_dir": options["image_dir"], **options, "fixes": None})
+    written = write_diagnosis(diagnosis, source.places[0], output_dir, language, command)
     show_diagnosis(diagnosis, written, Console(stderr=as_json, highlight=False))
     if as_json:
         print(output_line(diagnosis_summary(diagnosis, written)))

@@ -133,12 +133,12 @@ def render_page(
     diagnosis: Diagnosis,
     image_dir: Path,
     decided: Sequence[tuple[str, ...]] = (),
-    category_names: Path | None = None,
+    command: str | None = None,
 ) -> str:
     """The page as HTML that needs no other file.
 
-    `decided` are rows of fixes.csv (file, class, action, suggestion, reason) that the user decided on before; the
-    training that obeys them needs the same `category_names`.
+    `decided` are rows of fixes.csv (file, class, action, suggestion, reason) that the user decided on before.
+    `command` trains on these photos as the doctor saw them, but without fixes; by default, with no options at all.
     """
     decisions = {file: action for file, _, action, *_ in decided}
     sections = make_sections(diagnosis, image_dir, decisions=decisions, side=ENLARGED)
@@ -154,7 +154,7 @@ def render_page(
         counts=counts,
         at_once=CLASSES_AT_ONCE,
         most=max(diagnosis.class_counts.values(), default=1),
-        command=_command(image_dir, category_names),
+        command=_command(image_dir, command),
         decided=decided,
         unseen={section.kind: section.unseen for section in sections if section.unseen},
         script=text,
@@ -163,10 +163,9 @@ def render_page(
     )
 
 
-def _command(image_dir: Path, category_names: Path | None) -> str:
+def _command(image_dir: Path, training: str | None) -> str:
     """How to train by the decisions."""
-    names = [] if category_names is None else ["--category_names", str(category_names)]
-    return f"{shown(shlex.join(['retrain', '--image_dir', str(image_dir), *names]))} --fixes {DOWNLOADED}"
+    return f"{shown(training or shlex.join(['retrain', '--image_dir', str(image_dir)]))} --fixes {DOWNLOADED}"
 
 
 def _script_words() -> dict[str, str]:

@@ -66,9 +66,12 @@ def check_output_dir(folder: Path, image_dir: Path) -> None:
 
 
 def write_diagnosis(
-    diagnosis: Diagnosis, image_dir: Path, folder: Path, language: str = ENGLISH, category_names: Path | None = None
+    diagnosis: Diagnosis, image_dir: Path, folder: Path, language: str = ENGLISH, command: str | None = None
 ) -> Written:
-    """Write all files to `folder`, with their sentences in one of LANGUAGES. Raises ExportError."""
+    """Write all files to `folder`, with their sentences in one of LANGUAGES; `command` as in `render_page`.
+
+    Raises ExportError.
+    """
     label_of = {diagnosis.name_of(photo.path, image_dir): photo.label for photo in diagnosis.photos}
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +79,7 @@ def write_diagnosis(
         with in_language(language):
             rows = _with_decisions(fix_rows(diagnosis, image_dir, decisions.actions), decisions.actions, label_of)
             found = _table(FINDING_COLUMNS, _finding_rows(diagnosis, image_dir))
-            page = render_page(diagnosis, image_dir, [row for row in rows if row[2] != KEEP], category_names)
+            page = render_page(diagnosis, image_dir, [row for row in rows if row[2] != KEEP], command)
         moved = [_write_findings(folder / FINDINGS, found)]
         write_page(folder / PAGE, page, "`output_dir`")
         fixes, kept = _place_of_fixes(folder, _table(FIX_COLUMNS, rows))

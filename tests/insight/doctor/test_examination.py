@@ -1,9 +1,11 @@
 """`retrain doctor` from the command line, with the fake backbone (a photo's average colour), and what comes of it."""
 
 import csv
+import html
 import json
 import os
 import re
+import shlex
 import shutil
 from html.parser import HTMLParser
 from pathlib import Path
@@ -50,6 +52,11 @@ def doctor(*more: object) -> SimpleNamespace:
 def rows(path: str) -> list[dict[str, str]]:
     with open(path, encoding="utf-8-sig", newline="") as file:
         return list(csv.DictReader(file))
+
+
+def command_on_page() -> str:
+    (found,) = re.findall(r'id="saved">.*?<code>(.*?)</code>', Path("tf_files/doctor/doctor.html").read_text())
+    return html.unescape(found)
 
 
 def decide(decisions: dict[str, str], path: str = "tf_files/doctor/fixes.csv") -> bytes:
@@ -109,11 +116,30 @@ def test_decisions_by_other_names_of_the_classes_are_obeyed(photos: Path) -> Non
     doctor(*names)
     (row,) = (row for row in rows("tf_files/doctor/fixes.csv") if row["file"] == "green/wrong.jpg")
     assert row["suggestion"] == "relabel:fire"
-    assert f"retrain --image_dir photos {' '.join(names)} --fixes" in Path("tf_files/doctor/doctor.html").read_text()
+    assert " ".join(names) in command_on_page()
     blue = [f"blue/{number}.jpg,remove" for number in range(EACH)]
     Path("fixes.csv").write_text("\n".join(["file,action", "green/wrong.jpg,relabel:fire", *blue]))
     done = doctor(*names, "--fixes", "fixes.csv", "--json")
     assert json.loads(done.out)["classes"] == {"fire": EACH + 1, "grass": EACH + 1}
+
+
+def test_the_command_on_the_page_trains_on_what_the_doctor_saw(photos: Path) -> None:
+    """Also where photos are gone, which only that store knows by that network."""
+    more = ("--seed", "7", "--bottleneck_dir", "my store", "--weights", "random")
+    doctor("--add_images", "photos/red", *more, "--json")
+    words = shlex.split(command_on_page())
+    asked = ["--add_images", "photos/red", "--seed", "7", "--architecture", "fake", "--weights", "random",
+             "--bottleneck_dir", "my store"]  # fmt: skip
+    assert words[:3] == ["retrain", "--image_dir", "photos"]
+    pairs = list(zip(words[3:-2:2], words[4:-2:2], strict=True))
+    assert sorted(pairs) == sorted(zip(asked[::2], asked[1::2], strict=True))
+    assert words[-2:] == ["--fixes", "~/Downloads/fixes.csv"]
+
+
+def test_fixes_that_were_given_are_not_on_the_page(photos: Path) -> None:
+    Path("mine.csv").write_text("file,action\ngreen/wrong.jpg,remove\n")
+    doctor("--fixes", "mine.csv")
+    assert command_on_page() == "retrain --image_dir photos --architecture fake --fixes ~/Downloads/fixes.csv"
 
 
 def test_decisions_on_photos_of_an_archive_outlive_another_photo_in_it(photos: Path) -> None:

@@ -6,7 +6,7 @@ import struct
 from label_image.errors import PhotoError
 
 FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF", "JPEG2000", "PPM", "TGA")  # as Pillow says
-NAMES = ("JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "HEIC", "AVIF", "JPEG 2000", "PPM, PGM and PBM", "TGA")
+NAMES = ("JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "HEIC", "AVIF", "JPEG 2000", "PPM", "PGM", "PBM", "TGA")
 ADVICE = "save it as JPEG or PNG"
 
 _PHOTOS = {

@@ -11,6 +11,8 @@ IMAGE ?= tf_files/gato.jpg
 DATA ?=
 # Any further options of `retrain`, for example ARGS="--seed 7 --summaries_dir tf_files/summaries"
 ARGS ?=
+# What `make report` adds to them.
+PAGE :=
 
 # As many processes share the tests; `make test WORKERS=0` runs them in one.
 WORKERS ?= auto
@@ -60,18 +62,19 @@ $(CLUSTER_INSTALLED): requirements-cluster.lock $(INSTALLED)
 fetch: $(INSTALLED)  ## Get the public data set DATA=name into tf_files/data; alone: list their names
 	@$(BIN)/retrain fetch $(if $(DATA),"$(DATA)") $(ARGS)
 
-retrain: $(INSTALLED)  ## Retrain on IMAGE_DIR=folder [ARCHITECTURE=… WEIGHTS=… OUTPUT_DIR=… ARGS=…]; alone: a demo
+retrain:  ## Retrain on IMAGE_DIR=folder [ARCHITECTURE=… WEIGHTS=… OUTPUT_DIR=… ARGS=…]; alone: a demo
+report:  ## Retrain likewise, and write tf_files/report.html, a page to open
+report: PAGE := --report tf_files/report.html
+# One recipe, and no make inside of it: ARGS would have to be quoted for that, with the quotes that it holds itself.
+retrain report: $(INSTALLED)
 ifeq ($(IMAGE_DIR),)
 	@$(BIN)/retrain demo tf_files/demo_cats --photo tf_files/gato.jpg
 	@$(BIN)/retrain --image_dir tf_files/demo_cats --output_dir "$(OUTPUT_DIR)" \
-		$(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)") $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(ARGS)
+		$(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)") $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(PAGE) $(ARGS)
 else
 	@$(BIN)/retrain --image_dir "$(IMAGE_DIR)" --output_dir "$(OUTPUT_DIR)" \
-		$(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)") $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(ARGS)
+		$(if $(ARCHITECTURE),--architecture "$(ARCHITECTURE)") $(if $(WEIGHTS),--weights "$(WEIGHTS)") $(PAGE) $(ARGS)
 endif
-
-report: $(INSTALLED)  ## Retrain likewise, and write tf_files/report.html, a page to open
-	@$(MAKE) --no-print-directory retrain ARGS='--report tf_files/report.html $(ARGS)'
 
 label: $(INSTALLED)  ## Label IMAGE=photo (or a folder) with the model of OUTPUT_DIR
 	@$(BIN)/label_image --model "$(OUTPUT_DIR)" $(ARGS) "$(IMAGE)"

@@ -7,7 +7,8 @@ import click
 from click.core import ParameterSource
 
 from label_image.json_outputs import output_line
-from label_image.user_path import AnyPath, File
+from label_image.not_paths import is_web_address
+from label_image.user_path import AnyPath, UserPath
 from retrain.cli.arguments import CheckedCommand
 from retrain.cli.configs import embedding_config
 from retrain.cli.dashes import as_options
@@ -27,8 +28,21 @@ if TYPE_CHECKING:
     from retrain.photos.layouts.reading import Layout
 
 
+class PhotoFile(UserPath):
+    """A photo in a file. An address is refused as it was given: a path would have one slash fewer."""
+
+    def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
+        if isinstance(value, str) and is_web_address(value):
+            self.fail(
+                f"{value} is an address; this has to be a photo in a file of this machine: save it there first.",
+                parameter,
+                context,
+            )
+        return super().convert(value, parameter, context)
+
+
 @click.command(cls=CheckedCommand, short_help="Name the photos that are most like one.")
-@click.argument("photo", type=File)
+@click.argument("photo", type=PhotoFile(dir_okay=False))
 @click.argument("data", type=Photos, nargs=-1, metavar="[DATA…]")
 @click.option(
     "--model",

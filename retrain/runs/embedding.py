@@ -96,4 +96,6 @@ def _nothing(dataset: Dataset, extraction: Extraction) -> str:
     if not extraction.skipped:
         return f"There are no photos in {dataset.source}: check DATA."
     one = extraction.skipped[0]
+    if dataset.source == one.path:  # a file that was named, and no source that holds files
+        return f"{one.path} {one.reason}."
     return f"None of the files in {dataset.source} can be used; {one.path}, for one, {one.reason}."

@@ -4,8 +4,10 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from label_image.errors import ModelError
+from label_image.errors import ModelError, PhotoError
 from label_image.manifest import read_manifest
+from label_image.photo_files.kinds import kind_of
+from label_image.preprocessing import photo_bytes
 from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.bottlenecks.executors.base import StartEngine
 from retrain.core.errors import DatasetError, OptionError
@@ -75,6 +77,11 @@ def trained_on(model: Path) -> tuple[Path, dict[str, object]]:
 
     A fine-tuned network is in the export alone, and no option has it again.
     """
+    if not os.path.exists(model):
+        raise OptionError(
+            f"There is no `model` {model}: name the photos to compare with as DATA, or pass the `output_dir` of a "
+            "training run."
+        )
     record = model / RECORD
     try:
         if not record.is_file():
@@ -100,7 +107,7 @@ def run_similar(config: SimilarConfig, progress: Progress = SILENT, start: Start
 
     Raises a RetrainError for whatever a user can cause.
     """
-    alone = _alone(config.photo)  # a name that is wrong is told before all is computed
+    alone = _alone(config.photo)  # a wrong name, and what is no photo, is told before all is computed
     among = embed(config.among, progress, start)
     try:
         asked = embed_files(alone, among.backbone, config.among, progress, start)
@@ -126,8 +133,13 @@ def _told(photo: Photo, cosine: float, asked: Bottlenecks) -> SimilarPhoto:
 
 
 def _alone(path: Path) -> Dataset:
-    """A photo as a data set of its own."""
+    """A photo as a data set of its own. Raises DatasetError for what is none by its first bytes."""
     try:
-        return Dataset((PhotoFile.of(str(path), "", os.stat(path)),), source=str(path))
+        alone = Dataset((PhotoFile.of(str(path), "", os.stat(path)),), source=str(path))
+        with photo_bytes(path) as data:
+            kind_of(data)
     except OSError as error:
         raise DatasetError(f"{path} cannot be read: {error.strerror}; check PHOTO.") from None
+    except PhotoError as error:
+        raise DatasetError(f"{path} {error}; check PHOTO.") from None
+    return alone

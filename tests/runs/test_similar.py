@@ -56,8 +56,12 @@ def test_what_cannot_be_asked_is_a_sentence(colours: Path, tmp_path: Path) -> No
     with pytest.raises(DatasetError, match=r"none\.png cannot be read: .*; check PHOTO"):
         run_similar(config(tmp_path / "none.png", colours))
     write(tmp_path / "text.png", b"no photo")
-    with pytest.raises(DatasetError, match=r"text\.png can be used"):
+    with pytest.raises(DatasetError, match=r"text\.png is not a photo: its first bytes .* or TGA; check PHOTO\.$"):
         run_similar(config(tmp_path / "text.png", colours))
+    assert not (tmp_path / "store").exists()
+    write(tmp_path / "half.jpg", photo_bytes(1)[:-99])
+    with pytest.raises(DatasetError, match=rf"^{tmp_path}/half\.jpg is cut off: its \d+ bytes end before .*\.$"):
+        run_similar(config(tmp_path / "half.jpg", colours))
     with pytest.raises(OptionError, match="`count` 0"):
         config(tmp_path / "text.png", colours, count=0)
 
@@ -103,6 +107,25 @@ def test_the_command(colours: Path, tmp_path: Path) -> None:
     assert said.code == 2 and "--model is for the photos that it was trained on: leave it out, or DATA." in said.err
     said = call(main, "similar", colours / "warm/red.png", "--model", tmp_path)
     assert said.code == 2 and f"--model {tmp_path} does not say which photos it was trained on" in said.err
+
+
+def test_an_address_is_no_photo_in_a_file(colours: Path) -> None:
+    said = call(main, "similar", "https://localhost:1/x.jpg", colours)
+    assert said.code == 2
+    assert "https://localhost:1/x.jpg is an address; this has to be a photo in a file of this machine" in said.err
+    said = call(main, "similar", "s3://bucket/x.jpg", colours)
+    assert said.code == 2 and "s3://bucket/x.jpg is an address" in said.err
+
+
+def test_a_model_that_is_not_there_is_called_that(
+    colours: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    said = call(main, "similar", colours / "warm/red.png")
+    expected = (
+        "There is no --model tf_files/model: name the photos to compare with as DATA, or pass the --output_dir of"
+    )
+    assert said.code == 2 and expected in said.err
 
 
 def test_without_data_the_photos_of_a_model_are_meant(trained: Path, tmp_path: Path) -> None:

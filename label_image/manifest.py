@@ -66,6 +66,14 @@ def read_manifest(folder: Path) -> Manifest:
     return parse_manifest(data, folder)
 
 
+def format_of(folder: Path) -> object:
+    """What the manifest of a folder says that it is, FORMAT for an export of retrain; None if nothing can be read."""
+    try:
+        return parse_json(read_limited(folder / MANIFEST), dict[str, object]).get("format")
+    except (OSError, ForeignFileError):
+        return None
+
+
 def parse_manifest(data: bytes, path: Path) -> Manifest:
     """The manifest of the export `path` from its text. Raises ModelError that names the export."""
     try:

@@ -13,7 +13,7 @@ from label_image.appended_zip import read_appended_manifest
 from label_image.errors import ForeignFileError, ModelError
 from label_image.foreign_text import read_lines
 from label_image.from_file import FromFile, Stamps, stamps
-from label_image.manifest import MANIFEST, Manifest, read_manifest
+from label_image.manifest import FORMAT, MANIFEST, Manifest, format_of, read_manifest
 from label_image.predictions import Predictions
 from label_image.preprocessing import Preprocessing
 from label_image.runtimes import (
@@ -33,6 +33,7 @@ __all__ = [
     "load_saved_model", "named_outputs", "pixels_runner", "saved_model_runner", "tflite_runner",
 ]  # fmt: skip
 
+TENSORFLOW_JS = "graph-model"  # what a model.json of its says that it is
 BATCH = 32  # photos that `predict` runs at a time
 ATTEMPTS = 3  # to load an export that a training or `retrain export` is replacing meanwhile
 
@@ -173,6 +174,11 @@ def _load_unchanged(path: Path, trust: bool) -> tuple[Stamps, Run, Manifest]:
 def _load(path: Path, trust: bool) -> tuple[Run, Manifest]:
     """What runs an export, and its manifest."""
     if path.is_dir():
+        if _is_run_elsewhere(path):
+            raise ModelError(
+                f"{path} is a part of an export that other programs run: pass the folder of the export, or its "
+                ".tflite, .onnx or frozen .pb file."
+            )
         manifest = read_manifest(path)
         return _run_folder(path, trust), manifest
     if path.is_file() and path.suffix == ".tflite":
@@ -187,6 +193,14 @@ def _load(path: Path, trust: bool) -> tuple[Run, Manifest]:
             f"{path} is not an export of retrain: pass its folder, or its .tflite, .onnx or frozen .pb file."
         )
     raise ModelError(f"There is no model {path}: train one with `retrain`, or pass the path of another.")
+
+
+def _is_run_elsewhere(folder: Path) -> bool:
+    """Whether a folder is a part of an export that is not run here: for Core ML, TensorFlow.js, or a web page."""
+    found = format_of(folder)
+    if found == FORMAT:
+        return False
+    return folder.suffix == ".mlpackage" or found == TENSORFLOW_JS or format_of(folder.parent) == FORMAT
 
 
 def _run_folder(folder: Path, trust: bool) -> Run:

@@ -97,6 +97,29 @@ def test_a_good_manifest_says_what_it_says(tmp_path: Path) -> None:
     assert manifest.content["note"] == "kept"
 
 
+def test_a_part_of_an_export_that_other_programs_run_is_called_that(tmp_path: Path) -> None:
+    """What is run here is named, and not the manifest that such a part has not."""
+    export = write_manifest(tmp_path / "export")
+    for folder in (export / "model.mlpackage", export / "web", tmp_path / "copied.mlpackage"):
+        folder.mkdir()
+    for folder in (export / "tfjs", tmp_path / "copied"):
+        write_manifest(folder, format="graph-model")
+    parts = (export / "model.mlpackage", export / "web", export / "tfjs")
+    for part in (*parts, tmp_path / "copied", tmp_path / "copied.mlpackage"):
+        sentence = f"{part} is a part of an export that other programs run: pass the folder of the export"
+        with pytest.raises(ModelError, match=rf"^{sentence}, or its \.tflite, \.onnx or frozen \.pb file\.$"):
+            load_model(part)
+
+
+def test_what_is_in_an_export_and_one_itself_says_what_is_wrong_with_it(tmp_path: Path) -> None:
+    inner = write_manifest(write_manifest(tmp_path / "export") / "previous", format_version=99)
+    with pytest.raises(ModelError, match="format version 99"):
+        load_model(inner)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ModelError, match=r"empty holds no readable model\.json"):
+        load_model(tmp_path / "empty")
+
+
 # The zip at the end of a .tflite
 
 

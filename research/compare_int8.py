@@ -16,6 +16,9 @@ What did matter is the first layer, which NNCF gives 7 bits unless it is told no
 classes (Caltech-101, 128 pixels) showed a loss: Lite0 -0.0040 +- 0.0017 as it is, -0.0025 +- 0.0011 fitted to
 corrected. With 8 bits it is -0.0019 +- 0.0010 as it is, fitted to corrected +0.0002 +- 0.0006 better than that, and
 -0.0024 +- 0.0016 where int8 itself is run. So about 0.2 points may be lost, and int8 is never chosen by itself.
+CPUs without VNNI need the 7 bits (`retrain/backbones/engines/int8.py`), in all layers of Lite0 and in the first one of
+MobileNet: on 26,000 photos of 200 classes (Tiny ImageNet) MobileNet 1.0 loses -0.0036 +- 0.0018 so, and -0.0063 +-
+0.0023 with 7 bits in all layers.
 
     python -m research.compare_int8 --image_dir cats --image_dir flowers --architecture efficientnet_lite0
 """

@@ -14,7 +14,9 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from label_image.errors import ForeignFileError
 from label_image.files import sync_all, temporary_folder
+from label_image.foreign_text import parse_json, read_limited
 from label_image.kept import free_name
 from label_image.kept import move_aside as move_aside
 from label_image.manifest import FORMAT as FORMAT
@@ -32,6 +34,7 @@ from retrain.core.placing import (
 
 def check_file(path: Path, option: str) -> None:
     """Refuse, before any work, what cannot become a new file. Raises OptionError or ExportError; makes nothing."""
+    _check_outside_exports(path, option)
     if _is_special(path):
         raise OptionError(f"{option} {path} is not a regular file, and would be replaced: choose another name.")
     require_writable(path.parent, f"{option} {path}")
@@ -42,7 +45,11 @@ def check_file(path: Path, option: str) -> None:
 
 
 def check_folder(folder: Path, option: str) -> None:
-    """Refuse, before any work, a folder that can be neither written to nor made. Raises ExportError; makes nothing."""
+    """Refuse, before any work, a folder that can be neither written to nor made, or lies in an export.
+
+    Raises OptionError or ExportError; makes nothing.
+    """
+    _check_outside_exports(folder, option)
     require_writable(folder, f"{option} {folder}")
 
 
@@ -79,6 +86,26 @@ def check_outside(folder: Path, others: Mapping[str, Path | None], holder: str =
     for option, path in others.items():
         if path is not None and Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder)):
             raise OptionError(f"{option} {path} lies in {holder} {folder}: choose a path outside of it.")
+
+
+def _check_outside_exports(path: Path, option: str) -> None:
+    """Refuse what would be in the way of the next training into an export. Raises OptionError."""
+    holder = next(filter(is_export, Path(os.path.realpath(path)).parents), None)
+    if holder is not None:
+        raise OptionError(f"{option} {path} lies in the export {holder}: choose a path outside of it.")
+
+
+def is_export(folder: Path) -> bool:
+    """Whether it is one of this project, by its manifest."""
+    return manifest_of(folder).get("format") == FORMAT
+
+
+def manifest_of(folder: Path) -> dict[str, object]:
+    """What its `model.json` says, unchecked; nothing where there is none."""
+    try:
+        return parse_json(read_limited(folder / MANIFEST), dict[str, object])
+    except (OSError, ForeignFileError):
+        return {}
 
 
 def check_distinct(outputs: Mapping[str, Path | None]) -> None:

@@ -1,6 +1,7 @@
 """Small programs that use an export, in the languages of those who get it, with its labels and threshold in them."""
 
 import json
+import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -20,6 +21,24 @@ NEVER = -2.0  # no cosine is lower: a threshold below which no photo is
 
 def write_clients(folder: Path) -> None:
     """Write `clients/` into an export folder, from its manifest. Raises ExportError if jinja2 is missing."""
+    texts = _texts(folder)
+    (folder / CLIENTS).mkdir(exist_ok=True)
+    for name, text in texts.items():
+        (folder / CLIENTS / name).write_text(text, encoding="utf-8", newline="\n")
+
+
+def changed_clients(folder: Path) -> list[Path]:
+    """Those of an export folder that are not as they would be written now. Raises ExportError and OSError."""
+    places = {folder / CLIENTS / name: text for name, text in _texts(folder).items()}
+    return [
+        path
+        for path, text in places.items()
+        if os.path.lexists(path) and not (path.is_file() and path.read_bytes() == text.encode())
+    ]
+
+
+def _texts(folder: Path) -> dict[str, str]:
+    """The programs by their names. Raises ExportError."""
     try:
         import jinja2
     except ImportError:
@@ -29,10 +48,7 @@ def write_clients(folder: Path) -> None:
         loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, keep_trailing_newline=True
     )
     environment.filters.update(LITERALS)
-    (folder / CLIENTS).mkdir(exist_ok=True)
-    for name in FILES:
-        text = environment.get_template(f"{name}.jinja").render(_values(manifest))
-        (folder / CLIENTS / name).write_text(text, encoding="utf-8", newline="\n")
+    return {name: environment.get_template(f"{name}.jinja").render(_values(manifest)) for name in FILES}
 
 
 def _values(manifest: Mapping[str, Any]) -> dict[str, object]:

@@ -3,7 +3,8 @@
 An export directory is known to be ours by its manifest, so a new one replaces it and the one
 before is kept as `<name>.previous`. One that cannot be renamed (a mount point, or a folder in one that
 may not be written to) is filled file by file, the manifest last, and the one before is in `previous` inside it.
-The one before that is dropped, unless it holds formats that the one before lacks: then it is kept under a number.
+The one before that is dropped, unless it holds formats that the one before lacks, or files of the user in its folders:
+then it is kept under a number.
 
 At every moment, also after a kill, the export and the one before each lie complete under one of these two names:
 so what lies under a temporary name is never anybody's last copy.
@@ -12,16 +13,14 @@ so what lies under a temporary name is never anybody's last copy.
 import errno
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from label_image.errors import ForeignFileError
-from label_image.files import sync_all
-from label_image.foreign_text import parse_json, read_limited
+from label_image.files import sha256_of, sha256_of_files, sync_all
 from label_image.manifest import FORMAT, MANIFEST, UNFINISHED
 from label_image.signals import deferred
 from retrain.core.errors import ExportError
-from retrain.core.outputs import move_aside, require_writable
+from retrain.core.outputs import is_export, manifest_of, move_aside, require_writable
 from retrain.core.placing import (
     KEPT_INSIDE,
     NO_RENAME,
@@ -36,7 +35,7 @@ from retrain.core.placing import (
     put,
 )
 from retrain.exports.card import CARD
-from retrain.exports.clients import CLIENTS
+from retrain.exports.clients import CLIENTS, FILES, changed_clients
 from retrain.exports.registry import FORMATS
 from retrain.photos.record import NAME as DATASET
 
@@ -98,7 +97,7 @@ def replace_export(new: Path, folder: Path, say: Callable[[str], None] = lambda 
     with alone_in(folder):
         kept = folder / KEPT_INSIDE
         _check_previous(kept)
-        is_whole = is_export(folder) and not _manifest(folder).get(UNFINISHED)
+        is_whole = is_export(folder) and not manifest_of(folder).get(UNFINISHED)
         if is_whole:
             _keep_further_formats(kept, folder, say)
         fill_in_place(new, folder, MANIFEST, kept if is_whole else None, json.dumps(MEANWHILE).encode())
@@ -133,11 +132,20 @@ def _replace(new: Path, folder: Path, say: Callable[[str], None]) -> Path | None
 
 
 def _keep_further_formats(previous: Path, folder: Path, say: Callable[[str], None]) -> None:
-    """Give the export before a number if it holds formats that the one which takes its name lacks."""
-    further = sorted(_formats(previous) - _formats(folder))
+    """Give the export before a number if it holds formats that the one which takes its name lacks, or the user's."""
+    further = sorted(_formats(previous) - _formats(folder)) or _inside_and_not_ours(previous)
     if further:
         kept = move_aside(previous)
         say(f"{previous} holds {', '.join(further)}, the export after it does not: it is kept as {kept}.")
+
+
+def _inside_and_not_ours(export: Path) -> list[str]:
+    """Files in folders of an export that no export writes so: of the user, or changed by hand."""
+    variables = [path for path in (export / "variables").glob("*") if not path.name.startswith("variables.")]
+    clients = [path for path in (export / CLIENTS).glob("*") if path.name not in FILES]
+    if (export / CLIENTS).is_dir():
+        clients += changed_clients(export)
+    return sorted(str(path.relative_to(export)) for path in (*variables, *clients))
 
 
 def _formats(folder: Path) -> set[str]:
@@ -170,11 +178,35 @@ def _exchange_through(new: Path, folder: Path, previous: Path) -> bool:
 def put_into_export(new: Path, target: Path) -> None:
     """Put a finished file or folder into an export; readers see the old one or the new one. Raises OSError.
 
-    What was there is gone: it was made from the same export, and can be made again.
+    What was there is gone: it was made from the same export, and can be made again. See `keep_if_changed`.
     """
     sync_all(new)
     with deferred():
         put(new, target)
+
+
+def keep_if_changed(target: Path, new: Path, proof: Mapping[str, object]) -> Path | None:
+    """Move aside what lies where a format comes, unless the export wrote it, by its `proof`; returns where it is.
+
+    Formats of trainings, and of older exports, have no digest in theirs: then they count as unchanged. Raises OSError.
+    """
+    if not os.path.lexists(target):
+        return None
+    if not target.is_symlink() and target.is_dir() == new.is_dir():
+        digest = content_sha256(target)
+        if digest == content_sha256(new) or digest == proof.get("sha256", digest if proof else None):
+            return None
+    kept = move_aside(target)
+    if new.is_dir() and not target.is_dir() and os.path.lexists(target):
+        target.unlink()  # a file, which has both names until another takes its place: a folder cannot
+    return kept
+
+
+def content_sha256(path: Path) -> str:
+    """SHA-256 of a file, or over the names and bytes of all files of a folder. Raises OSError."""
+    if path.is_dir():
+        return sha256_of_files(path, sorted(file for file in path.rglob("*") if file.is_file()))
+    return sha256_of(path)
 
 
 def previous_of(folder: Path) -> Path:
@@ -200,15 +232,3 @@ def _check_previous(previous: Path) -> None:
 def _foreign(folder: Path) -> list[str]:
     names = set(os.listdir(folder)) - EXPORT_NAMES
     return sorted(name for name in names if not is_passed_over(name) and not is_kept(name))
-
-
-def is_export(folder: Path) -> bool:
-    """Whether it is one of this project, by its manifest."""
-    return _manifest(folder).get("format") == FORMAT
-
-
-def _manifest(folder: Path) -> dict[str, object]:
-    try:
-        return parse_json(read_limited(folder / MANIFEST), dict[str, object])
-    except (OSError, ForeignFileError):
-        return {}

@@ -8,6 +8,7 @@ interruption, leave what was there untouched.
 
 import functools
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -39,7 +40,7 @@ from retrain.core.placing import alone_in, obey_umask
 from retrain.core.progress import SILENT, Progress
 from retrain.exports.card import CARD, is_unchanged, write_card
 from retrain.exports.clients import CLIENTS
-from retrain.exports.folder import put_into_export
+from retrain.exports.folder import content_sha256, keep_if_changed, put_into_export
 from retrain.exports.formats.base import Format, Source
 from retrain.exports.proof.judgement import Judgement, Reference, judge
 from retrain.exports.proof.limits import FLOAT32
@@ -148,7 +149,7 @@ def export_model(config: ConvertConfig, progress: Progress = SILENT) -> Report:
             reference = work.saved_model()
             results = [Result(SAVED_MODEL, reference)]
             results += [work.serve_bytes() if name == SAVED_MODEL else work.further(name) for name in config.formats]
-        _write_clients(export, temporary)
+        _write_clients(export, temporary, progress.say)
         _write_card(export, temporary, progress.say)
         serving = None
         if config.serving_dir is not None:
@@ -314,8 +315,11 @@ class _Work:
                 continue
             target = self.export / format.file
             obey_umask(new)
-            found = {name: {**judgement.plain(), **embedding, **_remark(way.remark)}}
+            found = {name: {**judgement.plain(), **embedding, **_remark(way.remark), "sha256": content_sha256(new)}}
             with self.replacing():
+                kept = keep_if_changed(target, new, read_manifest(self.export).get("parity", {}).get(name, {}))
+                if kept is not None:
+                    self.say(f"{target} is not as an export left it: it is kept as {kept}.")
                 # Cut off in between, the manifest says nothing of the new file, rather than what the old one was worth.
                 record_parity(self.export, self.temporary, {name: {}})
                 put_into_export(new, target)
@@ -373,13 +377,22 @@ def _remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
-def _write_clients(export: Path, temporary: Path) -> None:
-    from retrain.exports.clients import write_clients
+def _write_clients(export: Path, temporary: Path, say: Callable[[str], None]) -> None:
+    """Those that lack; one that somebody has changed is theirs."""
+    from retrain.exports.clients import changed_clients, write_clients
 
     shutil.copyfile(export / MANIFEST, temporary / MANIFEST)
     write_clients(temporary)
     obey_umask(temporary / CLIENTS)
-    put_into_export(temporary / CLIENTS, export / CLIENTS)
+    if not (export / CLIENTS).is_dir():
+        keep_if_changed(export / CLIENTS, temporary / CLIENTS, {})
+        put_into_export(temporary / CLIENTS, export / CLIENTS)
+        return
+    for new in (temporary / CLIENTS).iterdir():
+        if not os.path.lexists(export / CLIENTS / new.name):
+            put_into_export(new, export / CLIENTS / new.name)
+    for path in changed_clients(export):
+        say(f"{path} is not as this version writes it, and stays as it is; delete it, and an export writes a new one.")
 
 
 def _write_card(export: Path, temporary: Path, say: Callable[[str], None]) -> None:

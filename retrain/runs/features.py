@@ -4,6 +4,7 @@ What is missing is computed first, and kept in the store: interrupt it and run t
 file appears when it is whole; one that was there and differs is moved aside.
 """
 
+import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from retrain.bottlenecks.bottlenecks_file import write_table
 from retrain.bottlenecks.executors.base import StartEngine
 from retrain.bottlenecks.extraction import Extraction
 from retrain.core.errors import ExportError, OptionError
-from retrain.core.outputs import check_file, place, temporary_beside
+from retrain.core.outputs import check_file, check_outside, place, temporary_beside
 from retrain.core.progress import SILENT, Progress
 from retrain.runs.embedding import EmbeddingConfig, embed
 
@@ -32,6 +33,8 @@ class FeaturesConfig:
         if suffix.lower() not in ("", SUFFIX):  # other programs would take it for what its name says
             other = self.output.with_suffix(SUFFIX).name
             raise OptionError(f"`output` {self.output} would be no {suffix[1:].lower()} file: call it {other}.")
+        for source in filter(os.path.isdir, self.photos.sources):  # which the next run would read as the table
+            check_outside(Path(source), {"`output`": self.output}, "the folder of photos")
         check_file(self.output, "`output`")
 
 

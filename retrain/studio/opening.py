@@ -6,7 +6,7 @@ from pathlib import Path
 from label_image.files import reason_of
 from label_image.terminal import shown
 from retrain.core.errors import DatasetError, OptionError, StudioError
-from retrain.exports.folder import is_export
+from retrain.core.outputs import is_export
 from retrain.photos.dataset import check_class_names
 from retrain.photos.layouts.reading import Place
 from retrain.photos.layouts.recognise import recognise

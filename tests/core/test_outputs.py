@@ -1,8 +1,10 @@
 """Files and folders take their place; what is there is kept or refused."""
 
 import errno
+import json
 import os
 import stat
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,11 @@ from placed import in_place, names, write
 from retrain.core import placing
 from retrain.core.errors import ExportError, OptionError
 from retrain.core.outputs import (
+    FORMAT,
+    MANIFEST,
     check_distinct,
     check_file,
+    check_folder,
     check_not_among_photos,
     place,
     temporary_beside,
@@ -163,6 +168,17 @@ def test_outputs_do_not_lie_among_the_photos(tmp_path: Path) -> None:
     for path in (".models/model", "page.html", "../model"):
         check_not_among_photos(photos, {"--x": photos / path, "--y": None})
     check_not_among_photos(tmp_path / "table.csv", {"--x": tmp_path / "model"})
+
+
+@pytest.mark.parametrize("check", [check_file, check_folder])
+def test_outputs_do_not_lie_in_an_export(check: Callable[[Path, str], None], tmp_path: Path) -> None:
+    """The next training into it would be refused."""
+    (tmp_path / "model" / "clients").mkdir(parents=True)
+    (tmp_path / "model" / MANIFEST).write_text(json.dumps({"format": FORMAT}))
+    for name in ("new", "clients/new"):
+        with pytest.raises(OptionError, match=r"`serving_dir` .*new lies in the export .*model: choose a path outside"):
+            check(tmp_path / "model" / name, "`serving_dir`")
+    check(tmp_path / "beside", "`serving_dir`")
 
 
 def test_two_outputs_of_one_name_are_refused(tmp_path: Path) -> None:

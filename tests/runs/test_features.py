@@ -143,7 +143,7 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
         run(tmp_path, tmp_path / "texts")
     (tmp_path / "file").touch()
     with pytest.raises(ExportError, match="`output`"):
-        FeaturesConfig(EmbeddingConfig((tmp_path,)), tmp_path / "file" / "f.parquet")
+        FeaturesConfig(EmbeddingConfig((tmp_path / "texts",)), tmp_path / "file" / "f.parquet")
     with pytest.raises(OptionError, match="`output`"):
         FeaturesConfig(EmbeddingConfig((tmp_path,)), Path("/dev/null"))
 
@@ -160,7 +160,16 @@ def test_a_name_of_another_kind_of_file_is_refused_before_any_work(name: str, ki
 
 @pytest.mark.parametrize("name", ["f.PARQUET", "f"])
 def test_a_name_without_a_kind_and_capitals_will_do(name: str, tmp_path: Path) -> None:
-    assert FeaturesConfig(EmbeddingConfig((tmp_path,)), tmp_path / name).output.name == name
+    assert FeaturesConfig(EmbeddingConfig((tmp_path / "photos",)), tmp_path / name).output.name == name
+
+
+@pytest.mark.parametrize("name", ["photos/a/f.parquet", "photos/f.parquet", "flat/f.parquet"])
+def test_the_file_does_not_come_among_the_photos(name: str, tmp_path: Path) -> None:
+    """The next run would read it: as a photo, or in the place of the folder."""
+    class_folders(tmp_path / "photos")
+    write(tmp_path / "flat" / "1.jpg", photo_bytes(1))
+    with pytest.raises(OptionError, match=r"`output` .*f\.parquet lies in the folder of photos .*: choose a path"):
+        FeaturesConfig(EmbeddingConfig((tmp_path / "photos", tmp_path / "flat")), tmp_path / name)
 
 
 def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

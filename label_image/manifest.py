@@ -66,12 +66,17 @@ def read_manifest(folder: Path) -> Manifest:
     return parse_manifest(data, folder)
 
 
+def unchecked_manifest(folder: Path) -> dict[str, object]:
+    """What the manifest of a folder says, whatever it is; nothing if it cannot be read."""
+    try:
+        return parse_json(read_limited(folder / MANIFEST), dict[str, object])
+    except (OSError, ForeignFileError):
+        return {}
+
+
 def format_of(folder: Path) -> object:
     """What the manifest of a folder says that it is, FORMAT for an export of retrain; None if nothing can be read."""
-    try:
-        return parse_json(read_limited(folder / MANIFEST), dict[str, object]).get("format")
-    except (OSError, ForeignFileError):
-        return None
+    return unchecked_manifest(folder).get("format")
 
 
 def parse_manifest(data: bytes, path: Path) -> Manifest:

@@ -14,13 +14,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from label_image.errors import ForeignFileError
 from label_image.files import sync_all, temporary_folder
-from label_image.foreign_text import parse_json, read_limited
 from label_image.kept import free_name
 from label_image.kept import move_aside as move_aside
 from label_image.manifest import FORMAT as FORMAT
 from label_image.manifest import MANIFEST as MANIFEST
+from label_image.manifest import format_of
 from label_image.signals import deferred
 from retrain.core.errors import ExportError, OptionError
 from retrain.core.placing import (
@@ -97,15 +96,7 @@ def _check_outside_exports(path: Path, option: str) -> None:
 
 def is_export(folder: Path) -> bool:
     """Whether it is one of this project, by its manifest."""
-    return manifest_of(folder).get("format") == FORMAT
-
-
-def manifest_of(folder: Path) -> dict[str, object]:
-    """What its `model.json` says, unchecked; nothing where there is none."""
-    try:
-        return parse_json(read_limited(folder / MANIFEST), dict[str, object])
-    except (OSError, ForeignFileError):
-        return {}
+    return format_of(folder) == FORMAT
 
 
 def check_distinct(outputs: Mapping[str, Path | None]) -> None:

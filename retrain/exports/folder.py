@@ -17,10 +17,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from label_image.files import sha256_of, sha256_of_files, sync_all
-from label_image.manifest import FORMAT, MANIFEST, UNFINISHED
+from label_image.manifest import FORMAT, MANIFEST, UNFINISHED, unchecked_manifest
 from label_image.signals import deferred
 from retrain.core.errors import ExportError
-from retrain.core.outputs import is_export, manifest_of, move_aside, require_writable
+from retrain.core.outputs import is_export, move_aside, require_writable
 from retrain.core.placing import (
     KEPT_INSIDE,
     NO_RENAME,
@@ -97,7 +97,7 @@ def replace_export(new: Path, folder: Path, say: Callable[[str], None] = lambda 
     with alone_in(folder):
         kept = folder / KEPT_INSIDE
         _check_previous(kept)
-        is_whole = is_export(folder) and not manifest_of(folder).get(UNFINISHED)
+        is_whole = is_export(folder) and not unchecked_manifest(folder).get(UNFINISHED)
         if is_whole:
             _keep_further_formats(kept, folder, say)
         fill_in_place(new, folder, MANIFEST, kept if is_whole else None, json.dumps(MEANWHILE).encode())

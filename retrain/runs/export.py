@@ -8,7 +8,6 @@ interruption, leave what was there untouched.
 
 import functools
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -38,8 +37,7 @@ from retrain.core.outputs import (
 from retrain.core.places import place_of
 from retrain.core.placing import alone_in, obey_umask
 from retrain.core.progress import SILENT, Progress
-from retrain.exports.card import CARD, is_unchanged, write_card
-from retrain.exports.clients import CLIENTS
+from retrain.exports.companions import write_missing_clients, write_own_card
 from retrain.exports.folder import content_sha256, keep_if_changed, put_into_export
 from retrain.exports.formats.base import Format, Source
 from retrain.exports.proof.judgement import Judgement, Reference, judge
@@ -149,8 +147,8 @@ def export_model(config: ConvertConfig, progress: Progress = SILENT) -> Report:
             reference = work.saved_model()
             results = [Result(SAVED_MODEL, reference)]
             results += [work.serve_bytes() if name == SAVED_MODEL else work.further(name) for name in config.formats]
-        _write_clients(export, temporary, progress.say)
-        _write_card(export, temporary, progress.say)
+        write_missing_clients(export, temporary, progress.say)
+        write_own_card(export, temporary, progress.say)
         serving = None
         if config.serving_dir is not None:
             from retrain.exports.serving import write_serving
@@ -375,36 +373,3 @@ def _remove(path: Path) -> None:
         shutil.rmtree(path)
     else:
         path.unlink(missing_ok=True)
-
-
-def _write_clients(export: Path, temporary: Path, say: Callable[[str], None]) -> None:
-    """Those that lack; one that somebody has changed is theirs."""
-    from retrain.exports.clients import changed_clients, write_clients
-
-    shutil.copyfile(export / MANIFEST, temporary / MANIFEST)
-    write_clients(temporary)
-    obey_umask(temporary / CLIENTS)
-    if not (export / CLIENTS).is_dir():
-        keep_if_changed(export / CLIENTS, temporary / CLIENTS, {})
-        put_into_export(temporary / CLIENTS, export / CLIENTS)
-        return
-    for new in (temporary / CLIENTS).iterdir():
-        if not os.path.lexists(export / CLIENTS / new.name):
-            put_into_export(new, export / CLIENTS / new.name)
-    for path in changed_clients(export):
-        say(f"{path} is not as this version writes it, and stays as it is; delete it, and an export writes a new one.")
-
-
-def _write_card(export: Path, temporary: Path, say: Callable[[str], None]) -> None:
-    with alone_in(export):
-        try:
-            text = (export / CARD).read_text(encoding="utf-8", errors="replace")
-        except FileNotFoundError:  # of an older training
-            text = None
-        if text is not None and not is_unchanged(text):
-            say(f"{export / CARD} was changed by hand, and stays as it is; delete it, and an export writes a new one.")
-            return
-        present = [name for name, format in FORMATS.items() if (export / format.file).exists()]
-        write_card(temporary, read_manifest(export), present)
-        obey_umask(temporary / CARD)
-        put_into_export(temporary / CARD, export / CARD)

@@ -133,19 +133,23 @@ def _replace(new: Path, folder: Path, say: Callable[[str], None]) -> Path | None
 
 def _keep_further_formats(previous: Path, folder: Path, say: Callable[[str], None]) -> None:
     """Give the export before a number if it holds formats that the one which takes its name lacks, or the user's."""
-    further = sorted(_formats(previous) - _formats(folder)) or _inside_and_not_ours(previous)
+    further = sorted(_formats(previous) - _formats(folder)) or _the_user_s(previous)
     if further:
         kept = move_aside(previous)
         say(f"{previous} holds {', '.join(further)}, the export after it does not: it is kept as {kept}.")
 
 
-def _inside_and_not_ours(export: Path) -> list[str]:
+def _the_user_s(export: Path) -> list[str]:
     """Files in folders of an export that no export writes so: of the user, or changed by hand."""
-    variables = [path for path in (export / "variables").glob("*") if not path.name.startswith("variables.")]
-    clients = [path for path in (export / CLIENTS).glob("*") if path.name not in FILES]
-    if (export / CLIENTS).is_dir():
-        clients += changed_clients(export)
-    return sorted(str(path.relative_to(export)) for path in (*variables, *clients))
+    changed = changed_clients(export) if (export / CLIENTS).is_dir() else []
+    return sorted({*foreign_inside(export), *(path.relative_to(export).as_posix() for path in changed)})
+
+
+def foreign_inside(export: Path) -> list[str]:
+    """What lies in the folders of an export and is of no export, by its path there."""
+    variables = (path for path in (export / "variables").glob("*") if not path.name.startswith("variables."))
+    clients = (path for path in (export / CLIENTS).glob("*") if path.name not in FILES)
+    return sorted(path.relative_to(export).as_posix() for path in (*variables, *clients))
 
 
 def _formats(folder: Path) -> set[str]:

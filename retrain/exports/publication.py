@@ -11,6 +11,7 @@ from label_image.manifest import MANIFEST, read_manifest
 from retrain.core.errors import ExportError
 from retrain.exports.card import CARD, card, is_of_this_version, is_unchanged
 from retrain.exports.clients import CLIENTS
+from retrain.exports.folder import foreign_inside
 from retrain.exports.registry import FORMATS
 
 LABELS = "labels.txt"
@@ -66,8 +67,11 @@ def publication(export: Path) -> Publication:
     except (OSError, UnicodeDecodeError) as error:
         raise ExportError(_unreadable(export, error)) from None
     names = [*BESIDE, *(file for name in present for file in FORMATS[name].files)]
-    files = {path.relative_to(export).as_posix(): path for name in names for path in _files_of(export / name)}
-    kept_back = sorted(path.name for path in export.iterdir() if path.name not in names and path.name[0] != ".")
+    there = {path.relative_to(export).as_posix(): path for name in names for path in _files_of(export / name)}
+    foreign = foreign_inside(export)
+    files = {name: path for name, path in there.items() if "/".join(name.split("/")[:2]) not in foreign}
+    beside = (path.name for path in export.iterdir() if path.name not in names and path.name[0] != ".")
+    kept_back = sorted((*beside, *foreign))
     new_card = None if new_card == text else new_card
     return Publication(dict(sorted(files.items())), tuple(kept_back), own_card, new_card)
 

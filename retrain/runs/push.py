@@ -80,6 +80,6 @@ def _say_more(published: Publication, unchanged: int, progress: Progress) -> Non
     if published.new_card is not None:
         progress.say(f"{CARD} is of another version: what goes is written anew, from the same figures.")
     if published.kept_back:
-        progress.say(f"Stays here, as it speaks of your photos: {', '.join(published.kept_back)}.")
+        progress.say(f"Stays here, as it is yours or speaks of your photos: {', '.join(published.kept_back)}.")
     if unchanged:
         progress.say(f"{unchanged} files are there already, and the same.")

@@ -22,6 +22,16 @@ def test_an_export_in_every_format_is_whole(everything: Path) -> None:
     assert publication(everything).files.keys() >= {"saved_model.pb", "tfjs/model.json", "variables/variables.index"}
 
 
+def test_files_of_the_user_in_folders_of_an_export_are_not_published(everything: Path) -> None:
+    mine = ("clients/notes/key.txt", "variables/secret.txt")
+    for name in mine:
+        (everything / name).parent.mkdir(exist_ok=True)
+        (everything / name).write_text("secret")
+    found = publication(everything)
+    assert not set(mine) & set(found.files) and "clients/classify.py" in found.files
+    assert {"clients/notes", "variables/secret.txt"} <= set(found.kept_back)
+
+
 @pytest.mark.parametrize("name", OF_SEVERAL)
 def test_each_part_of_a_format_that_is_missing_is_named(name: str, everything: Path, tmp_path: Path) -> None:
     format = FORMATS[name]

@@ -54,7 +54,7 @@ def test_a_new_folder_has_all_that_others_need_and_no_photo_lists(export: Path, 
     done = call(main, "push", export, tmp_path / "out/cats")
     said = one_line(done.err)
     assert done.code == 0 and "(a new folder)" in said and " MB: README.md, " in said
-    assert "Stays here, as it speaks of your photos: dataset.parquet, seen_photos.npy, skipped.csv." in said
+    assert "Stays here, as it is yours or speaks of your photos: dataset.parquet, seen_photos.npy, skipped.csv." in said
     files = {path.name for path in (tmp_path / "out/cats").iterdir()}
     assert {"README.md", "model.tflite", "saved_model.pb", "labels.txt", "model.json", ".gitattributes"} <= files
     assert not files & PRIVATE

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from label_image.errors import ModelError
 from label_image.installing import how_to_install
 from label_image.manifest import read_manifest
 from retrain.core.errors import ExportError
@@ -28,13 +29,19 @@ def write_clients(folder: Path) -> None:
 
 
 def changed_clients(folder: Path) -> list[Path]:
-    """Those of an export folder that are not as they would be written now. Raises ExportError and OSError."""
-    places = {folder / CLIENTS / name: text for name, text in _texts(folder).items()}
-    return [
-        path
-        for path, text in places.items()
-        if os.path.lexists(path) and not (path.is_file() and path.read_bytes() == text.encode())
-    ]
+    """Those of an export folder that are not as they would be written now. Raises OSError."""
+    try:
+        texts = _texts(folder)
+    except (ModelError, ExportError, LookupError, TypeError, ValueError):  # an older manifest, or a damaged one
+        texts = {}
+    return [path for name in FILES if _is_other(path := folder / CLIENTS / name, texts.get(name))]
+
+
+def _is_other(path: Path, text: str | None) -> bool:
+    """Whether something is there that is not this text."""
+    if not os.path.lexists(path):
+        return False
+    return text is None or not path.is_file() or path.read_bytes() != text.encode()
 
 
 def _texts(folder: Path) -> dict[str, str]:
@@ -52,7 +59,7 @@ def _texts(folder: Path) -> dict[str, str]:
 
 
 def _values(manifest: Mapping[str, Any]) -> dict[str, object]:
-    resize = next(step for step in manifest["preprocessing"].split("|") if step.startswith("resize("))
+    (resize,) = (step for step in manifest["preprocessing"].split("|") if step.startswith("resize("))
     return {
         "size": manifest["input"]["size"],
         "labels": manifest["labels"],

@@ -1,5 +1,6 @@
 """What a user has put into an export, or changed there, outlives further formats and trainings."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -84,3 +85,19 @@ def test_what_is_the_user_s_in_folders_of_an_export_outlives_two_trainings(
     assert [one.code for one in said] == [0, 0], said[1].err
     assert (tmp_path / "model.previous.1" / name).read_text() == "mine"
     assert name in said[1].out + said[1].err
+
+
+@pytest.mark.parametrize("left", [["format"], ["format", "labels", "preprocessing"]])
+def test_clients_of_an_older_export_are_kept_as_well(
+    left: list[str], model: Path, trained: Path, tmp_path: Path
+) -> None:
+    """How they would be written cannot be told of its manifest."""
+    photos = ["--image_dir", trained / "photos", "--bottleneck_dir", tmp_path / "b", "--architecture", "fake"]
+    (model / "clients").mkdir()
+    (model / "clients" / "classify.py").write_text("of another version")
+    manifest = json.loads((model / "model.json").read_text())
+    (model / "model.json").write_text(json.dumps({name: manifest[name] for name in left}))
+    for strength in ("0.1", "0.2"):
+        said = call(main, *photos, "--output_dir", model, "--l2", strength)
+        assert said.code == 0, said.err
+    assert (tmp_path / "model.previous.1" / "clients" / "classify.py").read_text() == "of another version"

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from label_image.find_photos import each_file_once, find_photos
 from label_image.folders import PassedOver
+from label_image.manifest import FORMAT, format_of
 from label_image.not_paths import STANDARD_INPUT, is_no_path, is_web_address
 
 PHOTO_ENDINGS = frozenset(
@@ -110,6 +111,8 @@ class Wanted:
             for other, same in named[:number]:
                 if path == same:
                     raise CallError(f"{other} and {option} are the same path: choose two different names.")
+            if holder := next((str(folder) for folder in Path(path).parents if format_of(folder) == FORMAT), None):
+                raise CallError(f"{option} {outputs[option]} lies in the export {holder}: choose a path outside of it.")
         for option, table in self.tables.items():
             if table.suffix.lower() in PHOTO_ENDINGS:  # `--csv *.jpg`: the first of them
                 raise CallError(f"{option} {table} has the name of a photo: name the table after {option}.")

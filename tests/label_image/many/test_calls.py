@@ -61,5 +61,16 @@ def test_refused(arguments: str, says: str, model: Path, photos: Path) -> None:
     assert sorted(os.listdir()) == before
 
 
+@pytest.mark.parametrize("option", ["--csv", "--embed", "--move_to"])
+def test_nothing_is_written_into_an_export(option: str, model: Path, photos: Path) -> None:
+    """The next training into it would be refused."""
+    before = sorted(model.rglob("*"))
+    said = label(model, "photos", option, str(model / "sub" / "out"), code=2)
+    assert f"{option} {model}/sub/out lies in the export {os.path.realpath(model)}: choose" in said.err.replace(
+        "\n", " "
+    )
+    assert sorted(model.rglob("*")) == before
+
+
 def test_the_help_names_the_server(model: Path) -> None:
     assert "`label_image serve MODEL` answers over HTTP." in label(model, "--help").out

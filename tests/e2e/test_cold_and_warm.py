@@ -12,7 +12,8 @@ from retrain.cli.main import main
 
 # What a report says of the work, and not of the result: times, and how much was there already.
 OF_THE_WORK = re.compile(
-    r"<dd>(?:[a-z_]+ [\d.]+\s*)+</dd>|<dd>[\d.]+ s</dd>|[\d,]+ bottlenecks cached, [\d,]+ computed"
+    r'<span class="date">[^<]*</span>|<dd>(?:[a-z_]+ [\d.]+\s*)+</dd>|<dd>[\d.]+ s</dd>|'
+    r"[\d,]+ bottlenecks cached, [\d,]+ computed"
 )
 
 

@@ -154,6 +154,13 @@ def sha256_of_files(root: Path, files: Iterable[Path]) -> str:
     return digest.hexdigest()
 
 
+def sha256_of_all(path: Path) -> str:
+    """SHA-256 of a file's bytes, or over the names, sizes and bytes of all files in a folder. Raises OSError."""
+    if path.is_dir():
+        return sha256_of_files(path, sorted(file for file in path.rglob("*") if file.is_file()))
+    return sha256_of(path)
+
+
 def sha256_of_bytes(data: bytes | bytearray | memoryview) -> str:
     """SHA-256 of what is in memory, 64 hex digits."""
     return hashlib.sha256(data).hexdigest()

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from label_image.errors import ModelError
-from label_image.files import sha256_of_files
+from label_image.files import sha256_of_all
 from label_image.operations import check_saved_model
 from label_image.preprocessing import Preprocessing
 from label_image.strangers import keras_apart
@@ -41,15 +41,10 @@ def hub_backbone(handle: str, image_size: int | None = None, trust: bool = False
         architecture="tfhub",
         preprocessing=Preprocessing.parse(f"decode(2)|orient|resize({size},bilinear)|value_range(0,1)"),
         dim=dim,
-        weights_sha256=folder_sha256(folder),
+        weights_sha256=sha256_of_all(folder),
         weights_file=folder,
         feature_layer="feature_vector",
     )
-
-
-def folder_sha256(folder: Path) -> str:
-    """SHA-256 over the names and bytes of all files of a folder."""
-    return sha256_of_files(folder, sorted(path for path in folder.rglob("*") if path.is_file()))
 
 
 def _resolve(handle: str) -> Path:

@@ -16,7 +16,7 @@ import numpy as np
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.calibrated import CalibratedNetwork
-from retrain.backbones.engines.int8 import import_quantiser, quantised
+from retrain.backbones.engines.int8 import calibrated_network, import_quantiser
 from retrain.backbones.engines.openvino import OPENVINO_BATCH
 from retrain.bottlenecks.contents import Contents
 from retrain.bottlenecks.executors.local import Prepare
@@ -58,7 +58,7 @@ def calibrated(
         make(place)
         pixels = _photos(backbone, files, bottleneck_dir, photos)
         say(f"{backbone.architecture} is calibrated for int8 on {len(pixels)} of the photos, once for this store.")
-        found = CalibratedNetwork.keep(place, quantised(backbone, pixels, has_vnni()))
+        found = CalibratedNetwork.keep(place, calibrated_network(backbone, pixels, has_vnni()))
     return replace(backbone, calibrated=found)
 
 

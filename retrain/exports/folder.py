@@ -16,7 +16,7 @@ import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from label_image.files import sha256_of, sha256_of_files, sync_all
+from label_image.files import sha256_of_all, sync_all
 from label_image.manifest import FORMAT, MANIFEST, UNFINISHED, unchecked_manifest
 from label_image.signals import deferred
 from retrain.core.errors import ExportError
@@ -197,20 +197,13 @@ def keep_if_changed(target: Path, new: Path, proof: Mapping[str, object]) -> Pat
     if not os.path.lexists(target):
         return None
     if not target.is_symlink() and target.is_dir() == new.is_dir():
-        digest = content_sha256(target)
-        if digest == content_sha256(new) or digest == proof.get("sha256", digest if proof else None):
+        digest = sha256_of_all(target)
+        if digest == sha256_of_all(new) or digest == proof.get("sha256", digest if proof else None):
             return None
     kept = move_aside(target)
     if new.is_dir() and not target.is_dir() and os.path.lexists(target):
         target.unlink()  # a file, which has both names until another takes its place: a folder cannot
     return kept
-
-
-def content_sha256(path: Path) -> str:
-    """SHA-256 of a file, or over the names and bytes of all files of a folder. Raises OSError."""
-    if path.is_dir():
-        return sha256_of_files(path, sorted(file for file in path.rglob("*") if file.is_file()))
-    return sha256_of(path)
 
 
 def previous_of(folder: Path) -> Path:

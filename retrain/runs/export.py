@@ -19,7 +19,7 @@ from typing import Any
 from label_image import manifest as manifests
 from label_image.embedding import saved_model_embeds
 from label_image.errors import ModelError
-from label_image.files import reason_of, remove_scratch_leftovers
+from label_image.files import reason_of, remove_scratch_leftovers, sha256_of_all
 from label_image.model import check_fit
 from label_image.preprocessing import Pixels, Preprocessing
 from label_image.quiet import quiet
@@ -38,7 +38,7 @@ from retrain.core.places import place_of
 from retrain.core.placing import alone_in, obey_umask
 from retrain.core.progress import SILENT, Progress
 from retrain.exports.companions import write_missing_clients, write_own_card
-from retrain.exports.folder import content_sha256, keep_if_changed, put_into_export
+from retrain.exports.folder import keep_if_changed, put_into_export
 from retrain.exports.formats.base import Format, Source
 from retrain.exports.proof.judgement import Judgement, Reference, judge
 from retrain.exports.proof.limits import FLOAT32
@@ -313,7 +313,7 @@ class _Work:
                 continue
             target = self.export / format.file
             obey_umask(new)
-            found = {name: {**judgement.plain(), **embedding, **_remark(way.remark), "sha256": content_sha256(new)}}
+            found = {name: {**judgement.plain(), **embedding, **_remark(way.remark), "sha256": sha256_of_all(new)}}
             with self.replacing():
                 kept = keep_if_changed(target, new, read_manifest(self.export).get("parity", {}).get(name, {}))
                 if kept is not None:

@@ -156,7 +156,7 @@ def test_two_who_calibrate_at_once_take_the_one_that_was_kept_first(
         first.append(CalibratedNetwork.keep(place, OTHER))
         return quantiser(backbone, pixels, vnni)
 
-    monkeypatch.setattr(calibrating, "quantised", meanwhile)
+    monkeypatch.setattr(calibrating, "calibrated_network", meanwhile)
     assert by(photos, tmp_path / "store").calibrated == first[0] == CalibratedNetwork.find(place)
 
 

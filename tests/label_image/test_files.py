@@ -21,6 +21,7 @@ from label_image.files import (
     remove_leftovers,
     scratch_folder,
     sha256_of,
+    sha256_of_all,
     sha256_of_bytes,
     temporary_folder,
     write_in_one_step,
@@ -57,6 +58,15 @@ def test_the_sha256_of_a_file_is_that_of_its_bytes(kind: type, tmp_path: Path) -
     (tmp_path / "a").write_bytes(b"a")
     sha256 = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
     assert sha256_of(tmp_path / "a") == sha256_of_bytes(kind(b"a")) == sha256
+
+
+def test_the_sha256_of_a_folder_covers_names_and_bytes(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"1")
+    before = sha256_of_all(tmp_path)
+    (tmp_path / "a").write_bytes(b"2")
+    changed = sha256_of_all(tmp_path)
+    (tmp_path / "a").rename(tmp_path / "b")
+    assert len({before, changed, sha256_of_all(tmp_path)}) == 3
 
 
 def test_a_temporary_folder_is_ours_alone_and_gone_at_the_end(tmp_path: Path) -> None:

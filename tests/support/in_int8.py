@@ -24,7 +24,7 @@ class Quantiser:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seen: list[Pixels] = []
         self.vnni: list[bool] = []
-        monkeypatch.setattr(calibrating, "quantised", self)
+        monkeypatch.setattr(calibrating, "calibrated_network", self)
         monkeypatch.setattr(calibrating, "import_quantiser", lambda: None)
 
     def __call__(self, backbone: Backbone, pixels: Pixels, vnni: bool) -> NetworkFile:

@@ -48,7 +48,7 @@ def import_quantiser() -> Any:
         ) from error
 
 
-def quantised(backbone: "Backbone", pixels: "Pixels", vnni: bool) -> NetworkFile:
+def calibrated_network(backbone: "Backbone", pixels: "Pixels", vnni: bool) -> NetworkFile:
     """The network in int8 by uint8 photos (n, size, size, 3), for CPUs with VNNI alone or for this one, which has none.
 
     Raises OptionError where NNCF is not installed, BackboneError for a network that cannot be built.
@@ -66,9 +66,9 @@ def quantised(backbone: "Backbone", pixels: "Pixels", vnni: bool) -> NetworkFile
     batches = [pixels[start : start + batch] for start in range(0, len(pixels) - batch + 1, batch)]
     fix = nncf.OverflowFix
     with without_output():
-        found = _quantised(nncf, model, batches, fix.DISABLE if vnni else fix.FIRST_LAYER, backbone.architecture)
+        found = _quantised_model(nncf, model, batches, fix.DISABLE if vnni else fix.FIRST_LAYER, backbone.architecture)
         if not vnni and _overflows(core, found, batches[:CHECKED_BATCHES]):
-            found = _quantised(nncf, model, batches, fix.ENABLE, backbone.architecture)
+            found = _quantised_model(nncf, model, batches, fix.ENABLE, backbone.architecture)
     # OpenVINO counts its operations while the process lives; what is named by that would be other bytes each time.
     for number, operation in enumerate(found.get_ordered_ops()):
         operation.set_friendly_name(f"{operation.get_type_name()}_{number}")
@@ -93,7 +93,7 @@ def _overflows(core: Any, model: Any, batches: "list[Pixels]") -> bool:
     return bool(np.linalg.norm(computed - simulated) > OVERFLOW * np.linalg.norm(simulated))
 
 
-def _quantised(nncf: Any, model: Any, batches: "list[Pixels]", overflow_fix: Any, architecture: str) -> Any:
+def _quantised_model(nncf: Any, model: Any, batches: "list[Pixels]", overflow_fix: Any, architecture: str) -> Any:
     try:
         return nncf.quantize(
             model.clone(),

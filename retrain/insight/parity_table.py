@@ -3,10 +3,11 @@
 from rich.console import Console
 from rich.table import Table
 
+from retrain.exports.further_formats import Result
 from retrain.exports.proof.judgement import Judgement
 from retrain.exports.registry import FORMATS
 from retrain.insight.terminal_text import escape, with_options
-from retrain.runs.export import Report, Result
+from retrain.runs.export import Report
 
 COLUMNS = ("|dp|", "same", "similarity", "accuracy", "ms", "MB")
 LEGEND = (

@@ -10,9 +10,10 @@ from retrain.core.observing import Observe, not_observed
 from retrain.core.progress import SILENT, Progress
 from retrain.exports import writer
 from retrain.exports.export_config import ExportConfig
+from retrain.exports.further_formats import read_manifest
 from retrain.exports.registry import check_names
 from retrain.photos.record import NAME as RECORD
-from retrain.runs.export import ConvertConfig, export_model, read_manifest
+from retrain.runs.export import ConvertConfig, export_model
 from retrain.training.trained import TrainedHead
 
 

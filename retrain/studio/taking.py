@@ -22,12 +22,13 @@ from retrain.core.errors import ExportError, StudioError
 from retrain.core.language import translatable, translated
 from retrain.core.progress import SILENT, Progress
 from retrain.exports.export_config import ExportConfig
+from retrain.exports.further_formats import size_of
 from retrain.exports.manifest import manifest
 from retrain.exports.publication import PROOFS
 from retrain.exports.registry import FORMATS, TRAINING_FORMATS, check_packages
 from retrain.photos.dataset import dataset_digest
 from retrain.photos.record import NAME as RECORD
-from retrain.runs.export import ConvertConfig, export_model, size_of
+from retrain.runs.export import ConvertConfig, export_model
 from retrain.studio.config import StudioConfig
 from retrain.studio.gone import without_gone
 from retrain.studio.report import report_path, write_report

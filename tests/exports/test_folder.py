@@ -24,7 +24,7 @@ from retrain.core.outputs import (
 from retrain.exports import folder as export_folder
 from retrain.exports.export_config import ExportConfig
 from retrain.exports.folder import check_export_dir, replace_export
-from retrain.runs.export import read_manifest
+from retrain.exports.further_formats import read_manifest
 
 
 def export(folder: Path, marker: str) -> Path:

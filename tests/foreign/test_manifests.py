@@ -19,9 +19,9 @@ from label_image.model import Model, load_model
 from label_image.preprocessing import Preprocessing
 from label_image.terminal import json_line, shown
 from retrain.core.errors import ExportError
+from retrain.exports.further_formats import read_manifest as read_manifest_for_export
 from retrain.insight.metrics_tables import class_table
 from retrain.insight.terminal_text import escape
-from retrain.runs.export import read_manifest as read_manifest_for_export
 from retrain.training.metrics import measure
 
 from .conftest import MANIFEST, peak_memory, write_manifest

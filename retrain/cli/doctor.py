@@ -71,7 +71,7 @@ def doctor(output_dir: Path, lang: str | None, as_json: bool, **options: Any) ->
     source, language = config.source, lang or language_of_user()
     # The fixes are those that the page writes, instead of any that were given.
     command = command_of(train, {"image_dir": options["image_dir"], **options, "fixes": None})
-    written = write_diagnosis(diagnosis, source.places[0], output_dir, language, command)
+    written = write_diagnosis(diagnosis, source.places[0], output_dir, language, command, source.fixes)
     show_diagnosis(diagnosis, written, Console(stderr=as_json, highlight=False))
     if as_json:
         print(output_line(diagnosis_summary(diagnosis, written)))

@@ -1,4 +1,4 @@
-"""What the user decided on earlier visits: in fixes.csv, and in fixes.new.csv beside it."""
+"""What the user decided on earlier visits: in fixes.csv, in fixes.new.csv beside it, and in the file of `--fixes`."""
 
 import os
 from collections.abc import Callable, Collection, Sequence
@@ -18,13 +18,13 @@ class Decisions:
     """`actions` other than keep, by the photo's name (`photo_names.name_in`).
 
     `gone` are photos that were decided on and are not there any more; `unread` the files that are no files of fixes;
-    `overruled` the photos that fixes.csv decides on otherwise than fixes.new.csv.
+    `overruled` the photos on which a file decides otherwise than one before it, each with the name of that file.
     """
 
     actions: dict[str, str] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
     unread: tuple[Path, ...] = ()
-    overruled: tuple[str, ...] = ()
+    overruled: tuple[tuple[str, str], ...] = ()
 
     @property
     def remarks(self) -> tuple[str, ...]:
@@ -32,23 +32,27 @@ class Decisions:
         remarks = [f"{path} is not a file of decisions: nothing was carried over from it." for path in self.unread]
         if self.gone:
             remarks.append(f"Decisions on photos that are gone were dropped: {_some(self.gone)}.")
-        if self.overruled:
-            names = _some(self.overruled)
-            remarks.append(f"{FIXES} decides otherwise than {NEW_FIXES}, whose decision was carried over: {names}.")
+        for file in dict.fromkeys(file for _, file in self.overruled):
+            names = _some([name for name, by in self.overruled if by == file])
+            remarks.append(f"{file} overrules what was decided elsewhere, and its decision was carried over: {names}.")
         return tuple(remarks)
 
 
-def earlier_decisions(folder: Path, image_dir: Path, names: Collection[str], roots: tuple[Root, ...] = ()) -> Decisions:
-    """The decisions in both files of `folder`; on the same photo those in fixes.new.csv win.
+def earlier_decisions(
+    folder: Path,
+    image_dir: Path,
+    names: Collection[str],
+    roots: tuple[Root, ...] = (),
+    given: Path | None = None,
+) -> Decisions:
+    """The decisions in both files of `folder`, and in one that was `given`; on the same photo the last of them wins.
 
     `names` are photos that are known to be there, below `image_dir` or `roots`.
     """
     actions: dict[str, str] = {}
     unread, overruled = [], []
     written = 0
-    for path in (folder / FIXES, folder / NEW_FIXES):
-        if not path.exists():
-            continue
+    for path in _files(folder, given):
         try:
             rows = _by_photo(read_fixes(path), lambda file: _name(file, image_dir, names, roots))
         except DatasetError:
@@ -59,7 +63,7 @@ def earlier_decisions(folder: Path, image_dir: Path, names: Collection[str], roo
         for name, action in rows.items():
             if action != KEEP:
                 if actions.get(name, action) != action:
-                    overruled.append(name)
+                    overruled.append((name, str(path) if path == given else path.name))
                 actions[name] = action
             elif written >= before:
                 actions.pop(name, None)
@@ -68,8 +72,16 @@ def earlier_decisions(folder: Path, image_dir: Path, names: Collection[str], roo
         {name: action for name, action in actions.items() if name in there},
         tuple(sorted(actions.keys() - there)),
         tuple(unread),
-        tuple(name for name in overruled if name in there),
+        tuple((name, file) for name, file in overruled if name in there),
     )
+
+
+def _files(folder: Path, given: Path | None) -> list[Path]:
+    """Those that are there, each once, though the one that was given may be one of the folder."""
+    files = [path for path in (folder / FIXES, folder / NEW_FIXES) if path.exists()]
+    if given is not None and not any(map(given.samefile, files)):
+        files.append(given)
+    return files
 
 
 def _by_photo(fixes: tuple[Fix, ...], name_of: Callable[[str], str]) -> dict[str, str]:

@@ -66,31 +66,36 @@ def check_output_dir(folder: Path, image_dir: Path) -> None:
 
 
 def write_diagnosis(
-    diagnosis: Diagnosis, image_dir: Path, folder: Path, language: str = ENGLISH, command: str | None = None
+    diagnosis: Diagnosis,
+    image_dir: Path,
+    folder: Path,
+    language: str = ENGLISH,
+    command: str | None = None,
+    fixes: Path | None = None,
 ) -> Written:
     """Write all files to `folder`, with their sentences in one of LANGUAGES; `command` as in `render_page`.
 
-    Raises ExportError.
+    Decisions in the `fixes` with which the photos were examined are carried over, too. Raises ExportError.
     """
     label_of = {diagnosis.name_of(photo.path, image_dir): photo.label for photo in diagnosis.photos}
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        decisions = earlier_decisions(folder, image_dir, label_of.keys(), diagnosis.roots)
+        decisions = earlier_decisions(folder, image_dir, label_of.keys(), diagnosis.roots, fixes)
         with in_language(language):
             rows = _with_decisions(fix_rows(diagnosis, image_dir, decisions.actions), decisions.actions, label_of)
             found = _table(FINDING_COLUMNS, _finding_rows(diagnosis, image_dir))
             page = render_page(diagnosis, image_dir, [row for row in rows if row[2] != KEEP], command)
         moved = [_write_findings(folder / FINDINGS, found)]
         write_page(folder / PAGE, page, "`output_dir`")
-        fixes, kept = _place_of_fixes(folder, _table(FIX_COLUMNS, rows))
-        if fixes in decisions.unread:
-            moved.append(_move_in(fixes, _table(FIX_COLUMNS, rows)))
+        target, kept = _place_of_fixes(folder, _table(FIX_COLUMNS, rows))
+        if target in decisions.unread:
+            moved.append(_move_in(target, _table(FIX_COLUMNS, rows)))
         else:
-            write_in_one_step(fixes, _table(FIX_COLUMNS, rows))
+            write_in_one_step(target, _table(FIX_COLUMNS, rows))
     except OSError as error:
         raise ExportError(f"{folder} cannot be written to: {error.strerror}.") from None
     remarks = (*decisions.remarks, *(f"What was there before is kept as {path}." for path in moved if path is not None))
-    return Written(folder / PAGE, folder / FINDINGS, fixes, kept, len(decisions.actions), remarks)
+    return Written(folder / PAGE, folder / FINDINGS, target, kept, len(decisions.actions), remarks)
 
 
 def fix_rows(

@@ -43,8 +43,18 @@ def test_decisions_in_the_newer_file_win(folder: Path) -> None:
     decisions = earlier_decisions(folder, Path("cats"), PHOTOS)
     assert decisions.actions == {"a/0.jpg": "relabel:b", "a/1.jpg": "remove", "b/2.jpg": "remove"}
     assert decisions.remarks == (
-        "fixes.csv decides otherwise than fixes.new.csv, whose decision was carried over: 'a/0.jpg'.",
+        "fixes.new.csv overrules what was decided elsewhere, and its decision was carried over: 'a/0.jpg'.",
     )
+
+
+def test_decisions_in_a_file_that_was_given_count_too_and_win(folder: Path) -> None:
+    write(folder / "fixes.csv", "a/0.jpg,remove", "b/2.jpg,remove")
+    write(Path("mine.csv"), "cats/a/0.jpg,relabel:b", "a/1.jpg,remove", "b/2.jpg,keep", seconds=900)
+    decisions = earlier_decisions(folder, Path("cats"), PHOTOS, given=Path("mine.csv"))
+    assert decisions.actions == {"a/0.jpg": "relabel:b", "a/1.jpg": "remove", "b/2.jpg": "remove"}
+    assert decisions.overruled == (("a/0.jpg", "mine.csv"),)
+    own = earlier_decisions(folder, Path("cats"), PHOTOS, given=Path("doctor/../doctor/fixes.csv"))
+    assert own.actions == {"a/0.jpg": "remove", "b/2.jpg": "remove"} and own.remarks == ()
 
 
 def test_names_are_found_whatever_the_path_of_the_source_was(folder: Path) -> None:

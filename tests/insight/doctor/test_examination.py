@@ -142,6 +142,16 @@ def test_fixes_that_were_given_are_not_on_the_page(photos: Path) -> None:
     assert command_on_page() == "retrain --image_dir photos --architecture fake --fixes ~/Downloads/fixes.csv"
 
 
+def test_decisions_in_fixes_that_were_given_are_on_the_page_and_in_the_table(photos: Path) -> None:
+    """What the page saves takes the place of the file that was given, which may be forgotten then."""
+    Path("mine.csv").write_text("file,action\ngreen/wrong.jpg,relabel:red\nblue/7.jpg,remove\n")
+    doctor("--fixes", "mine.csv")
+    decided = {row["file"]: row["action"] for row in rows("tf_files/doctor/fixes.csv") if row["action"] != "keep"}
+    assert decided == {"green/wrong.jpg": "relabel:red", "blue/7.jpg": "remove"}
+    page = Path("tf_files/doctor/doctor.html").read_text()
+    assert "blue/7.jpg" in page and "green/wrong.jpg" in page
+
+
 def test_decisions_on_photos_of_an_archive_outlive_another_photo_in_it(photos: Path) -> None:
     def examined() -> None:
         shutil.make_archive("photos", "zip", photos.parent, "photos")

@@ -40,15 +40,12 @@ def encoded(photo: AnyPhoto) -> bytes:
     """The bytes of a photo in memory, those of a PNG or TIFF where it is not encoded. Raises PhotoError."""
     if isinstance(photo, bytes | bytearray):
         return bytes(photo)
-    image = _image(photo)
-    file = io.BytesIO()
-    if image.mode.startswith(("I", "F")):  # Pillow's own conversion would make white of all above 255
-        image.save(file, "TIFF")
-        return file.getvalue()
-    (image if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA") else image.convert("RGB")).save(
-        file, "PNG", compress_level=1
-    )
-    return file.getvalue()
+    try:
+        return _written(_image(photo))
+    except PhotoError:
+        raise
+    except Exception as error:  # Pillow decodes an opened image only here, and raises what its plugins do
+        raise PhotoError(f"cannot be decoded: {str(error).strip().rstrip('.') or type(error).__name__}") from None
 
 
 def pixels_of(photo: AnyPhoto, preprocessing: Preprocessing) -> Pixels:
@@ -97,3 +94,14 @@ def _image(photo: Any) -> Image.Image:
     if photo.ndim not in (2, 3) or (photo.ndim == 3 and photo.shape[2] not in (3, 4)) or 0 in photo.shape:
         raise PhotoError(f"is an array of the shape {photo.shape}, not (height, width, 3)")
     return Image.fromarray(np.ascontiguousarray(photo))
+
+
+def _written(image: Image.Image) -> bytes:
+    file = io.BytesIO()
+    if image.mode.startswith(("I", "F")):  # Pillow's own conversion would make white of all above 255
+        image.save(file, "TIFF")
+        return file.getvalue()
+    (image if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA") else image.convert("RGB")).save(
+        file, "PNG", compress_level=1
+    )
+    return file.getvalue()

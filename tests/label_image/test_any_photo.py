@@ -8,7 +8,7 @@ import pytest
 from painting import paint
 from PIL import Image
 
-from label_image.any_photo import as_photos, pixels_of
+from label_image.any_photo import as_photos, batches, pixels_of
 from label_image.errors import PhotoError, RetrainError
 from label_image.model import load_model
 from label_image.preprocessing import Preprocessing
@@ -55,6 +55,34 @@ def test_images_of_every_mode_are_taken(mode: str) -> None:
 def test_what_is_no_photo_gets_a_sentence(photo: object, why: str) -> None:
     with pytest.raises(PhotoError, match=why):
         pixels_of(photo, PLAIN)  # type: ignore[arg-type]
+
+
+def _closed() -> Image.Image:
+    image = Image.new("RGB", (4, 4))
+    image.close()
+    return image
+
+
+def _cut_off(format: str) -> Image.Image:
+    file = io.BytesIO()
+    noise = np.random.default_rng(0).integers(0, 256, (99, 99, 3), np.uint8)
+    Image.fromarray(noise).save(file, format)
+    return Image.open(io.BytesIO(file.getvalue()[:4000]))
+
+
+@pytest.mark.parametrize(
+    ("image", "why"),
+    [
+        (_cut_off("JPEG"), "image file is truncated"),
+        (_cut_off("PNG"), "image file is truncated"),
+        (_closed(), "Operation on closed image"),
+        (Image.new("RGB", (0, 0)), "cannot write empty image"),
+        (Image.new("La", (4, 4)), "conversion from La to L not supported"),
+    ],
+)
+def test_an_image_that_pillow_cannot_decode_is_named(image: Image.Image, why: str) -> None:
+    with pytest.raises(PhotoError, match=f"^photo 1 cannot be decoded: {why}"):
+        list(batches([Image.new("RGB", (4, 4)), image], PLAIN, 2))
 
 
 def test_a_model_predicts_many_at_once(three_colours: Path, tmp_path: Path) -> None:

@@ -31,8 +31,9 @@ def as_photos(photos: AnyPhoto | Iterable[AnyPhoto]) -> list[AnyPhoto]:
         return [photos]
     if isinstance(photos, np.ndarray) and photos.dtype.kind == "u" and photos.ndim in (2, 3):
         return [photos]
-    if not isinstance(photos, Iterable):
-        return [photos]  # whoever looks at it says what it is
+    # A file gives its lines, and a view of memory its numbers: neither is a list of photos.
+    if not isinstance(photos, Iterable) or isinstance(photos, memoryview) or hasattr(photos, "read"):
+        return [photos]  # type: ignore[list-item]  # whoever looks at it says what it is
     return list(photos)
 
 
@@ -86,7 +87,7 @@ def _image(photo: Any) -> Image.Image:
 
         return ImageOps.exif_transpose(photo) or photo
     if not isinstance(photo, np.ndarray):
-        raise PhotoError(f"is {type(photo).__name__}, not {KINDS}")
+        raise PhotoError(f"is {type(photo).__name__}, not {KINDS}{_instead_of(photo)}")
     if photo.dtype != np.uint8:
         raise PhotoError(f"is an array of {photo.dtype}, not of uint8: multiply values of 0..1 by 255")
     if photo.ndim == 3 and photo.shape[2] == 1:
@@ -94,6 +95,13 @@ def _image(photo: Any) -> Image.Image:
     if photo.ndim not in (2, 3) or (photo.ndim == 3 and photo.shape[2] not in (3, 4)) or 0 in photo.shape:
         raise PhotoError(f"is an array of the shape {photo.shape}, not (height, width, 3)")
     return Image.fromarray(np.ascontiguousarray(photo))
+
+
+def _instead_of(photo: Any) -> str:
+    """What to pass in place of something that has the bytes of a photo, and is not them."""
+    if isinstance(photo, memoryview):
+        return ": pass bytes(…) of it"
+    return ": pass what its read() gives" if hasattr(photo, "read") else ""
 
 
 def _written(image: Image.Image) -> bytes:

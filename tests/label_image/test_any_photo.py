@@ -1,7 +1,9 @@
 """Photos in memory go the way of those in files."""
 
 import io
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -55,6 +57,22 @@ def test_images_of_every_mode_are_taken(mode: str) -> None:
 def test_what_is_no_photo_gets_a_sentence(photo: object, why: str) -> None:
     with pytest.raises(PhotoError, match=why):
         pixels_of(photo, PLAIN)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("form", "why"),
+    [
+        (io.BytesIO, "is BytesIO, not a path, .*: pass what its read.. gives"),
+        (memoryview, "is memoryview, not a path, .*: pass bytes"),
+    ],
+)
+def test_a_file_object_or_a_view_of_memory_is_one_photo_and_refused_by_its_name(
+    form: Callable[[bytes], Any], why: str, tmp_path: Path
+) -> None:
+    photo = form(paint(tmp_path / "a.png", "red", 3).read_bytes())
+    for photos in (photo, [photo]):
+        with pytest.raises(PhotoError, match=f"^photo 0 {why}"):
+            list(batches(as_photos(photos), PLAIN, 1))
 
 
 def _closed() -> Image.Image:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from label_image.any_photo import AnyPhoto, as_photos, batches, name_of
 from label_image.appended_zip import read_appended_manifest
-from label_image.errors import ForeignFileError, ModelError
+from label_image.errors import ForeignFileError, ModelError, PhotoError
 from label_image.foreign_text import read_lines
 from label_image.from_file import FromFile, Stamps, stamps
 from label_image.manifest import FORMAT, MANIFEST, Manifest, format_of, read_manifest
@@ -88,6 +88,11 @@ class Model:
 
     def label(self, photo: bytes, top_k: int = 5) -> Verdict:
         """The `top_k` most probable labels of an encoded photo. Raises PhotoError."""
+        if not isinstance(photo, bytes | bytearray):
+            raise PhotoError(
+                f"is {type(photo).__name__}, not the bytes of a file: pass open(…, 'rb').read(), or call `predict`, "
+                "which takes paths, images of Pillow and arrays, too"
+            )
         return self.verdict(self.run(self.preprocessing.pixels(photo)[None]), top_k)
 
     def predict(self, photos: AnyPhoto | Iterable[AnyPhoto]) -> Predictions:

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from label_image.any_photo import AnyPhoto, as_photos, batches, name_of
 from label_image.appended_zip import read_appended_manifest
-from label_image.errors import ForeignFileError, ModelError, PhotoError
+from label_image.errors import ForeignFileError, ModelError, PhotoError, RetrainError
 from label_image.foreign_text import read_lines
 from label_image.from_file import FromFile, Stamps, stamps
 from label_image.manifest import FORMAT, MANIFEST, Manifest, format_of, read_manifest
@@ -87,7 +87,7 @@ class Model:
     threshold: float | None = None
 
     def label(self, photo: bytes, top_k: int = 5) -> Verdict:
-        """The `top_k` most probable labels of an encoded photo. Raises PhotoError."""
+        """The `top_k` most probable labels of an encoded photo. Raises PhotoError; RetrainError as `verdict` does."""
         if not isinstance(photo, bytes | bytearray):
             raise PhotoError(
                 f"is {type(photo).__name__}, not the bytes of a file: pass open(…, 'rb').read(), or call `predict`, "
@@ -111,7 +111,9 @@ class Model:
         return f"<Model of {len(self.labels)} classes, photos of {self.preprocessing.size} x {self.preprocessing.size}>"
 
     def verdict(self, outputs: Outputs, top_k: int = 5) -> Verdict:
-        """What the outputs of one photo say."""
+        """What the outputs of one photo say. Raises RetrainError for a `top_k` that is no whole number from 1 on."""
+        if not isinstance(top_k, int | np.integer) or isinstance(top_k, bool) or top_k < 1:
+            raise RetrainError(f"`top_k` {top_k!r} must be a whole number, at least 1.")
         probabilities = outputs.probabilities[0]
         best = np.argsort(-probabilities, kind="stable")[:top_k]
         refused = self.refuses(outputs)

@@ -19,10 +19,11 @@ from label_image.preprocessing import DECODER, Preprocessing
 from retrain.backbones.calibrated import CalibratedNetwork
 from retrain.backbones.registry import ARCHITECTURES, DEFAULT_ARCHITECTURE, architecture
 from retrain.backbones.weights import check_digest, file_sha256, find_weights
-from retrain.core.defaults import MODEL_DIR
+from retrain.core.defaults import IMAGE_SIZES, MODEL_DIR
 from retrain.core.download import Progress
 from retrain.core.errors import OptionError
 from retrain.core.observing import Observe, ending, not_observed
+from retrain.core.typed import require_whole
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -153,6 +154,8 @@ def find_backbone(
     cache or in INSTALLED_WEIGHTS, the Python package that they come with, and at last a download are tried.
     Raises OptionError or BackboneError.
     """
+    if image_size is not None:
+        image_size = _checked_size(image_size)
     names = name.split("+")
     weights_of = _weights_by_name(names, weights)
     if len(names) > 1:
@@ -196,6 +199,13 @@ def join(parts: Sequence[Backbone]) -> Backbone:
     digest = hashlib.sha256("+".join(part.weights_sha256 for part in parts).encode()).hexdigest()
     pixels = parts[0].preprocessing.without_arithmetic()
     return Backbone(name, pixels, sum(part.dim for part in parts), digest, parts=tuple(parts))
+
+
+def _checked_size(size: int) -> int:
+    size, (least, most) = require_whole(size, "image_size"), IMAGE_SIZES
+    if not least <= size <= most:
+        raise OptionError(f"`image_size` {size} must be from {least} to {most} pixels.")
+    return size
 
 
 def _weights_by_name(names: Sequence[str], weights: Weights) -> dict[str, str | None]:

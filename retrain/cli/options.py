@@ -12,7 +12,7 @@ from label_image.user_path import File, Folder, Text, UserPath
 from retrain.backbones.engines.registry import ENGINES
 from retrain.bottlenecks.executors.registry import EXECUTORS
 from retrain.cli.completion import one_or_more
-from retrain.core.defaults import AUTO, BOTTLENECK_DIR, MODEL_DIR, SEED, STORE_DTYPES
+from retrain.core.defaults import AUTO, BOTTLENECK_DIR, IMAGE_SIZES, MODEL_DIR, SEED, STORE_DTYPES
 from retrain.core.language import LANGUAGES
 from retrain.core.machine import PRECISIONS
 from retrain.photos.augmentation import VIEWS, Augmentation
@@ -233,7 +233,9 @@ network_options = group(
     ),
     trust_option,
     click.option(
-        "--image_size", type=click.IntRange(8, 2048), help="Input size in pixels, instead of the architecture's own."
+        "--image_size",
+        type=click.IntRange(*IMAGE_SIZES),
+        help="Input size in pixels, instead of the architecture's own.",
     ),
 )
 

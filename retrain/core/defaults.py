@@ -12,3 +12,5 @@ TOP_K = 5  # answers shown of a photo in a report
 
 # How bottlenecks are kept: in float16 they take half the disk (research/compare_store_dtypes.py says what that costs).
 STORE_DTYPES = ("float32", "float16")
+
+IMAGE_SIZES = (8, 2048)  # the least and the greatest side of the square that may be asked for, in pixels

@@ -5,13 +5,14 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from weights_of import NAME
 
-from label_image.errors import PreprocessingError
 from label_image.preprocessing import Preprocessing
 from retrain.backbones.backbone import ENGINE_REVISION, Backbone, find_backbone
+from retrain.core.errors import OptionError
 
 pytestmark = pytest.mark.usefixtures("nothing_from_outside")
 
@@ -88,10 +89,17 @@ def test_an_image_size_replaces_the_usual_one(models: Path) -> None:
     assert str(backbone.preprocessing) == "decode(2)|orient|resize(160,bilinear)|value_range(-1,1)"
 
 
-@pytest.mark.parametrize("size", [0, -5, 5000])
-def test_an_image_size_that_no_photo_can_have_is_refused(size: int, models: Path) -> None:
-    with pytest.raises(PreprocessingError, match=f"resize\\({size},bilinear\\)"):
-        find_backbone(NAME, models, "random", image_size=size)
+@pytest.mark.parametrize("size", [0, -5, 7, 2049, 5000])
+def test_an_image_size_beyond_those_of_the_command_line_is_refused(size: int) -> None:
+    with pytest.raises(OptionError, match=f"^`image_size` {size} must be from 8 to 2048 pixels.$"):
+        find_backbone(NAME, Path("x"), "random", image_size=size)
+
+
+@pytest.mark.parametrize("size", [224.0, True, "224"])
+def test_an_image_size_is_a_whole_number(size: Any) -> None:
+    for name in (NAME, f"{NAME}+fake"):
+        with pytest.raises(OptionError, match=f"^`image_size` takes a whole number; got {type(size).__name__} "):
+            find_backbone(name, Path("x"), "random", image_size=size)
 
 
 def test_untrained_weights_are_said() -> None:

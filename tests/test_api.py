@@ -337,6 +337,8 @@ def test_wrong_calls_get_the_sentences_of_the_command_line(
         (lambda: Augmentation(random_crop=100), "`random_crop` 100 must be 0 to 99"),
         (lambda: Augmentation(random_scale=-1), "`random_scale` -1 must be 0 or more"),
         (lambda: ViewsConfig(views=2), "`views` 2 needs to know"),
+        (lambda: ViewsConfig(views=0), "`views` 0 must be at least 1."),
+        (lambda: ViewsConfig(Augmentation(random_crop=9), -3), "`views` -3 must be at least 1."),
         (lambda: trained_head(tta=True), "several views"),
         (lambda: fit_head(bottlenecks_of(), Division(("training",) * 3)), "The division is one of 3 photos"),
         (lambda: evaluate(trained_head(), extract(Dataset.open("photos"), Backbone.find("fake", image_size=16))),

@@ -73,6 +73,8 @@ def choose_views(augmentation: Augmentation, count: int | None, tta: bool = Fals
 
     Raises OptionError where there cannot be as many, or where `--tta` finds only one.
     """
+    if count is not None and count < 1:
+        raise OptionError(f"`views` {count} must be at least 1.")
     most = augmentation.most_views
     if not augmentation and (tta or (count or 1) > 1):
         raise OptionError(

@@ -330,8 +330,8 @@ def test_wrong_calls_get_the_sentences_of_the_command_line(
     ("call", "sentence"),
     [
         (lambda: Dataset.open("photos", max_images_per_class=0), "`max_images_per_class` 0 must be at least 1"),
-        (lambda: extracted(precision="half"), "`precision` half is not known"),
-        (lambda: extracted(engine="steam"), "`engine` steam is not known"),
+        (lambda: ExtractionConfig(precision="half"), "`precision` half is not known; choose from auto, float32, "),
+        (lambda: ExtractionConfig(engine="steam"), "`engine` steam is not known; choose from auto, "),
         (lambda: SplitConfig(testing_percentage=-1), "`testing_percentage` -1 must be"),
         (lambda: SplitConfig(seed=-1), "`seed` -1 must be"),
         (lambda: Augmentation(random_crop=100), "`random_crop` 100 must be 0 to 99"),

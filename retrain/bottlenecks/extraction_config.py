@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.registry import choose_engine
+from retrain.backbones.engines.registry import ENGINES, choose_engine
 from retrain.backbones.engines.tensorflow import require_gpu
 from retrain.core.defaults import BOTTLENECK_DIR, STORE_DTYPES
 from retrain.core.errors import GpuError, OptionError
-from retrain.core.machine import choose_precision, do_without_gpu, gpu_remark, has_gpu
+from retrain.core.machine import PRECISIONS, choose_precision, do_without_gpu, gpu_remark, has_gpu
 from retrain.core.places import place_of
 from retrain.core.progress import SILENT, Progress
 from retrain.core.typed import check_fields
@@ -42,6 +42,10 @@ class ExtractionConfig:
 
     def __post_init__(self) -> None:
         check_fields(self)
+        known = {"precision": PRECISIONS, "engine": ENGINES, "store_dtype": STORE_DTYPES}
+        for name, names in known.items():
+            if getattr(self, name) not in names:
+                raise OptionError(f"`{name}` {getattr(self, name)} is not known; choose from {', '.join(names)}.")
         if self.ray_address is not None and self.executor != "ray":
             raise OptionError("`ray_address` is for `executor` ray: give both, or neither.")
         if self.require_gpu and self.executor == "ray":
@@ -54,8 +58,6 @@ class ExtractionConfig:
                 "`precision` int8 is computed on this machine: leave `executor` ray out, or choose another precision."
             )
         object.__setattr__(self, "bottleneck_dir", place_of(self.bottleneck_dir).where)  # a path is taken as text, too
-        if self.store_dtype not in STORE_DTYPES:
-            raise OptionError(f"`store_dtype` {self.store_dtype} is not known; choose from {', '.join(STORE_DTYPES)}.")
 
     @property
     def local_dir(self) -> Path:

@@ -12,7 +12,7 @@ import numpy as np
 
 from label_image.any_photo import AnyPhoto, as_photos, encoded, name_of
 from label_image.errors import PhotoError
-from label_image.files import sha256_of_bytes, write_in_one_step
+from label_image.files import reason_of, sha256_of_bytes, write_in_one_step
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.rows import Rows, chosen_rows
 from retrain.core.typed import require, require_whole
@@ -48,7 +48,8 @@ class Dataset(dataset.Dataset):
         They are sorted by class and path, as those of every data set: their bottlenecks are not in the lists' order.
 
         Photos are paths, bytes of files, images of Pillow, or arrays of uint8; what is in memory is written once to
-        `source_dir`. Raises DatasetError for a photo that is not there, OptionError.
+        `source_dir`. Raises DatasetError for a photo that is not there and for a `source_dir` that cannot be written
+        to, OptionError.
         """
         if isinstance(labels, str):
             raise OptionError(f"`labels` are the class of each photo; got the text {labels!r}: write [{labels!r}].")
@@ -212,9 +213,12 @@ def _path_of(photo: AnyPhoto, place: int, folder: Path) -> str:
         raise DatasetError(f"{name_of(photo, place)} {error}.") from None
     ending = next((end for start, end in ENDINGS.items() if data.startswith(start)), "")
     path = folder / f"{sha256_of_bytes(data)}{ending}"
-    if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True)
-        write_in_one_step(path, data)
+    try:
+        if not path.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            write_in_one_step(path, data)
+    except OSError as error:
+        raise DatasetError(f"{folder} cannot be written to: {reason_of(error)}: choose another `source_dir`.") from None
     return str(path)
 
 

@@ -1,5 +1,7 @@
 """Data sets, bottlenecks and heads have the manners of ordinary Python objects."""
 
+import errno
+import os
 import pickle
 import sys
 from pathlib import Path
@@ -29,6 +31,7 @@ from retrain import (
     fit_head,
 )
 from retrain.core.errors import DatasetError, ExportError, OptionError
+from retrain.photos import handling
 
 FAKE = Backbone.find("fake")
 
@@ -62,6 +65,23 @@ def test_a_data_set_is_made_of_lists(photos: Path, tmp_path: Path) -> None:
         Dataset.from_lists(["nowhere.png"], ["a"])
     with pytest.raises(DatasetError, match="photo 1 is an array of float64"):
         Dataset.from_lists([paths[0], np.zeros((3, 3))], ["a", "b"])  # type: ignore[list-item]
+
+
+def test_a_folder_that_photos_in_memory_cannot_be_written_to_is_named(
+    photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("no folder")
+    image = Image.open(next(photos.rglob("*.png")))
+    for place, why in ((tmp_path / "file", "File exists"), (Path("/proc/nope"), "No such file or directory")):
+        with pytest.raises(DatasetError, match=f"^{place} cannot be written to: {why}: choose another `source_dir`.$"):
+            Dataset.from_lists([image] * 2, ["a", "b"], source_dir=place)
+
+    def full(path: Path, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(handling, "write_in_one_step", full)
+    with pytest.raises(DatasetError, match=f"^{tmp_path} cannot be written to: No space left on device: choose"):
+        Dataset.unlabelled(image, source_dir=tmp_path)
 
 
 def test_a_data_set_is_made_of_a_table(photos: Path) -> None:

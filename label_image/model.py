@@ -1,6 +1,7 @@
 """Load an export and label photos with it: everything needed is read from the export itself."""
 
 import functools
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -139,6 +140,8 @@ def load_model(path: str | Path, labels: str | Path | None = None, trust: bool =
     graph.pb is used. `labels` replaces the export's labels, line by line. A SavedModel or graph that could do more than
     compute, such as write files, is refused unless `trust`. Raises ModelError.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ModelError(f"load_model takes the path of an export; got {type(path).__name__}.")
     path = Path(path)
     found, run, manifest = _load_unchanged(path, trust)
     preprocessing = Preprocessing.parse(manifest.preprocessing)

@@ -18,6 +18,7 @@ from retrain.backbones.engines.base import BATCH, Engine
 from retrain.backbones.engines.registry import AUTO, start_engine
 from retrain.backbones.registry import ARCHITECTURES
 from retrain.core.errors import OptionError
+from retrain.core.typed import check_kind
 
 ENGINES_KEPT = 4  # each has the weights of a network
 _starting = threading.Lock()
@@ -32,6 +33,7 @@ class Backbone(backbone.Backbone):
     @staticmethod
     def names(pattern: str = "*") -> tuple[str, ...]:
         """The architectures whose names fit, as in `mobilenet*`, sorted. Raises OptionError where none does."""
+        check_kind(pattern, str, "pattern", "text")
         found = sorted(name for name, one in ARCHITECTURES.items() if one.weights_file and fnmatchcase(name, pattern))
         if not found:
             raise OptionError(f"No `architecture` fits {pattern}: Backbone.names() has them all.")

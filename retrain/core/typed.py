@@ -34,6 +34,12 @@ def require(value: object, kind: type[Kind], argument: str, step: str, advice: s
     return value
 
 
+def check_kind(value: object, kinds: type | types.UnionType, argument: str, words: str) -> None:
+    """Refuse a value of none of the kinds, which are called so in words. Raises OptionError."""
+    if not isinstance(value, kinds):
+        raise OptionError(f"`{argument}` takes {words}; got {_shown(value)}.")
+
+
 def require_whole(value: object, argument: str) -> int:
     """The value as an int, if it is a whole number. Raises OptionError."""
     if not _fits(value, int):

@@ -1,7 +1,7 @@
 """What is exported and where to; what cannot be written there is refused before any work."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -16,7 +16,7 @@ from retrain.core.outputs import (
     check_outside,
     check_replaceable_folder,
 )
-from retrain.core.typed import check_fields
+from retrain.core.typed import check_fields, check_kind
 from retrain.exports.folder import check_export_dir, previous_of
 from retrain.exports.registry import SAVED_MODEL, TRAINING_FORMATS, check_formats
 from retrain.photos.record import NAME as RECORD
@@ -41,9 +41,11 @@ class ExportConfig:
     final_tensor_name: str = FINAL_TENSOR_NAME
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "output_dir", Path(self.output_dir))  # text is taken, too
-        object.__setattr__(self, "formats", check_formats(self.formats))
+        formats = (self.formats,) if isinstance(self.formats, str) else self.formats
+        check_kind(formats, Collection, "formats", "a list of names")
+        object.__setattr__(self, "formats", check_formats(formats))
         check_fields(self)
+        object.__setattr__(self, "output_dir", Path(self.output_dir))  # text is taken, too
         made_of_it = {"`output_graph`": self.output_graph, "`saved_model_dir`": self.saved_model_dir}
         option = next((option for option, path in made_of_it.items() if path is not None), None)
         if option and SAVED_MODEL not in self.formats:

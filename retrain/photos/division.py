@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from retrain.core.errors import OptionError
+from retrain.core.typed import check_kind
 from retrain.photos.dataset import SPLIT_FOLDERS, Photo, Split, digest_of_lines
 from retrain.photos.folds import Folds
 from retrain.photos.groups import content_groups
@@ -67,6 +68,7 @@ class Division:
         `seed` is that of mini-batches. Raises OptionError for another number of sides than photos, a path without one,
         names that are none, and for copies of one photo on several sides; with `keep_copies` these are a remark.
         """
+        check_kind(sides, Iterable, "sides", "a list with the side of each photo")
         remarks: tuple[str, ...] = ()
         if isinstance(sides, Mapping):
             others = sorted(set(sides) - {photo.path for photo in photos})

@@ -15,7 +15,7 @@ from label_image.errors import PhotoError
 from label_image.files import reason_of, sha256_of_bytes, write_in_one_step
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.rows import Rows, chosen_rows
-from retrain.core.typed import require, require_whole
+from retrain.core.typed import check_kind, require, require_whole
 from retrain.photos import dataset
 from retrain.photos.adding import in_two_classes
 from retrain.photos.dataset import SPLIT_FOLDERS, PhotoFile, Split
@@ -53,6 +53,7 @@ class Dataset(dataset.Dataset):
         """
         if isinstance(labels, str):
             raise OptionError(f"`labels` are the class of each photo; got the text {labels!r}: write [{labels!r}].")
+        check_kind(labels, Iterable, "labels", "a list with the class of each photo")
         listed, names = as_photos(photos), list(labels)
         sides = [None] * len(listed) if splits is None else list(splits)
         if not len(listed) == len(names) == len(sides):

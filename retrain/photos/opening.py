@@ -6,7 +6,7 @@ class choose among its photos.
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +15,7 @@ from label_image.folders import is_litter
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.observing import Observe, not_observed, observed
 from retrain.core.progress import SILENT, Progress
+from retrain.core.typed import check_kind
 from retrain.photos import dataset, handling
 from retrain.photos.adding import joined
 from retrain.photos.fixes import apply_fixes
@@ -93,6 +94,9 @@ def open_dataset(
     """
     if not isinstance(source, str | os.PathLike):
         raise OptionError(f"`image_dir` is a path or an address; Dataset.open got {type(source).__name__}.")
+    if isinstance(add_images, str | os.PathLike):
+        add_images = (add_images,)
+    check_kind(add_images, Iterable, "add_images", "a list of paths")
     progress = observed(progress, observe)
     unpacking = unpacking_beside(bottleneck_dir, paranoid, layout, source_dir, progress)
     found = list_together([source, *add_images], unpacking)

@@ -7,6 +7,7 @@ from collections import defaultdict
 from dataclasses import replace
 
 from retrain.core.errors import OptionError
+from retrain.core.typed import require_whole
 from retrain.photos.dataset import Dataset, PhotoFile, Split
 from retrain.photos.layouts.words import kind_of
 
@@ -20,7 +21,7 @@ def limit_per_class(dataset: Dataset, limit: int | None) -> Dataset:
     """
     if limit is None:
         return dataset
-    if limit < 1:
+    if require_whole(limit, "max_images_per_class") < 1:
         raise OptionError(f"`max_images_per_class` {limit} must be at least 1.")
     members: dict[tuple[str, Split | None], list[PhotoFile]] = defaultdict(list)
     kept = set[str]()

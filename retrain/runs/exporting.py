@@ -1,6 +1,6 @@
 """The export that Python users hold: what was written, and further formats of it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -8,6 +8,7 @@ from typing import Any
 from retrain.core.errors import ParityError
 from retrain.core.observing import Observe, not_observed
 from retrain.core.progress import SILENT, Progress
+from retrain.core.typed import check_kind
 from retrain.exports import writer
 from retrain.exports.export_config import ExportConfig
 from retrain.exports.further_formats import read_manifest
@@ -47,6 +48,7 @@ class Exported(writer.Exported):
         `force` keeps float16 and int8 formats that lose accuracy. Raises OptionError for what is no format, ParityError
         for the first that does not hold; those before it are kept.
         """
+        check_kind(formats, Iterable, "formats", "a list of names")
         names = check_names((formats,) if isinstance(formats, str) else tuple(formats))
         config = ConvertConfig(self.folder, names, str(self.folder / RECORD), self.bottleneck_dir, force)
         report = export_model(config, progress)

@@ -27,6 +27,7 @@ from retrain.bottlenecks.bottlenecks import Bottlenecks, extract_with_fallback
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.core.defaults import AUTO, BOTTLENECK_DIR, SEED
 from retrain.core.errors import ExportError, OptionError
+from retrain.core.typed import check_kind
 from retrain.photos.opening import Dataset
 from retrain.photos.split import SplitConfig
 from retrain.training.fit_head import fit_head
@@ -191,6 +192,7 @@ class PhotoClassifier:
 
     @property
     def _extraction(self) -> ExtractionConfig:
+        check_kind(self.bottleneck_dir, str | os.PathLike, "bottleneck_dir", "a path")
         return ExtractionConfig(Path(self.bottleneck_dir), precision=self.precision)
 
     def _trained(self) -> TrainedHead:

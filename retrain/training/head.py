@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from retrain.core.errors import OptionError
 from retrain.training.fitting.sample import Classes as Classes
 from retrain.training.fitting.sample import Matrix as Matrix
 from retrain.training.fitting.sample import Sample as Sample
@@ -59,7 +60,15 @@ class Head:
         return values @ self.kernel + self.bias
 
     def probabilities(self, bottlenecks: Matrix) -> Matrix:
-        """Class probabilities, rows summing to 1: (n, dim) -> (n, classes)."""
+        """Class probabilities, rows summing to 1: (n, dim) -> (n, classes).
+
+        Raises OptionError for bottlenecks of another length.
+        """
+        if np.shape(bottlenecks)[-1:] != self.sizes[:1]:
+            raise OptionError(
+                f"`bottlenecks` are of the shape {np.shape(bottlenecks)}, and the head takes (n, {self.sizes[0]}): "
+                "pass those of its own backbone."
+            )
         return np.exp(log_softmax(self.logits(bottlenecks)))
 
     @property

@@ -20,6 +20,7 @@ from label_image.files import reason_of, sha256_of, write_in_one_step
 from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.core.array_files import read_npz
 from retrain.core.errors import ExportError
+from retrain.core.typed import check_kind
 from retrain.photos.division import Division
 from retrain.training.calibration import Calibration
 from retrain.training.head import Fit, Head, Hidden, Progress
@@ -35,6 +36,7 @@ MOST_BYTES = 2**33  # of numbers that are read
 
 def write_saved(trained: TrainedHead, folder: str | os.PathLike[str]) -> None:
     """Write the files into a folder, which is made where it is missing. Raises ExportError, StoreError."""
+    check_kind(folder, str | os.PathLike, "folder", "a path")
     target = Path(folder)
     confidence = trained.confidence
     about = {
@@ -89,6 +91,7 @@ def _is_saved(folder: Path) -> bool:
 
 def read_saved(folder: str | os.PathLike[str]) -> TrainedHead:
     """What `write_saved` wrote. Raises ExportError for what is no such folder, DatasetError."""
+    check_kind(folder, str | os.PathLike, "folder", "a path")
     source = Path(folder)
     try:
         about = json.loads((source / ABOUT).read_bytes())

@@ -5,16 +5,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from painting import paint
 
-from label_image.errors import PhotoError
+from label_image.errors import ModelError, PhotoError
+from label_image.model import load_model
 from retrain import (
     Augmentation,
     Backbone,
     Bottlenecks,
     Dataset,
+    Division,
     ExportConfig,
+    Exported,
     ExtractionConfig,
     HeadConfig,
+    PhotoClassifier,
     RetrainError,
     SplitConfig,
     TrainedHead,
@@ -72,6 +77,30 @@ ANY: Any = object()
          "division"),
         (lambda its: its + "text", "+ takes a Bottlenecks as `other`; got str 'text': extract(…)", "other"),
         (lambda its: its.dataset + "text", "+ takes a Dataset as `other`; got str 'text': Dataset.open(…)", "other"),
+        (lambda its: Dataset.open(its.dataset.source, max_images_per_class="3"),
+         "`max_images_per_class` takes a whole number; got str '3'.", "max_images_per_class"),
+        (lambda its: Dataset.open(its.dataset.source, max_images_per_class=1.5),
+         "`max_images_per_class` takes a whole number; got float 1.5.", "max_images_per_class"),
+        (lambda its: Dataset.open(its.dataset.source, add_images=None),
+         "`add_images` takes a list of paths; got NoneType.", "add_images"),
+        (lambda its: Dataset.from_lists(its.paths, None),
+         "`labels` takes a list with the class of each photo; got NoneType.", "labels"),
+        (lambda its: Division.of_sides(its.photos, None),
+         "`sides` takes a list with the side of each photo; got NoneType.", "sides"),
+        (lambda _: Backbone.names(3), "`pattern` takes text; got int 3.", "pattern"),
+        (lambda _: ExportConfig(None), "`output_dir` takes a path; got NoneType.", "output_dir"),
+        (lambda _: ExportConfig(3), "`output_dir` takes a path; got int 3.", "output_dir"),
+        (lambda _: ExportConfig("x", 3), "`formats` takes a list of names; got int 3.",
+         "formats"),
+        (lambda its: fit_head(its, its.split()).save(None), "`folder` takes a path; got NoneType.", "folder"),
+        (lambda _: TrainedHead.load(None), "`folder` takes a path; got NoneType.", "folder"),
+        (lambda its: PhotoClassifier("fake", bottleneck_dir=None).fit(its.paths, its.y),
+         "`bottleneck_dir` takes a path; got NoneType.", "bottleneck_dir"),
+        (lambda _: Exported(Path("x"), (), {}).add(None),
+         "`formats` takes a list of names; got NoneType.", "formats"),
+        (lambda its: fit_head(its, its.split()).head.probabilities(its.X[:, :2]),
+         "`bottlenecks` are of the shape (42, 2), and the head takes (n, 3): pass those of its own backbone.",
+         "bottlenecks"),
         (lambda its: its.dataset[True], "indices below 42, or a slice; got bool", "rows"),
         (lambda its: its[True], "`rows` takes a mask of 42 values, indices below 42, or a slice; got bool", "rows"),
     ],
@@ -91,6 +120,21 @@ def test_what_is_no_photo_gets_a_sentence(bottlenecks: Bottlenecks) -> None:
             bottlenecks.backbone.embed(nothing)  # type: ignore[arg-type]
         with pytest.raises(DatasetError, match=r"photo 0 is (NoneType|int), not a path"):
             Dataset.unlabelled(nothing)  # type: ignore[arg-type]
+
+
+def test_a_text_is_one_place_and_one_format(tmp_path: Path) -> None:
+    photos, more = tmp_path / "photos", tmp_path / "more"
+    for name in ("red", "blue"):
+        paint(photos / name / "0.png", name, 0)
+        paint(more / name / "1.png", name, 1)
+    for one in (str(more), more):
+        assert len(Dataset.open(photos, add_images=one)) == 4
+    assert ExportConfig("x", "tflite").formats == ("tflite",)  # type: ignore[arg-type]
+
+
+def test_what_is_no_path_is_no_model() -> None:
+    with pytest.raises(ModelError, match=r"^load_model takes the path of an export; got NoneType\.$"):
+        load_model(None)  # type: ignore[arg-type]
 
 
 def test_numbers_of_numpy_and_paths_are_taken(tmp_path: Path) -> None:

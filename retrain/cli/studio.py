@@ -1,5 +1,6 @@
 """`retrain studio`: the page on which photos are collected, labelled, trained on and tried."""
 
+import os
 import re
 import sys
 import webbrowser
@@ -64,7 +65,7 @@ def studio(folder: Path, phone: bool, opens: bool, **options: Any) -> None:
     from retrain.studio.serving import serve
 
     config = StudioConfig(
-        folder=folder.absolute(),
+        folder=Path(os.path.abspath(folder)),
         output_dir=options["output_dir"] or model_beside(folder),
         backbone=backbone,
         extraction=extraction,

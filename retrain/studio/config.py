@@ -1,5 +1,6 @@
 """What `retrain studio` was told."""
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,5 +31,5 @@ class StudioConfig:
 
 def model_beside(folder: Path) -> Path:
     """Where the model of a folder of photos goes if nothing else is said: `cats_model` beside `cats`."""
-    folder = folder.absolute()
+    folder = Path(os.path.abspath(folder))  # of `..` there is no name
     return folder.parent / f"{folder.name}_model"

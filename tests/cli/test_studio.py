@@ -30,6 +30,15 @@ def test_alone_it_is_for_this_machine(asked: list[StudioConfig], tmp_path: Path)
     assert config.token == config.phone_token == ""  # those of the folder
 
 
+def test_the_model_lies_beside_the_folder_that_is_meant(
+    asked: list[StudioConfig], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "cats/Bengal").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "cats/Bengal")
+    main(["studio", ".."])
+    assert (asked[0].folder, asked[0].output_dir) == (tmp_path / "cats", tmp_path / "cats_model")
+
+
 def test_what_is_said_is_passed_on(asked: list[StudioConfig], tmp_path: Path) -> None:
     main(
         [

@@ -85,7 +85,7 @@ function banner(isLost) {
   });
 }
 
-/** The server does not know this page: it was started anew, or the address is not the one that it showed. */
+/** The server does not know this page: the address is not the one that it showed, or is not valid any more. */
 function locked() {
   document.body.replaceChildren(
     make(

@@ -22,7 +22,7 @@ export const en = {
   startAgain: "Start it again with",
   lockedTitle: "Open the address that the terminal shows",
   lockedText:
-    "The studio lets in only who has its whole address, with the token at its end. Copy it from the terminal in which the studio was started; each start has another one.",
+    "The studio lets in only who has its whole address, with the token at its end. Copy it from the terminal in which the studio was started.",
 
   // Classes
   classes: "Classes",
@@ -233,5 +233,5 @@ export const en = {
   collectSent: { one: "{count} photo sent", other: "{count} photos sent", zero: "No photo sent yet" },
   collectWaiting: { one: "{count} on its way", other: "{count} on their way" },
   collectNone: "There are no classes yet: name them on the computer first.",
-  collectLocked: "This address is of an earlier start of the studio: scan the code on the computer again.",
+  collectLocked: "This address is not valid any more: scan the code on the computer.",
 };

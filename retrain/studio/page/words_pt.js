@@ -22,7 +22,7 @@ export const pt = {
   startAgain: "Inicie de novo com",
   lockedTitle: "Abra o endereço que o terminal mostra",
   lockedText:
-    "O estúdio só deixa entrar quem tem o endereço completo, com o código de acesso no final. Copie-o do terminal em que o estúdio foi iniciado; a cada início ele muda.",
+    "O estúdio só deixa entrar quem tem o endereço completo, com o código de acesso no final. Copie-o do terminal em que o estúdio foi iniciado.",
 
   // Classes
   classes: "Classes",
@@ -234,5 +234,5 @@ export const pt = {
   collectSent: { one: "{count} foto enviada", other: "{count} fotos enviadas", zero: "Nenhuma foto enviada ainda" },
   collectWaiting: { one: "{count} a caminho", other: "{count} a caminho" },
   collectNone: "Ainda não há classes: dê nome a elas primeiro no computador.",
-  collectLocked: "Este endereço é de um início anterior do estúdio: escaneie de novo o código no computador.",
+  collectLocked: "Este endereço não vale mais: escaneie o código no computador.",
 };

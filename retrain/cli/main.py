@@ -3,6 +3,9 @@
 Heavy modules are imported inside the commands, so that `--help` answers at once.
 """
 
+import difflib
+import os
+import shlex
 import sys
 
 import click
@@ -33,9 +36,24 @@ ADDRESS_SPACE = 4_000_000_000  # what TensorFlow takes up for the smallest netwo
 
 
 def train_is_the_default(arguments: list[str]) -> list[str]:
-    """`retrain --image_dir cats` means `retrain train --image_dir cats`."""
-    first = arguments[0] if arguments else ""
-    return arguments if first in (*cli.commands, "--help", "--version") else ["train", *arguments]
+    """`retrain --image_dir cats` means `retrain train --image_dir cats`.
+
+    Raises UsageError for a first word that is neither an option nor a command.
+    """
+    first = arguments[0] if arguments else "--image_dir"
+    if first in (*cli.commands, "--help", "--version"):
+        return arguments
+    if not first.startswith("-"):
+        raise click.UsageError(f"{first!r} is no command; {_meant(first)}")
+    return ["train", *arguments]
+
+
+def _meant(word: str) -> str:
+    """What to call where this is no command."""
+    if os.path.exists(word):
+        return f"`retrain --image_dir {shown(shlex.quote(word))}` trains on these photos."
+    like = difflib.get_close_matches(word, cli.commands, n=1)
+    return f"did you mean {like[0]}?" if like else "`retrain --help` shows which there are."
 
 
 def underscores(name: str) -> str:

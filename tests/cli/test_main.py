@@ -160,6 +160,20 @@ def test_values_that_make_no_sense(arguments: list[str], names: str, capsys: pyt
     assert names in said
 
 
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("studo small", "'studo' is no command; did you mean studio?"),
+        ("retrian", "'retrian' is no command; did you mean train?"),
+        ("help", "'help' is no command; `retrain --help` shows which there are."),
+        ("photos", "'photos' is no command; `retrain --image_dir photos` trains on these photos."),
+    ],
+)
+def test_what_is_no_command_is_named(typed: str, said: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "photos").mkdir()
+    assert fail(capsys, *typed.split()) == (2, f"Error: {said}")
+
+
 def test_missing_image_dir_option(capsys: pytest.CaptureFixture[str]) -> None:
     code, said = fail(capsys)
     assert code == 2

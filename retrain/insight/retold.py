@@ -181,11 +181,13 @@ FACTS = (
     translatable("l2 {penalty}"),
     translatable("{number} views"),
 )
-# What an export is called, and what it is proven on.
+# What an export is called, in which other way it is made, and what it is proven on.
 EXPORTS = (
     translatable("The frozen graph"),
     translatable("The SavedModel"),
     translatable("The SavedModel (serve_bytes)"),
+    translatable("head in float32"),
+    translatable("head in float32; run by LiteRT, not in a browser"),
     translatable("real photos"),
     translatable("built-in pictures, as all photos are gone"),
 )
@@ -208,6 +210,8 @@ SENTENCES = (*REASONS, *KINDS_OF_FILES, *REMARKS, *READINGS, *LISTS, *FACTS, *EX
 
 # Holes for what people have named, which may look like a number.
 TEXTS = frozenset({"name", "names", "label", "file", "folder", "photo", "where", "example", "error", "layers"})
+# Holes for numbers alone, which swallow no other sentence.
+NUMBERS = frozenset({"number", "numbers", "bytes", "most", "least", "width", "height", "folds", "channels", "scans"})
 
 _HOLE = re.compile(r"\{(\w+)\}")
 _NUMBER = re.compile(r"\d{1,3}(,\d{3})*(\.\d+)?|\d+(\.\d+)?")
@@ -259,14 +263,18 @@ def _list(names: str) -> str:
 
 @cache
 def _patterns(sentences: tuple[str, ...]) -> dict[str, re.Pattern[str]]:
-    """Of the sentences that have holes: those that go on after another one first, then those with the most words."""
+    """Of the sentences that have holes: those around another one first, then those with the most words."""
     holed = [form for form in sentences if "{" in form]
-    holed.sort(key=lambda form: (not form.startswith("{what}"), -len(_HOLE.sub("", form))))
+    holed.sort(key=lambda form: ("{what}" not in form, form.startswith("{what}"), -len(_HOLE.sub("", form))))
     return {form: _pattern(form) for form in holed}
 
 
 def _pattern(form: str) -> re.Pattern[str]:
     parts = _HOLE.split(form)  # words, and the names of holes between them
     return re.compile(
-        "".join(f"(?P<{part}>.+?)" if place % 2 else re.escape(part) for place, part in enumerate(parts)), re.DOTALL
+        "".join(_hole(part) if place % 2 else re.escape(part) for place, part in enumerate(parts)), re.DOTALL
     )
+
+
+def _hole(name: str) -> str:
+    return rf"(?P<{name}>[\d.,]+)" if name in NUMBERS else f"(?P<{name}>.+?)"

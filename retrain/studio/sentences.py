@@ -50,6 +50,20 @@ WORK = (
     translatable("Writing the model …"),
     translatable("Examining the photos for the report …"),
     translatable("Writing the report …"),
+    translatable("Read as: {what}."),
+    translatable("Running the SavedModel on {number} photos …"),
+    translatable("Running the SavedModel on {number} more photos, of all sides …"),
+    translatable("Writing and running {file} …"),
+    translatable("  once more: {what} …"),
+    translatable("{folder} is not as an export left it: it is kept as {name}."),
+    translatable(
+        "Which photos the model was trained on is not known: its accuracies may be too good. How the formats differ "
+        "from the SavedModel holds all the same."
+    ),
+    translatable(
+        "The model was trained on all of these photos: its accuracies are too good. How the formats differ from the "
+        "SavedModel holds all the same."
+    ),
 )
 # Of who may ask.
 GATE = (

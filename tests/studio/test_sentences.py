@@ -14,10 +14,14 @@ import retrain.studio.sentences as sentences_module
 from label_image.serve.refused import Refused
 from label_image.web import site
 from retrain.core.language import in_language
+from retrain.photos import dataset
 from retrain.photos.archives import kinds
 from retrain.studio.sentences import SENTENCES, told, told_refusal
 
-STUDIO = Path(__file__).resolve().parents[2] / "retrain/studio"
+ROOT = Path(__file__).resolve().parents[2]
+STUDIO = ROOT / "retrain/studio"
+# Rooms below whose progress a page shows.
+BELOW = [ROOT / f"retrain/exports/{name}.py" for name in ("further_formats", "proof/photos")]
 # What only programs can cause, which read English, and what is said on the terminal before there is a page.
 FOR_PROGRAMS = re.compile(
     r"There is nothing at |The kind of finding |The decision 7 is not known|heat must be |A QR code is |"
@@ -33,24 +37,28 @@ def texts(node: ast.expr, module: object) -> Iterator[str]:
             yield text
         case ast.JoinedStr(values=parts):
             yield "".join(str(part.value) if isinstance(part, ast.Constant) else "7" for part in parts)
+        case ast.IfExp(body=one, orelse=other):
+            yield from texts(one, module)
+            yield from texts(other, module)
         case ast.Name(id=name) if isinstance(getattr(module, name, None), str):
             yield getattr(module, name)
 
 
 def sentences(path: Path) -> Iterator[str]:
-    """What a module of the studio refuses, and what it says of its progress."""
-    module = importlib.import_module(f"retrain.studio.{path.stem}")
+    """What a module of the studio refuses, and what it, or one of a room below, says of its progress."""
+    module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
+    names = ("say",) if path in BELOW else ("StudioError", "Refused", "ExportError", "busy", "say")
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and node.args:
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            if name in ("StudioError", "Refused", "ExportError", "busy", "say"):
+            if name in names:
                 yield from texts(node.args[1 if name == "Refused" and len(node.args) > 1 else 0], module)
 
 
 MODULES = [path for path in sorted(STUDIO.glob("*.py")) if path.stem not in BEFORE_THERE_IS_A_PAGE]
 
 
-@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [*MODULES, *BELOW], ids=lambda path: path.stem)
 def test_each_sentence_is_known(path: Path) -> None:
     said = [text for text in sentences(path) if re.search(r"[a-z]{3}", text) and not FOR_PROGRAMS.match(text)]
     with in_language("pt"):
@@ -74,6 +82,11 @@ COMPOSED = {
         ("The server is busy: photos wait to be looked at. Ask again in a second.", "O servidor está ocupado: há f"),
         ("There is no class 1,234 any more: choose another one.", "A classe 1,234 não existe"),
         ("There is no class Keep any more: choose another one.", "A classe Keep não existe"),
+        ("Running the SavedModel on 1,096 photos …", "Executando o SavedModel em 1.096 fotos …"),
+        ("  once more: head in float32 …", "  mais uma vez: cabeça em float32 …"),
+        ("Read as: 96 photos of an earlier run with the classes a, b … (8 in all).",
+         "Lido como: 96 fotos de uma execução anterior, com as classes a, b … (8 no total)."),
+        ("Read as: class folders a, b; left out: logs.", "Lido como: pastas de classes a, b; de fora: logs."),
     ],
 )  # fmt: skip
 def test_with_values(english: str, portuguese: str) -> None:
@@ -83,6 +96,7 @@ def test_with_values(english: str, portuguese: str) -> None:
 
 
 def test_the_sources_are_read() -> None:
+    assert all(len(set(sentences(path))) > 1 for path in BELOW)
     found = {text for path in MODULES for text in sentences(path)}
     assert len(found) > 30 and "Phones may only add photos." in found and "Writing the model …" in found
 
@@ -90,8 +104,9 @@ def test_the_sources_are_read() -> None:
 def test_each_of_them_is_said_somewhere() -> None:
     """A sentence that nobody says any more goes."""
     own = Path(sentences_module.__file__)
-    below = (refused_module, kinds, site)
-    sources = [*(path for path in STUDIO.glob("*.py") if path != own), *(Path(module.__file__) for module in below)]
+    below = (refused_module, kinds, site, dataset)
+    sources = [*(path for path in STUDIO.glob("*.py") if path != own), *BELOW]
+    sources += [Path(module.__file__) for module in below]
     code = " ".join(re.sub(r"\"\s*\n\s*f?\"", "", path.read_text(encoding="utf-8")) for path in sources)
     for sentence in SENTENCES:
         words = max((part.strip(" .:").split() for part in re.split(r"\{\w+\}", sentence)), key=len)

@@ -41,6 +41,10 @@ Task = Callable[[Telling], None]
 log = logging.getLogger(__name__)
 
 
+class Unseen(StudioError):
+    """What comes to nothing as photos cannot be seen; `Known.blind` says so, for as long as it is so."""
+
+
 class Studio:
     """`known` may be read by any thread; what changes it is in here."""
 
@@ -123,7 +127,11 @@ class Studio:
         Photos that keep arriving meanwhile are not waited for.
         """
         asked = time.monotonic()
-        self._list(lambda: list_folder(self.config.folder))
+        try:
+            self._list(lambda: list_folder(self.config.folder))
+        except StudioError as error:
+            self.learn(blind=str(error))
+            raise Unseen(str(error)) from None
         self._look_now.set()
         with self._lock:
             while not self._has_ended.is_set():
@@ -131,7 +139,7 @@ class Studio:
                 if known.seen is not None and (known.is_all_seen or self._seen_listed > asked):
                     return known.seen
                 if known.blind is not None:
-                    raise StudioError(known.blind)
+                    raise Unseen(known.blind)
                 if known.is_empty:  # nothing will be looked at
                     raise StudioError("There is no photo yet: put photos into two classes, and train again.")
                 telling.at(known.seeing, len(known.listing.photos))
@@ -192,6 +200,8 @@ class Studio:
             try:
                 with _shown_at_most_often(lambda shown: self.learn(work=shown)) as show:
                     task(Telling(work, show, self.point))
+            except Unseen:
+                pass
             except RetrainError as error:
                 failure = str(error)
             except Exception:

@@ -64,6 +64,16 @@ def test_that_a_folder_is_back_is_told(folder: Path) -> None:
         page.until(lambda state: state["failure"] is None)
 
 
+def test_a_work_that_failed_for_want_of_the_folder_is_forgotten_with_it(folder: Path) -> None:
+    with asking(config_for(folder)) as page:
+        page.done()
+        folder.rename(folder.with_name("away"))
+        page.post("/api/train", status=202)
+        assert "cannot be listed" in page.until(lambda state: state["failure"] and not state["work"])["failure"]
+        folder.with_name("away").rename(folder)
+        page.until(lambda state: state["failure"] is None)
+
+
 @pytest.mark.parametrize("what", ["train", "examine"])
 def test_an_empty_folder_is_not_waited_for(tmp_path: Path, what: str) -> None:
     with asking(config_for(tmp_path / "empty")) as page:

@@ -369,10 +369,19 @@ class Changes:
             yield
         except OSError as error:
             advice = translated(ADVICE.get(error.errno or 0, UNCHANGED))
+            folder = shown(self._refusing(error))
             refused = translated(
-                "The folder {folder} cannot be changed: {reason}.", folder=shown(self.folder), reason=reason_of(error)
+                "The folder {folder} cannot be changed: {reason}.", folder=folder, reason=reason_of(error)
             )
             raise StudioError(f"{refused} {advice}") from None
+
+    def _refusing(self, error: OSError) -> Path:
+        """The folder that may not be written to; all of it where that is not known."""
+        paths = [Path(os.fsdecode(name)) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
+        # A folder that goes elsewhere is written to itself, for its `..`.
+        folders = [*(path.parent for path in paths), *(path for path in paths if os.path.isdir(path))]
+        inside = (one for one in folders if one.is_relative_to(self.folder) and not os.access(one, os.W_OK))
+        return next(inside, self.folder)
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

@@ -3,7 +3,7 @@
 import errno
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
@@ -322,6 +322,26 @@ def test_a_folder_that_may_not_be_written_to_is_said(tmp_path: Path, monkeypatch
     monkeypatch.setattr(Path, "mkdir", refuse)
     with pytest.raises(StudioError, match=r"cannot be changed: Permission denied\. All photos are there; allow this"):
         Changes(folder)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda changes: changes.move(["cat/1.png"], "dog"),
+        lambda changes: changes.move(["dog/1.png"], "cat"),
+        lambda changes: changes.remove_class("cat"),
+    ],
+)
+def test_the_folder_that_may_not_be_written_to_is_named(
+    folder: Path, changes: Changes, change: Callable[[Changes], object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(one: Path, other: Path) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(one), None, str(other))
+
+    monkeypatch.setattr(moving, "rename_unless_there", refuse)
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != folder / "cat")  # root may write anywhere
+    with pytest.raises(StudioError, match=r"The folder \S+/cat cannot be changed: Permission denied\."):
+        change(changes)
 
 
 def test_half_done_renames_give_way_to_what_somebody_made_meanwhile(

@@ -24,6 +24,7 @@ from label_image.preprocessing import read_header
 from label_image.terminal import shown
 from retrain.core.errors import StudioError
 from retrain.core.language import translatable, translated, translated_count
+from retrain.insight.html.rendering import shown as on_pages
 from retrain.studio.contents import Contents
 from retrain.studio.journal import Action, Change, Step
 from retrain.studio.journalled import Journalled
@@ -197,6 +198,7 @@ class Changes:
     def rename_class(self, name: str, to: str) -> Change:
         """Give a class another name or, if there is one of that name, all its photos to that. Raises StudioError."""
         with self._changing():
+            name = self._class_on_pages(name)
             status = self._require_class(name)
             if to == name:
                 return Change(0, "rename", 0, name, to)
@@ -209,6 +211,7 @@ class Changes:
     def remove_class(self, name: str) -> Change:
         """Put a class with all that is in it into the trash. Raises StudioError."""
         with self._changing():
+            name = self._class_on_pages(name)
             status = self._require_class(name)
             entry = self._book.entry("remove_class", name, None, self._count(name))
             return self._book.do(entry, [Step.of(name, self._book.in_trash(entry, name), status)])
@@ -304,6 +307,11 @@ class Changes:
                 translated("There is a file or a link called {name}: choose another name.", name=shown(name))
             )
         return name
+
+    def _class_on_pages(self, name: str) -> str:
+        """The class that pages call so: bytes of its name that are no text by their numbers."""
+        classes = self.classes()
+        return name if name in classes else next((one for one in classes if on_pages(one) == name), name)
 
     def _require_class(self, name: str) -> os.stat_result:
         if name not in self.classes():

@@ -324,6 +324,21 @@ def test_a_folder_that_may_not_be_written_to_is_said(tmp_path: Path, monkeypatch
         Changes(folder)
 
 
+@pytest.mark.parametrize("what", ["rename", "merge", "remove"])
+def test_a_class_whose_name_is_no_text_goes_by_what_pages_call_it(folder: Path, what: str) -> None:
+    name = os.fsdecode(b"caf\xe9")
+    put(folder, f"{name}/1.png")
+    before = seen(folder)
+    with Changes(folder) as changes:
+        if what == "remove":
+            changes.remove_class("caf\\xe9")
+        else:
+            changes.rename_class("caf\\xe9", "coffee" if what == "rename" else "cat")
+        assert name not in changes.classes()
+    with Changes(folder) as changes:
+        assert changes.undo() and seen(folder) == before
+
+
 @pytest.mark.parametrize(
     "change",
     [

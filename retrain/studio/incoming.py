@@ -16,6 +16,7 @@ from label_image.folders import is_litter
 from label_image.preprocessing import photo_bytes, read_header
 from retrain.core.errors import DatasetError, OptionError, StudioError
 from retrain.core.language import translated
+from retrain.insight.html.rendering import shown
 from retrain.photos.archives.unpack import unpack_archive
 from retrain.photos.dataset import Skipped
 from retrain.photos.layouts.recognise import recognise
@@ -26,6 +27,7 @@ from retrain.photos.sources.unpack import sync
 from retrain.studio.changes import Added, Arrived, Changes
 from retrain.studio.listing import photo_names
 from retrain.studio.names import photo_name
+from retrain.studio.sentences import told
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,8 @@ def _has_classes(folder: Path, label: str | None) -> bool:
 
 
 def _in_plain_words(sentence: str, path: Path, folder: Path) -> str:
-    """A sentence of the command line for a page, which knows no paths."""
-    sentence = sentence.replace(str(path), translated("The archive"))
-    sentence = sentence.replace(str(folder / "unpacked"), translated("the folder of photos"))
+    """A sentence of the command line for a page, which knows no paths, in its language."""
+    sentence = told(sentence)
+    sentence = sentence.replace(shown(path), translated("The archive"))
+    sentence = sentence.replace(shown(folder / "unpacked"), translated("the folder of photos"))
     return sentence.replace(", or choose another `source_dir`", "")

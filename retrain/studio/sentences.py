@@ -25,6 +25,41 @@ PHOTOS = (
     translatable("The archive ended early."),
     translatable("{name} is no archive (.zip, .tar, .tar.gz, .tar.bz2, .tar.xz), whatever its name says."),
     translatable("The archive cannot be kept: {error}."),
+    translatable("A request may have {most} MiB: send a smaller photo, or fewer at a time."),
+    translatable("The request did not arrive within {number} seconds."),
+    translatable("The request ended early."),
+    translatable("many large photos are being answered"),
+    translatable("The class name {name} is not valid UTF-8; rename it."),
+    translatable(
+        "The class name {name} holds a line break or control character, which labels.txt cannot keep; rename it."
+    ),
+    translatable("The class names {name} and {label} look the same; rename one of them, or merge the folders."),
+)
+# Of archives, and of what is in them.
+ARCHIVES = (
+    translatable("{file} is {what}, which cannot be read: unpack it, and pass the folder."),
+    translatable("compressed by zstd"),
+    translatable("{file} is empty: get it again."),
+    translatable(
+        "{file} is a web page and no archive: its address may want a login. Get the archive with a browser, and pass "
+        "that file."
+    ),
+    translatable("{file} is encrypted ({name}): unpack it with its password, and pass the folder."),
+    translatable("{file} is damaged or cannot be read here ({error}): get it again."),
+    translatable("{file} cannot be unpacked to {folder}: {error}."),
+    translatable("{file} is not unpacked: its member {name} would be written outside of the folder."),
+    translatable("{file} is not unpacked: it holds more than {number} files."),
+    translatable(
+        "{file} is not unpacked: it grows to more than {number} GB, which no photos do. If you trust it, unpack it, "
+        "and pass the folder."
+    ),
+    translatable(
+        "{file} needs {need} GB of disk, of which {free} GB are left: free some space, or choose another `source_dir`."
+    ),
+    translatable("is a device or the like"),
+    translatable("is a link to no file of the archive"),
+    translatable("is a link out of the archive"),
+    translatable("cannot be written: {error}"),
 )
 # Of what takes a while.
 WORK = (
@@ -55,6 +90,9 @@ WORK = (
     translatable("Running the SavedModel on {number} more photos, of all sides …"),
     translatable("Writing and running {file} …"),
     translatable("  once more: {what} …"),
+    translatable(
+        "`output_dir` {folder} holds {name}, which is not part of an export: move it away, or choose another folder."
+    ),
     translatable("{folder} is not as an export left it: it is kept as {name}."),
     translatable(
         "Which photos the model was trained on is not known: its accuracies may be too good. How the formats differ "
@@ -73,7 +111,7 @@ GATE = (
     translatable("Phones may only add photos."),
     translatable("The studio made no certificate: that is done with --https."),
 )
-SENTENCES = (*PHOTOS, *WORK, *GATE)
+SENTENCES = (*PHOTOS, *ARCHIVES, *WORK, *GATE)
 
 
 def told(sentence: str) -> str:

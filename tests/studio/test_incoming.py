@@ -12,11 +12,13 @@ from studio_folders import png, put, seen
 from zips import zip_of
 
 from retrain.core.errors import StudioError
+from retrain.core.language import in_language
 from retrain.photos.archives.unpack import Limits, unpack_archive
 from retrain.studio import incoming
 from retrain.studio.changes import Changes
 from retrain.studio.incoming import Incoming, add_archive
 from retrain.studio.listing import list_folder
+from retrain.studio.sentences import told
 
 
 @pytest.fixture
@@ -152,6 +154,18 @@ def test_a_cut_archive_is_said(changes: Changes, tmp_path: Path) -> None:
     with pytest.raises(StudioError, match="The archive is damaged"):
         add_archive(changes, tmp_path / "cut.zip", None)
     assert names(changes) == ["cat/1.png"]
+
+
+def test_it_is_said_in_the_language_of_the_page(changes: Changes, tmp_path: Path) -> None:
+    (tmp_path / "upload.zip").write_bytes(b"PK\3\4 no zip")
+    with in_language("pt"), pytest.raises(StudioError, match=r"^O arquivo compactado está danificado .*: obtenha-o"):
+        add_archive(changes, tmp_path / "upload.zip", None)
+    with in_language("pt"), pytest.raises(StudioError, match=r"^O arquivo compactado não foi descompactado: o membro"):
+        dropped(changes, {"../evil.png": png(8)})
+    with in_language("pt"):
+        for reason in ("is a device or the like", "is a link to no file of the archive", "is a link out of the archive",
+                       "cannot be written: File name too long"):  # fmt: skip
+            assert told(reason) != reason
 
 
 def test_an_archive_without_photos_changes_nothing(changes: Changes) -> None:

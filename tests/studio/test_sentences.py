@@ -14,18 +14,23 @@ import retrain.studio.sentences as sentences_module
 from label_image.serve.refused import Refused
 from label_image.web import site
 from retrain.core.language import in_language
+from retrain.exports import folder
 from retrain.photos import dataset
-from retrain.photos.archives import kinds
 from retrain.studio.sentences import SENTENCES, told, told_refusal
 
 ROOT = Path(__file__).resolve().parents[2]
 STUDIO = ROOT / "retrain/studio"
-# Rooms below whose progress a page shows.
-BELOW = [ROOT / f"retrain/exports/{name}.py" for name in ("further_formats", "proof/photos")]
+# What of rooms below a page shows.
+BELOW = {
+    ROOT / "retrain/exports/further_formats.py": ("say",),
+    ROOT / "retrain/exports/proof/photos.py": ("say",),
+    **{ROOT / f"retrain/photos/archives/{name}.py": ("DatasetError",) for name in ("kinds", "members", "unpack")},
+    ROOT / "label_image/serve/bodies.py": ("Refused", "busy"),
+}
 # What only programs can cause, which read English, and what is said on the terminal before there is a page.
 FOR_PROGRAMS = re.compile(
     r"There is nothing at |The kind of finding |The decision 7 is not known|heat must be |A QR code is |"
-    r"The request is not |The format 7 is not known"
+    r"The request is not |A compressed request |The format 7 is not known"
 )
 BEFORE_THERE_IS_A_PAGE = {"opening", "serving"}
 
@@ -47,7 +52,7 @@ def texts(node: ast.expr, module: object) -> Iterator[str]:
 def sentences(path: Path) -> Iterator[str]:
     """What a module of the studio refuses, and what it, or one of a room below, says of its progress."""
     module = importlib.import_module(".".join(path.relative_to(ROOT).with_suffix("").parts))
-    names = ("say",) if path in BELOW else ("StudioError", "Refused", "ExportError", "busy", "say")
+    names = BELOW.get(path, ("StudioError", "Refused", "ExportError", "busy", "say"))
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Call) and node.args:
             name = getattr(node.func, "id", getattr(node.func, "attr", ""))
@@ -84,6 +89,11 @@ COMPOSED = {
         ("There is no class Keep any more: choose another one.", "A classe Keep não existe"),
         ("Running the SavedModel on 1,096 photos …", "Executando o SavedModel em 1.096 fotos …"),
         ("  once more: head in float32 …", "  mais uma vez: cabeça em float32 …"),
+        ("The class name 'caf\\udce9' is not valid UTF-8; rename it.", "O nome de classe 'caf\\udce9' não é UTF-8"),
+        ("The class names 'a' and 'b' look the same; rename one of them, or merge the folders.",
+         "Os nomes de classe 'a' e 'b' parecem iguais;"),
+        ("`output_dir` /m holds 'x', which is not part of an export: move it away, or choose another folder.",
+         "`output_dir` /m contém 'x', que não faz parte"),
         ("Read as: 96 photos of an earlier run with the classes a, b … (8 in all).",
          "Lido como: 96 fotos de uma execução anterior, com as classes a, b … (8 no total)."),
         ("Read as: class folders a, b; left out: logs.", "Lido como: pastas de classes a, b; de fora: logs."),
@@ -96,7 +106,7 @@ def test_with_values(english: str, portuguese: str) -> None:
 
 
 def test_the_sources_are_read() -> None:
-    assert all(len(set(sentences(path))) > 1 for path in BELOW)
+    assert all(list(sentences(path)) for path in BELOW)
     found = {text for path in MODULES for text in sentences(path)}
     assert len(found) > 30 and "Phones may only add photos." in found and "Writing the model …" in found
 
@@ -104,7 +114,7 @@ def test_the_sources_are_read() -> None:
 def test_each_of_them_is_said_somewhere() -> None:
     """A sentence that nobody says any more goes."""
     own = Path(sentences_module.__file__)
-    below = (refused_module, kinds, site, dataset)
+    below = (refused_module, site, dataset, folder)
     sources = [*(path for path in STUDIO.glob("*.py") if path != own), *BELOW]
     sources += [Path(module.__file__) for module in below]
     code = " ".join(re.sub(r"\"\s*\n\s*f?\"", "", path.read_text(encoding="utf-8")) for path in sources)

@@ -9,7 +9,6 @@ has is not computed again, so that a search costs little more than its heads.
 """
 
 import inspect
-import json
 import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -20,7 +19,6 @@ import numpy.typing as npt
 
 from label_image.any_photo import AnyPhoto, as_photos
 from label_image.errors import PhotoError
-from label_image.files import write_in_one_step
 from retrain.backbones.embedding import Backbone, kept_engine
 from retrain.backbones.registry import DEFAULT_ARCHITECTURE
 from retrain.bottlenecks.bottlenecks import Bottlenecks, extract_with_fallback
@@ -33,10 +31,11 @@ from retrain.photos.split import SplitConfig
 from retrain.training.fit_head import fit_head
 from retrain.training.metrics import Metrics
 from retrain.training.recipe import HeadConfig
+from retrain.training.saved_head import read_saved, write_saved
 from retrain.training.scoring import label_array, share_right
 from retrain.training.trained_head import TrainedHead
 
-ABOUT = "classifier.json"
+ABOUT = "classifier"  # what head.json says of one
 Photos = AnyPhoto | Iterable[AnyPhoto]
 Labels = npt.NDArray[Any]
 
@@ -129,22 +128,19 @@ class PhotoClassifier:
         trained = self._trained()
         parameters = {name: os.fspath(one) if isinstance(one, os.PathLike) else one
                       for name, one in self.get_params().items()}  # fmt: skip
-        trained.save(folder)
-        about = {"parameters": parameters, "classes": self.classes_.tolist()}
-        write_in_one_step(Path(folder) / ABOUT, json.dumps(about, ensure_ascii=False).encode())
+        write_saved(trained, folder, {ABOUT: {"parameters": parameters, "classes": self.classes_.tolist()}})
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> "PhotoClassifier":
         """What `save` kept: it predicts, and `fit_more` goes on. Raises ExportError."""
+        head, said = read_saved(folder)
+        trained = TrainedHead.made_of(head)
         try:
-            about = json.loads((Path(folder) / ABOUT).read_bytes())
+            about = said[ABOUT]
             found = cls(**{**about["parameters"], "hidden_units": tuple(about["parameters"]["hidden_units"])})
             classes = np.array(about["classes"])
-        except (OSError, ValueError, KeyError, TypeError):
-            raise ExportError(f"{folder} holds no saved PhotoClassifier: pass the folder of `save`.") from None
-        trained = TrainedHead.load(folder)
-        if {str(one) for one in about["classes"]} != set(trained.labels):
-            raise ExportError(f"{folder} holds the head of another PhotoClassifier: save it again.")
+        except (ValueError, KeyError, TypeError):
+            raise ExportError(f"{folder} holds no saved PhotoClassifier: pass the folder of its `save`.") from None
         value = trained.bottlenecks.backbone
         found.backbone_ = Backbone(**vars(value))
         return found._taken(trained, classes)

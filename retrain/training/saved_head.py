@@ -1,25 +1,29 @@
 """A trained head as a folder, without pickle: what it is, what it was measured on, and the bottlenecks it came from.
 
-    head.json             how it was trained and divided, its figures, its calibration; the SHA-256 of the others
-    head.npz              its numbers, and its answers for the test and validation photos
-    bottlenecks.parquet   as `Bottlenecks.to_parquet` writes them
+    head.json                      how it was trained and divided, its figures, its calibration; the others' SHA-256
+    head-<digest>.npz              its numbers, and its answers for the test and validation photos
+    bottlenecks-<digest>.parquet   as `Bottlenecks.to_parquet` writes them
 
+Another one is put beside it before head.json names it: whenever that is cut off, the folder holds one of the two whole.
 What folds that took turns said of each penalty is not kept: it is for the report of a run alone.
 """
 
 import json
 import os
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from label_image.files import reason_of, sha256_of, write_in_one_step
+from label_image.files import reason_of, sha256_of, temporary_folder, write_in_one_step
 from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.core.array_files import read_npz
 from retrain.core.errors import ExportError
+from retrain.core.placing import alone_in
 from retrain.core.typed import check_kind
 from retrain.photos.division import Division
 from retrain.training.calibration import Calibration
@@ -31,11 +35,17 @@ from retrain.training.unknown import Familiar
 
 VERSION = 1
 ABOUT, NUMBERS, BOTTLENECKS = "head.json", "head.npz", "bottlenecks.parquet"
+DIGITS = 12  # of its SHA-256 in a file's name
 MOST_BYTES = 2**33  # of numbers that are read
 
 
-def write_saved(trained: TrainedHead, folder: str | os.PathLike[str]) -> None:
-    """Write the files into a folder, which is made where it is missing. Raises ExportError, StoreError."""
+def write_saved(
+    trained: TrainedHead, folder: str | os.PathLike[str], more: Mapping[str, object] = MappingProxyType({})
+) -> None:
+    """Write the files into a folder, which is made where it is missing; head.json says `more`, too.
+
+    Raises ExportError, StoreError.
+    """
     check_kind(folder, str | os.PathLike, "folder", "a path")
     target = Path(folder)
     confidence = trained.confidence
@@ -54,6 +64,7 @@ def write_saved(trained: TrainedHead, folder: str | os.PathLike[str]) -> None:
         "float32_change": None if trained.float32_change is None else asdict(trained.float32_change),
         "asked": None if trained.asked is None else asdict(trained.asked),
         "tta": trained.tta,
+        **more,
     }
     arrays: dict[str, Any] = {
         "test_rows": trained.test_rows,
@@ -69,15 +80,37 @@ def write_saved(trained: TrainedHead, folder: str | os.PathLike[str]) -> None:
         target.mkdir(parents=True, exist_ok=True)
         if os.listdir(target) and not _is_saved(target):
             raise ExportError(f"{target} holds other files, and no saved head to replace: choose another folder.")
-        if not _is_saved(target):  # so that the folder is known for one after a kill; what it holds is refused
-            write_in_one_step(target / ABOUT, json.dumps({**about, "files": {}}, ensure_ascii=False).encode())
-        with open(target / NUMBERS, "wb") as file:
-            np.savez(file, **arrays)
-        trained.bottlenecks.to_parquet(target / BOTTLENECKS)
-        written = {**about, "files": _digests(target)}
-        write_in_one_step(target / ABOUT, json.dumps(written, ensure_ascii=False).encode())
+        with alone_in(target):
+            if not _is_saved(target):  # so that the folder is known for one after a kill; what it holds is refused
+                write_in_one_step(target / ABOUT, json.dumps({**about, "files": {}}, ensure_ascii=False).encode())
+            with temporary_folder(target) as new:
+                with open(new / NUMBERS, "wb") as file:
+                    np.savez(file, **arrays)
+                trained.bottlenecks.to_parquet(new / BOTTLENECKS)
+                digests = _put_beside(new, target)
+            written = {**about, "files": digests}
+            write_in_one_step(target / ABOUT, json.dumps(written, ensure_ascii=False).encode())
+            _remove_earlier(target, digests)
     except OSError as error:
         raise ExportError(f"The head cannot be saved in {target}: {reason_of(error)}.") from None
+
+
+def _put_beside(new: Path, target: Path) -> dict[str, str]:
+    """Move the files out of `new` to names that tell them from those of another head; returns the SHA-256 of each."""
+    digests = {}
+    for name in map(Path, (NUMBERS, BOTTLENECKS)):
+        sha256 = sha256_of(new / name)
+        kept = f"{name.stem}-{sha256[:DIGITS]}{name.suffix}"
+        os.replace(new / name, target / kept)
+        digests[kept] = sha256
+    return digests
+
+
+def _remove_earlier(target: Path, digests: Collection[str]) -> None:
+    for name in map(Path, (NUMBERS, BOTTLENECKS)):
+        for path in (target / name, *target.glob(f"{name.stem}-{'[0-9a-f]' * DIGITS}{name.suffix}")):
+            if path.name not in digests:
+                path.unlink(missing_ok=True)
 
 
 def _is_saved(folder: Path) -> bool:
@@ -89,28 +122,34 @@ def _is_saved(folder: Path) -> bool:
     return isinstance(about, dict) and {"version", "description", "files"} <= about.keys()
 
 
-def read_saved(folder: str | os.PathLike[str]) -> TrainedHead:
-    """What `write_saved` wrote. Raises ExportError for what is no such folder, DatasetError."""
+def read_saved(folder: str | os.PathLike[str]) -> tuple[TrainedHead, dict[str, Any]]:
+    """What `write_saved` wrote, and all that head.json says.
+
+    Raises ExportError for what is no such folder, DatasetError.
+    """
     check_kind(folder, str | os.PathLike, "folder", "a path")
     source = Path(folder)
     try:
         about = json.loads((source / ABOUT).read_bytes())
         if about["version"] != VERSION:
             raise ValueError(f"it is in version {about['version']}, and this program reads {VERSION}")
-        if not about["files"] or about["files"] != _digests(source):
-            raise ValueError(
-                "its files are of several savings, of one that was stopped, or were changed: save it again"
-            )
-        arrays = read_npz(source / NUMBERS, MOST_BYTES)
-        return _trained(about, arrays, Bottlenecks.read(source / BOTTLENECKS))
+        numbers, bottlenecks = (_named(about["files"], source, Path(name).suffix) for name in (NUMBERS, BOTTLENECKS))
+        if any(about["files"][path.name] != sha256_of(path) for path in (numbers, bottlenecks)):
+            raise ValueError("its files are of several savings, or were changed: save it again")
+        arrays = read_npz(numbers, MOST_BYTES)
+        return _trained(about, arrays, Bottlenecks.read(bottlenecks)), about
     except OSError as error:
         raise ExportError(f"{source} is no saved head ({reason_of(error)}): pass the folder of `save`.") from None
     except (ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
         raise ExportError(f"The head in {source} cannot be read: {error}.") from None
 
 
-def _digests(folder: Path) -> dict[str, str]:
-    return {name: sha256_of(folder / name) for name in (NUMBERS, BOTTLENECKS)}
+def _named(files: Mapping[str, str], folder: Path, suffix: str) -> Path:
+    """The file with a suffix that head.json names. Raises ValueError where it names none, or one in another folder."""
+    for name in files:
+        if Path(name).suffix == suffix and name == os.path.basename(name):
+            return folder / name
+    raise ValueError("it was stopped while it was saved: save it again")
 
 
 def _trained(about: dict[str, Any], arrays: dict[str, Any], bottlenecks: Bottlenecks) -> TrainedHead:

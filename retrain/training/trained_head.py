@@ -36,7 +36,7 @@ class TrainedHead(trained.TrainedHead):
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> "TrainedHead":
         """What `save` kept. Raises ExportError for a folder that holds none, DatasetError."""
-        return cls.made_of(read_saved(folder))
+        return cls.made_of(read_saved(folder)[0])
 
     @classmethod
     def of(cls, bottlenecks: Bottlenecks, division: Division, head: object) -> "TrainedHead":

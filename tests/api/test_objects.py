@@ -32,6 +32,7 @@ from retrain import (
 )
 from retrain.core.errors import DatasetError, ExportError, OptionError
 from retrain.photos import handling
+from retrain.training import saved_head
 
 FAKE = Backbone.find("fake")
 
@@ -228,10 +229,33 @@ def test_a_save_that_was_killed_is_refused_and_made_again(
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr(Bottlenecks, "to_parquet", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         trained.save(tmp_path / "head")
-    with pytest.raises(ExportError, match="of one that was stopped, or were changed: save it again"):
+    with pytest.raises(ExportError, match="it was stopped while it was saved: save it again"):
         TrainedHead.load(tmp_path / "head")
     trained.save(tmp_path / "head")
     assert TrainedHead.load(tmp_path / "head").test == trained.test
+
+
+@pytest.mark.parametrize("step", ["savez", "to_parquet", "replace", "write_in_one_step"])
+def test_a_save_that_fails_leaves_the_head_of_before(
+    step: str, trained: TrainedHead, bottlenecks: Bottlenecks, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At whichever step the disk is full, or the process is gone."""
+    trained.save(tmp_path / "head")
+    (tmp_path / "head/notes.txt").write_text("mine")
+    other = fit_head(bottlenecks, trained.division, HeadConfig(l2=1.0))
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    where = {"savez": np, "to_parquet": Bottlenecks, "replace": os, "write_in_one_step": saved_head}[step]
+    with monkeypatch.context() as patched, pytest.raises(RetrainError, match="No space left"):
+        patched.setattr(where, step, full)
+        other.save(tmp_path / "head")
+    assert TrainedHead.load(tmp_path / "head").test == trained.test
+    other.save(tmp_path / "head")
+    assert TrainedHead.load(tmp_path / "head").fit.description == other.fit.description
+    assert (tmp_path / "head/notes.txt").read_text() == "mine"
+    assert len(list((tmp_path / "head").iterdir())) == 4  # nothing is left of the one before
 
 
 def test_an_export_gets_further_formats(bottlenecks: Bottlenecks, tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_it_is_saved_and_goes_on_with_another_class(
     np.testing.assert_array_equal(second.predict(paths[:20]), first.predict(paths[:20]))
     second.fit_more([paths[row] for row in range(42) if row not in two], ["red"] * 14)
     assert second.classes_.tolist() == ["blue", "green", "red"] and second.score(paths, labels) > 0.9
-    with pytest.raises(ExportError, match="holds no saved PhotoClassifier"):
+    with pytest.raises(ExportError, match="is no saved head"):
         PhotoClassifier.load(tmp_path)
 
 

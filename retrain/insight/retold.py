@@ -130,6 +130,7 @@ REMARKS = (
         "{number} of the classes have fewer than {least} different photos ({classes}): accuracy is measured by "
         "{folds}-fold cross-validation over all photos."
     ),
+    translatable("The source gives a split, which is kept: {options} had no effect."),
     translatable("The source gives no test and validation photos: taken from its training photos."),
     translatable("The source gives no test photos: taken from its training photos."),
     translatable("The source gives no validation photos: taken from its training photos."),

@@ -50,8 +50,8 @@ class SplitConfig:
 
     The shares of the sides in percent, and what the hashes of the groups begin with. Or into how many `folds`, which
     take turns; 0: one split. Without folds and shares it is five folds, but one split for photos that are very many.
-    A split that the source gives is kept, whatever is asked for. Raises OptionError for a negative seed, for shares
-    that leave no photos for training, for fewer than 2 folds, and for folds beside shares.
+    A split that the source gives is kept, whatever is asked for, which is remarked. Raises OptionError for a negative
+    seed, for shares that leave no photos for training, for fewer than 2 folds, and for folds beside shares.
     """
 
     testing_percentage: float | None = None
@@ -91,7 +91,21 @@ class SplitConfig:
                 folds = min(folds, len(set(groups)))
             if folds >= 2:
                 return cross_validated(photos, groups, folds, self.seed)
-        return split_photos(photos, *self._percentages, self.seed)
+        division = split_photos(photos, *self._percentages, self.seed)
+        return replace(division, remarks=(*division.remarks, *self._without_effect(photos, division)))
+
+    def _without_effect(self, photos: Sequence[Photo], division: Division) -> list[str]:
+        """What was asked for in vain, as the source gives sides."""
+        if not any(photo.split for photo in photos):
+            return []
+        asked: list[tuple[str, float | None]] = [("folds", self.folds)]
+        if division.given:  # else shares are of the sides that it lacks, or of the photos that are added
+            asked += [
+                ("testing_percentage", self.testing_percentage),
+                ("validation_percentage", self.validation_percentage),
+            ]
+        vain = [f"`{name}` {value:g}" for name, value in asked if value]
+        return [f"The source gives a split, which is kept: {', '.join(vain)} had no effect."] if vain else []
 
     def _folds_of(self, photos: Sequence[Photo]) -> int:
         """Into how many folds these photos are dealt; with fewer than 2 it is one split."""

@@ -239,6 +239,24 @@ def given_splits(*counts: tuple[Split, int]) -> list[Photo]:
     ]
 
 
+@pytest.mark.parametrize(
+    ("config", "vain"),
+    [
+        (SplitConfig(folds=5), "`folds` 5"),
+        (SplitConfig(30, 12.5), "`testing_percentage` 30, `validation_percentage` 12.5"),
+        (SplitConfig(seed=7), ""),
+        (SplitConfig(folds=0), ""),
+    ],
+)
+def test_what_a_given_split_leaves_without_effect_is_remarked(config: SplitConfig, vain: str) -> None:
+    whole = given_splits(("training", 5), ("validation", 2), ("testing", 1))
+    remarks = [f"The source gives a split, which is kept: {vain} had no effect."] if vain else []
+    assert list(config.divide(whole).remarks) == remarks
+    without_test = given_splits(("training", 50), ("validation", 20))
+    said = " ".join(config.divide(without_test).remarks)
+    assert ("had no effect" in said) == bool(config.folds) and "gives no test photos" in said
+
+
 def test_given_splits_are_kept() -> None:
     photos = given_splits(("training", 5), ("validation", 2), ("testing", 1))
     division = split_photos(photos, 50, 50)

@@ -6,9 +6,10 @@ from rich.console import Console
 
 from retrain.insight.metrics_tables import WIDEST_CONFUSION, class_table, confusion_table
 from retrain.insight.terminal_text import escape, with_options
+from retrain.photos.division import group_numbers
 from retrain.photos.left_out import in_words
 from retrain.runs.evaluate import Evaluation
-from retrain.training.metrics import most_confused, wilson_interval
+from retrain.training.metrics import design_effect, most_confused, wilson_interval
 
 
 def summary(evaluation: Evaluation) -> dict[str, object]:
@@ -58,7 +59,7 @@ def show_evaluation(evaluation: Evaluation, console: Console) -> None:
     if evaluation.refused is not None and metrics.n:
         console.print(
             f"called unknown: {_share(int(evaluation.refused.sum()), metrics.n)} of the photos of known classes; "
-            f"answered and right: {_share(evaluation.answered_and_right, metrics.n)}",
+            f"answered and right: {_share(int(evaluation.answered_and_right.sum()), metrics.n)}",
             soft_wrap=True,
         )
     strangers = evaluation.strangers
@@ -78,7 +79,9 @@ def _answered_and_right(evaluation: Evaluation) -> dict[str, object] | None:
     if evaluation.metrics.n == 0:
         return None
     right, n = evaluation.answered_and_right, evaluation.metrics.n
-    return {"share": right / n, "interval": list(wilson_interval(right, n)), "n": n}
+    share = float(right.mean())
+    worth = n / design_effect(right.astype(float), group_numbers(evaluation.photos))
+    return {"share": share, "interval": list(wilson_interval(share * worth, worth)), "n": n}
 
 
 def _share(part: int, whole: int) -> str:

@@ -87,11 +87,13 @@ class Evaluation:
     quoted: Quoted | None = None
 
     @property
-    def answered_and_right(self) -> int:
-        """How many photos get the right answer, and are not called unknown: what a user sees."""
+    def answered_and_right(self) -> npt.NDArray[np.bool_]:
+        """Which photos (n,) get the right answer, and are not called unknown: what a user sees."""
         classes = class_indices(self.photos, self.labels)
-        right = self.probabilities.argmax(axis=1) == classes if len(classes) else np.zeros(0, np.bool_)
-        return int((right if self.refused is None else right & ~self.refused).sum())
+        right: npt.NDArray[np.bool_] = (
+            self.probabilities.argmax(axis=1) == classes if len(classes) else np.zeros(0, np.bool_)
+        )
+        return right if self.refused is None else right & ~self.refused
 
     @property
     def accuracy_and_interval(self) -> tuple[float, tuple[float, float]] | None:

@@ -16,10 +16,11 @@ from stand_ins import evaluated
 from label_image.csv_cells import cell
 from retrain.cli.main import main
 from retrain.core.errors import DatasetError, ExportError, OptionError
+from retrain.insight.evaluation_table import summary
 from retrain.photos.opening import list_photos
 from retrain.photos.reading import identify
 from retrain.photos.seen_photos import NAME, were_seen
-from retrain.training.metrics import wilson_interval
+from retrain.training.metrics import design_effect, wilson_interval
 
 THREE = {"red": "red", "green": "green", "blue": "blue"}
 
@@ -99,9 +100,13 @@ def test_takes_of_one_subject_are_right_or_wrong_together(trained: Path, tmp_pat
             label, other = ("red", "green") if subject % 2 else ("green", "red")
             path = tmp_path / "new" / label / f"s{subject}_nohash_{take}.png"
             paint(path, label if subject % 4 else other, 300 + 4 * subject + take)
-    metrics = evaluated(trained / "model", str(tmp_path / "new"), tmp_path).metrics
-    assert (metrics.n, metrics.accuracy) == (48, 0.75)
-    assert metrics.interval == pytest.approx(wilson_interval(9, 12))
+    found = evaluated(trained / "model", str(tmp_path / "new"), tmp_path)
+    assert (found.metrics.n, found.metrics.accuracy) == (48, 0.75)
+    assert found.metrics.interval == pytest.approx(wilson_interval(9, 12))
+    seen = summary(found)["answered_and_right"]
+    assert isinstance(seen, dict)
+    n = 48 / design_effect(found.answered_and_right.astype(float), np.arange(48) // 4)
+    assert n < 20 and seen["interval"] == pytest.approx(wilson_interval(seen["share"] * n, n))
 
 
 def test_what_cannot_be_evaluated_is_refused_with_a_sentence(trained: Path, tmp_path: Path) -> None:
@@ -316,8 +321,8 @@ def test_no_cell_of_the_csv_is_a_formula(trained: Path, tmp_path: Path) -> None:
 def test_answered_and_right_is_what_a_user_sees(trained: Path, tmp_path: Path) -> None:
     source = paint_classes(tmp_path / "new", THREE, range(200, 210))
     shutil.move(source / "red" / "200.png", source / "green" / "wrong.png")
-    for label in THREE:  # of these one is called by its right name, which says nothing, and all are called unknown
-        paint(source / label / "dusk.png", "grey")
+    for number, label in enumerate(THREE):  # of these one has its right name, which says nothing, and all are unknown
+        paint(source / label / "dusk.png", "grey", number)
     code, out, err = call(main, "evaluate", trained / "model", source, "--json", "--csv", tmp_path / "a.csv")
     said = json.loads(out)
     assert code == 0 and said["n"] == 33

@@ -20,14 +20,21 @@ import numpy.typing as npt
 from label_image.data_frames import pandas
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.registry import start_engine
-from retrain.bottlenecks.bottlenecks_file import backbone_of, columns_of, plain_backbone, read_table, write_table
+from retrain.bottlenecks.bottlenecks_file import (
+    backbone_of,
+    columns_of,
+    is_table,
+    plain_backbone,
+    read_table,
+    write_table,
+)
 from retrain.bottlenecks.executors.base import Executor, StartEngine
 from retrain.bottlenecks.executors.registry import find_executor
 from retrain.bottlenecks.extraction import Extraction, extract_views
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.bottlenecks.near_copies import MOST_COMPARED, find_near_copies
 from retrain.bottlenecks.nearest import Nearest, nearest
-from retrain.core.errors import OptionError
+from retrain.core.errors import OptionError, StoreError
 from retrain.core.matrix_file import Matrix
 from retrain.core.observing import Observe, not_observed, observed
 from retrain.core.progress import SILENT, Progress
@@ -169,7 +176,15 @@ class Bottlenecks:
         return pandas("to_frame").DataFrame({**columns_of(self.photos), "bottleneck": list(self.matrix)})
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
-        """Write them as a table, see `bottlenecks_file`; `Bottlenecks.read` has them back. Raises StoreError."""
+        """Write them as a table, see `bottlenecks_file`; `Bottlenecks.read` has them back.
+
+        An earlier table of bottlenecks is replaced; raises StoreError where something else is there, or the disk is
+        full.
+        """
+        if os.path.lexists(path) and not is_table(path):
+            raise StoreError(
+                f"{os.fspath(path)} is no table of bottlenecks, and would be replaced: choose another name."
+            )
         write_table(path, self.origin, self.photos, self.views, self.view_ids)
 
     @property

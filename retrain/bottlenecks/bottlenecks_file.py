@@ -77,6 +77,14 @@ def write_table(
         raise StoreError(f"{target} cannot be written: {reason_of(error)}.") from None
 
 
+def is_table(path: str | os.PathLike[str]) -> bool:
+    """Whether a file is one that `write_table` has written."""
+    try:
+        return METADATA in (pq.read_schema(path).metadata or {})
+    except (OSError, pa.ArrowException):
+        return False
+
+
 def columns_of(photos: Sequence[Photo]) -> dict[str, list[str | None]]:
     """What a table says of photos, a list for each column."""
     paths = absolute_paths(photo.path for photo in photos)

@@ -30,7 +30,7 @@ from retrain import (
     extract,
     fit_head,
 )
-from retrain.core.errors import DatasetError, ExportError, OptionError
+from retrain.core.errors import DatasetError, ExportError, OptionError, StoreError
 from retrain.photos import handling
 from retrain.training import saved_head
 
@@ -175,7 +175,14 @@ def test_bottlenecks_travel_as_a_table(bottlenecks: Bottlenecks, tmp_path: Path)
     mine, its = fit_head(bottlenecks, division), fit_head(back, division)
     assert mine.test == its.test and (mine.head.kernel == its.head.kernel).all()
     export(its, ExportConfig(tmp_path / "model", ["tflite"]))
+    bottlenecks[:3].to_parquet(tmp_path / "b.parquet")  # in the place of the earlier one
+    assert len(Bottlenecks.read(tmp_path / "b.parquet")) == 3
     pq.write_table(table.replace_schema_metadata(None), tmp_path / "foreign.parquet")
+    (tmp_path / "mine.txt").write_text("mine")
+    for name in ("mine.txt", "foreign.parquet", ""):
+        with pytest.raises(StoreError, match="is no table of bottlenecks, and would be replaced"):
+            bottlenecks.to_parquet(tmp_path / name)
+    assert (tmp_path / "mine.txt").read_text() == "mine"
     with pytest.raises(DatasetError, match="was not written by `to_parquet` of bottlenecks"):
         Bottlenecks.read(tmp_path / "foreign.parquet")
     (tmp_path / "damaged.parquet").write_bytes((tmp_path / "b.parquet").read_bytes()[:-40])

@@ -5,12 +5,19 @@ import re
 
 STANDARD_INPUT = "-"
 IS_WEB = re.compile(r"https?://", re.IGNORECASE)
+IS_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 IS_OBJECT = re.compile(r"(s3|gs|hdfs)://", re.IGNORECASE)
 
 
 def is_web_address(text: str) -> bool:
     """Whether a text is an address of the web, http or https."""
     return IS_WEB.match(text) is not None
+
+
+def scheme_of(path: str | bytes | os.PathLike[str]) -> str | None:
+    """How a text begins that is an address, as `file://`; of others None."""
+    found = IS_ADDRESS.match(os.fsdecode(path))
+    return None if found is None else found[0]
 
 
 def is_object_address(text: str | os.PathLike[str]) -> bool:

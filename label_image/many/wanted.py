@@ -119,7 +119,7 @@ class Wanted:
             written = ENDINGS[option]
             if table.suffix.lower() in {*ENDINGS.values()} - {written}:
                 other = table.with_suffix(written).name
-                raise CallError(f"{option} {table} would be no {table.suffix[1:].lower()} file: call it {other}.")
+                raise CallError(f"{option} {table} has the name of a {table.suffix.lower()} file: call it {other}.")
         self._check_embed()
         self._check_executor()
         if self.images.count(STANDARD_INPUT) > 1:

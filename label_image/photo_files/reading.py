@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from label_image.errors import PhotoError, StorageError
-from label_image.not_paths import is_object_address
+from label_image.not_paths import is_object_address, scheme_of
 from label_image.photo_files.budget import ByteBudget
 
 MAX_BYTES = 256 * 2**20
@@ -62,6 +62,10 @@ def _photo_file(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, int]]:
     except OSError as error:
         if isinstance(error, FileNotFoundError) and os.path.islink(path):
             raise PhotoError("is a link to nothing") from None
+        if isinstance(error, FileNotFoundError) and (scheme := scheme_of(path)) is not None:
+            raise PhotoError(
+                f"is no file, and addresses of {scheme} are not read: name a file, or use https://"
+            ) from None
         raise PhotoError(f"cannot be read: {error.strerror or error}") from None
     except ValueError as error:  # a NUL in the path
         raise PhotoError(f"cannot be read: {error}") from None

@@ -16,6 +16,7 @@ REASONS = (
     translatable("is empty (0 bytes)"),
     translatable("is not a regular file"),
     translatable("is a link to nothing"),
+    translatable("is no file, and addresses of {scheme} are not read: name a file, or use https://"),
     translatable("is a video"),
     translatable("is hidden"),
     translatable("is not in a class folder"),

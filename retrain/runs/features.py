@@ -32,7 +32,10 @@ class FeaturesConfig:
         suffix = self.output.suffix
         if suffix.lower() not in ("", SUFFIX):  # other programs would take it for what its name says
             other = self.output.with_suffix(SUFFIX).name
-            raise OptionError(f"`output` {self.output} would be no {suffix[1:].lower()} file: call it {other}.")
+            raise OptionError(
+                f"`output` {self.output} has the name of a {suffix.lower()} file, and will be one of Parquet: "
+                f"call it {other}."
+            )
         for source in filter(os.path.isdir, self.photos.sources):  # which the next run would read as the table
             check_outside(Path(source), {"`output`": self.output}, "the folder of photos")
         check_file(self.output, "`output`")

@@ -328,6 +328,13 @@ def test_links(tmp_path: Path) -> None:
     refused(tmp_path / "itself.jpg", "cannot be read: ")
 
 
+def test_addresses_that_are_not_read_are_called_so() -> None:
+    refused(
+        "file:///tmp/photo.jpg", "^is no file, and addresses of file:// are not read: name a file, or use https://$"
+    )
+    refused("FTP://host/photo.jpg", "addresses of FTP:// are not read")
+
+
 def test_names_that_no_file_can_have(tmp_path: Path) -> None:
     refused("a\0b.jpg", "cannot be read: embedded null")
     refused("a" * 5000, "cannot be read: ")

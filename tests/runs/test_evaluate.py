@@ -293,6 +293,11 @@ def test_files_that_must_not_be_written_are_refused_before_the_work(
     ):
         said = call(main, "evaluate", trained / "model", data, option, path)
         assert said.code == code and option in said.err, said
+    name, ending, other = {"--csv": ("a.Parquet", ".parquet", "a.csv"), "--parquet": ("a.csv", ".csv", "a.parquet")}[
+        option
+    ]
+    said = call(main, "evaluate", trained / "model", source, option, tmp_path / name)
+    assert said.code == 2 and f"{name} has the name of a {ending} file: call it {other}." in " ".join(said.err.split())
     same = call(main, "evaluate", trained / "model", source, "--csv", tmp_path / "a", "--parquet", tmp_path / "a")
     assert same.code == 2 and "--csv and --parquet are both" in " ".join(same.err.split())
 

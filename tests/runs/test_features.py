@@ -153,8 +153,8 @@ def test_a_name_of_another_kind_of_file_is_refused_before_any_work(name: str, ki
     cats = class_folders(tmp_path / "cats", 4)
     options = ("--architecture=fake", f"--bottleneck_dir={tmp_path / 'b'}", "--output", tmp_path / name)
     said = call(main, "features", cats, *options)
-    words = f"Error: --output {tmp_path / name} would be no {kind} file: call it c.parquet."
-    assert said.code == 2 and words in " ".join(said.err.split())
+    words = f"--output {tmp_path / name} has the name of a .{kind} file, and will be one of Parquet: call it c.parquet."
+    assert said.code == 2 and f"Error: {words}" in " ".join(said.err.split())
     assert [path.name for path in tmp_path.iterdir()] == ["cats"]
 
 

@@ -49,8 +49,8 @@ from labelling import label
         ("photos --embed out --plot t.png", "leave it out, or --embed"),
         ("photos --embed out --labels t.txt", "--labels names answers, and --embed gives none"),
         ("photos --embed out --top_k 2", "--top_k is for answers that are printed"),
-        ("photos --embed t.csv", "--embed t.csv would be no csv file: call it t.parquet"),
-        ("photos --csv out.PARQUET", "--csv out.PARQUET would be no parquet file: call it out.csv"),
+        ("photos --embed t.csv", "--embed t.csv has the name of a .csv file: call it t.parquet"),
+        ("photos --csv out.PARQUET", "--csv out.PARQUET has the name of a .parquet file: call it out.csv"),
         ("photos --embed photos/a.jpg", "has the name of a photo: name the table after --embed"),
     ],
 )

@@ -138,7 +138,7 @@ REMARKS = (
     translatable(
         "{number} photos have a copy on another side of the given split; its accuracies are too good to be true."
     ),
-    translatable("There is no training photo of {classes}: no head learns what that is."),
+    translatable("There is no training photo of {classes}: validation photos alone can teach what that is."),
     translatable("No test photos, so nothing is known of: {classes}."),
     translatable(
         "{number} of the classes have too few added photos to be on each side ({classes}): they are for training, and "

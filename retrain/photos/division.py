@@ -154,7 +154,11 @@ def untrained_remarks(photos: Sequence[Photo], splits: Sequence[Split]) -> list[
     """Which classes have photos, and none for training."""
     trained = {photo.label for photo, side in zip(photos, splits, strict=True) if side == "training"}
     lacking = sorted({photo.label for photo in photos} - trained)
-    return [f"There is no training photo of {some_of(lacking)}: no head learns what that is."] if lacking else []
+    return (
+        [f"There is no training photo of {some_of(lacking)}: validation photos alone can teach what that is."]
+        if lacking
+        else []
+    )
 
 
 def some_of(names: Sequence[str]) -> str:

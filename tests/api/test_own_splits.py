@@ -51,7 +51,7 @@ def test_sides_are_called_as_folders_are(bottlenecks: Bottlenecks) -> None:
     more = Division.of_sides(bottlenecks.photos, {**dict.fromkeys(bottlenecks.paths, "train"), "typo.png": "test"})
     assert more.remarks == ("`sides` names 1 paths of no photo here, as typo.png: they are passed over.",)
     lacking = Division.of_sides(bottlenecks.photos, ["test" if label == "red" else "train" for label in bottlenecks.y])
-    assert lacking.remarks == ("There is no training photo of red: no head learns what that is.",)
+    assert lacking.remarks == ("There is no training photo of red: validation photos alone can teach what that is.",)
     with pytest.raises(OptionError, match="The division is one of 3 photos, the bottlenecks are those of 42"):
         Division.of_sides(bottlenecks.photos, ["train"] * 3)
 

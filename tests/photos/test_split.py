@@ -290,7 +290,7 @@ def test_a_class_without_training_photos_on_given_sides_is_remarked() -> None:
     photos = [photo(number, "cat", split="training" if number < 6 else "testing") for number in range(9)]
     photos += [photo(number, "Cat", split="testing") for number in range(9, 12)]
     remarks = split_photos(photos, 10, 0).remarks
-    assert "There is no training photo of Cat: no head learns what that is." in remarks
+    assert "There is no training photo of Cat: validation photos alone can teach what that is." in remarks
     assert not any("training photo of" in one for one in split_photos(photos[:9], 10, 0).remarks)
 
 

@@ -17,7 +17,7 @@ export type Export = {
   proof: string | null; refused: string | null;
 };
 export type State = {
-  folder: { name: string; path: string }; version: string; classes: { name: string; photos: number }[];
+  folder: { name: string; path: string }; options: string; version: string; classes: { name: string; photos: number }[];
   unlabelled: number;
   seeing: { done: number; total: number; skipped: { name: string; reason: string }[] };
   work: Work | null; training: Training | null; guesses: number | null;

@@ -5,6 +5,7 @@ import re
 import sys
 import webbrowser
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ import click
 
 from label_image.user_path import Folder, Text
 from retrain.cli.arguments import CheckedCommand
+from retrain.cli.command_line import words_of
 from retrain.cli.configs import backbone_config, extraction_config
 from retrain.cli.options import backbone_options, group
 from retrain.core.language import LANGUAGES
@@ -74,6 +76,8 @@ def studio(folder: Path, phone: bool, opens: bool, **options: Any) -> None:
         https=phone or options["https"],
         token=options["token"] or "",
         lang=options["lang"],
+        # The token is a secret, and pages have it.
+        words=tuple(chain(*words_of(studio, {"phone": phone, **options, "token": None}))),
     )
     serve(config, say, _open_page if opens and sys.stdout.isatty() else None)
 

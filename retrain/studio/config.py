@@ -14,7 +14,7 @@ class StudioConfig:
 
     The page is served on `host` and `port`, encrypted with `https`; who opens it needs `token`, and phones, which may
     only add photos, `phone_token`; empty ones are those of the folder. Without `lang` the page speaks its browser's
-    language.
+    language. `words` are the options of the command, which the page repeats to who has to start it again.
     """
 
     folder: Path
@@ -27,6 +27,7 @@ class StudioConfig:
     token: str = ""
     phone_token: str = ""
     lang: str | None = None
+    words: tuple[str, ...] = ()
 
 
 def model_beside(folder: Path) -> Path:

@@ -1,5 +1,6 @@
 """What pages are told of a studio: one object, the same for all of them."""
 
+import shlex
 from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
@@ -26,6 +27,7 @@ def state_of(studio: Studio) -> dict[str, Any]:
     counts, failure = counts_of(known.listing), known.blind or known.failure
     return {
         "folder": {"name": shown(config.folder.name), "path": shown(config.folder)},
+        "options": shlex.join(config.words),
         "version": known.listing.version,
         "classes": [{"name": shown(name), "photos": counts[name]} for name in known.listing.classes],
         "unlabelled": counts[None],

@@ -25,6 +25,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[StudioConfig]
 def test_alone_it_is_for_this_machine(asked: list[StudioConfig], tmp_path: Path) -> None:
     main(["studio"])
     [config] = asked
+    assert config.words == ()
     assert config.folder == tmp_path / "tf_files/studio" and config.output_dir == tmp_path / "tf_files/studio_model"
     assert (config.host, config.port, config.https, config.lang) == ("127.0.0.1", 8600, False, None)
     assert config.token == config.phone_token == ""  # those of the folder
@@ -61,6 +62,8 @@ def test_what_is_said_is_passed_on(asked: list[StudioConfig], tmp_path: Path) ->
     assert (config.folder.name, config.output_dir) == ("my_cats", Path("m"))
     assert (config.host, config.port, config.https, config.lang) == ("0.0.0.0", 0, True, "pt")
     assert config.token == "abc"
+    words = "--output_dir m --phone --port 0 --lang pt --architecture mobilenet_1.0_224"  # and not the token
+    assert sorted(config.words) == sorted(words.split())
 
 
 @pytest.mark.parametrize(

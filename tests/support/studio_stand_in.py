@@ -68,6 +68,7 @@ class Studio:
     phone: dict[str, Any] = field(default_factory=lambda: {"isReachable": False, "collect": None, "try": None})
     listeners: list["asyncio.Queue[tuple[str, Any]]"] = field(default_factory=list)
     folder: str = "/home/ana/cats"
+    options: str = ""
     seeing: dict[str, Any] | None = None
 
     def add(self, label: str | None, name: str, data: bytes) -> Photo:
@@ -91,6 +92,7 @@ class Studio:
         unlabelled = sum(photo.label is None for photo in self.photos)
         return {
             "folder": {"name": Path(self.folder).name, "path": self.folder},
+            "options": self.options,
             "version": self.version,
             "classes": [
                 {"name": name, "photos": sum(photo.label == name for photo in self.photos)} for name in self.classes

@@ -69,18 +69,19 @@ function top() {
   button.title = state.undo === null ? "" : sentence(state.undo);
 }
 
-let folder = ""; // what is said once the server is gone
+/** @type {import("./store.js").State | null} */
+let last = null; // what is said once the server is gone
 
 /** @param {boolean} isLost */
 function banner(isLost) {
-  folder = store.state?.folder.path ?? folder;
+  last = store.state ?? last;
   element("banner").hidden = !isLost;
   redraw(element("banner"), isLost, () => {
     if (!isLost) return [];
     return [
-      make("p", {}, say("stopped", { folder: folder || say("theFolder") })),
+      make("p", {}, say("stopped", { folder: last?.folder.path || say("theFolder") })),
       make("p", {}, say("startAgain")),
-      ...commands(folder),
+      ...commands(last),
     ];
   });
 }

@@ -5,6 +5,8 @@ import { make } from "./dom.js";
 import { say } from "./say.js";
 import { store } from "./store.js";
 
+/** @typedef {import("./store.js").State} State */
+
 /** The code of an address, and the address itself; or why phones cannot reach it. @param {"collect" | "phone"} what */
 export function code(what) {
   const phone = store.state?.phone;
@@ -15,7 +17,7 @@ export function code(what) {
       "div",
       { class: "code" },
       make("p", {}, sentence),
-      ...(phone?.isReachable ? [] : commands(store.state?.folder.path ?? "", "--phone")),
+      ...(phone?.isReachable ? [] : commands(store.state, "--phone")),
     );
   }
   return make(
@@ -28,17 +30,24 @@ export function code(what) {
 }
 
 /**
- * What starts the studio in a terminal, for those who have the project's folder and for those who have it installed.
- * @param {string} folder @param {string} option
+ * What starts the studio as it was in a terminal, for those who have the project's folder and for those who have it installed.
+ * @param {Pick<State, "folder" | "options"> | null} state @param {string} more
  */
-export function commands(folder, option = "") {
-  const of = /^[\w./~:-]*$/.test(folder) ? folder : `'${folder.replaceAll("'", "'\\''")}'`;
-  const make_ = `make studio${of && ` IMAGE_DIR=${of}`}${option && ` ARGS=${option}`}`;
+export function commands(state, more = "") {
+  const folder = state?.folder.path ?? "";
+  const of = /^[\w./~:-]*$/.test(folder) ? folder : quoted(folder);
+  const options = [state?.options, more].filter(Boolean).join(" ");
+  const make_ = `make studio${of && ` IMAGE_DIR=${of}`}${options && ` ARGS=${/ |'/.test(options) ? quoted(options) : options}`}`;
   const told = (/** @type {string} */ command) => make("code", { "data-data": true }, command);
   return [
     make("p", { class: "command" }, told(make_)),
-    make("p", { class: "command" }, say("orElse"), " ", told(`retrain studio ${of} ${option}`.replace(/ +/g, " ").trim())),
+    make("p", { class: "command" }, say("orElse"), " ", told(`retrain studio ${of} ${options}`.replace(/ +/g, " ").trim())),
   ];
+}
+
+/** As one word for a shell. @param {string} text */
+function quoted(text) {
+  return `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 export function collectByPhone() {

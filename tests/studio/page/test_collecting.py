@@ -120,6 +120,7 @@ def test_holding_the_button_takes_a_burst(opened: Opening) -> None:
 
 def test_a_lost_server_is_told_and_found_again_and_loses_no_photo(opened: Opening, tmp_path: Path) -> None:
     studio = filled({"siamese": 1, "tabby": 1})
+    studio.options = "--port 8719 --output_dir 'my model'"
     server = opened.serve(studio)
     page = opened(server)
     page.wait("document.querySelectorAll('.tile').length === 2")
@@ -128,8 +129,8 @@ def test_a_lost_server_is_told_and_found_again_and_loses_no_photo(opened: Openin
     assert [line for line in page.text("#banner").splitlines() if line] == [
         "The studio has stopped: your photos are safe in /home/ana/cats.",
         "Start it again with",
-        "make studio IMAGE_DIR=/home/ana/cats",
-        "or retrain studio /home/ana/cats",
+        r"make studio IMAGE_DIR=/home/ana/cats ARGS='--port 8719 --output_dir '\''my model'\'''",
+        "or retrain studio /home/ana/cats --port 8719 --output_dir 'my model'",
     ]
     page.press("[data-key=addPhotos]")
     page.choose("#chooser", paint(tmp_path / "late.png"))

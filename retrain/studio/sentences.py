@@ -80,7 +80,7 @@ WORK = (
     translatable("photos wait to be looked at"),
     translatable("The studio ends."),
     translatable("The studio made a mistake; what it was stands in its log."),
-    translatable("This installation lacks what runs a model on a phone ({name}): {how}."),
+    translatable("This installation lacks what runs a model on a phone ({name}): {what}."),
     translatable("run `make web-runtime` in a clone of this project, which needs Node and npm"),
     translatable("Writing the model …"),
     translatable("Examining the photos for the report …"),

@@ -94,6 +94,9 @@ COMPOSED = {
          "Os nomes de classe 'a' e 'b' parecem iguais;"),
         ("`output_dir` /m holds 'x', which is not part of an export: move it away, or choose another folder.",
          "`output_dir` /m contém 'x', que não faz parte"),
+        ("This installation lacks what runs a model on a phone (worker.js): run `make web-runtime` in a clone of this "
+         "project, which needs Node and npm.",
+         "Falta nesta instalação o que roda um modelo no celular (worker.js): rode `make"),
         ("Read as: 96 photos of an earlier run with the classes a, b … (8 in all).",
          "Lido como: 96 fotos de uma execução anterior, com as classes a, b … (8 no total)."),
         ("Read as: class folders a, b; left out: logs.", "Lido como: pastas de classes a, b; de fora: logs."),

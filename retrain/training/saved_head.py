@@ -23,7 +23,7 @@ from label_image.files import reason_of, sha256_of, temporary_folder, write_in_o
 from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.core.array_files import read_npz
 from retrain.core.errors import ExportError
-from retrain.core.placing import alone_in
+from retrain.core.placing import alone_in, is_empty
 from retrain.core.typed import check_kind
 from retrain.photos.division import Division
 from retrain.training.calibration import Calibration
@@ -78,7 +78,7 @@ def write_saved(
         arrays |= {"means": confidence.familiar.means, "left_out": confidence.familiar.left_out}
     try:
         target.mkdir(parents=True, exist_ok=True)
-        if os.listdir(target) and not _is_saved(target):
+        if not is_empty(target) and not _is_saved(target):
             raise ExportError(f"{target} holds other files, and no saved head to replace: choose another folder.")
         with alone_in(target):
             if not _is_saved(target):  # so that the folder is known for one after a kill; what it holds is refused

@@ -211,6 +211,8 @@ def test_a_head_predicts_photos_and_bottlenecks(trained: TrainedHead, bottleneck
 @pytest.mark.parametrize("folds", [0, 5])
 def test_a_head_is_saved_and_loaded(config: HeadConfig, folds: int, bottlenecks: Bottlenecks, tmp_path: Path) -> None:
     trained = fit_head(bottlenecks, bottlenecks.split(SplitConfig(folds=folds)), config)
+    (tmp_path / "head").mkdir()
+    (tmp_path / "head/.DS_Store").touch()  # which is nobody's
     trained.save(tmp_path / "head")
     trained.save(tmp_path / "head")  # again, in its place
     with pytest.raises(ExportError, match="holds other files, and no saved head to replace"):

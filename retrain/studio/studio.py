@@ -201,7 +201,7 @@ class Studio:
                 with _shown_at_most_often(lambda shown: self.learn(work=shown)) as show:
                     task(Telling(work, show, self.point))
             except Unseen:
-                pass
+                pass  # `blind` says it
             except RetrainError as error:
                 failure = str(error)
             except Exception:

@@ -5,7 +5,6 @@ each change is written into the journal before it happens, so that a kill at any
 and each change can be taken back.
 """
 
-import errno
 import os
 import secrets
 import shutil
@@ -18,12 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
-from label_image.files import reason_of, remove_leftovers
+from label_image.files import remove_leftovers
 from label_image.folders import is_litter
 from label_image.preprocessing import read_header
 from label_image.terminal import shown
 from retrain.core.errors import StudioError
-from retrain.core.language import translatable, translated, translated_count
+from retrain.core.language import translated, translated_count
 from retrain.insight.html.rendering import shown as on_pages
 from retrain.studio.contents import Contents
 from retrain.studio.journal import Action, Change, Step
@@ -32,21 +31,10 @@ from retrain.studio.listing import id_of
 from retrain.studio.moving import can_lie_at, free_name, status_of
 from retrain.studio.names import check_class_name, photo_name
 from retrain.studio.own_folders import NEW
+from retrain.studio.refusals import refusals_of
 
 __all__ = ["Added", "Change", "Changes"]
 
-ADVICE = {
-    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT), translatable("All photos are there; make room, and do it again.")),
-    **dict.fromkeys(
-        (errno.EACCES, errno.EPERM, errno.EROFS),
-        translatable("All photos are there; allow this program to write to it."),
-    ),
-    **dict.fromkeys(
-        (errno.EBUSY, errno.EXDEV), translatable("All photos are there; a disk that is mounted there keeps its name.")
-    ),
-    errno.ENAMETOOLONG: translatable("All photos are there; choose a shorter name."),
-}
-UNCHANGED = translatable("All photos are there.")
 TOGETHER_SECONDS = 2.0  # photos that arrive one after the other are one change
 
 
@@ -78,7 +66,7 @@ class Changes:
         self._is_open = True
         self._contents = Contents()
         self._added = float("-inf")  # when the last photo arrived
-        with self._told():
+        with refusals_of(self.folder):
             self._book = Journalled(self.folder)
             self._remove_leftovers()
 
@@ -129,7 +117,7 @@ class Changes:
     @contextmanager
     def arriving(self) -> Iterator[Path]:
         """A new folder, in the same file system, for what is to be added by `add_arrived`; removed with the rest."""
-        with self._told():
+        with refusals_of(self.folder):
             folder = self.folder / NEW / secrets.token_hex(8)
             folder.mkdir(parents=True)
         try:
@@ -362,34 +350,13 @@ class Changes:
     @contextmanager
     def _changing(self) -> Iterator[None]:
         """Alone, and with the journal of the folder that is there now: a copy may have taken its place."""
-        with self._lock, self._told():
+        with self._lock, refusals_of(self.folder):
             if self._is_open and not self._book.is_there:
                 os.stat(self.folder)  # one that is gone is not made anew
                 self._book.close()
                 self._book = Journalled(self.folder)
                 self._added = float("-inf")
             yield
-
-    @contextmanager
-    def _told(self) -> Iterator[None]:
-        """What the system refuses, as a sentence."""
-        try:
-            yield
-        except OSError as error:
-            advice = translated(ADVICE.get(error.errno or 0, UNCHANGED))
-            folder = shown(self._refusing(error))
-            refused = translated(
-                "The folder {folder} cannot be changed: {reason}.", folder=folder, reason=reason_of(error)
-            )
-            raise StudioError(f"{refused} {advice}") from None
-
-    def _refusing(self, error: OSError) -> Path:
-        """The folder that may not be written to; all of it where that is not known."""
-        paths = [Path(os.fsdecode(name)) for name in (error.filename, error.filename2) if isinstance(name, str | bytes)]
-        # A folder that goes elsewhere is written to itself, for its `..`.
-        folders = [*(path.parent for path in paths), *(path for path in paths if os.path.isdir(path))]
-        inside = (one for one in folders if one.is_relative_to(self.folder) and not os.access(one, os.W_OK))
-        return next(inside, self.folder)
 
 
 def _files_below(folder: Path) -> Iterator[Path]:

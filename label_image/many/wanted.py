@@ -12,10 +12,8 @@ from label_image.find_photos import each_file_once, find_photos
 from label_image.folders import PassedOver
 from label_image.manifest import FORMAT, format_of
 from label_image.not_paths import STANDARD_INPUT, is_no_path, is_web_address
+from label_image.table_names import misnamed
 
-PHOTO_ENDINGS = frozenset(
-    {".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif"}
-)
 ENDINGS = {"--csv": ".csv", "--parquet": ".parquet", "--jsonl": ".jsonl", "--embed": ".parquet"}  # of tables
 
 
@@ -114,12 +112,8 @@ class Wanted:
             if holder := next((str(folder) for folder in Path(path).parents if format_of(folder) == FORMAT), None):
                 raise CallError(f"{option} {outputs[option]} lies in the export {holder}: choose a path outside of it.")
         for option, table in self.tables.items():
-            if table.suffix.lower() in PHOTO_ENDINGS:  # `--csv *.jpg`: the first of them
-                raise CallError(f"{option} {table} has the name of a photo: name the table after {option}.")
-            written = ENDINGS[option]
-            if table.suffix.lower() in {*ENDINGS.values()} - {written}:
-                other = table.with_suffix(written).name
-                raise CallError(f"{option} {table} has the name of a {table.suffix.lower()} file: call it {other}.")
+            if wrong := misnamed(option, table, ENDINGS[option]):
+                raise CallError(wrong)
         self._check_embed()
         self._check_executor()
         if self.images.count(STANDARD_INPUT) > 1:

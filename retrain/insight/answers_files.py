@@ -8,6 +8,7 @@ from typing import Any
 
 from label_image.csv_cells import cell, path_cell
 from label_image.files import temporary_folder
+from label_image.table_names import misnamed
 from retrain.core.errors import ExportError, OptionError
 from retrain.core.outputs import check_distinct, check_file, check_not_among_photos, check_outside, place
 from retrain.runs.evaluate import EvaluateConfig, Evaluation
@@ -30,16 +31,9 @@ def check_answers(config: EvaluateConfig, files: Mapping[str, Path | None]) -> N
         check_outside(config.model, files, "the export")
     for option, path in files.items():
         if path is not None:
-            _check_ending(option, path)
+            if wrong := misnamed(option, path, ENDINGS[option]):
+                raise OptionError(wrong)
             check_file(path, option)
-
-
-def _check_ending(option: str, path: Path) -> None:
-    """Refuse the name of a file of the other kind. Raises OptionError."""
-    ending = ENDINGS[option]
-    if path.suffix.lower() in {*ENDINGS.values()} - {ending}:
-        other = path.with_suffix(ending).name
-        raise OptionError(f"{option} {path} has the name of a {path.suffix.lower()} file: call it {other}.")
 
 
 def write_answers(evaluation: Evaluation, csv_file: Path | None, parquet: Path | None) -> None:

@@ -53,6 +53,8 @@ def test_files_that_must_not_be_written_are_refused_before_the_work(
     ]
     said = call(main, "evaluate", trained / "model", source, option, tmp_path / name)
     assert said.code == 2 and f"{name} has the name of a {ending} file: call it {other}." in " ".join(said.err.split())
+    said = call(main, "evaluate", trained / "model", source, option, tmp_path / "cat.JPG")
+    assert said.code == 2 and f"has the name of a photo: name the table after {option}." in " ".join(said.err.split())
     same = call(main, "evaluate", trained / "model", source, "--csv", tmp_path / "a", "--parquet", tmp_path / "a")
     assert same.code == 2 and "--csv and --parquet are both" in " ".join(same.err.split())
 

@@ -56,6 +56,15 @@ def _meant(word: str) -> str:
     return f"did you mean {like[0]}?" if like else "`retrain --help` shows which there are."
 
 
+def _with_command_first(error: click.ClickException, arguments: list[str]) -> click.ClickException:
+    """Of `retrain --lang pt studio cats`, which is taken for `train`, also that a command comes first."""
+    command = next((word for word in arguments if word in cli.commands), None)
+    if command is None or not isinstance(error, click.UsageError) or not arguments[0].startswith("-"):
+        return error
+    said = f"{error.format_message()} If {command} is meant as the command, it comes first: `retrain {command}`."
+    return click.UsageError(said, error.ctx)
+
+
 def underscores(name: str) -> str:
     """`--image-dir` is `--image_dir`."""
     return name.replace("-", "_")
@@ -97,7 +106,7 @@ def _main(arguments: list[str]) -> None:
     except click.exceptions.Exit as leave:
         sys.exit(leave.exit_code)
     except click.ClickException as error:
-        show_error(error)
+        show_error(_with_command_first(error, arguments))
         sys.exit(error.exit_code)
     except RetrainError as error:
         command = at_work(cli, train_is_the_default(arguments))

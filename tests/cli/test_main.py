@@ -174,6 +174,14 @@ def test_what_is_no_command_is_named(typed: str, said: str, here: Path, capsys: 
     assert fail(capsys, *typed.split()) == (2, f"Error: {said}")
 
 
+def test_a_command_after_an_option_is_said_to_come_first(capsys: pytest.CaptureFixture[str]) -> None:
+    for typed in ("--lang pt studio cats", "--bottleneck_dir b extract"):
+        code, said = fail(capsys, *typed.split())
+        command = typed.split()[2]
+        assert code == 2 and f"If {command} is meant as the command, it comes first: `retrain {command}`." in said
+    assert "comes first" not in fail(capsys, "studio", "--tableau", "demo")[1]
+
+
 def test_missing_image_dir_option(capsys: pytest.CaptureFixture[str]) -> None:
     code, said = fail(capsys)
     assert code == 2

@@ -204,9 +204,9 @@ def sweep(**options: Any) -> None:
 def options_of(chosen: "Configuration", options: dict[str, Any]) -> dict[str, Any]:
     """The options of `retrain` that train and export what a sweep with these options has chosen."""
     recipe = chosen.recipe
-    shared = ("add_images", "layout", "max_images_per_class", "fixes", "category_names", "testing_percentage",
-              "validation_percentage", "seed", "precision", "store_dtype", "engine", "bottleneck_dir",
-              "model_dir")  # fmt: skip
+    shared = ("add_images", "layout", "max_images_per_class", "fixes", "category_names", "source_dir",
+              "accept_truncated", "testing_percentage", "validation_percentage", "seed", "precision", "store_dtype",
+              "engine", "executor", "ray_address", "require_gpu", "bottleneck_dir", "model_dir")  # fmt: skip
     asked = {"image_dir": options["image_dir"], "architecture": chosen.architecture}
     asked |= {name: options[name] for name in shared}
     asked["optimizer"] = None if recipe.optimizer == "lbfgs" else recipe.optimizer

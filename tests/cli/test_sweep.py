@@ -1,6 +1,7 @@
 """The command that a sweep prints: it trains what was chosen."""
 
 import shlex
+from pathlib import Path
 from typing import Any
 
 from retrain.cli.command_line import command_of
@@ -35,6 +36,31 @@ def test_the_printed_command_trains_what_was_chosen() -> None:
     assert asked["store_dtype"] == "float16"
     names = ("optimizer", "hidden_units", "learning_rate", "l2", "epochs")
     assert choose_recipe(HeadConfig(**{name: asked[name] for name in names}), asked["seed"]) == recipe
+
+
+def test_the_command_reads_the_photos_as_the_sweep_did(tmp_path: Path) -> None:
+    """Whatever both commands take, but for what is chosen, said about the sweep itself, or read again."""
+    own = {"config", "as_json", "lang", "report", "folds", "paranoid", "epochs", "hidden_units", "l2"}
+    of_views = {name for name in common_options() if name.startswith(("random_", "flip_"))}
+    given = {
+        "image_dir": "cats", "add_images": "more", "layout": "folders", "max_images_per_class": "9",
+        "fixes": "fixes.csv", "category_names": str(tmp_path / "names.txt"), "source_dir": str(tmp_path), "accept_truncated": None,
+        "testing_percentage": "20", "validation_percentage": "15", "seed": "7", "precision": "float32",
+        "store_dtype": "float16", "engine": "tensorflow", "executor": "ray", "ray_address": "10.0.0.1:6379",
+        "bottleneck_dir": "b", "model_dir": "m", "weights": "resnet50=w.h5", "require_gpu": None,
+    }  # fmt: skip
+    assert {*given} == common_options() - own - of_views
+    words = [word for name, value in given.items() for word in (f"--{name}", value) if word is not None]
+    recipe = choose_recipe(HeadConfig(l2=0.03))
+    options = sweep.make_context("sweep", [*words, "--architecture", "resnet50"]).params
+    asked = asked_by(command_of(train, options_of(Configuration("resnet50", recipe), options)))
+    assert {name: asked[name] for name in given} == {name: options[name] for name in given}
+
+
+def common_options() -> set[str]:
+    """The names of the options that `sweep` and `train` both have."""
+    of_each = ({option.name or "" for option in command.params} for command in (sweep, train))
+    return set.intersection(*of_each)
 
 
 def test_the_command_of_a_linear_head() -> None:

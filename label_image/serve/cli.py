@@ -31,9 +31,20 @@ def say(sentence: str) -> None:
 @click.argument("model", type=Text, default="tf_files/model", metavar="[MODEL]")
 @click.option("--name", type=Text, metavar="NAME", help="What clients call the model.  [default: its folder's name]")
 @click.option(
-    "--host", type=Text, default="127.0.0.1", show_default=True, metavar="ADDRESS", help="To listen on; 0.0.0.0: all."
+    "--host",
+    type=Text,
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Address to listen on; 0.0.0.0: all.",
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=8501, show_default=True, help="0: any that is free.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8501,
+    show_default=True,
+    help="Port to listen on; 0: any that is free.",
+)
 @click.option(
     "--token",
     type=Text,
@@ -69,15 +80,15 @@ def say(sentence: str) -> None:
 )  # fmt: skip
 @click.option(
     "--max_megabytes", type=click.IntRange(1, 1024), default=DEFAULTS.body // MEBIBYTE, show_default=True,
-    help="Of one request, in MiB.",
+    help="Largest request, in MiB.",
 )  # fmt: skip
 @click.option(
     "--max_megapixels", type=click.IntRange(1, 250), default=DEFAULTS.pixels // 10**6, show_default=True,
-    help="Of a photo.",
+    help="Largest photo, in megapixels.",
 )  # fmt: skip
 @click.option(
     "--max_seconds", type=NumberRange(0.1, 3600), default=DEFAULTS.seconds, show_default=True,
-    help="For a request to arrive, and to be answered.",
+    help="Seconds that a request may take to arrive, and to be answered.",
 )  # fmt: skip
 @click.option(
     "--connections", type=click.IntRange(8, 65536), default=DEFAULTS.connections, show_default=True,

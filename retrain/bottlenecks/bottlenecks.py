@@ -57,10 +57,10 @@ COPIES_NOT_LOOKED_FOR = (
 class Bottlenecks:
     """What a backbone sees in the photos of a data set: one vector for each photo; made by `extract`.
 
-    `labels` are the names of the classes, in the order of their indices. `views` is (views * n, dim), float32: all
-    photos as they are, which is `matrix`, and behind them their distorted views, where these were asked for; they are
-    kept under `view_ids`. `extraction` also says how many bottlenecks were `hits` of the store in `config`'s
-    `bottleneck_dir`, and how many were `computed`.
+    `labels` are the names of the classes, in the order of their indices. `views` is (views * n, dim), float32, or
+    float16 where it is large and kept so: all photos as they are, which is `matrix`, and behind them their distorted
+    views, where these were asked for; they are kept under `view_ids`. `extraction` also says how many bottlenecks were
+    `hits` of the store in `config`'s `bottleneck_dir`, and how many were `computed`.
     """
 
     dataset: Dataset
@@ -148,7 +148,7 @@ class Bottlenecks:
 
     @property
     def X(self) -> Matrix:
-        """`matrix`, by the name that it has for scikit-learn: float32 (n, dim)."""
+        """`matrix`, by the name that it has for scikit-learn: (n, dim), of the same dtype."""
         return self.matrix
 
     @cached_property

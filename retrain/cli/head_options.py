@@ -77,7 +77,7 @@ head_options = group(
         "--l2",
         type=float,
         help="Penalty on the weights (weight decay for adamw). "
-        f"[default: chosen on the validation photos for lbfgs, {WEIGHT_DECAY} for adamw, else 0]",
+        f"[default: chosen by folds or on the validation photos for lbfgs, {WEIGHT_DECAY} for adamw, else 0]",
     ),
     click.option(
         "--label_smoothing",

@@ -128,12 +128,12 @@ choice_options = group(
     click.option(
         "--testing_percentage",
         type=Percentage,
-        help="One split: so many percent of the photos for the final test.",
+        help="Make one split, with this percentage of the photos as the test set.",
     ),
     click.option(
         "--validation_percentage",
         type=Percentage,
-        help="One split: so many percent of the photos for choices during training.",
+        help="Make one split, with this percentage of the photos for choices during training.",
     ),
     seed_option,
     truncated_option,
@@ -144,7 +144,7 @@ folds_option = click.option(
     "--folds",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Test every photo, by heads that take turns, each without one of N folds; 0: one split with test photos.  "
+    help="N-fold cross-validation: every photo is tested by a head trained without its fold; 0: one split.  "
     "[default: 5; 0 with percentages, mini-batches or very many photos]",
 )
 # None stands for the language of the user's locale, so that no command that is repeated says one.
@@ -316,7 +316,7 @@ distortion_options = group(
         type=click.IntRange(0, 99),
         default=Augmentation.random_crop,
         metavar="P",
-        help="Also train on crops without a margin of P percent.",
+        help="Also train on random crops that cut off P percent.",
     ),
     click.option(
         "--random_scale",

@@ -16,7 +16,7 @@ push_options = group(
     click.argument("model", type=Folder),
     click.argument("dest", type=Text),
     click.option("--replace", is_flag=True, help="Replace files there that have the same names and differ."),
-    click.option("--public", is_flag=True, help="A new repository of the Hub is for everybody, and not private."),
+    click.option("--public", is_flag=True, help="Make a new repository of the Hub public, not private."),
     click.option("--dry_run", is_flag=True, help="Say what would go where, and write nothing."),
     json_option,
 )

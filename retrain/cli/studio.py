@@ -25,13 +25,15 @@ studio_options = group(
     click.argument("folder", type=Folder, default="tf_files/studio", metavar="[FOLDER]"),
     click.option("--output_dir", type=Folder, help="Folder of the trained model.  [default: FOLDER_model, beside it]"),
     click.option("--phone", is_flag=True, help="Let phones of this network in: --host 0.0.0.0 --https."),
-    click.option("--host", type=Text, default="127.0.0.1", show_default=True, metavar="ADDRESS", help="To listen on."),
+    click.option(
+        "--host", type=Text, default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address to listen on."
+    ),
     click.option(
         "--port",
         type=click.IntRange(0, 65535),
         default=STUDIO_PORT,
         show_default=True,
-        help="To listen on; 0: any that is free.",
+        help="Port to listen on; 0: any that is free.",
     ),
     click.option(
         "--https", is_flag=True, help="Encrypt, with a certificate that is made once: phones give no camera without."

@@ -35,7 +35,9 @@ def fit_head(
     progress: Progress = SILENT,
     observe: Observe = not_observed,
 ) -> TrainedHead:
-    """Train a head on the training photos, choose on the validation photos, calibrate, and measure on the others.
+    """Train a head, choose its penalty, calibrate it, and measure it on photos that it has not seen.
+
+    Where the division has folds, they take turns for all three; else its validation and test photos are for that.
 
     Without arguments it is a linear head fitted to convergence. docs/heads.md says what each of `config` means and
     which go together; mini-batches take the seed of the division. `tta` judges by the mean answer to all views.

@@ -1,6 +1,6 @@
 """How a head is to be trained: what the user asks for, checked and completed.
 
-    nothing                                  lbfgs to convergence, L2 chosen on the validation photos
+    nothing                                  lbfgs to convergence, L2 chosen by cross-validation
     --how_many_training_steps and the like   sgd at a constant learning rate, as the 2017 script (OF_2017)
     --hidden_units, --epochs, …              adam, cosine, early stopping
 
@@ -47,10 +47,10 @@ Description = dict[str, Any]  # how a head was trained, as `head` of the manifes
 class HeadRecipe:
     """How a head is trained, nothing left open; made by `choose_recipe`.
 
-    `l2` is a penalty l2 / 2 * ||W||^2 on the kernels, for standardised bottlenecks; None (lbfgs alone): chosen
-    on the validation photos. For adamw it is the decoupled weight decay. Of `epochs` and `steps` one
-    is set, for lbfgs neither. Evaluations come each epoch, or every `eval_step_interval` steps where that
-    is set; `early_stopping_patience` counts them (None: never stop early). `validation_batch_size`
+    `l2` is a penalty l2 / 2 * ||W||^2 on the kernels, for standardised bottlenecks; None (lbfgs alone): chosen by
+    cross-validation, or on the validation photos of one split. For adamw it is the decoupled weight decay. Of `epochs`
+    and `steps` one is set, for lbfgs neither. Evaluations come each epoch, or every `eval_step_interval` steps where
+    that is set; `early_stopping_patience` counts them (None: never stop early). `validation_batch_size`
     limits the validation photos that an evaluation looks at; -1: all.
     """
 

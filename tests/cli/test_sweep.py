@@ -44,10 +44,11 @@ def test_the_command_reads_the_photos_as_the_sweep_did(tmp_path: Path) -> None:
     of_views = {name for name in common_options() if name.startswith(("random_", "flip_"))}
     given = {
         "image_dir": "cats", "add_images": "more", "layout": "folders", "max_images_per_class": "9",
-        "fixes": "fixes.csv", "category_names": str(tmp_path / "names.txt"), "source_dir": str(tmp_path), "accept_truncated": None,
+        "fixes": "fixes.csv", "category_names": str(tmp_path / "names.txt"), "source_dir": str(tmp_path),
         "testing_percentage": "20", "validation_percentage": "15", "seed": "7", "precision": "float32",
         "store_dtype": "float16", "engine": "tensorflow", "executor": "ray", "ray_address": "10.0.0.1:6379",
-        "bottleneck_dir": "b", "model_dir": "m", "weights": "resnet50=w.h5", "require_gpu": None,
+        "bottleneck_dir": "b", "model_dir": "m", "weights": "resnet50=w.h5", "accept_truncated": None,
+        "require_gpu": None,
     }  # fmt: skip
     assert {*given} == common_options() - own - of_views
     words = [word for name, value in given.items() for word in (f"--{name}", value) if word is not None]

@@ -51,7 +51,9 @@ def test_an_svg_is_text_and_the_same_each_time(tmp_path: Path) -> None:
 
 def test_a_curve_of_one_point_is_drawn(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    draw_curves((contender("transfer", [1], [0.9]), CONTENDERS[1]), tmp_path / "curves.svg")
+    drawn = draw_curves((contender("transfer", [1], [0.9]), CONTENDERS[1]), tmp_path / "curves.svg").read_text()
+    of_validation = rf"<use [^>]*fill: {curves.COLOURS[0]}"
+    assert len(re.findall(of_validation, drawn)) == 3  # accuracy, cross-entropy, and in the legend
 
 
 def test_without_matplotlib_it_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

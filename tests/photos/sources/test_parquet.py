@@ -176,7 +176,8 @@ def test_parquet_that_cannot_be_used(
         with pytest.raises(DatasetError, match=sentence) as caught:
             list_photos(tmp_path / "x.parquet", store)
         assert str(caught.value).endswith(".") and "\n" not in str(caught.value)
-        assert str(tmp_path / "x.parquet") in str(caught.value) or "class" in str(caught.value)
+        names_a_class = str(caught.value).startswith(("A class", "The class"))
+        assert names_a_class or str(tmp_path / "x.parquet") in str(caught.value)
 
 
 def test_a_parquet_file_cut_in_the_middle(tmp_path: Path, store: Path) -> None:

@@ -5,7 +5,20 @@ import struct
 
 from label_image.errors import PhotoError
 
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIF", "JPEG2000", "PPM", "TGA")  # as Pillow says
+EXTENSIONS = {  # of the files of each kind, the usual one first
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
+    "PNG": (".png",),
+    "WEBP": (".webp",),
+    "GIF": (".gif",),
+    "BMP": (".bmp", ".dib"),
+    "TIFF": (".tif", ".tiff"),
+    "AVIF": (".avif",),
+    "HEIF": (".heic", ".heif", ".hif"),
+    "JPEG2000": (".jp2", ".j2k", ".jpx", ".j2c", ".jpc"),
+    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
+    "TGA": (".tga",),
+}
+FORMATS = tuple(EXTENSIONS)  # as Pillow says
 NAMES = ("JPEG", "PNG", "WebP", "GIF", "BMP", "TIFF", "HEIC", "AVIF", "JPEG 2000", "PPM", "PGM", "PBM", "TGA")
 ADVICE = "save it as JPEG or PNG"
 
@@ -68,6 +81,14 @@ def kind_of(data: bytes) -> str:
     if _is_targa(data):  # before the cursor, whose first bytes it may have
         return "TGA"
     raise PhotoError(_refusal(data))
+
+
+def extension_of(data: bytes) -> str:
+    """What the name of a photo with these bytes ends in, `.jpg`; nothing for what is no photo."""
+    try:
+        return EXTENSIONS[kind_of(data)][0]
+    except PhotoError:
+        return ""
 
 
 def _kind_of_boxes(data: bytes) -> str:

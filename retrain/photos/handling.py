@@ -13,6 +13,7 @@ import numpy as np
 from label_image.any_photo import AnyPhoto, as_photos, encoded, name_of
 from label_image.errors import PhotoError
 from label_image.files import reason_of, sha256_of_bytes, write_in_one_step
+from label_image.photo_files.kinds import extension_of
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.rows import Rows, chosen_rows
 from retrain.core.typed import check_kind, require, require_whole
@@ -26,8 +27,6 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 IN_MEMORY = Path("tf_files/sources/in_memory")  # where photos in memory are written, once, by their SHA-256
-ENDINGS = {b"\xff\xd8\xff": ".jpg", b"\x89PNG": ".png", b"RIFF": ".webp", b"GIF8": ".gif", b"BM": ".bmp",
-           b"II*\0": ".tif", b"MM\0*": ".tif"}  # fmt: skip
 UNLABELLED = ""
 
 
@@ -212,8 +211,7 @@ def _path_of(photo: AnyPhoto, place: int, folder: Path) -> str:
         data = encoded(photo)
     except PhotoError as error:
         raise DatasetError(f"{name_of(photo, place)} {error}.") from None
-    ending = next((end for start, end in ENDINGS.items() if data.startswith(start)), "")
-    path = folder / f"{sha256_of_bytes(data)}{ending}"
+    path = folder / f"{sha256_of_bytes(data)}{extension_of(data)}"
     try:
         if not path.exists():
             folder.mkdir(parents=True, exist_ok=True)

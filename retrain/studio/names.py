@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 from label_image.folders import is_litter
 from label_image.many.placing import LONGEST
 from label_image.many.sorted_folders import NOT_IN_NAMES
+from label_image.photo_files.kinds import EXTENSIONS
 from label_image.photo_files.kinds import kind_of as kind_of_photo
 from label_image.terminal import shown
 from retrain.core.errors import DatasetError, OptionError, StudioError
@@ -21,19 +22,6 @@ RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³])(\..*)?",
 JOINERS = "\u200c\u200d"  # invisible, but part of words in Persian and Hindi, and of many emoji
 SHOWN_IN_PHOTOS = frozenset(("mask", "masks", "boxes"))  # called like annotations, and a class in its own right
 ROOM = 8  # bytes of a photo's name that are left for a number
-EXTENSIONS = {
-    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif"),
-    "PNG": (".png",),
-    "WEBP": (".webp",),
-    "GIF": (".gif",),
-    "BMP": (".bmp", ".dib"),
-    "TIFF": (".tif", ".tiff"),
-    "AVIF": (".avif",),
-    "HEIF": (".heic", ".heif", ".hif"),
-    "JPEG2000": (".jp2", ".j2k", ".jpx", ".j2c", ".jpc"),
-    "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
-    "TGA": (".tga",),
-}
 
 
 def check_class_name(name: str, others: Iterable[str] = ()) -> str:

@@ -25,6 +25,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from label_image.files import remove_leftovers, sha256_of, sha256_of_bytes, temporary_folder
+from label_image.photo_files.kinds import extension_of
 from retrain.core.errors import DatasetError
 from retrain.core.placing import set_aside
 from retrain.photos.dataset import Dataset, Skipped, Split, check_class_names, require_two_classes
@@ -41,19 +42,7 @@ FOLDERS: dict[Split | None, str] = {
     "testing": "test",
     None: "photos",
 }
-EXTENSIONS = (
-    (b"\xff\xd8\xff", 0, "jpg"),
-    (b"\x89PNG", 0, "png"),
-    (b"GIF8", 0, "gif"),
-    (b"BM", 0, "bmp"),
-    (b"II*\0", 0, "tif"),
-    (b"MM\0*", 0, "tif"),
-    (b"WEBP", 8, "webp"),
-    (b"ftypavif", 4, "avif"),
-    (b"ftypheic", 4, "heic"),
-)
-
-
+UNKNOWN = ".bin"  # what the name of a photo ends in that is none: that is said when it is read
 REPORT_PHOTOS = 100  # photos written between two reports of progress
 
 Observer = Callable[[int, int], None]  # photos written so far, of how many
@@ -156,7 +145,7 @@ def _write(entries: Iterable[Encoded | Skipped], folder: Path, temporary: Path, 
             name = folders[entry.label, entry.split] / sha256_of_bytes(entry.data)[:32]
             copies[name] += 1
             number = f"_{copies[name]}" if copies[name] > 1 else ""
-            path = Path(f"{name}{number}.{_extension(entry.data)}")
+            path = Path(f"{name}{number}{extension_of(entry.data) or UNKNOWN}")
             _write_photo(folder / path, entry.data, temporary)
             manifest.writerow((path.as_posix(), entry.label, FOLDERS[entry.split] if entry.split else ""))
     labels = sorted({label for label, _ in folders})
@@ -207,8 +196,3 @@ def _harmless(name: str) -> str:
 def readable(name: str) -> str:
     """A name for people, harmless whatever it holds."""
     return re.sub(r"[^\w &',()+-]", "_", name)[:50].strip() or "_"
-
-
-def _extension(data: bytes) -> str:
-    """For people and other programs: the pipeline itself looks at the content."""
-    return next((extension for magic, at, extension in EXTENSIONS if data[at : at + len(magic)] == magic), "bin")

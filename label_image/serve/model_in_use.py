@@ -92,12 +92,17 @@ class ModelInUse:
 
     async def watch(self) -> None:
         """Take up what is written to the place of the model, for ever."""
+        said = ""
         while True:
             await asyncio.sleep(EVERY_SECONDS)
             try:
                 await asyncio.to_thread(self.look)
+                said = ""
             except Exception as error:  # whatever it is, what runs goes on
-                self._say(f"The model could not be looked after: {type(error).__name__}: {error}")
+                why = f"The model's files could not be checked: {type(error).__name__}: {error}"
+                if why != said:
+                    self._say(why)
+                said = why
 
     def look(self) -> None:
         """Take up the model that lies there, if it is another one."""

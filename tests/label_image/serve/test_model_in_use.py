@@ -1,5 +1,6 @@
 """A model that is written anew while it is served."""
 
+import asyncio
 import json
 import shutil
 import threading
@@ -92,6 +93,25 @@ def test_one_that_cannot_be_loaded_changes_nothing_and_is_said_once(
     shutil.copytree(colours, place)
     models.look()
     assert models.current.version == 2 and len(said) == 2
+
+
+def test_what_nobody_expected_stops_nothing_and_is_said_once(
+    models: ModelInUse, said: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked = 0
+
+    def look() -> None:
+        nonlocal looked
+        looked += 1
+        if looked == 5:
+            raise asyncio.CancelledError
+        raise ValueError("odd" if looked < 4 else "even")
+
+    monkeypatch.setattr("label_image.serve.model_in_use.EVERY_SECONDS", 0)
+    monkeypatch.setattr(models, "look", look)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(models.watch())
+    assert said == [f"The model's files could not be checked: ValueError: {why}" for why in ("odd", "even")]
 
 
 def test_none_to_begin_with_is_an_error(tmp_path: Path, said: Said) -> None:

@@ -80,6 +80,11 @@ def side_in(cell: object, where: str) -> Split | None:
     return side
 
 
+def has_no_class(label: object) -> bool:
+    """Whether a row says that its photo has no class, as the test sets of Hugging Face and Kaggle do."""
+    return label is None or label in ("", -1, "-1")
+
+
 def is_folder(source: str) -> bool:
     """Whether a folder of this name can be looked into; False for whatever the system refuses."""
     return stat.S_ISDIR(_mode(source))

@@ -17,7 +17,7 @@ from label_image.folders import walk
 from label_image.foreign_text import parse_json
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import SPLIT_FOLDERS, Dataset, PhotoFile, Skipped, Split, in_order
-from retrain.photos.sources.base import Source, Unpacking, is_folder, side_in
+from retrain.photos.sources.base import Source, Unpacking, has_no_class, is_folder, side_in
 from retrain.photos.sources.folders import read_folder
 from retrain.photos.text_tables import table_rows, text_lines
 
@@ -134,7 +134,7 @@ def _photo(root: Path, metadata: Path, where: str, row: dict[str, Any]) -> Photo
     path = os.path.normpath(metadata.parent / name)
     if not Path(path).is_relative_to(os.path.normpath(root)):
         return Skipped(path, f"lies outside of {root} ({where})")
-    if label is None or label == "" or label == -1 or label == "-1":
+    if has_no_class(label):
         return Skipped(path, f"has no class ({where})")
     try:
         status = os.stat(path)

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from label_image.foreign_text import parse_json
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import Skipped, Split
-from retrain.photos.sources.base import Encoded, side_in
+from retrain.photos.sources.base import Encoded, has_no_class, side_in
 from retrain.photos.sources.parquet_file import batches, opened_parquet
 
 SHOWN = 3  # members of a list
@@ -138,7 +138,7 @@ def _entry(
 ) -> Encoded | Skipped:
     if not data:
         return Skipped(where, "holds no image")
-    if label is None or label == -1:  # what Hugging Face's test sets have instead of a class
+    if has_no_class(label):
         return Skipped(where, "has no class")
     if columns.names is not None and isinstance(label, int):
         if not 0 <= label < len(columns.names):

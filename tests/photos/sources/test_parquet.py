@@ -135,6 +135,13 @@ def test_rows_without_photo_or_class_are_skipped(tmp_path: Path, store: Path) ->
         ]
 
 
+def test_an_empty_name_is_no_class_as_in_hugging_faces_folders(tmp_path: Path, store: Path) -> None:
+    parquet(tmp_path / "x.parquet", ["cat", "", "dog", "-1"])
+    listing = list_photos(tmp_path / "x.parquet", store)
+    assert {file.label for file in listing.files} == {"cat", "dog"}
+    assert reasons(listing) == [("x.parquet, row 2", "has no class"), ("x.parquet, row 4", "has no class")]
+
+
 def test_a_class_beyond_the_names_is_skipped(tmp_path: Path, store: Path) -> None:
     parquet(tmp_path / "x.parquet", [0, 1, 2], names=NAMES)
     assert reasons(list_photos(tmp_path / "x.parquet", store)) == [

@@ -23,7 +23,10 @@ def find_weights(
     weights: str | None = None,
     progress: Progress = lambda done, total: None,
 ) -> Path:
-    """The weights file of an architecture; see `retrain.backbones.backbone.find_backbone`."""
+    """The weights file of an architecture, fetched where it is missing; see `retrain.backbones.backbone.find_backbone`.
+
+    Raises OptionError for a file that is not there, BackboneError for a package that is not installed, DownloadError.
+    """
     if weights is not None and not weights.startswith(("http://", "https://")):
         path = Path(weights).expanduser()
         if not path.is_file():

@@ -8,6 +8,8 @@
     ├── DatasetError            the photos as a whole cannot be used
     ├── DownloadError           a file that could not be fetched: weights, a data set   (of label_image)
     ├── ClusterError            a cluster of Ray that cannot be reached or used        (of label_image)
+    ├── StorageError            an object storage that cannot be used                  (of label_image)
+    │   └── CredentialsError        it lacks credentials, or refuses them              (of label_image)
     ├── BackboneError           an unknown architecture, or weights that do not fit it
     ├── GpuError                a GPU is required, and there is none
     ├── CheckpointError         a checkpoint is damaged, or belongs to another training
@@ -15,7 +17,8 @@
     ├── StoreError              the bottleneck store cannot be read or written
     │   └── UnwritableStoreError    it lacks something, which cannot be added to it
     ├── ExportError             an export cannot be written or read
-    │   └── ParityError         an export does not behave like the model it came from
+    │   ├── UnfitError              a format is not for such a network
+    │   └── ParityError             an export does not behave like the model it came from
     └── StudioError             what a page of the studio asks for cannot be done
 
 Each message is one sentence (or two) that names the file or field and says what to do. A field stands in backticks, as

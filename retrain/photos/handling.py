@@ -80,7 +80,7 @@ class Dataset(dataset.Dataset):
     ) -> "Self":
         """The rows of a table with named columns: of pandas, Polars or Arrow, or a dictionary of lists.
 
-        `folder` is that of relative paths. See `from_lists`.
+        `folder` is that of relative paths. Raises OptionError for a column that is not there, and as `from_lists` does.
         """
         wanted = [path, label, *([] if split is None else [split])]
         there = list(frame) if isinstance(frame, Mapping) else list(_names_of(frame))
@@ -140,7 +140,10 @@ class Dataset(dataset.Dataset):
         )
 
     def relabel(self, names: Mapping[str, str] | Callable[[PhotoFile], str]) -> "Self":
-        """Other classes: by a dictionary of names, in which those that stay may miss, or a function of a photo."""
+        """Other classes: by a dictionary of names, in which those that stay may miss, or a function of a photo.
+
+        Raises OptionError for a class that is not there, DatasetError for a name that no class can have.
+        """
         if isinstance(names, Mapping):
             unknown = sorted(set(names) - set(self.labels))
             if unknown:
@@ -152,7 +155,7 @@ class Dataset(dataset.Dataset):
         return replace(self, files=tuple(sorted(files, key=lambda file: (file.label, file.path))))
 
     def where(self, condition: Callable[[PhotoFile], object] | str | Iterable[str]) -> "Self":
-        """The photos of one class, of some classes, or those for which a function says so."""
+        """The photos of one class, of some classes, or those for which a function says so. Raises OptionError."""
         if callable(condition):
             return replace(self, files=tuple(file for file in self.files if condition(file)))
         names = {condition} if isinstance(condition, str) else set(condition)
@@ -162,7 +165,7 @@ class Dataset(dataset.Dataset):
         return replace(self, files=tuple(file for file in self.files if file.label in names))
 
     def sample(self, count: int, seed: int = 0, *, per_class: bool = False) -> "Self":
-        """So many photos by chance, of all or of each class; the same seed gives the same ones."""
+        """So many photos by chance, of all or of each class; the same seed gives the same ones. Raises OptionError."""
         if require_whole(count, "count") < 1:
             raise OptionError(f"`count` {count} must be at least 1.")
         groups: dict[str, list[int]] = defaultdict(list)

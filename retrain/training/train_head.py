@@ -64,7 +64,8 @@ def train_head(
     """Fit the head to all views of the photos, and measure it on those that it did not see; it is not calibrated yet.
 
     `tta`: it is judged by the mean answer to all views. With a checkpoint the fits go on from its states, and leave
-    theirs there. Raises DatasetError if no photo falls on the training side.
+    theirs there. Raises DatasetError if no photo falls on the training side, OptionError for an
+    `early_stopping_patience` without validation photos.
     """
     labels = bottlenecks.labels
     fitter = _Fitter(choose_recipe(config, division.seed), len(labels), observe, checkpoint)

@@ -119,6 +119,7 @@ class TrainedHead:
         """The share of photos whose most probable label is theirs; bottlenecks know their labels.
 
         Nothing is left out: on photos that the head has seen it is too high (`evaluate` leaves them out).
+        Raises OptionError without `labels`, or where there are not as many as photos.
         """
         if labels is None and isinstance(photos, Bottlenecks) and all(photos.labels):
             labels = photos.y

@@ -319,6 +319,33 @@ def extract_with_fallback(
     than that of their names; those of which no photo can be used are said to be left out. There have to be two of them,
     unless `any_classes` will do.
     """
+    try:
+        backbone, extraction, matrix = extracted(dataset, backbone, config, views, progress, start, executor)
+    finally:
+        progress.finish()
+    if remark := in_two_classes(extraction.photos):
+        progress.say(remark)
+    used = {photo.label for photo in extraction.photos}
+    if labels is not None and not used.issuperset(labels):
+        lost = ", ".join(sorted(set(labels) - used))
+        progress.say(f"No photo of these classes can be used, they are left out: {lost}.")
+    found = tuple(sorted(used) if labels is None else (label for label in labels if label in used))
+    if not (any_classes or dataset.is_unlabelled):
+        require_two_classes(found, dataset.source, extraction.skipped)
+    view_ids = tuple(view.id for view in views.chosen)
+    return Bottlenecks(dataset, backbone, extraction, matrix, found, config, view_ids, views)
+
+
+def extracted(
+    dataset: Dataset,
+    backbone: Backbone,
+    config: ExtractionConfig,
+    views: ViewsConfig,
+    progress: Progress,
+    start: StartEngine | None = None,
+    executor: Executor | None = None,
+) -> tuple[Backbone, Extraction, Matrix]:
+    """The backbone that was used, what was found and computed, and the bottlenecks of all views (views * n, dim)."""
     start = start or partial(start_engine, engine=config.engine)
 
     def work(backbone: Backbone) -> tuple[Extraction, Matrix]:
@@ -335,18 +362,5 @@ def extract_with_fallback(
             say=progress.say,
         )
 
-    try:
-        backbone, (extraction, matrix) = config.with_cpu_fallback(backbone, work, progress)
-    finally:
-        progress.finish()
-    if remark := in_two_classes(extraction.photos):
-        progress.say(remark)
-    used = {photo.label for photo in extraction.photos}
-    if labels is not None and not used.issuperset(labels):
-        lost = ", ".join(sorted(set(labels) - used))
-        progress.say(f"No photo of these classes can be used, they are left out: {lost}.")
-    found = tuple(sorted(used) if labels is None else (label for label in labels if label in used))
-    if not (any_classes or dataset.is_unlabelled):
-        require_two_classes(found, dataset.source, extraction.skipped)
-    view_ids = tuple(view.id for view in views.chosen)
-    return Bottlenecks(dataset, backbone, extraction, matrix, found, config, view_ids, views)
+    backbone, (extraction, matrix) = config.with_cpu_fallback(backbone, work, progress)
+    return backbone, extraction, matrix

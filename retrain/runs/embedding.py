@@ -2,19 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.backbone_config import BackboneConfig
-from retrain.backbones.engines.registry import start_engine
-from retrain.bottlenecks.bottlenecks import Bottlenecks
+from retrain.bottlenecks.bottlenecks import Bottlenecks, extracted
 from retrain.bottlenecks.executors.base import StartEngine
-from retrain.bottlenecks.executors.registry import find_executor
-from retrain.bottlenecks.extraction import Extraction, extract_views
+from retrain.bottlenecks.extraction import Extraction
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.core.errors import DatasetError
-from retrain.core.matrix_file import Matrix
 from retrain.core.progress import SILENT, Progress
 from retrain.photos.adding import joined
 from retrain.photos.dataset import Dataset
@@ -56,28 +52,12 @@ def embed_files(
     dataset: Dataset, backbone: Backbone, config: EmbeddingConfig, progress: Progress, start: StartEngine | None = None
 ) -> Bottlenecks:
     """The bottlenecks of photos that were listed. Raises DatasetError where none can be used."""
-    extraction = config.extraction
-
-    def work(backbone: Backbone) -> tuple[Extraction, Matrix]:
-        return extract_views(
-            dataset,
-            backbone,
-            extraction.bottleneck_dir,
-            config.views.chosen,
-            start=start or partial(start_engine, engine=extraction.engine),
-            observe=lambda view: progress.extracting(len(dataset.files)),
-            paranoid=extraction.paranoid,
-            executor=find_executor(extraction),
-            accept_truncated=extraction.accept_truncated,
-            say=progress.say,
-        )
-
-    backbone, (found, views) = extraction.with_cpu_fallback(backbone, work, progress)
+    backbone, found, views = extracted(dataset, backbone, config.extraction, config.views, progress, start)
     if not found.photos:
         raise DatasetError(_nothing(dataset, found))
     labels = tuple(sorted({photo.label for photo in found.photos if photo.label}))
     view_ids = tuple(view.id for view in config.views.chosen)
-    return Bottlenecks(dataset, backbone, found, views, labels, extraction, view_ids, config.views)
+    return Bottlenecks(dataset, backbone, found, views, labels, config.extraction, view_ids, config.views)
 
 
 def _listed(config: EmbeddingConfig, progress: Progress) -> Dataset:

@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from label_image.errors import ForeignFileError, ModelError
+from label_image.errors import ForeignFileError, ModelError, first_line
 from label_image.foreign_text import LIMIT
 from label_image.manifest import MANIFEST, Manifest, parse_manifest
 
@@ -52,7 +52,7 @@ def opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
     except ForeignFileError:
         raise
     except Exception as error:  # zipfile, zlib and struct raise half a dozen types for damaged files
-        raise ForeignFileError(f"holds a zip that is damaged ({_first_line(error)})") from None
+        raise ForeignFileError(f"holds a zip that is damaged ({first_line(error)})") from None
 
 
 def read_member(archive: zipfile.ZipFile, name: str, limit: int = LIMIT) -> bytes:
@@ -87,7 +87,3 @@ def _check_end(tail: bytes) -> None:
         if place + 22 <= len(tail) and struct.unpack_from("<L", tail, place + 12)[0] > DIRECTORY:
             raise ForeignFileError("holds a zip with too many files")
         place = tail.find(END, place + 1)
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), "") or type(error).__name__

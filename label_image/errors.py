@@ -52,3 +52,8 @@ class StorageError(RetrainError):
 
 class CredentialsError(StorageError):
     """An object storage that lacks credentials, or refuses them; the message says what to set."""
+
+
+def first_line(error: BaseException) -> str:
+    """What a library's error says in its first line that is not empty; the name of its type if it says nothing."""
+    return next(filter(None, map(str.strip, str(error).splitlines())), type(error).__name__)

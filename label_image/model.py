@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from label_image.any_photo import AnyPhoto, as_photos, batches, name_of
 from label_image.appended_zip import read_appended_manifest
-from label_image.errors import ForeignFileError, ModelError, PhotoError, RetrainError
+from label_image.errors import ForeignFileError, ModelError, PhotoError, RetrainError, first_line
 from label_image.foreign_text import read_lines
 from label_image.from_file import FromFile, Stamps, stamps
 from label_image.manifest import FORMAT, MANIFEST, Manifest, format_of, read_manifest
@@ -233,7 +233,7 @@ def check_fit(path: Path, run: Run, size: int, labels: int) -> None:
         if scores.ndim != 2 or scores.dtype.kind != "f" or (similarity is not None and similarity.shape != (1,)):
             raise ValueError("it does not answer with a score for each class")
     except Exception as error:  # both runtimes raise types of their own
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        reason = first_line(error)
         raise ModelError(f"{path} cannot be run on photos of {size} pixels: {reason}") from None
     if scores.shape[1] != labels:
         raise ModelError(f"{path} gives {scores.shape[1]} scores, its {MANIFEST} names {labels} classes.")

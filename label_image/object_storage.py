@@ -19,7 +19,7 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any, BinaryIO, NamedTuple
 
-from label_image.errors import CredentialsError, StorageError
+from label_image.errors import CredentialsError, StorageError, first_line
 from label_image.installing import how_to_install
 from label_image.not_paths import is_object_address as is_object_address
 
@@ -362,7 +362,7 @@ def _is_refusal(error: Exception, address: str) -> bool:
 
 def _reason(error: Exception) -> str:
     """The first line of a message that may be long, without its full stop and what an endpoint says of credentials."""
-    line = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(". :")
+    line = first_line(error).rstrip(". :")
     return re.sub(r"//[^/@\s]+@", "//…@", line)
 
 

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from label_image.errors import ModelError
+from label_image.errors import ModelError, first_line
 from label_image.pure_operations import PURE
 from label_image.strangers import import_tensorflow
 
@@ -38,7 +38,7 @@ def check_saved_model(folder: Path) -> None:
     try:
         saved_model = SavedModel.FromString(data)
     except Exception as error:  # protobuf's errors differ between its implementations
-        raise ModelError(f"The SavedModel {folder} cannot be loaded: {_first_line(error)}") from None
+        raise ModelError(f"The SavedModel {folder} cannot be loaded: {first_line(error)}") from None
     found: set[str] = set()
     for meta_graph in saved_model.meta_graphs:
         # Otherwise TensorFlow takes another loader, which runs what the graph itself has for restoring.
@@ -128,7 +128,3 @@ def _refuse(operations: Iterable[str], path: Path) -> None:
         f"{path} was not run: its graph has operations that may do more than compute, such as writing files: {shown}. "
         f"If you trust whoever made it, pass --trust_model."
     )
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from label_image.errors import ModelError
+from label_image.errors import ModelError, first_line
 from label_image.installing import how_to_install
 from label_image.manifest import MANIFEST, Manifest, parse_manifest
 from label_image.plain_paths import plain_path
@@ -149,7 +149,7 @@ def load_saved_model(folder: Path, trust: bool = False) -> Any:
             loaded = tf.saved_model.load(str(plain))
         loaded.signatures["serving_default"]
     except Exception as error:  # TensorFlow raises a dozen types for damaged ones
-        raise ModelError(f"The SavedModel {folder} cannot be loaded: {_first_line(error)}") from None
+        raise ModelError(f"The SavedModel {folder} cannot be loaded: {first_line(error)}") from None
     return loaded
 
 
@@ -199,7 +199,7 @@ def onnx_session(path: Path) -> tuple[Any, Manifest]:
             session = onnxruntime.InferenceSession(plain, providers=["CPUExecutionProvider"], enable_fallback=0)
         text = session.get_modelmeta().custom_metadata_map.get(MANIFEST)
     except Exception as error:  # onnxruntime raises a dozen types of its own, and UnicodeDecodeError for its texts
-        raise ModelError(f"{path} cannot be loaded: {_first_line(error)}") from None
+        raise ModelError(f"{path} cannot be loaded: {first_line(error)}") from None
     if text is None:
         raise ModelError(f"{path} carries no {MANIFEST}: it was not made by retrain.")
     return session, parse_manifest(text.encode(), path)
@@ -227,7 +227,7 @@ def load_graph_def(path: Path, batch: int = BATCH, trust: bool = False) -> tuple
     try:
         graph_def = tf.compat.v1.GraphDef.FromString(path.read_bytes())
     except Exception as error:  # protobuf's errors differ between its implementations
-        raise ModelError(f"{path} is not a frozen graph: {_first_line(error)}") from None
+        raise ModelError(f"{path} is not a frozen graph: {first_line(error)}") from None
     texts = [node.attr["value"].tensor.string_val for node in graph_def.node if node.name == GRAPH_MANIFEST]
     if len(texts) != 1 or len(texts[0]) != 1:
         raise ModelError(f"{path} carries no {MANIFEST}: it was not made by retrain, or by an older one.")
@@ -249,7 +249,7 @@ def load_graph_def(path: Path, batch: int = BATCH, trust: bool = False) -> tuple
             ]
             session = tf.compat.v1.Session()
     except Exception as error:  # TensorFlow raises a dozen types for damaged ones
-        raise ModelError(f"{path} cannot be loaded: {_first_line(error)}") from None
+        raise ModelError(f"{path} cannot be loaded: {first_line(error)}") from None
 
     fetches = Pool(copies.pop, len(copies), forkable=False)
 
@@ -268,7 +268,3 @@ def _tensorflow(what: str) -> Any:
         if lacks_memory(error):
             raise
         raise ModelError(f"{what} needs TensorFlow: {how_to_install('train')}.") from None
-
-
-def _first_line(error: Exception) -> str:
-    return next(iter(str(error).splitlines()), type(error).__name__)

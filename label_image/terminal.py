@@ -17,6 +17,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import NoReturn, TextIO
 
+from label_image.errors import first_line
+
 BROKEN_PIPE = 141  # as a shell counts a program that SIGPIPE ended
 ERRORS = "spelled_out"
 JOINERS = "\u200c\u200d"  # invisible, and part of emoji and of many scripts
@@ -107,7 +109,7 @@ def explained(error: BaseException) -> str | None:
     if isinstance(error, RuntimeError) and "can't start new thread" in str(error):
         return NO_THREAD
     if any(kind.__name__ == "OpError" for kind in type(error).__mro__):  # TensorFlow's, which is not imported for this
-        return f"TensorFlow could not go on: {next(iter(str(error).splitlines()), '')}."
+        return f"TensorFlow could not go on: {first_line(error)}."
     if isinstance(error, OSError) and error.strerror:
         if error.strerror == NO_FOLDER:
             return NO_FOLDER

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from label_image.errors import ModelError
+from label_image.errors import ModelError, first_line
 from label_image.quiet import quiet
 from label_image.runtimes import quantised
 
@@ -27,7 +27,7 @@ def tensors_of(tflite: bytes, path: Path) -> dict[str, Any]:
             image, outputs = signature.get_input_details()["image"], signature.get_output_details()
         scores = outputs["scores"]
     except (ValueError, RuntimeError, KeyError) as error:
-        raise ModelError(f"{path} cannot be loaded: {next(iter(str(error).splitlines()), '')}") from None
+        raise ModelError(f"{path} cannot be loaded: {first_line(error)}") from None
     described = {name: _output(tensor) for name, tensor in outputs.items() if name in ("scores", "similarity")}
     types = {image["dtype"], *(tensor["dtype"] for tensor in (scores, *outputs.values()))}
     unknown = sorted({np.dtype(dtype).name for dtype in types} - set(DTYPES))

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+from label_image.errors import first_line
 from label_image.pool import Pool
 from retrain.backbones.engines.kind import EngineKind
 from retrain.core.errors import GpuError
@@ -39,7 +40,7 @@ def _gpu_engine(backbone: "Backbone", gpus: Sequence[str]) -> "Engine":
     try:
         return xla_engine(backbone, gpus)
     except tf.errors.OpError as error:
-        reason = next(iter(str(error.message).splitlines()), type(error).__name__)
+        reason = first_line(error)
         log.warning("XLA cannot compile the network for the GPU, so TensorFlow runs it as it is: %s", reason)
         return tensorflow_engine(backbone, gpus)
 

@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from label_image.errors import ForeignFileError, ModelError
+from label_image.errors import ForeignFileError, ModelError, first_line
 from label_image.foreign_text import parse_json, read_limited
 from label_image.installing import how_to_install
 from retrain.core.errors import UnfitError
@@ -126,7 +126,7 @@ def run_sketch(folder: Path) -> "Run":
         manifest = parse_json(read_limited(folder / "model.json"), dict[str, Any])
         return OnChip(model, int(arena[1]) if arena else 0, len(manifest["labels"])).run
     except (OSError, ValueError, RuntimeError, KeyError, ForeignFileError) as error:
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        reason = first_line(error)
         raise ModelError(f"{folder} cannot be loaded: {reason}.") from None
 
 

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from label_image.errors import ModelError
+from label_image.errors import ModelError, first_line
 from label_image.files import scratch_folder
 from label_image.installing import how_to_install
 from label_image.plain_paths import plain_path
@@ -49,7 +49,7 @@ def write_coreml(source: Source, package: Path, float16: bool = False) -> None:
             _always_the_same(made, source)
             shutil.copytree(made, package)
     except Exception as error:  # the converter raises whatever its passes raise
-        raise ExportError(f"{package.name} cannot be made: {next(iter(str(error).splitlines()), error)}") from error
+        raise ExportError(f"{package.name} cannot be made: {first_line(error)}") from error
 
 
 def convert(frozen: "FrozenGraph", size: int, labels: list[str], float16: bool) -> Any:
@@ -96,7 +96,7 @@ def coreml_runner(package: Path) -> "Run":
         with quiet(), plain_path(package) as plain:
             program = load(specification, specification.specificationVersion, str(plain / WEIGHTS))
     except Exception as error:  # the loader raises whatever its parts raise
-        raise ModelError(f"{package} cannot be loaded: {next(iter(str(error).splitlines()), error)}") from None
+        raise ModelError(f"{package} cannot be loaded: {first_line(error)}") from None
     return program_runner(program, labels, package)
 
 

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from label_image.errors import first_line
 from label_image.installing import how_to_install
 from label_image.strangers import keras_apart
 from retrain.core.errors import ExportError
@@ -53,7 +54,7 @@ def write_onnx(source: Source, path: Path) -> None:
         onnx.helper.set_model_props(model, source.texts)
         onnx.checker.check_model(model)
     except Exception as error:  # the converter and the checker raise whatever their passes raise
-        raise ExportError(f"{path.name} cannot be made: {next(iter(str(error).splitlines()), error)}") from error
+        raise ExportError(f"{path.name} cannot be made: {first_line(error)}") from error
     path.write_bytes(model.SerializeToString(deterministic=True))
 
 

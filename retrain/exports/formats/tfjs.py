@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from label_image.errors import ModelError
+from label_image.errors import ModelError, first_line
 from retrain.core.errors import ExportError
 from retrain.exports.formats.base import ELSEWHERE, Conversion, Format, Source
 from retrain.exports.proof.limits import FLOAT32
@@ -105,7 +105,7 @@ def tfjs_runner(folder: Path) -> "Run":
             tf.import_graph_def(graph_def, name="")
             session = tf.compat.v1.Session(graph=graph)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ModelError(f"{folder} cannot be loaded: {next(iter(str(error).splitlines()), error)}") from None
+        raise ModelError(f"{folder} cannot be loaded: {first_line(error)}") from None
 
     def run(pixels: "Pixels") -> "Outputs":
         return named_outputs(session.run(outputs, {image: pixels.astype(np.float32)}))
@@ -158,9 +158,7 @@ def _optimised(graph_def: Any, tensors: list[str]) -> Any:
         try:
             return OptimizeGraph(config, meta)
         except (tf.errors.OpError, ValueError) as error:
-            raise ExportError(
-                f"The graph of tfjs cannot be made: {next(iter(str(error).splitlines()), error)}"
-            ) from error
+            raise ExportError(f"The graph of tfjs cannot be made: {first_line(error)}") from error
 
 
 def _storable(name: str, values: "Array") -> "Array":

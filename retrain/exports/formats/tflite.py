@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from label_image.errors import first_line
 from label_image.files import scratch_folder
 from retrain.core.errors import ExportError
 from retrain.exports.formats.base import Conversion, Filling, Format, Source, Template, as_label_image_runs_it
@@ -45,7 +46,7 @@ def convert(classifier: "Classifier") -> bytes:
         try:
             model: bytes = converter.convert()
         except Exception as error:  # the converter raises whatever its passes raise
-            raise ExportError(f"model.tflite cannot be made: {next(iter(str(error).splitlines()), error)}") from error
+            raise ExportError(f"model.tflite cannot be made: {first_line(error)}") from error
     if not converter.saved_model_dir:  # then it took another way, in silence
         raise ExportError(
             f"model.tflite cannot be made: TensorFlow could not save the network in {tempfile.gettempdir()}. Make room "
@@ -143,7 +144,7 @@ def converted(what: str, convert: Callable[[], bytes]) -> bytes:
             warnings.simplefilter("ignore")  # the converter calibrates with an interpreter that it calls deprecated
             model = convert()
     except Exception as error:  # the converter raises whatever its passes raise
-        reason = next(iter(str(error).splitlines()), type(error).__name__)
+        reason = first_line(error)
         raise ExportError(f"TFLite ({what}) cannot be made: {reason}") from error
     check_has_weights(model)
     return with_metadata(model)

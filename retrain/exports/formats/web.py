@@ -13,7 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from label_image.errors import ForeignFileError, ModelError
+from label_image.errors import ForeignFileError, ModelError, first_line
 from label_image.files import scratch_folder
 from label_image.foreign_text import parse_json, read_limited
 from retrain.exports.formats.base import Conversion, Format, Source
@@ -45,9 +45,7 @@ def run_web(folder: Path) -> "Run":
         name = model["file"] if isinstance(model, dict) else ""
         data = gzip.decompress((folder / Path(str(name)).name).read_bytes())
     except (OSError, EOFError, zlib.error, KeyError, ForeignFileError) as error:
-        raise ModelError(
-            f"{folder} cannot be loaded: {next(iter(str(error).splitlines()), type(error).__name__)}."
-        ) from None
+        raise ModelError(f"{folder} cannot be loaded: {first_line(error)}.") from None
     with scratch_folder() as scratch:
         (scratch / "model.tflite").write_bytes(data)
         return tflite_runner(scratch / "model.tflite")  # which reads it at once

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from label_image.errors import first_line
 from label_image.installing import how_to_install
 from retrain.core.errors import ExportError, OptionError
 from retrain.insight.tracking.base import Tracker
@@ -73,8 +74,7 @@ def _keep(record: Record) -> None:
             client.log_artifact(run, str(path))
         client.set_terminated(run)
     except (MlflowException, OSError) as error:
-        said = str(error).replace(os.environ.get(ADDRESS) or _place(), _place())
-        reason = next(iter(said.splitlines()), type(error).__name__).rstrip(".")
+        reason = first_line(error).replace(os.environ.get(ADDRESS) or _place(), _place()).rstrip(".")
         raise ExportError(
             f"The run could not be kept in {_place()} ({reason}): check {ADDRESS}. The model itself is written."
         ) from None

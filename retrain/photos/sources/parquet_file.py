@@ -12,6 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from label_image.errors import first_line
 from label_image.photo_files.reading import MAX_BYTES
 from label_image.plain_paths import plain_path
 from retrain.core.errors import DatasetError
@@ -34,7 +35,7 @@ def opened_parquet(path: Path) -> Iterator[pq.ParquetFile]:
     except DatasetError:
         raise
     except (pa.ArrowException, OSError, ValueError, TypeError, MemoryError) as error:  # also of texts that are no UTF-8
-        raise DatasetError(f"{path} is not a readable Parquet file ({_one_line(error)}).") from None
+        raise DatasetError(f"{path} is not a readable Parquet file ({_reason(error)}).") from None
 
 
 def batches(file: pq.ParquetFile, path: Path, columns: list[str], rows: int) -> Iterator[pa.RecordBatch]:
@@ -51,7 +52,7 @@ def batches(file: pq.ParquetFile, path: Path, columns: list[str], rows: int) -> 
             yield batch
             row += batch.num_rows
     except (pa.ArrowException, OSError) as error:
-        raise DatasetError(f"{path} cannot be read at row {row + 1} ({_one_line(error)}).") from None
+        raise DatasetError(f"{path} cannot be read at row {row + 1} ({_reason(error)}).") from None
 
 
 def _check_size(chunk: Any, path: Path) -> None:
@@ -77,5 +78,5 @@ def _chunks(file: pq.ParquetFile, columns: Iterable[str]) -> Iterator[Any]:
             yield row_group.column(number)
 
 
-def _one_line(error: BaseException) -> str:
-    return str(error).strip().partition("\n")[0].rstrip(".") or type(error).__name__
+def _reason(error: BaseException) -> str:
+    return first_line(error).rstrip(".")

@@ -20,6 +20,7 @@ from urllib.request import getproxies
 import numpy as np
 from PIL import Image
 
+from label_image.errors import first_line
 from label_image.installing import how_to_install
 from label_image.strangers import keras_apart
 from retrain.core.download import reachable
@@ -82,7 +83,7 @@ def _prepared_builder(name: str) -> Any:
             f"tensorflow-datasets has no set {name!r}; tensorflow.org/datasets/catalog lists them."
         ) from None
     except Exception as error:  # an unknown version or configuration: tfds raises all sorts of things
-        raise DatasetError(f"tfds:{name} cannot be used: {_one_line(error)}.") from None
+        raise DatasetError(f"tfds:{name} cannot be used: {_reason(error)}.") from None
     if builder.info.splits:
         return builder
     advice = (
@@ -95,7 +96,7 @@ def _prepared_builder(name: str) -> Any:
         with redirect_stdout(sys.stderr):  # where tfds would say that it downloads
             builder.download_and_prepare()
     except Exception as error:  # of the network, of manual downloads, of packages that the set's own code needs
-        raise DatasetError(f"The set {name} cannot be downloaded ({_one_line(error)}). {advice}") from None
+        raise DatasetError(f"The set {name} cannot be downloaded ({_reason(error)}). {advice}") from None
     return builder
 
 
@@ -115,7 +116,7 @@ def _splits(builder: Any, asked: str | None) -> dict[str, Split | None]:
             builder.info.splits[asked]
         except Exception as error:
             raise DatasetError(
-                f"{builder.info.name} has no split {asked!r} ({_one_line(error)}); it has: {', '.join(there)}."
+                f"{builder.info.name} has no split {asked!r} ({_reason(error)}); it has: {', '.join(there)}."
             ) from None
         return {asked: None}
     sides = {name: SPLIT_FOLDERS[name.lower()] for name in there if name.lower() in SPLIT_FOLDERS}
@@ -178,7 +179,7 @@ def _examples(builder: Any, name: str, side: Split | None, image: str, label: st
             text = features[label].int2str(int(value)) if number else value.decode("utf-8", "replace")
             yield Encoded(bytes(photo) if encoded else _png(photo), text, side)
     except tf.errors.OpError as error:
-        raise DatasetError(f"The records of {where} cannot be read ({_one_line(error)}).") from None
+        raise DatasetError(f"The records of {where} cannot be read ({_reason(error)}).") from None
 
 
 def _png(pixels: np.ndarray) -> bytes:
@@ -196,8 +197,8 @@ def _records(builder: Any, unpacking: Unpacking) -> list[str]:
     return sorted(content_hashes(files, unpacking.bottleneck_dir, unpacking.paranoid))
 
 
-def _one_line(error: Exception) -> str:
-    return (str(error).strip().partition("\n")[0] or type(error).__name__).rstrip(".")
+def _reason(error: Exception) -> str:
+    return first_line(error).rstrip(".")
 
 
 TFDS = Source("tfds", lambda source: source.startswith(PREFIX), read_tfds)

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from label_image.errors import ForeignFileError, ModelError, first_line
+from label_image.files import reason_of
 from label_image.foreign_text import LIMIT
 from label_image.manifest import MANIFEST, Manifest, parse_manifest
 
@@ -30,7 +31,7 @@ def read_appended_manifest(path: Path) -> Manifest:
         with opened_zip(path) as archive:
             data = read_member(archive, MANIFEST)
     except OSError as error:
-        raise ModelError(f"{path} cannot be read: {error.strerror or error}.") from None
+        raise ModelError(f"{path} cannot be read: {reason_of(error)}.") from None
     except ForeignFileError as error:
         raise ModelError(f"{path} {error}: it was not made by retrain, or it is damaged.") from None
     return parse_manifest(data, path)

@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from operator import attrgetter
 from typing import Literal, NamedTuple
 
+from label_image.files import reason_of
+
 # What systems and programs leave between a person's files; in small letters.
 LITTER = {"thumbs.db", "desktop.ini"}
 VIDEOS = frozenset({
@@ -100,7 +102,7 @@ class _Walk:
         try:
             status = os.stat(folder)
         except OSError as error:
-            return PassedOver(folder, "unlisted", f"cannot be listed: {error.strerror}")
+            return PassedOver(folder, "unlisted", f"cannot be listed: {reason_of(error)}")
         key = (status.st_dev, status.st_ino)
         if status.st_dev in self._system or (is_link and _is_system(os.path.realpath(folder))):
             return PassedOver(folder, "unlisted", "is a folder of the system")
@@ -115,7 +117,7 @@ class _Walk:
         try:
             entries = entries_of(folder)
         except OSError as error:
-            return Listed(start, (), (PassedOver(folder, "unlisted", f"cannot be listed: {error.strerror}"),))
+            return Listed(start, (), (PassedOver(folder, "unlisted", f"cannot be listed: {reason_of(error)}"),))
         files: list[os.DirEntry[str]] = []
         folders: list[tuple[int, str]] = []
         passed_over: list[PassedOver] = []
@@ -150,7 +152,7 @@ def _neither(entry: "os.DirEntry[str]") -> PassedOver:
 def _unreadable(entry: "os.DirEntry[str]", error: OSError) -> PassedOver:
     if entry.is_symlink() and error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
         return PassedOver(entry.path, "no file", "is a link to nothing")
-    return PassedOver(entry.path, "unlisted", f"cannot be read: {error.strerror}")
+    return PassedOver(entry.path, "unlisted", f"cannot be read: {reason_of(error)}")
 
 
 def _holders(folders: Iterable[str]) -> set[Key]:

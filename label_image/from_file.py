@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from label_image.errors import ModelError
-from label_image.files import sha256_of_files
+from label_image.files import reason_of, sha256_of_files
 from label_image.manifest import MANIFEST
 from label_image.preprocessing import Pixels
 from label_image.runtimes import Outputs, Run
@@ -42,7 +42,7 @@ class FromFile:
         try:
             digest = sha256_of_files(self.path, _files(self.path))
         except OSError as error:
-            raise ModelError(f"{self.path} cannot be read again: {error.strerror}.") from None
+            raise ModelError(f"{self.path} cannot be read again: {reason_of(error)}.") from None
         if stamps(self.path) != self.stamps:
             raise ModelError(f"{self.path} was changed after it was loaded: load it again before it is pickled.")
         return digest
@@ -52,7 +52,7 @@ class FromFile:
         try:
             found = {file.relative_to(self.path).as_posix(): file.read_bytes() for file in _files(self.path)}
         except OSError as error:
-            raise ModelError(f"{self.path} cannot be read again: {error.strerror}.") from None
+            raise ModelError(f"{self.path} cannot be read again: {reason_of(error)}.") from None
         self.sha256()
         return {"" if name == "." else name: data for name, data in found.items()}
 

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from label_image.any_photo import AnyPhoto, as_photos, batches, name_of
 from label_image.appended_zip import read_appended_manifest
 from label_image.errors import ForeignFileError, ModelError, PhotoError, RetrainError, first_line
+from label_image.files import reason_of
 from label_image.foreign_text import read_lines
 from label_image.from_file import FromFile, Stamps, stamps
 from label_image.manifest import FORMAT, MANIFEST, Manifest, format_of, read_manifest
@@ -175,7 +176,7 @@ def _load_unchanged(path: Path, trust: bool) -> tuple[Stamps, Run, Manifest]:
             if isinstance(error, ModelError):
                 raise
             # It is behind a folder that may not be entered, for one.
-            raise ModelError(f"The model {path} cannot be read: {error.strerror or error}.") from None
+            raise ModelError(f"The model {path} cannot be read: {reason_of(error)}.") from None
         if stamps(path.absolute()) == found:
             return found, run, manifest
     raise ModelError(f"{path} is being replaced again and again: try once more when the run that does so has ended.")
@@ -252,7 +253,7 @@ def _other_labels(path: Path, count: int) -> tuple[str, ...]:
     try:
         labels = read_lines(path)
     except OSError as error:
-        raise ModelError(f"--labels {path} cannot be read: {error.strerror}.") from None
+        raise ModelError(f"--labels {path} cannot be read: {reason_of(error)}.") from None
     except ForeignFileError as error:
         raise ModelError(f"--labels {path} {error}: it must be UTF-8 text with one name per line.") from None
     nameless = next((line for line, label in enumerate(labels, 1) if not label.strip()), None)

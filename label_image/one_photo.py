@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from label_image.errors import DownloadError, PhotoError
-from label_image.files import sha256_of_bytes
+from label_image.files import reason_of, sha256_of_bytes
 from label_image.not_paths import STANDARD_INPUT, is_web_address
 from label_image.photo_files.reading import MAX_BYTES, photo_bytes
 
@@ -36,7 +36,7 @@ def _standard_input() -> bytes:
     try:
         data: bytes = sys.stdin.buffer.read(MAX_BYTES + 1)
     except OSError as error:
-        raise PhotoError(f"cannot be read: {error.strerror or error}") from None
+        raise PhotoError(f"cannot be read: {reason_of(error)}") from None
     if len(data) > MAX_BYTES:
         raise PhotoError(f"has more than {MAX_BYTES} bytes")
     return data

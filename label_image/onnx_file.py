@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from label_image.errors import ForeignFileError, ModelError
+from label_image.files import reason_of
 
 # Of each message the fields that lead on, by their numbers in onnx.proto3.
 LEADING = {
@@ -44,7 +45,7 @@ def check_onnx(path: Path) -> None:
                         raise ForeignFileError("a field is of another type")
                     messages.append((leading[number], content))
     except OSError as error:
-        raise ModelError(f"{path} cannot be loaded: {error.strerror}.") from None
+        raise ModelError(f"{path} cannot be loaded: {reason_of(error)}.") from None
     except (ForeignFileError, IndexError) as error:
         raise ModelError(f"{path} cannot be loaded: it is not an ONNX model ({error}).") from None
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from label_image.errors import ModelError, first_line
+from label_image.files import reason_of
 from label_image.pure_operations import PURE
 from label_image.strangers import import_tensorflow
 
@@ -32,7 +33,7 @@ def check_saved_model(folder: Path) -> None:
     try:
         data = file.read_bytes() if file.is_file() else None  # a FIFO would be read for ever
     except OSError as error:
-        raise ModelError(f"The SavedModel {folder} cannot be loaded: {error.strerror}.") from None
+        raise ModelError(f"The SavedModel {folder} cannot be loaded: {reason_of(error)}.") from None
     if data is None:
         raise ModelError(f"The SavedModel {folder} cannot be loaded: it has no file saved_model.pb.")
     try:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from PIL import Image, PngImagePlugin
 
-from label_image.files import temporary_folder
+from label_image.files import reason_of, temporary_folder
 
 SOFTWARE = "label_image"  # in a PNG's field of that name: by it an earlier picture of ours is known
 
@@ -52,7 +52,7 @@ def save_picture(image: Image.Image, path: Path) -> None:
             image.save(temporary / path.name, "PNG", pnginfo=about)
             os.replace(temporary / path.name, path)
     except OSError as error:
-        raise PictureError(f"{path} cannot be written: {error.strerror or error}.") from None
+        raise PictureError(f"{path} cannot be written: {reason_of(error)}.") from None
 
 
 def _is_ours(path: Path) -> bool:

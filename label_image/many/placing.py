@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from label_image.errors import PhotoError
-from label_image.files import CHUNK, sync_all, sync_folder
+from label_image.files import CHUNK, reason_of, sync_all, sync_folder
 from label_image.renaming import rename_unless_there
 from label_image.rows import State, state_of
 
@@ -56,7 +56,7 @@ def place_photo(source: str, state: State | None, folder: Path, scratch: Path, m
     except OSError as error:
         if error.errno not in REFUSED_NAMES:
             raise
-        raise PhotoError(f"cannot have its name in {folder} ({error.strerror}): rename it") from None
+        raise PhotoError(f"cannot have its name in {folder} ({reason_of(error)}): rename it") from None
     raise AssertionError("numbers do not end")
 
 

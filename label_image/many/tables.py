@@ -20,7 +20,7 @@ import numpy as np
 from label_image.answers import json_object
 from label_image.column_names import distinct
 from label_image.csv_cells import cell, path_cell
-from label_image.files import sync_all, temporary_folder
+from label_image.files import reason_of, sync_all, temporary_folder
 from label_image.installing import how_to_install
 from label_image.kept import move_aside
 from label_image.many.errors import TableError
@@ -76,7 +76,7 @@ def check_table(kind: Kind, path: Path) -> None:
             pass
     except OSError as error:
         raise TableError(
-            f"{kind.option} {path} cannot be written: nothing may be written in {there} ({error.strerror})."
+            f"{kind.option} {path} cannot be written: nothing may be written in {there} ({reason_of(error)})."
         ) from None
 
 
@@ -91,7 +91,7 @@ def write_table(table: Table, rows: Iterable[Row], ours: State | None) -> Path |
             table.kind.write(table, rows, new)
             return _take_place(new, table.path, ours)
     except OSError as error:
-        raise TableError(f"{table.kind.option} {table.path} cannot be written: {error.strerror or error}.") from None
+        raise TableError(f"{table.kind.option} {table.path} cannot be written: {reason_of(error)}.") from None
 
 
 def _take_place(new: Path, target: Path, ours: State | None) -> Path | None:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import BinaryIO
 
 from label_image.errors import PhotoError, StorageError
+from label_image.files import reason_of
 from label_image.not_paths import is_object_address, scheme_of
 from label_image.photo_files.budget import ByteBudget
 
@@ -43,7 +44,7 @@ def _photo_object(address: str) -> Iterator[tuple[BinaryIO, int]]:
     try:
         file, size = open_object(address)
     except OSError as error:
-        raise PhotoError(f"cannot be read: {error.strerror or error}") from None
+        raise PhotoError(f"cannot be read: {reason_of(error)}") from None
     except StorageError as error:
         raise PhotoError(
             f"cannot be read: {str(error).removeprefix(f'{address} cannot be read: ').rstrip('.')}"
@@ -66,7 +67,7 @@ def _photo_file(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, int]]:
             raise PhotoError(
                 f"is no file, and addresses of {scheme} are not read: name a file, or use https://"
             ) from None
-        raise PhotoError(f"cannot be read: {error.strerror or error}") from None
+        raise PhotoError(f"cannot be read: {reason_of(error)}") from None
     except ValueError as error:  # a NUL in the path
         raise PhotoError(f"cannot be read: {error}") from None
     with file:
@@ -88,7 +89,7 @@ def _all_of(file: BinaryIO, size: int) -> bytes:
         while len(data) <= size and (rest := file.read(size + 1 - len(data))):  # one reading may give less
             data += rest
     except OSError as error:
-        raise PhotoError(f"cannot be read: {error.strerror or error}") from None
+        raise PhotoError(f"cannot be read: {reason_of(error)}") from None
     if len(data) > size:
         raise PhotoError("grew while it was being read")
     return data

@@ -15,6 +15,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from label_image.errors import ModelError
+from label_image.files import reason_of
 from label_image.serve.connections import Connection, limited
 from label_image.serve.limits import Limits
 
@@ -99,7 +100,7 @@ def open_socket(host: str, port: int) -> socket.socket:
     except OSError as error:
         # What Python makes of one says the address once more.
         is_system = error.errno is not None and not isinstance(error, socket.gaierror)
-        reason = os.strerror(error.errno or 0) if is_system else error.strerror or str(error)
+        reason = os.strerror(error.errno or 0) if is_system else reason_of(error)
         raise ModelError(
             f"{host}, port {port} cannot be listened on ({reason}): pass another --port or --host."
         ) from None

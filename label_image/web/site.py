@@ -20,6 +20,7 @@ from typing import Any, Literal, get_args
 
 from label_image.appended_zip import read_appended_manifest
 from label_image.errors import ModelError
+from label_image.files import reason_of
 from label_image.manifest import Manifest, read_manifest
 from label_image.preprocessing import Preprocessing
 from label_image.web.icons import ICONS, icon
@@ -99,7 +100,7 @@ def _packed(file: Path) -> tuple[dict[str, Any], bytes]:
     try:
         tflite = file.read_bytes()
     except OSError as error:
-        raise ModelError(f"{file} cannot be read: {error.strerror}.") from None
+        raise ModelError(f"{file} cannot be read: {reason_of(error)}.") from None
     packed = gzip.compress(tflite, 9, mtime=0)  # a sixth less of int8; few servers would do it
     name = f"model-{hashlib.sha256(packed).hexdigest()[:12]}{PACKED}"
     return {"file": name, "bytes": len(packed), **tensors_of(tflite, file)}, packed

@@ -21,6 +21,7 @@ from typing import BinaryIO, cast
 import numpy as np
 import numpy.typing as npt
 
+from label_image.files import reason_of
 from retrain.backbones.torch_pickle import Allowance, CheckpointFormatError, Storage, Tensor, read_pickle, shown
 from retrain.core.errors import BackboneError
 
@@ -83,7 +84,7 @@ def _opened(path: Path) -> Iterator[BinaryIO]:
             "your own save its state_dict() alone, on the CPU."
         ) from None
     except OSError as error:
-        raise BackboneError(f"{path} cannot be read: {error.strerror or error}.") from None
+        raise BackboneError(f"{path} cannot be read: {reason_of(error)}.") from None
 
 
 def _read_legacy(file: BinaryIO, beginning: bytes, size: int) -> tuple[object, dict[str, int]]:

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
-from label_image.files import sha256_of
+from label_image.files import reason_of, sha256_of
 from retrain.backbones.families.base import Architecture
 from retrain.backbones.weights_package import file_of_package, not_installed
 from retrain.core.download import Progress, download
@@ -89,4 +89,4 @@ def file_sha256(path: Path) -> str:
     try:
         return sha256_of(path)
     except OSError as error:
-        raise BackboneError(f"{path} cannot be read: {error.strerror}.") from None
+        raise BackboneError(f"{path} cannot be read: {reason_of(error)}.") from None

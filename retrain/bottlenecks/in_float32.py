@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from label_image.files import reason_of
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.base import Bottlenecks as Vectors
 from retrain.bottlenecks.bottlenecks import Bottlenecks
@@ -44,4 +45,6 @@ def _file(photo: Photo) -> PhotoFile:
     try:
         return PhotoFile.of(photo.path, photo.label, status_of(photo.path), photo.split)
     except OSError as error:
-        raise DatasetError(f"{photo.path} cannot be read any more ({error.strerror}): run the command again.") from None
+        raise DatasetError(
+            f"{photo.path} cannot be read any more ({reason_of(error)}): run the command again."
+        ) from None

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 
+from label_image.files import reason_of
 from retrain.bottlenecks.beside import SUFFIX, damaged_of
 from retrain.bottlenecks.kept_networks import damaged_networks
 from retrain.bottlenecks.near_copies import thumbnail_folders
@@ -128,5 +129,6 @@ def _set_aside(file: DamagedFile) -> DamagedFile:
         return replace(file, place=into if into is not None and where == into.at(name) else file.place, name=name)
     except OSError as error:
         raise UnwritableStoreError(
-            f"{file.path} is damaged and cannot be renamed ({error.strerror}): give this user the right to write there."
+            f"{file.path} is damaged and cannot be renamed ({reason_of(error)}): "
+            "give this user the right to write there."
         ) from None

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from label_image.files import reason_of
 from retrain.bottlenecks.beside import INSIDE, damaged_of, description_name
 from retrain.bottlenecks.kept_networks import remove_network
 from retrain.bottlenecks.near_copies import FOLDER as THUMBNAILS
@@ -112,7 +113,7 @@ def _remove(folder: StoreFolder) -> list[Path | str]:
         remove_network(folder)
     except OSError as error:
         raise UnwritableStoreError(
-            f"{place} cannot be removed ({error.strerror}): give this user the right to write there."
+            f"{place} cannot be removed ({reason_of(error)}): give this user the right to write there."
         ) from None
     left = [damaged.where] if files_in(damaged) else []
     return left if place.remove_if_empty() else [place.where, *left]

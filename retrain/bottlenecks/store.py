@@ -36,6 +36,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from label_image.files import reason_of
 from retrain.bottlenecks import digests
 from retrain.bottlenecks.beside import damaged_of, move_out
 from retrain.bottlenecks.digests import Digests
@@ -221,14 +222,14 @@ class Store(AbstractContextManager["Store"]):
             if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise UnwritableStoreError(
                     f"Bottlenecks are missing in {self.folder}, and new ones cannot be kept there "
-                    f"({error.strerror}): give this user the right to write there, or choose another `bottleneck_dir`."
+                    f"({reason_of(error)}): give this user the right to write there, or choose another "
+                    "`bottleneck_dir`."
                 ) from error
 
     def flush(self) -> None:
         """Write the waiting rows; when this returns they survive a kill and a power cut.
 
-        Raises StoreError if they cannot be written: they stay in memory, and a later flush may
-        succeed.
+        Raises StoreError if they cannot be written: they stay in memory, and a later flush may succeed.
         """
         if not self._buffer:
             return

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from label_image.files import reason_of
 from retrain.bottlenecks import probe
 from retrain.bottlenecks.beside import damaged_of
 from retrain.bottlenecks.fingerprint_file import Description, read_description
@@ -129,5 +130,5 @@ def store_folders(bottleneck_dir: Path | str | Place, field: str = "bottleneck_d
         what = "no folder" if place.is_local else "nothing at"
         raise StoreError(f"There is {what} {place}; check `{field}`.") from None
     except OSError as error:
-        raise StoreError(f"{place} cannot be read ({error.strerror}); check `{field}`.") from None
+        raise StoreError(f"{place} cannot be read ({reason_of(error)}); check `{field}`.") from None
     return [StoreFolder(place, name, read_description(place, name)) for name in names]

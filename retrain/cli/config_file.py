@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import click
 
 from label_image.errors import ForeignFileError, ModelError
+from label_image.files import reason_of
 from label_image.foreign_text import read_limited
 from label_image.terminal import shown
 from label_image.user_path import File
@@ -71,7 +72,7 @@ def _content(path: Path) -> Mapping[str, Any]:
         data = read_limited(path)
         return _of_an_export(data, path) if _is_of_an_export(path) else _of_toml(data.decode("utf-8-sig"))
     except OSError as error:
-        reason = f"cannot be read: {error.strerror}"
+        reason = f"cannot be read: {reason_of(error)}"
     except UnicodeDecodeError:
         reason = "is not UTF-8"
     except ForeignFileError as error:

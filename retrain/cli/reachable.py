@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from label_image.files import reason_of
 from label_image.terminal import shown
 
 TEXTS = {"image_dir", "data", "weights", "tfhub_module"}  # that may be something else than a path
@@ -25,7 +26,7 @@ def check_reachable(context: click.Context) -> None:
             except OSError as error:
                 name = parameter.opts[0] if isinstance(parameter, click.Option) else parameter.make_metavar(context)
                 raise click.ClickException(
-                    f"{name} {shown(path)} cannot be reached: {error.strerror}. "
+                    f"{name} {shown(path)} cannot be reached: {reason_of(error)}. "
                     "Choose another place, or ask for permission to use this one."
                 ) from None
 

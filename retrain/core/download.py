@@ -20,6 +20,7 @@ from typing import Protocol
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit
 
+from label_image.files import reason_of
 from label_image.web_address import check_address, opened, with_checksum
 from retrain.core.errors import DownloadError
 from retrain.core.part import Origin, Part, part_of
@@ -82,7 +83,7 @@ def download(
         reason = getattr(error, "reason", None) or error
         raise DownloadError(f"{url} cannot be reached ({reason}). {advice}") from None
     except OSError as error:
-        raise DownloadError(f"{path} cannot be written: {error.strerror or error}.") from None
+        raise DownloadError(f"{path} cannot be written: {reason_of(error)}.") from None
 
 
 def fetch(

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from label_image.files import write_in_one_step
+from label_image.files import reason_of, write_in_one_step
 from retrain.core.errors import ExportError, OptionError
 from retrain.core.outputs import check_file
 
@@ -34,7 +34,7 @@ def write_page(path: Path, page: str, option: str) -> Path:
     try:
         write_in_one_step(path, page.encode())
     except OSError as error:
-        raise ExportError(f"{option} {path} cannot be written: {error.strerror}.") from None
+        raise ExportError(f"{option} {path} cannot be written: {reason_of(error)}.") from None
     return path
 
 

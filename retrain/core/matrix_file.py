@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from label_image.files import reason_of
 from retrain.core.errors import StoreError
 
 Matrix = npt.NDArray[np.floating]  # float32, or float16 where it is large and its numbers are no finer
@@ -42,7 +43,7 @@ def scratch_matrix(shape: tuple[int, int], folder: Path, dtype: npt.DTypeLike = 
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise StoreError(
-                f"The disk that holds {folder} is full ({error.strerror}, {size / 1e9:.1f} GB for the bottlenecks at "
+                f"The disk that holds {folder} is full ({reason_of(error)}, {size / 1e9:.1f} GB for the bottlenecks at "
                 "work): free some space and run the same command again, or choose another `bottleneck_dir`."
             ) from error
     try:
@@ -50,7 +51,7 @@ def scratch_matrix(shape: tuple[int, int], folder: Path, dtype: npt.DTypeLike = 
     except OSError as error:
         raise StoreError(
             f"Neither {folder} nor {tempfile.gettempdir()} can hold a file of {size / 1e9:.1f} GB in memory "
-            f"({error.strerror}): choose another `bottleneck_dir`."
+            f"({reason_of(error)}): choose another `bottleneck_dir`."
         ) from error
 
 

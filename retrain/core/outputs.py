@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from label_image.files import sync_all, temporary_folder
+from label_image.files import reason_of, sync_all, temporary_folder
 from label_image.kept import free_name
 from label_image.kept import move_aside as move_aside
 from label_image.manifest import FORMAT as FORMAT
@@ -73,7 +73,7 @@ def require_writable(folder: Path, what: str) -> None:
             pass
     except OSError as error:
         raise ExportError(
-            f"{what} cannot be written: nothing may be written in {there.absolute()} ({error.strerror})."
+            f"{what} cannot be written: nothing may be written in {there.absolute()} ({reason_of(error)})."
         ) from None
 
 
@@ -142,7 +142,7 @@ def temporary_beside(path: Path) -> Iterator[Path]:
         try:
             folder = stack.enter_context(temporary_folder(parent))
         except OSError as error:
-            raise ExportError(f"{parent} cannot be written to: {error.strerror}.") from None
+            raise ExportError(f"{parent} cannot be written to: {reason_of(error)}.") from None
         yield folder
 
 

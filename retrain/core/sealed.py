@@ -19,7 +19,7 @@ from collections.abc import Iterator, Sequence
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from label_image.files import sha256_of_bytes
+from label_image.files import reason_of, sha256_of_bytes
 from retrain.core.errors import StoreError, UnwritableStoreError
 from retrain.core.places import Place
 
@@ -110,7 +110,7 @@ def remove_shard(shard: Shard) -> None:
         shard.place.remove(shard.name)
     except OSError as error:
         raise UnwritableStoreError(
-            f"{shard.place.at(shard.name)} cannot be removed ({error.strerror}): "
+            f"{shard.place.at(shard.name)} cannot be removed ({reason_of(error)}): "
             "give this user the right to write in its folder."
         ) from error
 
@@ -148,7 +148,7 @@ def put_aside(place: Place, name: str, why: str, into: Place | None = None) -> N
     try:
         place.set_aside(name, into)
     except (OSError, StoreError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
+        reason = reason_of(error) if isinstance(error, OSError) else error
         log.warning("%s could not be renamed (%s); it is not read.", path, reason)
 
 
@@ -181,7 +181,7 @@ def _read_verified(place: Place, name: str) -> bytes:
             if error.errno == errno.EIO:
                 raise Damaged("the disk cannot read it") from error
             raise StoreError(
-                f"{place.at(name)} cannot be read ({error.strerror}): give this user the right to read it, "
+                f"{place.at(name)} cannot be read ({reason_of(error)}): give this user the right to read it, "
                 "or move it out of the folder."
             ) from error
         if sha256_of_bytes(data) == match["digest"]:
@@ -197,7 +197,7 @@ def files_in(place: Place) -> list[tuple[str, int]]:
         return []
     except OSError as error:
         raise StoreError(
-            f"The folder {place} cannot be read ({error.strerror}): "
+            f"The folder {place} cannot be read ({reason_of(error)}): "
             "give this user the right to read it, or choose another `bottleneck_dir`."
         ) from error
 
@@ -205,14 +205,14 @@ def files_in(place: Place) -> list[tuple[str, int]]:
 def _cannot_write(place: Place, size: int, error: OSError) -> StoreError:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return StoreError(
-            f"The disk that holds {place} is full ({error.strerror}, {size / 1e6:.1f} MB to write): "
+            f"The disk that holds {place} is full ({reason_of(error)}, {size / 1e6:.1f} MB to write): "
             "free some space and run the same command again, or choose another `bottleneck_dir`."
         )
     if error.errno in (errno.EROFS, errno.EACCES, errno.EPERM):
         return UnwritableStoreError(
-            f"The folder {place} cannot be written ({error.strerror}): "
+            f"The folder {place} cannot be written ({reason_of(error)}): "
             "give this user the right to write there, or choose another `bottleneck_dir`."
         )
     return StoreError(
-        f"Writing into {place} failed ({error.strerror}): check that disk, or choose another `bottleneck_dir`."
+        f"Writing into {place} failed ({reason_of(error)}): check that disk, or choose another `bottleneck_dir`."
     )

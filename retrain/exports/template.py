@@ -166,7 +166,7 @@ def _chunks(path: Path) -> Iterator[bytes]:
             while chunk := file.read(2**20):
                 yield chunk
     except OSError as error:
-        raise _Damaged(f"its {path.name} cannot be read ({error.strerror})") from None
+        raise _Damaged(f"its {path.name} cannot be read ({reason_of(error)})") from None
 
 
 def _digest(value: object) -> str:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from label_image.csv_cells import cell, path_cell
-from label_image.files import temporary_folder
+from label_image.files import reason_of, temporary_folder
 from label_image.table_names import misnamed
 from retrain.core.errors import ExportError, OptionError
 from retrain.core.outputs import check_distinct, check_file, check_not_among_photos, check_outside, place
@@ -49,7 +49,7 @@ def write_answers(evaluation: Evaluation, csv_file: Path | None, parquet: Path |
                 write(evaluation, temporary / path.name)
                 place(temporary / path.name, path)
         except OSError as error:
-            raise ExportError(f"{option} {path} cannot be written: {error.strerror or error}.") from None
+            raise ExportError(f"{option} {path} cannot be written: {reason_of(error)}.") from None
 
 
 def _write_csv(evaluation: Evaluation, path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from label_image.files import temporary_folder
+from label_image.files import reason_of, temporary_folder
 from retrain.core.errors import ExportError, OptionError
 from retrain.core.html_files import check_page
 from retrain.core.outputs import check_file, check_not_among_photos, check_outside, place
@@ -53,7 +53,7 @@ def write_table(results: Sequence[Result], path: Path) -> None:
                 writer.writerows(_row(rank, result) for rank, result in enumerate(results, 1))
             place(temporary / path.name, path)
     except OSError as error:
-        raise ExportError(f"`output_csv` {path} cannot be written: {error.strerror}.") from None
+        raise ExportError(f"`output_csv` {path} cannot be written: {reason_of(error)}.") from None
 
 
 def sweep_summary(sweep: Sweep, written: Sequence[Path], command: str) -> dict[str, object]:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from label_image.errors import ForeignFileError
+from label_image.files import reason_of
 from label_image.foreign_text import parse_json, read_limited
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import Dataset, check_class_names
@@ -38,7 +39,7 @@ def read_category_names(path: Path) -> CategoryNames:
     except FileNotFoundError:
         raise DatasetError(f"There is no file {path}; check `category_names`.") from None
     except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}; check `category_names`.") from None
+        raise DatasetError(f"{path} cannot be read: {reason_of(error)}; check `category_names`.") from None
     except (ForeignFileError, ValueError, RecursionError) as error:
         raise DatasetError(f"{path} {error}; check `category_names`.") from None
     if not isinstance(pairs, _Pairs):

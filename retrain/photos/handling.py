@@ -228,7 +228,7 @@ def _status(path: str) -> dataset.Status:
     try:
         return status_of(path)
     except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from None
+        raise DatasetError(f"{path} cannot be read: {reason_of(error)}.") from None
 
 
 def _class_called(name: object) -> str:

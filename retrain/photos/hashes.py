@@ -28,6 +28,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from label_image.files import reason_of
 from label_image.not_paths import is_object_address
 from retrain.core.errors import StoreError
 from retrain.core.places import Place, place_of
@@ -136,7 +137,7 @@ class PhotoHashes:
             self.place.make()
         except OSError as error:
             raise StoreError(
-                f"The folder {self.place} cannot be made ({error.strerror}): choose another `bottleneck_dir`."
+                f"The folder {self.place} cannot be made ({reason_of(error)}): choose another `bottleneck_dir`."
             ) from error
         self._use(self._written())
         self._new.clear()

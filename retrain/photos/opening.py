@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from label_image.files import reason_of
 from label_image.folders import is_litter
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.observing import Observe, not_observed, observed
@@ -234,7 +235,8 @@ def _nothing_known(path: Path, option: str) -> DatasetError:
     except FileNotFoundError:
         return DatasetError(f"There is no folder or manifest {path}; check {option}.")
     except (OSError, ValueError) as error:
-        return DatasetError(f"{path} cannot be read: {getattr(error, 'strerror', error)}; check {option}.")
+        reason = reason_of(error) if isinstance(error, OSError) else error
+        return DatasetError(f"{path} cannot be read: {reason}; check {option}.")
     return DatasetError(
         f"{path} is neither a folder of class folders, nor a table (.csv, .tsv, .jsonl, .parquet), nor an archive "
         "(.zip, .tar, .tar.gz)."

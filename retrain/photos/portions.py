@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import PurePath
 
 from label_image.errors import CredentialsError, StorageError
+from label_image.files import reason_of
 from label_image.folders import PassedOver, is_litter, is_video, walk
 from label_image.object_storage import list_objects
 from retrain.core.errors import DatasetError
@@ -91,7 +92,7 @@ def _below_folder(source: str) -> Iterator[PhotoFile | Skipped]:
             try:
                 yield _file(entry.path, entry.name, entry.stat())
             except OSError as error:
-                yield Skipped(entry.path, f"cannot be read: {error.strerror}")
+                yield Skipped(entry.path, f"cannot be read: {reason_of(error)}")
         yield from _reasons(passed_over)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import ForeignFileError
+from label_image.files import reason_of
 from retrain.core.array_files import read_npy
 from retrain.core.errors import ExportError
 from retrain.photos.dataset import Photo
@@ -48,7 +49,7 @@ def were_seen(model: Path, photos: Sequence[Photo]) -> npt.NDArray[np.bool_] | N
         if seen.dtype != np.uint64 or seen.ndim != 1:
             raise ForeignFileError("is damaged: it is not a list of numbers")
     except OSError as error:
-        raise ExportError(f"{path} cannot be read: {error.strerror}.") from None
+        raise ExportError(f"{path} cannot be read: {reason_of(error)}.") from None
     except ForeignFileError as error:
         raise ExportError(f"{path} {error}. Export the model again.") from None
     found: npt.NDArray[np.bool_] = np.isin(photo_ids(photos), seen)

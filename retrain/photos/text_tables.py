@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import chain, islice
 from pathlib import Path
 
+from label_image.files import reason_of
 from retrain.core.errors import DatasetError
 
 LONGEST = 2**20  # characters of a line
@@ -77,7 +78,7 @@ def text_lines(path: Path) -> Iterator[str]:
         name = "UTF-8" if encoding == "utf-8-sig" else "UTF-16 that can be read"
         raise DatasetError(f"{path} is not {name}; save it as UTF-8.") from None
     except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}.") from None
+        raise DatasetError(f"{path} cannot be read: {reason_of(error)}.") from None
 
 
 def _encoding(path: Path) -> str:

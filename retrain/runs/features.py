@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from label_image.files import reason_of
 from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.bottlenecks.bottlenecks_file import write_table
 from retrain.bottlenecks.executors.base import StartEngine
@@ -95,4 +96,4 @@ def _written(config: FeaturesConfig, bottlenecks: Bottlenecks, progress: Progres
             write_table(new, bottlenecks.origin, photos, views, view_ids, progress.writing(len(views)))
             return place(new, config.output)
         except OSError as error:
-            raise ExportError(f"`output` {config.output} cannot be written: {error.strerror}.") from error
+            raise ExportError(f"`output` {config.output} cannot be written: {reason_of(error)}.") from error

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from label_image.errors import ModelError, PhotoError
+from label_image.files import reason_of
 from label_image.manifest import read_manifest
 from label_image.photo_files.kinds import kind_of
 from label_image.preprocessing import photo_bytes
@@ -139,7 +140,7 @@ def _alone(path: Path) -> Dataset:
         with photo_bytes(path) as data:
             kind_of(data)
     except OSError as error:
-        raise DatasetError(f"{path} cannot be read: {error.strerror}; check PHOTO.") from None
+        raise DatasetError(f"{path} cannot be read: {reason_of(error)}; check PHOTO.") from None
     except PhotoError as error:
         raise DatasetError(f"{path} {error}; check PHOTO.") from None
     return alone

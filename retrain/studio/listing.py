@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
+from label_image.files import reason_of
 from label_image.folders import is_litter, is_video
 from retrain.core.collecting import no_collecting
 from retrain.core.errors import DatasetError, OptionError, StudioError
@@ -60,7 +61,7 @@ def list_folder(folder: Path) -> Listing:
             loose, folders = _top(folder)
             left_out = left_out_of(folder)
         except OSError as error:
-            raise StudioError(f"The folder {folder} cannot be listed: {error.strerror}.") from None
+            raise StudioError(f"The folder {folder} cannot be listed: {reason_of(error)}.") from None
         classes = [entry for entry in folders if entry.name not in left_out]
         photos = [_photo(entry, entry.name, None, status) for entry, status in loose]
         for entry in classes:

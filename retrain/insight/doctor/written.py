@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
-from label_image.files import temporary_folder, write_in_one_step
+from label_image.files import reason_of, temporary_folder, write_in_one_step
 from retrain.core.errors import ExportError, OptionError
 from retrain.core.html_files import check_page, write_page
 from retrain.core.language import ENGLISH, in_language, translatable, translated
@@ -93,7 +93,7 @@ def write_diagnosis(
         else:
             write_in_one_step(target, _table(FIX_COLUMNS, rows))
     except OSError as error:
-        raise ExportError(f"{folder} cannot be written to: {error.strerror}.") from None
+        raise ExportError(f"{folder} cannot be written to: {reason_of(error)}.") from None
     remarks = (*decisions.remarks, *(f"What was there before is kept as {path}." for path in moved if path is not None))
     return Written(folder / PAGE, folder / FINDINGS, target, kept, len(decisions.actions), remarks)
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
+from label_image.files import reason_of
 from retrain.core.errors import DatasetError
 from retrain.photos.archives.kinds import Kind, is_named_archive, kind_of_archive, require_kind, without_suffix
 from retrain.photos.archives.members import DAMAGED, Member, members_of, promised_bytes, why_damaged
@@ -72,7 +73,7 @@ def unpack_archive(
     except OSError as error:
         if error.errno is None:  # of a library that reads bytes
             raise _damaged(path, error) from None
-        raise DatasetError(f"{path} cannot be unpacked to {folder}: {error.strerror}.") from None
+        raise DatasetError(f"{path} cannot be unpacked to {folder}: {reason_of(error)}.") from None
     except (*DAMAGED, zlib.error) as error:
         raise _damaged(path, error) from None
     return work.found
@@ -129,7 +130,7 @@ class _Work:
         except OSError as error:
             if error.errno not in NO_SUCH_NAME:
                 raise
-            self.found.left_out.append((member.name, f"cannot be written: {error.strerror}"))
+            self.found.left_out.append((member.name, f"cannot be written: {reason_of(error)}"))
             return False
         return True
 
@@ -142,7 +143,7 @@ class _Work:
                 except OSError as error:
                     if error.errno not in NO_SUCH_NAME:
                         raise
-                    self.found.left_out.append((member.name, f"cannot be written: {error.strerror}"))
+                    self.found.left_out.append((member.name, f"cannot be written: {reason_of(error)}"))
             while data := file.read(CHUNK):
                 self.found.size += len(data)
                 self.check_size()

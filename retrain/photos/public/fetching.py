@@ -17,7 +17,7 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from label_image.files import sha256_of, temporary_folder
+from label_image.files import reason_of, sha256_of, temporary_folder
 from retrain.core.download import download
 from retrain.core.errors import DatasetError, DownloadError, OptionError
 from retrain.core.placing import is_empty
@@ -68,7 +68,7 @@ def _file(one: PublicSet, file: RemoteFile, folder: Path, progress: Progress) ->
                 raise DatasetError(f"{place} is not the file of {one.name}: its SHA-256 is another one. Delete it.")
             return place
     except OSError as error:
-        raise DatasetError(f"{place} cannot be read: {error.strerror}.") from None
+        raise DatasetError(f"{place} cannot be read: {reason_of(error)}.") from None
     first: DownloadError | None = None
     for address in file.addresses:
         try:
@@ -104,7 +104,7 @@ def _unpack(one: PublicSet, files: dict[str, Path], folder: Path, progress: Prog
     except OSError as error:
         if not (folder / RECORD).is_file():  # else another process was faster
             raise DatasetError(
-                f"{folder} cannot be written ({error.strerror}): fix that, and run the same command again; what was "
+                f"{folder} cannot be written ({reason_of(error)}): fix that, and run the same command again; what was "
                 "downloaded is kept."
             ) from None
 

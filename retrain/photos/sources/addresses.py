@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path, PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-from label_image.files import sha256_of, sha256_of_bytes, write_in_one_step
+from label_image.files import reason_of, sha256_of, sha256_of_bytes, write_in_one_step
 from label_image.not_paths import is_web_address
 from label_image.web_address import refuse_user, with_checksum
 from retrain.core.download import download
@@ -63,7 +63,7 @@ def read_address(source: str, unpacking: Unpacking) -> Dataset:
         found = Fetched(source, place.name, sha256, time.strftime("%Y-%m-%d"))
         write_in_one_step(folder / RECORD, json.dumps(asdict(found), indent=1).encode(), sync=True)
     except OSError as error:
-        raise DatasetError(f"{folder} cannot be written: {error.strerror}; choose another `source_dir`.") from None
+        raise DatasetError(f"{folder} cannot be written: {reason_of(error)}; choose another `source_dir`.") from None
     return _read(place, sha256, unpacking)
 
 

@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from label_image.files import remove_leftovers, sha256_of_bytes, temporary_folder
+from label_image.files import reason_of, remove_leftovers, sha256_of_bytes, temporary_folder
 from retrain.core.errors import DatasetError
 from retrain.photos.archives.kinds import is_meant_as_archive, require_kind, without_suffix
 from retrain.photos.archives.unpack import Unpacked, unpack_archive
@@ -78,7 +78,7 @@ def unpack_to(target: Path, record: dict[str, Any], unpacking: Unpacking, write:
         # Another process that unpacks the same archive may have finished first.
         if not (target / RECORD).is_file():
             raise DatasetError(
-                f"{target} cannot be written ({error.strerror}): fix that and run the same command again, or choose "
+                f"{target} cannot be written ({reason_of(error)}): fix that and run the same command again, or choose "
                 "another `source_dir`."
             ) from None
     return target

@@ -5,7 +5,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from label_image.files import sha256_of
+from label_image.files import reason_of, sha256_of
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import PhotoFile
 from retrain.photos.hashes import PhotoHashes
@@ -47,4 +47,4 @@ def _listed(file: Path) -> PhotoFile:
 
 
 def _unreadable(error: OSError) -> DatasetError:
-    return DatasetError(f"{error.filename} cannot be read: {error.strerror}.")
+    return DatasetError(f"{error.filename} cannot be read: {reason_of(error)}.")

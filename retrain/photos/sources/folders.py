@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePath
 
+from label_image.files import reason_of
 from label_image.folders import is_litter, is_video
 from retrain.core.collecting import no_collecting
 from retrain.core.errors import DatasetError
@@ -94,7 +95,7 @@ def _list_named_files(listing: Listing, reading: Reading) -> Dataset:
                 try:
                     files.append(PhotoFile.of(entry.path, label, entry.stat(), places[start].side))
                 except OSError as error:
-                    skipped.append(Skipped(entry.path, f"cannot be read: {error.strerror}"))
+                    skipped.append(Skipped(entry.path, f"cannot be read: {reason_of(error)}"))
         skipped += (Skipped(item.path, item.reason) for item in passed_over)
     return Dataset(tuple(files), tuple(skipped))
 
@@ -108,7 +109,7 @@ def _list_one_class(listing: Listing, place: Place, label: str) -> Dataset:
             try:
                 files.append(PhotoFile.of(entry.path, label, entry.stat()))
             except OSError as error:
-                skipped.append(Skipped(entry.path, f"cannot be read: {error.strerror}"))
+                skipped.append(Skipped(entry.path, f"cannot be read: {reason_of(error)}"))
         skipped += (Skipped(item.path, item.reason) for item in passed_over)
     return Dataset(tuple(files), tuple(skipped))
 
@@ -143,7 +144,7 @@ def _list_class_folders(listing: Listing, places: Sequence[Place], left_out: Map
             try:
                 files.append(PhotoFile.of(entry.path, class_folder.name, entry.stat(), place.side))
             except OSError as error:
-                skipped.append(Skipped(entry.path, f"cannot be read: {error.strerror}"))
+                skipped.append(Skipped(entry.path, f"cannot be read: {reason_of(error)}"))
         if len(files) > before:
             filled.add(start)
         skipped += (Skipped(item.path, item.reason) for item in passed_over)
@@ -174,7 +175,7 @@ def _no_class_folder(entry: Entry) -> str:
     try:
         return "" if entry.is_dir() else "is not in a class folder"
     except PermissionError as error:  # a link into a folder that may not be entered
-        return f"cannot be read: {error.strerror}"
+        return f"cannot be read: {reason_of(error)}"
     except OSError:  # a link to itself
         return "is not in a class folder"
 
@@ -187,7 +188,7 @@ def _entries(listing: Listing, folder: str) -> Sequence[Entry]:
 
 
 def _not_listed(folder: str, error: OSError) -> DatasetError:
-    return DatasetError(f"The folder {folder} cannot be listed: {error.strerror}.")
+    return DatasetError(f"The folder {folder} cannot be listed: {reason_of(error)}.")
 
 
 def _read(source: str, unpacking: Unpacking) -> Dataset:

@@ -24,7 +24,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from label_image.files import remove_leftovers, sha256_of, sha256_of_bytes, temporary_folder
+from label_image.files import reason_of, remove_leftovers, sha256_of, sha256_of_bytes, temporary_folder
 from label_image.photo_files.kinds import extension_of
 from retrain.core.errors import DatasetError
 from retrain.core.placing import set_aside
@@ -79,7 +79,7 @@ def unpack(
             # Another process that unpacks the same source may have finished first.
             if not (target / MANIFEST).exists():
                 raise DatasetError(
-                    f"The photos of {source} cannot be written to {part} ({error.strerror or error}): fix that and "
+                    f"The photos of {source} cannot be written to {part} ({reason_of(error)}): fix that and "
                     "run the same command again: it continues where it stopped."
                 ) from None
             shutil.rmtree(part, ignore_errors=True)
@@ -95,12 +95,12 @@ def _put_aside_if_damaged(target: Path, say: Callable[[str], None]) -> None:
         if (target / MANIFEST).exists() and (target / SEAL).read_bytes() == _seal(target / MANIFEST):
             return
     except OSError as error:
-        raise DatasetError(f"{error.filename} cannot be read ({error.strerror}): move {target} away.") from None
+        raise DatasetError(f"{error.filename} cannot be read ({reason_of(error)}): move {target} away.") from None
     try:
         aside = set_aside(target)
     except OSError as error:
         raise DatasetError(
-            f"{target / MANIFEST} is damaged, and cannot be set aside ({error.strerror}): move {target} away, and it "
+            f"{target / MANIFEST} is damaged, and cannot be set aside ({reason_of(error)}): move {target} away, and it "
             "is written anew."
         ) from None
     say(f"{target} was damaged: it is now {aside.name}, and written anew.")

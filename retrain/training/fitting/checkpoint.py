@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from label_image.errors import ForeignFileError
-from label_image.files import remove_leftovers, temporary_folder
+from label_image.files import reason_of, remove_leftovers, temporary_folder
 from label_image.foreign_text import convert
 from retrain.core.array_files import read_npz
 from retrain.core.errors import CheckpointError, OptionError
@@ -114,7 +114,7 @@ class Checkpoint:
         except OSError as error:
             # The training itself is worth more than the chance to resume it.
             if not self._warned:
-                log.warning("No checkpoint can be written to %s: %s.", self.path, error.strerror or error)
+                log.warning("No checkpoint can be written to %s: %s.", self.path, reason_of(error))
             self._warned = True
 
 
@@ -236,7 +236,7 @@ def read_checkpoint(path: Path, way_out: str = WITHOUT_RESUME) -> Saved | None:
             }
             return Saved(path, header.origin, states, way_out)
     except OSError as error:
-        raise CheckpointError(f"The checkpoint {path} cannot be read: {error.strerror}.") from None
+        raise CheckpointError(f"The checkpoint {path} cannot be read: {reason_of(error)}.") from None
     except (ValueError, KeyError, RecursionError) as error:  # ForeignFileError among them
         raise CheckpointError(f"The checkpoint {path} is damaged ({error}): {way_out} to start again.") from None
     raise CheckpointError(

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from label_image.files import reason_of
 from retrain.core.errors import CheckpointError
 from retrain.training.fitting.checkpoint import State, read_checkpoint, write_checkpoint
 
@@ -45,7 +46,7 @@ class TrainingCheckpoint:
         try:
             write_checkpoint(self.path, self.identity, {FIT: State(arrays, state.record)})
         except OSError as error:
-            raise CheckpointError(f"The checkpoint {self.path} cannot be written: {error.strerror}.") from None
+            raise CheckpointError(f"The checkpoint {self.path} cannot be written: {reason_of(error)}.") from None
 
     def load(self) -> TrainingState | None:
         """The kept state, or None where there is no file.

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from label_image.files import temporary_folder
+from label_image.files import reason_of, temporary_folder
 from label_image.installing import how_to_install
 from label_image.strangers import matplotlib_apart
 from retrain.core.errors import ExportError, OptionError
@@ -57,7 +57,7 @@ def draw_curves(contenders: Sequence[Contender], file: Path) -> Path:
                 figure.savefig(temporary / file.name, metadata=metadata)
                 os.replace(temporary / file.name, file)
         except OSError as error:
-            raise ExportError(f"{file} cannot be written: {error.strerror}.") from None
+            raise ExportError(f"{file} cannot be written: {reason_of(error)}.") from None
     return file
 
 

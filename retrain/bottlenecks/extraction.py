@@ -11,7 +11,6 @@ Of a joined backbone each part goes this way alone, with its own place in the st
 them is put side by side.
 """
 
-import logging
 import os
 from collections.abc import Callable, Generator, Sequence, Set
 from dataclasses import dataclass, replace
@@ -44,21 +43,17 @@ Observer = Callable[[int, int], None]  # photos done so far, and how many of the
 
 LOCAL = Local()
 
-log = logging.getLogger(__name__)
-
 
 @dataclass(frozen=True)
 class Extraction:
     """The bottlenecks of a data set.
 
-    `matrix` is float32 of shape (len(photos), dim), row i belonging to photo i; a large one is an
-    np.memmap over a file that vanishes with the process, in the store's dtype (see `retrain.core.matrix_file`). `hits`
-    counts
-    photos whose bottleneck was in the store (or equals another photo's), `computed` those that
-    the network ran on, `set_aside` damaged shards. `seconds` has read, decode, infer and write;
-    read and decode are summed over threads. Where several backbones are joined, the counts and seconds
-    are sums over them, and `widths` are the lengths of their bottlenecks. `truncated` are the SHA-256 of JPEGs that end
-    early and were accepted.
+    `matrix` is float32 of shape (len(photos), dim), row i belonging to photo i; a large one is an np.memmap over a file
+    that vanishes with the process, in the store's dtype (see `retrain.core.matrix_file`). `hits` counts photos whose
+    bottleneck was in the store (or equals another photo's), `computed` those that the network ran on, `set_aside`
+    damaged shards. `seconds` has read, decode, infer and write; read and decode are summed over threads. Where several
+    backbones are joined, the counts and seconds are sums over them, and `widths` are the lengths of their bottlenecks.
+    `truncated` are the SHA-256 of JPEGs that end early and were accepted.
     """
 
     photos: tuple[Photo, ...]

@@ -90,8 +90,8 @@ def open_dataset(
     `bottleneck_dir`; `progress` is told of it, of downloads and of archives, and so is `observe`, as two numbers: where
     it returns False, Stopped is raised. `layout` says how a folder is to be read, where its names do not
     (docs/photos.md). Paths are `absolute`, so that they mean the same files wherever the program goes, or as the source
-    has them. Raises DatasetError if there are fewer than two classes, or the source or
-    the fixes cannot be read; DownloadError; OptionError.
+    has them. Raises DatasetError if there are fewer than two classes, or the source or the fixes cannot be read;
+    DownloadError; OptionError.
     """
     if not isinstance(source, str | os.PathLike):
         raise OptionError(f"`image_dir` is a path or an address; Dataset.open got {type(source).__name__}.")

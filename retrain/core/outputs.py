@@ -146,6 +146,16 @@ def temporary_beside(path: Path) -> Iterator[Path]:
         yield folder
 
 
+@contextmanager
+def exported_beside(output_dir: Path) -> Iterator[Path]:
+    """The same for an export: whatever the system refuses inside is an ExportError that names its directory."""
+    try:
+        with temporary_beside(output_dir) as folder:
+            yield folder
+    except OSError as error:
+        raise ExportError(f"The export to {output_dir} failed: {reason_of(error)}.") from error
+
+
 def place(new: Path, target: Path) -> Path | None:
     """Move a finished file or folder to `target`; returns where a differing earlier one went.
 

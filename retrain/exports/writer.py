@@ -4,8 +4,7 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import compress
@@ -13,17 +12,16 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from label_image.files import reason_of
 from label_image.json_outputs import versioned
 from label_image.model import Outputs, load_saved_model
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.base import Engine
 from retrain.bottlenecks.in_float32 import float32_rows
-from retrain.core.errors import ExportError, ParityError, UnwritableStoreError
+from retrain.core.errors import ParityError, UnwritableStoreError
 from retrain.core.evenly import spread
 from retrain.core.observing import Observe, check_progress, ending, not_observed
-from retrain.core.outputs import MANIFEST, place, temporary_beside
+from retrain.core.outputs import MANIFEST, exported_beside, place
 from retrain.core.placing import KEPT_INSIDE, obey_umask
 from retrain.core.progress import SILENT, Progress
 from retrain.core.typed import require
@@ -99,7 +97,7 @@ def write_outputs(
     answer like the model; ExportError if something cannot be written.
     """
     bottlenecks = trained.bottlenecks
-    with _beside(config.output_dir) as scratch:
+    with exported_beside(config.output_dir) as scratch:
         temporary = scratch / "export"
         temporary.mkdir()
         observe(0, len(config.formats))
@@ -228,15 +226,6 @@ class _Writing:
         except UnwritableStoreError:  # those of the run's precision are there, these few in float32 are not
             found = self._engine()(photos.pixels)
         return self.top.outputs(found)
-
-
-@contextmanager
-def _beside(output_dir: Path) -> Iterator[Path]:
-    try:
-        with temporary_beside(output_dir) as scratch:
-            yield scratch
-    except OSError as error:
-        raise ExportError(f"The export to {output_dir} failed: {reason_of(error)}.") from error
 
 
 def _load(backbone: Backbone) -> "Network":

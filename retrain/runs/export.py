@@ -4,14 +4,14 @@ One that does not hold, and an interruption, leave what was there untouched.
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from label_image.errors import ModelError
-from label_image.files import reason_of, remove_scratch_leftovers
+from label_image.files import remove_scratch_leftovers
 from label_image.preprocessing import Preprocessing
 from retrain.core.defaults import BOTTLENECK_DIR
 from retrain.core.errors import ExportError
@@ -20,7 +20,7 @@ from retrain.core.outputs import (
     check_not_among_photos,
     check_outside,
     check_replaceable_folder,
-    temporary_beside,
+    exported_beside,
 )
 from retrain.core.places import place_of
 from retrain.core.progress import SILENT, Progress
@@ -106,7 +106,7 @@ def export_model(config: ConvertConfig, progress: Progress = SILENT) -> Report:
         place_of(config.bottleneck_dir).local_dir,
         progress,
     )
-    with _beside(export) as temporary:
+    with exported_beside(export) as temporary:
         with ExitStack() as stack:
             formats_from = _source(export, manifest, photos, stack)
             proofs = manifest.get("parity", {})
@@ -122,15 +122,6 @@ def export_model(config: ConvertConfig, progress: Progress = SILENT) -> Report:
 
             serving = write_serving(export, config.serving_dir, preprocessing.size)
         return Report(tuple(results), reference, photos.tested, serving)
-
-
-@contextmanager
-def _beside(export: Path) -> Iterator[Path]:
-    try:
-        with temporary_beside(export) as temporary:
-            yield temporary
-    except OSError as error:
-        raise ExportError(f"The export to {export} failed: {reason_of(error)}.") from error
 
 
 def _search(export: Path) -> None:

@@ -53,6 +53,15 @@ def convert(value: Any, kind: type[T]) -> T:
         raise ForeignFileError(f"does not hold what it should ({error})") from None
 
 
+def is_text(text: str) -> bool:
+    """Whether UTF-8 has all of it: a file name that is not UTF-8 holds bytes that are no characters."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def read_lines(path: Path) -> tuple[str, ...]:
     """The lines of a small text file in UTF-8, without their ends. Raises ForeignFileError, OSError."""
     try:

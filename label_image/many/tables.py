@@ -21,6 +21,7 @@ from label_image.answers import json_object
 from label_image.column_names import distinct
 from label_image.csv_cells import cell, path_cell
 from label_image.files import reason_of, sync_all, temporary_folder
+from label_image.foreign_text import is_text
 from label_image.installing import how_to_install
 from label_image.kept import move_aside
 from label_image.many.errors import TableError
@@ -115,15 +116,7 @@ def _write_jsonl(table: Table, rows: Iterable[Row], path: Path) -> None:
             value = json_object(table.asked, row, **({table.placed: row.to} if row.to else {}))
             line = json.dumps(value, ensure_ascii=False)
             # A name that is not UTF-8 in ASCII, with its bytes as \udcff.
-            file.write((line if _is_text(line) else json.dumps(value)) + "\n")
-
-
-def _is_text(text: str) -> bool:
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
+            file.write((line if is_text(line) else json.dumps(value)) + "\n")
 
 
 def _write_csv(table: Table, rows: Iterable[Row], path: Path) -> None:

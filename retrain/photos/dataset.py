@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from operator import attrgetter
 from typing import Literal, Protocol, TypeVar
 
+from label_image.foreign_text import is_text
 from retrain.core.errors import DatasetError
 from retrain.photos import left_out
 
@@ -197,7 +198,7 @@ def check_class_names(labels: Iterable[str]) -> None:
     """
     seen: dict[str, str] = {}
     for label in labels:
-        if not _is_text(label):
+        if not is_text(label):
             raise DatasetError(f"The class name {label!r} is not valid UTF-8; rename it.")
         if not label.strip():
             raise DatasetError(f"A class has the empty name {label!r}; give it a name.")
@@ -234,11 +235,3 @@ def digest_of_lines(photos: Sequence[Photo], line_of: Callable[[int], str]) -> s
         for line in sorted(map(line_of, rows[digit])):
             digest.update(line.encode())
     return digest.hexdigest()
-
-
-def _is_text(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from label_image.files import reason_of, temporary_folder, write_in_one_step
+from label_image.foreign_text import is_text
 from retrain.core.errors import ExportError, OptionError
 from retrain.core.html_files import check_page, write_page
 from retrain.core.language import ENGLISH, in_language, translatable, translated
@@ -108,7 +109,7 @@ def fix_rows(
     by_path: dict[str, list[Finding]] = {}
     for kind in DECIDABLE:
         for finding in diagnosis.of_kind(kind):
-            if _is_text(finding.path):
+            if is_text(finding.path):
                 by_path.setdefault(finding.path, []).append(finding)
     rows: list[tuple[str, ...]] = []
     for path, found in by_path.items():
@@ -179,11 +180,3 @@ def _move_in(path: Path, data: bytes) -> Path | None:
         new = temporary / path.name
         new.write_bytes(data)
         return place(new, path)
-
-
-def _is_text(path: str) -> bool:
-    try:
-        path.encode()
-    except UnicodeEncodeError:
-        return False
-    return True

@@ -76,6 +76,14 @@ class PhotoFile:
         """Whether there is no such file any more."""
         return bool(self.gone_sha256)
 
+    def is_unchanged(self) -> bool:
+        """Whether the file is still at its path as it was."""
+        try:
+            now = PhotoFile.of(self.path, self.label, os.stat(self.path), self.split)
+        except OSError:
+            return False
+        return replace(now, part=self.part) == self
+
     def with_content(self, sha256: str) -> "Photo":
         """The photo that this file is, now that its content is known."""
         return Photo(self.path, self.label, sha256, self.split, self.part, self.gone)

@@ -1,6 +1,5 @@
 """What a backbone sees in the photos of a folder, labelled or not: computed while they arrive, kept in the store."""
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -17,7 +16,7 @@ from retrain.bottlenecks.executors.base import StartEngine
 from retrain.bottlenecks.extraction import Extraction, extract
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.core.progress import SILENT, Progress
-from retrain.photos.dataset import Dataset, PhotoFile, Skipped, check_class_names
+from retrain.photos.dataset import Dataset, check_class_names
 from retrain.runs.steps import choose_backbone
 from retrain.studio.listing import Listing
 
@@ -114,7 +113,8 @@ class Eye:
         finally:
             progress.finish()
         file_of = {file.path: file for file in dataset.files}
-        skipped = tuple(one for one in extraction.skipped if _is_as_listed(one, file_of[one.path]))
+        # A photo that cannot be used, and is not the file that was listed any more, is looked at again.
+        skipped = tuple(one for one in extraction.skipped if file_of[one.path].is_unchanged())
         seen = Seen(listing, replace(extraction, skipped=skipped), backbone)
         self._last = seen if len(skipped) == len(extraction.skipped) else None
         return seen
@@ -128,11 +128,3 @@ class Eye:
         if backbone not in self._engines:
             self._engines[backbone] = self._start(backbone)
         return self._engines[backbone]
-
-
-def _is_as_listed(skipped: Skipped, file: PhotoFile) -> bool:
-    """Whether a photo that cannot be used is still the file that was listed."""
-    try:
-        return PhotoFile.of(file.path, file.label, os.stat(file.path), file.split) == file
-    except OSError:
-        return False

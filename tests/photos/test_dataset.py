@@ -1,7 +1,9 @@
 import hashlib
+import os
 from dataclasses import replace
+from pathlib import Path
 
-from retrain.photos.dataset import Photo, dataset_digest
+from retrain.photos.dataset import Photo, PhotoFile, dataset_digest
 
 DIGESTED = [Photo(f"{label}/{n}.jpg", label, f"{label} {n}") for label in ("cat", "猫") for n in range(3)]
 
@@ -28,3 +30,15 @@ def test_the_digest_depends_on_labels_contents_and_copies() -> None:
         dataset_digest([replace(first, sha256="other"), *others]),
     }
     assert len(digests) == 5
+
+
+def test_a_file_is_unchanged_until_it_is_written_again_or_gone(tmp_path: Path) -> None:
+    path = tmp_path / "1.jpg"
+    path.write_bytes(b"one")
+    file = PhotoFile.of(str(path), "cat", os.stat(path), "testing")
+    assert file.is_unchanged() and replace(file, part=1).is_unchanged()
+    assert not replace(file, gone_sha256="0" * 64).is_unchanged()
+    path.write_bytes(b"other")
+    assert not file.is_unchanged()
+    path.unlink()
+    assert not file.is_unchanged()

@@ -59,6 +59,14 @@ def is_video(name: str) -> bool:
     return name[name.rfind(".") :].lower() in VIDEOS  # `os.path.splitext` would take a tenth of a walk
 
 
+def leads_to_folder(entry: "os.DirEntry[str]") -> bool:
+    """Whether an entry is a folder, or a link to one that can be looked at."""
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself, or into a folder that may not be entered
+        return False
+
+
 def walk(folders: Iterable[str]) -> Iterator[Listed]:
     """List folders and all that are below them, each real folder once. Never raises OSError.
 

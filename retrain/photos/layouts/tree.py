@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from label_image.folders import SYSTEM, is_litter
+from label_image.folders import SYSTEM, is_litter, leads_to_folder
 from retrain.photos.layouts.words import LITTER, kind_of
 
 LOOKED_AT = 64  # files of a folder, of which one is a photo, before it counts as one without folders in it
@@ -108,7 +108,7 @@ def _look(path: str, place: _Found) -> list[tuple[str, bool]]:
             name = entry.name
             if is_litter(name):
                 continue
-            if not _is_folder(entry):
+            if not leads_to_folder(entry):
                 _count(place, name)
                 files += 1  # in a class folder of photos nothing is learned from the others
                 if files >= LOOKED_AT and place.depth and place.kinds["photo"] and not folders:
@@ -128,13 +128,6 @@ def _count(place: _Found, name: str) -> None:
     place.kinds[kind] += 1
     if kind == "other":
         place.others[os.path.splitext(name)[1].lower()] += 1
-
-
-def _is_folder(entry: "os.DirEntry[str]") -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself, or into a folder that may not be entered
-        return False
 
 
 def _leads_elsewhere(link: str) -> bool:

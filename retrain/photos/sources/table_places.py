@@ -9,7 +9,7 @@ from functools import cached_property
 from itertools import islice
 from pathlib import Path
 
-from label_image.folders import entries_of, is_litter
+from label_image.folders import entries_of, is_litter, leads_to_folder
 from label_image.not_paths import is_object_address
 from retrain.core.errors import DatasetError
 from retrain.photos.dataset import SPLIT_FOLDERS
@@ -211,12 +211,5 @@ def _folders(path: str) -> list[str]:
         entries = entries_of(path)
     except OSError:
         return []
-    names = (entry.name for entry in entries if not is_litter(entry.name) and _is_folder(entry))
+    names = (entry.name for entry in entries if not is_litter(entry.name) and leads_to_folder(entry))
     return list(islice(names, MOST_FOLDERS))
-
-
-def _is_folder(entry: "os.DirEntry[str]") -> bool:
-    try:
-        return entry.is_dir()
-    except OSError:  # a link to itself
-        return False

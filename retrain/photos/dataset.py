@@ -15,7 +15,7 @@ from operator import attrgetter
 from typing import Literal, Protocol, TypeVar
 
 from label_image.foreign_text import is_text
-from retrain.core.errors import DatasetError
+from retrain.core.errors import DatasetError, OptionError
 from retrain.photos import left_out
 
 Kind = TypeVar("Kind", bound="Dataset")
@@ -222,6 +222,14 @@ def check_class_names(labels: Iterable[str]) -> None:
                 "rename one of them, or merge the folders."
             )
         seen[appearance] = label
+
+
+def side_called(name: str, choices: str = "training, validation or testing") -> Split:
+    """The side of a split by its name, or by that of a folder of it. Raises OptionError, with the choices."""
+    side = SPLIT_FOLDERS.get(name.lower()) if isinstance(name, str) else None
+    if side is None:
+        raise OptionError(f"`splits` holds {name!r}, which is no side: write {choices}.")
+    return side
 
 
 def dataset_digest(photos: Iterable[Photo]) -> str:

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from retrain.core.errors import OptionError
 from retrain.core.typed import check_kind
-from retrain.photos.dataset import SPLIT_FOLDERS, Photo, Split, digest_of_lines
+from retrain.photos.dataset import Photo, Split, digest_of_lines, side_called
 from retrain.photos.folds import Folds
 from retrain.photos.groups import content_groups
 
@@ -47,7 +47,7 @@ class Division:
 
     def __post_init__(self) -> None:
         if not set(self.splits) <= SIDES:
-            object.__setattr__(self, "splits", tuple(map(_side_called, self.splits)))
+            object.__setattr__(self, "splits", tuple(map(side_called, self.splits)))
 
     def __repr__(self) -> str:
         if self.folds is not None:
@@ -77,7 +77,7 @@ class Division:
                     f"`sides` names {len(others)} paths of no photo here, as {others[0]}: they are passed over.",
                 )
             sides = [_side_at(photo.path, sides) for photo in photos]
-        return given_for(cls(tuple(map(_side_called, sides)), remarks=remarks, seed=seed), photos, keep_copies)
+        return given_for(cls(tuple(map(side_called, sides)), remarks=remarks, seed=seed), photos, keep_copies)
 
     @property
     def deals(self) -> tuple[Folds, ...]:
@@ -95,7 +95,7 @@ class Division:
 
     def mask(self, side: str) -> npt.NDArray[np.bool_]:
         """Which photos are on a side, (n,). Raises OptionError for a name that is none."""
-        wanted = _side_called(side)
+        wanted = side_called(side)
         return np.array([found == wanted for found in self.splits], np.bool_)
 
     def plain(self) -> dict[str, object]:
@@ -204,10 +204,3 @@ def _side_at(path: str, sides: Mapping[str, str]) -> str:
     if path not in sides:
         raise OptionError(f"`sides` names no side for {path}: it needs the path of every photo, as `paths` has it.")
     return sides[path]
-
-
-def _side_called(name: str) -> Split:
-    side = SPLIT_FOLDERS.get(name.lower()) if isinstance(name, str) else None
-    if side is None:
-        raise OptionError(f"`splits` holds {name!r}, which is no side: write training, validation or testing.")
-    return side

@@ -19,7 +19,7 @@ from retrain.core.rows import Rows, chosen_rows
 from retrain.core.typed import check_kind, require, require_whole
 from retrain.photos import dataset
 from retrain.photos.adding import in_two_classes
-from retrain.photos.dataset import SPLIT_FOLDERS, PhotoFile, Split
+from retrain.photos.dataset import PhotoFile, Split, side_called
 from retrain.photos.object_states import status_of
 from retrain.photos.reading import absolute_paths
 
@@ -243,12 +243,7 @@ def _is_missing(value: Any) -> bool:
 
 
 def _side(name: str | None) -> Split | None:
-    if name is None:
-        return None
-    side = SPLIT_FOLDERS.get(name.lower()) if isinstance(name, str) else None
-    if side is None:
-        raise OptionError(f"`splits` holds {name!r}, which is no side: write training, validation, testing or None.")
-    return side
+    return None if name is None else side_called(name, "training, validation, testing or None")
 
 
 def _names_of(frame: Any) -> Iterable[str]:

@@ -23,7 +23,7 @@ from label_image.serve.service import Service
 
 CAMERA = re.compile(r"[A-Za-z0-9_-]{1,64}")
 CAMERAS = 100
-TOP_K = 5
+TOP_K, MOST_ANSWERS = 5, 999_999
 
 
 @dataclass(frozen=True)
@@ -41,8 +41,8 @@ class Asked:
         if wrong:
             raise Refused(400, f"There is no parameter {wrong[0]!r}: top_k, always_answer and camera are known.")
         top_k, always, camera = query.get("top_k", str(TOP_K)), query.get("always_answer", "false"), query.get("camera")
-        if not re.fullmatch(r"[0-9]{1,6}", top_k) or int(top_k) < 1:
-            raise Refused(400, f"top_k must be a number from 1 to 999999, not {top_k!r}.")
+        if not re.fullmatch(r"[0-9]{1,6}", top_k) or not 1 <= int(top_k) <= MOST_ANSWERS:
+            raise Refused(400, f"top_k must be a number from 1 to {MOST_ANSWERS}, not {top_k!r}.")
         if always not in ("true", "false"):
             raise Refused(400, f"always_answer must be true or false, not {always!r}.")
         if camera is not None and not CAMERA.fullmatch(camera):

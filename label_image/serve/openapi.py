@@ -5,6 +5,7 @@ from typing import Any
 
 from label_image.installing import versions
 from label_image.json_outputs import VERSION
+from label_image.serve.label import CAMERA, MOST_ANSWERS, TOP_K
 from label_image.serve.model_in_use import Loaded
 
 Json = Mapping[str, Any]
@@ -63,11 +64,10 @@ def _answer(loaded: Loaded, **more: Json) -> Json:
 
 
 def _label_paths() -> Json:
-    camera = _query(
-        "camera", {"type": "string", "pattern": "^[A-Za-z0-9_-]{1,64}$"}, "Keep the answer under this name."
-    )
+    camera = _query("camera", {"type": "string", "pattern": f"^{CAMERA.pattern}$"}, "Keep the answer under this name.")
+    number = {"type": "integer", "minimum": 1, "maximum": MOST_ANSWERS, "default": TOP_K}
     parameters = [
-        _query("top_k", {"type": "integer", "minimum": 1, "maximum": 999999, "default": 5}, "Number of answers."),
+        _query("top_k", number, "Number of answers."),
         _query("always_answer", {"type": "boolean", "default": False}, "Never answer unknown."),
     ]
     photo = {"type": "string", "contentMediaType": "application/octet-stream", "minLength": 1}

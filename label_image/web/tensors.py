@@ -7,7 +7,7 @@ import numpy as np
 
 from label_image.errors import ModelError, first_line
 from label_image.quiet import quiet
-from label_image.runtimes import quantised
+from label_image.runtimes import ANSWERS, quantised
 
 DTYPES = ("float32", "uint8", "int32")  # that LiteRT.js has arrays for
 
@@ -28,7 +28,7 @@ def tensors_of(tflite: bytes, path: Path) -> dict[str, Any]:
         scores = outputs["scores"]
     except (ValueError, RuntimeError, KeyError) as error:
         raise ModelError(f"{path} cannot be loaded: {first_line(error)}") from None
-    described = {name: _output(tensor) for name, tensor in outputs.items() if name in ("scores", "similarity")}
+    described = {name: _output(tensor) for name, tensor in outputs.items() if name in ANSWERS}
     types = {image["dtype"], *(tensor["dtype"] for tensor in (scores, *outputs.values()))}
     unknown = sorted({np.dtype(dtype).name for dtype in types} - set(DTYPES))
     if unknown:

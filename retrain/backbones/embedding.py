@@ -15,8 +15,9 @@ from label_image.any_photo import AnyPhoto, as_photos, batches
 from label_image.preprocessing import Pixels
 from retrain.backbones import backbone
 from retrain.backbones.engines.base import BATCH, Engine
-from retrain.backbones.engines.registry import AUTO, start_engine
+from retrain.backbones.engines.registry import start_engine
 from retrain.backbones.registry import ARCHITECTURES
+from retrain.core.defaults import AUTO
 from retrain.core.errors import OptionError
 from retrain.core.typed import check_kind
 

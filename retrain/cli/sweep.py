@@ -26,6 +26,7 @@ from retrain.cli.options import (
 from retrain.cli.train import train
 from retrain.core.language import in_language, language_of_user
 from retrain.photos.augmentation import VIEWS
+from retrain.photos.folds import FOLDS
 from retrain.training.recipe import CLASS_WEIGHTS, EPOCHS, OPTIMIZERS
 
 if TYPE_CHECKING:
@@ -138,7 +139,7 @@ sweep_options = group(
         help=f"Views per training photo, the photo itself included. [default: up to {VIEWS} with augmentation, else 1]",
     ),
     click.option(
-        "--folds", type=click.IntRange(min=2), default=5, show_default=True, help="Folds of the cross-validation."
+        "--folds", type=click.IntRange(min=2), default=FOLDS, show_default=True, help="Folds of the cross-validation."
     ),
     click.option(
         "--output_csv",

@@ -7,6 +7,8 @@ from html import escape
 import numpy as np
 import numpy.typing as npt
 
+from retrain.training.paired import Z
+
 Probabilities = npt.NDArray[np.float32]
 Classes = npt.NDArray[np.intp]
 Groups = npt.NDArray[np.intp]
@@ -113,7 +115,7 @@ def _share(value: float | None) -> str:
     return "" if value is None else f"{value:.1%}"
 
 
-def wilson_interval(successes: float, trials: float, z: float = 1.959964) -> tuple[float, float]:
+def wilson_interval(successes: float, trials: float, z: float = Z) -> tuple[float, float]:
     """The Wilson score interval of a proportion (Wilson 1927), by default at 95 %.
 
     It stays inside 0..1 and is honest for the few photos that a small test set has.

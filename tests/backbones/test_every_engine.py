@@ -9,8 +9,9 @@ import pytest
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.engines.base import BATCH, Bottlenecks, Engine
 from retrain.backbones.engines.kind import EngineKind
-from retrain.backbones.engines.registry import AUTO, ENGINES, KINDS, start_engine
+from retrain.backbones.engines.registry import ENGINES, KINDS, start_engine
 from retrain.bottlenecks.probe import relative_error
+from retrain.core.defaults import AUTO
 from retrain.exports.proof.reference import network_engine
 
 SIZE = 64

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from label_image.installing import how_to_install
 from retrain.backbones.engines import average_colour, openvino, tensorflow
 from retrain.backbones.engines.kind import EngineKind
+from retrain.core.defaults import AUTO
 from retrain.core.errors import OptionError
 from retrain.core.machine import has_gpu
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from retrain.backbones.backbone import Backbone
     from retrain.backbones.engines.base import Bottlenecks, Engine
 
-AUTO = "auto"
 # `auto` takes the last one that can run here.
 KINDS: tuple[EngineKind, ...] = (
     average_colour.ENGINE,

@@ -41,13 +41,13 @@ PARTS = (GRAPH, f"{VARIABLES}/variables.index", f"{VARIABLES}/variables.data-000
 # One of so many photos is run through `serve_bytes`, and no fewer than these: what is new there is the decoding.
 BYTES_OF, BYTES_PHOTOS = 4, 4
 EMBED_PHOTOS = 12  # that are run through `embed`, of a new template
-NUMERIC = ("scores", "similarity")  # the outputs that are numbers
 EMBEDDING = "embedding"
 SIGNATURES = "signatures.json"  # beside a template: what the tensors of each signature are called
 
 
 def write_saved_model(classifier: "Classifier", folder: Path) -> None:
     """Write the SavedModel files into `folder`."""
+    from label_image.runtimes import ANSWERS
     from retrain.core.tensorflow import save_model, tf
 
     size = classifier.size
@@ -70,7 +70,7 @@ def write_saved_model(classifier: "Classifier", folder: Path) -> None:
 
     def numeric(image: Any) -> dict[str, Any]:
         answers: dict[str, Any] = serving_default(image=image)
-        return {name: answers[name] for name in NUMERIC}
+        return {name: answers[name] for name in ANSWERS}
 
     def embed(image: Any) -> dict[str, Any]:
         return {EMBEDDING: classifier.features(image)}

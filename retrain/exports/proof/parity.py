@@ -19,6 +19,7 @@ from PIL import Image
 from label_image.embedding import Embeddings
 from label_image.model import Outputs, named_outputs
 from label_image.preprocessing import Pixels
+from label_image.runtimes import ANSWERS
 from retrain.core.defaults import FINAL_TENSOR_NAME
 from retrain.core.errors import ParityError
 from retrain.exports.proof.limits import TOLERANCE
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from retrain.exports.proof.c_library import Session
 
 BATCH = 16
-NUMBERS = ("scores", "similarity")  # the outputs of a signature that are numbers
 
 Runner = Callable[[Pixels], Outputs]
 
@@ -139,7 +139,7 @@ def c_pixels_runner(session: "Session", tensors: Mapping[str, str]) -> Runner:
     """`serving_default` of a SavedModel in TensorFlow's C library; `tensors` is what it calls its own."""
 
     def answer(batch: Pixels) -> Outputs:
-        return _numbers(session.run(tensors["image"], batch.astype(np.float32), [tensors[name] for name in NUMBERS]))
+        return _numbers(session.run(tensors["image"], batch.astype(np.float32), [tensors[name] for name in ANSWERS]))
 
     return lambda pixels: _in_batches(answer, pixels)
 
@@ -149,13 +149,13 @@ def c_bytes_runner(session: "Session", tensors: Mapping[str, str]) -> Runner:
 
     def answer(batch: Pixels) -> Outputs:
         photos = [_png(photo) for photo in batch]
-        return _numbers(session.run(tensors["image_bytes"], photos, [tensors[name] for name in NUMBERS]))
+        return _numbers(session.run(tensors["image_bytes"], photos, [tensors[name] for name in ANSWERS]))
 
     return lambda pixels: _in_batches(answer, pixels)
 
 
 def _numbers(values: list[npt.NDArray[np.float32]]) -> Outputs:
-    return named_outputs(dict(zip(NUMBERS, values, strict=True)))
+    return named_outputs(dict(zip(ANSWERS, values, strict=True)))
 
 
 def graph_def_runner(path: Path, final_tensor_name: str = FINAL_TENSOR_NAME) -> Runner:

@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from label_image.folders import PassedOver, is_litter, is_video, walk
+from label_image.folders import Found, PassedOver, is_litter, is_video, walk
 from label_image.not_paths import STANDARD_INPUT, is_no_path, is_object_address
 
-Found = str | PassedOver
 ANY_FOLDERS = "**"
 
 

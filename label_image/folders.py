@@ -38,6 +38,9 @@ class PassedOver(NamedTuple):
     reason: str
 
 
+Found = str | PassedOver  # the path of a photo, or what is passed over
+
+
 class Listed(NamedTuple):
     """What lies directly in one folder: regular files, sorted by name, and what is passed over.
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from label_image.errors import PhotoError
 from label_image.files import sha256_of_bytes
-from label_image.folders import PassedOver
+from label_image.folders import Found, PassedOver
 from label_image.model import Model, Outputs, Verdict
 from label_image.not_paths import STANDARD_INPUT, is_no_path
 from label_image.one_photo import bytes_of
@@ -66,7 +66,7 @@ class Asked:
             return row.embedding is not None
         return row.probabilities is not None and len(row.probabilities) == len(self.model.labels)
 
-    def rows(self) -> Callable[[str | PassedOver], Row]:
+    def rows(self) -> Callable[[Found], Row]:
         """What makes the row of a photo; any number of threads may call it."""
         return labels_photos(self.model) if self.embed is None else embeds_photos(self.model, self.embed)
 
@@ -98,12 +98,12 @@ def state_of(path: str) -> State | None:
     return status.st_size, status.st_mtime_ns
 
 
-def labels_photos(model: Model) -> Callable[[str | PassedOver], Row]:
+def labels_photos(model: Model) -> Callable[[Found], Row]:
     """What labels one photo; any number of threads may call it."""
     return _rows_by(lambda path, data, state: row_of(path, data, model, state))
 
 
-def embeds_photos(model: Model, embed: "Embed") -> Callable[[str | PassedOver], Row]:
+def embeds_photos(model: Model, embed: "Embed") -> Callable[[Found], Row]:
     """What gives one photo its bottleneck; any number of threads may call it."""
 
     def row(path: str, data: bytes, state: State | None) -> Row:
@@ -113,10 +113,10 @@ def embeds_photos(model: Model, embed: "Embed") -> Callable[[str | PassedOver], 
     return _rows_by(row)
 
 
-def _rows_by(make: Callable[[str, bytes, State | None], Row]) -> Callable[[str | PassedOver], Row]:
+def _rows_by(make: Callable[[str, bytes, State | None], Row]) -> Callable[[Found], Row]:
     """From the bytes of photos, where these can be read."""
 
-    def row(found: str | PassedOver) -> Row:
+    def row(found: Found) -> Row:
         if isinstance(found, PassedOver):
             return Row(found.path, error=found.reason)
         state = None if is_no_path(found) else state_of(found)

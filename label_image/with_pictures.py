@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from label_image.errors import PhotoError
-from label_image.folders import PassedOver
+from label_image.folders import Found, PassedOver
 from label_image.many.errors import no_photo_in
 from label_image.many.screen import say_passed_over
 from label_image.many.wanted import Wanted
@@ -16,7 +16,6 @@ from label_image.picture_files import is_earlier_picture
 from label_image.pictures import Pictures
 from label_image.rows import Asked, Row, row_of
 
-Found = str | PassedOver
 Answer = Callable[[Row, Mapping[str, str]], None]  # told of a photo and its pictures
 
 

@@ -13,8 +13,9 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import chain, islice
 
+from label_image.folders import Found
 from label_image.many.errors import ManyError
-from label_image.many.on_node import Export, Found, OnNode, block_of, rows_of
+from label_image.many.on_node import Export, OnNode, block_of, rows_of
 from label_image.model import Model
 from label_image.on_ray import data_settings, limited_retries, what_ended
 from label_image.rows import Row, labels_photos, state_of

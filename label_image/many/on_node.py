@@ -15,7 +15,7 @@ import numpy as np
 
 from label_image.errors import ModelError, PhotoError
 from label_image.files import scratch_folder
-from label_image.folders import PassedOver
+from label_image.folders import Found, PassedOver
 from label_image.from_file import FromFile
 from label_image.in_order import map_in_order
 from label_image.installing import versions
@@ -28,8 +28,6 @@ from label_image.strangers import set_switches
 SAME = ("retrain", "pillow", "pillow-heif", "numpy", "ai-edge-litert")  # other versions may give other numbers
 READERS = 8  # threads that read from object storage, where most of the time is waiting
 AHEAD = 16  # photos that are read before one is labelled
-
-Found = str | PassedOver
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from label_image.errors import PhotoError
 from label_image.files import reason_of, sha256_of_bytes
-from label_image.folders import PassedOver
+from label_image.folders import Found, PassedOver
 from label_image.from_file import FromFile
 from label_image.in_order import work_in_order
 from label_image.many.errors import JournalError, ManyError, no_photo_in
@@ -30,7 +30,6 @@ if TYPE_CHECKING:  # loaded where something is kept: for a photo that is only na
     from label_image.many.watching import Watch
 
 AHEAD = 8 * MOST  # photos that are labelled before one that takes long has been
-Found = str | PassedOver
 
 
 def check_outputs(wanted: Wanted) -> None:

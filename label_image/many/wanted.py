@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 from label_image.find_photos import each_file_once, find_photos
-from label_image.folders import PassedOver
+from label_image.folders import Found, PassedOver
 from label_image.manifest import FORMAT, format_of
 from label_image.not_paths import STANDARD_INPUT, is_no_path, is_web_address
 from label_image.table_names import misnamed
@@ -70,7 +70,7 @@ class Wanted:
         """The option that sorts."""
         return "--move_to" if self.move_to else "--copy_to"
 
-    def photos(self) -> Iterator[str | PassedOver]:
+    def photos(self) -> Iterator[Found]:
         """What the arguments name, but for what this program writes itself, and folders without photos."""
         outputs = {(os.path.realpath(path.parent), path.name) for path in self.tables.values()}
         real: dict[str, str] = {}
@@ -93,7 +93,7 @@ class Wanted:
                     continue
             yield found
 
-    def _found(self) -> Iterator[str | PassedOver]:
+    def _found(self) -> Iterator[Found]:
         """All that the arguments name; what is moved once is not there under another path."""
         found = find_photos(self.images)
         is_one_folder = len(self.images) == 1 and os.path.isdir(self.images[0])  # in which each file is found once

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from label_image.folders import PassedOver
+from label_image.folders import Found, PassedOver
 from label_image.rows import State, state_of
 
 SECONDS = 1.0  # between two looks
@@ -30,15 +30,13 @@ class _Seen:
 class Watch:
     """What is in folders, and what of it was given out."""
 
-    def __init__(
-        self, find: Callable[[], Iterable[str | PassedOver]], clock: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, find: Callable[[], Iterable[Found]], clock: Callable[[], float] = time.monotonic) -> None:
         self._find = find
         self._clock = clock
         self._seen: dict[str, _Seen] = {}
         self._told: set[PassedOver] = set()
 
-    def rounds(self, sleep: Callable[[float], None] = time.sleep) -> Iterator[list[str | PassedOver]]:
+    def rounds(self, sleep: Callable[[float], None] = time.sleep) -> Iterator[list[Found]]:
         """For ever: what is new, a moment after another; most of the time nothing."""
         while True:
             began = self._clock()
@@ -47,10 +45,10 @@ class Watch:
             yield due
             sleep(max(SECONDS, RESTING * took))  # a folder of a million files is not listed all the time
 
-    def look(self) -> list[str | PassedOver]:
+    def look(self) -> list[Found]:
         """The files that are complete and were not given out in this state; folders that cannot be listed, once."""
         now = self._clock()
-        due: list[str | PassedOver] = []
+        due: list[Found] = []
         seen: dict[str, _Seen] = {}
         for found in self._find():
             if isinstance(found, PassedOver):

@@ -1,7 +1,7 @@
 """From what was told to a server that runs."""
 
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from label_image.errors import ModelError
@@ -10,15 +10,13 @@ from label_image.serve.app import application
 from label_image.serve.bodies import Bodies
 from label_image.serve.guard import Access
 from label_image.serve.metrics import Metrics
-from label_image.serve.model_in_use import ModelInUse, Origin
+from label_image.serve.model_in_use import ModelInUse, Origin, Say
 from label_image.serve.server import Certificate, open_socket, run
 from label_image.serve.service import Service
 from label_image.serve.settings import Settings
 from label_image.serve.workers import Workers
 from label_image.terminal import shown
 from label_image.web import page_files
-
-Say = Callable[[str], None]
 
 
 def serve(settings: Settings, say: Say) -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from label_image.installing import IMAGE
 from label_image.serve.addresses import address, is_every, is_loopback, lan_address, qr_code
 from label_image.serve.guard import Access
+from label_image.serve.model_in_use import Say
 from label_image.serve.server import open_socket, run
 from label_image.terminal import shown
 from retrain.studio.app import LIMITS, application
@@ -19,7 +20,6 @@ from retrain.studio.studio import Studio
 from retrain.studio.tokens import tokens_of
 
 GRACE_SECONDS = 5  # for a photo that is arriving when the studio ends
-Say = Callable[[str], None]
 
 
 def serve(config: StudioConfig, say: Say, open_page: Callable[[str], object] | None = None) -> None:

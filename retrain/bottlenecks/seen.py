@@ -16,8 +16,7 @@ Seen = Bottlenecks | npt.NDArray[np.floating] | AnyPhoto | Iterable[AnyPhoto]
 def vectors_of(own: Bottlenecks, photos: Seen) -> npt.NDArray[np.float32]:
     """The bottlenecks (n, dim) of photos, by the backbone of `own` in float32. Raises OptionError and PhotoError."""
     if isinstance(photos, Bottlenecks):
-        if photos.fingerprint != own.fingerprint:
-            raise OptionError("These bottlenecks are not those of the head's backbone: extract them with it.")
+        require_same_backbone(photos, own)
         return np.asarray(photos.matrix, np.float32)
     if isinstance(photos, np.ndarray) and photos.dtype.kind == "f" and photos.ndim == 2:
         dim = own.matrix.shape[1]
@@ -27,3 +26,9 @@ def vectors_of(own: Bottlenecks, photos: Seen) -> npt.NDArray[np.float32]:
             raise OptionError("These bottlenecks hold numbers that are not finite: no class can be told from them.")
         return np.asarray(photos, np.float32)
     return embed(own.backbone.in_float32(), photos, own.config.engine)
+
+
+def require_same_backbone(others: Bottlenecks, own: Bottlenecks) -> None:
+    """Raise OptionError for bottlenecks of which the head of `own` says nothing."""
+    if others.fingerprint != own.fingerprint:
+        raise OptionError("These bottlenecks are not those of the head's backbone: extract them with it.")

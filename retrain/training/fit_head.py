@@ -9,6 +9,7 @@ from itertools import compress
 import numpy as np
 
 from retrain.bottlenecks.bottlenecks import Bottlenecks
+from retrain.bottlenecks.seen import require_same_backbone
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.observing import Observe, not_observed, observed
 from retrain.core.progress import SILENT, Progress
@@ -71,8 +72,7 @@ def evaluate(trained: TrainedHead, bottlenecks: Bottlenecks | None = None) -> Me
         return trained.test
     require(bottlenecks, Bottlenecks, "bottlenecks", "evaluate", "extract(dataset, backbone)")
     own = trained.bottlenecks
-    if bottlenecks.extraction.fingerprint != own.extraction.fingerprint:
-        raise OptionError("These bottlenecks are not those of the head's backbone: extract them with it.")
+    require_same_backbone(bottlenecks, own)
     seen = photo_ids(compress(own.photos, seen_mask(trained.division)))
     known = np.array([photo.label in trained.labels for photo in bottlenecks.photos], np.bool_)
     rows = np.flatnonzero(known & ~np.isin(photo_ids(bottlenecks.photos), seen))

@@ -149,6 +149,14 @@ def panels_of(options: Mapping[str, click.Option], own_title: str) -> dict[str, 
     return {panel: names for panel, names in panels.items() if names}
 
 
+def option_row(option: click.Option, context: click.Context) -> tuple[str, str]:
+    """What help calls an option, with what it takes, and what it says of it."""
+    name, text = option.get_help_record(context) or ("", "")
+    for long, short in TYPES.items():
+        name = name.replace(f" {long}", f" {short}")
+    return name, text
+
+
 def _write(
     formatter: click.HelpFormatter,
     title: str,
@@ -159,9 +167,7 @@ def _write(
     """A section of options with their own help, or with these words."""
     rows = []
     for option in options:
-        name, text = option.get_help_record(context) or ("", "")
-        for long, short in TYPES.items():
-            name = name.replace(f" {long}", f" {short}")
+        name, text = option_row(option, context)
         rows.append((name, words.get(option.opts[0], text)))
     with formatter.section(title):
         formatter.write_dl(rows)

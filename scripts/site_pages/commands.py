@@ -7,7 +7,7 @@ import click
 
 from label_image.cli import cli as label_image
 from label_image.serve.cli import cli as serve
-from retrain.cli.help_panels import TYPES, PanelCommand, panels_of
+from retrain.cli.help_panels import PanelCommand, option_row, panels_of
 from retrain.cli.main import cli as retrain
 
 # What begins a word of help that is code: an option, a name of a file, of a format or of an architecture.
@@ -71,9 +71,7 @@ def _words(text: str) -> str:
 def _definitions(options: Sequence[click.Option], context: click.Context) -> str:
     rows = []
     for option in options:
-        name, text = option.get_help_record(context) or ("", "")
-        for long, short in TYPES.items():
-            name = name.replace(f" {long}", f" {short}")
+        name, text = option_row(option, context)
         rows.append(f"`{' '.join(name.split())}`\n:   {_marked(' '.join(text.split()))}\n")
     return "\n".join(rows) + "\n"
 

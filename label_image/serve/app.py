@@ -19,7 +19,7 @@ from label_image.serve.label import json_response, label_routes
 from label_image.serve.open_inference import HEADER_LENGTH, open_inference_routes
 from label_image.serve.openapi import document
 from label_image.serve.page import find
-from label_image.serve.refused import Refused
+from label_image.serve.refused import Refused, not_routed
 from label_image.serve.service import Service
 from label_image.serve.tf_serving import tf_serving_routes
 
@@ -133,9 +133,7 @@ def _refused(request: Request, error: Exception) -> Response:
 
 
 def _not_routed(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    sentence = f"{request.method} {request.scope['path']}: {error.detail}."
-    return response_of(Refused(error.status_code, sentence, error.headers or {}))
+    return response_of(not_routed(request, error))
 
 
 def _mistake(request: Request, error: Exception) -> Response:

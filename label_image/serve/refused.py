@@ -3,6 +3,9 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
 RETRY = MappingProxyType({"Retry-After": "1"})
 
 
@@ -14,6 +17,12 @@ class Refused(Exception):
         self.status = status
         self.sentence = sentence
         self.headers = headers
+
+
+def not_routed(request: Request, error: Exception) -> Refused:
+    """What Starlette says of a path or a method that nothing answers."""
+    assert isinstance(error, HTTPException)
+    return Refused(error.status_code, f"{request.method} {request.scope['path']}: {error.detail}.", error.headers or {})
 
 
 def busy(what: str) -> Refused:

@@ -15,7 +15,7 @@ from label_image.serve.bodies import Bodies
 from label_image.serve.label import json_response
 from label_image.serve.limits import MEBIBYTE, Limits
 from label_image.serve.page import CSP, PageFile, find
-from label_image.serve.refused import Refused
+from label_image.serve.refused import Refused, not_routed
 from retrain.core.errors import StudioError
 from retrain.studio.answers import Always, Answered, Spoken
 from retrain.studio.change_routes import change_routes
@@ -123,6 +123,4 @@ def _failed(request: Request, error: Exception) -> Response:
 
 
 def _not_routed(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)
-    sentence = f"{request.method} {request.scope['path']}: {error.detail}."
-    return told_refusal(Refused(error.status_code, sentence, error.headers or {}))
+    return told_refusal(not_routed(request, error))

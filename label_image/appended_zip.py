@@ -56,13 +56,13 @@ def opened_zip(path: Path) -> Iterator[zipfile.ZipFile]:
         raise ForeignFileError(f"holds a zip that is damaged ({first_line(error)})") from None
 
 
-def read_member(archive: zipfile.ZipFile, name: str, limit: int = LIMIT) -> bytes:
-    """One member as a whole. Raises ForeignFileError if it is not there, encrypted, or of more than `limit` bytes."""
+def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
+    """One member as a whole. Raises ForeignFileError if it is not there, encrypted, or too large."""
     try:
         member = archive.getinfo(name)
     except KeyError:
         raise ForeignFileError(f"carries no {name}") from None
-    check_member(member, limit)
+    check_member(member, LIMIT)
     with archive.open(member) as file:
         return file.read(member.file_size + 1)  # without a number it unpacks everything first
 

@@ -6,9 +6,9 @@ from typing import Any
 from label_image.errors import RetrainError
 
 
-def pandas(asked_by: str) -> Any:
+def pandas() -> Any:
     """The module. Raises RetrainError, which says what to install."""
     try:
         return import_module("pandas")
     except ImportError:
-        raise RetrainError(f"{asked_by} makes a DataFrame by pandas, which is missing: install it.") from None
+        raise RetrainError("to_frame makes a DataFrame by pandas, which is missing: install it.") from None

@@ -12,12 +12,12 @@ LIMIT = 16 * 2**20  # bytes of a text that is read as a whole
 T = TypeVar("T")
 
 
-def read_limited(path: str | os.PathLike[str], limit: int = LIMIT) -> bytes:
-    """The content of a small file. Raises ForeignFileError if it has more than `limit` bytes, OSError."""
+def read_limited(path: str | os.PathLike[str]) -> bytes:
+    """The content of a small file. Raises ForeignFileError if it is larger than such a file may be, OSError."""
     with open(path, "rb") as file:
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise ForeignFileError(f"has more than the {limit >> 20} MiB that such a file may have")
+        data = file.read(LIMIT + 1)
+    if len(data) > LIMIT:
+        raise ForeignFileError(f"has more than the {LIMIT >> 20} MiB that such a file may have")
     return data
 
 

@@ -55,7 +55,7 @@ class Predictions:
 
     def to_frame(self) -> Any:
         """A DataFrame of pandas with a row for each photo. Raises RetrainError where pandas is not installed."""
-        return pandas("to_frame").DataFrame(self.columns())
+        return pandas().DataFrame(self.columns())
 
     def _repr_html_(self) -> str:
         rows = zip(self.photos[:SHOWN], self.labels, self.probability, strict=False)

@@ -205,7 +205,7 @@ def onnx_session(path: Path) -> tuple[Any, Manifest]:
     return session, parse_manifest(text.encode(), path)
 
 
-def load_onnx(path: Path, batch: int = BATCH) -> tuple[Run, Manifest]:
+def load_onnx(path: Path) -> tuple[Run, Manifest]:
     """An ONNX model in onnxruntime, and its manifest. Raises ModelError if it cannot be used."""
     session, manifest = onnx_session(path)
     names = [output.name for output in session.get_outputs() if output.name in ANSWERS]
@@ -214,10 +214,10 @@ def load_onnx(path: Path, batch: int = BATCH) -> tuple[Run, Manifest]:
         answers = session.run(names, {"image": pixels.astype(np.float32)})
         return named_outputs(dict(zip(names, answers, strict=True)))
 
-    return in_batches(run, batch), manifest
+    return in_batches(run), manifest
 
 
-def load_graph_def(path: Path, batch: int = BATCH, trust: bool = False) -> tuple[Run, Manifest]:
+def load_graph_def(path: Path, trust: bool = False) -> tuple[Run, Manifest]:
     """A frozen graph in TensorFlow, and its manifest. Raises ModelError if it cannot be used.
 
     The manifest says, as `tensors`, what the graph calls its input and its outputs. A graph that could do more than
@@ -258,7 +258,7 @@ def load_graph_def(path: Path, batch: int = BATCH, trust: bool = False) -> tuple
             answers = session.run(tensors, {image: pixels.astype(np.float32)})
         return named_outputs(answers)
 
-    return in_batches(run, batch), manifest
+    return in_batches(run), manifest
 
 
 def _tensorflow(what: str) -> Any:

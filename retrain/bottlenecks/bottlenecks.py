@@ -173,7 +173,7 @@ class Bottlenecks:
 
     def to_frame(self) -> Any:
         """A DataFrame of pandas: path, sha256, label, split, and the bottleneck as an array. Needs pandas."""
-        return pandas("to_frame").DataFrame({**columns_of(self.photos), "bottleneck": list(self.matrix)})
+        return pandas().DataFrame({**columns_of(self.photos), "bottleneck": list(self.matrix)})
 
     def to_parquet(self, path: str | os.PathLike[str]) -> None:
         """Write them as a table, see `bottlenecks_file`; `Bottlenecks.read` has them back.

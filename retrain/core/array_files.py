@@ -5,7 +5,6 @@ with the bytes that follow it, and what a zip promises with a limit. No pickle i
 """
 
 import os
-from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,18 +25,15 @@ def read_npy(path: Path) -> Array:
         return _read_array(file, os.fstat(file.fileno()).st_size)
 
 
-def read_npz(path: Path, limit: int, names: Iterable[str] | None = None) -> dict[str, Array]:
-    """The arrays of a `.npz`, or those of some names, as long as they take at most `limit` bytes together.
+def read_npz(path: Path, limit: int) -> dict[str, Array]:
+    """The arrays of a `.npz` by their names, as long as they take at most `limit` bytes together.
 
     Raises ForeignFileError, OSError.
     """
     arrays = {}
     with opened_zip(path) as archive:
         members = {member.filename.removesuffix(".npy"): member for member in archive.infolist()}
-        for name in members if names is None else names:
-            if name not in members:
-                raise ForeignFileError(f"holds no {name}")
-            member = members[name]
+        for name, member in members.items():
             check_member(member, limit)
             limit -= member.file_size
             with archive.open(member) as file:

@@ -75,9 +75,9 @@ class Shard:
             raise Damaged(f"row group {group} cannot be decoded ({error})") from error
 
 
-def read_shard(place: Place, name: str, columns: Sequence[str] | None = None) -> pa.Table:
+def read_shard(place: Place, name: str) -> pa.Table:
     """The table of a shard whose bytes match its name. Raises what `Shard` raises."""
-    return Shard(place, name).read(columns)
+    return Shard(place, name).read()
 
 
 def write_shard(place: Place, table: pa.Table, prefix: str = "", compression: str = "none") -> str:

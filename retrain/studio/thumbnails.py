@@ -20,7 +20,7 @@ from retrain.core.errors import StudioError
 from retrain.photos.thumbnails import small_photo
 from retrain.studio.listing import Listing, StudioPhoto, list_folder
 
-LONGER_SIDE = 256
+LONGER_SIDE, VIEW_SIDE = 256, 1600
 QUALITY, VIEW_QUALITY = 80, 88  # of JPEG
 DIGEST = 32  # bytes
 TOO_MANY = 2000  # that may be left of photos that are gone, before they are removed
@@ -76,9 +76,9 @@ class Thumbnails:
         return self._folder / _shard(who) / f"{who}-{file.mtime_ns:x}-{file.size:x}.jpg"
 
 
-def viewable(path: Path, longer_side: int = 1600) -> bytes:
+def viewable(path: Path) -> bytes:
     """Any photo that is read, as a JPEG that browsers show: upright, without what its file says beside. PhotoError."""
-    return _jpeg(small_photo(os.fspath(path), longer_side), VIEW_QUALITY)
+    return _jpeg(small_photo(os.fspath(path), VIEW_SIDE), VIEW_QUALITY)
 
 
 def _shard(who: str) -> str:

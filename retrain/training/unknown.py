@@ -77,13 +77,13 @@ def fit_novelty_detector(known: Sample, classes: int, refused: float = REFUSED) 
     return Familiar(means, float(np.quantile(similarities, refused)), similarities)
 
 
-def refused_by_others(similarities: Similarities, folds: npt.NDArray[np.intp], refused: float = REFUSED) -> int:
+def refused_by_others(similarities: Similarities, folds: npt.NDArray[np.intp]) -> int:
     """How many photos are below the threshold that the photos of the other folds, (n,), would have chosen."""
     count = 0
     for fold in np.unique(folds):
         own = folds == fold
         if not own.all():
-            count += int((similarities[own] < np.quantile(similarities[~own], refused)).sum())
+            count += int((similarities[own] < np.quantile(similarities[~own], REFUSED)).sum())
     return count
 
 

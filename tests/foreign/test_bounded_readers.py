@@ -90,8 +90,6 @@ def test_arrays_are_read_as_numpy_reads_them(tmp_path: Path) -> None:
         np.save(tmp_path / "x.npy", array)
         np.testing.assert_array_equal(read_npy(tmp_path / "x.npy"), array)
     read["a"][0] = 1  # it may be written to
-    with pytest.raises(ForeignFileError, match="holds no z"):
-        read_npz(tmp_path / "x.npz", 2**20, ["z"])
     with pytest.raises(ForeignFileError, match="it may have"):
         read_npz(tmp_path / "x.npz", 200)
 

@@ -17,8 +17,8 @@ def open_shard(path: Path) -> sealed.Shard:
     return sealed.Shard(LocalPlace(path.parent), path.name)
 
 
-def read_shard(path: Path, columns: list[str] | None = None) -> pa.Table:
-    return sealed.read_shard(LocalPlace(path.parent), path.name, columns)
+def read_shard(path: Path) -> pa.Table:
+    return sealed.read_shard(LocalPlace(path.parent), path.name)
 
 
 def write_shard(folder: Path, table: pa.Table, *options: Any) -> Path:

@@ -36,7 +36,7 @@ from retrain.photos.dataset import Photo
 from retrain.photos.folds import FOLDS
 from retrain.training.fitting.sample import Sample
 from retrain.training.head import Head, predict
-from retrain.training.metrics import design_effect, wilson_interval
+from retrain.training.metrics import design_effect, effect_on_accuracy, wilson_interval
 from scripts.commands import command
 
 INFLATIONS = (1.0, 1.25, 1.5, 1.75, 2.0)  # by which the number of photos is divided, to see what would do
@@ -113,7 +113,7 @@ def judge(bottlenecks: Bottlenecks, subjects: Rows, drawn: int, seed: int) -> Sa
     right = (out_of_fold.quoted()[:, tested].argmax(axis=2) == pool.classes[tested]).mean(axis=0)
     groups = division.groups_of(tested)
     assert groups is not None
-    return Said(test.accuracy, test.interval, truth, truth_error, test.n, design_effect(right, groups))
+    return Said(test.accuracy, test.interval, truth, truth_error, test.n, effect_on_accuracy(right, groups))
 
 
 def accuracy_where_shares_are_alike(head: Head, sample: Sample, classes: Rows, subjects: Rows) -> tuple[float, float]:

@@ -9,7 +9,7 @@ from retrain.insight.terminal_text import escape, with_options
 from retrain.photos.division import group_numbers
 from retrain.photos.left_out import in_words
 from retrain.runs.evaluate import Evaluation
-from retrain.training.metrics import design_effect, most_confused, wilson_interval
+from retrain.training.metrics import effect_on_accuracy, most_confused, wilson_interval
 
 
 def summary(evaluation: Evaluation) -> dict[str, object]:
@@ -80,7 +80,7 @@ def _answered_and_right(evaluation: Evaluation) -> dict[str, object] | None:
         return None
     right, n = evaluation.answered_and_right, evaluation.metrics.n
     share = float(right.mean())
-    worth = n / design_effect(right.astype(float), group_numbers(evaluation.photos))
+    worth = n / effect_on_accuracy(right.astype(float), group_numbers(evaluation.photos))
     return {"share": share, "interval": list(wilson_interval(share * worth, worth)), "n": n}
 
 

@@ -40,7 +40,7 @@ import numpy.typing as npt
 from retrain.core.blas import one_thread
 from retrain.training.fitting.part_heads import PartHeads
 from retrain.training.fitting.sample import Classes, Matrix, Rows, Sample
-from retrain.training.metrics import design_effect, wilson_interval
+from retrain.training.metrics import design_effect, effect_on_accuracy, wilson_interval
 from retrain.training.paired import Z
 from retrain.training.train_head import INFLATION
 from retrain.training.trained import TrainedHead
@@ -271,7 +271,7 @@ def _curve(trained: TrainedHead, tries: Sequence[_Try], groups: Rows) -> tuple[C
     points: dict[int, CurvePoint] = {}
     for place, photos in enumerate(np.mean([one.photos for one in tries], axis=0)):
         accuracy = float(np.clip(quoted + (right[place] - right[0]).mean(), 0, 1))
-        worth = len(groups) / (INFLATION * design_effect(right[place], groups))
+        worth = len(groups) / (INFLATION * effect_on_accuracy(right[place], groups))
         points.setdefault(round(photos), CurvePoint(round(photos), accuracy, *wilson_interval(accuracy * worth, worth)))
     return tuple(points[photos] for photos in sorted(points))
 

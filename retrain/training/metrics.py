@@ -141,8 +141,8 @@ def measure(
 
     Probabilities are (n, classes), or (answers, n, classes) where several heads were asked about each photo. Photos of
     one of the `groups` (n,), takes of one subject say, are right or wrong together: the interval is that of n divided
-    by the `design_effect`, and by `inflation`, which is greater than 1 where heads that judge were chosen or trained
-    on each other's test photos.
+    by the `effect_on_accuracy`, and by `inflation`, which is greater than 1 where heads that judge were chosen or
+    trained on each other's test photos.
     """
     n, count = len(classes), len(labels)
     stacked = probabilities.reshape(-1, probabilities.shape[-1])
@@ -159,7 +159,7 @@ def measure(
         return Metrics(0, None, None, {}, None, None, None, None, None, (), per_class, table)
     right = (predicted == true).reshape(answers, n).mean(axis=0)
     accuracy = int(np.trace(confusion)) / len(true)
-    worth = n / (inflation * (1.0 if groups is None else design_effect(right, groups)))
+    worth = n / (inflation * (1.0 if groups is None else effect_on_accuracy(right, groups)))
     likelihood = np.maximum(stacked[np.arange(len(true)), true].astype(np.float64), 1e-12)
     confidences = stacked.max(axis=1)
     reliability = _reliability(confidences, predicted == true, answers)
@@ -195,6 +195,21 @@ def design_effect(right: Shares, groups: Groups) -> float:
     _, places = np.unique(groups, return_inverse=True)
     together = float((np.bincount(places, above) ** 2).sum())
     return max(1.0, together / alone)
+
+
+def effect_on_accuracy(right: Shares, groups: Groups) -> float:
+    """The `design_effect` on the mean of answers that are right, 1, or wrong, 0, or right for a share of heads (n,).
+
+    Only groups with a wrong answer (or a right one, where these are fewer) tell how alike the answers of a group are:
+    200 takes of two subjects that are all right say nothing of it, and are worth two photos. So the estimate counts as
+    much as there are such groups, and beside them one in which all answers are the same (research/judge_effects.py).
+    """
+    _, places, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    all_the_same = float((sizes**2).sum()) / len(right)
+    if np.ptp(right) == 0:
+        return all_the_same
+    some = [int((np.bincount(places, answers) > 0).sum()) for answers in (right, 1 - right)]
+    return (min(some) * design_effect(right, groups) + all_the_same) / (min(some) + 1)
 
 
 def most_confused(metrics: Metrics, limit: int = 5) -> list[tuple[str, str, int]]:

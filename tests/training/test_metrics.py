@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from retrain.training import metrics
-from retrain.training.metrics import design_effect, measure, most_confused, wilson_interval
+from retrain.training.metrics import design_effect, effect_on_accuracy, measure, most_confused, wilson_interval
 
 LABELS = ("cat", "dog", "cow")
 TRUE = np.array([0, 0, 0, 0, 1, 1, 1, 2, 2, 2])
@@ -188,8 +188,9 @@ def test_interval_is_wider_where_photos_of_a_group_are_right_together() -> None:
     right = np.repeat(np.random.default_rng(0).random(40) < 0.8, 5)
     probabilities = np.where(right[:, None], [0.9, 0.1], [0.1, 0.9]).astype(np.float32)
     classes, groups = np.zeros(200, np.intp), np.repeat(np.arange(40), 5)
-    assert design_effect(right.astype(float), groups) == pytest.approx(5)
-    assert design_effect(right.astype(float), np.arange(200)) == 1
+    for effect in (design_effect, effect_on_accuracy):
+        assert effect(right.astype(float), groups) == pytest.approx(5)
+        assert effect(right.astype(float), np.arange(200)) == 1
     assert design_effect(np.ones(200), groups) == 1
     wide, narrow = (measure(probabilities, classes, "ab", at) for at in (groups, None))
     assert wide.accuracy == narrow.accuracy and wide.interval == wilson_interval(right.sum() / 5, 40)
@@ -206,6 +207,34 @@ def test_interval_covers_the_truth_where_photos_come_in_bursts() -> None:
             low, high = measure(probabilities, np.zeros(250, np.intp), "ab", groups).interval or (0, 0)
             covered[place] += low <= 0.9 <= high
     assert covered[0] / 400 < 0.89 < 0.91 < covered[1] / 400
+
+
+def test_takes_that_are_all_right_are_worth_their_subjects() -> None:
+    """Nothing tells how alike they are; one that is wrong, among subjects that are right, tells little."""
+    groups = np.repeat(np.arange(4), 30)
+    for same in (np.zeros(120), np.ones(120), np.full(120, 0.75)):
+        assert effect_on_accuracy(same, groups) == pytest.approx(30)
+    assert effect_on_accuracy((np.arange(120) > 0).astype(float), groups) == pytest.approx((1 + 30) / 2)
+    probabilities = np.tile(np.array([0.9, 0.1], np.float32), (120, 1))
+    assert measure(probabilities, np.zeros(120, np.intp), "ab", groups).interval == wilson_interval(4, 4)
+
+
+@pytest.mark.parametrize("accuracy", [0.8, 0.95, 0.99])
+@pytest.mark.parametrize("alike", [0.02, 0.3, 0.7, 0.999])
+@pytest.mark.parametrize(("subjects", "takes"), [(5, 20), (20, 10), (60, 5)])
+def test_interval_covers_the_truth_however_alike_takes_are(
+    subjects: int, takes: int, alike: float, accuracy: float
+) -> None:
+    """`alike` is the correlation of two answers to one subject, whose accuracies have a beta distribution."""
+    random, groups, covered = np.random.default_rng(0), np.repeat(np.arange(subjects), takes), 0
+    rest = 1 / alike - 1
+    for _ in range(300):
+        chances = random.beta(accuracy * rest, (1 - accuracy) * rest, subjects)
+        right = (random.random(len(groups)) < chances[groups]).astype(float)
+        worth = len(groups) / effect_on_accuracy(right, groups)
+        low, high = wilson_interval(right.mean() * worth, worth)
+        covered += low <= accuracy <= high
+    assert covered / 300 > 0.9
 
 
 def test_answers_to_many_photos_are_sorted_a_block_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

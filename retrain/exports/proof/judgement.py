@@ -9,7 +9,7 @@ from label_image.runtimes import Outputs
 from retrain.core.errors import ParityError
 from retrain.exports.proof.limits import GREATEST_SHIFT, Limits
 from retrain.exports.proof.parity import Parity, compare, measure_parity
-from retrain.training.metrics import Classes, Groups, design_effect, wilson_interval
+from retrain.training.metrics import Classes, Groups, effect_on_accuracy, wilson_interval
 from retrain.training.paired import Change
 
 Which = npt.NDArray[np.bool_]
@@ -138,5 +138,5 @@ def judge(
 
 def _interval(right: Which, groups: Groups | None) -> tuple[float, float]:
     """That of the accuracy, 95 %, as the training has it."""
-    effect = 1.0 if groups is None else design_effect(right.astype(np.float64), groups)
+    effect = 1.0 if groups is None else effect_on_accuracy(right.astype(np.float64), groups)
     return wilson_interval(float(right.sum()) / effect, len(right) / effect)

@@ -18,7 +18,7 @@ from retrain.training.metrics import (
     ClassMetrics,
     Metrics,
     Shares,
-    design_effect,
+    effect_on_accuracy,
     wilson_interval,
 )
 from retrain.training.train_head import INFLATION
@@ -169,7 +169,7 @@ class Evidence:
         """That of the recall of a class, by the rule of the accuracy: as wide as what its photos are worth."""
         own = self._classes[self._rows] == index
         groups = self._run.division.groups_of(self._rows[own])
-        effect = 1.0 if groups is None else design_effect(self._right[own], groups)
+        effect = 1.0 if groups is None else effect_on_accuracy(self._right[own], groups)
         worth = entry.support / (effect * (1.0 if self._folds is None else INFLATION))
         return wilson_interval(entry.recall * worth, worth)
 

@@ -44,13 +44,8 @@ from retrain.photos import opening
 from retrain.photos.adding import in_two_classes
 from retrain.photos.classes import class_indices
 from retrain.photos.dataset import Dataset, Photo, PhotoFile, Skipped, require_two_classes
-from retrain.photos.split import Division, SplitConfig
+from retrain.photos.split import MOST_PHOTOS, Division, SplitConfig
 from retrain.photos.views import ORIGINAL_ID, ViewsConfig
-
-COPIES_NOT_LOOKED_FOR = (
-    f"Among more than {MOST_COMPARED:,} photos, copies in other bytes are not looked for: where some are in two folds, "
-    "the accuracy is too good."
-)
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,17 +252,14 @@ class Bottlenecks:
         """Divide the photos by their content, so that copies of one never lie on two sides.
 
         `splits[i]` of the result is the side of photo i: "training", "validation" or "testing"; or `folds[i]` its fold,
-        where folds take turns: then copies in other bytes are looked for, too, unless photos are very many. A split
-        that the source gives is kept.
+        where folds take turns. Copies in other bytes are looked for, too, unless photos are very many. A split that the
+        source gives is kept.
         """
         require(config, SplitConfig, "config", "split", "SplitConfig(…), or Division.of_sides(…) for sides of your own")
-        if not config.takes_turns(self.photos):
-            return config.divide(self.photos)
-        if len(self.photos) > MOST_COMPARED:
-            division = config.divide(self.photos)
-            return replace(division, remarks=(*division.remarks, COPIES_NOT_LOOKED_FOR))
-        copies = find_near_copies(self.photos, self.matrix, self.config.local_dir)
-        return config.divide(self.photos, ((copy.one, copy.other) for copy in copies))
+        most = MOST_COMPARED if config.takes_turns(self.photos) else MOST_PHOTOS
+        copies = find_near_copies(self.photos, self.matrix, self.config.local_dir, most)
+        division = config.divide(self.photos, copies.positions)
+        return replace(division, remarks=(*division.remarks, *copies.remarks))
 
 
 def _parted(photos: Sequence[Photo], part: int) -> list[Photo]:

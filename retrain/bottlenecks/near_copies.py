@@ -45,6 +45,11 @@ NEIGHBOURS = 20  # candidates for each photo
 BLOCK = 1024  # pairs compared at a time
 AHEAD = 64  # photos read in advance
 
+NOT_LOOKED_FOR = (
+    "Among so many photos, copies in other bytes are not looked for: where some are in two folds, or on two sides, the "
+    "accuracy is too good."
+)
+
 Rows = npt.NDArray[np.intp]
 
 
@@ -57,26 +62,61 @@ class Pair:
     similarity: float
 
 
-def find_near_copies(photos: Sequence[Photo], matrix: Floats, bottleneck_dir: Path) -> list[Pair]:
+@dataclass(frozen=True)
+class NearCopies:
+    """The copies among some photos, and how many of these look the same as more than MOST_COPIES do.
+
+    Where photos are too many, none is `looked_for`.
+    """
+
+    pairs: tuple[Pair, ...] = ()
+    in_scenes: int = 0
+    looked_for: bool = True
+
+    @property
+    def positions(self) -> tuple[tuple[int, int], ...]:
+        """The pairs, as photos are kept together by them."""
+        return tuple((pair.one, pair.other) for pair in self.pairs)
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What the accuracy does not know of."""
+        if not self.looked_for:
+            return (NOT_LOOKED_FOR,)
+        if not self.in_scenes:
+            return ()
+        return (
+            f"{self.in_scenes} photos look the same as more than {MOST_COPIES} do, as before a fixed camera, and are "
+            "not kept together: if they are takes or copies of a few pictures, the accuracy is too good to be true.",
+        )
+
+
+def find_near_copies(
+    photos: Sequence[Photo], matrix: Floats, bottleneck_dir: Path, most: int = MOST_COMPARED
+) -> NearCopies:
     """Photos that show the same picture in other bytes, by their bottlenecks (n, dim); candidates alone are read.
 
     Their thumbnails are kept below `bottleneck_dir`, where that can be written. Heavily reduced copies may be missed,
     and photos of more than MOST_PIXELS are not compared.
     Photos that are gone, or cannot be read any more, are copies only by thumbnails that were kept. Where more than
-    MOST_COPIES look the same, none of them is called a copy.
+    MOST_COPIES look the same, none of them is called a copy; among more than `most` photos none is looked for.
     """
+    if len(photos) > most:
+        return NearCopies(looked_for=False)
     ones, others = _candidates(matrix, LEAST_COSINE_TO_READ)
     different = np.array([photos[i].sha256 != photos[j].sha256 for i, j in zip(ones, others, strict=True)], np.bool_)
     ones, others = ones[different], others[different]
     rows = np.union1d(ones, others)
     if not len(rows):
-        return []
+        return NearCopies()
     thumbnails = _thumbnails([photos[row] for row in rows], bottleneck_dir)
     pairs = _alike(np.searchsorted(rows, ones), np.searchsorted(rows, others), thumbnails)
     pairs = [Pair(int(rows[pair.one]), int(rows[pair.other]), pair.similarity) for pair in pairs]
     group_of = united(len(photos), pairs)
     contents = Counter(group for group, _ in {(group_of[row], photos[row].sha256) for row in rows})
-    return [pair for pair in pairs if contents[group_of[pair.one]] <= MOST_COPIES]
+    scenes = {group for group, many in contents.items() if many > MOST_COPIES}
+    in_scenes = sum(group in scenes for group in group_of)
+    return NearCopies(tuple(pair for pair in pairs if group_of[pair.one] not in scenes), in_scenes)
 
 
 def thumbnail_store(bottleneck_dir: Path) -> Store:

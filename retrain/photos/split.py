@@ -80,18 +80,19 @@ class SplitConfig:
         return self._folds_of(photos) >= 2
 
     def divide(self, photos: Sequence[Photo], copies: Iterable[tuple[int, int]] = ()) -> Division:
-        """Divide these photos; `copies`, pairs of positions, are in one fold. Raises OptionError for too many folds."""
-        return replace(self._divided(photos, copies), photos_digest=digest_of_photos(photos))
+        """Divide these photos; `copies`, pairs of positions, stay together. Raises OptionError for too many folds."""
+        return replace(self._divided(photos, list(copies)), photos_digest=digest_of_photos(photos))
 
-    def _divided(self, photos: Sequence[Photo], copies: Iterable[tuple[int, int]]) -> Division:
-        folds = self._folds_of(photos)
+    def _divided(self, photos: Sequence[Photo], copies: Sequence[tuple[int, int]]) -> Division:
+        folds, groups = self._folds_of(photos), content_groups(photos, copies)
+        if len(set(groups)) < 2:  # one picture: its copies are all that there is to divide
+            copies = ()
         if folds >= 2:
-            groups = content_groups(photos, copies)
             if self.folds is None:
                 folds = min(folds, len(set(groups)))
             if folds >= 2:
                 return cross_validated(photos, groups, folds, self.seed)
-        division = split_photos(photos, *self._percentages, self.seed)
+        division = split_photos(photos, *self._percentages, self.seed, copies)
         return replace(division, remarks=(*division.remarks, *self._without_effect(photos, division)))
 
     def _without_effect(self, photos: Sequence[Photo], division: Division) -> list[str]:
@@ -160,17 +161,17 @@ def split_photos(
     testing_percentage: float = TESTING_PERCENTAGE,
     validation_percentage: float = VALIDATION_PERCENTAGE,
     seed: int = 0,
+    copies: Sequence[tuple[int, int]] = (),
 ) -> Division:
-    """Divide photos into training, validation and testing by content group.
+    """Divide photos into training, validation and testing by content group; `copies` are pairs of positions.
 
     Percentages are in 0..100. Splits that the source gave are kept as they are, beside which photos of other sources
-    are split as usual. A class with at
-    least three groups gets one on every side that was asked for; if some class has fewer,
-    `folds` says how to cross-validate.
+    are split as usual. A class with at least three groups gets one on every side that was asked for; if some class has
+    fewer, `folds` says how to cross-validate.
     """
-    groups = content_groups(photos)
+    groups = content_groups(photos, copies)
     if any(photo.split for photo in photos):
-        return _complete_given_splits(photos, groups, testing_percentage, validation_percentage, seed)
+        return _complete_given_splits(photos, groups, copies, testing_percentage, validation_percentage, seed)
     positions = positions_of(groups, seed)
     sides: dict[str, Split] = {
         group: _side(position, testing_percentage, validation_percentage) for group, position in positions.items()
@@ -280,6 +281,7 @@ def _cover_every_class(
 def _complete_given_splits(
     photos: Sequence[Photo],
     groups: Sequence[str],
+    copies: Sequence[tuple[int, int]],
     testing_percentage: float,
     validation_percentage: float,
     seed: int,
@@ -301,7 +303,9 @@ def _complete_given_splits(
     splits: list[Split] = [photo.split or "training" for photo in photos]
     if rest and (testing or validation):
         plain = [Photo(photos[index].path, photos[index].label, photos[index].sha256) for index in rest]
-        for index, side in zip(rest, split_photos(plain, testing, validation, seed).splits, strict=True):
+        place_of = {index: place for place, index in enumerate(rest)}
+        among = [(place_of[one], place_of[other]) for one, other in copies if one in place_of and other in place_of]
+        for index, side in zip(rest, split_photos(plain, testing, validation, seed, among).splits, strict=True):
             splits[index] = side
     if len(settled) < len(photos):
         side_of = {groups[index]: splits[index] for index in reversed(settled)}

@@ -105,7 +105,7 @@ def run_sweep(config: SweepConfig, progress: Progress = SILENT, start: StartEngi
     view_counts = grid.views or (len(config.views.chosen),)
     progress.say(describe_work(recipes, len(grid.architectures) * len(view_counts), folds))
     material = gather(config, progress, start)
-    division = config.split.one_split.divide(material.photos)
+    division = config.split.one_split.divide(material.photos, material.copies)
     if division.folds is not None:
         progress.say("Some classes have fewer than 3 different photos: none of theirs are among the test photos.")
     sides = np.array(division.splits)

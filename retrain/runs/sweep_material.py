@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -60,15 +61,20 @@ class SweepConfig:
 class Material:
     """Photos with their bottlenecks by architecture, and their classes (n,) as indices of `labels`.
 
-    A matrix is (views * n, dim), view by view, the photos as they are first. `groups` are the content groups of the
-    photos.
+    A matrix is (views * n, dim), view by view, the photos as they are first. `copies` are pairs of photos that
+    are the same picture.
     """
 
     photos: tuple[Photo, ...]
     matrices: Mapping[str, Matrix]
     classes: Classes
     labels: tuple[str, ...]
-    groups: tuple[str, ...]
+    copies: tuple[tuple[int, int], ...] = ()
+
+    @cached_property
+    def groups(self) -> tuple[str, ...]:
+        """The content groups of the photos."""
+        return tuple(content_groups(self.photos, self.copies))
 
     def sample(self, architecture: str, views: int = 1) -> Sample:
         """The first `views` views of all photos; those of several architectures side by side."""
@@ -109,5 +115,6 @@ def gather(config: SweepConfig, progress: Progress = SILENT, start: StartEngine 
     require_two_classes(labels, config.source.image_dir)
     classes = class_indices(photos, labels)
     copies = find_near_copies(photos, shared[0][: len(photos)], config.extraction.local_dir)
-    groups = content_groups(photos, ((copy.one, copy.other) for copy in copies))
-    return Material(photos, dict(zip(names, shared, strict=True)), classes, labels, tuple(groups))
+    for remark in copies.remarks:
+        progress.say(remark)
+    return Material(photos, dict(zip(names, shared, strict=True)), classes, labels, copies.positions)

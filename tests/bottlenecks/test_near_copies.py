@@ -1,6 +1,7 @@
 """Copies in other bytes are found by reading the photos that are alike to the network, and no others."""
 
 import itertools
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +15,8 @@ from label_image.files import sha256_of_bytes
 from retrain import Backbone, Dataset, ExtractionConfig, SplitConfig, extract
 from retrain.bottlenecks import bottlenecks as splitting
 from retrain.bottlenecks import near_copies
-from retrain.bottlenecks.near_copies import find_near_copies, near_pairs
+from retrain.bottlenecks.bottlenecks import Bottlenecks
+from retrain.bottlenecks.near_copies import NOT_LOOKED_FOR, NearCopies, find_near_copies, near_pairs
 from retrain.insight.doctor.looks import look_at
 from retrain.photos.dataset import Photo
 
@@ -28,7 +30,7 @@ def photos(tmp_path: Path) -> list[Photo]:
 
 def pairs_of(photos: list[Photo], alike: dict[int, int]) -> set[tuple[int, int]]:
     store = Path(photos[0].path).parent / "store"
-    return {(pair.one, pair.other) for pair in find_near_copies(photos, bottlenecks(alike), store)}
+    return {(pair.one, pair.other) for pair in find_near_copies(photos, bottlenecks(alike), store).pairs}
 
 
 def what_is_read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
@@ -90,9 +92,11 @@ def test_a_scene_that_many_photos_show_makes_no_copies(more: int, tmp_path: Path
         Image.fromarray(scene).save(path)
         photos.append(Photo(str(path), "a", sha256_of_bytes(path.read_bytes())))
     matrix = bottlenecks(ALIKE)[[1, 11] + [0] * number]
-    pairs = {(pair.one, pair.other) for pair in find_near_copies(photos, matrix, tmp_path / "store")}
+    copies = find_near_copies(photos, matrix, tmp_path / "store")
     of_scene = set(itertools.combinations(range(2, len(photos)), 2))
-    assert pairs == {(0, 1)} | (set() if more else of_scene)
+    assert set(copies.positions) == {(0, 1)} | (set() if more else of_scene)
+    assert copies.in_scenes == (number if more else 0) and len(copies.remarks) == more
+    assert not more or copies.remarks[0].startswith(f"{number} photos look the same as more than 8 do")
 
 
 def test_a_huge_photo_is_not_decoded_again(photos: list[Photo], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -102,7 +106,7 @@ def test_a_huge_photo_is_not_decoded_again(photos: list[Photo], monkeypatch: pyt
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_hardly_any_photos(photos: list[Photo], count: int) -> None:
-    assert find_near_copies(photos[:count], bottlenecks({})[:count], Path("nowhere")) == []
+    assert find_near_copies(photos[:count], bottlenecks({})[:count], Path("nowhere")) == NearCopies()
 
 
 @pytest.mark.parametrize("block", [1, 2, 7, 1024])
@@ -119,16 +123,47 @@ def test_the_nearest_are_looked_at_where_many_are_alike(monkeypatch: pytest.Monk
     assert (0, 10) in zip(ones, others, strict=True) and 8 <= len(ones) < 15
 
 
-def test_they_are_in_one_fold(tmp_path: Path) -> None:
-    """The average-colour network tells one colour from another, and thumbnails the patterns."""
-    cats = same_pictures(tmp_path)[:12]
+def two_classes_of_pictures(tmp_path: Path, side_of: Callable[[int], str] = lambda number: "") -> Path:
+    """A folder of class folders; 10 and 11 are copies of 0 and 1 in other bytes."""
     folder = tmp_path / "photos"
-    for number, photo in enumerate(cats):
-        target = folder / "ab"[number % 2] / f"{number}.jpg"
+    for number, photo in enumerate(same_pictures(tmp_path)[:12]):
+        target = folder / side_of(number) / "ab"[number % 2] / f"{number}.jpg"
         target.parent.mkdir(parents=True, exist_ok=True)
         Path(photo.path).rename(target)
-    found = extract(Dataset.open(folder), Backbone.find("fake"), ExtractionConfig(bottleneck_dir=tmp_path / "store"))
-    at = {Path(photo.path).stem: row for row, photo in enumerate(found.photos)}
+    return folder
+
+
+def extracted(folder: Path) -> tuple[Bottlenecks, dict[str, int]]:
+    """The bottlenecks, and the row of each picture."""
+    config = ExtractionConfig(bottleneck_dir=folder.parent / "store")
+    found = extract(Dataset.open(folder), Backbone.find("fake"), config)
+    return found, {Path(photo.path).stem: row for row, photo in enumerate(found.photos)}
+
+
+def test_they_are_on_one_side(tmp_path: Path) -> None:
+    found, at = extracted(two_classes_of_pictures(tmp_path))
+    for seed in range(30):
+        sides = found.split(SplitConfig(40, 20, seed)).splits
+        assert sides[at["0"]] == sides[at["10"]] and sides[at["1"]] == sides[at["11"]]
+
+
+def test_those_on_two_sides_of_a_given_split_are_counted(tmp_path: Path) -> None:
+    sides = {9: "val", 10: "test", 11: "test"}
+    found, _ = extracted(two_classes_of_pictures(tmp_path, lambda number: sides.get(number, "train")))
+    assert any(one.startswith("4 photos have a copy on another side") for one in found.split().remarks)
+
+
+def test_those_of_photos_from_which_a_missing_side_is_taken_stay_together(tmp_path: Path) -> None:
+    found, at = extracted(two_classes_of_pictures(tmp_path, lambda number: "test" if number in (8, 9) else "train"))
+    for seed in range(30):
+        sides = found.split(SplitConfig(None, 40, seed)).splits
+        assert "validation" in sides
+        assert sides[at["0"]] == sides[at["10"]] and sides[at["1"]] == sides[at["11"]]
+
+
+def test_they_are_in_one_fold(tmp_path: Path) -> None:
+    """The average-colour network tells one colour from another, and thumbnails the patterns."""
+    found, at = extracted(two_classes_of_pictures(tmp_path))
     for seed in range(8):
         division = found.split(SplitConfig(seed=seed))
         for deal in division.deals:
@@ -143,11 +178,13 @@ def test_among_very_many_photos_they_are_not_looked_for(tmp_path: Path, monkeypa
         Dataset.open(tmp_path / "photos"), Backbone.find("fake"), ExtractionConfig(bottleneck_dir=tmp_path / "store")
     )
     monkeypatch.setattr(splitting, "MOST_COMPARED", 20)
-    assert splitting.COPIES_NOT_LOOKED_FOR not in found.split().remarks
+    assert NOT_LOOKED_FOR not in found.split().remarks
     monkeypatch.setattr(splitting, "MOST_COMPARED", 19)
-    monkeypatch.setattr(splitting, "find_near_copies", None)
+    monkeypatch.setattr(near_copies, "_candidates", None)
     division = found.split()
-    assert splitting.COPIES_NOT_LOOKED_FOR in division.remarks and division.number_of_folds == 5
+    assert NOT_LOOKED_FOR in division.remarks and division.number_of_folds == 5
+    monkeypatch.setattr(splitting, "MOST_PHOTOS", 19)
+    assert NOT_LOOKED_FOR in found.split(SplitConfig(folds=0)).remarks
 
 
 @pytest.mark.parametrize("noise", [2.0, 12.0, 15.0])

@@ -5,7 +5,6 @@ import pytest
 
 from research import compare_heads as script
 from retrain.photos.dataset import Photo
-from retrain.photos.groups import content_groups
 from retrain.runs.sweep import Grid, Material
 
 GRID = Grid(("easy",), {}, l2=(0.1, 0.01))
@@ -18,7 +17,7 @@ def material() -> Material:
     features = random.normal(0, 1, (120, 4)).astype(np.float32)
     features[:, 0] += 6 * classes
     photos = tuple(Photo(f"{n}.jpg", "ab"[n % 2], f"{n:064x}", "training") for n in range(120))
-    return Material(photos, {"easy": features}, classes, ("a", "b"), tuple(content_groups(photos)))
+    return Material(photos, {"easy": features}, classes, ("a", "b"))
 
 
 def test_all_heads_learn_what_is_easy(material: Material) -> None:

@@ -12,7 +12,6 @@ from retrain.bottlenecks.extraction import Extraction
 from retrain.core.errors import DatasetError, OptionError
 from retrain.photos.dataset import Photo
 from retrain.photos.division import Division, numbered
-from retrain.photos.groups import content_groups
 from retrain.runs.sweep import Configuration, Grid, Material, Tried, ranked, sweep_heads
 from retrain.training.confidence import with_confidence
 from retrain.training.fitting.convergence import fit_to_convergence
@@ -66,7 +65,7 @@ def make_material(photos: int = 240) -> Material:
     paths = tuple(Photo(f"{n}.jpg", "abcd"[label], f"{n:064x}") for n, label in enumerate(sample.classes))
     noise = np.random.default_rng(5).normal(0, 1, (photos, 3)).astype(np.float32)
     matrices = {"good": sample.matrix, "noise": 1000 * noise}
-    return Material(paths, matrices, sample.classes, ("a", "b", "c", "d"), tuple(content_groups(paths)))
+    return Material(paths, matrices, sample.classes, ("a", "b", "c", "d"))
 
 
 def with_takes(material: Material, takes: int = 3) -> Material:
@@ -76,7 +75,7 @@ def with_takes(material: Material, takes: int = 3) -> Material:
         Photo(f"{row}_nohash_{n}.jpg", material.photos[row].label, f"{n:064x}") for n, row in enumerate(rows)
     )
     matrices = {name: matrix[rows] for name, matrix in material.matrices.items()}
-    return Material(photos, matrices, material.classes[rows], material.labels, tuple(content_groups(photos)))
+    return Material(photos, matrices, material.classes[rows], material.labels)
 
 
 def test_joined_bottlenecks_count_the_same() -> None:
@@ -195,7 +194,6 @@ def test_balanced_heads_know_small_classes_better() -> None:
         {"good": material.matrices["good"][kept]},
         material.classes[kept],
         material.labels,
-        tuple(content_groups(photos)),
     )
     recipes = Grid((), {}, l2=(0.1,), class_weights=(None, "balanced")).recipes()
     sweep = sweep_heads(few, sides[kept], recipes, ("good",), FOLDS)

@@ -12,7 +12,7 @@ photos as they are, and has seen no view of them.
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import compress
 
 import numpy as np
@@ -21,8 +21,9 @@ import numpy.typing as npt
 from retrain.bottlenecks.executors.base import StartEngine
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.progress import SILENT, Progress
-from retrain.photos.division import numbered
+from retrain.photos.division import numbered, some_of
 from retrain.photos.folds import deal_folds
+from retrain.photos.split import testable
 from retrain.runs.sweep_material import Material as Material
 from retrain.runs.sweep_material import SweepConfig as SweepConfig
 from retrain.runs.sweep_material import gather as gather
@@ -136,6 +137,12 @@ def sweep_heads(
         raise DatasetError(
             f"{int(chosen_from.sum())} photos are too few for `folds` {folds}: use fewer folds, or add photos."
         )
+    told = np.array(testable(usable_photos, fold_of.tolist()), np.bool_)
+    if not told.all():
+        alone = sorted({photo.label for photo in compress(usable_photos, ~told)})
+        say(f"Not asked about, for want of a second photo that differs: {some_of(alone)}.")
+    if not told.any():
+        raise DatasetError("No class has two different photos for a sweep: add photos.")
     tried: list[Tried] = []
     features: dict[str, int] = {}
     for architecture in architectures:
@@ -148,7 +155,8 @@ def sweep_heads(
             usable = everything.take(np.flatnonzero(np.tile(chosen_from, views)))
             classes = len(material.labels)
             tried += cross_validate_recipes(usable, fold_of, classes, architecture, recipes, say, views)
-    results = ranked(tried, material.classes[chosen_from], groups)
+    tried = [replace(one, losses=one.losses[told], right=one.right[told]) for one in tried]
+    results = ranked(tried, material.classes[chosen_from][told], list(compress(groups, told)))
     best = results[0].configuration
     sample = material.sample(best.architecture, best.views)
     testing, validation = (sample.take(np.flatnonzero(sides == side)) for side in ("testing", "validation"))

@@ -184,6 +184,24 @@ def test_heads_learn_from_views() -> None:
     assert helped < alone - 0.02 < alone + 0.02 < harmed
 
 
+def test_photos_that_no_head_can_know_choose_nothing() -> None:
+    """A class of one photo is in one fold: every head that is asked about it has seen none of it."""
+    material, recipes = make_material(), Grid((), {}, l2=(1.0, 0.1, 0.01)).recipes()
+    sides, said = np.array(["training"] * 200 + ["testing"] * 40), []
+    plain = sweep_heads(material, sides, recipes, ("good",), FOLDS)
+    rows = np.r_[np.arange(240), np.arange(3)]
+    alone = tuple(Photo(f"alone {n}.jpg", "efg"[n], f"{500 + n:064x}") for n in range(3))
+    with_alone = Material(
+        (*material.photos, *alone), {"good": material.matrices["good"][rows]},
+        np.r_[material.classes, [4, 5, 6]], (*material.labels, "e", "f", "g"),
+    )  # fmt: skip
+    found = sweep_heads(with_alone, np.r_[sides, ["training"] * 3], recipes, ("good",), FOLDS, 0, said.append)
+    assert any("want of a second photo that differs: e, f, g." in one for one in said)
+    for one, other in zip(plain.results, found.results, strict=True):
+        assert one.configuration == other.configuration
+        assert abs(one.cross_entropy - other.cross_entropy) < 0.1 and abs(one.mean_recall - other.mean_recall) < 0.05
+
+
 def test_balanced_heads_know_small_classes_better() -> None:
     """Linear ones by mean recall, on a class with a tenth of the photos of the others."""
     material, sides = make_material(1200), np.array(["training"] * 1200)

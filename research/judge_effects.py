@@ -7,7 +7,9 @@ the design effect as it is estimated (`design_effect`), "as quoted" by `effect_o
     python -m research.judge_effects
 
 Over 5 x 20, 10 x 10, 20 x 10, 60 x 5 and 200 x 3 subjects x takes, accuracies 0.8, 0.95 and 0.99, alike 0.02, 0.3, 0.7
-and 0.999, 600 draws of each: the estimate holds RESULT_OLD at worst, RESULT_OLD_FEW; as quoted RESULT_NEW at worst.
+and 0.999, 600 draws of each: by the estimate 18 of the 60 intervals hold the truth in less than 90 % of the draws, at
+worst in 19 % (5 x 20, accuracy 0.95, takes all alike, of which most draws have no error); as quoted none does, at worst
+91 %.
 """
 
 from collections.abc import Callable

@@ -18,7 +18,7 @@ Share = Annotated[float, Meta(ge=0, le=1)]
 class Quoted:
     """The test figure of a training: `accuracy` in 0..1 on `n` photos, with its 95 % interval.
 
-    It is that of `cross_validation` where all photos of the training were tested, by heads trained on others.
+    It is that of `cross_validation` where photos of the training were tested by heads trained on others.
     """
 
     accuracy: Share
@@ -42,6 +42,11 @@ class _Figures:
 @dataclass(frozen=True)
 class _Provenance:
     photos: int = 0
+    options: dict[str, Any] | None = None
+
+    def is_cross_validated(self, tested: int) -> bool:
+        """Whether folds took turns; they also do where one split would have left a class without test photos."""
+        return bool((self.options or {}).get("folds")) or tested == self.photos
 
 
 @dataclass(frozen=True)
@@ -65,4 +70,4 @@ def figure_in(manifest: Mapping[str, Any]) -> Quoted | None:
     except ForeignFileError:
         return None
     test = content.metrics.test
-    return Quoted(test.accuracy, test.interval, test.n, test.n == content.provenance.photos)
+    return Quoted(test.accuracy, test.interval, test.n, content.provenance.is_cross_validated(test.n))

@@ -8,6 +8,7 @@ are chosen on the others.
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,7 @@ LEAST_GAIN = 0.001  # nats; less than that a step beyond the path is not worth, 
 MUCH_WORSE = 1.1  # times the least cross-entropy: weaker penalties are not tried any more
 
 Losses = npt.NDArray[np.float64]
+Which = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +36,8 @@ class OutOfFold:
     (deals, strengths, n, classes) are those of the photos as they are, which is what an export sees, and `judged` those
     that count as the answers: the same, or the means over all views. `losses` (deals, strengths, n) are the
     cross-entropies of the former, each strength of a deal at its best temperature, and weighted by class as the loss
-    is. `curve` is that of the first deal, and `mean_head` the mean of its heads at the best strength.
+    is; 0 of photos that no head can know (`has_others`). `curve` is that of the first deal, and `mean_head` the mean of
+    its heads at the best strength.
     """
 
     classes: Classes
@@ -46,6 +49,11 @@ class OutOfFold:
     curve: tuple[Progress, ...]
     mean_head: Head
 
+    @cached_property
+    def judges(self) -> Which:
+        """Which photos (n,) choose the strength and the temperature: those that some head can know."""
+        return has_others(self.classes, self.folds[0])
+
     @property
     def best(self) -> int:
         """Which strength of the path is the best over all photos."""
@@ -53,8 +61,8 @@ class OutOfFold:
 
     def calibration(self) -> Calibration:
         """The temperature for a head of the best strength that is fitted to all photos, and sees them as they are."""
-        said = self.probabilities[:, self.best]
-        chosen = calibrate(said.reshape(-1, said.shape[-1]), np.tile(self.classes, len(said)), WIDE_SPREAD)
+        said, classes = self.probabilities[:, self.best, self.judges], self.classes[self.judges]
+        chosen = calibrate(said.reshape(-1, said.shape[-1]), np.tile(classes, len(said)), WIDE_SPREAD)
         return Calibration(chosen.temperature, len(self.classes))
 
     def quoted(self) -> Matrix:
@@ -62,15 +70,23 @@ class OutOfFold:
         quoted = np.empty_like(self.judged[:, 0])
         for deal, folds in enumerate(self.folds):
             for fold in np.unique(folds):
-                own = folds == fold
-                best = int(self.losses[deal][:, ~own].sum(axis=1).argmin())
+                own, others = folds == fold, (folds != fold) & self.judges
+                best = int(self.losses[deal][:, others].sum(axis=1).argmin())
                 said = self.judged[deal, best]
-                quoted[deal, own] = calibrate(said[~own], self.classes[~own], WIDE_SPREAD).of_probabilities(said[own])
+                chosen = calibrate(said[others], self.classes[others], WIDE_SPREAD)
+                quoted[deal, own] = chosen.of_probabilities(said[own])
         return quoted
 
     def uncalibrated(self) -> Matrix:
         """What heads of the best strength say before the temperature, (deals, n, classes)."""
         return self.judged[:, self.best]
+
+
+def has_others(classes: Classes, folds: Rows) -> Which:
+    """Whether the class of each photo (n,) is in several folds: else no head that is asked about it has seen one."""
+    in_folds = np.unique(np.stack([classes, folds]), axis=1)[0]
+    known: Which = np.bincount(in_folds)[classes] > 1
+    return known
 
 
 def cross_validate_path(
@@ -88,14 +104,15 @@ def cross_validate_path(
     the mean answer to all views counts.
     """
     given = None if recipe.l2 is None else (recipe.l2,)
-    first = _OfDeal.along(sample, folds[0], classes, recipe, tta, given, observe)
+    labels = sample.classes[: folds.shape[1]]
+    judges = has_others(labels, folds[0])
+    first = _OfDeal.along(sample, folds[0], judges, classes, recipe, tta, given, observe)
     deals = [first]
     for deal in folds[1:]:
-        deals.append(_OfDeal.along(sample, deal, classes, recipe, tta, tuple(first.path)))
+        deals.append(_OfDeal.along(sample, deal, judges, classes, recipe, tta, tuple(first.path)))
     probabilities = np.array([deal.probabilities for deal in deals])
     judged = np.array([deal.judged for deal in deals]) if tta else probabilities
     losses = np.array([deal.losses for deal in deals])
-    labels = sample.classes[: folds.shape[1]]
     mean = first.means[_best(losses)]
     return OutOfFold(labels, folds, tuple(first.path), probabilities, judged, losses, tuple(first.curve), mean)
 
@@ -106,9 +123,13 @@ def _best(losses: Losses) -> int:
 
 @dataclass
 class _OfDeal:
-    """What becomes of one deal of the folds, strength by strength; as in `OutOfFold`."""
+    """What becomes of one deal of the folds, strength by strength; as in `OutOfFold`.
+
+    `photo_weights` (n,) are 0 of photos that are no `judges`.
+    """
 
     classes: Classes
+    judges: Which
     photo_weights: Losses
     path: list[float] = field(default_factory=list)
     probabilities: list[Matrix] = field(default_factory=list)
@@ -122,6 +143,7 @@ class _OfDeal:
         cls,
         sample: Sample,
         folds: Rows,
+        judges: Which,
         classes: int,
         recipe: HeadRecipe,
         tta: bool,
@@ -131,7 +153,7 @@ class _OfDeal:
         """Go along a path that is given, or as far as it gets better."""
         labels, balanced = sample.classes[: len(folds)], recipe.class_weight is not None
         weights = class_weights(labels, classes)[labels] if balanced else np.ones(len(labels), np.float32)
-        deal = cls(labels, weights.astype(np.float64))
+        deal = cls(labels, judges, weights.astype(np.float64) * judges)
         answers_of_all_views = answers_along(
             sample,
             np.tile(folds, len(sample) // len(folds)),
@@ -150,12 +172,13 @@ class _OfDeal:
         n, rows = len(self.classes), np.arange(len(self.classes))
         views = np.exp(answers.log_probabilities).reshape(-1, n, answers.log_probabilities.shape[1])
         own = views[0]
-        calibrated = calibrate(own, self.classes, WIDE_SPREAD).of_probabilities(own)
+        judges = self.judges
+        calibrated = calibrate(own[judges], self.classes[judges], WIDE_SPREAD).of_probabilities(own)
         plain, calibrated_losses = (
             -np.log(np.maximum(said[rows, self.classes], TINY)).astype(np.float64) * self.photo_weights
             for said in (own, calibrated)
         )
-        right = float((own.argmax(axis=1) == self.classes).mean())
+        right = float((own.argmax(axis=1) == self.classes)[judges].mean())
         training = (answers.training_accuracy, answers.training_cross_entropy)
         loss = float(plain.sum() / self.photo_weights.sum())
         self.curve.append(Progress(len(self.path), *training, right, loss, max(total, len(self.path) + 1)))
@@ -180,5 +203,5 @@ class _OfDeal:
 
     @property
     def _last_is_best(self) -> bool:
-        means = [float(losses.mean()) for losses in self.losses]
+        means = [float(losses[self.judges].mean()) for losses in self.losses]
         return means[-1] < min(means[:-1]) - LEAST_GAIN

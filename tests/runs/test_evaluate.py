@@ -18,7 +18,7 @@ from retrain.insight.evaluation_table import summary
 from retrain.photos.opening import list_photos
 from retrain.photos.reading import identify
 from retrain.photos.seen_photos import NAME, were_seen
-from retrain.training.metrics import design_effect, wilson_interval
+from retrain.training.metrics import effect_on_accuracy, wilson_interval
 
 THREE = {"red": "red", "green": "green", "blue": "blue"}
 
@@ -103,7 +103,7 @@ def test_takes_of_one_subject_are_right_or_wrong_together(trained: Path, tmp_pat
     assert found.metrics.interval == pytest.approx(wilson_interval(9, 12))
     seen = summary(found)["answered_and_right"]
     assert isinstance(seen, dict)
-    n = 48 / design_effect(found.answered_and_right.astype(float), np.arange(48) // 4)
+    n = 48 / effect_on_accuracy(found.answered_and_right.astype(float), np.arange(48) // 4)
     assert n < 20 and seen["interval"] == pytest.approx(wilson_interval(seen["share"] * n, n))
 
 
@@ -187,6 +187,16 @@ def test_it_is_called_cross_validation_where_all_photos_were_tested(trained: Pat
     photos = json.loads((trained / "model" / "model.json").read_text())["provenance"]["photos"]
     model = with_test_figure(trained, tmp_path / "model", n=photos)
     assert "by cross-validation: accuracy" in call(main, "evaluate", model, seen).out
+
+
+def test_it_is_called_cross_validation_where_folds_left_a_photo_out(trained: Path, seen: Path, tmp_path: Path) -> None:
+    """The only photo of its class is not tested."""
+    model = with_test_figure(trained, tmp_path / "model", n=12)
+    about = json.loads((model / "model.json").read_text())
+    for folds, said in ((5, "by cross-validation: accuracy"), (0, "on test photos that it had not seen: accuracy")):
+        about["provenance"]["options"]["folds"] = folds
+        (model / "model.json").write_text(json.dumps(about))
+        assert said in call(main, "evaluate", model, seen).out
 
 
 def test_gates_judge_what_is_quoted(trained: Path, seen: Path, tmp_path: Path) -> None:

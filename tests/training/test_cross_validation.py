@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from retrain.training.calibration import calibrate
+from retrain.training.calibration import WIDE_SPREAD, calibrate
 from retrain.training.cross_validation import MOST_STRENGTHS, OutOfFold, cross_validate_path
 from retrain.training.fitting import convergence
 from retrain.training.fitting.convergence import L2_PATH, fit_to_convergence
@@ -29,6 +29,26 @@ def folds_of(n: int, deals: int = 1) -> np.ndarray:
 
 def cross_validated(sample: Sample, folds: np.ndarray, tta: bool = False, **options: object) -> OutOfFold:
     return cross_validate_path(sample, folds, CLASSES, choose_recipe(HeadConfig(**options)), tta)  # type: ignore[arg-type]
+
+
+def test_photos_that_no_head_can_know_choose_nothing() -> None:
+    """Classes of one photo: whatever is answered is wrong, and the least so by a high temperature."""
+    plain, alone = sample_of(120, distance=2.0), 40
+    strange = np.random.default_rng(3).normal(0, 3, (alone, DIM)).astype(np.float32)
+    sample = Sample(np.vstack([plain.matrix, strange]), np.r_[plain.classes, CLASSES + np.arange(alone)])
+    folds = np.hstack([folds_of(120, 2), np.tile(np.arange(alone) % 5, (2, 1))])
+    found = cross_validate_path(sample, folds, CLASSES + alone, choose_recipe())
+    assert found.judges.tolist() == [True] * 120 + [False] * alone and not found.losses[:, :, 120:].any()
+    said = found.probabilities[:, found.best]
+    known, everything = (
+        calibrate(said[:, :count].reshape(-1, CLASSES + alone), np.tile(sample.classes[:count], 2), WIDE_SPREAD)
+        for count in (120, 160)
+    )
+    assert found.calibration().temperature == known.temperature < 0.7 * everything.temperature
+    own, others = folds[0] == 0, (folds[0] != 0) & found.judges
+    best = found.judged[0, int(found.losses[0][:, others].sum(axis=1).argmin())]
+    expected = calibrate(best[others], sample.classes[others], WIDE_SPREAD).of_probabilities(best[own])
+    np.testing.assert_array_equal(found.quoted()[0, own], expected)
 
 
 @pytest.mark.parametrize("options", [{}, {"label_smoothing": 0.2}, {"class_weight": "balanced"}])

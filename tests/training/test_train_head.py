@@ -12,7 +12,7 @@ from retrain.photos.dataset import Photo
 from retrain.photos.split import Division
 from retrain.training.fitting.convergence import L2_WITHOUT_VALIDATION
 from retrain.training.head import Progress
-from retrain.training.metrics import design_effect, wilson_interval
+from retrain.training.metrics import effect_on_accuracy, wilson_interval
 from retrain.training.recipe import HeadConfig
 from retrain.training.train_head import train_head
 from retrain.training.trained import TrainedHead
@@ -92,7 +92,7 @@ def test_answers_of_heads_that_share_photos_are_worth_fewer() -> None:
     right = trained.test_probabilities.argmax(axis=1) == trained.bottlenecks.classes
     groups = np.where(right, np.arange(60), 60)
     of_takes = train(extraction(60), replace(division, groups=tuple(groups.tolist())), epochs=2).test
-    worth = 40 / design_effect(right.astype(float), groups)
+    worth = 40 / effect_on_accuracy(right.astype(float), groups)
     assert of_takes.accuracy == right.mean() and worth < 20
     assert of_takes.interval == pytest.approx(wilson_interval(right.mean() * worth, worth))
 

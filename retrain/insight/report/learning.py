@@ -124,7 +124,8 @@ def calibrated_losses(trained: TrainedHead) -> tuple[float, ...]:
     """Of each point of the curve the cross-entropy on photos not seen, once calibrated; none for a single split."""
     if trained.out_of_fold is None or len(trained.out_of_fold.path) != len(trained.fit.curve):
         return ()
-    return tuple(float(loss) for loss in trained.out_of_fold.losses.mean(axis=(0, 2)))
+    out_of_fold = trained.out_of_fold
+    return tuple(float(loss) for loss in out_of_fold.losses[:, :, out_of_fold.judges].mean(axis=(0, 2)))
 
 
 def learning_words(trained: TrainedHead) -> str:

@@ -160,8 +160,9 @@ def test_why_the_chosen_point_is_not_the_lowest_is_said(l2: float, because: str)
 
 def test_the_calibrated_losses_are_means_over_deals_and_photos() -> None:
     fit = path([0.9] * 2, [0.5, 0.3], 1.0)
-    losses = np.array([[[1.0, 3.0], [0.0, 1.0]], [[2.0, 2.0], [1.0, 2.0]]])
-    assert calibrated_losses(trained_to(fit, path=(1.0, 0.3), losses=losses)) == (2.0, 1.0)
+    losses = np.array([[[1.0, 3.0, 0.0], [0.0, 1.0, 0.0]], [[2.0, 2.0, 0.0], [1.0, 2.0, 0.0]]])
+    judges = np.array([True, True, False])
+    assert calibrated_losses(trained_to(fit, path=(1.0, 0.3), losses=losses, judges=judges)) == (2.0, 1.0)
     assert calibrated_losses(trained_to(fit)) == ()
 
 

@@ -7,7 +7,7 @@ import pytest
 from retrain.insight.report.evidence import Evidence, confusion_of
 from retrain.insight.report.page import report_html
 from retrain.runs.train import Run
-from retrain.training.metrics import design_effect, measure, wilson_interval
+from retrain.training.metrics import effect_on_accuracy, measure, wilson_interval
 
 
 def cosine(run: Run, one: int, other: int) -> float:
@@ -111,7 +111,8 @@ def test_the_interval_of_a_class_is_that_of_what_its_photos_are_worth(make_run) 
     division = replace(run.division, groups=takes)
     of_takes = Evidence(replace(run, trained=replace(run.trained, division=division))).class_rows()
     right = (run.trained.out_of_fold.quoted().argmax(axis=-1) == run.trained.bottlenecks.classes).mean(axis=0)
-    effects = {name: design_effect(right[30 * n : 30 * n + 30], np.arange(30) // 6) for n, name in enumerate("abc")}
+    of_class = dict(zip("abc", np.split(right, 3), strict=True))
+    effects = {name: effect_on_accuracy(right, np.arange(30) // 6) for name, right in of_class.items()}
     assert max(effects.values()) > 1.1
     for row in of_takes:
         worth = 20 / effects[row.label]

@@ -33,7 +33,9 @@ def examine(config: DoctorConfig, progress: Progress = SILENT, start: StartEngin
     dataset, _ = config.source.open_named(config.extraction.local_dir, progress)
     backbone = choose_backbone(config.backbone, config.extraction, progress)
     bottlenecks = extract_with_fallback(dataset, backbone, config.extraction, progress=progress, start=start)
-    division = config.split.divide(bottlenecks.photos)
+    # Folds are no sides, so that the copies that they keep together need not be looked for here.
+    in_folds = config.split.takes_turns(bottlenecks.photos)
+    division = config.split.divide(bottlenecks.photos) if in_folds else bottlenecks.split(config.split)
     progress.say("Looking at each photo once …")
     sides = division.splits if division.folds is None else None
     observe = progress.examining(len(bottlenecks.photos))

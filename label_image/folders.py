@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 from label_image.files import reason_of
 
 # What systems and programs leave between a person's files; in small letters.
-LITTER = {"thumbs.db", "desktop.ini"}
+LITTER_FILES = {"thumbs.db", "desktop.ini"}
 VIDEOS = frozenset({
     ".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm", ".3gp", ".3g2", ".mpg", ".mpeg", ".wmv", ".asf", ".flv", ".mts",
     ".m2ts", ".ogv", ".vob",
@@ -54,7 +54,7 @@ class Listed(NamedTuple):
 
 def is_litter(name: str) -> bool:
     """Whether an entry of a folder is none of a person's photos: hidden, or left by a system. In any class folder."""
-    return name.startswith(".") or name.lower() in LITTER
+    return name.startswith(".") or name.lower() in LITTER_FILES
 
 
 def is_video(name: str) -> bool:

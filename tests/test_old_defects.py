@@ -15,7 +15,7 @@ from PIL import Image
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.backbone_config import BackboneConfig
-from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.backbones.engines.base import Engine, Vectors
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.extraction import Extraction, extract
 from retrain.bottlenecks.extraction_config import ExtractionConfig
@@ -35,7 +35,7 @@ def cats(root: Path, shade: int = 0) -> Path:
     return root
 
 
-def expected(extraction: Extraction) -> Bottlenecks:
+def expected(extraction: Extraction) -> Vectors:
     """The average colours that the photos on the disk have now."""
     colours = [np.asarray(Image.open(photo.path))[0, 0] for photo in extraction.photos]
     return (np.array(colours) / 127.5 - 1).astype(np.float32)
@@ -81,7 +81,7 @@ def test_t10_photos_run_in_batches_and_once(tmp_path: Path) -> None:
     def start(backbone: Backbone) -> Engine:
         engine = start_engine(backbone)
 
-        def run(pixels: Pixels) -> Bottlenecks:
+        def run(pixels: Pixels) -> Vectors:
             sizes.append(len(pixels))
             return engine(pixels)
 

@@ -35,7 +35,7 @@ from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.bottlenecks.near_copies import MOST_COMPARED, find_near_copies
 from retrain.bottlenecks.nearest import Nearest, nearest
 from retrain.core.errors import OptionError, StoreError
-from retrain.core.matrix_file import Matrix
+from retrain.core.matrix_file import StoredMatrix
 from retrain.core.observing import Observe, not_observed, observed
 from retrain.core.progress import SILENT, Progress
 from retrain.core.rows import Rows, chosen_rows
@@ -61,7 +61,7 @@ class Bottlenecks:
     dataset: Dataset
     backbone: Backbone
     extraction: Extraction
-    views: Matrix
+    views: StoredMatrix
     labels: tuple[str, ...]
     config: ExtractionConfig = ExtractionConfig()
     view_ids: tuple[str, ...] = (ORIGINAL_ID,)
@@ -142,7 +142,7 @@ class Bottlenecks:
         )
 
     @property
-    def X(self) -> Matrix:
+    def X(self) -> StoredMatrix:
         """`matrix`, by the name that it has for scikit-learn: (n, dim), of the same dtype."""
         return self.matrix
 
@@ -220,7 +220,7 @@ class Bottlenecks:
         return self.extraction.photos
 
     @property
-    def matrix(self) -> Matrix:
+    def matrix(self) -> StoredMatrix:
         """Float32 (n, dim); row i belongs to photo i."""
         return self.extraction.matrix
 
@@ -244,7 +244,7 @@ class Bottlenecks:
         """The photos that end early, and were accepted."""
         return tuple(photo for photo in self.photos if photo.sha256 in self.extraction.truncated)
 
-    def nearest(self, vectors: Matrix, count: int = 10) -> Nearest:
+    def nearest(self, vectors: StoredMatrix, count: int = 10) -> Nearest:
         """The rows that are most like each of some vectors (m, dim), by the cosine: `rows` and `cosines` (m, count)."""
         return nearest(self.matrix, vectors, count)
 
@@ -336,11 +336,11 @@ def extracted(
     progress: Progress,
     start: StartEngine | None = None,
     executor: Executor | None = None,
-) -> tuple[Backbone, Extraction, Matrix]:
+) -> tuple[Backbone, Extraction, StoredMatrix]:
     """The backbone that was used, what was found and computed, and the bottlenecks of all views (views * n, dim)."""
     start = start or partial(start_engine, engine=config.engine)
 
-    def work(backbone: Backbone) -> tuple[Extraction, Matrix]:
+    def work(backbone: Backbone) -> tuple[Extraction, StoredMatrix]:
         return extract_views(
             dataset,
             backbone,

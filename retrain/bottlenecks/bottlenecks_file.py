@@ -28,7 +28,7 @@ from label_image.preprocessing import Preprocessing
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.calibrated import CalibratedNetwork
 from retrain.core.errors import DatasetError, StoreError
-from retrain.core.matrix_file import Matrix, release_pages
+from retrain.core.matrix_file import StoredMatrix, release_pages
 from retrain.core.places import place_of
 from retrain.photos.dataset import Photo
 from retrain.photos.reading import absolute_paths
@@ -44,7 +44,7 @@ def write_table(
     path: str | os.PathLike[str],
     about: Mapping[str, object],
     photos: Sequence[Photo],
-    views: Matrix,
+    views: StoredMatrix,
     view_ids: Sequence[str],
     observe: Callable[[int], object] = lambda rows: None,
 ) -> None:
@@ -96,7 +96,7 @@ def columns_of(photos: Sequence[Photo]) -> dict[str, list[str | None]]:
     }
 
 
-def read_table(path: str | os.PathLike[str]) -> tuple[dict[str, Any], tuple[Photo, ...], Matrix]:
+def read_table(path: str | os.PathLike[str]) -> tuple[dict[str, Any], tuple[Photo, ...], StoredMatrix]:
     """What `write_table` was given: the metadata, the photos and the views. Raises DatasetError.
 
     A table that was changed since, but for rows that were left out, has its labels from its own column.

@@ -33,7 +33,7 @@ from retrain.bottlenecks.joined import shared_photos, side_by_side
 from retrain.bottlenecks.matching_store import matching_store
 from retrain.bottlenecks.store import Key, Store
 from retrain.core.errors import StoreError
-from retrain.core.matrix_file import Matrix, keep_rows, release_pages, scratch_matrix
+from retrain.core.matrix_file import StoredMatrix, keep_rows, release_pages, scratch_matrix
 from retrain.core.places import Place, place_of
 from retrain.photos.dataset import Dataset, Photo, Skipped
 from retrain.photos.hashes import PhotoHashes
@@ -57,7 +57,7 @@ class Extraction:
     """
 
     photos: tuple[Photo, ...]
-    matrix: Matrix
+    matrix: StoredMatrix
     skipped: tuple[Skipped, ...]
     hits: int
     computed: int
@@ -79,7 +79,7 @@ class _Survey:
 
     wanted: list[int]
     stored: Set[str] | Digests
-    matrix: Matrix | None = None
+    matrix: StoredMatrix | None = None
     gone: Set[str] = frozenset()
 
 
@@ -274,7 +274,7 @@ def extract_views(
     executor: Executor = LOCAL,
     accept_truncated: bool = False,
     say: Callable[[str], None] = lambda sentence: None,
-) -> tuple[Extraction, Matrix]:
+) -> tuple[Extraction, StoredMatrix]:
     """Several views of every photo, the first of which is the photo itself; see `extract`.
 
     Returns the extraction of the first view, with the counts and seconds of all, and a matrix of shape
@@ -333,7 +333,9 @@ def _added(first: Extraction, other: Extraction) -> Extraction:
     return replace(first, hits=first.hits + other.hits, computed=first.computed + other.computed, seconds=seconds)
 
 
-def _join(extractions: Sequence[Extraction], matrices: Sequence[Matrix], folder: Path) -> tuple[Extraction, Matrix]:
+def _join(
+    extractions: Sequence[Extraction], matrices: Sequence[StoredMatrix], folder: Path
+) -> tuple[Extraction, StoredMatrix]:
     """The extractions of several backbones as one, with the matrix of all views."""
     photos, shared = shared_photos([extraction.photos for extraction in extractions], matrices)
     skipped = {one.path: one for extraction in extractions for one in extraction.skipped}
@@ -380,7 +382,9 @@ def _survey(store: Store, contents: Contents, view: View, reads: bool) -> _Surve
         return _Survey(np.flatnonzero(~found).tolist(), frozenset(), matrix)
 
 
-def _matrix(filled: Matrix | None, rows: Sequence[int], keys: Sequence[Key], store: Store, computed: int) -> Matrix:
+def _matrix(
+    filled: StoredMatrix | None, rows: Sequence[int], keys: Sequence[Key], store: Store, computed: int
+) -> StoredMatrix:
     """The bottlenecks with these keys, which are the given rows of a matrix that may be filled already."""
     if filled is not None and not computed:
         return keep_rows(filled, rows)

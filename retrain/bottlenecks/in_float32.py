@@ -6,7 +6,7 @@ import numpy as np
 
 from label_image.files import reason_of
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import Bottlenecks as Vectors
+from retrain.backbones.engines.base import Vectors
 from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.bottlenecks.executors.base import StartEngine
 from retrain.bottlenecks.extraction import extract

@@ -5,13 +5,13 @@ from pathlib import Path
 
 import numpy as np
 
-from retrain.core.matrix_file import BLOCK_BYTES, Matrix, release_pages, scratch_matrix
+from retrain.core.matrix_file import BLOCK_BYTES, StoredMatrix, release_pages, scratch_matrix
 from retrain.photos.dataset import Photo
 
 Photos = tuple[Photo, ...]
 
 
-def shared_photos(photos: Sequence[Photos], matrices: Sequence[Matrix]) -> tuple[Photos, list[Matrix]]:
+def shared_photos(photos: Sequence[Photos], matrices: Sequence[StoredMatrix]) -> tuple[Photos, list[StoredMatrix]]:
     """The photos that all backbones could use, with their bottlenecks.
 
     Of each backbone there are its photos and its bottlenecks, (views * photos, dim), view by view; so are those
@@ -29,7 +29,7 @@ def shared_photos(photos: Sequence[Photos], matrices: Sequence[Matrix]) -> tuple
     return shared, found
 
 
-def side_by_side(matrices: Sequence[Matrix], folder: Path) -> Matrix:
+def side_by_side(matrices: Sequence[StoredMatrix], folder: Path) -> StoredMatrix:
     """Matrices (n, dim) as one, (n, sum of dims); a large one is a file in `folder`. Raises StoreError."""
     shape = (len(matrices[0]), sum(matrix.shape[1] for matrix in matrices))
     joined = scratch_matrix(shape, folder, np.result_type(*matrices))

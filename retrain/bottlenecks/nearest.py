@@ -14,7 +14,7 @@ import numpy.typing as npt
 from retrain.core.blas import one_thread
 from retrain.core.errors import OptionError
 from retrain.core.machine import cores
-from retrain.core.matrix_file import Matrix
+from retrain.core.matrix_file import StoredMatrix
 from retrain.core.typed import require_whole
 
 BLOCK_BYTES = 2 << 20  # of rows in float32: they stay in the second-level cache
@@ -33,7 +33,7 @@ class Nearest:
     cosines: Cosines
 
 
-def nearest(matrix: Matrix, vectors: Matrix, count: int = 10) -> Nearest:
+def nearest(matrix: StoredMatrix, vectors: StoredMatrix, count: int = 10) -> Nearest:
     """The `count` rows of a matrix (n, dim), or all of fewer, that are most like each of some vectors (m, dim).
 
     Of rows that are equally like it the first come first. Raises OptionError where the shapes do not fit.
@@ -63,7 +63,7 @@ def best(parts: Sequence[Nearest], count: int) -> Nearest:
     return Nearest(np.take_along_axis(rows, order, axis=1), np.take_along_axis(cosines, order, axis=1))
 
 
-def _some(matrix: Matrix, vectors: Matrix, count: int) -> Nearest:
+def _some(matrix: StoredMatrix, vectors: StoredMatrix, count: int) -> Nearest:
     directions = np.ascontiguousarray(_directions(vectors).T)
     step = max(1, min(STRIPE, -(-len(matrix) // cores())))  # of few rows each core has a share as well
 
@@ -76,7 +76,7 @@ def _some(matrix: Matrix, vectors: Matrix, count: int) -> Nearest:
     return best([empty, *found], count)
 
 
-def _best_of_stripe(stripe: Matrix, directions: npt.NDArray[np.float32], count: int, start: int) -> Nearest:
+def _best_of_stripe(stripe: StoredMatrix, directions: npt.NDArray[np.float32], count: int, start: int) -> Nearest:
     """Of rows that begin at `start`."""
     cosines = np.empty((directions.shape[1], len(stripe)), np.float32)
     lengths = np.empty(len(stripe), np.float32)
@@ -97,7 +97,7 @@ def _best_of_stripe(stripe: Matrix, directions: npt.NDArray[np.float32], count: 
     return Nearest(np.stack([rows for rows, _ in parts]), np.stack([values for _, values in parts]))
 
 
-def _directions(vectors: Matrix) -> npt.NDArray[np.float32]:
+def _directions(vectors: StoredMatrix) -> npt.NDArray[np.float32]:
     exact = vectors.astype(np.float64)
     least = np.finfo(np.float64).tiny
     exact /= np.maximum(np.abs(exact).max(axis=1, keepdims=True, initial=0), least)  # so that squares are finite

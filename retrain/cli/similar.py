@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from retrain.photos.layouts.reading import Layout
 
 
-class PhotoFile(UserPath):
+class PhotoPath(UserPath):
     """A photo in a file. An address is refused as it was given: a path would have one slash fewer."""
 
     def convert(self, value: Any, parameter: click.Parameter | None, context: click.Context | None) -> Any:
@@ -42,7 +42,7 @@ class PhotoFile(UserPath):
 
 
 @click.command(cls=CheckedCommand, short_help="Name the photos that are most like one.")
-@click.argument("photo", type=PhotoFile(dir_okay=False))
+@click.argument("photo", type=PhotoPath(dir_okay=False))
 @click.argument("data", type=Photos, nargs=-1, metavar="[DATA…]")
 @click.option(
     "--model",

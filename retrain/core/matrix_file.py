@@ -20,14 +20,14 @@ import numpy.typing as npt
 from label_image.files import reason_of
 from retrain.core.errors import StoreError
 
-Matrix = npt.NDArray[np.floating]  # float32, or float16 where it is large and its numbers are no finer
+StoredMatrix = npt.NDArray[np.floating]  # float32, or float16 where it is large and its numbers are no finer
 
 LARGE_BYTES = 256 << 20  # from here on a matrix is a file
 BLOCK_BYTES = 16 << 20
 HALF_BIAS = np.float32(2.0**112)  # between the exponents of float16 and float32
 
 
-def scratch_matrix(shape: tuple[int, int], folder: Path, dtype: npt.DTypeLike = np.float32) -> Matrix:
+def scratch_matrix(shape: tuple[int, int], folder: Path, dtype: npt.DTypeLike = np.float32) -> StoredMatrix:
     """A matrix of zeros; a large one is an np.memmap over an unnamed file in `folder`.
 
     `dtype`, float32 or float16, is that of a large one: small ones are float32 in any case. Where that folder's file
@@ -55,16 +55,16 @@ def scratch_matrix(shape: tuple[int, int], folder: Path, dtype: npt.DTypeLike = 
         ) from error
 
 
-def _mapped_matrix(shape: tuple[int, int], dtype: np.dtype[Any], size: int, folder: Path) -> Matrix:
+def _mapped_matrix(shape: tuple[int, int], dtype: np.dtype[Any], size: int, folder: Path) -> StoredMatrix:
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile(dir=folder) as file:
         if hasattr(os, "posix_fallocate"):
             os.posix_fallocate(file.fileno(), 0, size)  # a full disk is an error here, and a crash (SIGBUS) later
-        matrix: Matrix = np.memmap(file, dtype, "w+", 0, shape)
+        matrix: StoredMatrix = np.memmap(file, dtype, "w+", 0, shape)
         return matrix
 
 
-def in_float32(rows: Matrix, out: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+def in_float32(rows: StoredMatrix, out: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Finite numbers of a matrix, exactly, in `out` of the same shape.
 
     float16 goes by way of its bits: its 15 low ones, moved up, are those of a float32 that is 2^112 times too small.
@@ -81,7 +81,7 @@ def in_float32(rows: Matrix, out: npt.NDArray[np.float32]) -> npt.NDArray[np.flo
     return out
 
 
-def keep_rows(matrix: Matrix, rows: Sequence[int]) -> Matrix:
+def keep_rows(matrix: StoredMatrix, rows: Sequence[int]) -> StoredMatrix:
     """The given rows, ascending, moved together at the beginning of the matrix, and a view of them."""
     block = max(1, BLOCK_BYTES // (matrix.itemsize * max(1, matrix.shape[1])))
     for start in range(0, len(rows), block):

@@ -23,8 +23,8 @@ KEPT_INSIDE = "previous"  # what was in a folder that cannot be renamed; with a 
 LOCK_SECONDS = 60.0  # to wait for another run that puts something in place
 MOUNTS = Path("/proc/self/mountinfo")
 # What is left in every folder by macOS, Windows, Jupyter, file systems, network drives and editors.
-LITTER = {".ds_store", "thumbs.db", "desktop.ini", ".ipynb_checkpoints", "lost+found", ".directory", "@eadir"}
-LITTER_NAMES = re.compile(r"\.nfs[0-9a-fA-F]+|\.fuse_hidden\w+|\._.+|.+~|\..+\.sw[a-p]|\.Trash-\d+")
+PASSED_OVER = {".ds_store", "thumbs.db", "desktop.ini", ".ipynb_checkpoints", "lost+found", ".directory", "@eadir"}
+PASSED_OVER_NAMES = re.compile(r"\.nfs[0-9a-fA-F]+|\.fuse_hidden\w+|\._.+|.+~|\..+\.sw[a-p]|\.Trash-\d+")
 NO_RENAME = (errno.EBUSY, errno.EXDEV, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
@@ -137,7 +137,7 @@ def _renamed_to(path: Path, folder: Path, name: str) -> Path:
 
 def is_passed_over(name: str) -> bool:
     """Whether a file or folder may be ignored: systems, file browsers and editors leave it everywhere, or we do."""
-    return is_temporary(name) or name.lower() in LITTER or LITTER_NAMES.fullmatch(name) is not None
+    return is_temporary(name) or name.lower() in PASSED_OVER or PASSED_OVER_NAMES.fullmatch(name) is not None
 
 
 def is_empty(folder: Path) -> bool:

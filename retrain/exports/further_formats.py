@@ -97,7 +97,7 @@ class FurtherFormats:
 
     @functools.cached_property
     def _said(self) -> tuple[Outputs, float]:
-        return timed(pixels_runner(self.loaded), self.photos.judged.pixels)
+        return said_and_milliseconds(pixels_runner(self.loaded), self.photos.judged.pixels)
 
     @property
     def reference(self) -> Reference:
@@ -135,7 +135,7 @@ class FurtherFormats:
 
         if "serve_bytes" not in self.loaded.signatures:
             return Result(SERVE_BYTES, refused=f"{self.export} has no signature serve_bytes: train it again.")
-        said, milliseconds = timed(bytes_runner(self.loaded), self.photos.judged.pixels)
+        said, milliseconds = said_and_milliseconds(bytes_runner(self.loaded), self.photos.judged.pixels)
         size = sum(map(size_of, (self.export / name for name in SAVED_MODEL_FILES)))
         judgement = judge("The SavedModel (serve_bytes)", said, self.reference, FLOAT32, milliseconds, size, False)
         self._record_measured(SERVE_BYTES, judgement)
@@ -181,7 +181,7 @@ class FurtherFormats:
             new = self.temporary / format.file
             try:
                 way.write(self.source, new)
-                said, milliseconds = timed(format.load(new), pixels)
+                said, milliseconds = said_and_milliseconds(format.load(new), pixels)
                 shown = milliseconds if format.own_program else None
                 judgement = judge(format.file, said, reference, format.limits, shown, size_of(new), force)
                 embedding = self._proof_of_embedding(format, new)
@@ -204,7 +204,7 @@ class FurtherFormats:
         return Result(name, refused=refused, unfit=unfit)
 
 
-def timed(run: Run, pixels: Pixels) -> tuple[Outputs, float]:
+def said_and_milliseconds(run: Run, pixels: Pixels) -> tuple[Outputs, float]:
     """What a model says, and the milliseconds that it takes for a photo once it is warm."""
     with quiet():
         run(pixels[:1])

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import MappingProxyType
 
 from label_image.files import reason_of
-from label_image.folders import is_litter
 from retrain.core.errors import DatasetError, OptionError
 from retrain.core.observing import Observe, not_observed, observed
 from retrain.core.progress import SILENT, Progress
@@ -21,7 +20,7 @@ from retrain.photos import dataset, handling
 from retrain.photos.adding import joined
 from retrain.photos.fixes import apply_fixes
 from retrain.photos.layouts.reading import LAYOUTS, Layout
-from retrain.photos.layouts.words import LITTER
+from retrain.photos.layouts.words import is_litter_folder
 from retrain.photos.reading import absolute_paths
 from retrain.photos.sources.base import Source, Unpacking, is_folder
 from retrain.photos.sources.folders import FOLDERS
@@ -215,7 +214,7 @@ def _read_unpacked(place: str, unpacking: Unpacking) -> dataset.Dataset:
             source = next(one for one in SOURCES if one.recognises(inner))
             if source is not FOLDERS:
                 return source.read(inner, unpacking)
-        entries = [name for name in os.listdir(inner) if not is_litter(name) and name.lower() not in LITTER]
+        entries = [name for name in os.listdir(inner) if not is_litter_folder(name)]
         if len(entries) != 1 or not is_folder(os.path.join(inner, entries[0])):
             break
         inner = os.path.join(inner, entries[0])

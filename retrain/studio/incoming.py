@@ -21,7 +21,7 @@ from retrain.photos.archives.unpack import unpack_archive
 from retrain.photos.dataset import Skipped
 from retrain.photos.layouts.recognise import recognise
 from retrain.photos.layouts.tree import list_tree
-from retrain.photos.layouts.words import LITTER, kind_of
+from retrain.photos.layouts.words import is_litter_folder, kind_of
 from retrain.photos.sources.folders import read_folder
 from retrain.photos.sources.unpack import sync
 from retrain.studio.changes import Added, Arrived, Changes
@@ -97,7 +97,7 @@ def _photos(root: Path, label: str | None, refused: list[Skipped]) -> Iterator[t
         found = read_folder(inner)
         labelled = {Path(file.path): file.label for file in found.files}
     for path, folders, files in os.walk(inner):
-        folders[:] = sorted(name for name in folders if not is_litter(name) and name.lower() not in LITTER)
+        folders[:] = sorted(name for name in folders if not is_litter_folder(name))
         for name in sorted(files):
             file = Path(path, name)
             if is_litter(name):
@@ -112,7 +112,7 @@ def _photos(root: Path, label: str | None, refused: list[Skipped]) -> Iterator[t
 
 def _inside(root: Path) -> Path:
     """The folder in which there is more than one other folder; at most one around it is ignored."""
-    names = [name for name in os.listdir(root) if not is_litter(name) and name.lower() not in LITTER]
+    names = [name for name in os.listdir(root) if not is_litter_folder(name)]
     alone = root / names[0] if len(names) == 1 else root
     return alone if alone.is_dir() and any(one.is_dir() for one in alone.iterdir()) else root
 

@@ -21,7 +21,7 @@ from retrain.photos.layouts.reading import Place, Reading
 from retrain.photos.layouts.recognise import recognise
 from retrain.photos.layouts.shape import Shape
 from retrain.photos.layouts.tree import Folder, list_tree
-from retrain.photos.layouts.words import LITTER, kind_of
+from retrain.photos.layouts.words import is_litter_folder, kind_of
 
 DEEPEST = 100  # folders in folders
 
@@ -110,7 +110,7 @@ def _top(folder: Path) -> tuple[list[tuple["os.DirEntry[str]", os.stat_result]],
     folders: list[os.DirEntry[str]] = []
     with os.scandir(folder) as entries:
         for entry in entries:
-            if is_litter(entry.name) or entry.name.lower() in LITTER:
+            if is_litter_folder(entry.name):
                 continue
             if _is_real_folder(entry):
                 folders.append(entry)

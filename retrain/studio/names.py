@@ -5,7 +5,6 @@ import re
 import unicodedata
 from collections.abc import Iterable, Sequence
 
-from label_image.folders import is_litter
 from label_image.many.placing import LONGEST
 from label_image.many.sorted_folders import NOT_IN_NAMES
 from label_image.photo_files.kinds import EXTENSIONS
@@ -118,7 +117,7 @@ def check_meaning(name: str, others: Sequence[str] = ()) -> None:
         what = translated("the folder around all classes")
     elif words.is_annotations(name) and SHOWN_IN_PHOTOS.isdisjoint(re.findall(r"[^\W\d_]+", name.lower())):
         what = translated("notes about photos")
-    elif name.lower() in words.LITTER or is_litter(name):
+    elif words.is_litter_folder(name):
         what = translated("what a system or a tool leaves behind")
     elif _is_read_otherwise(name, others):
         what = translated("something else than a class")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from retrain.bottlenecks.nearest import nearest
-from retrain.core.matrix_file import Matrix
+from retrain.core.matrix_file import StoredMatrix
 from retrain.studio.listing import StudioPhoto
 from retrain.studio.seeing import Seen
 from retrain.studio.trying import Near
@@ -40,7 +40,7 @@ def _row_of(seen: Seen) -> dict[str, int]:
 
 
 @functools.lru_cache(maxsize=1)
-def _labelled(seen: Seen) -> tuple[Sequence[int], Matrix]:
+def _labelled(seen: Seen) -> tuple[Sequence[int], StoredMatrix]:
     """The rows of photos that have a label, one of each content, and their bottlenecks."""
     first: dict[str, int] = {}
     for row, photo in enumerate(seen.extraction.photos):

@@ -13,7 +13,7 @@ from check_engine import wrong_bottlenecks
 
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import find_backbone
-from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.backbones.engines.base import Engine, Vectors
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "check_engine.py"
 
@@ -30,7 +30,7 @@ def test_the_check_finds_a_wrong_bottleneck(monkeypatch: pytest.MonkeyPatch) -> 
     calls: list[int] = []
 
     def engine(_: object) -> Engine:
-        def run(pixels: Pixels) -> Bottlenecks:
+        def run(pixels: Pixels) -> Vectors:
             calls.append(len(pixels))
             vectors = np.ones((len(pixels), 3), np.float32)
             vectors[5, 1] += 0.5 * (len(calls) == 2)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from retrain.backbones.backbone import Backbone, find_backbone
-from retrain.backbones.engines.base import BATCH, Bottlenecks, Engine
+from retrain.backbones.engines.base import BATCH, Engine, Vectors
 from retrain.backbones.engines.kind import EngineKind
 from retrain.backbones.engines.registry import ENGINES, KINDS, start_engine
 from retrain.bottlenecks.probe import relative_error
@@ -37,7 +37,7 @@ def engine(kind: EngineKind) -> Engine:
 
 
 @pytest.fixture(scope="module")
-def answers(engine: Engine) -> Bottlenecks:
+def answers(engine: Engine) -> Vectors:
     return engine(EVERYTHING)
 
 
@@ -46,7 +46,7 @@ def test_it_can_be_asked_for_by_name_unless_it_is_one_backbone_s_own(kind: Engin
     assert "float32" in kind.precisions
 
 
-def test_it_gives_what_the_network_does(kind: EngineKind, answers: Bottlenecks) -> None:
+def test_it_gives_what_the_network_does(kind: EngineKind, answers: Vectors) -> None:
     from retrain.backbones.network import kept_network
 
     backbone = backbone_of(kind)
@@ -56,7 +56,7 @@ def test_it_gives_what_the_network_does(kind: EngineKind, answers: Bottlenecks) 
 
 
 @pytest.mark.parametrize("photos", [1, 4, BATCH - 1, BATCH, BATCH + 1])
-def test_a_photo_s_row_does_not_depend_on_the_others(photos: int, engine: Engine, answers: Bottlenecks) -> None:
+def test_a_photo_s_row_does_not_depend_on_the_others(photos: int, engine: Engine, answers: Vectors) -> None:
     """Alone, in a last batch that is not full, and in several batches."""
     vectors = engine(EVERYTHING[5 : 5 + photos])
     assert vectors.shape == answers[5 : 5 + photos].shape
@@ -71,7 +71,7 @@ def test_a_later_call_leaves_earlier_results_alone(engine: Engine) -> None:
     np.testing.assert_array_equal(first, kept)
 
 
-def test_several_threads_get_what_one_does(engine: Engine, answers: Bottlenecks) -> None:
+def test_several_threads_get_what_one_does(engine: Engine, answers: Vectors) -> None:
     parts = [EVERYTHING[start : start + 7] for start in range(0, len(EVERYTHING), 7)]
     with ThreadPoolExecutor(4) as threads:
         vectors = np.concatenate(list(threads.map(engine, parts)))

@@ -10,11 +10,11 @@ from PIL import Image
 
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone, find_backbone
-from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.backbones.engines.base import Engine, Vectors
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.extraction import Extraction, extract, extract_views
 from retrain.core.errors import StoreError
-from retrain.core.matrix_file import Matrix
+from retrain.core.matrix_file import StoredMatrix
 from retrain.photos.opening import list_photos
 from retrain.photos.views import Augmentation, View, views_of
 
@@ -40,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, views: tuple[View, ...]) -> tuple[Extraction, Matrix, int]:
+def run(folder: Path, views: tuple[View, ...]) -> tuple[Extraction, StoredMatrix, int]:
     starter = Starter()
     listing = list_photos(folder / "photos")
     extraction, matrix = extract_views(listing, FAKE, folder / "bottlenecks", views, start=starter)
@@ -100,7 +100,7 @@ def test_photos_that_change_between_two_views_end_the_run(folder: Path) -> None:
         engine = start_engine(backbone)
         done = 0
 
-        def run(pixels: Pixels) -> Bottlenecks:
+        def run(pixels: Pixels) -> Vectors:
             nonlocal done
             done += len(pixels)
             if done > PHOTOS:  # after the probe, the photos themselves are running

@@ -11,7 +11,7 @@ from painting import paint_classes
 from label_image.files import sha256_of
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.calibrated import CalibratedNetwork
-from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.backbones.engines.base import Engine, Vectors
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.extraction import Extraction, extract, extract_views
 from retrain.core.errors import DatasetError
@@ -22,7 +22,7 @@ from retrain.photos.opening import list_photos
 from retrain.photos.views import views_of
 
 FAKE = find_backbone("fake", Path("no-models"))
-Change = Callable[[Bottlenecks], Bottlenecks]
+Change = Callable[[Vectors], Vectors]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from PIL import Image
 
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone, find_backbone, join
-from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.backbones.engines.base import Engine, Vectors
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.extraction import extract, extract_views
 from retrain.bottlenecks.joined import shared_photos, side_by_side
@@ -108,7 +108,7 @@ class Starter:
         average = start_engine(find("fake", backbone.input_size))
         numbers = np.random.default_rng(backbone.dim).normal(size=(3, backbone.dim)).astype(np.float32)
 
-        def engine(pixels: Pixels) -> Bottlenecks:
+        def engine(pixels: Pixels) -> Vectors:
             self.photos += len(pixels)
             return average(pixels) @ numbers
 
@@ -169,7 +169,7 @@ def test_a_photo_that_changes_between_the_parts_is_an_error(folder: Path) -> Non
     def start(backbone: Backbone) -> Engine:
         engine = Starter()(backbone)
 
-        def change_a_photo(pixels: Pixels) -> Bottlenecks:
+        def change_a_photo(pixels: Pixels) -> Vectors:
             Image.new("RGB", (9, 9), "red").save(listed.files[0].path)
             return engine(pixels)
 

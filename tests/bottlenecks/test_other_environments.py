@@ -9,14 +9,14 @@ from extracting import FAKE, Counter, assert_true, average_colour, damage, list_
 from pyarrow.parquet import read_metadata
 from shard_files import list_shards
 
-from retrain.backbones.engines.base import Bottlenecks
+from retrain.backbones.engines.base import Vectors
 from retrain.bottlenecks.extraction import Extraction, extract
 from retrain.core.errors import StoreError
 
 # Environments whose numbers differ
 
 
-def drifted(cats: Path, store: Path, change: Callable[[Bottlenecks], Bottlenecks]) -> tuple[Extraction, Counter]:
+def drifted(cats: Path, store: Path, change: Callable[[Vectors], Vectors]) -> tuple[Extraction, Counter]:
     counter = Counter(change)
     return extract(list_photos(cats), FAKE, store, start=counter.start), counter
 

@@ -13,7 +13,7 @@ from object_server import ObjectServer
 
 from label_image import object_storage
 from retrain.backbones.backbone_config import BackboneConfig
-from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.backbones.engines.base import Engine, Vectors
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.cli.main import main
 from retrain.core.errors import DatasetError, OptionError, StoreError
@@ -73,7 +73,7 @@ def test_a_run_that_was_stopped_goes_on(tmp_path: Path) -> None:
     cats = class_folders(tmp_path / "cats", 20)
     stopping, counter = itertools.count(), Counter()
 
-    def breaks(vectors: Bottlenecks) -> Bottlenecks:
+    def breaks(vectors: Vectors) -> Vectors:
         if next(stopping) == 3:  # of each portion the first is the probe's
             raise KeyboardInterrupt
         return vectors

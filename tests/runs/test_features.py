@@ -13,7 +13,7 @@ from calling import call
 from extracting import Counter, class_folders, photo_bytes, write
 
 from retrain.backbones.backbone_config import BackboneConfig
-from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.backbones.engines.base import Engine, Vectors
 from retrain.bottlenecks import bottlenecks_file
 from retrain.bottlenecks.bottlenecks import Bottlenecks as Table
 from retrain.bottlenecks.extraction import extract
@@ -122,7 +122,7 @@ def test_a_run_that_was_stopped_leaves_no_file_and_goes_on(tmp_path: Path) -> No
     cats = class_folders(tmp_path / "cats", 40)
     stopping, counter = itertools.count(), Counter()
 
-    def breaks(vectors: Bottlenecks) -> Bottlenecks:
+    def breaks(vectors: Vectors) -> Vectors:
         if next(stopping) == 2:
             raise KeyboardInterrupt
         return vectors

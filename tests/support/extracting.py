@@ -15,7 +15,7 @@ from PIL import Image
 from label_image.files import sha256_of_bytes
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone, find_backbone
-from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.backbones.engines.base import Engine, Vectors
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks import probe
 from retrain.bottlenecks.extraction import Extraction, extract
@@ -40,7 +40,7 @@ def list_photos(source: Path) -> Dataset:
 class Counter:
     """Starts engines, and counts the starts and the photos (not the probe's) that ran through them."""
 
-    def __init__(self, change: Callable[[Bottlenecks], Bottlenecks] = lambda vectors: vectors) -> None:
+    def __init__(self, change: Callable[[Vectors], Vectors] = lambda vectors: vectors) -> None:
         self.starts = 0
         self.photos = 0
         self.change = change
@@ -50,7 +50,7 @@ class Counter:
         run = start_engine(backbone)
         probes = {backbone.preprocessing.pixels(data).tobytes() for data in probe.probe_photos()}
 
-        def engine(pixels: Pixels) -> Bottlenecks:
+        def engine(pixels: Pixels) -> Vectors:
             self.photos += sum(photo.tobytes() not in probes for photo in pixels)
             return self.change(run(pixels))
 
@@ -155,7 +155,7 @@ def interrupted_after(batches: int) -> Callable[[Backbone], Engine]:
         calls = itertools.count(-1)  # the probe comes first
         engine = start_engine(backbone)
 
-        def run(pixels: Pixels) -> Bottlenecks:
+        def run(pixels: Pixels) -> Vectors:
             if next(calls) >= batches:
                 raise KeyboardInterrupt
             return engine(pixels)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone, find_backbone
-from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.backbones.engines.base import Engine, Vectors
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.executors.registry import find_executor
 from retrain.bottlenecks.extraction import extract
@@ -34,8 +34,8 @@ class Slow:
     def __call__(self, backbone: Backbone) -> Engine:
         engine, log = start_engine(backbone), self.log
 
-        def run(pixels: Pixels) -> Bottlenecks:
-            vectors: Bottlenecks = engine(pixels)
+        def run(pixels: Pixels) -> Vectors:
+            vectors: Vectors = engine(pixels)
             if len(pixels) == 3:  # the probe
                 return vectors
             time.sleep(SECONDS * len(pixels))

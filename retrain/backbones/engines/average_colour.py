@@ -7,7 +7,7 @@ from retrain.backbones.engines.kind import EngineKind
 if TYPE_CHECKING:
     from label_image.preprocessing import Pixels
     from retrain.backbones.backbone import Backbone
-    from retrain.backbones.engines.base import Bottlenecks, Engine
+    from retrain.backbones.engines.base import Engine, Vectors
 
 
 def average_colour(backbone: "Backbone") -> "Engine":
@@ -17,10 +17,10 @@ def average_colour(backbone: "Backbone") -> "Engine":
     arithmetic = backbone.preprocessing.arithmetic()
     scale, offset = np.array(arithmetic.scale, np.float32), np.array(arithmetic.offset, np.float32)
 
-    def run(pixels: "Pixels") -> "Bottlenecks":
+    def run(pixels: "Pixels") -> "Vectors":
         if arithmetic.bgr:
             pixels = pixels[..., ::-1]
-        means: Bottlenecks = (pixels.astype(np.float32) * scale + offset).mean(axis=(1, 2), dtype=np.float32)
+        means: Vectors = (pixels.astype(np.float32) * scale + offset).mean(axis=(1, 2), dtype=np.float32)
         return means
 
     return run

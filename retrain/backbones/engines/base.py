@@ -24,13 +24,13 @@ CPU_BATCH = 8  # photos in one run of the graph: larger batches have activations
 CPU_RUNS = min(cores(), 8)  # runs of it at the same time: see `tensorflow_cpu_engine`
 BATCH = max(32, 2 * CPU_BATCH * CPU_RUNS)  # photos handed to an engine at a time, if there are as many
 
-Bottlenecks = npt.NDArray[np.float32]
+Vectors = npt.NDArray[np.float32]  # the bottlenecks of a batch, (n, dim)
 
 
 class Engine(Protocol):
     """Runs a backbone over photos; any number of threads may call one."""
 
-    def __call__(self, pixels: Pixels, /) -> Bottlenecks: ...
+    def __call__(self, pixels: Pixels, /) -> Vectors: ...
 
 
 def freeze_backbone(backbone: Backbone) -> "FrozenGraph":

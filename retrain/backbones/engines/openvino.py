@@ -16,7 +16,7 @@ from retrain.core.machine import cores, has_vnni
 if TYPE_CHECKING:
     from label_image.preprocessing import Pixels
     from retrain.backbones.backbone import Backbone
-    from retrain.backbones.engines.base import Bottlenecks, Engine
+    from retrain.backbones.engines.base import Engine, Vectors
 
 OPENVINO_BATCH = 4  # small batches stay in the cache: up to 1.3 times as fast as 32
 # What is computed in int8 is written into the network; the few layers that are not are computed in this type.
@@ -44,7 +44,7 @@ def openvino_engine(backbone: "Backbone") -> "Engine":
     dim = compiled.output(0).shape[1]
     one_call = threading.Lock()  # each request of the queue has its own state, but there is one callback for them all
 
-    def run(pixels: "Pixels") -> "Bottlenecks":
+    def run(pixels: "Pixels") -> "Vectors":
         vectors = np.empty((len(pixels), dim), np.float32)
 
         def keep(request: Any, start: int) -> None:

@@ -17,7 +17,7 @@ from retrain.core.machine import has_gpu
 if TYPE_CHECKING:
     from label_image.preprocessing import Pixels
     from retrain.backbones.backbone import Backbone
-    from retrain.backbones.engines.base import Bottlenecks, Engine
+    from retrain.backbones.engines.base import Engine, Vectors
 
 # `auto` takes the last one that can run here.
 KINDS: tuple[EngineKind, ...] = (
@@ -76,7 +76,7 @@ def _best_of(kinds: Sequence[EngineKind], compute_dtype: str) -> str:
 def _checked(engine: "Engine", size: int) -> "Engine":
     """The same, which refuses with a ValueError what would be spread over the shape of a photo, or cut to bytes."""
 
-    def run(pixels: "Pixels", /) -> "Bottlenecks":
+    def run(pixels: "Pixels", /) -> "Vectors":
         if pixels.dtype.name != "uint8" or pixels.shape[1:] != (size, size, 3):
             raise ValueError(f"photos of {pixels.dtype} {pixels.shape[1:]} instead of uint8 {(size, size, 3)}")
         return engine(pixels)

@@ -14,9 +14,9 @@ from retrain.core.machine import TENSORFLOW_FINDS_NONE, has_gpu, why_no_gpu
 if TYPE_CHECKING:
     from label_image.preprocessing import Pixels
     from retrain.backbones.backbone import Backbone
-    from retrain.backbones.engines.base import Bottlenecks, Engine
+    from retrain.backbones.engines.base import Engine, Vectors
 
-    Forward = Callable[..., list[Bottlenecks]]  # one run of a graph
+    Forward = Callable[..., list[Vectors]]  # one run of a graph
 
 log = logging.getLogger(__name__)
 
@@ -73,8 +73,8 @@ def tensorflow_engine(backbone: "Backbone", devices: Sequence[str]) -> "Engine":
     forwards = Pool(_forwards(backbone, batch, devices, 1).pop, 1, forkable=False)
     shape = (batch, backbone.input_size, backbone.input_size, 3)
 
-    def run(pixels: "Pixels") -> "Bottlenecks":
-        parts: list[Bottlenecks] = []
+    def run(pixels: "Pixels") -> "Vectors":
+        parts: list[Vectors] = []
         for start in range(0, len(pixels), batch * len(devices)):
             shares = [
                 fill_up(pixels[first : first + batch], shape)
@@ -101,12 +101,12 @@ def tensorflow_cpu_engine(backbone: "Backbone") -> "Engine":
     shape = (CPU_BATCH, backbone.input_size, backbone.input_size, 3)
     threads = ThreadPoolExecutor(CPU_RUNS, thread_name_prefix="network")
 
-    def run_batch(pixels: "Pixels") -> "Bottlenecks":
+    def run_batch(pixels: "Pixels") -> "Vectors":
         with forwards.borrow() as forward:
             vectors = forward(fill_up(pixels, shape))[0]
         return vectors[: len(pixels)]
 
-    def run(pixels: "Pixels") -> "Bottlenecks":
+    def run(pixels: "Pixels") -> "Vectors":
         batches = [pixels[start : start + CPU_BATCH] for start in range(0, len(pixels), CPU_BATCH)]
         return np.concatenate(list(threads.map(run_batch, batches)))
 

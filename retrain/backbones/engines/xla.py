@@ -15,7 +15,7 @@ import numpy as np
 
 from label_image.pool import Pool
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import BATCH, Bottlenecks, Engine, fill_up, freeze_backbone
+from retrain.backbones.engines.base import BATCH, Engine, Vectors, fill_up, freeze_backbone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from label_image.preprocessing import Pixels
     from retrain.backbones.network import FrozenGraph
 
-    Forward = Callable[[Pixels], Bottlenecks]
+    Forward = Callable[[Pixels], Vectors]
 
 PRODUCTS = frozenset({"Conv2D", "DepthwiseConv2dNative", "MatMul", "BatchMatMulV2"})  # all their inputs are of type T
 LARGE = 1024  # values; smaller constants stay in the graph, where XLA folds them
@@ -41,11 +41,11 @@ def xla_engine(backbone: Backbone, devices: Sequence[str]) -> Engine:
     forwards = Pool(compiled.pop, len(compiled), forkable=False)
     threads = ThreadPoolExecutor(len(compiled), thread_name_prefix="network")
 
-    def run_batch(pixels: "Pixels") -> Bottlenecks:
+    def run_batch(pixels: "Pixels") -> Vectors:
         with forwards.borrow() as forward:
             return forward(fill_up(pixels, shape))[: len(pixels)]
 
-    def run(pixels: "Pixels") -> Bottlenecks:
+    def run(pixels: "Pixels") -> Vectors:
         batches = [pixels[start : start + shape[0]] for start in range(0, len(pixels), shape[0])]
         return np.concatenate(list(threads.map(run_batch, batches)))
 
@@ -71,9 +71,9 @@ def _compiled(frozen: "FrozenGraph", shape: tuple[int, ...], device: str, comput
 
     function = tf.function(forward, input_signature=[tf.TensorSpec(shape, tf.uint8)], jit_compile=True, autograph=False)
 
-    def run(pixels: "Pixels") -> Bottlenecks:
+    def run(pixels: "Pixels") -> Vectors:
         with tf.device(device):
-            vectors: Bottlenecks = function(tf.constant(pixels)).numpy()
+            vectors: Vectors = function(tf.constant(pixels)).numpy()
         return vectors
 
     run(np.zeros(shape, np.uint8))

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.backbones.engines.base import Engine, Vectors
 from retrain.bottlenecks.digests import Digests
 from retrain.bottlenecks.shard_writer import ShardWriter
 from retrain.photos.dataset import PhotoFile
@@ -52,7 +52,7 @@ class Batch:
 
     photos: Sequence[ReadPhoto]
     sha256s: Sequence[str]
-    vectors: Callable[[], Bottlenecks]
+    vectors: Callable[[], Vectors]
     kept: bool = False
     seconds: Mapping[str, float] = field(default_factory=dict)
 
@@ -66,7 +66,7 @@ class Session(Protocol):
 
     keeps: bool
 
-    def embed(self, pixels: Pixels) -> Bottlenecks:
+    def embed(self, pixels: Pixels) -> Vectors:
         """The bottlenecks (n, dim) of a few pictures, uint8 (n, size, size, 3), by the network that `run` uses."""
 
     def run(self, work: Work) -> Generator[Batch, None, None]:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from label_image.preprocessing import Pixels, Preprocessing
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import BATCH, Bottlenecks, Engine
+from retrain.backbones.engines.base import BATCH, Engine, Vectors
 from retrain.bottlenecks.executors.base import REPORT_FILES, Batch, Session, StartEngine, Work
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.photos.reading import ReadPhoto, photo_threads, read_photos
@@ -59,7 +59,7 @@ class _LocalSession:
         self._threads = threads
         self._engine: Engine | None = None
 
-    def embed(self, pixels: Pixels) -> Bottlenecks:
+    def embed(self, pixels: Pixels) -> Vectors:
         if self._engine is None:
             self._engine = self._start(self._backbone)
         return self._engine(pixels)

@@ -17,7 +17,7 @@ import pyarrow as pa
 from label_image.on_ray import RayConfig, connected, data_settings, limited_retries, what_ended
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import BATCH, Bottlenecks
+from retrain.backbones.engines.base import BATCH, Vectors
 from retrain.bottlenecks.digests import Beginnings, Digests
 from retrain.bottlenecks.executors import ray_share
 from retrain.bottlenecks.executors.base import Batch, Session, StartEngine, Work
@@ -84,25 +84,25 @@ class _RaySession:
         self._start = start
         self._connection: Any = None
         self._ray: Any = None
-        self._embedded: dict[bytes, Bottlenecks] = {}  # a network is started for it, and ends
+        self._embedded: dict[bytes, Vectors] = {}  # a network is started for it, and ends
 
     def close(self) -> None:
         if self._connection is not None:
             self._connection.__exit__(None, None, None)
 
-    def embed(self, pixels: Pixels) -> Bottlenecks:
+    def embed(self, pixels: Pixels) -> Vectors:
         key = pixels.tobytes()
         if key not in self._embedded:
             self._embedded[key] = self._embed(pixels)
         return self._embedded[key]
 
-    def _embed(self, pixels: Pixels) -> Bottlenecks:
+    def _embed(self, pixels: Pixels) -> Vectors:
         ray = self._connected()
         workers = self._workers(ray)
         task = ray.remote(max_calls=1, **workers.asks())(ray_share.embed)
         try:
             asked = ray.put((self._backbone, self._start, pixels))
-            vectors: Bottlenecks = ray.get(task.remote(workers.cores, [asked]))
+            vectors: Vectors = ray.get(task.remote(workers.cores, [asked]))
         except RetrainError as error:
             raise _own(error) from None
         except ray.exceptions.RayError as error:
@@ -237,7 +237,7 @@ def _batches(photos: Sequence[ReadPhoto]) -> Iterator[Batch]:
         yield Batch(photos, (), _no_vectors, kept=True)
 
 
-def _no_vectors() -> Bottlenecks:
+def _no_vectors() -> Vectors:
     raise AssertionError("they are in the store")
 
 

@@ -12,7 +12,7 @@ from retrain.core.machine import CORES
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from retrain.backbones.engines.base import Bottlenecks
+    from retrain.backbones.engines.base import Vectors
 
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTEROP_THREADS", "TF_NUM_INTRAOP_THREADS")
 
@@ -32,7 +32,7 @@ class RayWorker:
         yield from self._worker(files)
 
 
-def embed(cores: int, asked: Any) -> "Bottlenecks":
+def embed(cores: int, asked: Any) -> "Vectors":
     """The bottlenecks (n, dim) of a few pictures; `asked` has a reference to what `ray_worker.embed` is given."""
     _take_share(cores)
     import ray

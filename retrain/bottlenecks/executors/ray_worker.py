@@ -20,7 +20,7 @@ from label_image.errors import ClusterError, RetrainError
 from label_image.files import sha256_of_bytes
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import BATCH, Bottlenecks, Engine
+from retrain.backbones.engines.base import BATCH, Engine, Vectors
 from retrain.bottlenecks import probe
 from retrain.bottlenecks.beside import description_name
 from retrain.bottlenecks.digests import DIGITS, Digests
@@ -68,7 +68,7 @@ class Job:
     writer: ShardWriter
 
 
-def embed(machine: str, backbone: Backbone, start: StartEngine, pixels: Pixels) -> Bottlenecks:
+def embed(machine: str, backbone: Backbone, start: StartEngine, pixels: Pixels) -> Vectors:
     """The bottlenecks (n, dim) of a few pictures. Raises ClusterError where the machine cannot compute them."""
     return _started(backbone, start, machine)(pixels)
 
@@ -170,7 +170,7 @@ class Worker:
             self._claims.keep.remote(*_claimed(done.rows))
         return done.report(time.perf_counter() - begin)
 
-    def _run(self, pixels: Pixels) -> Bottlenecks:
+    def _run(self, pixels: Pixels) -> Vectors:
         if self._engine is None:
             self._look_for_store()
             engine = _started(self._job.backbone, self._job.start, self._machine)
@@ -222,12 +222,12 @@ class _Done:
     def __init__(self) -> None:
         self.photos: list[ReadPhoto] = []
         self.rows: list[ReadPhoto] = []  # of which there are vectors, in their order
-        self.vectors: list[Bottlenecks] = []
+        self.vectors: list[Vectors] = []
         self.computed: set[int] = set()
         self.infer_seconds = 0.0
         self._since = time.monotonic()
 
-    def add(self, photos: Sequence[ReadPhoto], vectors: Bottlenecks) -> None:
+    def add(self, photos: Sequence[ReadPhoto], vectors: Vectors) -> None:
         self.rows.extend(replace(photo, pixels=None) for photo in photos)
         self.vectors.append(vectors)
 

@@ -8,7 +8,7 @@ import numpy as np
 from label_image.errors import PhotoError
 from label_image.preprocessing import Pixels, load_pixels
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.backbones.engines.base import Engine, Vectors
 from retrain.bottlenecks.extraction import Extraction
 from retrain.bottlenecks.probe import probe_photos
 from retrain.core.errors import ExportError
@@ -78,7 +78,7 @@ def network_engine(network: "Network") -> Engine:
     """A loaded network as an engine: TensorFlow as it comes, nothing frozen."""
     from retrain.core.tensorflow import tf
 
-    def run(pixels: Pixels) -> Bottlenecks:
+    def run(pixels: Pixels) -> Vectors:
         batches = [tf.constant(pixels[start : start + BATCH], tf.float32) for start in range(0, len(pixels), BATCH)]
         return np.concatenate([network.function(batch).numpy() for batch in batches])
 

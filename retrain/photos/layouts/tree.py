@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from label_image.folders import SYSTEM, is_litter, leads_to_folder
-from retrain.photos.layouts.words import LITTER, kind_of
+from retrain.photos.layouts.words import LITTER_FOLDERS, kind_of
 
 LOOKED_AT = 64  # files of a folder, of which one is a photo, before it counts as one without folders in it
 MOST_FOLDERS = 10_000  # that are listed at all: the upper ones first
@@ -83,7 +83,7 @@ def tree_of(files: Iterable[str]) -> Folder:
         for part in parts[:-1]:
             if is_litter(part):
                 break
-            if part.lower() in LITTER:
+            if part.lower() in LITTER_FOLDERS:
                 if part not in found[at[folder]].litter:
                     found[at[folder]].litter.append(part)
                 break
@@ -113,7 +113,7 @@ def _look(path: str, place: _Found) -> list[tuple[str, bool]]:
                 files += 1  # in a class folder of photos nothing is learned from the others
                 if files >= LOOKED_AT and place.depth and place.kinds["photo"] and not folders:
                     break
-            elif name.lower() in LITTER:
+            elif name.lower() in LITTER_FOLDERS:
                 place.litter.append(name)
             elif not entry.is_symlink():
                 folders.append((name, False))

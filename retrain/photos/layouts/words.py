@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from typing import Literal
 
-from label_image.folders import VIDEOS
+from label_image.folders import VIDEOS, is_litter
 from retrain.photos.dataset import SPLIT_FOLDERS, Split
 
 MOST_NAMES = 20_000  # of folders whose meanings are remembered: each is asked for several times
@@ -31,7 +31,7 @@ BARE_TEXTS = _set(
     "readme license licence copying copyright authors notice changelog changes makefile dockerfile version"
 )
 # Folders that systems and tools leave; hidden ones are passed over everywhere.
-LITTER = frozenset(
+LITTER_FOLDERS = frozenset(
     ("__macosx", "__pycache__", "@eadir", "$recycle.bin", "system volume information", "lost+found", "node_modules")
 )
 SIDES: dict[str, Split] = {
@@ -80,6 +80,11 @@ def kind_of(name: str) -> Kind:
     if not extension:
         return "other" if name.lower() in BARE_TEXTS else "bare"
     return "strange"
+
+
+def is_litter_folder(name: str) -> bool:
+    """Whether a folder is hidden, or left by a system or a tool, by its name."""
+    return is_litter(name) or name.lower() in LITTER_FOLDERS
 
 
 @lru_cache(MOST_NAMES)

@@ -10,8 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from retrain.core.matrix_file import Matrix as Stored
-from retrain.core.matrix_file import in_float32, release_pages
+from retrain.core.matrix_file import StoredMatrix, in_float32, release_pages
 from retrain.training.fitting.lanes import Found, cut, side_by_side
 
 Matrix = npt.NDArray[np.float32]
@@ -32,7 +31,7 @@ class Sample:
     side in a row, if there are several.
     """
 
-    matrix: Stored
+    matrix: StoredMatrix
     classes: Classes
     rows: Rows | None = None
     widths: tuple[int, ...] = ()

@@ -10,7 +10,7 @@ import pytest
 
 from retrain.backbones.backbone import Backbone, find_backbone
 from retrain.backbones.engines import tensorflow
-from retrain.backbones.engines.base import BATCH, Bottlenecks, Engine
+from retrain.backbones.engines.base import BATCH, Engine, Vectors
 from retrain.backbones.engines.xla import PRODUCTS, with_half_products, xla_engine
 from retrain.backbones.network import kept_network
 from retrain.bottlenecks.probe import relative_error
@@ -28,12 +28,12 @@ def backbone() -> Backbone:
 
 
 @pytest.fixture(scope="module")
-def expected(backbone: Backbone) -> Bottlenecks:
+def expected(backbone: Backbone) -> Vectors:
     return network_engine(kept_network(backbone.in_float32()))(PIXELS)
 
 
 @pytest.mark.parametrize("devices", [1, 3])
-def test_it_gives_what_the_network_does(devices: int, backbone: Backbone, expected: Bottlenecks) -> None:
+def test_it_gives_what_the_network_does(devices: int, backbone: Backbone, expected: Vectors) -> None:
     engine = xla_engine(replace(backbone, compute_dtype="float32"), ["/CPU:0"] * devices)
     said = engine(PIXELS)
     assert said.shape == expected.shape and said.dtype == np.float32
@@ -41,7 +41,7 @@ def test_it_gives_what_the_network_does(devices: int, backbone: Backbone, expect
     assert relative_error(engine(PIXELS[7:8]), expected[7:8]) < 1e-5
 
 
-def test_float16_gives_nearly_the_same(backbone: Backbone, expected: Bottlenecks) -> None:
+def test_float16_gives_nearly_the_same(backbone: Backbone, expected: Vectors) -> None:
     said = xla_engine(replace(backbone, compute_dtype="float16"), ["/CPU:0"])(PIXELS)
     assert said.shape == expected.shape and said.dtype == np.float32
     assert 1e-4 < relative_error(said, expected) < 0.02
@@ -83,7 +83,7 @@ def start(monkeypatch: pytest.MonkeyPatch) -> Start:
 
 
 def test_a_gpu_runs_the_compiled_network(
-    start: Start, backbone: Backbone, expected: Bottlenecks, monkeypatch: pytest.MonkeyPatch
+    start: Start, backbone: Backbone, expected: Vectors, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tensorflow, "tensorflow_engine", None)
     said = start(replace(backbone, compute_dtype="float16"))(PIXELS)
@@ -93,7 +93,7 @@ def test_a_gpu_runs_the_compiled_network(
 def test_where_xla_cannot_compile_a_session_runs_it(
     start: Start,
     backbone: Backbone,
-    expected: Bottlenecks,
+    expected: Vectors,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:

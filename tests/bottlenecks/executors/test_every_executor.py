@@ -13,7 +13,7 @@ from PIL import Image
 from label_image.on_ray import RayConfig, connected
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone, find_backbone
-from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.backbones.engines.base import Engine, Vectors
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.executors.base import Batch, Executor, Session, StartEngine, Work
 from retrain.bottlenecks.executors.local import Local
@@ -67,7 +67,7 @@ class Starter:
         engine = start_engine(backbone)
         calls = iter(range(1000))
 
-        def run(pixels: Pixels) -> Bottlenecks:
+        def run(pixels: Pixels) -> Vectors:
             if self.fault and next(calls) > 1:  # after the probe and a batch
                 raise StoreError(self.fault)
             return engine(pixels)

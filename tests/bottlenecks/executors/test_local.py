@@ -12,7 +12,7 @@ from extracting import FAKE, list_photos, photo_bytes, run, write
 
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone
-from retrain.backbones.engines.base import BATCH, Bottlenecks, Engine
+from retrain.backbones.engines.base import BATCH, Engine, Vectors
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.executors import local
 from retrain.bottlenecks.extraction import extract
@@ -60,14 +60,14 @@ def test_a_batch_is_kept_while_the_network_runs_on_the_next(
     def start_telling(backbone: Backbone) -> Engine:
         engine = start_engine(backbone)
 
-        def run_network(pixels: Pixels) -> Bottlenecks:
+        def run_network(pixels: Pixels) -> Vectors:
             if len(pixels) == 2:  # and not the three of the probe
                 next(calls).set()
             return engine(pixels)
 
         return run_network
 
-    def put(self: Store, keys: Sequence[Key], vectors: Bottlenecks) -> None:
+    def put(self: Store, keys: Sequence[Key], vectors: Vectors) -> None:
         if len(keys) == 2:
             number = next(puts)
             assert number in (1, 6) or running[number].wait(60)

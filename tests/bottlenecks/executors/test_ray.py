@@ -14,7 +14,7 @@ import pytest
 from label_image.on_ray import RETRIES, RayConfig, connected
 from label_image.preprocessing import Pixels
 from retrain.backbones.backbone import Backbone, find_backbone
-from retrain.backbones.engines.base import Bottlenecks, Engine
+from retrain.backbones.engines.base import Engine, Vectors
 from retrain.backbones.engines.registry import start_engine
 from retrain.bottlenecks.executors import ray_worker
 from retrain.bottlenecks.executors.local import Local
@@ -79,7 +79,7 @@ def test_workers_are_shares_of_cores_or_gpus() -> None:
 def dying(backbone: Backbone) -> Engine:
     engine = start_engine(backbone)
 
-    def run(pixels: Pixels) -> Bottlenecks:
+    def run(pixels: Pixels) -> Vectors:
         if len(pixels) != 3:  # the probe
             os._exit(9)
         return engine(pixels)

@@ -12,14 +12,13 @@ from hypothesis import strategies as st
 from listings import make
 
 from retrain.core.errors import DatasetError, OptionError
-from retrain.photos.layouts.words import LITTER as LITTER_OF_SYSTEMS
-from retrain.photos.layouts.words import is_images, is_unlabelled, side_of
+from retrain.photos.layouts.words import LITTER_FOLDERS, is_images, is_unlabelled, side_of
 from retrain.photos.opening import list_photos
 
 
 def _means_something(name: str) -> bool:
     """Names of folders that nobody means as a class, or only beside other names than hypothesis finds."""
-    return is_unlabelled(name) or is_images(name) or name.lower() in LITTER_OF_SYSTEMS
+    return is_unlabelled(name) or is_images(name) or name.lower() in LITTER_FOLDERS
 
 
 WORDS = [

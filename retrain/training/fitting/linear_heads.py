@@ -22,6 +22,7 @@ import numpy.typing as npt
 from retrain.training.fitting.lanes import Found, cut, side_by_side
 from retrain.training.fitting.preconditioner import Preconditioner
 from retrain.training.fitting.sample import Classes, Matrix, Rows, Sample, Standardised, block_rows
+from retrain.training.fitting.wide_heads import add_penalties, precondition, scores_of
 from retrain.training.fitting.wide_lbfgs import Indices, Memory, Numbers, minimise_together
 from retrain.training.head import Head, class_weights, fold
 
@@ -157,10 +158,11 @@ class _Heads:
             def evaluate(heads: Indices, weights: Matrix, l2: float = l2) -> tuple[Numbers, Matrix]:
                 return self._losses_and_gradients(heads, weights, l2)
 
-            def precondition(gradients: Matrix, l2: float = l2) -> Matrix:
-                return self._precondition(gradients, l2)
+            def preconditioned(gradients: Matrix, l2: float = l2) -> Matrix:
+                # As a head fitted alone is: it knows all folds, but steers only the way to the minima.
+                return precondition(self._preconditioner, gradients, dim, l2)
 
-            weights, minima = minimise_together(evaluate, weights, precondition, memories, tolerance, LEAST_LOSS)
+            weights, minima = minimise_together(evaluate, weights, preconditioned, memories, tolerance, LEAST_LOSS)
             fitted = [*fitted[-1:], (l2, weights)]
             yield l2, weights.reshape(-1, *self._shape), minima
 
@@ -202,17 +204,8 @@ class _Heads:
 
     def _log_probabilities(self, block: Matrix, weights: Matrix) -> Matrix:
         """What heads (m, classes, dim + 1) say of a block of photos, (m, classes, photos)."""
-        scores = self._scores(block, weights)
+        scores = scores_of(block, weights)
         scores -= np.log(np.exp(scores).sum(axis=1, keepdims=True))
-        return scores
-
-    def _scores(self, block: Matrix, weights: Matrix) -> Matrix:
-        """The logits of a block of photos, (m, classes, photos), less the greatest of each photo."""
-        wide = weights.reshape(-1, weights.shape[2])
-        # Classes before photos: sums over classes are sums of long rows then.
-        scores: Matrix = (wide[:, :-1] @ block.T).reshape(len(weights), self._classes, len(block))
-        scores += weights[:, :, -1:]
-        scores -= scores.max(axis=1, keepdims=True)
         return scores
 
     def _in_lanes(self, job: Callable[["_Lane"], Found], heads: int) -> Iterator[Found]:
@@ -249,10 +242,7 @@ class _Heads:
         photos, variances = self._seen[heads], self._variances[heads]
         losses /= photos
         gradients /= photos[:, None, None].astype(np.float32)
-        kernels = weights[:, :, :-1]
-        penalties = l2 * variances
-        gradients[:, :, :-1] += penalties[:, None, None].astype(np.float32) * kernels
-        losses += penalties / 2 * [float(np.vdot(kernel, kernel)) for kernel in kernels]
+        add_penalties(losses, gradients, weights, l2 * variances)
         return losses, gradients.reshape(len(heads), -1)
 
     def _photo_weights(self, heads: Indices, labels: Classes) -> Matrix | None:
@@ -264,7 +254,7 @@ class _Heads:
     ) -> tuple[Numbers, Matrix]:
         """Sums of the losses of photos, (m,), and their gradients (m, classes, dim + 1)."""
         rows, smoothing = np.arange(len(labels)), self._smoothing
-        scores = self._scores(block, weights)
+        scores = scores_of(block, weights)
         losses = (smoothing - 1) * scores[:, labels, rows]
         if smoothing:
             losses -= smoothing * scores.mean(axis=1)
@@ -284,14 +274,6 @@ class _Heads:
         np.matmul(scores.reshape(-1, len(block)), block, out=flat[:, :-1])
         gradients[:, :, -1] = scores.sum(axis=2)
         return losses.sum(axis=1, dtype=np.float64), gradients
-
-    def _precondition(self, gradients: Matrix, l2: float) -> Matrix:
-        """As a head fitted alone is, for all heads: it knows all folds, but steers only the way to the minima."""
-        wide = gradients.reshape(-1, self._shape[1])
-        kernels, biases = self._preconditioner.solve(wide[:, :-1].T, wide[:, -1], l2)
-        result = np.empty_like(wide)
-        result[:, :-1], result[:, -1] = kernels.T, biases
-        return result.reshape(gradients.shape)
 
     def _seen_variances(self) -> Numbers:
         """The mean variance of the features over the photos that each head sees (that over all photos is 1)."""

@@ -11,6 +11,7 @@ import numpy as np
 from retrain.core.machine import cores
 from retrain.training.fitting.preconditioner import Preconditioner
 from retrain.training.fitting.sample import Classes, Matrix, Rows, Sample, Standardised
+from retrain.training.fitting.wide_heads import add_penalties, precondition, scores_of
 from retrain.training.fitting.wide_lbfgs import Indices, Memory, Numbers, minimise_together
 
 # Of the loss; a step that gains less is the last one. Heads are compared that differ by little: on 12 cat breeds the
@@ -54,7 +55,7 @@ class PartHeads:
         """What each head says of some of the photos, (heads, classes, rows): logits less the greatest of each photo."""
         said = np.empty((len(weights), self._classes, len(rows)), np.float32)
         for positions, block in self._bottlenecks.part(rows).blocks():
-            said[:, :, positions] = self._scores(block, weights)
+            said[:, :, positions] = scores_of(block, weights)
         return said
 
     def _fit(self, counts: Matrix, start: Matrix) -> Matrix:
@@ -76,7 +77,7 @@ class PartHeads:
         for positions, block in self._bottlenecks.blocks():
             labels, rows = self._labels[positions], np.arange(len(block))
             own = shares[:, positions]
-            scores = self._scores(block, weights)
+            scores = scores_of(block, weights)
             losses -= (scores[:, labels, rows] * own).sum(axis=1, dtype=np.float64)
             # From here on in place: exponentials, probabilities, errors.
             np.exp(scores, out=scores)
@@ -87,25 +88,11 @@ class PartHeads:
             scores *= own[:, np.newaxis]
             gradients[:, :, :-1] += (scores.reshape(-1, len(block)) @ block).reshape(*weights.shape[:2], -1)
             gradients[:, :, -1] += scores.sum(axis=2)
-        kernels = weights[:, :, :-1]
-        gradients[:, :, :-1] += penalties[:, None, None].astype(np.float32) * kernels
-        losses += penalties / 2 * [float(np.vdot(kernel, kernel)) for kernel in kernels]
+        add_penalties(losses, gradients, weights, penalties)
         return losses, gradients.reshape(len(shares), -1)
 
-    def _scores(self, block: Matrix, weights: Matrix) -> Matrix:
-        """The logits of a block of photos, (m, classes, photos), less the greatest of each photo."""
-        wide = weights.reshape(-1, weights.shape[2])
-        scores: Matrix = (wide[:, :-1] @ block.T).reshape(len(weights), self._classes, len(block))
-        scores += weights[:, :, -1:]
-        scores -= scores.max(axis=1, keepdims=True)
-        return scores
-
     def _precondition(self, gradients: Matrix) -> Matrix:
-        wide = gradients.reshape(-1, self._bottlenecks.dim + 1)
-        kernels, biases = self._preconditioner.solve(wide[:, :-1].T, wide[:, -1], self._l2)
-        result = np.empty_like(wide)
-        result[:, :-1], result[:, -1] = kernels.T, biases
-        return result.reshape(gradients.shape)
+        return precondition(self._preconditioner, gradients, self._bottlenecks.dim, self._l2)
 
     def _variances(self, shares: Matrix) -> Numbers:
         """The mean variance of the features over what each head sees, for which the strength is meant; 1 over all."""

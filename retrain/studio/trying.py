@@ -18,6 +18,7 @@ from label_image.pictures import visible_photo
 from label_image.preprocessing import Pixels, Preprocessing, completed
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.engines.one_photo import OnePhoto, Values, one_photo_engine
+from retrain.core.unit_rows import unit_rows
 from retrain.exports.top import Top
 from retrain.photos.groups import content_groups
 from retrain.photos.thumbnails import data_uri
@@ -74,7 +75,7 @@ def nearest(vector: Values, trained: TrainedHead, seen: Seen, count: int = NEARE
 
     Those that are not in the folder any more are left out; one that has another name since is known by its content.
     """
-    cosines = _unit_rows(trained) @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
+    cosines = _directions(trained) @ (vector / max(float(np.linalg.norm(vector)), 1e-12))
     known, groups = _by_content(seen), _groups(trained)
     found: dict[object, Near] = {}
     for row in np.argsort(-cosines, kind="stable").tolist():
@@ -112,11 +113,9 @@ def _kept_engine(backbone: Backbone) -> Callable[[Pixels], OnePhoto]:
 
 
 @functools.lru_cache(maxsize=1)
-def _unit_rows(trained: TrainedHead) -> Values:
+def _directions(trained: TrainedHead) -> Values:
     """The bottlenecks of the training photos, (n, dim), each of length 1."""
-    matrix = np.asarray(trained.bottlenecks.matrix, np.float32)
-    rows: Values = matrix / np.maximum(np.linalg.norm(matrix, axis=1, keepdims=True), 1e-12)
-    return rows
+    return unit_rows(trained.bottlenecks.matrix)
 
 
 @functools.lru_cache(maxsize=1)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from retrain.core.language import Message, message
+from retrain.core.unit_rows import unit_rows
 from retrain.insight.doctor.findings import Finding
 from retrain.photos.dataset import Photo
 from retrain.photos.fixes import RELABEL
@@ -136,19 +137,12 @@ def nearest_of_class(matrix: Floats, classes: Classes, rows: Rows, wanted: Class
             continue
         trusted = members[~suspected[members]]
         pool = trusted if len(trusted) else members
-        asked, directions = rows[wanted == index], _directions(matrix[pool])
+        asked, directions = rows[wanted == index], unit_rows(matrix[pool])
         for start in range(0, len(asked), BLOCK):
             block = asked[start : start + BLOCK]
-            best = (_directions(matrix[block]) @ directions.T).argmax(axis=1)
+            best = (unit_rows(matrix[block]) @ directions.T).argmax(axis=1)
             found.update(zip(block.tolist(), pool[best].tolist(), strict=True))
     return found
-
-
-def _directions(vectors: Floats) -> Floats:
-    """Rows of length 1; one of nothing but zeros stays as it is."""
-    vectors = np.asarray(vectors, np.float32)  # squares of float16 may be infinite
-    directions: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
-    return directions
 
 
 def _percent(share: float) -> Message:

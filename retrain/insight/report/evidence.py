@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import numpy.typing as npt
 
 from retrain.core.defaults import TOP_K
+from retrain.core.unit_rows import unit_rows
 from retrain.runs.train import Run
 from retrain.training.fitting.sample import Classes, Matrix, Rows, Sample
 from retrain.training.metrics import (
@@ -254,11 +254,11 @@ class Evidence:
         cosines = np.full((len(rows), most), -np.inf, np.float32)
         found = np.zeros((len(rows), most), np.intp)
         if len(rows):
-            asked = _directions(np.asarray(self._matrix[rows], np.float32))
+            asked = unit_rows(self._matrix[rows])
             sample = Sample(self._matrix, self._classes[pool], pool)
             for positions, block in sample.blocks():
                 here = pool[positions]
-                more = asked @ _directions(block).T
+                more = asked @ unit_rows(block).T
                 if self._folds is not None:
                     more[self._folds[rows][:, None] == self._folds[here]] = -np.inf
                 both = np.concatenate([cosines, more], axis=1)
@@ -321,10 +321,3 @@ def _most_mistaken(wrong: Rows, widest: int) -> Rows:
         if len(kept) < widest:
             kept.setdefault(place)
     return np.array(sorted(kept), np.intp)
-
-
-def _directions(vectors: npt.NDArray[np.float32]) -> Matrix:
-    """Rows of length 1; one of nothing but zeros stays as it is."""
-    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    directions: Matrix = vectors / np.maximum(lengths, 1e-12)
-    return directions

@@ -134,6 +134,36 @@ def reason_of(error: OSError) -> str:
     return error.strerror or str(error)
 
 
+def is_special(path: Path) -> bool:
+    """Whether something else than a regular file is there, or a name by which the system gives a stream or device.
+
+    /dev/stdout is a regular file while it is redirected to one; to replace its name would break the machine.
+    """
+    where = Path(os.path.realpath(path.parent))
+    names_streams = where == Path("/dev") or where.is_relative_to("/proc")
+    return names_streams or (os.path.lexists(path) and not path.is_file())
+
+
+def existing_parent(path: Path) -> Path:
+    """The nearest folder above a path, or whatever else stands in its place, that is there; at last . or /."""
+    return next(parent for parent in path.parents if os.path.lexists(parent))
+
+
+def why_not_writable(folder: Path) -> str | None:
+    """Why nothing can be made in a folder, or in the nearest one above it that is there; None where something can.
+
+    It is tried: what a user may do on a network's disk is not seen otherwise. What killed runs left there is removed.
+    """
+    there = folder if os.path.lexists(folder) else existing_parent(folder)
+    if not there.is_dir():
+        return f"{there} is not a folder"
+    try:
+        with temporary_folder(there):
+            return None
+    except OSError as error:
+        return f"nothing may be written in {there.absolute()} ({reason_of(error)})"
+
+
 def sha256_of(path: str | Path) -> str:
     """SHA-256 of a file's bytes, 64 hex digits. Raises OSError."""
     digest = hashlib.sha256()

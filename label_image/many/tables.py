@@ -20,7 +20,7 @@ import numpy as np
 from label_image.answers import json_object
 from label_image.column_names import distinct
 from label_image.csv_cells import cell, path_cell
-from label_image.files import reason_of, sync_all, temporary_folder
+from label_image.files import is_special, reason_of, sync_all, temporary_folder, why_not_writable
 from label_image.foreign_text import is_text
 from label_image.installing import how_to_install
 from label_image.kept import move_aside
@@ -66,19 +66,10 @@ def check_table(kind: Kind, path: Path) -> None:
     """Refuse, before any work, what cannot become a table. Raises TableError; what it makes is gone again."""
     if kind.is_parquet and importlib.util.find_spec("pyarrow") is None:
         raise TableError(f"{kind.option} needs pyarrow, which is not installed: {how_to_install('train')}.")
-    where = os.path.realpath(path.parent)
-    if where == "/dev" or where.startswith("/proc/") or (os.path.lexists(path) and not path.is_file()):
+    if is_special(path):
         raise TableError(f"{kind.option} {path} is not a regular file, and would be replaced: choose another name.")
-    there = next(folder for folder in path.absolute().parents if os.path.lexists(folder))
-    if not there.is_dir():
-        raise TableError(f"{kind.option} {path} cannot be written: {there} is not a folder.")
-    try:
-        with temporary_folder(there):  # it is tried: what a user may do on a network's disk is not seen otherwise
-            pass
-    except OSError as error:
-        raise TableError(
-            f"{kind.option} {path} cannot be written: nothing may be written in {there} ({reason_of(error)})."
-        ) from None
+    if why := why_not_writable(path.absolute().parent):
+        raise TableError(f"{kind.option} {path} cannot be written: {why}.")
 
 
 def write_table(table: Table, rows: Iterable[Row], ours: State | None) -> Path | None:

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from label_image.files import reason_of, sync_all, temporary_folder
+from label_image.files import is_special, reason_of, sync_all, temporary_folder, why_not_writable
 from label_image.kept import free_name
 from label_image.kept import move_aside as move_aside
 from label_image.manifest import FORMAT as FORMAT
@@ -25,7 +25,6 @@ from retrain.core.errors import ExportError, OptionError
 from retrain.core.placing import (
     KEPT_INSIDE,
     can_be_replaced,
-    existing_parent,
     fill_in_place,
     is_empty,
 )
@@ -34,7 +33,7 @@ from retrain.core.placing import (
 def check_file(path: Path, option: str) -> None:
     """Refuse, before any work, what cannot become a new file. Raises OptionError or ExportError; makes nothing."""
     _check_outside_exports(path, option)
-    if _is_special(path):
+    if is_special(path):
         raise OptionError(f"{option} {path} is not a regular file, and would be replaced: choose another name.")
     require_writable(path.parent, f"{option} {path}")
     if not can_be_replaced(path.absolute()):
@@ -61,20 +60,9 @@ def check_replaceable_folder(folder: Path, option: str) -> None:
 
 
 def require_writable(folder: Path, what: str) -> None:
-    """Raises ExportError unless something can be made in a folder, or in the nearest one above it that is there.
-
-    It is tried: what a user may do on a network's disk is not seen otherwise. What killed runs left there is removed.
-    """
-    there = folder if os.path.lexists(folder) else existing_parent(folder)
-    if not there.is_dir():
-        raise ExportError(f"{what} cannot be written: {there} is not a folder.")
-    try:
-        with temporary_folder(there):
-            pass
-    except OSError as error:
-        raise ExportError(
-            f"{what} cannot be written: nothing may be written in {there.absolute()} ({reason_of(error)})."
-        ) from None
+    """Raises ExportError unless something can be made in a folder, or in the nearest one above it that is there."""
+    if why := why_not_writable(folder):
+        raise ExportError(f"{what} cannot be written: {why}.")
 
 
 def check_outside(folder: Path, others: Mapping[str, Path | None], holder: str = "`output_dir`") -> None:
@@ -168,7 +156,7 @@ def place(new: Path, target: Path) -> Path | None:
     if target.is_dir() and new.is_dir() and _same_files(target, new):
         shutil.rmtree(new)
         return None
-    if _is_special(target) and not target.is_dir():
+    if is_special(target) and not target.is_dir():
         raise ExportError(f"{target} is neither a file nor a folder, and is not replaced: choose another name.")
     if target.is_dir() and new.is_dir() and not can_be_replaced(Path(os.path.realpath(target))):
         return _place_inside(new, target)
@@ -203,16 +191,6 @@ def _move(new: Path, target: Path) -> None:
         with temporary_folder(target.parent) as temporary:
             shutil.move(new, temporary / target.name)
             os.replace(temporary / target.name, target)
-
-
-def _is_special(path: Path) -> bool:
-    """Whether something else than a regular file is there, or a name by which the system gives a stream or device.
-
-    /dev/stdout is a regular file while it is redirected to one; to replace its name would break the machine.
-    """
-    where = Path(os.path.realpath(path.parent))
-    names_streams = where == Path("/dev") or where.is_relative_to("/proc")
-    return names_streams or (os.path.lexists(path) and not path.is_file())
 
 
 def _same_files(one: Path, other: Path) -> bool:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
-from label_image.files import is_temporary
+from label_image.files import existing_parent, is_temporary
 from label_image.renaming import EXCHANGE, renamed
 from label_image.signals import deferred
 
@@ -47,11 +47,6 @@ def can_be_removed(folder: Path) -> bool:
         return False
     folders = (path for path, _, _ in os.walk(folder))
     return all(os.access(path, os.R_OK | os.W_OK | os.X_OK) for path in folders)
-
-
-def existing_parent(path: Path) -> Path:
-    """The nearest folder above a path, or whatever else stands in its place, that is there; at last . or /."""
-    return next(parent for parent in path.parents if os.path.lexists(parent))
 
 
 @contextmanager

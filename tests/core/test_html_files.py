@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from label_image import files
 from retrain.cli.main import main
-from retrain.core import outputs
 from retrain.core.errors import ExportError, OptionError
 from retrain.core.html_files import GENERATOR, check_page, write_page
 from retrain.core.outputs import check_folder
@@ -63,7 +63,7 @@ def test_a_place_that_no_folder_can_be_made_in_is_refused(tmp_path: Path, monkey
     def refuse(folder: Path) -> None:
         raise PermissionError(errno.EACCES, f"not in {folder.name}")
 
-    monkeypatch.setattr(outputs, "temporary_folder", refuse)
+    monkeypatch.setattr(files, "temporary_folder", refuse)
     with pytest.raises(ExportError, match=rf"--report .* nothing may be written in .*\(not in {tmp_path.name}\)"):
         check_folder(tmp_path / "new" / "below", "--report")
 

@@ -6,7 +6,7 @@ Imports TensorFlow; imported only when a network has to run or to be exported.
 import functools
 import threading
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from retrain.core.errors import BackboneError
 from retrain.core.tensorflow import quiet, tf
 
 _one_at_a_time = threading.Lock()  # what Keras builds with is the process's
+LARGE = 1024  # values; smaller constants stay in a graph, where TensorFlow and XLA fold them
 ROOM = 2**20  # bytes of a file of weights besides those of its network
 
 
@@ -35,6 +36,21 @@ class FrozenGraph:
     graph_def: Any
     input: str
     output: str
+
+
+def large_constants(graph_def: Any) -> list[Any]:
+    """The nodes of a graph that are weights, or constants as large."""
+    return [node for node in graph_def.node if node.op == "Const" and _values_of(node) >= LARGE]
+
+
+def _values_of(constant: Any) -> int:
+    return int(np.prod([side.size for side in constant.attr["value"].tensor.tensor_shape.dim]))
+
+
+def without(graph_def: Any, names: Collection[str]) -> Any:
+    """The same graph without the nodes of these names, for which something else is put in."""
+    kept = [node for node in graph_def.node if node.name not in names]
+    return tf.compat.v1.GraphDef(versions=graph_def.versions, library=graph_def.library, node=kept)
 
 
 class Network(tf.Module):

@@ -8,12 +8,8 @@ photo 8 times as fast as with constants, at the same speed afterwards.
 
 from typing import Any
 
-import numpy as np
-
-from retrain.backbones.network import Network
+from retrain.backbones.network import Network, large_constants, without
 from retrain.core.tensorflow import tf
-
-LARGE = 1024  # values; smaller constants stay in the graph, where TensorFlow folds them
 
 
 class FlatFeatures(tf.Module):
@@ -23,14 +19,14 @@ class FlatFeatures(tf.Module):
         super().__init__(name="features")
         frozen = network.frozen
         graph = frozen.graph_def
-        large = [node for node in graph.node if _is_large(node)]
+        float32 = tf.float32.as_datatype_enum
+        large = [node for node in large_constants(graph) if node.attr["dtype"].type == float32]
         names = [node.name for node in large]
         self.weights = [
             tf.Variable(tf.make_ndarray(node.attr["value"].tensor), trainable=False, name="weight") for node in large
         ]
-        rest = [node for node in graph.node if node.name not in {*names, frozen.input.partition(":")[0]}]
-        flat = tf.compat.v1.GraphDef(versions=graph.versions, library=graph.library, node=rest)
-        del large, rest
+        flat = without(graph, {*names, frozen.input.partition(":")[0]})
+        del large
 
         def forward(pixels: Any) -> Any:
             replaced = {f"{name}:0": weight.read_value() for name, weight in zip(names, self.weights, strict=True)}
@@ -43,9 +39,3 @@ class FlatFeatures(tf.Module):
 
     def __call__(self, pixels: Any) -> Any:
         return self.forward(pixels)
-
-
-def _is_large(node: Any) -> bool:
-    if node.op != "Const" or node.attr["dtype"].type != tf.float32.as_datatype_enum:
-        return False
-    return int(np.prod([side.size for side in node.attr["value"].tensor.tensor_shape.dim])) >= LARGE

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     Forward = Callable[[Pixels], Vectors]
 
 PRODUCTS = frozenset({"Conv2D", "DepthwiseConv2dNative", "MatMul", "BatchMatMulV2"})  # all their inputs are of type T
-LARGE = 1024  # values; smaller constants stay in the graph, where XLA folds them
 
 
 def xla_engine(backbone: Backbone, devices: Sequence[str]) -> Engine:
@@ -54,12 +53,12 @@ def xla_engine(backbone: Backbone, devices: Sequence[str]) -> Engine:
 
 def _compiled(frozen: "FrozenGraph", shape: tuple[int, ...], device: str, compute_dtype: str) -> "Forward":
     """The network on one device, compiled: it has run once."""
+    from retrain.backbones.network import large_constants, without
     from retrain.core.tensorflow import tf
 
     graph = with_half_products(frozen.graph_def) if compute_dtype == "float16" else frozen.graph_def
-    large = {node.name: tf.make_ndarray(node.attr["value"].tensor) for node in graph.node if _is_large(node)}
-    kept = [node for node in graph.node if node.name not in {*large, frozen.input.partition(":")[0]}]
-    rest = tf.compat.v1.GraphDef(versions=graph.versions, library=graph.library, node=kept)
+    large = {node.name: tf.make_ndarray(node.attr["value"].tensor) for node in large_constants(graph)}
+    rest = without(graph, {*large, frozen.input.partition(":")[0]})
     with tf.device(device):
         # Beside the compiled code and not in it, which would be compiled for minutes.
         weights = {f"{name}:0": tf.constant(values) for name, values in large.items()}
@@ -105,8 +104,3 @@ def with_half_products(graph_def: Any) -> Any:
         product.input[:] = [*halves, *controls]
         cast(node.name, inner, float16, float32)
     return mixed
-
-
-def _is_large(node: Any) -> bool:
-    sides = node.attr["value"].tensor.tensor_shape.dim if node.op == "Const" else ()
-    return bool(sides) and int(np.prod([side.size for side in sides])) >= LARGE

@@ -64,7 +64,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class NearCopies:
-    """The copies among some photos, and how many of these look the same as more than MOST_COPIES do.
+    """The copies among some photos, and how many of these are in groups of more than MOST_COPIES that look the same.
 
     Where photos are too many, none is `looked_for`.
     """
@@ -86,8 +86,9 @@ class NearCopies:
         if not self.in_scenes:
             return ()
         return (
-            f"{self.in_scenes} photos look the same as more than {MOST_COPIES} do, as before a fixed camera, and are "
-            "not kept together: if they are takes or copies of a few pictures, the accuracy is too good to be true.",
+            f"{self.in_scenes} photos are in groups of more than {MOST_COPIES} that look the same, as before a fixed "
+            "camera, and are not kept together: if they are takes or copies of a few pictures, the accuracy is too "
+            "good to be true.",
         )
 
 

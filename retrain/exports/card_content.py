@@ -50,6 +50,7 @@ class Unknown:
 @dataclass(frozen=True)
 class _Metrics:
     confused: tuple[tuple[str, str, int], ...] = ()
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -100,6 +100,8 @@ def how_good(content: Content) -> Iterator[str]:
             "can tell."
         )
     yield ""
+    if remarks := content.manifest.metrics.remarks:
+        yield from (*(f"- {markdown_text(remark)}" for remark in remarks), "")
     if confused:
         yield from ("What was taken for something else most often:", "")
         rows = ((markdown_text(label), markdown_text(other), f"{count:,}") for label, other, count in confused)

@@ -55,11 +55,15 @@ def manifest(trained: TrainedHead, formats: Sequence[str]) -> dict[str, object]:
 
 
 def _metrics(trained: TrainedHead) -> dict[str, object]:
-    """How good it is; `confused`: true class, answered class and number of the most frequent mistakes."""
+    """How good it is; `confused`: true class, answered class and number of the most frequent mistakes.
+
+    `remarks` are on what was divided how, and so on what the figures do not know of.
+    """
     return {
         "validation": {**trained.validation.headline(), "cross_entropy": trained.validation.cross_entropy},
         "test": {**trained.test.headline(), "cross_entropy": trained.test.cross_entropy},
         "confused": [list(pair) for pair in most_confused(trained.test)],
+        **({"remarks": list(remarks)} if (remarks := trained.division.remarks) else {}),
         **({"float32_change": change.plain()} if (change := trained.float32_change) else {}),
     }
 

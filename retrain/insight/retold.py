@@ -138,6 +138,14 @@ REMARKS = (
     translatable(
         "{number} photos have a copy on another side of the given split; its accuracies are too good to be true."
     ),
+    translatable(
+        "{number} photos are in groups of more than {most} that look the same, as before a fixed camera, and are not "
+        "kept together: if they are takes or copies of a few pictures, the accuracy is too good to be true."
+    ),
+    translatable(
+        "Among so many photos, copies in other bytes are not looked for: where some are in two folds, or on two sides, "
+        "the accuracy is too good."
+    ),
     translatable("There is no training photo of {classes}: validation photos alone can teach what that is."),
     translatable("No test photos, so nothing is known of: {classes}."),
     translatable(

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from retrain.core.unit_rows import unit_rows
 from retrain.studio.seeing import Seen
 from retrain.training.head import Matrix
 from retrain.training.trained import TrainedHead
@@ -70,9 +71,8 @@ def guesses(seen: Seen, trained: TrainedHead) -> tuple[Guess, ...]:
 def in_order(margins: Similarities, vectors: Matrix) -> Rows:
     """The places of photos by ascending margin (n,); one that looks like the APART before it, by (n, dim), waits."""
     by_margin: Rows = np.argsort(margins, kind="stable")
-    looked_at = vectors[by_margin[: PLACED + AHEAD]]
-    centred = looked_at - looked_at.mean(axis=0) if len(looked_at) else looked_at
-    units = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
+    looked_at = np.asarray(vectors[by_margin[: PLACED + AHEAD]], np.float32)
+    units = unit_rows(looked_at - looked_at.mean(axis=0) if len(looked_at) else looked_at)
     waiting = list(range(len(units)))
     order: list[int] = []
     while waiting and len(order) < PLACED:

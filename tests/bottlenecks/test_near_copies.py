@@ -96,7 +96,7 @@ def test_a_scene_that_many_photos_show_makes_no_copies(more: int, tmp_path: Path
     of_scene = set(itertools.combinations(range(2, len(photos)), 2))
     assert set(copies.positions) == {(0, 1)} | (set() if more else of_scene)
     assert copies.in_scenes == (number if more else 0) and len(copies.remarks) == more
-    assert not more or copies.remarks[0].startswith(f"{number} photos look the same as more than 8 do")
+    assert not more or copies.remarks[0].startswith(f"{number} photos are in groups of more than 8 that look the same")
 
 
 def test_a_huge_photo_is_not_decoded_again(photos: list[Photo], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -111,6 +111,14 @@ def test_hostile_names_are_shown_as_they_are(manifest: dict[str, Any]) -> None:
     assert is_unchanged(text)
 
 
+def test_what_is_remarked_on_the_figures_stands_below_them(manifest: dict[str, Any]) -> None:
+    assert "remarks" not in manifest["metrics"]
+    remarks = ["Not tested, for want of a second photo that differs: <b>.", "Another."]
+    content = {**manifest, "metrics": {**manifest["metrics"], "remarks": remarks}}
+    shown = MARKDOWN.render(card(content, ["tflite"]))
+    assert re.search(r"others can\s+tell\.</p>\s*<ul>\s*<li>Not tested.*differs: &lt;b&gt;\.</li>\s*<li>Another", shown)
+
+
 @given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
 @example("\u2028\x85\ufeff\uffff🐈‍⬛")
 @example("_a_b_ :x: ~~y~~ ![z](w) 1. &#9; http://a.b")

@@ -112,7 +112,7 @@ def prune(
 
     # A folder that is no store stays as it is: reading photos keeps their hashes there.
     is_store = store_folders(bottleneck_dir) or thumbnail_folders(bottleneck_dir)
-    photos = _contents(keep_photos, bottleneck_dir, layout) if keep_photos and is_store else None
+    photos = _contents_to_keep(keep_photos, bottleneck_dir, layout) if keep_photos and is_store else None
     pruning = plan_pruning(bottleneck_dir, photos, keep_fingerprint)
     left = prune_store(pruning) if yes else ()
     show_pruning(pruning, left, yes, _console())
@@ -154,15 +154,21 @@ def merge(stores: tuple[Path | str, ...], bottleneck_dir: Path | str) -> None:
         raise click.ClickException(f"Not merged: damaged files: {damaged}; folders with other numbers: {others}.")
 
 
-def _contents(sources: tuple[str, ...], bottleneck_dir: Path | str, layout: "Layout") -> set[str]:
-    """The SHA-256 of each photo of some sources. Raises DatasetError where one cannot be read."""
+def _contents_to_keep(sources: tuple[str, ...], bottleneck_dir: Path | str, layout: "Layout") -> set[str]:
+    """The SHA-256 of each photo of some sources, told as what they are read. Raises DatasetError where one may lack."""
     from retrain.core.places import place_of
+    from retrain.insight.store_table import show_kept
     from retrain.photos.opening import list_photos
-    from retrain.photos.sources.contents import hashes_of
+    from retrain.photos.sources.contents import check_complete, hashes_of
 
     local_dir = place_of(bottleneck_dir).local_dir
-    listings = [list_photos(source, local_dir, layout=layout) for source in sources]
-    return {sha256 for listing in listings for sha256 in hashes_of(listing.files, bottleneck_dir)}
+    sha256s: set[str] = set()
+    for source in sources:
+        listing = list_photos(source, local_dir, layout=layout)
+        check_complete(listing, source)
+        show_kept(listing, _console())
+        sha256s.update(hashes_of(listing.files, bottleneck_dir))
+    return sha256s
 
 
 def _console() -> Any:

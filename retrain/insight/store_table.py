@@ -14,6 +14,8 @@ from retrain.bottlenecks.pruning import Pruning
 from retrain.bottlenecks.store_folders import DamagedFile
 from retrain.exports.template import KeptTemplates
 from retrain.insight.terminal_text import escape
+from retrain.photos.dataset import Dataset
+from retrain.photos.left_out import in_words
 
 DIGITS = 12  # of a fingerprint, which tell it from all others that one ever has
 
@@ -90,6 +92,15 @@ def _show_sound(found: Verification, console: Console) -> None:
     console.print(
         f"{others}: {shards} with {found.vectors} bottlenecks (those of the built-in probe pictures among them)."
     )
+
+
+def show_kept(listing: Dataset, console: Console) -> None:
+    """As what photos are read whose bottlenecks are kept, and how many files are passed over."""
+    for sentence in listing.told():
+        console.print(escape(sentence), soft_wrap=True)
+    if listing.skipped:
+        passed_over = in_words(one.reason for one in listing.skipped)
+        console.print(f"Passed over, and not kept: {escape(passed_over)}.", soft_wrap=True)
 
 
 def show_pruning(pruning: Pruning, left: Sequence[Path | str], done: bool, console: Console) -> None:

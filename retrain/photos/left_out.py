@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 MOST = 4  # reasons in a sentence
+_MISSING = re.compile(r"does not exist|cannot be (read|listed)|is a link to nothing")
 
 # The beginning of a reason, and what it is called among many: of each, its file alone has the details in skipped.csv.
 _ALIKE = {
@@ -55,6 +56,11 @@ def with_count(reason: str, number: int) -> str:
 def what_would_help(reasons: Iterable[str]) -> str:
     """A sentence without its full stop for the most frequent reason; empty where nothing would."""
     return next((_HELP.get(reason, "") for reason in counted(reasons)), "")
+
+
+def is_missing(reason: str) -> bool:
+    """Whether a reason says that photos were not found, or could not be looked at: the source has them, or had."""
+    return _MISSING.match(reason) is not None
 
 
 def _general(reason: str) -> str:

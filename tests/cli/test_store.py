@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -280,3 +281,77 @@ def test_two_processes_merge_into_one_store_at_once(here: Path) -> None:
         again = extract(list_photos(here / photos), find_backbone("fake", here), "tf_files/bottlenecks", start=None)  # type: ignore[arg-type]
         assert again.computed == 0
     assert os.listdir(here / "elsewhere") != []
+
+
+def test_prune_says_how_the_photos_to_keep_are_read(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "photos/logs").mkdir()
+    (here / "photos/logs/run.txt").write_text("")
+    assert call("prune", "--keep_photos", "photos") == 0
+    assert "Read as: class folders a, b; left out: logs." in output(capsys)
+
+
+def lost_disk(here: Path) -> str:
+    shutil.move(here / "photos/b", here / "disk")
+    cats(here / "photos", first=1, count=1)
+    shutil.move(here / "photos/b", here / "photos/c")
+    (here / "photos/b").symlink_to(here / "disk/not mounted")
+    return "photos"
+
+
+def lost_side(here: Path) -> str:
+    (here / "sides").mkdir()
+    (here / "photos").rename(here / "sides/train")
+    shutil.copytree(here / "sides/train", here / "sides/val")
+    (here / "sides/test").symlink_to(here / "disk")
+    return "sides"
+
+
+def rows_of_nothing(here: Path) -> str:
+    rows = [f"photos/{'ab'[number % 2]}/{number}.png,{'ab'[number % 2]}" for number in range(PHOTOS)]
+    (here / "photos.csv").write_text("\n".join(["path,label", *rows]))
+    (here / "photos/a/0.png").unlink()
+    (here / "photos/a/2.png").unlink()
+    return "photos.csv"
+
+
+def side_without_classes(here: Path) -> str:
+    (here / "sides/test").mkdir(parents=True)
+    (here / "photos").rename(here / "sides/train")
+    (here / "sides/train/a/0.png").rename(here / "sides/test/0.png")
+    return "sides"
+
+
+@pytest.mark.parametrize(
+    ("prepare", "sentence"),
+    [
+        (lost_disk, "photos to keep may be missing: photos/b is a link to nothing. Mount the disk"),
+        (lost_side, "photos to keep may be missing: sides/test is a link to nothing. Mount the disk"),
+        (rows_of_nothing, "missing: ./photos/a/0.png does not exist (photos.csv, line 2) (1 more so). Mount the disk"),
+        (side_without_classes, "would not be kept: sides/test holds photos without classes. Pass --layout folders"),
+    ],
+    ids=["class folder", "side", "rows", "no classes"],
+)
+def test_prune_removes_nothing_while_photos_to_keep_are_not_found(
+    prepare: Callable[[Path], str], sentence: str, here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, shards = prepare(here), sorted(here.glob("tf_files/bottlenecks/*/*"))
+    assert call("prune", "--keep_photos", source, "--yes") == 1
+    assert sentence in " ".join(output(capsys).split())
+    assert sorted(here.glob("tf_files/bottlenecks/*/*")) == shards
+
+
+def test_prune_by_every_folder_keeps_photos_without_classes(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    side_without_classes(here)
+    assert call("prune", "--keep_photos", "sides", "--layout", "folders", "--yes") == 0
+    assert "Nothing to remove" in output(capsys)
+
+
+@without_rights
+def test_prune_removes_nothing_where_a_folder_may_not_be_read(here: Path) -> None:
+    shutil.copytree(here / "photos/b", here / "photos/c")
+    (here / "photos/a").chmod(0)
+    found = subprocess.run(
+        command("prune", "--keep_photos", "photos", "--yes", unprivileged=True), capture_output=True, text=True
+    )
+    (here / "photos/a").chmod(0o755)
+    assert found.returncode == 1 and "photos/a cannot be listed: Permission denied" in found.stderr

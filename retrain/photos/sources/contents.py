@@ -7,8 +7,10 @@ from pathlib import Path
 
 from label_image.files import reason_of, sha256_of
 from retrain.core.errors import DatasetError
-from retrain.photos.dataset import PhotoFile
+from retrain.photos.dataset import Dataset, PhotoFile, Skipped
 from retrain.photos.hashes import PhotoHashes
+from retrain.photos.layouts.recognise import NO_CLASSES, NO_SIDE
+from retrain.photos.left_out import is_missing
 from retrain.photos.reading import known_contents, remember_content
 
 
@@ -40,6 +42,25 @@ def hashes_of(listed: Sequence[PhotoFile], bottleneck_dir: Path | str, paranoid:
         raise _unreadable(error) from None
     hashes.save_if_possible()
     return sha256s
+
+
+def check_complete(listing: Dataset, source: str) -> None:
+    """Raise DatasetError where photos of a source may be missing from its listing, before others than these go."""
+    if missing := [one for one in listing.skipped if is_missing(one.reason)]:
+        raise DatasetError(
+            f"Nothing is removed, as photos to keep may be missing: {_first_of(missing)}. Mount the disk, correct the "
+            f"path or the rights, or take it out of {source}."
+        )
+    if without_class := [one for one in listing.skipped if one.reason in (NO_CLASSES, NO_SIDE)]:
+        raise DatasetError(
+            f"Nothing is removed, as photos in {source} would not be kept: {_first_of(without_class)}. Pass `layout` "
+            "folders, by which each folder of photos counts."
+        )
+
+
+def _first_of(skipped: Sequence[Skipped]) -> str:
+    more = f" ({len(skipped) - 1} more so)" if len(skipped) > 1 else ""
+    return f"{skipped[0].path} {skipped[0].reason}{more}"
 
 
 def _listed(file: Path) -> PhotoFile:

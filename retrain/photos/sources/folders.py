@@ -8,6 +8,7 @@ How a folder is read is decided by `retrain.photos.layouts`. No photo is opened;
 reason.
 """
 
+import errno
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -65,7 +66,8 @@ def _beside(listing: Listing, reading: Reading, left_out: Mapping[PurePath, str]
             path = folder / entry.name
             if path not in above and path not in places:
                 hidden = reading.layout != "splits" and is_litter(entry.name)
-                yield Skipped(entry.path, "is hidden" if hidden else left_out.get(path, plain))
+                reason = "is hidden" if hidden else left_out.get(path) or _leads_nowhere(entry) or plain
+                yield Skipped(entry.path, reason)
 
 
 def _photo_names(listing: Listing, folder: str) -> list[str]:
@@ -173,11 +175,22 @@ def _no_class_folder(entry: Entry) -> str:
     if is_litter(entry.name):
         return "is hidden"
     try:
-        return "" if entry.is_dir() else "is not in a class folder"
-    except PermissionError as error:  # a link into a folder that may not be entered
-        return f"cannot be read: {reason_of(error)}"
-    except OSError:  # a link to itself
-        return "is not in a class folder"
+        return "" if entry.is_dir() else _leads_nowhere(entry) or "is not in a class folder"
+    except OSError:  # a link to itself, or into a folder that may not be entered
+        return _leads_nowhere(entry) or "is not in a class folder"
+
+
+def _leads_nowhere(entry: Entry) -> str:
+    """What hinders following a link, as a phrase that continues its path; empty where nothing does.
+
+    It may be a class folder, as on a disk that is not mounted.
+    """
+    try:
+        entry.stat()
+    except OSError as error:
+        is_nothing = error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP)
+        return "is a link to nothing" if is_nothing else f"cannot be read: {reason_of(error)}"
+    return ""
 
 
 def _entries(listing: Listing, folder: str) -> Sequence[Entry]:

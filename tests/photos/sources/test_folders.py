@@ -134,7 +134,7 @@ def test_a_link_to_itself_is_skipped(tmp_path: Path) -> None:
         (tmp_path / name).symlink_to("loop")
     listing = list_photos(tmp_path)
     assert len(listing.files) == 2
-    assert reasons(listing, tmp_path) == {"loop": "is not in a class folder", "cat/loop": "is a link to nothing"}
+    assert reasons(listing, tmp_path) == {"loop": "is a link to nothing", "cat/loop": "is a link to nothing"}
 
 
 @pytest.mark.parametrize(

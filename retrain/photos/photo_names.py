@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from retrain.photos.composed import ways_to_compose
 from retrain.photos.dataset import Dataset, Root
 from retrain.photos.reading import absolute_paths
 
@@ -58,7 +59,11 @@ class PhotoNames:
 
     def meant(self, name: str) -> list[str]:
         """The paths of the photos that a name may mean; where it means none of the first source, of the added ones."""
-        return self._at(places_of(name, self.source, self.roots)) or self._at(self._below_added(name))
+        for written in ways_to_compose(name):
+            found = self._at(places_of(written, self.source, self.roots)) or self._at(self._below_added(written))
+            if found:
+                return found
+        return []
 
     def _below_added(self, name: str) -> Iterator[str]:
         yield from (os.path.join(source, name) for source in self.added)

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from retrain.core.errors import DatasetError
+from retrain.photos.composed import ways_to_compose
 from retrain.photos.dataset import Root
 from retrain.photos.fixes import KEEP, Fix, read_fixes
 from retrain.photos.photo_names import name_in, places_of
@@ -96,7 +97,7 @@ def _by_photo(fixes: tuple[Fix, ...], name_of: Callable[[str], str]) -> dict[str
 
 def _name(file: str, image_dir: Path, names: Collection[str], roots: tuple[Root, ...]) -> str:
     """What a photo is called now that was once written as `file`, by a run to which the source had another path."""
-    written = (file, file.replace("\\", "/"))
+    written = (file, *ways_to_compose(file.replace("\\", "/")))
     names_here = [name_in(image_dir, one, roots) for one in written]
     whole = [replace(root, folder=os.path.abspath(root.folder)) for root in roots]
     names_there = [name_in(os.path.abspath(image_dir), os.path.abspath(one), whole) for one in written]

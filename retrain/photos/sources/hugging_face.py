@@ -16,6 +16,7 @@ from label_image.errors import ForeignFileError
 from label_image.folders import walk
 from label_image.foreign_text import parse_json
 from retrain.core.errors import DatasetError
+from retrain.photos.composed import ways_to_compose
 from retrain.photos.dataset import SPLIT_FOLDERS, Dataset, PhotoFile, Skipped, Split, in_order
 from retrain.photos.sources.base import Source, Unpacking, has_no_class, is_folder, side_in
 from retrain.photos.sources.folders import read_folder
@@ -131,19 +132,28 @@ def _photo(root: Path, metadata: Path, where: str, row: dict[str, Any]) -> Photo
         raise DatasetError(f"{where}: the file_name {name!r} is not the name of a file.")
     if isinstance(label, bool | float | list | dict):
         raise DatasetError(f"{where}: the label {label!r} is neither a text nor a whole number.")
-    path = os.path.normpath(metadata.parent / name)
+    path, status = _found(metadata.parent, name)
     if not Path(path).is_relative_to(os.path.normpath(root)):
         return Skipped(path, f"lies outside of {root} ({where})")
     if has_no_class(label):
         return Skipped(path, f"has no class ({where})")
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
+    if status is None:
         return Skipped(path, f"does not exist ({where})")
     if not stat.S_ISREG(status.st_mode):
         return Skipped(path, "is not a regular file")
     split = _split(os.path.relpath(path, root)) or side_in(row.get("split"), where)
     return PhotoFile.of(path, str(label), status, split)
+
+
+def _found(folder: Path, name: str) -> tuple[str, os.stat_result | None]:
+    """The path that a name leads to, and what the system says of it; None, and as it is written, where nothing is."""
+    for written in ways_to_compose(name):
+        path = os.path.normpath(folder / written)
+        try:
+            return path, os.stat(path)
+        except (OSError, ValueError):
+            continue
+    return os.path.normpath(folder / name), None
 
 
 def _split(path: str) -> Split | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 from label_image.folders import entries_of, is_litter, leads_to_folder
 from label_image.not_paths import is_object_address
 from retrain.core.errors import DatasetError
+from retrain.photos.composed import ways_to_compose
 from retrain.photos.dataset import SPLIT_FOLDERS
 
 EXTENSIONS = tuple(
@@ -49,19 +50,21 @@ class Place:
     def find(self, name: str) -> tuple[str, os.stat_result] | None:
         """The file that a path names, and what the system says of it, or else a folder; None where there is neither.
 
+        One whose accents are composed otherwise on the disk is found, too, where there is none as it is written.
         Addresses are not looked for: see `retrain.photos.object_states`.
         """
         found = None
         if is_object_address(name):
             return None
-        for path in self.paths(name):
-            try:
-                status = os.stat(path)
-            except (OSError, ValueError):
-                continue
-            if stat.S_ISREG(status.st_mode):
-                return path, status
-            found = found or (path, status)
+        for written in ways_to_compose(name):
+            for path in self.paths(written):
+                try:
+                    status = os.stat(path)
+                except (OSError, ValueError):
+                    continue
+                if stat.S_ISREG(status.st_mode):
+                    return path, status
+                found = found or (path, status)
         return found
 
     @cached_property

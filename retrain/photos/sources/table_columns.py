@@ -53,10 +53,14 @@ class Columns:
 
     @property
     def are_usual(self) -> bool:
-        """Whether the table is just path,label or path,label,split, with that header or none, and paths as they are."""
+        """Whether the table is just path,label or path,label,split, with that header or none, and paths as they are.
+
+        A column that only numbers the rows may stand beside these.
+        """
         order, header = (self.photo, self.label, self.split), [name.lower() for name in self.names[:2]]
         is_named = not self.has_header or header == ["column path", "column label"]
-        return is_named and order in ((0, 1, None), (0, 1, 2)) and len(self.names) <= 3 and self.place.is_plain
+        is_all = order in ((0, 1, None), (0, 1, 2)) and len(self.names) <= 3 and not self.unused
+        return is_named and is_all and self.place.is_plain
 
 
 def as_text(cell: Any) -> str | None:

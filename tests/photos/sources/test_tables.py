@@ -78,6 +78,20 @@ def test_the_usual_table_in_every_encoding_needs_no_remark(encoding: str, header
     assert (found(listing, photos), listing.remarks, listing.skipped) == (CLASSES, (), ())
 
 
+@pytest.mark.parametrize("header", ["path,label,patient_id", "image,label,patient_id", "path,label,split,patient_id"])
+def test_a_column_that_is_not_read_is_named_whatever_the_others_are_called(header: str, photos: Path) -> None:
+    side = ",train" if "split" in header else ""
+    table = write(photos, rows("{path},{label}" + side + ",p{number}", header))
+    (remark,) = list_photos(table).remarks
+    assert remark.endswith("; not read: patient_id.")
+
+
+def test_a_split_and_an_index_beside_path_and_label_need_no_remark(photos: Path) -> None:
+    for header, cell in (("path,label,split", "train"), ("path,label,index", "{number}"), ("path,label,", "")):
+        listing = list_photos(write(photos, rows("{path},{label}," + cell, header)))
+        assert (found(listing, photos), listing.remarks) == (CLASSES, ())
+
+
 def test_utf_16_with_a_mark_of_either_order(photos: Path) -> None:
     for encoding, mark in (("utf-16-le", b"\xff\xfe"), ("utf-16-be", b"\xfe\xff")):
         listing = list_photos(write(photos, mark + rows("{path}\t{label}").encode(encoding), "table.tsv"))

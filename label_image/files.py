@@ -127,11 +127,16 @@ def sync_all(path: Path) -> None:
 
 
 def reason_of(error: OSError) -> str:
-    """What the system says, in its words; of all that failed while a folder was copied, the first."""
+    """What the system says, in its words; of all that failed while a folder was copied, the first.
+
+    Arrow puts its own words around them.
+    """
     if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
         text = str(error.args[0][0][2])  # as "[Errno 28] No space left on device: 'from' -> 'to'"
         return re.sub(r"\A\[Errno \d+\] ", "", text).partition(": '")[0]
-    return error.strerror or str(error)
+    text = error.strerror or str(error)
+    around = re.search(r"Detail: \[errno \d+\] (.+)\Z", text)
+    return around[1] if around else text
 
 
 def is_special(path: Path) -> bool:

@@ -37,6 +37,7 @@ from retrain.bottlenecks.nearest import Nearest, nearest
 from retrain.core.errors import OptionError, StoreError
 from retrain.core.matrix_file import StoredMatrix
 from retrain.core.observing import Observe, not_observed, observed
+from retrain.core.outputs import cannot_be_written
 from retrain.core.progress import SILENT, Progress
 from retrain.core.rows import Rows, chosen_rows
 from retrain.core.typed import require
@@ -180,7 +181,10 @@ class Bottlenecks:
             raise StoreError(
                 f"{os.fspath(path)} is no table of bottlenecks, and would be replaced: choose another name."
             )
-        write_table(path, self.origin, self.photos, self.views, self.view_ids)
+        try:
+            write_table(path, self.origin, self.photos, self.views, self.view_ids)
+        except OSError as error:
+            raise StoreError(cannot_be_written(os.fspath(path), error)) from None
 
     @property
     def origin(self) -> dict[str, object]:

@@ -21,13 +21,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from label_image.errors import ForeignFileError
-from label_image.files import reason_of, temporary_folder
+from label_image.files import temporary_folder
 from label_image.foreign_text import parse_json
 from label_image.not_paths import is_object_address
 from label_image.preprocessing import Preprocessing
 from retrain.backbones.backbone import Backbone
 from retrain.backbones.calibrated import CalibratedNetwork
-from retrain.core.errors import DatasetError, StoreError
+from retrain.core.errors import DatasetError
 from retrain.core.matrix_file import StoredMatrix, release_pages
 from retrain.core.places import place_of
 from retrain.photos.dataset import Photo
@@ -48,7 +48,7 @@ def write_table(
     view_ids: Sequence[str],
     observe: Callable[[int], object] = lambda rows: None,
 ) -> None:
-    """Write the file, aside and then in its place. `views` is (views * n, dim). Raises StoreError.
+    """Write the file, aside and then in its place. `views` is (views * n, dim). Raises OSError.
 
     `observe` is told how many rows are written. Of bottlenecks that are in a file a batch is held at a time.
     """
@@ -56,25 +56,25 @@ def write_table(
     dim, count = views.shape[1], len(photos)
     batch = max(1, BATCH_BYTES // (4 * dim))
     columns = columns_of(photos)
-    try:
-        with temporary_folder(target.parent) as folder:
-            aside = folder / target.name
-            with pq.ParquetWriter(aside, _schema(about, dim), compression="zstd", write_statistics=False,
-                                  use_dictionary=["label", "split", "view"]) as file:  # fmt: skip
-                for number, view in enumerate(view_ids):
-                    for start in range(0, count, batch):
-                        rows = slice(start, min(start + batch, count))
-                        some = views[number * count + rows.start : number * count + rows.stop]
-                        vectors = np.asarray(some, np.float32)
-                        cells = [pa.array(columns[name][rows], pa.string()) for name in PHOTO_COLUMNS]
-                        cells.append(pa.array([view] * len(vectors), pa.string()))
-                        cells.append(pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dim))
-                        file.write_batch(pa.record_batch(cells, schema=file.schema))
-                        release_pages(views)
-                        observe(number * count + rows.stop)
-            os.replace(aside, target)
-    except OSError as error:
-        raise StoreError(f"{target} cannot be written: {reason_of(error)}.") from None
+    with temporary_folder(target.parent) as folder:
+        aside = folder / target.name
+        # Opened here: where a write fails, Arrow's writer would leave the file open, and a full disk full.
+        with open(aside, "wb") as bare, pq.ParquetWriter(
+            bare, _schema(about, dim), compression="zstd", write_statistics=False,
+            use_dictionary=["label", "split", "view"],
+        ) as file:  # fmt: skip
+            for number, view in enumerate(view_ids):
+                for start in range(0, count, batch):
+                    rows = slice(start, min(start + batch, count))
+                    some = views[number * count + rows.start : number * count + rows.stop]
+                    vectors = np.asarray(some, np.float32)
+                    cells = [pa.array(columns[name][rows], pa.string()) for name in PHOTO_COLUMNS]
+                    cells.append(pa.array([view] * len(vectors), pa.string()))
+                    cells.append(pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), dim))
+                    file.write_batch(pa.record_batch(cells, schema=file.schema))
+                    release_pages(views)
+                    observe(number * count + rows.stop)
+        os.replace(aside, target)
 
 
 def is_table(path: str | os.PathLike[str]) -> bool:

@@ -65,6 +65,17 @@ def require_writable(folder: Path, what: str) -> None:
         raise ExportError(f"{what} cannot be written: {why}.")
 
 
+def cannot_be_written(what: str, error: OSError) -> str:
+    """The sentence of a file that was to be written, and what to do where its disk is full."""
+    reason = reason_of(error)
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return f"{what} cannot be written: {reason}."
+    return (
+        f"{what} cannot be written: the disk that holds it is full ({reason}): free some space there and do it again, "
+        "or choose another place."
+    )
+
+
 def check_outside(folder: Path, others: Mapping[str, Path | None], holder: str = "`output_dir`") -> None:
     """Refuse other outputs inside the export, which is replaced as a whole, or inside the folder of another `holder`.
 

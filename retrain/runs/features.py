@@ -9,13 +9,12 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from label_image.files import reason_of
 from retrain.bottlenecks.bottlenecks import Bottlenecks
 from retrain.bottlenecks.bottlenecks_file import write_table
 from retrain.bottlenecks.executors.base import StartEngine
 from retrain.bottlenecks.extraction import Extraction
 from retrain.core.errors import ExportError, OptionError
-from retrain.core.outputs import check_file, check_outside, place, temporary_beside
+from retrain.core.outputs import cannot_be_written, check_file, check_outside, place, temporary_beside
 from retrain.core.progress import SILENT, Progress
 from retrain.runs.embedding import EmbeddingConfig, embed
 
@@ -96,4 +95,4 @@ def _written(config: FeaturesConfig, bottlenecks: Bottlenecks, progress: Progres
             write_table(new, bottlenecks.origin, photos, views, view_ids, progress.writing(len(views)))
             return place(new, config.output)
         except OSError as error:
-            raise ExportError(f"`output` {config.output} cannot be written: {reason_of(error)}.") from error
+            raise ExportError(cannot_be_written(f"`output` {config.output}", error)) from error

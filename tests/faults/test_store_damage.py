@@ -4,8 +4,6 @@ import contextlib
 import hashlib
 import os
 import resource
-import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from shard_files import list_shards, open_shard
+from small_disks import small_disk as small_disk
 from stored import description, set_aside
 
 from retrain.backbones.backbone import Backbone, find_backbone
@@ -122,20 +121,6 @@ def test_merging_leaves_damaged_shards_out(tmp_path: Path, monkeypatch: pytest.M
     assert opened.set_aside == 1 and len(list_shards(opened.folder)) == 1
     assert len(served(opened, range(5))) == 4
     assert len(set_aside(opened)) == 1
-
-
-@pytest.fixture
-def small_disk() -> Iterator[Path]:
-    """A disk of half a megabyte."""
-    with tempfile.TemporaryDirectory() as name:
-        mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", name]
-        root = os.geteuid() == 0 and shutil.which("mount")
-        if not root or subprocess.run(mount, check=False, capture_output=True).returncode:
-            pytest.skip("a file system can be mounted by root only")
-        try:
-            yield Path(name)
-        finally:
-            subprocess.run(["umount", name], check=True)
 
 
 def test_a_full_disk_loses_nothing(small_disk: Path) -> None:

@@ -237,3 +237,5 @@ def test_of_a_copy_that_failed_the_first_reason_is_told(tmp_path: Path, monkeypa
     assert reason_of(failed.value) == "No space left on device"
     assert reason_of(OSError(errno.EROFS, "Read-only file system", "x")) == "Read-only file system"
     assert reason_of(OSError("something else")) == "something else"
+    of_arrow = "Error writing bytes to file. Detail: [errno 28] No space left on device"
+    assert reason_of(OSError(errno.ENOSPC, of_arrow)) == "No space left on device"

@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from calling import call
 from extracting import Counter, class_folders, photo_bytes, write
+from small_disks import small_disk as small_disk
 
 from retrain.backbones.backbone_config import BackboneConfig
 from retrain.backbones.engines.base import Engine, Vectors
@@ -19,12 +20,12 @@ from retrain.bottlenecks.bottlenecks import Bottlenecks as Table
 from retrain.bottlenecks.extraction import extract
 from retrain.bottlenecks.extraction_config import ExtractionConfig
 from retrain.cli.main import main
-from retrain.core.errors import DatasetError, ExportError, OptionError
+from retrain.core.errors import DatasetError, ExportError, OptionError, StoreError
 from retrain.core.progress import Silent
 from retrain.photos.augmentation import Augmentation
 from retrain.photos.opening import list_photos
 from retrain.photos.views import ViewsConfig
-from retrain.runs.embedding import EmbeddingConfig
+from retrain.runs.embedding import EmbeddingConfig, embed
 from retrain.runs.features import Features, FeaturesConfig, run_features
 
 
@@ -184,3 +185,24 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(cats / "b" / "new.jpg", photo_bytes(9))
     assert "before is now f.parquet.1" in call(main, "features", cats, *options).out
     assert call(main, "features", cats, "--architecture=fake").code == 2
+
+
+FULL = (
+    "cannot be written: the disk that holds it is full (No space left on device): free some space there and do it "
+    "again, or choose another place."
+)
+
+
+def test_a_full_disk_is_a_sentence_that_names_the_output_and_leaves_nothing(tmp_path: Path, small_disk: Path) -> None:
+    (small_disk / "filler").write_bytes(bytes(506 * 1024))
+    photos = EmbeddingConfig(
+        [class_folders(tmp_path / "cats", 60)], BackboneConfig("fake"), ExtractionConfig(tmp_path / "store")
+    )
+    target = small_disk / "f.parquet"
+    with pytest.raises(ExportError) as refused:
+        run_features(FeaturesConfig(photos, target))
+    assert str(refused.value) == f"`output` {target} {FULL}"
+    with pytest.raises(StoreError) as refused_too:
+        embed(photos).to_parquet(target)
+    assert str(refused_too.value) == f"{target} {FULL}"
+    assert [path.name for path in small_disk.iterdir()] == ["filler"]

@@ -29,6 +29,8 @@ from retrain.photos.text_tables import table_rows
 
 DETOUR = re.compile(r"(^|/)\.{1,2}/|//")  # to normalise all of a million paths would take seconds
 LONGEST = 200  # characters of a cell in a sentence: some tables hold whole photos
+UNKNOWN = "unknown"
+TRUE = ("true", "verdadeiro")  # as spreadsheets write it, also in Portuguese
 AT_ONCE = 100_000  # rows whose addresses are asked for together
 
 
@@ -52,7 +54,8 @@ def read_table(path: Path) -> Dataset:
         raise _nothing_found(table, columns, dataset.skipped)
     if columns.are_usual and not table.blanks:
         return dataset
-    return replace(dataset, remarks=(_remark(columns, any(file.split for file in dataset.files)),))
+    remark = _remark(columns, any(file.split for file in dataset.files))
+    return replace(dataset, remarks=(remark, *_of_unknown(table, columns)))
 
 
 class _Entry(NamedTuple):
@@ -230,6 +233,25 @@ def _remark(columns: Columns, has_sides: bool) -> str:
         parts.append(f"{names[columns.split]} for the sides")
     unused = ", ".join(names[column].removeprefix("column ") for column in columns.unused)
     return f"Read as: {', '.join(parts)}{f'; not read: {unused}' if unused else ''}."
+
+
+def _of_unknown(table: Table, columns: Columns) -> Iterator[str]:
+    """What is to be said of a table of answers of `label_image`: a photo may be of none of the classes."""
+    names = [name.removeprefix("column ") for name in columns.names]
+    if UNKNOWN not in names:
+        return
+    from label_image.many.tables import ANSWERS  # here, and not above: other tables need no model
+
+    if not set(ANSWERS) <= set(names):  # a column of that name in a table of one's own
+        return
+    column = names.index(UNKNOWN)
+    cells = (row[column] for _, row in table.rows() if len(row) > column)
+    if count := sum(str(cell).strip().lower() in TRUE for cell in cells):
+        rows = "row" if count == 1 else "rows"
+        yield (
+            f"In {count:,} {rows} {UNKNOWN} is true, and the label only the nearest class: correct it and write false, "
+            "or take such rows out."
+        )
 
 
 def _read_source(source: str, unpacking: Unpacking) -> Dataset:

@@ -8,12 +8,13 @@ import stat
 import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal, cast
 
 from retrain.core.errors import DatasetError
+from retrain.photos.archives.code_pages import CODE_PAGE, code_page_of, decoded, is_unclear
 from retrain.photos.archives.kinds import Kind
 
 HEADER = 2**20  # bytes that may describe one member of a tar: names are short
@@ -28,11 +29,15 @@ Observe = Callable[[int, int], None]  # bytes of the archive that were read, of 
 
 @dataclass(frozen=True)
 class Member:
-    """One entry: `target` is where a link leads, as the archive says it."""
+    """One entry: `target` is where a link leads, as the archive says it.
+
+    Where `is_unclear`, the name has signs that no name has: it is in no code page that is known.
+    """
 
     name: str
     kind: Literal["file", "folder", "link", "hard link", "other"]
     target: str = ""
+    is_unclear: bool = False
 
 
 @contextmanager
@@ -66,33 +71,44 @@ def promised_bytes(path: Path, kind: Kind) -> int:
 
 def _of_zip(archive: zipfile.ZipFile, path: Path, observe: Observe) -> Iterator[tuple[Member, Opener]]:
     entries = archive.infolist()
+    code_page = code_page_of(filter(None, map(_bare_name, entries)))
     if locked := next((entry for entry in entries if entry.flag_bits & ENCRYPTED), None):
-        raise DatasetError(f"{path} is encrypted ({_name(locked)}): unpack it with its password, and pass the folder.")
+        name = _name(locked, code_page)
+        raise DatasetError(f"{path} is encrypted ({name}): unpack it with its password, and pass the folder.")
     total = sum(entry.compress_size for entry in entries)
     done = 0
     for entry in entries:
-        name = _name(entry)
+        name = _name(entry, code_page)
+        unclear = is_unclear(_bare_name(entry) or b"")
         mode = entry.external_attr >> 16
         if entry.is_dir() or name.endswith("/"):
-            yield Member(name, "folder"), _nothing
+            yield Member(name, "folder", is_unclear=unclear), _nothing
         elif stat.S_ISLNK(mode):
             with archive.open(entry) as file:
                 target = file.read(LINK)
-            yield Member(name, "link", target.decode("utf-8", "surrogateescape")), _nothing
+            yield Member(name, "link", target.decode("utf-8", "surrogateescape"), unclear), _nothing
         elif stat.S_IFMT(mode) and not stat.S_ISREG(mode):
-            yield Member(name, "other"), _nothing
+            yield Member(name, "other", is_unclear=unclear), _nothing
         else:
-            yield Member(name, "file"), lambda entry=entry: archive.open(entry)  # type: ignore[misc]
+            yield Member(name, "file", is_unclear=unclear), lambda entry=entry: archive.open(entry)  # type: ignore[misc]
         done += entry.compress_size
         observe(done, total)
 
 
-def _name(entry: zipfile.ZipInfo) -> str:
-    """The name of an entry. Many programs write UTF-8 without saying so, some of Windows backslashes."""
-    name = entry.filename
-    if not entry.flag_bits & UTF_8 and not name.isascii():
-        with suppress(UnicodeError):  # it may be of the old code page, or of nobody knows which
-            name = name.encode("cp437").decode("utf-8")
+def _bare_name(entry: zipfile.ZipInfo) -> bytes | None:
+    """The name of an entry as it stands there, where the archive does not say in which encoding; None where it does."""
+    if entry.flag_bits & UTF_8 or entry.filename.isascii():
+        return None
+    try:
+        return entry.filename.encode(CODE_PAGE)  # as `zipfile` has read it
+    except UnicodeError:
+        return None  # newer Pythons have it from a field of its own, in Unicode
+
+
+def _name(entry: zipfile.ZipInfo, code_page: str) -> str:
+    """The name of an entry; `code_page` is that of the archive. Some programs of Windows write backslashes."""
+    bare = _bare_name(entry)
+    name = entry.filename if bare is None else decoded(bare, code_page)
     return name if "/" in name else name.replace("\\", "/")
 
 

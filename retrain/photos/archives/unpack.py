@@ -40,13 +40,17 @@ class Limits:
 
 @dataclass
 class Unpacked:
-    """What came out: how many files and bytes, and what was left out: its name and why."""
+    """What came out: how many files and bytes, and what was left out: its name and why.
+
+    `unclear` is the first name that is in no code page that is known, where there is one.
+    """
 
     files: int = 0
     size: int = 0
     photos: int = 0
     archives: list[Path] = field(default_factory=list)
     left_out: list[tuple[str, str]] = field(default_factory=list)
+    unclear: str = ""
 
 
 def unpack_archive(
@@ -95,6 +99,8 @@ class _Work:
             for member, open_member in members:
                 place = self.place(folder, member)
                 self.count_one()
+                if member.is_unclear:
+                    self.found.unclear = self.found.unclear or member.name
                 if member.kind == "folder":
                     self.make_folder(place, member)
                 elif member.kind == "file":

@@ -10,12 +10,13 @@ renamed when it is complete, so that a run that was killed leaves nothing half.
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from label_image.files import reason_of, remove_leftovers, sha256_of_bytes, temporary_folder
+from label_image.terminal import shown
 from retrain.core.errors import DatasetError
 from retrain.photos.archives.kinds import is_meant_as_archive, require_kind, without_suffix
 from retrain.photos.archives.unpack import Unpacked, unpack_archive
@@ -71,7 +72,8 @@ def unpack_to(target: Path, record: dict[str, Any], unpacking: Unpacking, write:
             new = temporary / "new"
             found = write(new / CONTENT)
             counts = {"files": found.files, "bytes": found.size, "left_out": found.left_out[:MOST_LEFT_OUT]}
-            (new / RECORD).write_text(json.dumps({**record, **counts}, indent=1), encoding="utf-8")
+            unclear = {"unclear": found.unclear} if found.unclear else {}
+            (new / RECORD).write_text(json.dumps({**record, **counts, **unclear}, indent=1), encoding="utf-8")
             sync()
             os.rename(new, target)
     except OSError as error:
@@ -87,17 +89,36 @@ def unpack_to(target: Path, record: dict[str, Any], unpacking: Unpacking, write:
 def read_unpacked(folder: Path, unpacking: Unpacking) -> Dataset:
     """The photos of what was unpacked into a folder, and what was left out of it."""
     dataset = unpacking.read(str(folder / CONTENT), unpacking)
-    left_out = _left_out(folder / RECORD)
+    record = _record(folder / RECORD)
     roots = (Root(str(folder / CONTENT)), *dataset.roots)
-    return replace(dataset, skipped=(*dataset.skipped, *left_out), roots=roots)
+    remarks = (*dataset.remarks, *_of_names(record))
+    return replace(dataset, skipped=(*dataset.skipped, *_left_out(record)), remarks=remarks, roots=roots)
 
 
-def _left_out(record: Path) -> list[Skipped]:
+def _record(path: Path) -> dict[str, Any]:
+    """What was written down of an archive; nothing where it cannot be read, as it is only a report."""
     try:
-        entries = json.loads(record.read_bytes())["left_out"]
-        return [Skipped(str(name), str(reason)) for name, reason in entries]
-    except (OSError, ValueError, TypeError, KeyError):
-        return []  # only a report
+        found = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _left_out(record: dict[str, Any]) -> list[Skipped]:
+    try:
+        return [Skipped(str(name), str(reason)) for name, reason in record["left_out"]]
+    except (ValueError, TypeError, KeyError):
+        return []
+
+
+def _of_names(record: dict[str, Any]) -> Iterator[str]:
+    """What is to be said of names that are in no code page that is known."""
+    if name := record.get("unclear"):
+        yield (
+            f"{record.get('archive', 'The archive')} has names in an encoding that it does not say, such as "
+            f"{shown(str(name))}: where classes are called wrongly, pack it anew with names in UTF-8, or unpack it and "
+            "pass the folder."
+        )
 
 
 def _digest(sha256: str) -> str:

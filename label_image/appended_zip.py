@@ -25,16 +25,42 @@ METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)  # Python unpacks others in
 ENCRYPTED = 1  # the flag
 
 
+class NothingInside(ForeignFileError):
+    """A file with no zip at its end, or a zip without what is looked for."""
+
+
 def read_appended_manifest(path: Path) -> Manifest:
     """The manifest in the zip at the end of a .tflite. Raises ModelError."""
+    try:
+        return _manifest_inside(path)
+    except NothingInside as error:
+        raise _unusable(path, error) from None
+
+
+def embedded_manifest(path: Path) -> Manifest | None:
+    """The same; None for a .tflite that carries none. Raises ModelError for one that cannot be read."""
+    try:
+        return _manifest_inside(path)
+    except NothingInside:
+        return None
+
+
+def _manifest_inside(path: Path) -> Manifest:
+    """Raises NothingInside, ModelError."""
     try:
         with opened_zip(path) as archive:
             data = read_member(archive, MANIFEST)
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {reason_of(error)}.") from None
+    except NothingInside:
+        raise
     except ForeignFileError as error:
-        raise ModelError(f"{path} {error}: it was not made by retrain, or it is damaged.") from None
+        raise _unusable(path, error) from None
     return parse_manifest(data, path)
+
+
+def _unusable(path: Path, error: ForeignFileError) -> ModelError:
+    return ModelError(f"{path} {error}: it was not made by retrain, or it is damaged.")
 
 
 @contextlib.contextmanager
@@ -61,7 +87,7 @@ def read_member(archive: zipfile.ZipFile, name: str) -> bytes:
     try:
         member = archive.getinfo(name)
     except KeyError:
-        raise ForeignFileError(f"carries no {name}") from None
+        raise NothingInside(f"carries no {name}") from None
     check_member(member, LIMIT)
     with archive.open(member) as file:
         return file.read(member.file_size + 1)  # without a number it unpacks everything first
@@ -83,7 +109,7 @@ def _check_end(tail: bytes) -> None:
         raise ForeignFileError("holds a zip of more than 4 GiB, which is not used here")
     place = tail.find(END)
     if place < 0:
-        raise ForeignFileError("holds no zip")
+        raise NothingInside("holds no zip")
     while place >= 0:
         if place + 22 <= len(tail) and struct.unpack_from("<L", tail, place + 12)[0] > DIRECTORY:
             raise ForeignFileError("holds a zip with too many files")

@@ -16,6 +16,7 @@ from label_image.files import reason_of
 from label_image.foreign_text import read_lines
 from label_image.from_file import FromFile, Stamps, stamps
 from label_image.manifest import FORMAT, MANIFEST, Manifest, format_of, read_manifest
+from label_image.one_training import check_classes, check_manifest, check_tflite
 from label_image.predictions import Predictions
 from label_image.preprocessing import Preprocessing
 from label_image.runtimes import (
@@ -191,7 +192,7 @@ def _load(path: Path, trust: bool) -> tuple[Run, Manifest]:
                 ".tflite, .onnx or frozen .pb file."
             )
         manifest = read_manifest(path)
-        return _run_folder(path, trust), manifest
+        return _run_folder(path, manifest, trust), manifest
     if path.is_file() and path.suffix == ".tflite":
         manifest = read_appended_manifest(path)
         return tflite_runner(path), manifest
@@ -214,16 +215,23 @@ def _is_run_elsewhere(folder: Path) -> bool:
     return folder.suffix == ".mlpackage" or found == TENSORFLOW_JS or format_of(folder.parent) == FORMAT
 
 
-def _run_folder(folder: Path, trust: bool) -> Run:
-    """The first of the formats of a folder, those first that are loaded fastest."""
-    if (folder / "model.tflite").is_file():
-        return tflite_runner(folder / "model.tflite")
+def _run_folder(folder: Path, manifest: Manifest, trust: bool) -> Run:
+    """The first of the formats of a folder, those first that are loaded fastest. Raises ModelError."""
+    if (tflite := folder / "model.tflite").is_file():
+        check_tflite(tflite, manifest)
+        return tflite_runner(tflite)
     if not (folder / "saved_model.pb").is_file():
-        if (folder / "model.onnx").is_file():
-            return load_onnx(folder / "model.onnx")[0]
-        if (folder / "graph.pb").is_file():
-            return load_graph_def(folder / "graph.pb", trust=trust)[0]
-    return saved_model_runner(folder, trust=trust)
+        if (onnx := folder / "model.onnx").is_file():
+            run, inside = load_onnx(onnx)
+            check_manifest(onnx, inside, manifest)
+            return run
+        if (graph := folder / "graph.pb").is_file():
+            run, inside = load_graph_def(graph, trust=trust)
+            check_manifest(graph, inside, manifest)
+            return run
+    loaded = load_saved_model(folder, trust)
+    check_classes(folder, loaded, manifest)
+    return pixels_runner(loaded)
 
 
 def check_fit(path: Path, run: Run, size: int, labels: int) -> None:

@@ -164,8 +164,11 @@ def test_a_model_that_is_replaced_while_it_is_loaded_is_one_of_both(
 def write_folder(exports: Path, folder: Path, name: str) -> Path:
     folder.mkdir()
     labels = [f"{name} {number}" for number in range(CLASSES)]
-    (folder / "model.json").write_text(json.dumps({**MANIFEST, "labels": labels}))
-    shutil.copyfile(exports / "model.tflite", folder / "model.tflite")
+    manifest = json.dumps({**MANIFEST, "labels": labels})
+    (folder / "model.json").write_text(manifest)
+    with_manifest = (exports / "model.tflite").read_bytes()
+    network = with_manifest[: with_manifest.rindex(b"PK\x03\x04")]
+    (folder / "model.tflite").write_bytes(append_files(network, {"model.json": manifest}))
     return folder
 
 

@@ -49,6 +49,13 @@ def renamed(colours: Path, folder: Path, ending: str) -> Path:
     return copy
 
 
+def of_another_training(manifest: Path) -> None:
+    """As while a copy to a folder is under way: the manifest has arrived, and the network has not."""
+    content = json.loads(manifest.read_text())
+    content["provenance"]["dataset_digest"] = "0" * 64
+    manifest.write_text(json.dumps(content))
+
+
 def test_the_same_files_are_not_loaded_again(models: ModelInUse, said: Said) -> None:
     first = models.current
     models.look()
@@ -78,6 +85,7 @@ def test_a_new_export_takes_the_place_and_requests_keep_theirs(
         lambda place: (place / "model.json").write_text("{"),
         lambda place: shutil.rmtree(place),
         lambda place: (place / "model.json").unlink(),
+        lambda place: of_another_training(place / "model.json"),
     ],
 )
 def test_one_that_cannot_be_loaded_changes_nothing_and_is_said_once(

@@ -22,6 +22,7 @@ from label_image.appended_zip import read_appended_manifest
 from label_image.errors import ModelError
 from label_image.files import reason_of
 from label_image.manifest import Manifest, read_manifest
+from label_image.one_training import check_tflite, is_tflite_of
 from label_image.preprocessing import Preprocessing
 from label_image.web.icons import ICONS, icon
 from label_image.web.tensors import tensors_of
@@ -51,10 +52,10 @@ def page_files(
 ) -> dict[str, bytes]:
     """The files of the camera page of an export (its folder or its .tflite), by their path in the page's folder.
 
-    Of a folder the model in these `numbers` is taken; without, that of the first of FILES which is there. `server` says
-    that photos can be sent to `label` beside the page, where the phone cannot run the model itself; without, an export
-    or an installation of which a phone cannot run the model is refused. `labels` are other names for the classes, in
-    the model's order. Raises ModelError.
+    Of a folder the model in these `numbers` is taken; without, that of the first of FILES which is there and of the
+    training of its manifest. `server` says that photos can be sent to `label` beside the page, where the phone cannot
+    run the model itself; without, an export or an installation of which a phone cannot run the model is refused.
+    `labels` are other names for the classes, in the model's order. Raises ModelError.
     """
     model = Path(model)
     file = _model_file(model, numbers)
@@ -88,7 +89,10 @@ def why_no_runtime() -> str | None:
 def why_not_on_phones(model: Path, file: Path | None, preprocessing: str) -> str | None:
     """Why a phone cannot run a model itself, as a sentence; None where it can."""
     if file is None:
-        return f"{model} has no .tflite, which phones run: write one with `retrain export --to tflite_float16`."
+        return (
+            f"{model} has no .tflite of its training, which phones run: write one with `retrain export --to "
+            "tflite_float16`."
+        )
     resize = next(step for step in Preprocessing.parse(preprocessing).steps if step.name == "resize")
     if resize.arguments[1] != "bilinear":
         return f"The camera page resizes photos by bilinear alone, and this model asks for {resize.arguments[1]}."
@@ -107,6 +111,7 @@ def _packed(file: Path) -> tuple[dict[str, Any], bytes]:
 
 
 def _model_file(model: Path, numbers: Numbers | None) -> Path | None:
+    """The .tflite of these `numbers`, or the first that no earlier training left. Raises ModelError."""
     if numbers is not None and numbers not in FILES:
         raise ModelError(f"`numbers` {numbers} is not known; choose from {', '.join(get_args(Numbers))}.")
     if model.is_file() and model.suffix == ".tflite":
@@ -117,8 +122,11 @@ def _model_file(model: Path, numbers: Numbers | None) -> Path | None:
     if numbers is not None:
         if not (model / FILES[numbers]).is_file():
             raise ModelError(f"{model} has no {FILES[numbers]}: write it with `retrain export --to tflite_{numbers}`.")
+        check_tflite(model / FILES[numbers], read_manifest(model))
         return model / FILES[numbers]
-    return next((model / name for name in FILES.values() if (model / name).is_file()), None)
+    manifest = read_manifest(model)
+    there = (model / name for name in FILES.values() if (model / name).is_file())
+    return next((file for file in there if is_tflite_of(file, manifest)), None)
 
 
 def _config(manifest: Manifest, server: bool) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import io
 import json
 import re
 import shutil
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from PIL import Image
 
 from label_image.errors import ModelError
 from label_image.web import page_files, site
+from retrain.exports.formats.tflite import append_files
 
 PAGE = Path(site.__file__).with_name("page")
 RUNTIME = {"worker.js": b"worker", "runtime.js": b"glue", "runtime.wasm.gz": b"wasm", "LICENCES.txt": b"Apache-2.0"}
@@ -129,6 +131,28 @@ def test_float16_comes_first_and_others_when_they_are_asked_for(export: Path) ->
     }
     assert unpacked[None] == unpacked["float16"] == data + b"model_float16.tflite"
     assert unpacked["float32"] == data and unpacked["int8"] == data + b"model_int8.tflite"
+
+
+def of_another_training(tflite: bytes) -> bytes:
+    """The same network with the manifest of another training."""
+    with zipfile.ZipFile(io.BytesIO(tflite)) as archive:
+        content = json.loads(archive.read("model.json"))
+        network = tflite[: min(member.header_offset for member in archive.infolist())]
+    content["provenance"]["dataset_digest"] = "0" * 64
+    return append_files(network, {"model.json": json.dumps(content)})
+
+
+def test_a_model_that_is_left_of_another_training_is_passed_over(export: Path) -> None:
+    data = (export / "model.tflite").read_bytes()
+    (export / "model_float16.tflite").write_bytes(of_another_training(data))
+    files = page_files(export)
+    assert gzip.decompress(next(data for name, data in files.items() if name.startswith("model-"))) == data
+    with pytest.raises(ModelError, match=r"model_float16\.tflite is of another training than the model\.json beside"):
+        page_files(export, "float16")
+    (export / "model.tflite").unlink()
+    assert config_of(page_files(export))["model"] is None
+    with pytest.raises(ModelError, match=r"has no \.tflite of its training, which phones run"):
+        page_files(export, server=False)
 
 
 # Where a phone cannot run it

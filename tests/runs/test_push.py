@@ -145,6 +145,16 @@ def test_a_saved_model_without_one_of_its_parts_is_refused(part: str, export: Pa
     assert not (tmp_path / "out").exists()
 
 
+def test_variables_in_several_files_are_whole_with_all_of_them(export: Path, tmp_path: Path) -> None:
+    variables = export / "variables"  # as those of older versions
+    (variables / "variables.data-00000-of-00001").rename(variables / "variables.data-00001-of-00002")
+    done = call(main, "push", export, tmp_path / "out")
+    assert done.code == 1 and "variables/variables.data-00000-of-00002 is missing, a part of" in one_line(done.err)
+    (variables / "variables.data-00000-of-00002").touch()
+    assert call(main, "push", export, tmp_path / "out").code == 0
+    assert {path.name for path in (tmp_path / "out/variables").iterdir()} == {path.name for path in variables.iterdir()}
+
+
 @pytest.mark.parametrize("name", ["variables", "variables/variables.index", "model.tflite"])
 def test_a_link_is_not_followed(name: str, export: Path, tmp_path: Path) -> None:
     (export / name).rename(tmp_path / "elsewhere")

@@ -18,6 +18,8 @@ photos itself and feeds pixels.
 """
 
 import json
+import re
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from shutil import copytree, ignore_patterns
@@ -37,7 +39,8 @@ if TYPE_CHECKING:
 
 GRAPH, VARIABLES = "saved_model.pb", "variables"
 FILES = (GRAPH, "fingerprint.pb", VARIABLES, "assets")
-PARTS = (GRAPH, f"{VARIABLES}/variables.index", f"{VARIABLES}/variables.data-00000-of-00001")
+INDEX = f"{VARIABLES}/variables.index"
+DATA = re.compile(r"variables\.data-\d{5}-of-(\d{5})")  # the variables themselves: one file here, two of older versions
 # One of so many photos is run through `serve_bytes`, and no fewer than these: what is new there is the decoding.
 BYTES_OF, BYTES_PHOTOS = 4, 4
 EMBED_PHOTOS = 12  # that are run through `embed`, of a new template
@@ -218,6 +221,22 @@ def _check_embed(loaded: Any, pixels: "Pixels", top: "Top", said: "Outputs") -> 
     compare("The SavedModel (embed)", top.outputs(found), said.of(rows))
 
 
+def parts(*files_of_variables: int) -> tuple[str, ...]:
+    """The files of a SavedModel whose variables lie in so many."""
+    data = (
+        f"{VARIABLES}/variables.data-{number:05}-of-{count:05}"
+        for count in files_of_variables
+        for number in range(count)
+    )
+    return (GRAPH, INDEX, *data)
+
+
+def _parts_there(export: Path) -> Iterator[str]:
+    """By the names that are there: each says how many there have to be."""
+    counts = {int(found[1]) for file in (export / VARIABLES).glob("*") if (found := DATA.fullmatch(file.name))}
+    return iter(parts(*sorted(counts or {1})))
+
+
 def _load(folder: Path) -> "Run":
     from label_image.runtimes import saved_model_runner
 
@@ -231,11 +250,11 @@ FORMATS = (
         FLOAT32,
         _load,
         template=Template(
-            (*PARTS, SIGNATURES),
+            (*parts(1), SIGNATURES),
             make_template,
             _fill,
         ),
         titles={"saved_model": "The SavedModel", "saved_model_bytes": "The SavedModel (serve_bytes)"},
-        parts=lambda export: iter(PARTS),
+        parts=_parts_there,
     ),
 )

@@ -1,11 +1,16 @@
 """Programs that take numbers alone, and the SavedModel: OpenVINO opens its folder and its signature `numeric`."""
 
+import os
+import re
+import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
 import pytest
+from calling import python_path
 from classifiers import PIXELS, answers_of, assert_same, small_classifier
 
 from label_image.model import Outputs, load_saved_model, named_outputs
@@ -46,21 +51,25 @@ def test_the_embeddings_are_what_the_head_answers_for(folder: Path, classifier: 
     assert_same(classifier._top.outputs(found), answers_of(classifier))
 
 
+PAGE = Path(__file__).resolve().parents[2] / "docs/exports.md"
 PROGRAM = """
 import sys
 import numpy as np
 from label_image.strangers import import_openvino, import_tensorflow
-openvino = import_openvino()
-folder, how = sys.argv[1:]
-if how == "folder":
-    model = openvino.convert_model(folder, output=["scores", "similarity"])
-else:
-    loaded = import_tensorflow().saved_model.load(folder)
-    model = openvino.convert_model(loaded.signatures["numeric"])
+openvino, tf = import_openvino(), import_tensorflow()
+exec(sys.argv[1])
 run = openvino.Core().compile_model(model, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
 said = run(np.load(sys.stdin.buffer))
 np.savez(sys.stdout.buffer, scores=said["scores"], similarity=said["similarity"])
 """
+
+
+def as_the_page_says(how: str) -> str:
+    """The lines of docs/exports.md that make a model of OpenVINO, of the folder or of the signature."""
+    blocks = re.findall(r"(?:^ {4}\S.*\n)+", PAGE.read_text(encoding="utf-8"), re.M)
+    ways = [textwrap.dedent(block) for block in blocks if "openvino.convert_model" in block]
+    (found,) = [way for way in ways if ("signatures" in way) == (how == "signature")]
+    return found
 
 
 @pytest.mark.parametrize("how", ["folder", "signature"])
@@ -68,10 +77,14 @@ def test_openvino_converts_it(folder: Path, classifier: Classifier, how: str, tm
     """In a process of its own: what OpenVINO cannot compile, it ends."""
     pytest.importorskip("openvino", reason="in the extra openvino")
     np.save(tmp_path / "pixels.npy", PIXELS.astype(np.float32))
+    shutil.copytree(folder, tmp_path / "tf_files/model")
     with open(tmp_path / "pixels.npy", "rb") as pixels, open(tmp_path / "said.npz", "wb") as said:
         done = subprocess.run(
-            [sys.executable, "-c", PROGRAM, folder, how], stdin=pixels, stdout=said, stderr=subprocess.PIPE, text=True
-        )
+            [sys.executable, "-c", PROGRAM, as_the_page_says(how)],
+            env={**os.environ, "PYTHONPATH": python_path(PAGE.parents[1])}, cwd=tmp_path,
+            stdin=pixels, stdout=said, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = np.load(tmp_path / "said.npz")
     assert_same(Outputs(found["scores"], found["similarity"].reshape(-1)), answers_of(classifier))
+    assert (tmp_path / "cats/1/model.xml").is_file()

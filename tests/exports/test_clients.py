@@ -119,6 +119,11 @@ def test_python_answers_like_label_image_and_needs_no_tensorflow(export: Path, t
     exif[0x0112] = 6
     photos = [paint(tmp_path / f"{n}.png", colour) for n, colour in enumerate(COLOURS.values())]
     photos += [paint(tmp_path / "gray.png", (128, 128, 128)), tmp_path / "turned.png", tmp_path / "glass.png"]
+    ramp = np.linspace(0, 1, 64 * 64).reshape(64, 64)
+    for bits in (8, 12, 16):  # of gray in files of 16 bits
+        photos += [tmp_path / f"{bits} bits.png", tmp_path / f"{bits} bits.tif"]
+        for photo in photos[-2:]:
+            Image.fromarray((ramp * (2**bits - 1)).astype(np.uint16)).save(photo)
     stripes.save(tmp_path / "turned.png", exif=exif)
     Image.new("RGBA", (9, 9), (220, 30, 30, 90)).save(tmp_path / "glass.png")
     code = (
@@ -136,6 +141,18 @@ def test_python_answers_like_label_image_and_needs_no_tensorflow(export: Path, t
         assert (label is None) == verdict.unknown
         assert list(scores) == list(COLOURS)
         assert all(abs(scores[answer.label] - answer.probability) < 1e-5 for answer in verdict.answers)
+
+
+def test_python_goes_on_after_a_photo_that_cannot_be_read(export: Path, tmp_path: Path) -> None:
+    bad = tmp_path / "bad.jpg"
+    bad.write_bytes(b"no photo")
+    photos = [bad, tmp_path / "gone.png", paint(tmp_path / "red.png", (220, 30, 30))]
+    done = subprocess.run(
+        [sys.executable, export / "clients/classify.py", *photos], capture_output=True, encoding="utf-8"
+    )
+    assert (done.returncode, len(done.stdout.splitlines())) == (1, 1) and done.stdout.startswith(f"{photos[2]}: ")
+    errors = [line.partition(": ")[0] for line in done.stderr.splitlines() if not line.startswith("INFO")]  # LiteRT's
+    assert errors == [str(bad), str(photos[1])]
 
 
 def test_python_as_a_program(export: Path, tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from label_image.rows import Row, State
 
 FORMAT = "label_image journal 1"
 FLUSH_SECONDS = 1.0
+MODEL, LABELS = "model", "--labels"  # what the first line calls the model, and the names of its classes
 WITHOUT_TABLE = ".label_image.partial"  # its name, in a folder to sort into
 
 Header = Mapping[str, Any]
@@ -182,6 +183,8 @@ def _first_line(path: Path) -> dict[str, Any] | None:
 def _check_same(path: Path, found: Mapping[str, Any], header: Header) -> None:
     wanted = json.loads(json.dumps(header))
     differ = [name for name in wanted if found.get(name) != wanted[name]]
+    if MODEL in differ:  # another model has other classes of its own, whatever the options are
+        differ = ["classes" if name == LABELS else name for name in differ]
     if differ:
         raise JournalError(of_another_call(path, f" (it differs in: {', '.join(differ)})"))
 
@@ -189,9 +192,16 @@ def _check_same(path: Path, found: Mapping[str, Any], header: Header) -> None:
 def of_another_call(path: Path, how: str) -> str:
     """The sentence for a journal from which this call does not go on."""
     return (
-        f"{path} is the unfinished work of another call{how}: run that one again to go on with it, or delete the file "
-        f"to begin anew{_way_round(path)}."
+        f"{path} is the unfinished work of another call{how}: run that one again to go on with it, or "
+        f"{_begin_anew(path)}{_way_round(path)}."
     )
+
+
+def _begin_anew(path: Path) -> str:
+    """How to begin anew and lose no row, of which the journal of a table may have some that the table lacks."""
+    if path.name == WITHOUT_TABLE:
+        return "delete the file to begin anew"
+    return f"move {path.name} away, and {path.stem} where it is there, to begin anew"
 
 
 def _way_round(path: Path) -> str:

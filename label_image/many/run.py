@@ -86,6 +86,7 @@ class _Work:
         self._folders: SortedFolders | None = None
         self._tables: list[Table] = []
         self._began = time.monotonic()
+        self._is_placing = False  # a photo is in the journal, and perhaps not where it is to go
         self._is_stale = False  # the tables lack rows that the journal has
 
     @property
@@ -153,6 +154,9 @@ class _Work:
                 for due in watch.rounds():
                     self._label(due, screen, watch)
                     self._write_if_stale()
+            except KeyboardInterrupt:
+                self._forget_what_moved()
+                raise
             finally:
                 self._write_if_stale()
         total = sum(1 for _ in self._lacking(self.wanted.photos())) if self.wanted.keeps else None
@@ -163,6 +167,12 @@ class _Work:
                 was = "was" if self.journal.rows_before == 1 else "were"
                 screen.say(f"{before} {was} {self.asked.done} before: going on from {self.journal.path}.")
             self._label(self.wanted.photos(), screen, None, total)
+
+    def _forget_what_moved(self) -> None:
+        """Remove the journal of photos that all have moved: without a table nothing goes on from it. Raises OSError."""
+        if self.journal is not None and self.wanted.move_to is not None and not self._tables and not self._is_placing:
+            self.journal.remove()
+            self.journal = None
 
     def finish(self) -> Sequence[str]:
         """Write the tables; what is to be said. Raises TableError and OSError."""
@@ -227,13 +237,16 @@ class _Work:
         if self._folders is None or row.error:
             self.journal.add(row)
             return row
+        self._is_placing = True
         self.journal.add(row, at_once=True)
         try:
             to = self._folders.put(row, self._label_of(row))
         except PhotoError as error:
             self.journal.not_placed(str(error))
+            self._is_placing = False
             return Row(row.path, row.state, error=str(error))
         self.journal.placed(to)
+        self._is_placing = False
         return replace(row, to=to)
 
     def _kept(self, row: Row) -> Row | None:
@@ -291,11 +304,13 @@ class _Work:
 
     def _header(self) -> "Header":
         """What has to be the same for the work of an earlier run to be of use."""
+        from label_image.many.journal import LABELS, MODEL
+
         model, wanted = self.asked.model, self.wanted
         assert isinstance(model.run, FromFile)
         return {
-            "model": model.run.sha256(),
-            "--labels": sha256_of_bytes("\0".join(model.labels).encode(errors="surrogatepass")),
+            MODEL: model.run.sha256(),
+            LABELS: sha256_of_bytes("\0".join(model.labels).encode(errors="surrogatepass")),
             "--always_answer": wanted.always_answer,
             "--embed": True if wanted.embed else None,  # as in the journal of a version without it
             "--copy_to": None if wanted.copy_to is None else str(wanted.copy_to.absolute()),

@@ -123,6 +123,19 @@ def test_another_call_does_not_go_on(change: list[str], says: str, model: Path, 
 
 
 @pytest.mark.usefixtures("interrupted")
+def test_a_model_with_other_classes_is_another_model_and_what_to_do_is_said(model: Path, photos: Path) -> None:
+    shutil.copytree(model, "model")
+    text = Path("model/model.json").read_text()
+    Path("model/model.json").write_text(text.replace('"red"', '"rot"'))
+    label(model, "photos", "--csv", "t.csv", code=130)
+    said = label(model, "photos", "--csv", "t.csv", "--model", "model", code=1)
+    assert (
+        "(it differs in: model, classes): run that one again to go on with it, or move t.csv.partial away" in said.err
+    )
+    assert "away, and t.csv where it is there, to begin anew." in said.err
+
+
+@pytest.mark.usefixtures("interrupted")
 def test_named_photos_of_another_call_are_not_taken_over(model: Path, photos: Path) -> None:
     label(model, "photos/a.jpg", "photos/b.jpg", "photos/gray.png", "--csv", "t.csv", code=130)
     said = label(model, "photos/b.jpg", "--csv", "t.csv", code=1)

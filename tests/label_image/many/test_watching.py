@@ -145,3 +145,21 @@ def test_photos_are_labelled_as_they_come_until_ctrl_c(model: Path, here: Path) 
         again.kill()
     assert [row["path"] for row in rows(here / "t.csv")].count("in/first.jpg") == 2 and not files_below(here / "in")
     assert sorted(path.name for path in here.glob("t.csv*")) == ["t.csv", "t.csv.partial"], "it adds to its own table"
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["moved", "copied"])
+def test_one_that_only_moves_leaves_nothing_behind_that_another_model_would_stumble_over(
+    kept: bool, model: Path, here: Path
+) -> None:
+    paint(here / "in/first.jpg", "red")
+    process = start(model, "in", "--watch", "--copy_to" if kept else "--move_to", "out", folder=here)
+    try:
+        until(lambda: (here / "out/red/first.jpg").exists())
+        until(lambda: b'"to"' in (here / "out/.label_image.partial").read_bytes())
+        process.send_signal(signal.SIGTERM)
+        _, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 143 and "Traceback" not in err
+    # What was copied is still there to be labelled, and need not be a second time.
+    assert (here / "out/.label_image.partial").exists() == kept == ("goes on from" in err)

@@ -55,6 +55,8 @@ def test_files_that_must_not_be_written_are_refused_before_the_work(
     assert said.code == 2 and f"{name} has the name of a {ending} file: call it {other}." in " ".join(said.err.split())
     said = call(main, "evaluate", trained / "model", source, option, tmp_path / "cat.JPG")
     assert said.code == 2 and f"has the name of a photo: name the table after {option}." in " ".join(said.err.split())
+    said = call(main, "evaluate", trained / "model", source, option, "-")
+    assert said.code == 2 and f"{option} - is standard output, which cannot be a table" in " ".join(said.err.split())
     same = call(main, "evaluate", trained / "model", source, "--csv", tmp_path / "a", "--parquet", tmp_path / "a")
     assert same.code == 2 and "--csv and --parquet are both" in " ".join(same.err.split())
 

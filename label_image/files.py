@@ -139,14 +139,18 @@ def reason_of(error: OSError) -> str:
     return around[1] if around else text
 
 
-def is_special(path: Path) -> bool:
-    """Whether something else than a regular file is there, or a name by which the system gives a stream or device.
+def names_stream(path: Path) -> bool:
+    """Whether a name is one by which the system gives a stream or device.
 
     /dev/stdout is a regular file while it is redirected to one; to replace its name would break the machine.
     """
     where = Path(os.path.realpath(path.parent))
-    names_streams = where == Path("/dev") or where.is_relative_to("/proc")
-    return names_streams or (os.path.lexists(path) and not path.is_file())
+    return where == Path("/dev") or where.is_relative_to("/proc")
+
+
+def is_special(path: Path) -> bool:
+    """Whether something else than a regular file is there, or a name of a stream or device."""
+    return names_stream(path) or (os.path.lexists(path) and not path.is_file())
 
 
 def existing_parent(path: Path) -> Path:

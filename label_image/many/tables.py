@@ -20,7 +20,7 @@ import numpy as np
 from label_image.answers import json_object
 from label_image.column_names import distinct
 from label_image.csv_cells import cell, path_cell
-from label_image.files import is_special, reason_of, sync_all, temporary_folder, why_not_writable
+from label_image.files import is_special, names_stream, reason_of, sync_all, temporary_folder, why_not_writable
 from label_image.foreign_text import is_text
 from label_image.installing import how_to_install
 from label_image.kept import move_aside
@@ -66,22 +66,25 @@ def check_table(kind: Kind, path: Path) -> None:
     """Refuse, before any work, what cannot become a table. Raises TableError; what it makes is gone again."""
     if kind.is_parquet and importlib.util.find_spec("pyarrow") is None:
         raise TableError(f"{kind.option} needs pyarrow, which is not installed: {how_to_install('train')}.")
-    if is_special(path):
+    real = Path(os.path.realpath(path))  # where a link leads
+    if names_stream(path) or is_special(real):
         raise TableError(f"{kind.option} {path} is not a regular file, and would be replaced: choose another name.")
-    if why := why_not_writable(path.absolute().parent):
+    if why := why_not_writable(real.parent):
         raise TableError(f"{kind.option} {path} cannot be written: {why}.")
 
 
 def write_table(table: Table, rows: Iterable[Row], ours: State | None) -> Path | None:
     """Write it; returns where one went that was there and differs. One in the state `ours` is replaced.
 
-    Raises TableError.
+    A name that is a link stays one: what it leads to is written. Raises TableError.
     """
+    target = Path(os.path.realpath(table.path)) if table.path.is_symlink() else table.path
     try:
-        with temporary_folder(table.path.parent) as temporary:
-            new = temporary / table.path.name
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with temporary_folder(target.parent) as temporary:
+            new = temporary / target.name
             table.kind.write(table, rows, new)
-            return _take_place(new, table.path, ours)
+            return _take_place(new, target, ours)
     except OSError as error:
         raise TableError(f"{table.kind.option} {table.path} cannot be written: {reason_of(error)}.") from None
 

@@ -73,6 +73,7 @@ class Wanted:
     def photos(self) -> Iterator[Found]:
         """What the arguments name, but for what this program writes itself, and folders without photos."""
         outputs = {(os.path.realpath(path.parent), path.name) for path in self.tables.values()}
+        outputs |= {os.path.split(os.path.realpath(path)) for path in self.tables.values()}  # where links lead
         real: dict[str, str] = {}
         sorted_before: dict[str, bool] = {}
         for found in self._found():

@@ -109,6 +109,22 @@ def test_what_was_there_and_differs_is_kept(model: Path, photos: Path) -> None:
     assert not Path("out.csv.2").exists()
 
 
+def test_a_table_whose_name_is_a_link_is_written_where_that_leads(model: Path, photos: Path) -> None:
+    (photos / "none.jpg").unlink()
+    os.mkdir("big")
+    os.symlink("big/kept here.csv", "out.csv")
+    label(model, "photos", "--csv", "out.csv")  # where there is nothing yet
+    assert os.path.islink("out.csv") and len(rows(Path("big/kept here.csv"))) == 4
+    label(model, "photos/a.jpg", "--csv", "out.csv")
+    assert os.path.islink("out.csv") and len(rows(Path("big/kept here.csv"))) == 1
+    assert len(rows(Path("big/kept here.csv.1"))) == 4
+    assert sorted(os.listdir("big")) == ["kept here.csv", "kept here.csv.1"]
+    os.symlink("../photos/t.csv", "photos/link.csv")
+    for _ in range(2):  # neither the table nor the link to it is a photo
+        label(model, "photos", "--csv", "photos/link.csv")
+    assert len(rows(Path("photos/t.csv"))) == 4
+
+
 def test_a_table_among_the_photos_is_no_photo(model: Path, photos: Path) -> None:
     (photos / "none.jpg").unlink()
     label(model, "photos", "--csv", "photos/out.csv")

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 
-from label_image.folders import Found, PassedOver, is_litter, is_video, walk
+from label_image.folders import BY_NAME, Found, PassedOver, by_its_name, is_litter, walk
 from label_image.not_paths import STANDARD_INPUT, is_no_path, is_object_address
 
 ANY_FOLDERS = "**"
@@ -18,8 +18,8 @@ def find_photos(images: Iterable[str]) -> Iterator[Found]:
     Standard input and addresses are yielded as they are, but for a folder in object storage, which is listed.
 
     An argument that matches nothing is yielded as it is, so that reading it says what is wrong. So is what a folder
-    holds that is no file; folders that are empty or cannot be listed, and videos in folders, are yielded as
-    PassedOver. Raises StorageError where an object storage cannot be asked.
+    holds that is no file; folders that are empty or cannot be listed, and what is a video or no photo by its name in
+    folders, are yielded as PassedOver. Raises StorageError where an object storage cannot be asked.
     """
     for image in images:
         if is_object_address(image):
@@ -71,15 +71,15 @@ def _listed(address: str) -> Iterator[Found]:
     for item in list_objects(address):
         names = item.address.removeprefix(start).split("/")
         if not any(map(is_litter, names)):
-            yield PassedOver(item.address, "video", "is a video") if is_video(names[-1]) else item.address
+            yield by_its_name(names[-1], item.address)
 
 
 def _unless_empty(folder: str, items: Iterable[Found]) -> Iterator[Found]:
-    """What is below a folder and, where that is nothing but videos, a word about it."""
+    """What is below a folder and, where no photo is, a word about it."""
     found, videos = False, 0
     for item in items:
-        is_one = isinstance(item, PassedOver) and item.kind == "video"
-        found, videos = found or not is_one, videos + is_one
+        kind = item.kind if isinstance(item, PassedOver) else ""
+        found, videos = found or kind not in BY_NAME, videos + (kind == "video")
         yield item
     if videos and not found:
         yield PassedOver(folder, "unlisted", f"holds no photo, only videos ({videos})")
@@ -94,7 +94,7 @@ def _walk(folder: str) -> Iterator[Found]:
     for _, files, passed_over in walk([start]):
         for entry in files:
             path = entry.path.removeprefix(dot) if entry.name != STANDARD_INPUT else entry.path
-            yield PassedOver(path, "video", "is a video") if is_video(entry.name) else path
+            yield by_its_name(entry.name, path)
         yield from (item.path for item in passed_over if item.kind == "no file")
         yield from (item for item in passed_over if item.kind == "unlisted")
 
@@ -119,7 +119,9 @@ def _plain_matches(pattern: str) -> Iterator[str]:
 def _matches_below(start: str, parts: Sequence[str]) -> Iterator[Found]:
     for folder in sorted(filter(os.path.isdir, glob.glob(start or os.curdir))):
         for item in _walk(folder):
-            if isinstance(item, PassedOver) or _fits(os.path.relpath(item, folder).split(os.sep), parts):
+            is_file = isinstance(item, str) or item.kind in BY_NAME
+            path = item if isinstance(item, str) else item.path
+            if not is_file or _fits(os.path.relpath(path, folder).split(os.sep), parts):
                 yield item
 
 

@@ -20,6 +20,14 @@ VIDEOS = frozenset({
     ".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm", ".3gp", ".3g2", ".mpg", ".mpeg", ".wmv", ".asf", ".flv", ".mts",
     ".m2ts", ".ogv", ".vob",
 })  # fmt: skip
+# What programs put beside photos, and other files that are surely none, by the ends of their names.
+_NO_PHOTOS = (
+    ".txt .md .rst .pdf .doc .docx .odt .rtf .tex .html .htm .css .js .xml .json .jsonl .yaml .yml .toml .ini .cfg "
+    ".csv .tsv .xls .xlsx .parquet .arrow .db .sqlite .py .pyc .pyo .ipynb .sh .bat .m .mat .r .c .h .cpp .java .log "
+    ".zip .tar .gz .tgz .bz2 .xz .7z .rar .npy .npz .pkl .pickle .pt .pth .ckpt .h5 .hdf5 .pb .tflite .onnx .tfrecord "
+    ".mp3 .wav .m4a .aac .aae .bak .tmp .lock .url .lnk .names .data .lst .list .exe .xmp .thm"
+)
+NO_PHOTOS = frozenset(_NO_PHOTOS.split())
 # Folders of which no entry is a file in the ordinary sense. Their depths have file systems of their own, too.
 SYSTEM = ("/proc", "/sys", "/dev")
 
@@ -27,7 +35,8 @@ Key = tuple[int, int]  # of a real folder: its device and inode
 
 
 # Of "unlisted" and "no file" photos may be missing; "empty" is a folder that was named, "no match" a pattern.
-Kind = Literal["litter", "again", "video", "empty", "no match", "unlisted", "no file"]
+Kind = Literal["litter", "again", "video", "no photo", "empty", "no match", "unlisted", "no file"]
+BY_NAME: frozenset[Kind] = frozenset({"video", "no photo"})  # of files: their names say it
 
 
 class PassedOver(NamedTuple):
@@ -60,6 +69,15 @@ def is_litter(name: str) -> bool:
 def is_video(name: str) -> bool:
     """Whether a file is a video, by its name; they lie beside photos, and may be large."""
     return name[name.rfind(".") :].lower() in VIDEOS  # `os.path.splitext` would take a tenth of a walk
+
+
+def by_its_name(name: str, path: str) -> "Found":
+    """The path of a file below a folder; where its name says that it is no photo, what is passed over."""
+    if is_video(name):
+        return PassedOver(path, "video", "is a video")
+    if name[name.rfind(".") :].lower() in NO_PHOTOS:
+        return PassedOver(path, "no photo", "is no photo by its name")
+    return path
 
 
 def leads_to_folder(entry: "os.DirEntry[str]") -> bool:

@@ -21,10 +21,11 @@ Answer = Callable[[Row, Mapping[str, str]], None]  # told of a photo and its pic
 
 @dataclass(frozen=True)
 class Drawing:
-    """The photos that are labelled and drawn, the videos beside them, which are not, and the pictures."""
+    """The photos that are labelled and drawn, what lies beside them and is passed over, and the pictures."""
 
     photos: Sequence[Found]
     videos: Sequence[str]
+    no_photos: Sequence[str]
     pictures: Pictures
 
 
@@ -34,16 +35,16 @@ def drawing_of(wanted: Wanted, files: Mapping[str, Path]) -> Drawing:
     What an earlier call drew there is no photo. Raises ManyError where there is none, and PictureError.
     """
     photos: list[Found] = []
-    videos: list[str] = []
+    beside: dict[str, list[str]] = {"video": [], "no photo": []}
     for found in wanted.photos():
-        if isinstance(found, PassedOver) and found.kind == "video":
-            videos.append(found.path)
+        if isinstance(found, PassedOver) and found.kind in beside:
+            beside[found.kind].append(found.path)
         elif isinstance(found, PassedOver) or not any(is_earlier_picture(found, file) for file in files.values()):
             photos.append(found)
     pictures = Pictures(files, len(photos))
     if not photos:
         raise no_photo_in(wanted.images)
-    return Drawing(photos, videos, pictures)
+    return Drawing(photos, beside["video"], beside["no photo"], pictures)
 
 
 def label_with_pictures(drawing: Drawing, asked: Asked, model: str, answer: Answer) -> bool:
@@ -57,7 +58,7 @@ def label_with_pictures(drawing: Drawing, asked: Asked, model: str, answer: Answ
         row, drawn = _drawn(found, position, asked, drawing.pictures)
         failed = failed or bool(row.error)
         answer(row, drawn)
-    say_passed_over(drawing.videos)
+    say_passed_over(drawing.videos, drawing.no_photos)
     return not failed
 
 

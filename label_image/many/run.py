@@ -63,7 +63,7 @@ def label_many(wanted: Wanted, asked: Asked, answer: Callable[[Row], None], say:
         raise ManyError(f"{where}: {reason_of(error)}. {work.advice()}".rstrip()) from None
     for line in lines:
         say(line)
-    say_passed_over(work.videos)
+    say_passed_over(work.videos, work.no_photos)
     if work.is_empty:
         raise no_photo_in(wanted.images)
     for pattern in sorted(work.matchless):
@@ -80,6 +80,7 @@ class _Work:
         self.counts: Counter[str | None] = Counter()
         self.failed = 0
         self.videos: set[str] = set()
+        self.no_photos: set[str] = set()  # by their names
         self.matchless: set[str] = set()  # patterns
         self.journal: Journal | None = None
         self._answer = answer
@@ -214,12 +215,14 @@ class _Work:
             self._answer(row)
 
     def _lacking(self, found: Iterable[Found]) -> Iterator[Found]:
-        """What is not in the journal, each once, and no video."""
+        """What is not in the journal, each once, and nothing that is no photo by its name."""
         taken: set[int] = set()  # hashes
         for one in found:
             if isinstance(one, PassedOver):
                 if one.kind == "video":
                     self.videos.add(one.path)
+                elif one.kind == "no photo":
+                    self.no_photos.add(one.path)
                 elif one.kind == "no match":
                     self.matchless.add(one.path)
                 else:

@@ -75,11 +75,14 @@ class Screen:
         self._progress.update(self._task, completed=self._done, rate=f"{rate:.0f} photos/s")
 
 
-def say_passed_over(videos: Collection[str]) -> None:
-    """How many videos there were, if any."""
-    if videos:
-        number = f"{len(videos)} video{'' if len(videos) == 1 else 's'}"
-        complain(f"Passed over: {number}, such as {shown(min(videos))}.")
+def say_passed_over(videos: Collection[str], no_photos: Collection[str]) -> None:
+    """How many videos there were, and files whose names say that they are no photos, if any."""
+    for paths, one, more in (
+        (videos, "video", "videos"),
+        (no_photos, "file that is no photo by its name", "files that are no photos by their names"),
+    ):
+        if paths:
+            complain(f"Passed over: {len(paths)} {one if len(paths) == 1 else more}, such as {shown(min(paths))}.")
 
 
 def number_of_photos(count: int) -> str:

@@ -52,7 +52,7 @@ class Watch:
         seen: dict[str, _Seen] = {}
         for found in self._find():
             if isinstance(found, PassedOver):
-                if found not in self._told:
+                if found not in self._told and not found.path.lower().endswith(UNFINISHED):
                     self._told.add(found)
                     due.append(found)
                 continue

@@ -372,6 +372,24 @@ def test_videos_beside_photos_are_passed_over_and_counted(trained: Path, here: P
     assert code == 1 and "is not a photo: it is a video" in err
 
 
+def test_what_programs_leave_beside_photos_is_passed_over_and_counted(trained: Path, here: Path) -> None:
+    paint(here / "phone/a.jpg")
+    for name in ("a.jpg.json", "a.XMP", "metadata.csv", "a.aae", "a.thm", "archive_browser.html", "x.ini"):
+        (here / "phone" / name).write_text("of a program")
+    code, out, err = call(main, "--model", trained, "phone")
+    assert (code, out.count("phone")) == (0, 1)
+    assert err == f"Passed over: 7 files that are no photos by their names, such as {Path('phone', 'a.XMP')}.\n"
+    code, out, err = call(main, "--model", trained, "phone/a.aae")  # named, it is no accident
+    assert code == 1 and "phone/a.aae is not a photo" in err
+    (here / "phone/broken.jpg").write_text("of a program")
+    code, out, err = call(main, "--model", trained, "phone")
+    assert code == 1 and "phone/broken.jpg is not a photo" in err
+    (here / "card").mkdir()
+    (here / "card/a.json").touch()
+    code, out, err = call(main, "--model", trained, "card")
+    assert code == 1 and "Error: card holds no photo." in err
+
+
 def test_a_folder_of_videos_alone_is_an_error(trained: Path, here: Path) -> None:
     (here / "phone").mkdir()
     (here / "phone" / "1.mp4").write_bytes(b"\0\0\0\x14ftypisom")

@@ -11,7 +11,7 @@ import pytest
 from listings import make
 
 from label_image.find_photos import find_photos
-from label_image.folders import walk
+from label_image.folders import PassedOver, walk
 from retrain.photos.dataset import Dataset
 from retrain.photos.opening import list_photos
 
@@ -145,11 +145,11 @@ def test_a_link_that_is_named_is_followed(tmp_path: Path) -> None:
 
 PATTERNS = {
     "**/*.jpg": ["1.jpg", "a/2.jpg", "a/b/3.jpg", "a/b/a/4.jpg"],
-    "**": ["1.jpg", "a/2.jpg", "a/b/3.jpg", "a/b/a/4.jpg", "a/b/n.txt"],
+    "**": ["1.jpg", "a/2.jpg", "a/b/3.jpg", "a/b/a/4.jpg", "a/b/n.odd"],
     "a/**/*.jpg": ["a/2.jpg", "a/b/3.jpg", "a/b/a/4.jpg"],
-    "**/b/*": ["a/b/3.jpg", "a/b/n.txt"],
+    "**/b/*": ["a/b/3.jpg", "a/b/n.odd"],
     "**/a/**/[34].jpg": ["a/b/3.jpg", "a/b/a/4.jpg"],
-    "*/**/b/**": ["a/b/3.jpg", "a/b/a/4.jpg", "a/b/n.txt"],
+    "*/**/b/**": ["a/b/3.jpg", "a/b/a/4.jpg", "a/b/n.odd"],
     "**/a/*.jpg": ["a/2.jpg", "a/b/a/4.jpg"],
     "**/no": ["**/no"],
     "*.jpg": ["1.jpg"],
@@ -157,12 +157,20 @@ PATTERNS = {
 }
 
 
+def photos_in(pattern: str) -> list[str]:
+    return [item for item in find_photos([pattern]) if isinstance(item, str)]
+
+
 @pytest.mark.parametrize("pattern", PATTERNS)
 def test_patterns(pattern: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(make(tmp_path, "1.jpg", "a/2.jpg", "a/b/3.jpg", "a/b/a/4.jpg", "a/b/n.txt", ".h/5.jpg"))
-    assert sorted(find_photos([pattern])) == sorted(PATTERNS[pattern])
+    monkeypatch.chdir(
+        make(tmp_path, "1.jpg", "a/2.jpg", "a/b/3.jpg", "a/b/a/4.jpg", "a/b/n.odd", ".h/5.jpg", "a/b/n.txt")
+    )
+    assert sorted(photos_in(pattern)) == sorted(PATTERNS[pattern])
     absolute = [str(tmp_path / name) for name in PATTERNS[pattern]]
-    assert sorted(find_photos([str(tmp_path / pattern)])) == sorted(absolute)
+    assert sorted(photos_in(str(tmp_path / pattern))) == sorted(absolute)
+    passed_over = [item.path for item in find_photos([pattern]) if isinstance(item, PassedOver)]
+    assert passed_over == (["a/b/n.txt"] if "a/b/n.odd" in PATTERNS[pattern] else []), "where the pattern matches it"
 
 
 def test_folder_that_may_not_be_entered_is_named(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from typing import Literal
 
-from label_image.folders import VIDEOS, is_litter
+from label_image.folders import NO_PHOTOS, VIDEOS, is_litter
 from retrain.photos.dataset import SPLIT_FOLDERS, Split
 
 MOST_NAMES = 20_000  # of folders whose meanings are remembered: each is asked for several times
@@ -19,14 +19,7 @@ PHOTOS = _set(
     ".jpg .jpeg .jpe .jfif .png .webp .gif .bmp .dib .tif .tiff .avif .heic .heif .hif .ppm .pgm .pbm .pnm .jp2 .j2k "
     ".jpx .j2c .jpc .tga"
 )
-# Files that are surely no photos. What has another extension may be one if nothing else is.
-OTHERS = _set(
-    ".txt .md .rst .pdf .doc .docx .odt .rtf .tex .html .htm .css .js .xml .json .jsonl .yaml .yml .toml .ini .cfg "
-    ".csv .tsv .xls .xlsx .parquet .arrow .db .sqlite .py .pyc .pyo .ipynb .sh .bat .m .mat .r .c .h .cpp .java .log "
-    ".zip .tar .gz .tgz .bz2 .xz .7z .rar .npy .npz .pkl .pickle .pt .pth .ckpt .h5 .hdf5 .pb .tflite .onnx .tfrecord "
-    ".mp3 .wav .m4a .aac .aae .bak .tmp .lock .url .lnk .names .data .lst .list .exe"
-)
-OTHERS |= VIDEOS
+OTHERS = NO_PHOTOS | VIDEOS  # what has another extension may be a photo if nothing else is
 BARE_TEXTS = _set(
     "readme license licence copying copyright authors notice changelog changes makefile dockerfile version"
 )

@@ -39,13 +39,19 @@ FIND_WEIGHTS = set --; weights="$(WEIGHTS)"; if [ -f "$$weights" ]; then \
 	set -- -v "$$(cd "$$(dirname "$$weights")" && pwd)/$${weights\#\#*/}:/weights/$${weights\#\#*/}:ro"; \
 	weights="/weights/$${weights\#\#*/}"; fi
 
-# A folder or an archive is mounted; an address is not.
-FIND_PHOTOS = photos="$(IMAGE_DIR)"; name="$${photos\#\#*/}"; case "$$photos" in \
-	*://*) ;; \
-	*.zip|*.tar|*.tgz|*.tar.gz|*.tar.bz2|*.tar.xz) test -f "$$photos" || { echo "There is no archive $$photos." >&2; exit 1; }; \
+# A folder or an archive is mounted; an address, a data set by its name and a file in tf_files are not.
+FIND_PHOTOS = photos="$(IMAGE_DIR)"; name="$${photos\#\#*/}"; case "$$(echo "$$photos" | tr A-Z a-z)" in \
+	*://*|tfds:*) ;; \
+	*.zip|*.tar|*.tgz|*.tbz|*.tbz2|*.txz|*.tar.gz|*.tar.bz2|*.tar.xz) \
+		test -f "$$photos" || { echo "There is no archive $$photos." >&2; exit 1; }; \
 		set -- "$$@" -v "$$(cd "$$(dirname "$$photos")" && pwd)/$$name:/photos/$$name:ro"; photos="/photos/$$name" ;; \
-	*) test -d "$$photos" || { echo "IMAGE_DIR=$$photos is not a folder: it is mounted into the container." >&2; exit 1; }; \
-		set -- "$$@" -v "$$(cd "$$photos" && pwd):/photos:ro"; photos=/photos ;; esac
+	*) if [ -d "$$photos" ]; then \
+			set -- "$$@" -v "$$(cd "$$photos" && pwd):/photos:ro"; photos=/photos; \
+		elif [ "$${photos\#tf_files/}" != "$$photos" ] && [ -f "$(TF_FILES)/$${photos\#tf_files/}" ]; then :; \
+		elif [ -f "$$photos" ]; then \
+			echo "IMAGE_DIR=$$photos is a file, and neither a folder nor an archive, which alone are mounted into the" \
+				"container: put it and its photos below tf_files/, and name it as tf_files/…" >&2; exit 1; \
+		else echo "IMAGE_DIR=$$photos is not a folder: it is mounted into the container." >&2; exit 1; fi ;; esac
 
 .PHONY: docker-build docker-retrain docker-label docker-serve docker-studio docker-tensorboard docker-sbom docker-lint test-docker
 

@@ -299,6 +299,30 @@ def test_make_mounts_an_archive_and_passes_an_address(recorded: Recorded) -> Non
     assert "is not a folder" in recorded.try_make("docker-retrain", f"IMAGE_DIR={recorded.folder / 'none'}").stderr
 
 
+@pytest.mark.parametrize("name", ["CATS.ZIP", "cats.Tar.GZ", "cats.tbz", "cats.tbz2", "cats.txz"])
+def test_make_mounts_whatever_is_named_like_an_archive(name: str, recorded: Recorded) -> None:
+    archive = recorded.folder / name
+    archive.touch()
+    call = recorded.make("docker-retrain", f"IMAGE_DIR={archive}")
+    assert f"-v {archive}:/photos/{name}:ro retrain retrain --image_dir /photos/{name} --output" in call
+
+
+def test_make_passes_a_data_set_by_its_name(recorded: Recorded) -> None:
+    call = recorded.make("docker-retrain", "IMAGE_DIR=tfds:beans")
+    assert "retrain retrain --image_dir tfds:beans --output" in call and "/photos" not in call
+
+
+def test_make_says_what_to_do_with_a_table(recorded: Recorded) -> None:
+    table = recorded.folder / "my cats.csv"
+    table.touch()
+    said = recorded.try_make("docker-retrain", f"IMAGE_DIR={table}").stderr
+    assert f"IMAGE_DIR={table} is a file, and neither a folder nor an archive, which alone are mounted" in said
+    assert "put it and its photos below tf_files/, and name it as tf_files/…" in said
+    (recorded.folder / "tf/cats.csv").touch()
+    call = recorded.make("docker-retrain", "IMAGE_DIR=tf_files/cats.csv")
+    assert "retrain retrain --image_dir tf_files/cats.csv --output" in call and "/photos" not in call
+
+
 def test_make_labels_without_a_network(recorded: Recorded) -> None:
     photo = recorded.folder / "my gato.jpg"
     photo.touch()

@@ -51,9 +51,9 @@ def embeds_of(path: Path, trust: bool = False) -> Embed:
     """The same of a folder of an export, or of its .tflite or .onnx file alone."""
     if path.is_dir():
         return _of_folder(path, trust)
-    if path.suffix == ".tflite":
+    if path.suffix.lower() == ".tflite":
         return tflite_embeds(path)
-    if path.suffix == ".onnx":
+    if path.suffix.lower() == ".onnx":
         return onnx_embeds(path)
     raise _nothing(path)
 

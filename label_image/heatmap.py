@@ -61,7 +61,7 @@ def find_tflite(model: str | Path) -> Path:
             raise ModelError(
                 f"{model} has no model.tflite, which the heat map is read from: train it again with --formats tflite."
             )
-    elif path.suffix != ".tflite":
+    elif path.suffix.lower() != ".tflite":
         raise ModelError(f"{model} has no heat map: it is read from a model.tflite. Pass that, or its folder.")
     return path
 

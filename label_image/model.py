@@ -193,12 +193,12 @@ def _load(path: Path, trust: bool) -> tuple[Run, Manifest]:
             )
         manifest = read_manifest(path)
         return _run_folder(path, manifest, trust), manifest
-    if path.is_file() and path.suffix == ".tflite":
+    if path.is_file() and path.suffix.lower() == ".tflite":
         manifest = read_appended_manifest(path)
         return tflite_runner(path), manifest
-    if path.is_file() and path.suffix == ".onnx":
+    if path.is_file() and path.suffix.lower() == ".onnx":
         return load_onnx(path)
-    if path.is_file() and path.suffix == ".pb" and path.name != "saved_model.pb":
+    if path.is_file() and path.suffix.lower() == ".pb" and path.name != "saved_model.pb":
         return load_graph_def(path, trust=trust)
     if path.exists():
         raise ModelError(

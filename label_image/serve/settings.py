@@ -31,4 +31,4 @@ class Settings:
         if self.name is not None:
             return self.name
         path = self.model.absolute()
-        return (path.stem if path.suffix in (".tflite", ".onnx", ".pb") else path.name) or "model"
+        return (path.stem if path.suffix.lower() in (".tflite", ".onnx", ".pb") else path.name) or "model"

@@ -114,7 +114,7 @@ def _model_file(model: Path, numbers: Numbers | None) -> Path | None:
     """The .tflite of these `numbers`, or the first that no earlier training left. Raises ModelError."""
     if numbers is not None and numbers not in FILES:
         raise ModelError(f"`numbers` {numbers} is not known; choose from {', '.join(get_args(Numbers))}.")
-    if model.is_file() and model.suffix == ".tflite":
+    if model.is_file() and model.suffix.lower() == ".tflite":
         return model
     if not model.is_dir():
         what = "is not the folder of an export, nor its .tflite file" if model.exists() else "does not exist"

@@ -80,6 +80,12 @@ def test_a_network_that_carries_no_manifest_is_run_as_before(copied: Path) -> No
     assert load_model(copied).labels == ("blue", "green", "red")
 
 
+def test_the_ending_of_a_file_may_be_in_capitals(copied: Path) -> None:
+    assert load_model((copied / "model.tflite").rename(copied.parent / "COLOURS.TFLITE")).labels
+    with pytest.raises(ModelError, match=r"CLASSES\.ONNX"):
+        load_model((copied / "labels.txt").rename(copied.parent / "CLASSES.ONNX"))
+
+
 def test_a_saved_model_that_names_other_classes_is_not_run(copied: Path) -> None:
     (copied / "model.tflite").unlink()
     assert load_model(copied, labels=names_in(copied.parent / "names.txt", "a", "b", "c")).labels == ("a", "b", "c")

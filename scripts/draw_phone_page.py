@@ -12,6 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
+import click
 from PIL import Image, ImageDraw
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
@@ -92,5 +93,12 @@ def beside(pictures: list[Image.Image]) -> Image.Image:
     return row
 
 
+@click.command()
+@click.argument("picture", type=click.Path(dir_okay=False, path_type=Path))
+def main(picture: Path) -> None:
+    """Draw the camera page at a phone's size into PICTURE, such as docs/phone.webp."""
+    draw(picture)
+
+
 if __name__ == "__main__":
-    draw(Path(sys.argv[1]))
+    main()

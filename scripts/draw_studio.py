@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import click
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "support"))
@@ -129,5 +130,12 @@ def seen(page: Page) -> Image.Image:
     return Image.open(io.BytesIO(page.picture())).convert("RGB")
 
 
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def main(folder: Path) -> None:
+    """Draw each step of the studio, in every language, into FOLDER, such as docs/studio."""
+    draw(folder)
+
+
 if __name__ == "__main__":
-    draw(Path(sys.argv[1]))
+    main()

@@ -5,11 +5,11 @@
 
 import io
 import struct
-import sys
 import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import click
 import numpy as np
 from PIL import Image
 
@@ -192,6 +192,13 @@ def write(folder: Path, names: Iterator[str] | None = None) -> Iterator[Path]:
         yield path
 
 
-if __name__ == "__main__":
-    for written in write(Path(sys.argv[1])):
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def main(folder: Path) -> None:
+    """Write photos that are made to hurt, and two honest large ones, into FOLDER (600 MB)."""
+    for written in write(folder):
         print(written)
+
+
+if __name__ == "__main__":
+    main()

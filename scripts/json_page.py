@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import click
+
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "retrain/schemas"
 PAGE = ROOT / "docs/json.md"
@@ -115,5 +117,11 @@ def _on_the_page(text: str) -> str:
     return re.sub(r"\|", r"\\|", text)
 
 
-if __name__ == "__main__":
+@click.command()
+def main() -> None:
+    """Write docs/json.md anew, of the schemas of retrain/schemas."""
     PAGE.write_text(page(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

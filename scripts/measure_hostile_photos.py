@@ -23,6 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import click
 from hostile_photos import write
 
 from label_image.errors import PhotoError
@@ -103,16 +104,18 @@ def in_threads(files: list[Path], threads: int) -> str:
     )
 
 
-def main() -> None:
-    """Measure and print."""
-    folder = Path(sys.argv[1]).resolve()
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, resolve_path=True, path_type=Path))
+@click.argument("threads", type=click.IntRange(min=1), required=False)
+def main(folder: Path, threads: int | None) -> None:
+    """Measure what hostile photos take; they are written into FOLDER (600 MB). With THREADS they are only decoded."""
     # By another process: one that starts others hands them its own largest size.
     subprocess.run(
         [sys.executable, Path(__file__).with_name("hostile_photos.py"), folder], check=True, stdout=sys.stderr
     )
     files = list(write(folder))
-    if len(sys.argv) > 2:
-        print(in_threads(files, int(sys.argv[2])))
+    if threads is not None:
+        print(in_threads(files, threads))
         return
     ordinary = folder / "ordinary.jpg"
     train(folder / "plain", [])  # it makes the export's template, with TensorFlow; the others do without

@@ -9,12 +9,14 @@ process had until then, which stays where it was from one number to ten times as
 
 import os
 import resource
-import sys
 import time
+from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from urllib.parse import parse_qs, urlsplit
+
+import click
 
 from retrain.photos.portions import in_portions
 from retrain.photos.sources.base import Unpacking
@@ -74,8 +76,10 @@ def measure(objects: int) -> tuple[float, int, int]:
     return time.perf_counter() - began, found, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
 
 
-def main(arguments: list[str]) -> None:
-    """Measure each number of objects."""
+@click.command()
+@click.argument("objects", type=click.IntRange(min=1), nargs=-1)
+def main(objects: Sequence[int]) -> None:
+    """Measure how long it takes to list so many OBJECTS, one number after the other; alone: 1000000."""
     context = get_context("spawn")
     here, there = context.Pipe()
     server = context.Process(target=_serve, args=(there,), daemon=True)
@@ -88,7 +92,7 @@ def main(arguments: list[str]) -> None:
         "AWS_EC2_METADATA_DISABLED": "true",
     }
     try:
-        for number in map(int, arguments):
+        for number in objects or [1_000_000]:
             seconds, found, megabytes = measure(number)
             print(
                 f"{found:,} objects: {seconds:.1f} s, {found / seconds:,.0f} a second, at most {megabytes} MB",
@@ -100,4 +104,4 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:] or ["1000000"])
+    main()

@@ -11,6 +11,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+import click
 from babel.messages.catalog import Catalog
 from babel.messages.frontend import CommandLineInterface
 from babel.messages.pofile import read_po
@@ -64,7 +65,9 @@ def said(translation: "str | tuple[str, ...] | list[str] | None") -> bool:
     return all((translation,) if isinstance(translation, str) else translation or ("",))
 
 
-if __name__ == "__main__":
+@click.command()
+def main() -> None:
+    """Bring retrain/locales/*.po up to what the code says, and say what is to be translated."""
     os.chdir(ROOT)
     with tempfile.TemporaryDirectory() as folder:
         template = Path(folder) / "messages.pot"
@@ -74,3 +77,7 @@ if __name__ == "__main__":
         print(f"retrain/locales/{language}.po: {len(messages)} messages without translation.")
         print(*(f"  {text}" for text in messages), sep="\n", end="\n" if messages else "")
     sys.exit(any(missing.values()))
+
+
+if __name__ == "__main__":
+    main()

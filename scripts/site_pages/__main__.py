@@ -6,8 +6,9 @@ A folder of that name is replaced.
 """
 
 import shutil
-import sys
 from pathlib import Path
+
+import click
 
 from scripts.site_pages.commands import command_pages
 from scripts.site_pages.python_api import python_page
@@ -31,5 +32,12 @@ def write_pages(folder: Path) -> None:
         shutil.copyfile(path, target)
 
 
+@click.command()
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+def main(folder: Path) -> None:
+    """Write what the site is made of into FOLDER, which is replaced."""
+    write_pages(folder)
+
+
 if __name__ == "__main__":
-    write_pages(Path(sys.argv[1]))
+    main()

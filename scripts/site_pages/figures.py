@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.sax.saxutils import escape
 
+import click
+
 from retrain.training.metrics import wilson_interval
 
 FOLDER = Path(__file__).resolve().parents[2] / "docs/explained"
@@ -174,6 +176,13 @@ FIGURES: dict[str, Callable[[], str]] = {
     "repeated.svg": repeated,
 }
 
-if __name__ == "__main__":
+
+@click.command()
+def main() -> None:
+    """Draw the pictures of the pages that explain, docs/explained/*.svg, anew."""
     for name, draw in FIGURES.items():
         (FOLDER / name).write_text(draw(), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

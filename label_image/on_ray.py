@@ -211,7 +211,7 @@ def _check_address(address: str) -> None:
         return
     host, _, port = address.rpartition(":")
     if not (host and port.isdecimal()):
-        raise ClusterError(f"`ray_address` {address} is no address: give HOST:PORT, as in 10.0.0.1:6379.")
+        raise ClusterError(f"`ray_address` {address} is not an address: give HOST:PORT, as in 10.0.0.1:6379.")
     try:
         socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
     except (OSError, OverflowError) as error:

@@ -46,7 +46,7 @@ class UserPath(click.Path):
         if self.is_local and isinstance(value, str) and (meant := MEANT_AS_ADDRESS.match(value)):
             if is_object_address(value):
                 self.fail(f"{value} is an address; this has to be a path of this machine.", parameter, context)
-            self.fail(f"{value} is no address: write {meant[1]}://bucket/folder.", parameter, context)
+            self.fail(f"{value} is not an address: write {meant[1]}://bucket/folder.", parameter, context)
         return super().convert(os.path.expanduser(value), parameter, context)
 
 

@@ -65,7 +65,7 @@ def _photo_file(path: str | os.PathLike[str]) -> Iterator[tuple[BinaryIO, int]]:
             raise PhotoError("is a link to nothing") from None
         if isinstance(error, FileNotFoundError) and (scheme := scheme_of(path)) is not None:
             raise PhotoError(
-                f"is no file, and addresses of {scheme} are not read: name a file, or use https://"
+                f"is not a file, and addresses of {scheme} are not read: name a file, or use https://"
             ) from None
         raise PhotoError(f"cannot be read: {reason_of(error)}") from None
     except ValueError as error:  # a NUL in the path

@@ -23,7 +23,7 @@ from label_image.serve.refused import Refused, not_routed
 from label_image.serve.service import Service
 from label_image.serve.tf_serving import tf_serving_routes
 
-MISTAKE = "The server made a mistake; what it was stands in its log."
+MISTAKE = "Something went wrong in the server; its log says what."
 HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"no-referrer"))
 
 

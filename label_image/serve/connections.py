@@ -20,7 +20,7 @@ LINGER_SECONDS = 2.0  # for a client that still sends, to see the answer before 
 UPGRADE = re.compile(rb"^upgrade:[^\r\n]*\r\n", re.I | re.M)
 TOO_MANY = b"There are too many connections. Ask again in a second."
 TOO_LONG = b"The head of the request is too long."
-UNSOUND = b"This is no sound request of HTTP/1.1."
+UNSOUND = b"This is not a valid HTTP/1.1 request."
 
 
 class Connection(HttpToolsProtocol):

@@ -120,7 +120,7 @@ class ModelInUse:
             return
         self._failed = None
         self._listener.loaded(self.current.version)
-        self._say(f"{self._origin.path} was written anew: it is in use, as version {self.current.version}.")
+        self._say(f"{self._origin.path} was replaced: it is in use, as version {self.current.version}.")
 
     def _may_try(self, found: Stamps) -> bool:
         return self._failed is None or self._failed[0] != found or time.monotonic() > self._failed[1] + AGAIN_SECONDS

@@ -23,7 +23,7 @@ def _name(value: str) -> str:
     found = NAME.fullmatch(value.lower())
     if found is None:
         raise click.BadParameter(
-            f"{value!r} is no name of a server: write it as in cats.example, without https:// and without a path."
+            f"{value!r} is not the name of a server: write it as in cats.example, without https:// and without a path."
         )
     return found[1]
 

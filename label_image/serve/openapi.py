@@ -205,7 +205,7 @@ def _errors(takes_photos: bool) -> Json:
             "408": "The request did not arrive in time.",
             "413": "The request is too large.",
             "415": "The request is compressed.",
-            "422": "It is no photo that can be read.",
+            "422": "It is not a photo that can be read.",
             "503": "The server is busy: ask again after Retry-After.",
         }
     error = {"application/json": {"schema": {"$ref": "#/components/schemas/Error"}}}

@@ -179,7 +179,7 @@ class Bottlenecks:
         """
         if os.path.lexists(path) and not is_table(path):
             raise StoreError(
-                f"{os.fspath(path)} is no table of bottlenecks, and would be replaced: choose another name."
+                f"{os.fspath(path)} is not a table of bottlenecks, and would be replaced: choose another name."
             )
         try:
             write_table(path, self.origin, self.photos, self.views, self.view_ids)

@@ -68,7 +68,7 @@ def _content(path: Path) -> Mapping[str, Any]:
     """The keys of a file with their values. Raises UsageError."""
     try:
         if path.exists() and not path.is_file():  # a FIFO would be waited for
-            raise ForeignFileError("is no file")
+            raise ForeignFileError("is not a file")
         data = read_limited(path)
         return _of_an_export(data, path) if _is_of_an_export(path) else _of_toml(data.decode("utf-8-sig"))
     except OSError as error:

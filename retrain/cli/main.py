@@ -44,7 +44,7 @@ def train_is_the_default(arguments: list[str]) -> list[str]:
     if first in (*cli.commands, "--help", "--version"):
         return arguments
     if not first.startswith("-"):
-        raise click.UsageError(f"{first!r} is no command; {_meant(first)}")
+        raise click.UsageError(f"{first!r} is not a command; {_meant(first)}")
     return ["train", *arguments]
 
 

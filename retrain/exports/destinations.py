@@ -178,7 +178,7 @@ def _said(address: str) -> Iterator[None]:
         raise ExportError(f"{address}: {why}.") from None
     except UnicodeEncodeError:  # headers are in ASCII, and nothing else in them is a user's
         raise ExportError(
-            f"{address}: HF_TOKEN, or what `hf auth login` kept, is no token: it holds other characters than ASCII."
+            f"{address}: HF_TOKEN, or what `hf auth login` kept, is not a token: it holds other characters than ASCII."
         ) from None
     except ValueError as error:  # of the head of a card that somebody has changed
         raise ExportError(f"{address} does not take this: {' '.join(str(error).split()).rstrip('.')}.") from None

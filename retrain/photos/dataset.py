@@ -228,7 +228,7 @@ def side_called(name: str, choices: str = "training, validation or testing") -> 
     """The side of a split by its name, or by that of a folder of it. Raises OptionError, with the choices."""
     side = SPLIT_FOLDERS.get(name.lower()) if isinstance(name, str) else None
     if side is None:
-        raise OptionError(f"`splits` holds {name!r}, which is no side: write {choices}.")
+        raise OptionError(f"`splits` holds {name!r}, which is not a side: write {choices}.")
     return side
 
 

@@ -23,7 +23,7 @@ from retrain.photos.sources.folders import FOLDERS, VIDEO
 from retrain.photos.sources.objects import OBJECTS, root_of
 from retrain.photos.sources.registry import SOURCES
 
-NO_PHOTO = "is no photo, by its name"
+NO_PHOTO = "is not a photo, by its name"
 HIDDEN = "is hidden"
 
 

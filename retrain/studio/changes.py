@@ -320,7 +320,7 @@ class Changes:
         names = list(dict.fromkeys(names))
         for name in names:
             if "\0" in name or any(part == "" or is_litter(part) for part in name.split("/")):
-                raise StudioError(translated("{name} is no photo of this folder.", name=shown(name)))
+                raise StudioError(translated("{name} is not a photo of this folder.", name=shown(name)))
             status = status_of(self.folder / name)
             if status is not None and not os.path.isdir(self.folder / name) and can_lie_at(self.folder, name):
                 found.append((name, status))

@@ -107,7 +107,7 @@ def _photos(root: Path, label: str | None, refused: list[Skipped]) -> Iterator[t
             elif kind_of(name) != "other":
                 yield file, label
             else:
-                refused.append(Skipped(file.relative_to(root).as_posix(), translated("is no photo, by its name")))
+                refused.append(Skipped(file.relative_to(root).as_posix(), translated("is not a photo, by its name")))
 
 
 def _inside(root: Path) -> Path:

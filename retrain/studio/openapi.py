@@ -19,7 +19,7 @@ REFUSALS = {
     "404": "There is no such photo, or no such file.",
     "409": "The folder, as it is now, does not allow it.",
     "413": "It is too large.",
-    "415": "It is no photo or archive that can be read.",
+    "415": "It is not a photo or archive that can be read.",
     "503": "The studio is busy: ask again in a second.",
 }
 

@@ -35,7 +35,7 @@ LOOK_SECONDS = 1.0  # between two looks at the folder
 WAIT_SECONDS = 0.5
 END_SECONDS = 3.0  # that the end waits for a thread: an export may take longer, and leaves what was there
 ENDS = "The studio ends."
-MISTAKE = "The studio made a mistake; what it was stands in its log."
+MISTAKE = "Something went wrong in the studio; its log says what."
 
 Task = Callable[[Telling], None]
 log = logging.getLogger(__name__)

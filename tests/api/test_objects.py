@@ -180,7 +180,7 @@ def test_bottlenecks_travel_as_a_table(bottlenecks: Bottlenecks, tmp_path: Path)
     pq.write_table(table.replace_schema_metadata(None), tmp_path / "foreign.parquet")
     (tmp_path / "mine.txt").write_text("mine")
     for name in ("mine.txt", "foreign.parquet", ""):
-        with pytest.raises(StoreError, match="is no table of bottlenecks, and would be replaced"):
+        with pytest.raises(StoreError, match="is not a table of bottlenecks, and would be replaced"):
             bottlenecks.to_parquet(tmp_path / name)
     assert (tmp_path / "mine.txt").read_text() == "mine"
     with pytest.raises(DatasetError, match="was not written by `to_parquet` of bottlenecks"):

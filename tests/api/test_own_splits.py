@@ -44,7 +44,7 @@ def test_sides_are_called_as_folders_are(bottlenecks: Bottlenecks) -> None:
     trained = fit_head(bottlenecks, Division(tuple(names)))  # type: ignore[arg-type]
     assert (evaluate(trained).n, trained.validation.n) == (12, 12)
     assert trained.division == division
-    with pytest.raises(OptionError, match="`splits` holds 'tset', which is no side: write training, validation or"):
+    with pytest.raises(OptionError, match="`splits` holds 'tset', which is not a side: write training, validation or"):
         Division.of_sides(bottlenecks.photos, ["tset"] * 42)
     with pytest.raises(OptionError, match=r"`sides` names no side for .*: it needs the path of every photo"):
         Division.of_sides(bottlenecks.photos, dict.fromkeys(bottlenecks.paths[1:], "train"))

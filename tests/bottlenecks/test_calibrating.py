@@ -232,7 +232,9 @@ def test_a_network_that_openvino_cannot_read_is_named(tmp_path: Path, monkeypatc
     pytest.importorskip("openvino", reason="OpenVINO is not installed: `make setup`")
     this_cpu(monkeypatch, "avx_vnni")
     network = CalibratedNetwork.keep(LocalPlace(tmp_path), NetworkFile(b"<net/>", b""))
-    with pytest.raises(BackboneError, match=f"{network.name} is no network that the installed OpenVINO can read: upd"):
+    with pytest.raises(
+        BackboneError, match=f"{network.name} is not a network that the installed OpenVINO can read: upd"
+    ):
         start_engine(replace(INT8, calibrated=network))
 
 

@@ -139,7 +139,7 @@ def test_a_file_that_cannot_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         "latin.toml": "latin.toml is not UTF-8",
         "other.json": "is not that of an export of retrain",
         "old.json": "old.json says not all options of the run that made it",
-        "pipe.toml": "pipe.toml is no file; check --config.",
+        "pipe.toml": "pipe.toml is not a file; check --config.",
     }.items():
         said = call(main, f"--config={name}", "--image_dir=photos")
         assert said.code == 2 and words in said.err, said.err

@@ -163,10 +163,10 @@ def test_values_that_make_no_sense(arguments: list[str], names: str, capsys: pyt
 @pytest.mark.parametrize(
     ("typed", "said"),
     [
-        ("studo small", "'studo' is no command; did you mean studio?"),
-        ("retrian", "'retrian' is no command; did you mean train?"),
-        ("help", "'help' is no command; `retrain --help` shows which there are."),
-        ("photos", "'photos' is no command; `retrain --image_dir photos` trains on these photos."),
+        ("studo small", "'studo' is not a command; did you mean studio?"),
+        ("retrian", "'retrian' is not a command; did you mean train?"),
+        ("help", "'help' is not a command; `retrain --help` shows which there are."),
+        ("photos", "'photos' is not a command; `retrain --image_dir photos` trains on these photos."),
     ],
 )
 def test_what_is_no_command_is_named(typed: str, said: str, here: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -330,7 +330,7 @@ def test_links(tmp_path: Path) -> None:
 
 def test_addresses_that_are_not_read_are_called_so() -> None:
     refused(
-        "file:///tmp/photo.jpg", "^is no file, and addresses of file:// are not read: name a file, or use https://$"
+        "file:///tmp/photo.jpg", "^is not a file, and addresses of file:// are not read: name a file, or use https://$"
     )
     refused("FTP://host/photo.jpg", "addresses of FTP:// are not read")
 

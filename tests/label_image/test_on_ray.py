@@ -24,8 +24,8 @@ def test_without_ray_it_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) 
     ("address", "sentence"),
     [
         ("ray://10.0.0.1:10001", "is that of Ray's client"),
-        ("somewhere", "is no address: give HOST:PORT"),
-        ("127.0.0.1:port", "is no address: give HOST:PORT"),
+        ("somewhere", "is not an address: give HOST:PORT"),
+        ("127.0.0.1:port", "is not an address: give HOST:PORT"),
         ("127.0.0.1:99999", "No Ray cluster answers at 127.0.0.1:99999"),
     ],
 )

@@ -51,7 +51,7 @@ def test_the_classes_do_not_matter(tmp_path: Path) -> None:
         write(tmp_path / "heap" / name, b"1")
     extracted = run(tmp_path / "store", tmp_path / "heap")
     assert counts(extracted) == (3, 3, 0)
-    assert extracted.skipped == {"is hidden": 2, "is no photo, by its name": 1, "is a video": 1}
+    assert extracted.skipped == {"is hidden": 2, "is not a photo, by its name": 1, "is a video": 1}
 
 
 def test_what_cannot_be_read_is_counted_and_goes_on(tmp_path: Path) -> None:

@@ -234,7 +234,8 @@ def test_who_may_not_write_is_told_how(hub: Hub, export: Path, tmp_path: Path) -
     assert done.code == 1 and "run `hf auth login`, or put a token that may write into HF_TOKEN" in done.err
     done = pushed_to(hub, tmp_path, export, "hf://ana/cats", token="hf_señor")
     assert (
-        done.code == 1 and "HF_TOKEN, or what `hf auth login` kept, is no token: it holds other characters" in done.err
+        done.code == 1
+        and "HF_TOKEN, or what `hf auth login` kept, is not a token: it holds other characters" in done.err
     )
     hub.url = "http://127.0.0.1:9"
     assert "http://127.0.0.1:9/ana/cats cannot be reached" in pushed_to(hub, tmp_path, export, "hf://ana/cats").err

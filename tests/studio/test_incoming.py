@@ -141,7 +141,11 @@ def test_a_bomb_is_refused(changes: Changes, tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize(
     ("data", "said"),
-    [(b"", "The archive is empty"), (b"no archive", "The archive is no archive"), (b"Rar!\x1a", "is a RAR archive")],
+    [
+        (b"", "The archive is empty"),
+        (b"no archive", "The archive is not an archive"),
+        (b"Rar!\x1a", "is a RAR archive"),
+    ],
 )
 def test_what_is_no_archive_is_said(data: bytes, said: str, changes: Changes, tmp_path: Path) -> None:
     (tmp_path / "upload").write_bytes(data)

@@ -91,7 +91,7 @@ def _read_calibrated(core: Any, backbone: "Backbone") -> Any:
     except RuntimeError:  # OpenVINO's own text has several lines, and names neither the file nor what to do
         kept = backbone.calibrated
         raise BackboneError(
-            f"{kept.place.at(kept.name)} is no network that the installed OpenVINO can read: update openvino, or "
+            f"{kept.place.at(kept.name)} is not a network that the installed OpenVINO can read: update openvino, or "
             "remove the file, and the next run calibrates the network anew and computes its bottlenecks again."
         ) from None
 

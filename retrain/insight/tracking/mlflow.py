@@ -41,7 +41,7 @@ def _check() -> None:
     except ValueError:
         # The address is not shown: nobody knows where in it a password is.
         raise OptionError(
-            f"{ADDRESS} is no address that can be read: write it as http://HOST:PORT, or unset it, and runs are kept "
+            f"{ADDRESS} is not an address that can be read: write it as http://HOST:PORT, or unset it, and runs are kept "
             f"in {FOLDER}."
         ) from None
 

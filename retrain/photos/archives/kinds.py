@@ -76,4 +76,4 @@ def require_kind(path: Path) -> Kind:
             f"{path} is a web page and no archive: its address may want a login. Get the archive with a browser, and "
             "pass that file."
         )
-    raise DatasetError(f"{path} is no archive (.zip, .tar, .tar.gz, .tar.bz2, .tar.xz), whatever its name says.")
+    raise DatasetError(f"{path} is not an archive (.zip, .tar, .tar.gz, .tar.bz2, .tar.xz), whatever its name says.")

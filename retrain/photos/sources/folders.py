@@ -90,7 +90,7 @@ def _list_named_files(listing: Listing, reading: Reading) -> Dataset:
             if is_video(entry.name):
                 skipped.append(Skipped(entry.path, VIDEO))
             elif kind_of(entry.name) != "photo":
-                skipped.append(Skipped(entry.path, "is no photo, by its name"))
+                skipped.append(Skipped(entry.path, "is not a photo, by its name"))
             elif label is None:
                 raise DatasetError(f"{entry.path} has no class in its name, unlike the others: rename or move it.")
             else:

@@ -136,4 +136,4 @@ def test_what_is_no_address_is_refused_before_the_work(address: str, monkeypatch
     monkeypatch.setenv(module.ADDRESS, address)
     said = run("--output_dir", "never")
     assert said.code == 2 and not Path("never").exists()
-    assert "MLFLOW_TRACKING_URI is no address" in said.err and "secret" not in said.err
+    assert "MLFLOW_TRACKING_URI is not an address" in said.err and "secret" not in said.err

@@ -243,7 +243,7 @@ NO_ARCHIVES = {
     "rar": ("a.rar", b"Rar!\x1a\x07", "is a RAR archive, which cannot be read: unpack it"),
     "7z": ("a.zip", b"7z\xbc\xaf\x27\x1c", "is a 7-Zip archive"),
     "empty": ("a.zip", b"", "is empty"),
-    "text": ("a.zip", b"hello", "is no archive"),
+    "text": ("a.zip", b"hello", "is not an archive"),
     "gz of a table": ("a.tar.gz", gzip.compress(b"path,label\n" * 99), "is damaged or cannot be read here"),
     "xz of text": ("a.tar.xz", lzma.compress(b"hello"), "is damaged or cannot be read here"),
     "empty bz2": ("a.tar.bz2", bz2.compress(b""), "is damaged or cannot be read here"),

@@ -41,8 +41,8 @@ def _check() -> None:
     except ValueError:
         # The address is not shown: nobody knows where in it a password is.
         raise OptionError(
-            f"{ADDRESS} is not an address that can be read: write it as http://HOST:PORT, or unset it, and runs are kept "
-            f"in {FOLDER}."
+            f"{ADDRESS} is not an address that can be read: write it as http://HOST:PORT, or unset it, and runs are "
+            f"kept in {FOLDER}."
         ) from None
 
 

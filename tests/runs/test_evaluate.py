@@ -14,6 +14,7 @@ from stand_ins import evaluated
 from label_image.csv_cells import cell
 from retrain.cli.main import main
 from retrain.core.errors import DatasetError, ExportError, OptionError
+from retrain.exports.quoted import figure_in
 from retrain.insight.evaluation_table import summary
 from retrain.photos.opening import list_photos
 from retrain.photos.reading import identify
@@ -189,14 +190,12 @@ def test_it_is_called_cross_validation_where_all_photos_were_tested(trained: Pat
     assert "by cross-validation: accuracy" in call(main, "evaluate", model, seen).out
 
 
-def test_it_is_called_cross_validation_where_folds_left_a_photo_out(trained: Path, seen: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("folds", "cross_validation"), [(5, True), (0, False)])
+def test_it_is_called_cross_validation_where_folds_left_a_photo_out(folds: int, cross_validation: bool) -> None:
     """The only photo of its class is not tested."""
-    model = with_test_figure(trained, tmp_path / "model", n=12)
-    about = json.loads((model / "model.json").read_text())
-    for folds, said in ((5, "by cross-validation: accuracy"), (0, "on test photos that it had not seen: accuracy")):
-        about["provenance"]["options"]["folds"] = folds
-        (model / "model.json").write_text(json.dumps(about))
-        assert said in call(main, "evaluate", model, seen).out
+    test = {"accuracy": 0.75, "interval": [0.5, 0.9], "n": 12}
+    quoted = figure_in({"metrics": {"test": test}, "provenance": {"photos": 13, "options": {"folds": folds}}})
+    assert quoted is not None and quoted.cross_validation == cross_validation
 
 
 def test_gates_judge_what_is_quoted(trained: Path, seen: Path, tmp_path: Path) -> None:

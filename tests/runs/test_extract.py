@@ -98,7 +98,7 @@ def test_what_makes_no_sense_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="`portion` 0"):
         ExtractConfig((tmp_path,), portion=0)
     write(tmp_path / "texts" / "1.txt", b"1")
-    with pytest.raises(DatasetError, match=r"None of the files in .*texts can be used; .*1\.txt, for one, is no photo"):
+    with pytest.raises(DatasetError, match=r"None of the files in .*texts can be .*1\.txt, for one, is not a photo"):
         run(tmp_path / "store", tmp_path / "texts")
     (tmp_path / "empty").mkdir()
     with pytest.raises(DatasetError, match="There are no photos in"):

@@ -6,8 +6,8 @@ answers to two takes of one are, and each take right with that chance. "Estimate
 estimated (`design_effect`), "as quoted" by `effect_on_accuracy`.
 Result: over 5 x 20, 10 x 10, 20 x 10, 60 x 5 and 200 x 3 subjects x takes, accuracies 0.8, 0.95 and 0.99, alike 0.02,
 0.3, 0.7 and 0.999, 600 draws of each, 18 of the 60 intervals by the estimate hold the truth in less than 90 % of the
-draws, at worst in 19 % (5 x 20, accuracy 0.95, takes all alike, of which most draws have no error); as quoted none does,
-at worst 91 %.
+draws, at worst in 19 % (5 x 20, accuracy 0.95, takes all alike, of which most draws have no error); as quoted none
+does, at worst 91 %.
 
     python -m research.judge_effects
 """
